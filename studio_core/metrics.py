@@ -1,0 +1,82 @@
+"""What runs reported: stored by the engine in the order of the lines, read by the pages."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+
+from studio_core import clock
+from studio_core.studio import Studio
+from studio_core.tables import Job, Metric, RunNote
+
+NOTE_TYPES = frozenset({"sample", "checkpoint", "notice", "error"})
+
+
+def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> list[dict[str, Any]]:
+    """Store lines of ``events.jsonl``, each with the offset after it; returns the parsed events.
+
+    A line that is not an event (torn by a full disk) is passed over. A line stored before
+    (same ``seq``) changes nothing, so that a crash between two stores cannot double a metric.
+    """
+    if not lines:
+        return []
+    parsed = [event for _, line in lines if (event := _parse(line))]
+    with studio.db.write() as session:
+        job = session.get_one(Job, job_id)
+        if lines[-1][0] <= job.events_offset:
+            return []
+        for event in parsed:
+            at = clock.parse(event["at"])
+            if event["type"] == "metrics":
+                values = {name: _finite(value) for name, value in event["values"].items()}
+                row = {
+                    "job_id": job_id,
+                    "seq": event["seq"],
+                    "step": event["step"],
+                    "at": at,
+                    "values": values,
+                }
+                session.execute(insert(Metric).values(row).on_conflict_do_nothing())
+                job.step = max(job.step, event["step"])
+                job.total_steps = event.get("total_steps") or job.total_steps
+                job.latest = {**job.latest, **values}
+            elif event["type"] in NOTE_TYPES:
+                note = {"job_id": job_id, "seq": event["seq"], "at": at, "type": event["type"], "body": event}
+                session.execute(insert(RunNote).values(note).on_conflict_do_nothing())
+            elif event["type"] == "phase":
+                job.phase = event["phase"]
+            elif event["type"] == "config":
+                job.resolved = event["values"]
+        job.events_offset = lines[-1][0]
+    return parsed
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+        event["seq"], event["at"], event["type"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return event  # type: ignore[no-any-return]
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def points(studio: Studio, job_id: int, after_seq: int = 0) -> Sequence[Metric]:
+    """All reports of a run after ``after_seq``, in order."""
+    query = select(Metric).where(Metric.job_id == job_id, Metric.seq > after_seq).order_by(Metric.seq)
+    with studio.db.read() as session:
+        return session.scalars(query).all()
+
+
+def notes(studio: Studio, job_id: int, type: str) -> Sequence[RunNote]:
+    query = select(RunNote).where(RunNote.job_id == job_id, RunNote.type == type).order_by(RunNote.seq)
+    with studio.db.read() as session:
+        return session.scalars(query).all()

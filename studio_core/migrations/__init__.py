@@ -1,0 +1,75 @@
+"""Numbered schema changes, applied by Alembic; the database is backed up before any.
+
+Alembic costs a third of a second to import, so that it is imported only when the
+schema is not the newest one already.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from studio_core.clock import now
+from studio_core.db import Database
+from studio_core.errors import StudioError
+from studio_core.settings import Settings
+
+_VERSIONS = Path(__file__).parent / "versions"
+
+
+def newest() -> str:
+    """The number of the newest schema: the first part of the last file's name."""
+    return max(file.name.split("_")[0] for file in _VERSIONS.glob("[0-9]*.py"))
+
+
+def current(db: Database) -> str | None:
+    """The number of this database's schema; None for an empty file."""
+    with db.read() as session:
+        if not inspect(session.connection()).has_table("alembic_version"):
+            return None
+        return session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def upgrade(db: Database, settings: Settings) -> None:
+    """Bring the schema to the newest number. Two processes may call this at once."""
+    if current(db) == newest():
+        return
+    with open(settings.home / "upgrade.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = current(db)
+        if before == newest():
+            return
+        if before is not None and before > newest():
+            raise StudioError("database_newer", path=db.path, found=before, known=newest())
+        if before is not None:
+            backup(db, settings.home / "backups" / f"studio-{before}-{now():%Y%m%dT%H%M%S}.db")
+        _run_alembic(db)
+
+
+def backup(db: Database, target: Path) -> Path:
+    """A consistent copy of the live database; whole or not there at all."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = target.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    raw = db.engine.raw_connection()  # VACUUM refuses to run inside a transaction.
+    try:
+        raw.cursor().execute("VACUUM INTO ?", (str(partial),))
+    finally:
+        raw.close()
+    with open(partial, "rb") as file:
+        os.fsync(file.fileno())
+    partial.rename(target)
+    return target
+
+
+def _run_alembic(db: Database) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["database"] = db
+    command.upgrade(config, "head")

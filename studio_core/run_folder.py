@@ -1,0 +1,186 @@
+"""A run's folder: the only thing that engine, supervisor, worker and pages share.
+
+    spec.json         what to do (RunSpec or ServeSpec); written before the run starts
+    alive.lock        held (flock) by the supervisor for as long as the run lives
+    supervisor.json   who it is: pid, start time, boot id
+    control.json      what the user asked for: {"stop": "save" | "cancel", "grace": seconds}
+    events.jsonl      what the worker reports, one JSON object a line, appended only
+    worker.log        everything that the worker printed
+    checkpoints/      checkpoint-N folders; one is complete when it holds manifest.json
+    model/            the result; appears by rename when it is whole
+    serve.json        of a chat worker: {"port", "token"}, readable by its owner only
+    exit.json         written last by the supervisor: how the worker ended
+
+Every line of ``events.jsonl`` has ``seq`` (1, 2, 3 ...), ``at`` (ISO time) and ``type``:
+
+    phase       phase: loading | preparing | training | saving | serving
+    config      values: what was resolved (device, precision, batch, versions ...)
+    metrics     step, total_steps, epoch, values: {name: number or null}
+    sample      step, when: before | during | after, index, prompt, answer
+    checkpoint  step, path (below the run folder), bytes
+    notice      level: info | warning, key (of the text catalogue), values
+    error       cause (states.Cause), message; the traceback is in worker.log
+    result      state: succeeded | stopped, model (folder), kind: adapter | full, step, total_steps,
+                seconds, peak_memory (bytes), parameters
+
+Imports the standard library only: the supervisor reads this too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+SPEC = "spec.json"
+LOCK = "alive.lock"
+SUPERVISOR = "supervisor.json"
+CONTROL = "control.json"
+EVENTS = "events.jsonl"
+LOG = "worker.log"
+CHECKPOINTS = "checkpoints"
+MANIFEST = "manifest.json"
+MODEL = "model"
+SERVE = "serve.json"
+EXIT = "exit.json"
+
+
+def write_json(path: Path, document: dict[str, Any], mode: int = 0o600) -> None:
+    """Write the whole document or nothing: temporary name, sync, rename."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(document, file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    sync_folder(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The document, or None if the file does not exist."""
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return document
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class EventWriter:
+    """Appends events; each line reaches the file whole, in one write."""
+
+    def __init__(self, run_dir: Path) -> None:
+        path = run_dir / EVENTS
+        self._seq = path.read_bytes().count(b"\n") if path.exists() else 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, type: str, **fields: Any) -> None:
+        self._seq += 1
+        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        event = {"seq": self._seq, "at": at, "type": type, **fields}
+        line = json.dumps(event, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+        os.write(self._file, line.encode())
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    path: Path
+    step: int
+    bytes: int
+    complete: bool
+    problem: str = ""
+
+
+def write_manifest(folder: Path, step: int) -> int:
+    """Declare a checkpoint complete: names and sizes of all files, hashes of the small ones.
+
+    Written last; a folder without it is not a checkpoint. Returns the bytes in all.
+    """
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != MANIFEST:
+            size = path.stat().st_size
+            files[str(path.relative_to(folder))] = {
+                "size": size,
+                "sha256": _hash(path) if size < 1 << 20 else None,
+            }
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+    write_json(folder / MANIFEST, {"step": step, "files": files})
+    return sum(entry["size"] for entry in files.values())  # type: ignore[misc]
+
+
+def checkpoints(run_dir: Path) -> list[Checkpoint]:
+    """All checkpoints of a run, oldest first; torn ones are listed as not complete, with the reason."""
+    folders = (run_dir / CHECKPOINTS).glob("checkpoint-*")
+    numbered = [(int(f.name.rpartition("-")[2]), f) for f in folders if f.name.rpartition("-")[2].isdigit()]
+    return [_inspect(folder, step) for step, folder in sorted(numbered)]
+
+
+def newest_complete(run_dir: Path) -> Checkpoint | None:
+    return next((c for c in reversed(checkpoints(run_dir)) if c.complete), None)
+
+
+def _inspect(folder: Path, step: int) -> Checkpoint:
+    manifest = read_json(folder / MANIFEST)
+    if manifest is None:
+        return Checkpoint(folder, step, 0, False, "not finished")
+    total = 0
+    for name, entry in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != entry["size"]:
+            return Checkpoint(folder, step, total, False, f"{name} is missing or cut off")
+        if entry["sha256"] and _hash(path) != entry["sha256"]:
+            return Checkpoint(folder, step, total, False, f"{name} has changed")
+        total += entry["size"]
+    return Checkpoint(folder, step, total, True)
+
+
+def _hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def log_tail(run_dir: Path, limit: int = 64 * 1024) -> str:
+    """The last ``limit`` bytes of the log, from the start of a line."""
+    path = run_dir / LOG
+    if not path.exists():
+        return ""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - limit))
+        tail = file.read(limit)
+    if size > limit:
+        tail = tail.partition(b"\n")[2] or tail
+    return tail.decode("utf-8", errors="replace")
+
+
+def new_lines(path: Path, offset: int, limit: int = 4 << 20) -> Iterator[tuple[int, bytes]]:
+    """Complete lines of a file that grows, from byte ``offset``: ``(offset after it, line)``.
+
+    A torn last line is left for the next call.
+    """
+    with open(path, "rb") as file:
+        file.seek(offset)
+        block = file.read(limit)
+    start = 0
+    while (end := block.find(b"\n", start)) >= 0:
+        yield offset + end + 1, block[start:end]
+        start = end + 1

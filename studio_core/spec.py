@@ -1,0 +1,86 @@
+"""What a run is asked to do. One document is the form, the YAML file, the command line and the row.
+
+``TrainSpec`` names things as a person does. When it is submitted, the names are
+resolved into a ``RunSpec``, which alone (with the files that it points to) is
+enough to carry the run out: it becomes ``spec.json`` in the run's folder, and the
+worker reads nothing else. Needs pydantic only, so that any machine can read it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Tuning = Literal["full", "lora", "qlora"]
+
+
+class TrainSpec(BaseModel):
+    """A training, as asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["train"] = "train"
+    name: str = Field(
+        default="", description="Name of the run and of its model; made up if empty.", max_length=80
+    )
+    method: str = Field(description="Training method: sft or dpo.")
+    tuning: Tuning = Field(default="full", description="How weights are updated: full, lora or qlora.")
+    model: str = Field(description="Base model: a model of the studio, a folder, or a name on the Hub.")
+    dataset: str = Field(description="Dataset: its name, or NAME@VERSION for an older version.")
+    preset: str = Field(default="balanced", description="Starting values: quick, balanced or thorough.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the method that differ from the preset."
+    )
+    prompts: list[str] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Fixed prompts answered before, during and after training; taken from the data if empty.",
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of everything random in the run.")
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Where to train.")
+
+
+class ResolvedModel(BaseModel):
+    """Where a model's files are. ``path`` is a complete model; ``adapter`` is LoRA weights on it."""
+
+    id: int | None = None
+    name: str
+    path: str
+    adapter: str | None = None
+    parameters: int = 0
+    trust_remote_code: bool = False
+    chat_template: str | None = None
+    """A standard template for a tokenizer that has none; null: its own."""
+
+
+class ResolvedDataset(BaseModel):
+    id: int
+    name: str
+    version: int
+    shape: str
+    rows: int
+    path: str
+    sha256: str
+
+
+class RunSpec(BaseModel):
+    """A training, resolved: ``spec.json``."""
+
+    spec: TrainSpec
+    model: ResolvedModel
+    dataset: ResolvedDataset
+    options: dict[str, Any]
+    """All options of the method, preset and changes applied, as validated by its ``Options``."""
+    prompts: list[str]
+    resume_from: str | None = None
+    """A complete checkpoint's folder."""
+
+
+class ServeSpec(BaseModel):
+    """The chat worker: loads models as they are asked for and streams their answers."""
+
+    kind: Literal["serve"] = "serve"
+    name: str = "chat"
+    idle_seconds: float = 900.0
+    preload: list[ResolvedModel] = Field(default_factory=list)

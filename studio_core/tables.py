@@ -1,0 +1,230 @@
+"""The tables. Every schema change is a numbered file in ``migrations/versions``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from studio_core.clock import now
+from studio_core.states import TERMINAL, State
+
+_TERMINAL_SQL = ", ".join(sorted(f"'{state.value}'" for state in TERMINAL))
+_STATES_SQL = ", ".join(f"'{state.value}'" for state in State)
+
+
+class Table(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+class Dataset(Table):
+    """One immutable version of a dataset: a complete, hashed Parquet file and what is known of it."""
+
+    __tablename__ = "dataset"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    shape: Mapped[str]
+    """A ``studio_core.data.shapes.Shape``."""
+    rows: Mapped[int]
+    rejected: Mapped[list[Any]]
+    """``[{"row": 12, "reason": "..."}]``: rows of the source that were left out (the first 1,000)."""
+    rejected_count: Mapped[int] = mapped_column(default=0)
+    sha256: Mapped[str] = mapped_column(index=True)
+    file: Mapped[str]
+    """Path of the Parquet file below ``datasets/``."""
+    bytes: Mapped[int]
+    source: Mapped[str]
+    """Name of the file that it was made from, as the user called it."""
+    mapping: Mapped[dict[str, Any]]
+    """How the source's columns became the record's fields."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Model(Table):
+    """Something that can be chatted with and trained further."""
+
+    __tablename__ = "model"
+    __table_args__ = (CheckConstraint("kind IN ('base', 'adapter', 'full')", name="kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    """``base``: brought from outside; ``adapter``: LoRA weights on ``parent``; ``full``: all weights."""
+    path: Mapped[str]
+    """Folder with the weights (of the adapter, if it is one)."""
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
+    """The model that it was trained from."""
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"), unique=True)
+    """The run that made it."""
+    source: Mapped[str] = mapped_column(default="")
+    """Where it came from: ``demo``, a folder, or the Hub's name."""
+    parameters: Mapped[int] = mapped_column(default=0)
+    trust_remote_code: Mapped[bool] = mapped_column(default=False)
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Job(Table):
+    """One row in the queue, and afterwards the record of what came of it."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({_STATES_SQL})", name="state"),
+        CheckConstraint(
+            f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL_SQL}))", name="finished_iff_terminal"
+        ),
+        Index("ix_job_queue", "state", "position"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """``train`` or ``serve``."""
+    name: Mapped[str]
+    method: Mapped[str | None]
+    spec: Mapped[dict[str, Any]]
+    """The ``studio_core.spec`` document: what the form, the YAML file and the command line fill in."""
+    state: Mapped[str] = mapped_column(default=State.QUEUED.value)
+    cause: Mapped[str | None]
+    """A ``states.Cause``, once the job ended otherwise than by finishing."""
+    detail: Mapped[str | None]
+    """The sentence that goes with the cause."""
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    position: Mapped[int]
+    """Order in the queue; lower starts first."""
+    claim_token: Mapped[str | None]
+    """Changes with every claim; a write that names an old one changes nothing."""
+    stop_request: Mapped[str | None]
+    """A ``states.Stop`` that the user asked for."""
+    resumes_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    """The job whose newest checkpoint this one starts from."""
+    run_dir: Mapped[str | None]
+    phase: Mapped[str | None]
+    """What the run is doing now: loading, preparing, training, saving, serving."""
+    step: Mapped[int] = mapped_column(default=0)
+    total_steps: Mapped[int | None]
+    latest: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The newest value of each metric."""
+    resolved: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What the worker reported about itself: device, precision, effective batch, versions."""
+    events_offset: Mapped[int] = mapped_column(default=0)
+    """Bytes of ``events.jsonl`` that are in the database already."""
+    submitted_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobEvent(Table):
+    """Every change of a job's state, with its cause; append-only."""
+
+    __tablename__ = "job_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    before: Mapped[str | None]
+    after: Mapped[str]
+    cause: Mapped[str | None]
+
+
+class Metric(Table):
+    """One report of a run: all values of one step."""
+
+    __tablename__ = "metric"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    """Number of the line in ``events.jsonl``: the same line never counts twice."""
+    step: Mapped[int]
+    at: Mapped[datetime]
+    values: Mapped[dict[str, Any]]
+    """``{"loss": 1.25, ...}``; a value that was not a finite number is null."""
+
+
+class RunNote(Table):
+    """Other lines that a run reported: answers to the fixed prompts, checkpoints, notices."""
+
+    __tablename__ = "run_note"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    type: Mapped[str]
+    """``sample``, ``checkpoint``, ``notice`` or ``error``."""
+    body: Mapped[dict[str, Any]]
+
+
+class Device(Table):
+    """A slot that one job holds at a time."""
+
+    __tablename__ = "device"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """A GPU's UUID, ``cpu:0``, or ``serve:0``."""
+    kind: Mapped[str]
+    """``gpu``, ``cpu`` or ``serve``."""
+    label: Mapped[str]
+    memory: Mapped[int] = mapped_column(default=0)
+    """Bytes in all; 0 if not known."""
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"), unique=True)
+
+
+class Chat(Table):
+    """A conversation with two or more models side by side."""
+
+    __tablename__ = "chat"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    models: Mapped[list[Any]]
+    """Ids of the models, in the order of the columns."""
+    settings: Mapped[dict[str, Any]]
+    """System prompt, temperature, top-p, seed, length."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ChatRound(Table):
+    """One prompt of a conversation and the answer of each side."""
+
+    __tablename__ = "chat_round"
+    __table_args__ = (UniqueConstraint("chat_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chat_id: Mapped[int] = mapped_column(ForeignKey("chat.id"), index=True)
+    number: Mapped[int]
+    prompt: Mapped[str]
+    answers: Mapped[list[Any]]
+    """One ``{"model", "answer", "tokens", "seconds", "state", "error"}`` for each side."""
+    settings: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Vote(Table):
+    """One person's verdict on one round. Never deleted: a new vote supersedes the old one."""
+
+    __tablename__ = "vote"
+    __table_args__ = (CheckConstraint("verdict IN ('a', 'b', 'tie', 'both_bad')", name="verdict"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("chat_round.id"), index=True)
+    verdict: Mapped[str]
+    left: Mapped[int]
+    """Which two sides were judged: their places in ``ChatRound.answers``."""
+    right: Mapped[int]
+    record: Mapped[dict[str, Any]]
+    """The preference record: ``{"prompt": [messages], "chosen": ..., "rejected": ...}``, or the pair."""
+    superseded_by_id: Mapped[int | None] = mapped_column(ForeignKey("vote.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
