@@ -1,0 +1,75 @@
+"""The command line: the same functions as the pages. ``python -m app`` alone serves the page."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from app.cli import chat, data, doctor, jobs, models, serve, train
+from app.cli.output import bound_home
+from studio_core.errors import StudioError
+from studio_core.texts import text
+
+cli = typer.Typer(
+    name="tunesmith",
+    help="Tunesmith, a fine-tuning studio in the browser. Without a command it serves the page.",
+    no_args_is_help=False,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+cli.add_typer(data.cli, name="data")
+cli.add_typer(models.cli, name="models")
+cli.add_typer(jobs.cli, name="jobs")
+cli.command("train")(train.train)
+cli.command("chat")(chat.chat)
+cli.command("doctor")(doctor.doctor)
+
+
+@cli.callback()
+def root(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="Data folder; default TUNESMITH_HOME, else ~/.tunesmith.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Loopback address to serve the page on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve the page on; default 7860.")] = None,
+) -> None:
+    """Serve the page, unless a command is named."""
+    bound_home.set(home)
+    if context.invoked_subcommand is None:
+        serve.serve(host=host, port=port)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 asked for something that cannot be done."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one call; every failure is one plain sentence on stderr."""
+    try:
+        result = cli(arguments, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except StudioError as error:
+        return _refuse(str(error), error.exit_code)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _refuse(text("cli.interrupted"), 130)
+    except click.ClickException as error:
+        return _refuse(error.format_message(), 2)
+    except Exception as error:  # The border of the process: log it all, show one sentence.
+        logging.getLogger(__name__).debug("command failed", exc_info=True)
+        return _refuse(text("cli.unexpected", error=f"{type(error).__name__}: {error}"), 1)
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code

@@ -1,0 +1,109 @@
+"""``jobs list | show | metrics | logs | stop | cancel | resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
+from app.cli.waiting import wait_for
+from studio_core import metrics, queue, run_folder, training
+from studio_core.engine_process import ensure_engine
+from studio_core.states import Stop
+from studio_core.summary import job_summary
+from studio_core.texts import text
+
+cli = typer.Typer(help="Runs: what is queued, running and done.", no_args_is_help=True)
+
+Id = Annotated[int, typer.Argument(metavar="JOB", help="Number of the job.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Show a progress bar until the run ends.")]
+
+
+@cli.command("list")
+def list_(
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """List jobs, newest first."""
+    with opened(home) as studio:
+        rows = [job_summary(studio, job) for job in queue.all_jobs(studio, limit=limit)]
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, ["id", "kind", "name", "method", "state", "cause", "step", "total_steps", "model"])
+
+
+@cli.command("show")
+def show(job: Id, as_json: AsJson = False, home: Home = None) -> None:
+    """Show one job: state, progress, newest metrics, model, folder."""
+    with opened(home) as studio:
+        summary = job_summary(studio, queue.get(studio, job))
+    if as_json:
+        print_json(summary)
+    else:
+        print_fields(summary)
+
+
+@cli.command("metrics")
+def metrics_(job: Id, as_json: AsJson = False, home: Home = None) -> None:
+    """Print every point that the run reported."""
+    with opened(home) as studio:
+        queue.get(studio, job)
+        points = [{"step": p.step, "at": p.at, **p.values} for p in metrics.points(studio, job)]
+    if as_json:
+        print_json(points)
+    else:
+        names = list(dict.fromkeys(name for point in points for name in point if name != "at"))
+        print_rows(points, names)
+
+
+@cli.command("logs")
+def logs(job: Id, as_json: AsJson = False, home: Home = None) -> None:
+    """Print the end of the run's log."""
+    with opened(home) as studio:
+        run_dir = Path(queue.get(studio, job).run_dir or "")
+    tail = run_folder.log_tail(run_dir)
+    if as_json:
+        print_json({"job": job, "file": run_dir / run_folder.LOG, "tail": tail})
+    else:
+        print(tail, end="")
+
+
+@cli.command("stop")
+def stop(job: Id, as_json: AsJson = False, home: Home = None) -> None:
+    """Stop and save: the run writes a checkpoint and its model, then ends."""
+    _request(job, Stop.SAVE, as_json, home)
+
+
+@cli.command("cancel")
+def cancel(job: Id, as_json: AsJson = False, home: Home = None) -> None:
+    """Cancel: the run ends at once; checkpoints saved before stay."""
+    _request(job, Stop.CANCEL, as_json, home)
+
+
+def _request(job: int, what: Stop, as_json: bool, home: Path | None) -> None:
+    with opened(home) as studio:
+        state = queue.request_stop(studio, job, what).state
+        ensure_engine(studio)
+    if as_json:
+        print_json({"job": job, "state": state, "requested": what})
+    else:
+        print(text(f"cli.stop_{what.value}", job=job))
+
+
+@cli.command("resume")
+def resume(job: Id, wait: Wait = False, as_json: AsJson = False, home: Home = None) -> int:
+    """Go on from the newest complete checkpoint, as a new job with the same settings."""
+    with opened(home) as studio:
+        new = training.resume(studio, job)
+        ensure_engine(studio)
+        if wait:
+            return wait_for(studio, new, as_json)
+    if as_json:
+        print_json({"job": new.id, "resumes": job})
+    else:
+        print(text("cli.resumed", job=new.id, resumes=job))
+    return 0

@@ -1,0 +1,67 @@
+"""What all commands share: opening the studio, and printing for people or for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from studio_core import clock
+from studio_core.studio import Studio, open_studio
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Home = Annotated[Path | None, typer.Option("--home", help="Data folder, instead of TUNESMITH_HOME.")]
+
+bound_home: ContextVar[Path | None] = ContextVar("bound_home", default=None)
+
+
+@contextmanager
+def opened(home: Path | None = None) -> Iterator[Studio]:
+    """The studio of ``--home``, given before or after the command."""
+    studio = open_studio(home=home or bound_home.get())
+    try:
+        yield studio
+    finally:
+        studio.close()
+
+
+def print_json(document: Any) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return clock.iso(value) if isinstance(value, datetime) else str(value)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """A table for people; cells are printed as they are, without markup."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console(highlight=False, markup=False).print(table)
+
+
+def print_fields(document: Mapping[str, Any]) -> None:
+    print_rows([{"": name, " ": value} for name, value in document.items()], ["", " "])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return str(value)

@@ -1,0 +1,86 @@
+"""``train``: one call is one job, as one click is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from app.cli.output import AsJson, Home, opened, print_json
+from app.cli.waiting import wait_for
+from studio_core import training
+from studio_core.data import store
+from studio_core.engine_process import ensure_engine
+from studio_core.errors import BadInput
+from studio_core.models import registry
+from studio_core.spec import TrainSpec
+from studio_core.texts import text
+
+
+def _help(field: str) -> str:
+    return TrainSpec.model_fields[field].description or ""
+
+
+def train(
+    method: Annotated[str | None, typer.Option(help=_help("method"))] = None,
+    model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
+    dataset: Annotated[str | None, typer.Option(help=_help("dataset"))] = None,
+    tuning: Annotated[str | None, typer.Option(help=_help("tuning"))] = None,
+    preset: Annotated[str | None, typer.Option(help=_help("preset"))] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the method: NAME=VALUE. Repeatable.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help=_help("name"))] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="A fixed prompt. Repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
+    device: Annotated[str | None, typer.Option(help=_help("device"))] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="YAML file with any of these; options given here win.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Show a progress bar until the run ends.")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Train a model. Prints the job's number; with --wait also its state and its model."""
+    given = {
+        "method": method,
+        "model": model,
+        "dataset": dataset,
+        "tuning": tuning,
+        "preset": preset,
+        "name": name,
+        "prompts": prompt,
+        "seed": seed,
+        "device": device,
+    }
+    with opened(home) as studio:
+        registry.ensure_demo_models(studio)
+        store.ensure_samples(studio)
+        job = training.submit(studio, _spec(spec, given, set_ or []))
+        ensure_engine(studio)
+        if not wait:
+            if as_json:
+                print_json({"job": job.id})
+            else:
+                print(text("cli.train_queued", job=job.id, name=job.name))
+            return 0
+        return wait_for(studio, job, as_json)
+
+
+def _spec(file: Path | None, given: dict[str, Any], pairs: list[str]) -> TrainSpec:
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = training.from_yaml(file.read_text(encoding="utf-8")).model_dump(exclude_unset=True)
+        except OSError as error:
+            raise BadInput("cli.file_missing", path=file) from error
+    values.update({name: value for name, value in given.items() if value is not None})
+    options = dict(values.get("options", {}))
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadInput("cli.not_a_pair", value=pair)
+        options[name] = yaml.safe_load(value)
+    return training.spec_from({**values, "options": options})
