@@ -1,0 +1,66 @@
+# Two commands do all: `make run` and `make test`. Each does its own set-up, once.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 \
+	&& $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' && echo $$p && break; done)
+BIN := .venv/bin
+PORT ?= 7860
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check lint types laws unit faults browser real-data test-gpu bench demo fix clean
+
+run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
+	@exec $(BIN)/python -m app --port $(PORT)
+
+test: check unit faults browser  ## Everything that CI runs
+
+check: lint types laws
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+
+types: .venv/test.stamp
+	$(BIN)/mypy
+
+laws: .venv/test.stamp
+	$(BIN)/lint-imports --quiet
+
+unit: .venv/test.stamp  ## Unit and integration tests
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/unit tests/integration
+	$(BIN)/coverage report --skip-covered --skip-empty | tail -40
+
+faults: .venv/test.stamp  ## Kills, full disks, locked databases
+	$(BIN)/pytest tests/faults
+
+browser: .venv/test.stamp  ## The page in a real Chromium
+	@sh tests/browser/find_chromium.sh
+	$(BIN)/pytest tests/browser
+
+real-data: .venv/test.stamp  ## Files as users bring them, from ../shared/data
+	$(BIN)/pytest -m real_data
+
+test-gpu: .venv/test.stamp  ## Models of real sizes on an NVIDIA GPU
+	$(BIN)/pytest tests/gpu -m gpu -s
+
+bench: .venv/test.stamp  ## Figures, each beside a stated rival
+	$(BIN)/python -m tests.bench
+
+demo: .venv/run.stamp  ## Rebuild the demo models and sample data from nothing
+	$(BIN)/python -m jobs.demo.build
+
+fix: .venv/test.stamp
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage test-artifacts
+
+.venv/run.stamp: requirements.txt
+	@test -n "$(PYTHON)" || { echo "Tunesmith needs Python 3.11, 3.12 or 3.13; none was found."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements-dev.txt
+	$(BIN)/pip install --quiet -r requirements-dev.txt
+	@touch $@
