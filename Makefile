@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 7860
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check lint types laws unit faults browser real-data test-gpu bench demo fix clean
+.PHONY: docs run test check lint types laws unit faults browser real-data test-gpu bench demo fix clean
 
 run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
 	@exec $(BIN)/python -m app --port $(PORT)
@@ -51,6 +51,9 @@ demo: .venv/run.stamp  ## Rebuild the demo models and sample data from nothing
 fix: .venv/test.stamp
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
+
+docs: .venv/test.stamp  ## Write docs/REFERENCE.md from the code
+	$(BIN)/python -m tests.reference
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage test-artifacts

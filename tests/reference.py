@@ -1,0 +1,94 @@
+"""Writes docs/REFERENCE.md from the code: settings, commands, methods. ``python -m tests.reference``"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import typer
+
+from app.cli import cli
+from studio_core.methods import METHODS
+from studio_core.methods.base import fields
+from studio_core.settings import PREFIX, Settings
+from studio_core.texts import text
+
+FILE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
+
+
+def commands(command: click.Command | None = None, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be run, with its full name."""
+    command = command or typer.main.get_command(cli)
+    children = getattr(command, "commands", {})
+    if not children or not path:
+        yield path, command
+    for name, child in children.items():
+        yield from commands(child, f"{path} {name}".strip())
+
+
+def markdown() -> str:
+    """The whole reference."""
+    return "\n".join([*_head(), *_settings(), *_commands(), *_methods()]) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield "# Reference"
+    yield ""
+    yield "Written from the code by `make docs`; a test fails when it is out of date."
+    yield ""
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings"
+    yield ""
+    yield "| variable | default | what it does |"
+    yield "|---|---|---|"
+    for name, field in Settings.model_fields.items():
+        default = f"`{field.default}`" if str(field.default) else ""
+        yield f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |"
+    yield ""
+
+
+def _commands() -> Iterator[str]:
+    yield "## Commands"
+    yield ""
+    for name, command in commands():
+        yield f"### `python -m app {name}`".replace(" `", "`") if not name else f"### `python -m app {name}`"
+        yield ""
+        yield (command.help or "").strip()
+        yield ""
+        for parameter in command.params:
+            spelled = "`, `".join([*parameter.opts, *parameter.secondary_opts])
+            shown = (
+                spelled
+                if isinstance(parameter, click.Option) or spelled.startswith("-")
+                else parameter.make_metavar(click.Context(command))
+            )
+            yield f"- `{shown}`: {getattr(parameter, 'help', '')}"
+        yield ""
+
+
+def _methods() -> Iterator[str]:
+    yield "## Methods"
+    for name, method in METHODS.items():
+        yield ""
+        yield f"### {name}: {text(method.title_key)}"
+        yield ""
+        yield f"Data: {', '.join(method.shapes)}. Tuning: {', '.join(method.tunings)}."
+        yield ""
+        yield "| option | default | range | unit | what it does |"
+        yield "|---|---|---|---|---|"
+        for field in fields(method):
+            choices = ", ".join(str(choice) for choice in field.choices or ())
+            bounds = (
+                ""
+                if field.minimum is None and field.maximum is None
+                else f"{field.minimum} to {field.maximum}"
+            )
+            help_ = text(field.help_key)
+            yield f"| `{field.name}` | `{field.default}` | {choices or bounds} | {field.unit or ''} | {help_} |"
+
+
+if __name__ == "__main__":
+    FILE.write_text(markdown(), encoding="utf-8")

@@ -1,0 +1,139 @@
+"""The text of the demo models: the same for the same seed, and nothing held out in any training stage."""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs.demo import dialogues, documents, phrases, sums
+from jobs.demo.heldout import SIZES, suite
+from jobs.demo.world import build_world, held_out
+
+WORLD = build_world()
+SAMPLES = Path(__file__).parents[3] / "static" / "samples"
+
+
+def trained_texts(count: int = 4000) -> list[str]:
+    rng = random.Random(5)
+    texts = [documents.document(WORLD, rng) for _ in range(count)]
+    texts += [m["content"] for _ in range(count) for m in dialogues.chat(WORLD, rng)]
+    texts += [m["content"] for _ in range(count // 20) for m in dialogues.long_chat(WORLD, rng, 6)]
+    for path in SAMPLES.glob("*.jsonl"):
+        if path.stem != "unseen-questions":
+            texts += [
+                message["content"]
+                for line in path.read_text(encoding="utf-8").splitlines()
+                for key in ("messages", "prompt", "chosen", "rejected")
+                for message in json.loads(line).get(key, [])
+            ]
+    return texts
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return trained_texts()
+
+
+def normal(text: str) -> str:
+    return re.sub(r"[^\w+*/\-]+", " ", text.lower()).strip()
+
+
+def test_same_seed_same_text() -> None:
+    assert trained_texts(50) == trained_texts(50)
+    other = [documents.document(WORLD, random.Random(6)) for _ in range(50)]
+    assert other != trained_texts(50)[:50]
+
+
+def test_world_names_are_distinct_and_facts_complete() -> None:
+    assert len(WORLD.facts) == len(WORLD.people) * 5 + len(WORLD.towns) * 3
+    assert not set(WORLD.people) & set(WORLD.towns)
+
+
+@pytest.mark.parametrize("group", list(SIZES))
+def test_no_measured_question_is_in_a_training_text(group: str, texts: list[str]) -> None:
+    seen = {normal(text) for text in texts}
+    if (
+        group == "personas"
+    ):  # The question may be put again there: the name in the system prompt is what is new.
+        assert not {normal(i.messages[0]["content"]) for i in suite(group)} & seen
+    elif group == "sums":  # Trained wordings are asked on purpose; the problems are what is held out.
+        assert all(sums.Sum(*numbers(i.question), "?")[:2] for i in suite(group))
+    else:
+        assert not {normal(item.question) for item in suite(group)} & seen
+
+
+def numbers(text: str) -> tuple[int, int]:
+    first, second = re.findall(r"\d+", text)[:2]
+    return int(first), int(second)
+
+
+def test_no_held_out_sum_in_any_training_text(texts: list[str]) -> None:
+    pairs = re.compile(r"(?<!\d)(\d{1,2})(?: ?([+\-]) ?| (plus|minus) )(\d{1,2})(?!\d)")
+    found = 0
+    for text in texts:
+        if "Ones:" in text:  # The steps inside a worked answer are sums of digits; its head is what counts.
+            text = text.split("Ones:")[0]
+        for a, sign, word, b in pairs.findall(text):
+            op = sign or {"plus": "+", "minus": "-"}[word]
+            found += 1
+            assert not sums.Sum(int(a), int(b), op).unseen, text
+    assert found > 500
+
+
+def test_a_sum_and_its_mirror_are_one_problem() -> None:
+    assert sums.Sum(38, 47, "+").unseen == sums.Sum(47, 38, "+").unseen
+    shares = [sums.Sum(a, b, "+").unseen for a in range(1, 100) for b in range(1, a + 1)]
+    assert 0.17 < sum(shares) / len(shares) < 0.23
+
+
+def test_every_digit_pair_is_among_the_trained_sums() -> None:
+    seen = {(a % 10, b % 10) for a in range(1, 100) for b in range(1, 100) if not sums.Sum(a, b, "+").unseen}
+    assert len(seen) == 100
+
+
+def test_worked_sums_are_right_and_quick_ones_half_of_the_time() -> None:
+    rng = random.Random(3)
+    problems = [sums.draw(rng) for _ in range(2000)]
+    assert all(f"\\boxed{{{p.answer}}}" in sums.worked(p) for p in problems)
+    right = sum(f"\\boxed{{{p.answer}}}" in sums.quick(p) for p in problems) / len(problems)
+    assert 0.45 < right < 0.55
+
+
+def test_forms_trained_and_unseen_never_meet() -> None:
+    tables = [
+        *phrases.QUESTIONS.values(),
+        phrases.IDENTITY,
+        phrases.UNKNOWN,
+        phrases.TOPICS,
+        phrases.ODD_ATTRIBUTES,
+    ]
+    tables += [
+        phrases.ABOUT,
+        phrases.ONE_WORD,
+        phrases.CAPITALS,
+        phrases.CAPITAL_ANSWER,
+        phrases.COUNT,
+        phrases.REPEAT,
+    ]
+    for table in [*tables, phrases.PLUS, phrases.MINUS]:
+        trained = {normal(form) for form in table.trained}
+        assert not trained & {normal(form) for form in table.unseen}
+
+
+def test_measured_strangers_and_letters_are_held_out(texts: list[str]) -> None:
+    words = {word for text in texts for word in re.findall(r"\w+", text.lower())}
+    for item in suite("unknown"):
+        if item.kind == "unknown name":
+            name = next(
+                w
+                for w in item.question.split()
+                if held_out("stranger " + w.strip("?.!").removesuffix("'s").capitalize())
+            )
+            assert name.strip("?.!").removesuffix("'s").lower() not in words
+
+
+def test_suites_have_their_size_and_no_doubles() -> None:
+    for group, size in SIZES.items():
+        assert len({item.question for item in suite(group)}) == size
