@@ -1,0 +1,184 @@
+"""The command line as a program uses it: real processes, JSON, exit codes, one sentence on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Studio:
+    """One data folder, and the command line on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def call(self, *arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "app", "--home", str(self.home), *map(str, arguments)]
+        environment = {**os.environ, "TUNESMITH_WARM_WORKERS": "1", "COLUMNS": "200"}
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT, check=False
+        )
+
+    def json(self, *arguments: str | Path, code: int = 0, timeout: float = 240) -> Any:
+        done = self.call(*arguments, "--json", timeout=timeout)
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        return json.loads(done.stdout)
+
+    def refused(self, *arguments: str | Path) -> str:
+        """The sentence with which bad input was refused."""
+        done = self.call(*arguments)
+        assert done.returncode == 2, (arguments, done.stdout, done.stderr)
+        assert done.stdout == "", done.stdout
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        return done.stderr.strip()
+
+    def end(self) -> None:
+        """Kill the engine and all that it started."""
+        for process in psutil.process_iter(["cmdline"]):
+            command = " ".join(process.info["cmdline"] or [])
+            if str(self.home) in command:
+                for child in [*process.children(recursive=True), process]:
+                    child.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    studio = Studio(tmp_path_factory.mktemp("cli") / "home")
+    yield studio
+    studio.end()
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_train_stop_resume_and_chat(cli: Studio, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"instruction": f"Say the word number {n}", "output": f"The word is bird {n}."} for n in range(64)
+    ]
+    rows[3]["output"] = ""
+    imported = cli.json("data", "import", write_lines(tmp_path / "birds.jsonl", rows))
+    assert imported | {"rejected": []} == {
+        "dataset": "birds", "version": 1, "shape": "prompt-completion", "rows": 63, "rejected": []
+    }  # fmt: skip
+    assert [r["row"] for r in imported["rejected"]] == [4]
+    assert imported["rejected"][0]["reason"]
+
+    trained = cli.json(
+        "train",
+        "--method",
+        "sft",
+        "--model",
+        "tiny-base",
+        "--dataset",
+        "birds",
+        "--set",
+        "epochs=3",
+        "--wait",
+    )
+    assert trained["state"] == "succeeded"
+    shown = cli.json("jobs", "show", str(trained["job"]))
+    expected = {
+        "id",
+        "kind",
+        "method",
+        "state",
+        "cause",
+        "step",
+        "total_steps",
+        "model",
+        "run_dir",
+        "metrics",
+    }
+    assert expected <= shown.keys()
+    assert shown["step"] == shown["total_steps"] == 12
+    points = cli.json("jobs", "metrics", str(trained["job"]))
+    losses = [point["loss"] for point in points if point.get("loss") is not None]
+    assert losses[-1] < losses[0]
+
+    answers = cli.json(
+        "chat", "--models", f"tiny-base,{trained['model']}", "--prompt", "Say the word number 7"
+    )
+    assert [answer["model"] for answer in answers] == ["tiny-base", trained["model"]]
+    assert {"model", "answer", "tokens", "seconds"} <= answers[0].keys()
+    assert answers[0]["answer"] != answers[1]["answer"]
+
+
+def test_stopped_run_is_resumed_from_its_checkpoint(cli: Studio) -> None:
+    job = cli.json(
+        "train", "--method", "sft", "--model", "tiny-base", "--dataset", "tiny-sft-chat",
+        "--set", "max_steps=400", "--set", "learning_rate=0.0001",
+    )["job"]  # fmt: skip
+    while cli.json("jobs", "show", str(job))["step"] < 3:
+        pass
+    cli.json("jobs", "stop", str(job))
+    while (shown := cli.json("jobs", "show", str(job)))["state"] in ("running", "stopping"):
+        pass
+    assert (shown["state"], shown["cause"]) == ("succeeded", "stopped")
+    assert 3 <= shown["step"] < 400
+    assert shown["model"]
+    resumed = cli.json("jobs", "resume", str(job))
+    assert resumed["resumes"] == job
+    while (again := cli.json("jobs", "show", str(resumed["job"])))["step"] <= shown["step"]:
+        assert again["state"] not in ("failed", "interrupted"), again
+    cli.json("jobs", "cancel", str(resumed["job"]))
+    while (again := cli.json("jobs", "show", str(resumed["job"])))["state"] in ("running", "stopping"):
+        pass
+    assert again["state"] == "cancelled"
+
+
+def test_bad_input_is_one_sentence_and_code_2(cli: Studio, tmp_path: Path) -> None:
+    assert "nowhere.jsonl" in cli.refused("data", "import", tmp_path / "nowhere.jsonl")
+    (tmp_path / "empty.jsonl").write_text("")
+    assert "empty" in cli.refused("data", "import", tmp_path / "empty.jsonl")
+    assert "999" in cli.refused("jobs", "show", "999")
+    assert "no-such-set" in cli.refused(
+        "train", "--method", "sft", "--model", "tiny-base", "--dataset", "no-such-set"
+    )
+    assert "magic" in cli.refused(
+        "train", "--method", "magic", "--model", "tiny-base", "--dataset", "tiny-sft-chat"
+    )
+    assert "--nonsense" in cli.refused("jobs", "list", "--nonsense")
+    assert cli.json("data", "list")
+
+
+def test_doctor_finds_nothing_wrong(cli: Studio) -> None:
+    checks = cli.json("doctor")
+    assert {"database", "engine", "disk"} <= {check["name"] for check in checks}
+    assert not [check for check in checks if check["state"] == "bad"]
+
+
+@pytest.mark.real_data
+def test_the_whole_path_on_real_files(cli: Studio, real_data: Path) -> None:
+    identity = cli.json(
+        "data",
+        "import",
+        real_data / "formats" / "identity.json",
+        "--fill",
+        "name=Nova",
+        "--fill",
+        "author=Hill Lab",
+    )
+    assert (identity["rows"], identity["rejected"]) == (91, [])
+    gsm8k = cli.json("data", "import", real_data / "gsm8k" / "train.jsonl", "--name", "gsm8k")
+    assert gsm8k["rows"] + len(gsm8k["rejected"]) == 7473
+    for dataset, steps in (("identity", 8), ("gsm8k", 2)):
+        trained = cli.json(
+            "train", "--method", "sft", "--model", "tiny-chat", "--dataset", dataset,
+            "--set", f"max_steps={steps}", "--wait",
+        )  # fmt: skip
+        assert trained["state"] == "succeeded", trained
+        answers = cli.json("chat", "--models", f"tiny-chat,{trained['model']}", "--prompt", "Who are you?")
+        assert len(answers) == 2
