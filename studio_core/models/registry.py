@@ -1,0 +1,241 @@
+"""The models of the studio: the demo models, what was brought in, and what was trained, with its lineage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from studio_core.errors import BadInput, NotFound
+from studio_core.models import hub
+from studio_core.models.inspect import chat_template, inside, inspect
+from studio_core.settings import bundled_folder
+from studio_core.spec import ResolvedModel
+from studio_core.studio import Studio
+from studio_core.tables import Job, Model
+
+DEMO_MODELS = ("tiny-base", "tiny-chat")
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_UNFIT = re.compile(r"[^\w.\-]+")
+
+
+def ensure_demo_models(studio: Studio) -> None:
+    """Make sure that the models which come with the studio are listed, at the place where they are now."""
+    folders = {name: bundled_folder() / "models" / name for name in DEMO_MODELS}
+    with studio.db.read() as session:
+        known = {m.name: m.path for m in session.scalars(select(Model).where(Model.name.in_(folders)))}
+    stale = {
+        name: folder
+        for name, folder in folders.items()
+        if known.get(name) != str(folder) and (folder / "config.json").is_file()
+    }
+    for name, folder in stale.items():
+        found = inspect(folder)
+        with studio.db.write() as session:
+            model = session.scalar(select(Model).where(Model.name == name))
+            if model is None:
+                model = Model(name=name, kind="base", parent_id=None, job_id=None, source="demo")
+                session.add(model)
+            if model.source == "demo":
+                model.path, model.parameters = str(folder), found.parameters
+                model.details = found.details()
+
+
+def all_models(studio: Studio) -> Sequence[Model]:
+    """Bases first, then what was trained, newest first."""
+    with studio.db.read() as session:
+        models = session.scalars(select(Model).order_by(Model.id)).all()
+    trained = [model for model in models if model.job_id is not None]
+    return [model for model in models if model.job_id is None] + trained[::-1]
+
+
+def get(studio: Studio, name_or_id: str | int) -> Model:
+    """The model of that name, else of that number."""
+    with studio.db.read() as session:
+        model = _find(session, name_or_id)
+        if model is None:
+            names = session.scalars(select(Model.name).order_by(Model.id.desc()).limit(8)).all()
+            raise NotFound("models.not_found", model=name_or_id, known=", ".join(names) or "-")
+        return model
+
+
+def _find(session: Session, name_or_id: str | int) -> Model | None:
+    model = session.scalar(select(Model).where(Model.name == str(name_or_id)))
+    if model is None and str(name_or_id).isascii() and str(name_or_id).isdigit():
+        model = session.get(Model, int(name_or_id)) if len(str(name_or_id)) < 16 else None
+    return model
+
+
+def add(studio: Studio, source: str, *, name: str | None = None, trust_remote_code: bool = False) -> Model:
+    """Bring in a local folder, or a model of the Hub by its name (which downloads it).
+
+    The same source twice gives the same model.
+    """
+    source = source.strip()
+    if not source:
+        raise BadInput("models.no_source")
+    named_on_hub = HUB_NAME.fullmatch(source) and not Path(source).expanduser().exists()
+    roots = studio.settings.allowed_roots
+    if named_on_hub:
+        place = studio.settings.models / "hub" / source.replace("/", "--")
+        folder = hub.download(source, place, code=trust_remote_code)
+    else:
+        folder = local_folder(source, roots)
+    found = inspect(folder, roots=roots, trust_remote_code=trust_remote_code)
+    with studio.db.write() as session:
+        known = session.scalar(select(Model).where(Model.path == str(folder), Model.job_id.is_(None)))
+        if known is not None:
+            known.trust_remote_code = trust_remote_code
+            known.parameters, known.details = found.parameters, found.details()
+            return known
+        model = Model(
+            name=_free_name(session, name or folder_name(source)),
+            kind="base",
+            path=str(folder),
+            parent_id=None,
+            job_id=None,
+            source=source if named_on_hub else str(folder),
+            parameters=found.parameters,
+            trust_remote_code=trust_remote_code,
+            details=found.details(),
+        )
+        session.add(model)
+        session.flush()
+        return model
+
+
+def local_folder(source: str, roots: Sequence[Path]) -> Path:
+    """The folder that a user named, with links resolved; refused outside of the allowed roots."""
+    try:
+        folder = Path(source).expanduser().resolve()
+        exists = folder.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BadInput("models.no_folder", path=source[:300]) from error
+    # Asked first, so that nobody learns from the sentence what lies outside.
+    if not inside(folder, roots):
+        raise BadInput("models.outside", path=source[:300], roots=", ".join(map(str, roots)))
+    if not exists:
+        raise BadInput("models.no_folder", path=source[:300])
+    return folder
+
+
+def folder_name(source: str) -> str:
+    """A model's name made from where it came from: the last part, without odd characters."""
+    last = re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+    return _UNFIT.sub("-", last).strip("-.")[:80] or "model"
+
+
+def resolve(studio: Studio, name_or_path: str | int) -> ResolvedModel:
+    """Where the files of a model are: an adapter's own folder, on the nearest complete model below it.
+
+    A local folder that is not in the studio yet is added to it.
+    """
+    model = find_or_add(studio, name_or_path)
+    complete = model
+    with studio.db.read() as session:
+        while complete.kind == "adapter" and complete.parent_id is not None:
+            complete = session.get_one(Model, complete.parent_id)
+    for folder in {model.path, complete.path}:
+        if not Path(folder).is_dir():
+            raise BadInput("models.gone", model=model.name, path=folder)
+    own = any(chat_template(Path(folder)) for folder in {model.path, complete.path})
+    return ResolvedModel(
+        id=model.id,
+        name=model.name,
+        path=complete.path,
+        adapter=model.path if model.kind == "adapter" else None,
+        parameters=complete.parameters,
+        trust_remote_code=complete.trust_remote_code,
+        chat_template=None if own else _standard_template(),
+    )
+
+
+def find_or_add(studio: Studio, name_or_path: str | int) -> Model:
+    try:
+        return get(studio, name_or_path)
+    except NotFound:
+        text = str(name_or_path).strip()
+        if HUB_NAME.fullmatch(text) and not Path(text).is_dir():
+            raise BadInput("models.not_downloaded", model=text) from None
+        if text.startswith(("/", "~", "./", "../")) or "\\" in text:
+            return add(studio, text)
+        raise
+
+
+def _standard_template() -> str:
+    from studio_core.data.preview import STANDARD_TEMPLATE
+
+    return STANDARD_TEMPLATE
+
+
+def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
+    """List what a run made, under a name of its own; called again for the same run it changes nothing.
+
+    ``result`` is the ``result`` event of the run; its model must lie in the run's folder.
+    """
+    run_dir = Path(job.run_dir or "").resolve()
+    folder = (run_dir / str(result["model"])).resolve()
+    if not folder.is_relative_to(run_dir) or not folder.is_dir():
+        raise BadInput("models.result_outside", job=job.id, path=folder)
+    run = job.spec.get("run", {})
+    parent_id = run.get("model", {}).get("id")
+    kind = "adapter" if result.get("kind") == "adapter" else "full"
+    with studio.db.write() as session:
+        known = session.scalar(select(Model).where(Model.job_id == job.id))
+        if known is not None:
+            return known
+        parent = session.get(Model, parent_id) if parent_id is not None else None
+        inherited = dict(parent.details) if parent else {}
+        kept = ("step", "total_steps", "seconds", "peak_memory", "parameters")
+        model = Model(
+            name=_free_name(session, job.name),
+            kind=kind,
+            path=str(folder),
+            parent_id=parent.id if parent else None,
+            job_id=job.id,
+            source=f"run {job.id}",
+            parameters=int(result.get("parameters") or (parent.parameters if parent else 0)),
+            trust_remote_code=bool(parent and parent.trust_remote_code),
+            details={**inherited, "training": {name: result.get(name) for name in kept}},
+        )
+        session.add(model)
+        session.flush()
+        return model
+
+
+def _free_name(session: Session, wanted: str) -> str:
+    wanted = _UNFIT.sub("-", wanted).strip("-.")[:80] or "model"
+    taken = set(session.scalars(select(Model.name).where(Model.name.startswith(wanted))))
+    if wanted not in taken:
+        return wanted
+    return next(name for number in range(2, 10**6) if (name := f"{wanted}-{number}") not in taken)
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """One generation of a model's history, and the training that made it (None for what was brought in)."""
+
+    model: Model
+    job_id: int | None
+    method: str | None
+    dataset: str | None
+
+
+def lineage(studio: Studio, model: Model) -> list[Ancestor]:
+    """The model itself first, then what it was trained from, down to the base."""
+    generations: list[Ancestor] = []
+    current: Model | None = model
+    with studio.db.read() as session:
+        while current is not None and len(generations) < 100:
+            job = session.get(Job, current.job_id) if current.job_id is not None else None
+            dataset = job.spec.get("run", {}).get("dataset") if job else None
+            named = f"{dataset['name']}@{dataset['version']}" if dataset else None
+            generations.append(Ancestor(current, job.id if job else None, job.method if job else None, named))
+            current = session.get(Model, current.parent_id) if current.parent_id is not None else None
+    return generations
