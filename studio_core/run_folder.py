@@ -1,15 +1,17 @@
 """A run's folder: the only thing that engine, supervisor, worker and pages share.
 
     spec.json         what to do (RunSpec or ServeSpec); written before the run starts
+    launch.json       who may start it: {"claim"}; a start with another claim ends without doing anything
     alive.lock        held (flock) by the supervisor for as long as the run lives
-    supervisor.json   who it is: pid, start time, boot id
+    supervisor.json   who it is: {"pid", "ticks", "boot_id", "tree", "claim"}
     control.json      what the user asked for: {"stop": "save" | "cancel", "grace": seconds}
     events.jsonl      what the worker reports, one JSON object a line, appended only
     worker.log        everything that the worker printed
     checkpoints/      checkpoint-N folders; one is complete when it holds manifest.json
     model/            the result; appears by rename when it is whole
     serve.json        of a chat worker: {"port", "token"}, readable by its owner only
-    exit.json         written last by the supervisor: how the worker ended
+    exit.json         written last by the supervisor, when the whole process tree is dead:
+                      {"returncode", "signal", "stop", "forced", "strays", "oom_kills", "at"}
 
 Every line of ``events.jsonl`` has ``seq`` (1, 2, 3 ...), ``at`` (ISO time) and ``type``:
 
@@ -28,9 +30,11 @@ Imports the standard library only: the supervisor reads this too.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +42,7 @@ from pathlib import Path
 from typing import Any
 
 SPEC = "spec.json"
+LAUNCH = "launch.json"
 LOCK = "alive.lock"
 SUPERVISOR = "supervisor.json"
 CONTROL = "control.json"
@@ -78,6 +83,39 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def hold(path: Path, patience: float = 2.0) -> int | None:
+    """Lock the file until this process ends; None if another one holds it for ``patience`` seconds.
+
+    The patience is for those who only look (``is_held``): they hold it for an instant.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                return None
+            time.sleep(0.02)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock file. The kernel frees it however that process dies."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 class EventWriter:
@@ -172,14 +210,35 @@ def log_tail(run_dir: Path, limit: int = 64 * 1024) -> str:
     return tail.decode("utf-8", errors="replace")
 
 
+def trim_log(path: Path, limit: int = 64 << 20, kept: int = 1 << 20) -> None:
+    """Drop the older part of a log that grew beyond ``limit`` bytes, while its writer goes on appending."""
+    if not path.exists() or path.stat().st_size <= limit:
+        return
+    with open(path, "r+b") as file:
+        file.seek(-kept, os.SEEK_END)
+        tail = file.read(kept).partition(b"\n")[2]
+        file.truncate(0)
+    notice = f"[tunesmith] This log passed {limit >> 20} MB; older lines were dropped.\n"
+    with open(path, "ab") as file:
+        file.write(notice.encode() + tail)
+
+
 def new_lines(path: Path, offset: int, limit: int = 4 << 20) -> Iterator[tuple[int, bytes]]:
     """Complete lines of a file that grows, from byte ``offset``: ``(offset after it, line)``.
 
-    A torn last line is left for the next call.
+    A torn last line is left for the next call; a line longer than ``limit`` is given as empty.
     """
     with open(path, "rb") as file:
         file.seek(offset)
         block = file.read(limit)
+        if len(block) == limit and b"\n" not in block:
+            after = offset + limit
+            while part := file.read(limit):
+                if (end := part.find(b"\n")) >= 0:
+                    yield after + end + 1, b""
+                    return
+                after += len(part)
+            return
     start = 0
     while (end := block.find(b"\n", start)) >= 0:
         yield offset + end + 1, block[start:end]
