@@ -1,0 +1,17 @@
+"""The training methods that the studio offers. This list is the only one that names them."""
+
+from __future__ import annotations
+
+from studio_core.errors import BadInput
+from studio_core.methods.base import Method
+from studio_core.methods.dpo import DPO
+from studio_core.methods.sft import SFT
+
+METHODS: dict[str, Method] = {method.name: method for method in (SFT, DPO)}
+
+
+def named(name: str) -> Method:
+    """The method of that name; raises ``BadInput`` that lists the known ones."""
+    if name not in METHODS:
+        raise BadInput("methods.unknown_method", name=name, known=", ".join(METHODS))
+    return METHODS[name]

@@ -1,0 +1,62 @@
+"""Options that all methods share, and the arithmetic of batches and steps that follows from them."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from studio_core.methods.base import option
+
+_MOST_HELD_OUT = 500
+
+DEMO_SIZE = 20_000_000
+"""Models below this many parameters are the studio's own; their presets were measured."""
+
+
+class TrainingOptions(BaseModel):
+    """What can be set for every method. Field order is form order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    learning_rate: float = option(2e-5, at_least=1e-8, at_most=1.0, advanced=False)
+    epochs: float = option(1.0, at_least=0.01, at_most=1000.0, unit="epochs", advanced=False)
+    max_steps: int = option(0, at_least=0, at_most=10_000_000, unit="steps")
+    batch_size: int = option(8, at_least=1, at_most=1024, unit="rows", advanced=False)
+    gradient_accumulation: int = option(1, at_least=1, at_most=1024, unit="batches", advanced=False)
+    max_length: int = option(1024, at_least=16, at_most=131_072, unit="tokens", advanced=False)
+    lora_rank: int = option(16, at_least=1, at_most=512, advanced=False, tunings=("lora", "qlora"))
+    lora_alpha: int = option(32, at_least=1, at_most=1024, tunings=("lora", "qlora"))
+    lora_dropout: float = option(0.0, at_least=0.0, at_most=0.9, tunings=("lora", "qlora"))
+    lora_targets: Literal["all", "attention"] = option("all", tunings=("lora", "qlora"))
+    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = option("cosine")
+    warmup: float = option(0.05, at_least=0.0, at_most=0.5, unit="share")
+    weight_decay: float = option(0.0, at_least=0.0, at_most=1.0)
+    max_grad_norm: float = option(1.0, at_least=0.0, at_most=100.0)
+    optimizer: Literal["adamw", "adamw_8bit", "adafactor"] = option("adamw")
+    precision: Literal["auto", "bf16", "fp32"] = option("auto")
+    activation_checkpointing: Literal["auto", "on", "off"] = option("auto")
+    eval_share: float = option(0.0, at_least=0.0, at_most=0.5, unit="share")
+    logging_steps: int = option(1, at_least=1, at_most=10_000, unit="steps")
+    save_steps: int = option(0, at_least=0, at_most=10_000_000, unit="steps")
+
+    @property
+    def effective_batch(self) -> int:
+        """Rows that one optimizer step learns from."""
+        return self.batch_size * self.gradient_accumulation
+
+    def held_out(self, rows: int) -> int:
+        """Rows kept from training to measure the loss on; never all, never more than are useful."""
+        return min(round(rows * self.eval_share), _MOST_HELD_OUT, max(rows - 1, 0))
+
+    def total_steps(self, rows: int) -> int:
+        """Optimizer steps of a run on a dataset of ``rows`` rows."""
+        if self.max_steps:
+            return self.max_steps
+        batches = math.ceil((rows - self.held_out(rows)) / self.batch_size)
+        return math.ceil(self.epochs * max(1, math.ceil(batches / self.gradient_accumulation)))
+
+    def save_every(self, total_steps: int) -> int:
+        """Steps between checkpoints: as asked, else about five times in a run but not every few steps."""
+        return self.save_steps or max(20, math.ceil(total_steps / 5))

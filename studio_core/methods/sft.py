@@ -1,0 +1,59 @@
+"""Supervised fine-tuning: the model learns to write what the data wrote."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from studio_core.data.shapes import Shape
+from studio_core.methods.base import Chart, Method, option
+from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.spec import Tuning
+
+
+class SFTOptions(TrainingOptions):
+    loss_on: Literal["answers", "everything"] = option("answers", advanced=False)
+    packing: Literal["auto", "off"] = option("auto")
+    neftune: float = option(0.0, at_least=0.0, at_most=50.0)
+
+
+def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
+    """Starting values. Those for the demo models were measured; the others are what is usual."""
+    full = tuning == "full"
+    if parameters < DEMO_SIZE:
+        epochs = {"quick": 3.0, "balanced": 6.0, "thorough": 10.0} if full else {
+            "quick": 4.0, "balanced": 8.0, "thorough": 12.0,
+        }  # fmt: skip
+        return {
+            "learning_rate": 1e-3 if full else 4e-3,
+            "epochs": epochs[preset],
+            "batch_size": 16,
+            "max_length": 512,
+        }
+    rate = 5e-5 if parameters < 300e6 else 2e-5 if parameters < 2e9 else 1e-5
+    return {
+        "learning_rate": rate if full else 2e-4 if parameters < 14e9 else 1e-4,
+        "epochs": {"quick": 1.0, "balanced": 2.0, "thorough": 3.0}[preset],
+        "batch_size": 8 if parameters < 1e9 else 4 if parameters < 4e9 else 2,
+        "gradient_accumulation": 2 if parameters < 1e9 else 4 if parameters < 4e9 else 8,
+        "max_length": 1024 if preset == "quick" else 2048,
+        "eval_share": 0.0 if preset == "quick" else 0.02,
+        "weight_decay": 0.01 if full else 0.0,
+    }
+
+
+SFT = Method(
+    name="sft",
+    title_key="methods.sft",
+    shapes=(Shape.CHAT, Shape.PROMPT_COMPLETION, Shape.TEXT),
+    tunings=("full", "lora", "qlora"),
+    Options=SFTOptions,
+    presets=presets,
+    charts=(
+        Chart("loss", ("loss", "eval_loss")),
+        Chart("token_accuracy", ("mean_token_accuracy", "eval_mean_token_accuracy")),
+        Chart("learning_rate", ("learning_rate",)),
+        Chart("grad_norm", ("grad_norm",)),
+        Chart("speed", ("tokens_per_second",)),
+        Chart("entropy", ("entropy",)),
+    ),
+)
