@@ -1,0 +1,19 @@
+"""The pages, in the order of the loop.
+
+A page is a module with ``NAME`` (also of its texts ``shell.nav_<name>`` and of its
+``static/css/<name>.css``), ``PATH`` and ``build(studio)``, which is called inside the
+page's own Gradio context. A page that needs plain HTTP (streaming, downloads) also
+has ``routes(studio) -> APIRouter``; its routes live below ``/api/``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+NAMES = ("home", "data", "train", "runs", "chat", "models", "settings")
+
+
+def pages() -> list[ModuleType]:
+    return [import_module(f"app.pages.{name}") for name in NAMES if find_spec(f"app.pages.{name}")]

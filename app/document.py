@@ -1,0 +1,102 @@
+"""The HTML document around each page: head, navigation, switches. It takes the place of Gradio's own.
+
+Drawn by the server, so that the navigation is there at once and in the reader's
+language, which Gradio itself can neither translate nor keep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio.routes
+from jinja2 import ChoiceLoader, DictLoader
+from starlette.requests import Request
+
+from app.files import GRADIO_FRONTEND, asset
+from app.i18n import language_of, say
+from studio_core import texts
+from studio_core.settings import bundled_folder
+
+THEMES = ("auto", "light", "dark")
+_OURS = Path(__file__).with_name("page.html")
+_SHORT = {"en": "EN", "zh-CN": "中文"}
+
+
+@dataclass(frozen=True)
+class Link:
+    name: str
+    path: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the document says besides the page itself."""
+
+    language: str
+    theme: str
+    current: str
+    """Name of the page."""
+    title: str
+    pages: Sequence[Link]
+    styles: Sequence[str]
+    languages = tuple(_SHORT.items())
+    themes = THEMES
+
+    def say(self, key: str) -> str:
+        return say(f"shell.{key}", self.language)
+
+
+def install(pages: Sequence[tuple[str, str]]) -> None:
+    """Make Gradio answer with our document. ``pages``: name and path of each."""
+
+    def shell_of(request: Request, config: dict[str, Any]) -> Shell:
+        language = language_of(request)
+        links = [Link(name, path, say(f"shell.nav_{name}", language)) for name, path in pages]
+        current = next(
+            (link for link in links if link.path == f"/{config.get('current_page', '')}"), links[0]
+        )
+        theme = request.cookies.get("theme", "auto")
+        title = f"{current.label} · Tunesmith"
+        # Gradio's script sets the title again from here, and needs the texts of one language only.
+        config["title"] = title
+        config["i18n_translations"] = {language: {**texts.catalogue("en"), **texts.catalogue(language)}}
+        return Shell(
+            language=language,
+            theme=theme if theme in THEMES else "auto",
+            current=current.name,
+            title=title,
+            pages=links,
+            styles=_styles(current.name),
+        )
+
+    environment = gradio.routes.templates.env
+    source = _OURS.read_text(encoding="utf-8")
+    environment.loader = ChoiceLoader([DictLoader({"frontend/index.html": source}), _gradio_loader()])
+    environment.globals.update(shell_of=shell_of, asset=asset, gradio=gradio_entry())
+
+
+@cache
+def _gradio_loader() -> Any:
+    return gradio.routes.templates.env.loader
+
+
+def gradio_entry() -> dict[str, str]:
+    """Addresses of the script and the style sheet that start Gradio, as its own document names them."""
+    document = (GRADIO_FRONTEND / "index.html").read_text(encoding="utf-8")
+    script = re.search(r'<script type="module" crossorigin src="([^"]+)"', document)
+    style = re.search(r'<link rel="stylesheet" crossorigin href="([^"]+)"', document)
+    if script is None or style is None:
+        raise RuntimeError("Gradio's document has changed: its script or style sheet was not found")
+    return {"script": script[1], "style": style[1]}
+
+
+def _styles(page: str) -> list[str]:
+    """A page's own style sheet, ``static/css/<page>.css``, if it has one."""
+    name = f"css/{page}.css"
+    return [asset(name)] if (bundled_folder() / name).is_file() else []

@@ -1,0 +1,41 @@
+"""Texts on pages: translated by the browser (``t``) or filled in here (``say``), in one language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradio import I18n
+from gradio.i18n import I18nData
+
+from studio_core import texts
+
+COOKIE = "lang"
+
+
+def t(key: str) -> I18nData:
+    """A label, button or other fixed text, in the reader's language. An unknown key raises ``KeyError``."""
+    texts.catalogue(texts.DEFAULT_LANGUAGE)[key]
+    return I18nData(key)
+
+
+def say(key: str, language: str, **values: Any) -> str:
+    """A sentence with values filled in. The values are not escaped: see ``parts.html``."""
+    return texts.text(key, language, **values)
+
+
+def language_of(request: Any) -> str:
+    """The language that a reader chose (cookie ``lang``), or that the browser prefers.
+
+    Takes a request of Gradio or of Starlette; without one, English.
+    """
+    # Gradio wraps Starlette's request, except for events that went through its queue.
+    request = getattr(request, "request", None) or request
+    if request is None:
+        return texts.DEFAULT_LANGUAGE
+    chosen = request.cookies.get(COOKIE)
+    return texts.matching_language(chosen or request.headers.get("accept-language"))
+
+
+def translations() -> I18n:
+    """The whole catalogue as Gradio wants it."""
+    return I18n(**{language: texts.catalogue(language) for language in texts.LANGUAGES})

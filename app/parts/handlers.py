@@ -1,0 +1,80 @@
+"""What every event handler wears: an error becomes one sentence, never a trace."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import gradio as gr
+from gradio.context import LocalContext
+from markupsafe import escape
+
+from app.i18n import language_of, say
+from studio_core.errors import StudioError
+
+log = logging.getLogger("tunesmith.web")
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def safely(fn: Handler) -> Handler:
+    """Show an error of ``fn`` as a notice in the reader's language, and leave every output as it is.
+
+    Works for functions and generators, plain and async.
+    """
+    wrapper: Any
+    if inspect.isasyncgenfunction(fn):
+
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                async for value in fn(*args, **kwargs):
+                    yield value
+            except Exception as error:
+                yield _shown(error)
+
+    elif inspect.isgeneratorfunction(fn):
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                yield from fn(*args, **kwargs)
+            except Exception as error:
+                yield _shown(error)
+
+    elif inspect.iscoroutinefunction(fn):
+
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await fn(*args, **kwargs)
+            except Exception as error:
+                return _shown(error)
+
+    else:
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return fn(*args, **kwargs)
+            except Exception as error:
+                return _shown(error)
+
+    return functools.wraps(fn)(wrapper)  # type: ignore[no-any-return]
+
+
+def _shown(error: Exception) -> Any:
+    """Tell the reader, keep the trace for the log, and skip the outputs."""
+    if isinstance(error, gr.Error):  # Meant for the reader as it is.
+        raise error
+    language = language_of(LocalContext.request.get(None))
+    # A toast shows HTML, and a sentence may quote what a file or a person said.
+    gr.Warning(str(escape(sentence_of(error, language))), title=say("shell.toast_title", language))
+    return gr.skip()
+
+
+def sentence_of(error: Exception, language: str) -> str:
+    """What a reader is told of an error; what was not expected goes to the log."""
+    if isinstance(error, StudioError):
+        return error.sentence(language)
+    log.error("an event handler failed", exc_info=error)
+    return say("shell.unexpected", language)

@@ -1,0 +1,43 @@
+"""Two small routes: is the page alive, and what is the queue doing."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from app.i18n import language_of, say
+from studio_core import queue
+from studio_core.studio import Studio
+
+
+def studio_version() -> str:
+    try:
+        return version("tunesmith")
+    except PackageNotFoundError:  # Run from a checkout that was never installed.
+        return "0.1.0"
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health")
+    def health() -> dict[str, Any]:
+        return {"ok": True, "version": studio_version()}
+
+    @router.get("/api/status")
+    def status(request: Request) -> dict[str, Any]:
+        # The chat worker is no one's training: it does not count as work.
+        running = sum(job.kind == "train" for job in queue.live(studio))
+        queued = sum(job.kind == "train" for job in queue.waiting(studio))
+        language = language_of(request)
+        parts = [
+            say(f"shell.status_{name}", language, n=n)
+            for name, n in (("running", running), ("queued", queued))
+            if n
+        ]
+        text = say("shell.comma", language).join(parts) or say("shell.status_idle", language)
+        return {"running": running, "queued": queued, "text": text}
+
+    return router

@@ -1,0 +1,76 @@
+"""The FastAPI application: our own routes, Gradio with all pages mounted in it, and the guard around both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+
+import gradio as gr
+from fastapi import FastAPI
+from gradio.routes import App
+from starlette.middleware.cors import CORSMiddleware
+
+from app import document, status
+from app.files import StudioFiles
+from app.i18n import translations
+from app.pages import pages
+from app.theme import theme
+from studio_core.studio import Studio
+
+
+def create_app(studio: Studio) -> FastAPI:
+    """The whole web application for one studio."""
+    os.environ["GRADIO_TEMP_DIR"] = str(studio.settings.uploads)
+    found = pages()
+    document.install([(page.NAME, page.PATH) for page in found])
+
+    api = FastAPI(title="Tunesmith", docs_url=None, redoc_url=None, openapi_url=None)
+    api.mount("/static", StudioFiles())
+    api.include_router(status.routes(studio))
+    for page in found:
+        if hasattr(page, "routes"):
+            api.include_router(page.routes(studio))
+    # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
+    api.add_middleware(CORSMiddleware, allow_origins=[])
+    return gr.mount_gradio_app(
+        api,
+        draw(studio, found),
+        path="/",
+        theme=theme(),
+        i18n=translations(),
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        max_file_size=f"{studio.settings.max_upload_mb}mb",
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+    )
+
+
+def draw(studio: Studio, found: Sequence[ModuleType]) -> gr.Blocks:
+    """All pages as one ``Blocks``: the first is its own, the others are its routes."""
+    with _without_apps():
+        with gr.Blocks(analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True) as demo:
+            gr.Navbar(visible=False)
+            found[0].build(studio)
+        for page in found[1:]:
+            with demo.route(page.NAME, page.PATH, show_in_navbar=False):
+                gr.Navbar(visible=False)
+                page.build(studio)
+    demo.queue(max_size=100, default_concurrency_limit=4, api_open=False)
+    return demo
+
+
+@contextmanager
+def _without_apps() -> Iterator[None]:
+    """Gradio builds a whole application at the end of every page; the one that is mounted is enough."""
+    original = App.create_app
+    App.create_app = staticmethod(lambda *args, **kwargs: None)
+    try:
+        yield
+    finally:
+        App.create_app = original
