@@ -1,0 +1,29 @@
+"""A training, from the wish to the row in the queue: what the Train page and ``train`` call."""
+
+from __future__ import annotations
+
+from studio_core.training.documents import from_yaml, spec_from, to_command, to_yaml, values_from_yaml
+from studio_core.training.history import answers, checkpoint_to_resume, curve, duplicate, resume, spec_of
+from studio_core.training.planning import Plan, Remark, fitting_datasets, options_of, plan
+from studio_core.training.starting import prompts_from, submit
+
+__all__ = [
+    "Plan",
+    "Remark",
+    "answers",
+    "checkpoint_to_resume",
+    "curve",
+    "duplicate",
+    "fitting_datasets",
+    "from_yaml",
+    "options_of",
+    "plan",
+    "prompts_from",
+    "resume",
+    "spec_from",
+    "spec_of",
+    "submit",
+    "to_command",
+    "to_yaml",
+    "values_from_yaml",
+]

@@ -1,0 +1,83 @@
+"""A training as text: YAML file, command line, or a document from a form; and back."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from studio_core.errors import BadInput
+from studio_core.spec import TrainSpec
+
+_LIMIT = 1 << 20
+
+
+def spec_from(values: dict[str, Any]) -> TrainSpec:
+    """The spec that a form, a file or a command line gives; raises ``BadInput`` naming the first fault."""
+    try:
+        return TrainSpec.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "?"
+        if first["type"] == "missing":
+            raise BadInput("train.field_missing", field=field) from error
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(TrainSpec.model_fields)
+            raise BadInput("train.field_unknown", field=field, known=known) from error
+        value = str(first["input"])[:80]
+        raise BadInput("train.field_invalid", field=field, value=value, reason=first["msg"]) from error
+
+
+def to_yaml(spec: TrainSpec) -> str:
+    """The spec as a YAML file that ``train --spec`` takes: what is as by default is left out."""
+    return yaml.safe_dump(_said(spec), sort_keys=False, allow_unicode=True)
+
+
+def values_from_yaml(content: str) -> dict[str, Any]:
+    """What a YAML file says, not yet checked for completeness."""
+    try:
+        values = yaml.safe_load(content) if len(content) <= _LIMIT else None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadInput("train.bad_yaml", reason=" ".join(str(error).split())[:300]) from error
+    if not isinstance(values, dict):
+        raise BadInput("train.bad_yaml", reason="no mapping of names to values")
+    return {str(name): value for name, value in values.items()}
+
+
+def from_yaml(content: str) -> TrainSpec:
+    """The spec that the text of a YAML file holds."""
+    return spec_from(values_from_yaml(content))
+
+
+def to_command(spec: TrainSpec) -> str:
+    """The call of the command line that asks for the same training."""
+    words = ["python", "-m", "app", "train"]
+    for name, value in _said(spec).items():
+        if name == "options":
+            for option, setting in value.items():
+                words += ["--set", f"{option}={_yaml_value(setting)}"]
+        elif name == "prompts":
+            for prompt in value:
+                words += ["--prompt", prompt]
+        else:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _said(spec: TrainSpec) -> dict[str, Any]:
+    always = {"method", "tuning", "model", "dataset", "preset"}
+    values = spec.model_dump(exclude={"kind"})
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in _fields().items()}
+    return {name: value for name, value in values.items() if name in always or value != defaults[name]}
+
+
+def _fields() -> dict[str, Any]:
+    return dict(TrainSpec.model_fields)
+
+
+def _yaml_value(value: Any) -> str:
+    """One line of YAML that reads back as the same value."""
+    line = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    return line.removesuffix("...\n").strip()

@@ -1,0 +1,121 @@
+"""What runs leave behind for later ones: to go on from, to copy, and to draw as one curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from studio_core import metrics, queue, run_folder
+from studio_core.errors import BadInput, Conflict
+from studio_core.spec import TrainSpec
+from studio_core.states import TERMINAL, State
+from studio_core.studio import Studio
+from studio_core.tables import Job, Metric
+
+
+def spec_of(job: Job) -> TrainSpec:
+    """What the job was asked to do, as a person would write it."""
+    if job.kind != "train":
+        raise BadInput("train.not_a_training", job=job.id)
+    return TrainSpec.model_validate(
+        {name: job.spec[name] for name in TrainSpec.model_fields if name in job.spec}
+    )
+
+
+def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:
+    """A new job that goes on from the newest complete checkpoint of a run that ended before its last step."""
+    job = queue.get(studio, job_id)
+    spec_of(job)
+    if job.state not in TERMINAL:
+        raise Conflict("train.resume_live", job=job_id)
+    if job.state == State.SUCCEEDED and job.total_steps and job.step >= job.total_steps:
+        raise Conflict("train.resume_finished", job=job_id, steps=job.total_steps)
+    _require_alone(studio, job_id, key)
+    checkpoint = checkpoint_to_resume(job)
+    if checkpoint is None:
+        raise Conflict("train.resume_no_checkpoint", job=job_id)
+    model = job.spec["run"]["model"]
+    for folder in filter(None, (model["path"], model.get("adapter"))):
+        if not Path(folder).is_dir():
+            raise BadInput("models.gone", model=model["name"], path=folder)
+    spec = {**job.spec, "run": {**job.spec["run"], "resume_from": str(checkpoint)}}
+    return queue.submit(
+        studio,
+        kind="train",
+        name=job.name,
+        method=job.method,
+        spec=spec,
+        idempotency_key=key,
+        resumes_id=job_id,
+    )
+
+
+def checkpoint_to_resume(job: Job) -> Path | None:
+    """The newest complete checkpoint: the run's own, else the one that it started from."""
+    own = run_folder.newest_complete(Path(job.run_dir)) if job.run_dir else None
+    if own is not None:
+        return own.path
+    earlier = job.spec.get("run", {}).get("resume_from")
+    if earlier and (Path(earlier) / run_folder.MANIFEST).is_file():
+        return Path(earlier)
+    return None
+
+
+def _require_alone(studio: Studio, job_id: int, key: str | None) -> None:
+    """Two runs that go on from one checkpoint at the same time are a mistake, but one click twice is not."""
+    query = select(Job).where(Job.resumes_id == job_id, Job.state.not_in(TERMINAL))
+    with studio.db.read() as session:
+        going = session.scalars(query).first()
+    if going is not None and not (key and going.idempotency_key == key):
+        raise Conflict("train.resume_running", job=job_id, other=going.id)
+
+
+def duplicate(studio: Studio, job_id: int) -> TrainSpec:
+    """The same training again, to be changed; it gets a name of its own."""
+    return spec_of(queue.get(studio, job_id)).model_copy(update={"name": ""})
+
+
+def resumed_step(job: Job) -> int:
+    """The step from which a resumed job goes on; 0 for a job that began at the beginning."""
+    folder = job.spec.get("run", {}).get("resume_from") or ""
+    number = Path(folder).name.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def curve(studio: Studio, job: Job, after_seq: int = 0) -> list[Metric]:
+    """The run's reports in the order of their steps, after those of the runs that it goes on from.
+
+    Of those only what came before the step at which it took over. With ``after_seq``
+    only the run's own newer reports.
+    """
+    own: Sequence[Metric] = metrics.points(studio, job.id, after_seq)
+    if after_seq or job.resumes_id is None:
+        return list(own)
+    before = curve(studio, queue.get(studio, job.resumes_id))
+    taken_over = resumed_step(job)
+    return [point for point in before if point.step <= taken_over] + list(own)
+
+
+def answers(studio: Studio, job: Job) -> list[dict[str, Any]]:
+    """Answers to the fixed prompts: ``[{"prompt", "answers": [{"when", "step", "answer"}]}]``.
+
+    A resumed run begins with what the earlier run answered before and during.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    chain = [job]
+    while chain[0].resumes_id is not None:
+        chain.insert(0, queue.get(studio, chain[0].resumes_id))
+    for one, following in zip(chain, [*chain[1:], None], strict=True):
+        for note in metrics.notes(studio, one.id, "sample"):
+            body = note.body
+            if following is not None and (body["when"] == "after" or body["step"] > resumed_step(following)):
+                continue
+            row = rows.setdefault(body["index"], {"prompt": body["prompt"], "answers": []})
+            said = {name: body[name] for name in ("when", "step", "answer")}
+            if one is not chain[0] and body["when"] == "before":
+                continue  # The resumed model is not the one from before the training.
+            row["answers"].append(said)
+    return [rows[index] for index in sorted(rows)]

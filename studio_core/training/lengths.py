@@ -1,0 +1,63 @@
+"""How long the rows of a dataset are in tokens of a model."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from studio_core.data import preview, store
+from studio_core.data.shapes import Shape
+from studio_core.spec import ResolvedModel
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+
+SAMPLE = 2_000
+_SLICES = 20
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of each row that was measured; of a pair, its longer side counts and both are trained."""
+
+    tokens: tuple[int, ...]
+    sides: int
+    """Sequences that one row makes: 2 for a pair of answers."""
+    sampled: bool
+
+    @property
+    def longest(self) -> int:
+        return max(self.tokens, default=0)
+
+    def share_above(self, limit: int) -> float:
+        return sum(length > limit for length in self.tokens) / max(1, len(self.tokens))
+
+    def mean_up_to(self, limit: int) -> float:
+        """Mean tokens that a row brings, when longer ones are cut at ``limit``."""
+        kept = sum(min(length, limit) for length in self.tokens)
+        return self.sides * kept / max(1, len(self.tokens))
+
+
+_KNOWN: OrderedDict[tuple[str, str, str], Lengths] = OrderedDict()
+
+
+def measured(studio: Studio, dataset: Dataset, model: ResolvedModel) -> Lengths:
+    """Lengths of all rows, or of 2,000 spread evenly over a larger set; remembered while the process lives."""
+    key = (dataset.sha256, model.path, model.chat_template or "")
+    if key not in _KNOWN:
+        shape = Shape(dataset.shape)
+        tokens = preview.lengths(model, shape, sample(studio, dataset, SAMPLE))
+        sides = 2 if shape == Shape.PREFERENCE else 1
+        _KNOWN[key] = Lengths(tuple(tokens), sides, dataset.rows > SAMPLE)
+        while len(_KNOWN) > 32:
+            _KNOWN.popitem(last=False)
+    return _KNOWN[key]
+
+
+def sample(studio: Studio, dataset: Dataset, count: int) -> list[dict[str, Any]]:
+    """Up to ``count`` records spread evenly over the dataset, the same ones each time."""
+    if dataset.rows <= count:
+        return list(store.records(studio, dataset, limit=count))
+    each = count // _SLICES
+    starts = [part * (dataset.rows - each) // (_SLICES - 1) for part in range(_SLICES)]
+    return [record for start in starts for record in store.records(studio, dataset, offset=start, limit=each)]

@@ -1,0 +1,268 @@
+"""What a training would do, before it starts: steps, tokens, memory, time, and what stands in its way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import psutil
+
+from studio_core import methods, queue, texts
+from studio_core.data import store
+from studio_core.errors import BadInput, StudioError
+from studio_core.methods.base import Method, four_bit_problem, validated
+from studio_core.methods.common import TrainingOptions
+from studio_core.models import estimate, registry
+from studio_core.models.estimate import Memory, ModelSize
+from studio_core.spec import ResolvedModel, TrainSpec
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, Model
+from studio_core.training.lengths import Lengths, measured
+
+T = TypeVar("T")
+
+FEW_ROWS = 50
+MUCH_CUT = 0.05
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something worth knowing before the start, as a sentence of the catalogue."""
+
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def sentence(self, language: str = texts.DEFAULT_LANGUAGE) -> str:
+        return texts.text(self.key, language, **self.values)
+
+
+@dataclass
+class Plan:
+    """What will happen; what could not be found out yet is None or 0."""
+
+    spec: TrainSpec
+    device: str
+    """``cpu`` or ``gpu``."""
+    method: Method | None = None
+    model: Model | None = None
+    resolved: ResolvedModel | None = None
+    dataset: Dataset | None = None
+    options: TrainingOptions | None = None
+    rows: int = 0
+    """Rows that are trained on: those of the dataset without those held out."""
+    steps: int = 0
+    tokens: int = 0
+    """Tokens that go through the model in the whole run."""
+    lengths: Lengths | None = None
+    cut_share: float = 0.0
+    """Share of rows that are longer than the length limit."""
+    memory: Memory | None = None
+    memory_total: int = 0
+    disk: int = 0
+    """Bytes that checkpoints and the result will take at most."""
+    seconds: float | None = None
+    learned: bool = False
+    """Whether the time rests on an earlier run of this machine."""
+    warnings: list[Remark] = field(default_factory=list)
+    problems: list[StudioError] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        return not self.problems
+
+    @property
+    def effective_batch(self) -> int:
+        return self.options.effective_batch if self.options else 0
+
+
+def plan(studio: Studio, spec: TrainSpec) -> Plan:
+    """What this training would do. Nothing is raised: what stands in the way is in ``problems``."""
+    made = Plan(spec=spec, device=device_for(studio, spec))
+    made.method = _tried(made, lambda: methods.named(spec.method))
+    made.model = _tried(made, lambda: _named_model(studio, spec.model))
+    made.resolved = _tried(made, lambda: registry.resolve(studio, made.model.id)) if made.model else None
+    made.dataset = _tried(made, lambda: _named_dataset(studio, spec.dataset))
+    if made.method and made.model:
+        made.options = _tried(made, lambda: options_of(spec, made.method, made.model.parameters))
+    _check_name(made)
+    _check_device(studio, made)
+    _check_tuning(made)
+    if made.dataset and made.method:
+        _check_dataset(made)
+    if made.ready and made.options and made.dataset and made.resolved:
+        _measure(studio, made)
+        _check_space(studio, made)
+    return made
+
+
+def options_of(spec: TrainSpec, method: Method, parameters: int) -> TrainingOptions:
+    """All options of a run: the preset for this model with the changes of the spec."""
+    return cast(TrainingOptions, validated(method, spec.preset, spec.tuning, parameters, spec.options))
+
+
+def device_for(studio: Studio, spec: TrainSpec) -> str:
+    """Where the run will be carried out: on a GPU if there is one and none other was asked for."""
+    if spec.device != "auto":
+        return spec.device
+    return "gpu" if any(device.kind == "gpu" for device in queue.devices(studio)) else "cpu"
+
+
+def misfit(method: Method, dataset: Dataset) -> BadInput | None:
+    """Why a dataset cannot be used with a method; None if it can."""
+    if dataset.shape not in {shape.value for shape in method.shapes}:
+        wanted = ", ".join(shape.value for shape in method.shapes)
+        return BadInput(
+            "train.shape_misfit",
+            dataset=dataset.name,
+            shape=dataset.shape,
+            method=method.name.upper(),
+            wanted=wanted,
+        )
+    if dataset.rows == 0:
+        return BadInput("train.dataset_empty", dataset=dataset.name)
+    return None
+
+
+def fitting_datasets(studio: Studio, method: str) -> list[tuple[Dataset, BadInput | None]]:
+    """All datasets, newest first, each with the reason why it does not fit the method (None: it fits)."""
+    known = methods.named(method)
+    return [(dataset, misfit(known, dataset)) for dataset in store.all_datasets(studio)]
+
+
+def _tried(made: Plan, step: Callable[[], T]) -> T | None:
+    try:
+        return step()
+    except StudioError as problem:
+        made.problems.append(problem)
+        return None
+
+
+def _named_model(studio: Studio, name: str) -> Model:
+    if not name.strip():
+        raise BadInput("train.no_model")
+    return registry.find_or_add(studio, name)
+
+
+def _named_dataset(studio: Studio, name: str) -> Dataset:
+    if not name.strip():
+        raise BadInput("train.no_dataset")
+    return store.get(studio, name)
+
+
+def _check_name(made: Plan) -> None:
+    name = made.spec.name
+    if any(character in "/\\" or not character.isprintable() for character in name):
+        made.problems.append(BadInput("train.bad_name", name=name))
+
+
+def _check_device(studio: Studio, made: Plan) -> None:
+    gpus = [device for device in queue.devices(studio) if device.kind == "gpu"]
+    if made.device == "gpu":
+        made.memory_total = max((device.memory for device in gpus), default=0)
+        if not gpus:
+            made.problems.append(BadInput("train.no_gpu"))
+    else:
+        made.memory_total = psutil.virtual_memory().total
+
+
+def _check_tuning(made: Plan) -> None:
+    tuning, model = made.spec.tuning, made.model
+    if tuning == "qlora" and (problem := four_bit_problem()):
+        made.problems.append(problem)
+    if model is None:
+        return
+    quantised = bool(model.details.get("quantised"))
+    if quantised and tuning == "full":
+        made.problems.append(BadInput("train.quantised_full", model=model.name))
+    if quantised and tuning == "qlora":
+        made.problems.append(BadInput("train.quantised_twice", model=model.name))
+    if model.kind == "adapter":
+        if tuning == "full":
+            made.problems.append(BadInput("train.adapter_full", model=model.name))
+        else:
+            made.warnings.append(Remark("train.adapter_continued", {"model": model.name}))
+    if made.resolved and made.resolved.chat_template:
+        made.warnings.append(Remark("train.standard_template", {"model": model.name}))
+    if model.trust_remote_code and model.details.get("own_code"):
+        made.warnings.append(Remark("train.own_code", {"model": model.name}))
+
+
+def _check_dataset(made: Plan) -> None:
+    assert made.dataset and made.method
+    if problem := misfit(made.method, made.dataset):
+        made.problems.append(problem)
+    elif made.dataset.rows < FEW_ROWS:
+        made.warnings.append(Remark("train.few_rows", {"rows": made.dataset.rows}))
+
+
+def _measure(studio: Studio, made: Plan) -> None:
+    """Steps and tokens from the lengths of the rows; memory and time from those."""
+    assert made.options and made.dataset and made.resolved and made.model and made.method
+    options, dataset = made.options, made.dataset
+    made.rows = dataset.rows - options.held_out(dataset.rows)
+    made.steps = options.total_steps(dataset.rows)
+    lengths = _tried(made, lambda: measured(studio, dataset, made.resolved))
+    if lengths is None:
+        return
+    made.lengths = lengths
+    made.cut_share = lengths.share_above(options.max_length)
+    seen_rows = made.steps * options.effective_batch
+    made.tokens = round(seen_rows * lengths.mean_up_to(options.max_length))
+    longest = min(lengths.longest, options.max_length)
+    reach = int(made.model.details.get("max_length") or 0)
+    if reach and longest > reach:
+        made.problems.append(
+            BadInput("train.beyond_reach", longest=longest, model=made.model.name, reach=reach)
+        )
+    if made.cut_share > MUCH_CUT:
+        cut = {"share": f"{made.cut_share:.0%}", "limit": options.max_length, "longest": lengths.longest}
+        made.warnings.append(Remark("train.much_cut", cut))
+
+    size = ModelSize.of(made.resolved.parameters or made.model.parameters, made.model.details)
+    pairs = made.method.name == "dpo"
+    checkpointing = options.activation_checkpointing == "on"
+    made.memory = estimate.memory(
+        size,
+        tuning=made.spec.tuning,
+        sequences=options.batch_size * (2 if pairs else 1),
+        length=longest,
+        device=made.device,
+        rank=options.lora_rank,
+        reference=pairs,
+        checkpointing=checkpointing,
+    )
+    work = estimate.flops_per_token(
+        size, tuning=made.spec.tuning, reference=pairs, checkpointing=checkpointing
+    )
+    learned = estimate.learned_speed(studio, made.device, size.parameters)
+    speed = learned or estimate.assumed_speed(made.device, studio.settings.threads)
+    made.learned = learned is not None
+    made.seconds = estimate.seconds(
+        tokens=made.tokens,
+        steps=made.steps,
+        flops=work,
+        speed=speed,
+        device=made.device,
+        learned=made.learned,
+    )
+    made.disk = estimate.disk(size, tuning=made.spec.tuning, rank=options.lora_rank)
+
+
+def _check_space(studio: Studio, made: Plan) -> None:
+    free = shutil.disk_usage(studio.settings.home).free
+    if made.disk > free:
+        problem = BadInput("train.no_disk", needed=_gb(made.disk), free=_gb(free), path=studio.settings.home)
+        made.problems.append(problem)
+    if made.memory is None or not made.memory_total:
+        return
+    amounts = {"needed": _gb(made.memory.total), "total": _gb(made.memory_total)}
+    if made.memory.total > made.memory_total:
+        made.problems.append(BadInput(f"train.no_memory_{made.device}", **amounts))
+    elif made.device == "cpu" and made.memory.total > (free_now := psutil.virtual_memory().available):
+        made.warnings.append(Remark("train.memory_tight", {**amounts, "free": _gb(free_now)}))
+
+
+def _gb(amount: int) -> str:
+    return f"{amount / 1e9:.1f} GB"

@@ -1,0 +1,102 @@
+"""Put a training into the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from studio_core import queue
+from studio_core.data.shapes import Shape
+from studio_core.spec import ResolvedDataset, RunSpec, TrainSpec
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, Job, Model
+from studio_core.training.lengths import sample
+from studio_core.training.planning import Plan, plan
+
+FIXED_PROMPTS = 4
+_PROMPT_LIMIT = 500
+
+
+def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
+    """Queue one training; raises the first thing that stands in its way.
+
+    The same key twice gives the same job. The row keeps the spec with its names made
+    exact (dataset version, name of the run), and the resolved ``RunSpec`` under ``run``.
+    """
+    if key and (existing := _submitted(studio, key)):
+        return existing
+    made = plan(studio, spec)
+    if made.problems:
+        raise made.problems[0]
+    assert made.model and made.dataset
+    exact = spec.model_copy(
+        update={
+            "name": spec.name.strip() or free_name(studio, f"{spec.method}-{made.model.name}"),
+            "model": made.model.name,
+            "dataset": f"{made.dataset.name}@{made.dataset.version}",
+        }
+    )
+    document = {**exact.model_dump(), "run": _resolved(studio, made, exact).model_dump()}
+    return queue.submit(
+        studio, kind="train", name=exact.name, method=exact.method, spec=document, idempotency_key=key
+    )
+
+
+def _submitted(studio: Studio, key: str) -> Job | None:
+    with studio.db.read() as session:
+        return session.scalar(select(Job).where(Job.idempotency_key == key))
+
+
+def _resolved(studio: Studio, made: Plan, spec: TrainSpec) -> RunSpec:
+    assert made.resolved and made.dataset and made.options
+    dataset = made.dataset
+    return RunSpec(
+        spec=spec,
+        model=made.resolved,
+        dataset=ResolvedDataset(
+            id=dataset.id,
+            name=dataset.name,
+            version=dataset.version,
+            shape=dataset.shape,
+            rows=dataset.rows,
+            path=str(studio.settings.datasets / dataset.file),
+            sha256=dataset.sha256,
+        ),
+        options=made.options.model_dump(),
+        prompts=spec.prompts or prompts_from(studio, dataset),
+    )
+
+
+def free_name(studio: Studio, stem: str) -> str:
+    """``stem-1``, or the next number that no run and no model bears."""
+    stem = stem[:70]
+    with studio.db.read() as session:
+        taken = {
+            *session.scalars(select(Job.name).where(Job.name.startswith(stem))),
+            *session.scalars(select(Model.name).where(Model.name.startswith(stem))),
+        }
+    return next(name for number in range(1, 10**6) if (name := f"{stem}-{number}") not in taken)
+
+
+def prompts_from(studio: Studio, dataset: Dataset, count: int = FIXED_PROMPTS) -> list[str]:
+    """Different first questions, spread over the dataset; those without a system prompt come first."""
+    asked: dict[str, bool] = {}
+    for record in sample(studio, dataset, 400):
+        prompt, plain = _question(Shape(dataset.shape), record)
+        if prompt and len(prompt) <= _PROMPT_LIMIT:
+            asked.setdefault(prompt, plain)
+    plain_ones = [prompt for prompt, plain in asked.items() if plain]
+    candidates = plain_ones if len(plain_ones) >= count else list(asked)
+    if len(candidates) <= count:
+        return candidates
+    return [candidates[(2 * place + 1) * len(candidates) // (2 * count)] for place in range(count)]
+
+
+def _question(shape: Shape, record: dict[str, Any]) -> tuple[str, bool]:
+    """The first thing that a record asks, and whether nothing but it comes before the answer."""
+    if shape == Shape.TEXT:
+        return " ".join(str(record["text"]).split()[:6]), True
+    messages = record["messages" if shape == Shape.CHAT else "prompt"]
+    first = next((m["content"] for m in messages if m["role"] == "user"), "")
+    return str(first).strip(), bool(messages) and messages[0]["role"] == "user"
