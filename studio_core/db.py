@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -55,22 +55,50 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading. What it returns stays usable after it is closed."""
-        with self.sessions() as session:
+        with _named_errors(self.path), self.sessions() as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that holds the write lock from its first statement; commits at the end."""
-        try:
-            with self.sessions() as session:
-                session.connection(execution_options={"tunesmith_write": True})
-                yield session
-                session.commit()
-        except OperationalError as error:
-            raise _named(error, self.path) from error
+        with _named_errors(self.path), self.sessions() as session:
+            session.connection(execution_options={"tunesmith_write": True})
+            yield session
+            session.commit()
+
+    def watch(self) -> Watch:
+        """Tells cheaply whether anything was committed, by any process."""
+        return Watch(self.engine.raw_connection())
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+class Watch:
+    """Asks SQLite for its ``data_version``: some ten microseconds, and no transaction stays open."""
+
+    def __init__(self, connection: PoolProxiedConnection) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._version: Any = None
+
+    def changed(self) -> bool:
+        """Whether something was committed since the last call; True on the first."""
+        self._cursor.execute("PRAGMA data_version")
+        before, self._version = self._version, self._cursor.fetchone()
+        return bool(self._version != before)
+
+    def close(self) -> None:
+        self._cursor.close()
+        self._connection.close()
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise _named(error, path) from error
 
 
 def _named(error: DatabaseError, path: Path) -> StudioError:

@@ -30,39 +30,61 @@ def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> li
         job = session.get_one(Job, job_id)
         if lines[-1][0] <= job.events_offset:
             return []
-        for event in parsed:
-            at = clock.parse(event["at"])
-            if event["type"] == "metrics":
-                values = {name: _finite(value) for name, value in event["values"].items()}
-                row = {
-                    "job_id": job_id,
-                    "seq": event["seq"],
-                    "step": event["step"],
-                    "at": at,
-                    "values": values,
-                }
-                session.execute(insert(Metric).values(row).on_conflict_do_nothing())
-                job.step = max(job.step, event["step"])
-                job.total_steps = event.get("total_steps") or job.total_steps
-                job.latest = {**job.latest, **values}
-            elif event["type"] in NOTE_TYPES:
-                note = {"job_id": job_id, "seq": event["seq"], "at": at, "type": event["type"], "body": event}
-                session.execute(insert(RunNote).values(note).on_conflict_do_nothing())
-            elif event["type"] == "phase":
-                job.phase = event["phase"]
-            elif event["type"] == "config":
-                job.resolved = event["values"]
+        rows = [_metric(job_id, event) for event in parsed if event["type"] == "metrics"]
+        notes = [_note(job_id, event) for event in parsed if event["type"] in NOTE_TYPES]
+        if rows:
+            session.execute(insert(Metric).on_conflict_do_nothing(), rows)
+        if notes:
+            session.execute(insert(RunNote).on_conflict_do_nothing(), notes)
+        _summarise(job, parsed)
         job.events_offset = lines[-1][0]
     return parsed
 
 
+def _summarise(job: Job, parsed: Sequence[dict[str, Any]]) -> None:
+    latest = dict(job.latest)
+    for event in parsed:
+        if event["type"] == "metrics":
+            job.step = max(job.step, event["step"])
+            job.total_steps = event.get("total_steps") or job.total_steps
+            latest.update(_values(event))
+        elif event["type"] == "phase":
+            job.phase = event["phase"]
+        elif event["type"] == "config":
+            job.resolved = event["values"]
+    job.latest = latest
+
+
+def _metric(job_id: int, event: dict[str, Any]) -> dict[str, Any]:
+    at = clock.parse(event["at"])
+    return {"job_id": job_id, "seq": event["seq"], "step": event["step"], "at": at, "values": _values(event)}
+
+
+def _note(job_id: int, event: dict[str, Any]) -> dict[str, Any]:
+    at = clock.parse(event["at"])
+    return {"job_id": job_id, "seq": event["seq"], "at": at, "type": event["type"], "body": event}
+
+
+def _values(event: dict[str, Any]) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in event["values"].items()}
+
+
+_FIELDS: dict[str, dict[str, type]] = {
+    "metrics": {"step": int, "values": dict},
+    "phase": {"phase": str},
+    "config": {"values": dict},
+}
+
+
 def _parse(line: bytes) -> dict[str, Any] | None:
+    """The event of a line, if it is one and has what its type needs."""
     try:
-        event = json.loads(line)
-        event["seq"], event["at"], event["type"]
-    except (ValueError, KeyError, TypeError):
+        event = json.loads(line, parse_constant=lambda _: None)
+        clock.parse(event["at"])
+        required = {"seq": int, "type": str, **_FIELDS.get(event["type"], {})}
+        return event if all(isinstance(event[name], kind) for name, kind in required.items()) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return event  # type: ignore[no-any-return]
 
 
 def _finite(value: Any) -> float | None:

@@ -96,6 +96,33 @@ def waiting(studio: Studio) -> Sequence[Job]:
         return session.scalars(query).all()
 
 
+def slot_kind(job: Job, slots: Sequence[Device]) -> str:
+    """The kind of device that a job takes: a GPU where there is one, unless it asks for another."""
+    if job.kind == "serve":
+        return "serve"
+    asked = job.spec.get("device", "auto")
+    if asked in ("cpu", "gpu"):
+        return str(asked)
+    return "gpu" if any(slot.kind == "gpu" for slot in slots) else "cpu"
+
+
+def next_for(studio: Studio, device: Device, slots: Sequence[Device]) -> Job | None:
+    """The first queued job that takes such a device; reads no further than that."""
+    query = (
+        select(Job).where(Job.state == State.QUEUED).order_by(Job.position).execution_options(yield_per=50)
+    )
+    with studio.db.read() as session:
+        waiting = session.scalars(query)
+        return next((job for job in waiting if slot_kind(job, slots) == device.kind), None)
+
+
+def position(studio: Studio, job: Job) -> int:
+    """1 for the queued job that starts next."""
+    ahead = select(func.count()).where(Job.state == State.QUEUED, Job.position < job.position)
+    with studio.db.read() as session:
+        return (session.scalar(ahead) or 0) + 1
+
+
 def devices(studio: Studio) -> Sequence[Device]:
     with studio.db.read() as session:
         return session.scalars(select(Device).order_by(Device.id)).all()

@@ -1,0 +1,68 @@
+"""How a run ended: from its exit record and the worker's last word to a state, a cause and a detail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from studio_core.states import Cause, State, Stop
+
+
+@dataclass(frozen=True)
+class Ending:
+    state: State
+    cause: Cause | None = None
+    detail: str | None = None
+    """What only this run knows: a message, an exit code, a signal. The page has a sentence for the cause."""
+
+
+def of_exit(kind: str, record: dict[str, Any], last_word: dict[str, Any] | None, log_line: str) -> Ending:
+    """Of a run with an exit record.
+
+    What the worker said last wins: a whole model is there once it reported a result, even if
+    a cancel came in the same instant or the process crashed while it was being torn down.
+    """
+    word = last_word or {}
+    if word.get("type") == "result":
+        return _of_result(word, record)
+    stop, code = record["stop"], record["returncode"]
+    if stop == Stop.CANCEL:
+        return Ending(State.CANCELLED, Cause.CANCELLED)
+    if word.get("type") == "error":
+        return Ending(State.FAILED, _cause(word.get("cause")), str(word.get("message", "")))
+    if stop == Stop.SAVE and kind == "serve":
+        return Ending(State.SUCCEEDED, Cause.STOPPED)
+    if stop == Stop.SAVE:
+        detail = (
+            "killed after the time for saving was over" if record["forced"] else "nothing was trained yet"
+        )
+        return Ending(State.CANCELLED, Cause.CANCELLED, detail)
+    if code == 0 and kind == "serve":
+        return Ending(State.SUCCEEDED, Cause.IDLE)
+    if record["signal"] == "SIGKILL" and record.get("oom_kills"):
+        return Ending(State.FAILED, Cause.OUT_OF_MEMORY_HOST, record["signal"])
+    if record["signal"]:
+        return Ending(State.FAILED, Cause.KILLED, record["signal"])
+    return Ending(State.FAILED, Cause.ERROR, f"exit code {code}: {log_line}")
+
+
+def of_loss(last_word: dict[str, Any] | None, rebooted: bool) -> Ending:
+    """Of a run whose supervisor left no exit record."""
+    word = last_word or {}
+    if word.get("type") == "result":
+        return _of_result(word, {"stop": None})
+    if rebooted:
+        return Ending(State.INTERRUPTED, Cause.HOST_REBOOTED)
+    return Ending(State.INTERRUPTED, Cause.SUPERVISOR_LOST)
+
+
+def _of_result(word: dict[str, Any], record: dict[str, Any]) -> Ending:
+    if word.get("state") == "stopped":
+        return Ending(State.SUCCEEDED, Cause.STOPPED)
+    if record["stop"] == Stop.CANCEL:
+        return Ending(State.SUCCEEDED, None, "it had finished before the cancel reached it")
+    return Ending(State.SUCCEEDED)
+
+
+def _cause(name: object) -> Cause:
+    return next((cause for cause in Cause if cause.value == name), Cause.ERROR)

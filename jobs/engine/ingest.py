@@ -1,0 +1,76 @@
+"""From a run's ``events.jsonl`` into the database, by byte offset and in bounded batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from studio_core import metrics, run_folder
+from studio_core.studio import Studio
+
+BATCH = 2000
+INTERVAL = 0.2
+"""Seconds between two batches of one run that goes on: a chart needs no more, a commit costs a sync."""
+_TAIL = 1 << 20
+
+
+class Ingest:
+    def __init__(self, studio: Studio, job_id: int, run_dir: Path, offset: int) -> None:
+        self._studio = studio
+        self._job_id = job_id
+        self._path = run_dir / run_folder.EVENTS
+        self._offset = offset
+        self._size = -1
+        self._next = 0.0
+
+    def step(self) -> None:
+        """Store one batch if there is news and it is time."""
+        if time.monotonic() >= self._next and self._grown():
+            self._store()
+            self._next = time.monotonic() + INTERVAL
+
+    def drain(self) -> None:
+        """Store all that is left of a run that has ended."""
+        while self._path.exists() and self._store():
+            pass
+
+    def _grown(self) -> bool:
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return False
+        return size != self._size
+
+    def _store(self) -> bool:
+        size = self._path.stat().st_size
+        lines = list(islice(run_folder.new_lines(self._path, self._offset), BATCH))
+        if not lines:
+            self._size = size  # A torn line at most: wait until there is more.
+            return False
+        metrics.store(self._studio, self._job_id, lines)
+        self._offset = lines[-1][0]
+        return True
+
+
+def verdict(run_dir: Path) -> dict[str, Any] | None:
+    """The worker's own last word: its newest ``result`` or ``error`` event, if it had one."""
+    path = run_dir / run_folder.EVENTS
+    if not path.exists():
+        return None
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        lines = file.read(_TAIL).split(b"\n")
+    for line in reversed(lines):
+        if b'"result"' not in line and b'"error"' not in line:
+            continue
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("type") in ("result", "error"):
+            return event
+    return None

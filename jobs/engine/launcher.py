@@ -1,0 +1,141 @@
+"""How a run is started, looked after and stopped; the run folder is the only contract.
+
+``Launcher`` is what the loop needs. ``LocalLauncher`` starts supervisors on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from jobs.engine import devices, tree
+from jobs.engine.warm import WarmPool
+from studio_core import run_folder
+from studio_core.settings import Settings
+from studio_core.states import Stop
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Liveness(StrEnum):
+    ALIVE = "alive"
+    ENDED = "ended"
+    """Nothing of it lives, and nothing of it will start."""
+    UNKNOWN = "unknown"
+    """Not to be judged now: neither finished, nor killed, nor started again."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    run_dir: Path
+    claim: str
+    mask: str
+    """UUID of the GPU that the run may see; empty for none."""
+    env: dict[str, str]
+    """What may still be set after a worker's imports: its threads."""
+
+
+class Launcher(Protocol):
+    def start(self, launch: Launch) -> None:
+        """Begin; returns at once. Only one start of a run's folder ever comes to life."""
+
+    def poll(self, run_dir: Path) -> Liveness: ...
+
+    def stop(self, run_dir: Path, stop: Stop, grace: float) -> None: ...
+
+    def withdraw(self, run_dir: Path) -> bool:
+        """Make sure that a start on its way never comes to life; False if it has already."""
+
+    def logs(self, run_dir: Path, limit: int) -> str: ...
+
+    def keep_warm(self, masks: list[str]) -> None: ...
+
+    def close(self) -> None:
+        """Let go. Runs go on."""
+
+
+class LocalLauncher:
+    def __init__(self, settings: Settings) -> None:
+        self._home = settings.home
+        self._logs = settings.logs / "supervisors.log"
+        self._pool = WarmPool(settings.home / "warm", settings.warm_workers, self._spawn_warm)
+        self._pool.clear()
+        self._starting: dict[Path, subprocess.Popen[bytes]] = {}
+
+    @property
+    def warm_ready(self) -> bool:
+        """Whether a warm worker has done its imports."""
+        return any(worker.ready for worker in self._pool.workers)
+
+    def start(self, launch: Launch) -> None:
+        run_folder.write_json(launch.run_dir / run_folder.LAUNCH, {"claim": launch.claim})
+        order = {"run_dir": str(launch.run_dir), "claim": launch.claim, "env": launch.env}
+        process = self._pool.hand_over(launch.mask, order)
+        if process is None:
+            env = {**devices.binding(launch.mask), **launch.env}
+            process = self._spawn([str(launch.run_dir), "--claim", launch.claim], env, subprocess.DEVNULL)
+        self._starting[launch.run_dir] = process
+
+    def poll(self, run_dir: Path) -> Liveness:
+        if run_folder.is_held(run_dir / run_folder.LOCK):
+            return Liveness.ALIVE
+        process = self._starting.get(run_dir)
+        if process is not None and process.poll() is None:
+            return Liveness.UNKNOWN  # On its way, or about to end.
+        self._starting.pop(run_dir, None)
+        supervisor = run_folder.read_json(run_dir / run_folder.SUPERVISOR)
+        if supervisor and not run_folder.read_json(run_dir / run_folder.EXIT):
+            return self._after_lost(supervisor)
+        return Liveness.ENDED
+
+    def _after_lost(self, supervisor: dict[str, Any]) -> Liveness:
+        """A supervisor was killed: what it left behind must be dead before its device is free."""
+        if supervisor["boot_id"] == tree.boot_id() and tree.kill(supervisor["tree"]):
+            return Liveness.UNKNOWN
+        return Liveness.ENDED
+
+    def stop(self, run_dir: Path, stop: Stop, grace: float) -> None:
+        run_folder.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
+
+    def withdraw(self, run_dir: Path) -> bool:
+        lock = run_folder.hold(run_dir / run_folder.LOCK, patience=0.0)
+        if lock is None:
+            return False
+        with contextlib.closing(os.fdopen(lock)):
+            run_folder.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
+        return True
+
+    def logs(self, run_dir: Path, limit: int) -> str:
+        return run_folder.log_tail(run_dir, limit)
+
+    def keep_warm(self, masks: list[str]) -> None:
+        self._pool.keep(masks)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _spawn_warm(self, folder: Path, mask: str) -> subprocess.Popen[bytes]:
+        return self._spawn([str(folder), "--warm"], devices.binding(mask), subprocess.PIPE)
+
+    def _spawn(self, arguments: list[str], env: dict[str, str], stdin: int) -> subprocess.Popen[bytes]:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        with open(self._logs, "ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "jobs.engine.supervisor", *arguments],
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                cwd=self._home,
+                env={**os.environ, "PYTHONPATH": path, **env},
+                start_new_session=True,
+                bufsize=0,
+            )

@@ -1,0 +1,226 @@
+"""The engine: acts on the rows of the queue, over and over.
+
+Each tick looks at every live run (ingest, stop, end) and starts what can start. All of
+it can be killed at any instant and begun again: what is true stands in the database and
+in the run folders, and every step may be done twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.engine import devices, ending, tree
+from jobs.engine.ending import Ending
+from jobs.engine.ingest import Ingest, verdict
+from jobs.engine.launcher import Launch, Launcher, Liveness
+from studio_core import queue, run_folder
+from studio_core.errors import StudioError
+from studio_core.models import registry
+from studio_core.states import Cause, State, Stop
+from studio_core.studio import Studio
+from studio_core.tables import Device, Job
+
+log = logging.getLogger(__name__)
+
+TICK = 0.04
+"""Seconds between two looks: a click is noticed within this time, at under 1 % of a core."""
+STARTS = 2
+"""How often a run whose supervisor died before it took the run is started in all."""
+
+
+@dataclass
+class Run:
+    """A live job as the engine follows it."""
+
+    job: Job
+    folder: Path
+    ingest: Ingest
+    stop_sent: str | None = None
+
+
+class Engine:
+    def __init__(self, studio: Studio, launcher: Launcher) -> None:
+        self.studio = studio
+        self.launcher = launcher
+        self.runs: dict[int, Run] = {}
+        self._watch = studio.db.watch()
+        self._stale = True
+        self._starts: dict[int, int] = {}
+        self._troubles: set[str] = set()
+        self._devices: list[Device] = []
+
+    def run(self, stopped: threading.Event) -> None:
+        """Until ``stopped`` is set, or the data folder is gone."""
+        queue.set_devices(self.studio, devices.found(self.studio.settings))
+        while not stopped.wait(TICK) and self.studio.settings.database.exists():
+            self.tick()
+        self._watch.close()
+        self.launcher.close()
+
+    def tick(self) -> None:
+        with self._surviving("the queue"):
+            if self._watch.changed() or self._stale:
+                self._stale = True  # Until both have been carried out whole.
+                self._read_rows()
+                self._start_waiting()
+                self._stale = False
+        for run in list(self.runs.values()):
+            with self._surviving(f"job {run.job.id}"):
+                self._attend(run)
+        with self._surviving("warm workers"):
+            self.launcher.keep_warm(self._masks_to_warm())
+
+    def _surviving(self, what: str) -> _Surviving:
+        return _Surviving(what, self._troubles)
+
+    # --- what the rows say -----------------------------------------------------------
+
+    def _read_rows(self) -> None:
+        live = {job.id: job for job in queue.live(self.studio)}
+        for id in self.runs.keys() - live.keys():
+            del self.runs[id]
+        for id, job in live.items():
+            if id in self.runs:
+                self.runs[id].job = job
+            else:
+                self.runs[id] = self._follow(job)
+        self._devices = list(queue.devices(self.studio))
+
+    def _follow(self, job: Job) -> Run:
+        folder = Path(job.run_dir or "")
+        return Run(job, folder, Ingest(self.studio, job.id, folder, job.events_offset))
+
+    # --- starting --------------------------------------------------------------------
+
+    def _start_waiting(self) -> None:
+        for device in self._devices:
+            if device.job_id is not None:
+                continue
+            job = queue.next_for(self.studio, device, self._devices)
+            claimed = queue.claim(self.studio, job.id, device.id) if job else None
+            if claimed:
+                device.job_id = claimed.id
+                self.runs[claimed.id] = self._follow(claimed)
+                self._start(self.runs[claimed.id], device)
+
+    def _start(self, run: Run, device: Device) -> None:
+        job, settings = run.job, self.studio.settings
+        self._starts[job.id] = self._starts.get(job.id, 0) + 1
+        training = sum(other.job.kind != "serve" for other in self.runs.values() if other is not run)
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            run_folder.write_json(run.folder / run_folder.SPEC, job.spec.get("run") or job.spec)
+            self.launcher.start(
+                Launch(
+                    run.folder,
+                    job.claim_token or "",
+                    devices.mask_for(device, self._devices),
+                    devices.threads(settings, training),
+                )
+            )
+        except OSError as error:
+            self._end(run, Ending(State.FAILED, Cause.START_FAILED, str(error)))
+        else:
+            log.info("Job %d starts on %s", job.id, device.id)
+
+    def _masks_to_warm(self) -> list[str]:
+        free = [device for device in self._devices if device.job_id is None]
+        cards = [device.id for device in free if device.kind == "gpu"]
+        if any(device.kind == "gpu" for device in self._devices):
+            return cards
+        return ["" for _ in free]
+
+    # --- looking after one live run --------------------------------------------------
+
+    def _attend(self, run: Run) -> None:
+        self._pass_on_stop(run)
+        liveness = self.launcher.poll(run.folder)
+        if liveness is Liveness.ENDED:
+            run.ingest.drain()
+            self._finalise(run)
+            return
+        if liveness is Liveness.ALIVE and run.job.state == State.STARTING:
+            queue.started(self.studio, run.job)
+        run.ingest.step()
+
+    def _pass_on_stop(self, run: Run) -> None:
+        asked = run.job.stop_request
+        if asked is None or asked == run.stop_sent:
+            return
+        run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.launcher.stop(run.folder, Stop(asked), self.studio.settings.stop_grace)
+        queue.stopping(self.studio, run.job)
+        run.stop_sent = asked
+        log.info("Job %d is asked to end: %s", run.job.id, asked)
+
+    def _finalise(self, run: Run) -> None:
+        record = run_folder.read_json(run.folder / run_folder.EXIT)
+        supervisor = run_folder.read_json(run.folder / run_folder.SUPERVISOR)
+        last_word = verdict(run.folder)
+        if record is not None:
+            last_line = self.launcher.logs(run.folder, 2048).strip().rpartition("\n")[2]
+            end = ending.of_exit(run.job.kind, record, last_word, last_line[:300])
+        elif supervisor is not None:
+            end = ending.of_loss(last_word, rebooted=supervisor["boot_id"] != tree.boot_id())
+        else:
+            self._never_began(run)
+            return
+        if run.job.state == State.STARTING:
+            queue.started(self.studio, run.job)
+        if end.state is State.SUCCEEDED and run.job.kind == "train":
+            end = self._register(run.job, last_word or {}, end)
+        self._end(run, end)
+
+    def _register(self, job: Job, result: dict[str, object], end: Ending) -> Ending:
+        try:
+            registry.register_result(self.studio, job, result)
+        except StudioError as error:
+            log.exception("Job %d: its model could not be registered", job.id)
+            return Ending(State.FAILED, Cause.ERROR, error.sentence())
+        return end
+
+    def _never_began(self, run: Run) -> None:
+        """Claimed, but no supervisor took it: the engine died in between, or the supervisor did."""
+        if not self.launcher.withdraw(run.folder):
+            return
+        if run.job.stop_request:
+            self._end(run, Ending(State.CANCELLED, Cause.CANCELLED))
+        elif self._starts.get(run.job.id, 0) >= STARTS:
+            detail = f"see {self.studio.settings.logs / 'supervisors.log'}"
+            self._end(run, Ending(State.FAILED, Cause.START_FAILED, detail))
+        else:
+            queue.release(self.studio, run.job)
+            log.info("Job %d had not begun and is queued again", run.job.id)
+
+    def _end(self, run: Run, end: Ending) -> None:
+        job = run.job
+        if queue.finish(self.studio, job, end.state, end.cause, end.detail):
+            log.info("Job %d ended: %s %s %s", job.id, end.state, end.cause or "", end.detail or "")
+        else:
+            log.warning("Job %d: its end (%s) came too late and was dropped", job.id, end.state)
+        self._starts.pop(job.id, None)
+
+
+class _Surviving:
+    """What fails in one run or one moment must not end the engine: it is logged once, and tried again."""
+
+    def __init__(self, what: str, troubles: set[str]) -> None:
+        self._what = what
+        self._troubles = troubles
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            self._troubles.discard(self._what)
+            return False
+        if not isinstance(error, Exception):
+            return False
+        if self._what not in self._troubles:
+            self._troubles.add(self._what)
+            log.error("Trouble with %s; it is tried again", self._what, exc_info=error)
+        return True

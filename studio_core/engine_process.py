@@ -1,0 +1,88 @@
+"""The engine as seen from outside: whether it is there, starting it, and what keeps a job waiting."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from studio_core import queue, run_folder, texts
+from studio_core.errors import StudioError
+from studio_core.states import State
+from studio_core.studio import Studio
+from studio_core.tables import Job
+
+LOCK = "engine.lock"
+"""In the data folder; held by the engine as long as it lives. Inside: ``{"pid", "host", "since"}``."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+_PATIENCE = 15.0
+
+
+def engine_alive(studio: Studio) -> bool:
+    return run_folder.is_held(studio.settings.home / LOCK)
+
+
+def ensure_engine(studio: Studio) -> None:
+    """Start the engine if none is alive, and wait until it is. Several processes may call this at once.
+
+    The engine outlives its caller. Raises StudioError if it does not come up in 15 seconds.
+    """
+    if engine_alive(studio):
+        return
+    log = studio.settings.logs / "engine-start.log"
+    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "jobs", "--home", str(studio.settings.home)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=studio.settings.home,
+            env={**os.environ, **_settings_of(studio), "PYTHONPATH": path},
+            start_new_session=True,
+        )
+    _started.append(process)
+    deadline = time.monotonic() + _PATIENCE
+    while not engine_alive(studio):
+        if time.monotonic() > deadline:
+            raise StudioError("engine.not_starting", log=log)
+        time.sleep(0.02)
+
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Kept so that the interpreter does not warn of a child that rightly goes on."""
+
+
+def _settings_of(studio: Studio) -> dict[str, str]:
+    """The settings that were given in code or on the command line hold for the engine too."""
+    return {f"TUNESMITH_{name.upper()}": str(value) for name, value in studio.settings.model_dump().items()}
+
+
+def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """Why a queued job has not started, in one sentence; empty if it is not queued."""
+    if job.state != State.QUEUED:
+        return ""
+    position = queue.position(studio, job)
+    if not engine_alive(studio):
+        return texts.text("engine.waits_for_engine", language, position=position)
+    devices = queue.devices(studio)
+    slots = [device for device in devices if device.kind == queue.slot_kind(job, devices)]
+    if not slots:
+        return texts.text("engine.waits_without_device", language, position=position)
+    free = [device for device in slots if device.job_id is None]
+    if free:
+        return texts.text("engine.waits_shortly", language, device=free[0].id, position=position)
+    holders = ", ".join(
+        texts.text("engine.held_by", language, device=device.id, run=device.job_id) for device in slots
+    )
+    return texts.text("engine.waits_for_device", language, holders=holders, position=position)
+
+
+def ending(job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """Why a job ended and what can be done now, in one sentence; empty if it simply finished or has not."""
+    if job.cause is None:
+        return job.detail or ""
+    return texts.text(f"engine.cause_{job.cause}", language, detail=job.detail or "").strip()
