@@ -59,7 +59,7 @@ def visible(every: list[Device], mask: str | None) -> list[Device]:
 
 
 def mask_for(device: Device, devices: Sequence[Device]) -> str:
-    """UUID of the GPU that a worker on this slot may see; empty for none. Chat shares one, a free one first."""
+    """UUID of the GPU that a worker on this slot sees; empty for none. Chat shares one, a free one first."""
     if device.kind == "gpu":
         return device.id
     cards = [other for other in devices if other.kind == "gpu"]
