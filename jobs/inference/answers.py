@@ -1,0 +1,101 @@
+"""From questions to a stream of events: what the chat server sends, and what offline generation reads.
+
+    {"side": 0, "state": "loading"}                  its model is being read from disk
+    {"side": 0, "text": "..."}                       the answer grew
+    {"side": 0, "done": true, "tokens": n, "seconds": s, "reason": "stop" | "length" | "cancelled"}
+    {"side": 0, "error": sentence, "key": text key, "values": {...}}
+
+Every side ends with exactly one ``done`` or ``error``; one that fails does not stop the others.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from jobs.inference.decoding import Lane, Row, Sampling
+from jobs.inference.models import Models
+from studio_core.errors import StudioError
+from studio_core.spec import ResolvedModel
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One model and the conversation that it is to continue."""
+
+    model: ResolvedModel
+    messages: list[dict[str, str]]
+
+
+def answer(
+    models: Models,
+    sides: Sequence[Side],
+    sampling: Sampling,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """All sides at once: those on one base in one batch, those on different bases in turn."""
+    rows: list[Row] = []
+    for index, side in enumerate(sides):
+        if cancelled():
+            yield _done(index, 0, 0.0, "cancelled")
+            continue
+        try:
+            if not models.loaded(side.model):
+                yield {"side": index, "state": "loading"}
+            opened = models.open(side.model, needed=[row.model.base for row in rows])
+            rows.append(Row(index, opened, opened.prompt(side.messages), sampling))
+        except StudioError as error:
+            yield failed(index, error)
+    lanes = deque(Lane(group) for group in _groups(rows))
+    while lanes:
+        lane = lanes.popleft()
+        if cancelled():
+            yield from (_done(row.side, len(row.tokens), row.seconds, "cancelled") for row in lane.rows)
+            continue
+        try:
+            pieces = lane.step()
+        except Exception as error:
+            # PEFT leaves its hooks in place when a pass raises: the base may not be used again.
+            models.forget(lane.base)
+            yield from (failed(row.side, _named(row, error)) for row in lane.rows)
+            continue
+        for row, piece in pieces:
+            if piece:
+                yield {"side": row.side, "text": piece}
+            if row.error:
+                yield failed(row.side, row.error)
+            elif row.reason:
+                yield _done(row.side, len(row.tokens), row.seconds, row.reason)
+        if lane.rows:
+            lanes.append(lane)
+
+
+def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that may share a batch: one base, and either all mixable or all on the same adapter."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        apart = None if row.model.mixable else row.model.adapter
+        groups.setdefault((id(row.model.base), apart), []).append(row)
+    return list(groups.values())
+
+
+def _done(side: int, tokens: int, seconds: float, reason: str) -> Event:
+    return {"side": side, "done": True, "tokens": tokens, "seconds": round(seconds, 4), "reason": reason}
+
+
+def failed(side: int, error: StudioError) -> Event:
+    values = {name: str(value) for name, value in error.values.items()}
+    return {"side": side, "error": error.sentence(), "key": error.key, "values": values}
+
+
+def _named(row: Row, error: Exception) -> StudioError:
+    if isinstance(error, torch.OutOfMemoryError):
+        return StudioError("chat.out_of_memory", model=row.model.name, device=row.model.base.device)
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    return StudioError("chat.generation_failed", model=row.model.name, reason=reason)

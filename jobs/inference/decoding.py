@@ -1,0 +1,181 @@
+"""The decoding loop: one padded batch with a KV cache, one token for every row at each step.
+
+Written by hand, since ``generate`` streams batches of one only, knows one temperature and one
+random generator for a batch, and keeps computing rows that have ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from jobs.inference.models import Base, Opened
+from studio_core.errors import StudioError
+
+# A letter takes at most four byte tokens; what is still broken after more is broken text.
+_LONGEST_LETTER = 8
+_LIKELY = 512
+
+
+@dataclass(frozen=True)
+class Sampling:
+    temperature: float = 0.7
+    """0 takes the likeliest token always."""
+    top_p: float = 0.9
+    seed: int = 0
+    max_new_tokens: int = 256
+
+
+class TextPieces:
+    """Turns tokens into text as they come; joined, the pieces are the decoded whole.
+
+    The last few tokens are decoded again together with each new one, since a letter may be spread
+    over several tokens (it is held back until it is complete) and since some tokenizers write a
+    word's leading space only when something comes before it.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._tokens: list[int] = []
+        self._start = 0
+        self._given = 0
+
+    def add(self, token: int) -> str:
+        self._tokens.append(token)
+        piece = self._pending()
+        waiting = len(self._tokens) - self._given
+        if piece.endswith("\N{REPLACEMENT CHARACTER}") and waiting < _LONGEST_LETTER:
+            return ""
+        if piece:
+            self._start, self._given = self._given, len(self._tokens)
+        return piece
+
+    def finish(self) -> str:
+        """What was held back."""
+        piece = self._pending()
+        self._start = self._given = len(self._tokens)
+        return piece
+
+    def _pending(self) -> str:
+        before = self._decode(self._tokens[self._start : self._given])
+        return self._decode(self._tokens[self._start :])[len(before) :]
+
+    def _decode(self, tokens: list[int]) -> str:
+        text: str = self._tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+
+@dataclass
+class Row:
+    """One answer in the making."""
+
+    side: int
+    model: Opened
+    prompt: list[int]
+    sampling: Sampling
+    tokens: list[int] = field(default_factory=list)
+    reason: str = ""
+    """``stop``, ``length`` or ``error`` once it has ended."""
+    error: StudioError | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        base = self.model.base
+        room = base.context - len(self.prompt) if base.context else self.sampling.max_new_tokens
+        self.most = min(self.sampling.max_new_tokens, room)
+        self._text = TextPieces(self.model.tokenizer)
+        self._random = torch.Generator(base.device).manual_seed(self.sampling.seed)
+
+    def take(self, logits: torch.Tensor) -> str:
+        """Choose the next token from ``logits`` (vocabulary); returns the text that it completes."""
+        if logits.isnan().any():
+            self.reason, self.error = "error", StudioError("chat.not_numbers", model=self.model.name)
+            return ""
+        token = choose(logits, self.sampling, self._random)
+        self.tokens.append(token)
+        if token in self.model.stop:
+            self.reason = "stop"
+            return self._text.finish()
+        piece = self._text.add(token)
+        if len(self.tokens) >= self.most:
+            self.reason = "length"
+            piece += self._text.finish()
+        return piece
+
+
+def choose(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> int:
+    """The next token: the likeliest, or drawn from the smallest set that holds ``top_p`` of the chance."""
+    if sampling.temperature <= 0:
+        return int(logits.argmax())
+    chances = torch.softmax(logits.float() / sampling.temperature, dim=-1)
+    if sampling.top_p >= 1:
+        return int(torch.multinomial(chances, 1, generator=random))
+    best, tokens = torch.topk(chances, min(_LIKELY, len(chances)))
+    if best.sum() < sampling.top_p:
+        best, tokens = torch.sort(chances, descending=True)
+    before = best.cumsum(0) - best
+    kept = torch.where(before < sampling.top_p, best, 0.0)
+    return int(tokens[torch.multinomial(kept, 1, generator=random)])
+
+
+class Lane:
+    """Rows that advance together in one batch: all on one base, all adapters mixable or the same."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = list(rows)
+        self.base: Base = rows[0].model.base
+        self._cache: Any = None
+        self._ids = self._mask = torch.empty(0)
+        self._started = 0.0
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[Row, str]]:
+        """One token for each row; rows that end leave the batch. Returns each row with its new text."""
+        if self._cache is None:
+            self._started = time.perf_counter()
+            self._ids, self._mask = self._padded()
+        positions = (self._mask.cumsum(-1) - 1).clamp(min=0)[:, -self._ids.shape[1] :]
+        output = self.base.forward(
+            [row.model.adapter for row in self.rows],
+            input_ids=self._ids,
+            attention_mask=self._mask,
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        self._cache = output.past_key_values
+        pieces = [
+            (row, row.take(logits)) for row, logits in zip(self.rows, output.logits[:, -1], strict=True)
+        ]
+        for row in self.rows:
+            row.seconds = time.perf_counter() - self._started
+        self._go_on()
+        return pieces
+
+    def _padded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Prompts and attention mask, ``(rows, longest prompt)``, padded on the left."""
+        longest = max(len(row.prompt) for row in self.rows)
+        ids = [[0] * (longest - len(row.prompt)) + row.prompt for row in self.rows]
+        mask = [[0] * (longest - len(row.prompt)) + [1] * len(row.prompt) for row in self.rows]
+        return torch.tensor(ids, device=self.base.device), torch.tensor(mask, device=self.base.device)
+
+    def _go_on(self) -> None:
+        """Make the chosen tokens the next input, without the rows that have ended."""
+        going = [index for index, row in enumerate(self.rows) if not row.reason]
+        if len(going) < len(self.rows):
+            keep = torch.tensor(going, dtype=torch.long, device=self.base.device)
+            self.rows = [self.rows[index] for index in going]
+            self._mask = self._mask[keep]
+            if going:
+                self._cache.batch_select_indices(keep)
+        if going:
+            last = [[row.tokens[-1]] for row in self.rows]
+            self._ids = torch.tensor(last, device=self.base.device)
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.rows), 1)], dim=1)

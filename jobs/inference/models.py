@@ -1,0 +1,333 @@
+"""Loaded models: one base in memory serves every adapter on it, and the base itself.
+
+Which adapters may share a base is decided from their configuration, never tried out:
+
+    mixed     plain LoRA: rows of several adapters and of the base go in one batch
+    switched  DoRA, which PEFT cannot mix: the base is shared, but a batch belongs to one adapter,
+              and adapters are switched between batches
+    alone     everything that changes the base while it is loaded (PiSSA, biases ...), that wraps other
+              modules (modules_to_save ...) or that was not measured: gets a copy of the base of its own
+
+A base is always told which adapter a forward pass is for, so no side can see another's weights.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import peft
+import psutil
+import torch
+import transformers
+
+from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.spec import ResolvedModel
+
+Sharing = Literal["mixed", "switched", "alone"]
+
+# Initialisations of LoRA that leave the base's weights as they are.
+_HARMLESS_INIT = (True, False, "gaussian", "orthogonal")
+# Set to anything, these touch more of the base than the matrices beside its linear layers.
+_PECULIAR = (
+    "layer_replication",
+    "velora_config",
+    "alora_invocation_tokens",
+    "use_qalora",
+    "monteclora_config",
+    "use_bdlora",
+    "arrow_config",
+    "kasa_config",
+    "megatron_config",
+    "modules_to_save",
+    "trainable_token_indices",
+    "target_parameters",
+)
+_UNMIXABLE = ("use_dora", "lora_bias")
+_MANY_BYTES = 2 << 30
+_ADAPTERS_PER_BASE = 16
+
+
+def sharing(config: dict[str, Any]) -> Sharing:
+    """How an adapter with this ``adapter_config.json`` may share its base with others."""
+    plain_init = config.get("init_lora_weights", True) in _HARMLESS_INIT
+    plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none" and plain_init
+    if not plain or any(config.get(name) for name in _PECULIAR):
+        return "alone"
+    return "switched" if any(config.get(name) for name in _UNMIXABLE) else "mixed"
+
+
+@dataclass(eq=False)
+class Base:
+    """A complete model in memory, with the adapters that were put on it."""
+
+    key: tuple[Any, ...]
+    model: Any
+    device: torch.device
+    adapters: dict[str, str] = field(default_factory=dict)
+    """Adapter folder (with its version) -> the adapter's name in PEFT, least recently used first."""
+    used_at: float = 0.0
+    _active: str | None = ""
+    _accepts: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._accepts = frozenset(inspect.signature(self.model.forward).parameters)
+
+    @property
+    def context(self) -> int | None:
+        """Most tokens that the model was made for; None if it does not say."""
+        config = self.plain.config.get_text_config()
+        return getattr(config, "max_position_embeddings", None)
+
+    @property
+    def plain(self) -> Any:
+        return self.model.get_base_model() if self.adapters else self.model
+
+    def forward(self, adapters: Sequence[str | None], **inputs: Any) -> Any:
+        """One pass; ``adapters[row]`` is the adapter of that row of the batch, None the base itself."""
+        inputs = {name: value for name, value in inputs.items() if name in self._accepts}
+        if not self.adapters:
+            return self.model(**inputs)
+        chosen = set(adapters)
+        if len(chosen) == 1:
+            self._activate(chosen.pop())
+            return self.model(**inputs)
+        self._activate(next(name for name in adapters if name))
+        return self.model(**inputs, adapter_names=[name or "__base__" for name in adapters])
+
+    def _activate(self, adapter: str | None) -> None:
+        if adapter == self._active:
+            return
+        if adapter is None:
+            self.model.base_model.disable_adapter_layers()
+        else:
+            self.model.base_model.enable_adapter_layers()
+            self.model.set_adapter(adapter, inference_mode=True)
+        self._active = adapter
+
+    def add_adapter(self, folder: str, key: str) -> str:
+        """Put the adapter in ``folder`` on this base, unless it is there; returns its name."""
+        if key in self.adapters:
+            self.adapters[key] = self.adapters.pop(key)
+            return self.adapters[key]
+        name = f"a{time.monotonic_ns()}"
+        if not self.adapters:
+            self.model = peft.PeftModel.from_pretrained(self.model, folder, adapter_name=name)
+        else:
+            self.model.load_adapter(folder, adapter_name=name)
+        self.model.eval()
+        self.adapters[key] = name
+        self._active = ""
+        return name
+
+    def drop_old_adapters(self) -> None:
+        """Forget the adapters unused for longest; more stay than one request can name."""
+        for key in list(self.adapters)[:-_ADAPTERS_PER_BASE]:
+            self.model.delete_adapter(self.adapters.pop(key))
+            self._active = ""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model ready to answer: its base, its adapter on it, and how it reads and writes text."""
+
+    name: str
+    base: Base
+    adapter: str | None
+    mixable: bool
+    tokenizer: Any
+    chat_template: str | None
+    stop: frozenset[int]
+
+    def prompt(self, messages: list[dict[str, str]]) -> list[int]:
+        """The tokens of the conversation up to where the answer begins."""
+        template = self.tokenizer.chat_template or self.chat_template
+        if not template:
+            raise BadInput("chat.no_template", model=self.name)
+        try:
+            text = self.tokenizer.apply_chat_template(
+                messages, chat_template=template, add_generation_prompt=True, tokenize=False
+            )
+        except Exception as error:  # A template is a program of the model's author: it may raise anything.
+            raise BadInput("chat.template_failed", model=self.name, reason=error) from error
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        if not tokens:
+            raise BadInput("chat.template_failed", model=self.name, reason="it produced no text")
+        context = self.base.context
+        if context is not None and len(tokens) >= context:
+            raise BadInput("chat.too_long", model=self.name, tokens=len(tokens), limit=context)
+        return tokens
+
+
+class Models:
+    """The models in memory. Not safe for several threads: the server admits one generation at a time."""
+
+    def __init__(self, device: str | None = None, most: int = 4) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._most = most
+        self._bases: dict[tuple[Any, ...], Base] = {}
+        self._tokenizers: dict[tuple[str, str], Any] = {}
+
+    def loaded(self, model: ResolvedModel) -> bool:
+        """Whether opening it now will be quick. Raises ``StudioError`` if its files cannot be used."""
+        _check_files(model)
+        base = self._bases.get(_base_key(model))
+        return base is not None and (not model.adapter or _version(Path(model.adapter)) in base.adapters)
+
+    def open(self, model: ResolvedModel, needed: Iterable[Base] = ()) -> Opened:
+        """Load what is not loaded yet; ``needed`` bases stay in memory whatever happens.
+
+        Raises ``StudioError`` with the reason if the model cannot be used.
+        """
+        try:
+            return self._open(model, list(needed))
+        except StudioError:
+            raise
+        except torch.OutOfMemoryError as error:
+            raise StudioError("chat.out_of_memory", model=model.name, device=self.device) from error
+        except Exception as error:  # Model files come from outside: loading may fail in any way.
+            if "trust_remote_code" in str(error):
+                raise BadInput("chat.remote_code", model=model.name) from error
+            raise StudioError("chat.load_failed", model=model.name, reason=_first_line(error)) from error
+
+    def forget(self, base: Base) -> None:
+        """Drop a base from memory, for instance after a pass failed half-way and left it in doubt."""
+        self._bases.pop(base.key, None)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _open(self, model: ResolvedModel, needed: list[Base]) -> Opened:
+        _check_files(model)
+        key = _base_key(model)
+        base = self._bases.get(key)
+        if base is None:
+            self._make_room(model, needed)
+            base = self._bases[key] = self._load(model, key)
+        base.used_at = time.monotonic()
+        adapter = None
+        if model.adapter:
+            adapter = base.add_adapter(model.adapter, _version(Path(model.adapter)))
+            base.drop_old_adapters()
+        tokenizer = self._tokenizer(model)
+        return Opened(
+            name=model.name,
+            base=base,
+            adapter=adapter,
+            mixable=_sharing_of(model) == "mixed",
+            tokenizer=tokenizer,
+            chat_template=model.chat_template,
+            stop=_stop_tokens(base.plain, tokenizer),
+        )
+
+    def _load(self, model: ResolvedModel, key: tuple[Any, ...]) -> Base:
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(
+            model.path,
+            dtype=self._dtype(model),
+            use_safetensors=True,
+            trust_remote_code=model.trust_remote_code,
+            device_map={"": self.device},
+        )
+        return Base(key, loaded.requires_grad_(False), self.device)
+
+    def _dtype(self, model: ResolvedModel) -> torch.dtype:
+        """bf16 on a GPU; on a CPU fp32, unless the model is large and the CPU computes bf16 itself."""
+        if self.device.type == "cuda":
+            return torch.bfloat16
+        large = _weight_bytes(Path(model.path)) > _MANY_BYTES
+        return torch.bfloat16 if large and _cpu_has_bf16() else torch.float32
+
+    def _make_room(self, model: ResolvedModel, needed: list[Base]) -> None:
+        """Forget the bases unused for longest until the number and the memory allow another."""
+        wanted = _weight_bytes(Path(model.path)) * (2 if self._dtype(model) == torch.float32 else 1)
+        while True:
+            spare = sorted((b for b in self._bases.values() if b not in needed), key=lambda b: b.used_at)
+            enough = _free_memory(self.device) > wanted * 1.1
+            if (enough and len(self._bases) < self._most) or not spare:
+                break
+            self.forget(spare[0])
+        if not enough:
+            gigabytes = f"{wanted / 1e9:.1f}"
+            free = f"{_free_memory(self.device) / 1e9:.1f}"
+            raise StudioError("chat.no_memory", model=model.name, needed=gigabytes, free=free)
+
+    def _tokenizer(self, model: ResolvedModel) -> Any:
+        """The adapter's own tokenizer if one was saved with it, else the base's."""
+        own = model.adapter and (Path(model.adapter) / "tokenizer_config.json").is_file()
+        folder = str(model.adapter if own else model.path)
+        key = (folder, _version(Path(folder)))
+        if key not in self._tokenizers:
+            self._tokenizers[key] = transformers.AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=model.trust_remote_code
+            )
+        return self._tokenizers[key]
+
+
+def _check_files(model: ResolvedModel) -> None:
+    for folder in filter(None, (model.path, model.adapter)):
+        if not Path(folder).is_dir():
+            raise NotFound("chat.model_gone", model=model.name, path=folder)
+        if not any(Path(folder).glob("*.safetensors")):
+            raise BadInput("chat.not_safetensors", model=model.name, path=folder)
+    if model.adapter:
+        config = _adapter_config(model)
+        if config.get("peft_type") in ("PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "ADAPTION_PROMPT"):
+            raise BadInput("chat.adapter_unsupported", model=model.name, type=config["peft_type"])
+
+
+def _adapter_config(model: ResolvedModel) -> dict[str, Any]:
+    path = Path(model.adapter or "") / "adapter_config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudioError("chat.load_failed", model=model.name, reason=_first_line(error)) from error
+    return config
+
+
+def _sharing_of(model: ResolvedModel) -> Sharing:
+    return sharing(_adapter_config(model)) if model.adapter else "mixed"
+
+
+def _base_key(model: ResolvedModel) -> tuple[Any, ...]:
+    own = model.adapter if _sharing_of(model) == "alone" else None
+    return (_version(Path(model.path)), model.trust_remote_code, _version(Path(own)) if own else None)
+
+
+def _version(folder: Path) -> str:
+    """The folder and when its weights changed, so that a model replaced on disk is loaded anew."""
+    changed = max((p.stat().st_mtime_ns for p in folder.glob("*.safetensors")), default=0)
+    return f"{folder.resolve()}@{changed}"
+
+
+def _weight_bytes(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.glob("*.safetensors"))
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return free
+    available: int = psutil.virtual_memory().available
+    return available
+
+
+def _cpu_has_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    named = getattr(model.generation_config, "eos_token_id", None)
+    listed = named if isinstance(named, list) else [named]
+    return frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

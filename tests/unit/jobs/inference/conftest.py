@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.jobs.inference.small_models import save_adapter, save_llama
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """``base``, ``other`` (another base), and adapters on ``base`` of each way of sharing."""
+    root = tmp_path_factory.mktemp("models")
+    base = save_llama(root / "base")
+    return {
+        "base": base,
+        "other": save_llama(root / "other", seed=7),
+        "lora": save_adapter(root / "lora", base, seed=1),
+        "second": save_adapter(root / "second", base, seed=2),
+        "dora": save_adapter(root / "dora", base, seed=3, use_dora=True),
+        "saved": save_adapter(root / "saved", base, seed=4, modules_to_save=["norm"]),
+        "pissa": save_adapter(root / "pissa", base, seed=5, init_lora_weights="pissa"),
+    }

@@ -1,0 +1,236 @@
+"""The chat worker over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jobs.inference.models import Models
+from jobs.inference.server import ChatServer, Turns
+from studio_core import run_folder
+from studio_core.spec import ResolvedModel, ServeSpec
+from tests.conftest import wait_until
+
+QUESTION = [{"role": "user", "content": "Where is the river?"}]
+
+
+@pytest.fixture(scope="module")
+def server(folders: dict[str, Path]) -> Iterator[ChatServer]:
+    served = ChatServer(ServeSpec(), Models("cpu"), "the-token")
+    thread = threading.Thread(target=served.serve_forever, daemon=True)
+    thread.start()
+    yield served
+    served.closing.set()
+    served.shutdown()
+    served.server_close()
+
+
+@pytest.fixture
+def client(server: ChatServer) -> Iterator[httpx.Client]:
+    base = f"http://127.0.0.1:{server.server_address[1]}"
+    with httpx.Client(base_url=base, headers={"Authorization": "Bearer the-token"}, timeout=30) as opened:
+        yield opened
+
+
+def side(folders: dict[str, Path], adapter: str | None = None) -> dict[str, Any]:
+    model = ResolvedModel(
+        name=adapter or "base", path=str(folders["base"]), adapter=adapter and str(folders[adapter])
+    )
+    return {"model": model.model_dump(), "messages": QUESTION}
+
+
+def ask(client: httpx.Client, **body: Any) -> list[dict[str, Any]]:
+    reply = client.post("/generate", json=body)
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in reply.text.splitlines()]
+
+
+def test_both_sides_stream_and_end(client: httpx.Client, folders: dict[str, Path]) -> None:
+    asked = {"sides": [side(folders), side(folders, "lora")], "temperature": 0, "max_new_tokens": 12}
+    events = ask(client, **asked)
+    ends = [event for event in events if event.get("done")]
+    assert {(end["side"], end["tokens"], end["reason"]) for end in ends} == {
+        (0, 12, "length"),
+        (1, 12, "length"),
+    }
+    assert all(end["seconds"] > 0 for end in ends)
+    assert events[-1].get("done") and sum("text" in event for event in events[:-1])
+    again = [e for e in ask(client, **asked) if "text" in e]
+    assert again == [e for e in events if "text" in e]
+
+
+def test_a_failing_side_is_told_and_the_other_answers(client: httpx.Client, folders: dict[str, Path]) -> None:
+    gone = {"model": {"name": "gone", "path": "/nowhere/at/all"}, "messages": QUESTION}
+    events = ask(client, sides=[gone, side(folders)], max_new_tokens=3)
+    assert events[0]["side"] == 0 and events[0]["key"] == "chat.model_gone"
+    assert events[0]["values"] == {"model": "gone", "path": "/nowhere/at/all"}
+    assert events[-1]["side"] == 1 and events[-1]["done"]
+
+
+@pytest.mark.parametrize("given", [None, "Bearer wrong", "the-token"])
+def test_nothing_without_the_token(server: ChatServer, folders: dict[str, Path], given: str | None) -> None:
+    base = f"http://127.0.0.1:{server.server_address[1]}"
+    headers = {"Authorization": given} if given else {}
+    assert httpx.get(f"{base}/health", headers=headers).status_code == 401
+    reply = httpx.post(f"{base}/generate", json={"sides": [side(folders)]}, headers=headers)
+    assert reply.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sides": []},
+        {"temperature": -1},
+        {"top_p": 0},
+        {"max_new_tokens": 10**9},
+        {"seed": "x"},
+        {"sides": "no"},
+    ],
+)
+def test_bad_requests_say_what_is_wrong(
+    client: httpx.Client, folders: dict[str, Path], change: dict[str, Any]
+) -> None:
+    reply = client.post("/generate", json={"sides": [side(folders)], **change})
+    assert reply.status_code == 400
+    assert next(iter(change)) in reply.json()["error"]
+
+
+def test_other_addresses_and_bodies_are_refused(client: httpx.Client) -> None:
+    assert client.get("/health").json() == {"state": "serving", "device": "cpu"}
+    assert client.get("/other").status_code == 404
+    assert client.post("/other", json={}).status_code == 404
+    assert client.post("/generate", content=b"not json").status_code == 400
+    assert client.post("/generate", content=iter([b"{}"])).status_code == 411
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(server: ChatServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    headers = {"Content-Length": str(9 << 20), "Authorization": "Bearer the-token"}
+    connection.request("POST", "/generate", headers=headers)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_a_client_that_goes_away_stops_the_generation(
+    server: ChatServer, client: httpx.Client, folders: dict[str, Path]
+) -> None:
+    endless = {"sides": [side(folders)], "temperature": 1.5, "top_p": 1.0, "max_new_tokens": 200}
+    with client.stream("POST", "/generate", json=endless) as reply:
+        next(reply.iter_lines())
+        assert server.idle_for() == 0
+    wait_until(lambda: server.idle_for() > 0, 10, "the generation ends with its client")
+    assert ask(client, sides=[side(folders)], max_new_tokens=2)[-1]["done"]
+
+
+def test_questions_at_the_same_time_wait_their_turn(client: httpx.Client, folders: dict[str, Path]) -> None:
+    found: list[list[dict[str, Any]]] = []
+    body = {"sides": [side(folders)], "temperature": 0, "max_new_tokens": 10}
+    threads = [threading.Thread(target=lambda: found.append(ask(client, **body))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers = ["".join(e.get("text", "") for e in events) for events in found]
+    assert len(answers) == 5 and len(set(answers)) == 1
+
+
+def test_turns_are_in_the_order_of_asking_and_bounded() -> None:
+    turns = Turns(most=2)
+    order: list[int] = []
+
+    def wait(number: int) -> None:
+        with turns.turn(lambda: False) as mine:
+            assert mine
+            order.append(number)
+
+    with turns.turn(lambda: False):
+        threads = []
+        for number in range(3):
+            assert turns.full() == (number > 1)
+            threads.append(threading.Thread(target=wait, args=[number]))
+            threads[-1].start()
+            wait_until(lambda: len(turns._queue) == len(threads) + 1)
+        with turns.turn(lambda: True) as mine:
+            assert not mine, "whoever gave up gets no turn"
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2]
+
+
+def test_openai_form(client: httpx.Client, folders: dict[str, Path]) -> None:
+    [text] = [
+        "".join(
+            e.get("text", "") for e in ask(client, sides=[side(folders)], temperature=0, max_new_tokens=8)
+        )
+    ]
+    body = {"model": "base", "messages": QUESTION, "temperature": 0, "max_tokens": 8}
+    reply = client.post("/v1/chat/completions", json=body).json()
+    assert reply["choices"][0]["message"] == {"role": "assistant", "content": text}
+    assert reply["choices"][0]["finish_reason"] == "length" and reply["usage"]["completion_tokens"] == 8
+    lines = client.post("/v1/chat/completions", json={**body, "stream": True}).text.split("\n\n")
+    parts = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    assert "".join(part["choices"][0]["delta"].get("content", "") for part in parts) == text
+    assert lines[-2] == "data: [DONE]"
+    assert "base" in [model["id"] for model in client.get("/v1/models").json()["data"]]
+    assert client.post("/v1/chat/completions", json={**body, "model": "?"}).status_code == 404
+
+
+def start(run_dir: Path, spec: ServeSpec) -> subprocess.Popen[bytes]:
+    run_dir.mkdir()
+    run_folder.write_json(run_dir / run_folder.SPEC, spec.model_dump())
+    return subprocess.Popen([sys.executable, "-m", "jobs.inference.server", str(run_dir)])
+
+
+def events_of(run_dir: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run_dir / run_folder.EVENTS).read_text().splitlines()]
+
+
+def test_the_worker_serves_ends_when_idle_and_leaves_no_address(
+    tmp_path: Path, folders: dict[str, Path]
+) -> None:
+    run_dir = tmp_path / "run"
+    base = ResolvedModel(name="base", path=str(folders["base"]))
+    process = start(run_dir, ServeSpec(idle_seconds=1.5, preload=[base]))
+    try:
+        address = wait_until(lambda: run_folder.read_json(run_dir / run_folder.SERVE), 60, "serve.json")
+        assert stat.S_IMODE((run_dir / run_folder.SERVE).stat().st_mode) == 0o600
+        url = f"http://127.0.0.1:{address['port']}/generate"
+        headers = {"Authorization": f"Bearer {address['token']}"}
+        body = {"sides": [side(folders)], "max_new_tokens": 4}
+        assert httpx.post(url, json=body, headers=headers, timeout=30).text.count("done") == 1
+        asked = time.monotonic()
+        assert process.wait(30) == 0
+        assert time.monotonic() - asked > 1.0
+    finally:
+        process.kill()
+        process.wait()
+    phases = [event["phase"] for event in events_of(run_dir) if event["type"] == "phase"]
+    assert phases == ["loading", "serving"]
+    assert events_of(run_dir)[-1] | {"type": "result", "state": "idle"} == events_of(run_dir)[-1]
+    assert not (run_dir / run_folder.SERVE).exists()
+
+
+def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    process = start(run_dir, ServeSpec())
+    try:
+        wait_until(lambda: (run_dir / run_folder.SERVE).exists(), 60, "serve.json")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert events_of(run_dir)[-1]["state"] == "stopped"
