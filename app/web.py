@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app import document, status
 from app.files import StudioFiles
+from app.guard import Guard
 from app.i18n import translations
 from app.pages import pages
 from app.theme import theme
@@ -34,6 +35,7 @@ def create_app(studio: Studio) -> FastAPI:
             api.include_router(page.routes(studio))
     # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
     api.add_middleware(CORSMiddleware, allow_origins=[])
+    api.add_middleware(Guard, settings=studio.settings, pages=[page.PATH for page in found])
     return gr.mount_gradio_app(
         api,
         draw(studio, found),

@@ -1,0 +1,172 @@
+"""Stands before every route: who may ask, for what, and with how much.
+
+The studio has no accounts yet; what protects it is that only the page itself,
+opened by the person at this machine, can make it do something. Another site in
+the same browser can send requests here too, so that each one has to name this
+host (against rebinding of names) and to come from our own page (against forged
+requests). Gradio's routes are an allow-list: it has more than the pages use.
+
+Plain ASGI, since Starlette's middleware classes hold back streams of events.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.i18n import language_of, say
+from studio_core.settings import Settings
+
+log = logging.getLogger("tunesmith.web")
+
+HOST_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+BODY_LIMIT = 8 << 20
+"""Bytes of a request that is not an upload: a form with a long text fits many times."""
+
+HEADERS = {
+    # Gradio compiles its templates in the browser, hence 'unsafe-eval'. What the policy is worth:
+    # no picture, script or request leads out of this machine, whatever a data set or a model says.
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+
+_OURS = r"/health|/favicon\.ico|/robots\.txt|/api/[\w./-]*|/static/.+"
+_GRADIO = (
+    r"/config/?|/theme\.css|/assets/.+"
+    r"|/gradio_api/(startup-events|app_id|info|upload|upload_progress|component_server|cancel|reset)/?"
+    r"|/gradio_api/(queue/(join|data)|(run|heartbeat)/[\w-]+)/?"
+    r"|/gradio_api/file=.+"
+)
+_UPLOADS = re.compile(r"/gradio_api/upload/?|/api/(data/)?upload/?")
+
+
+@dataclass
+class Bucket:
+    """So many at once, and then so many a second."""
+
+    burst: float
+    per_second: float
+    _left: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def take(self, who: str) -> bool:
+        now = time.monotonic()
+        left, then = self._left.get(who, (self.burst, now))
+        left = min(self.burst, left + (now - then) * self.per_second)
+        self._left[who] = (left - 1 if left >= 1 else left, now)
+        return left >= 1
+
+
+class Refused(Exception):
+    """A request that goes no further, with the key of the sentence that says why."""
+
+    def __init__(self, status: HTTPStatus, key: str) -> None:
+        super().__init__(key)
+        self.status, self.key = status, key
+
+
+class Guard:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, pages: Sequence[str]) -> None:
+        self.app = app
+        self.upload_limit = (settings.max_upload_mb << 20) + (1 << 20)  # The form around the file.
+        paths = "|".join(re.escape(path) + ("/?" if path != "/" else "") for path in pages)
+        self.allowed = re.compile(f"{paths}|{_OURS}|{_GRADIO}")
+        self.uploads = Bucket(burst=30, per_second=1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:  # No page opens a web socket.
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self._with_limit(scope, receive, send_with_headers)
+        except Refused as refused:
+            log.warning("refused %s %s: %s", scope["method"], scope["path"], refused.key)
+            sentence = say(f"shell.{refused.key}", language_of(Request(scope)))
+            response = PlainTextResponse(sentence, refused.status, {"Connection": "close"})
+            await response(scope, receive, send_with_headers)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if re.sub(r":\d+$", "", host.lower()) not in HOST_NAMES or len(headers.getlist("host")) != 1:
+            raise Refused(HTTPStatus.BAD_REQUEST, "refused_host")
+        reading = scope["method"] in ("GET", "HEAD")
+        site = headers.get("sec-fetch-site", "none")
+        opened = reading and headers.get("sec-fetch-mode") == "navigate"
+        if site not in ("same-origin", "none") and not opened:
+            raise Refused(HTTPStatus.FORBIDDEN, "refused_origin")
+        origin = headers.get("origin")
+        if not reading and origin is not None and origin != f"{scope['scheme']}://{host}":
+            raise Refused(HTTPStatus.FORBIDDEN, "refused_origin")
+        if scope["method"] in ("OPTIONS", "TRACE", "CONNECT"):
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "refused_path")
+        if not self.allowed.fullmatch(scope["path"]):
+            raise Refused(HTTPStatus.NOT_FOUND, "refused_path")
+        if not reading and _UPLOADS.fullmatch(scope["path"]) and not self.uploads.take(_client(scope)):
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "refused_rate")
+
+    async def _with_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application; stop it when more bytes arrive than the route takes, announced or not."""
+        limit = self.upload_limit if _UPLOADS.fullmatch(scope["path"]) else BODY_LIMIT
+        announced = Headers(scope=scope).get("content-length", "0")
+        if not announced.isdigit() or int(announced) > limit:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "refused_size")
+        received = 0
+        started = False
+
+        async def counted() -> Message:
+            nonlocal received
+            if received > limit:
+                return {"type": "http.disconnect"}
+            message = await receive()
+            received += len(message.get("body", b""))
+            return {"type": "http.disconnect"} if received > limit else message
+
+        async def unless_refused(message: Message) -> None:
+            nonlocal started
+            if started or received <= limit:
+                started = True
+                await send(message)
+
+        try:
+            await self.app(scope, counted, unless_refused)
+        except Exception:
+            if started or received <= limit:
+                raise
+        if received > limit and not started:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "refused_size")
+
+
+def _client(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else ""
