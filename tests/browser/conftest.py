@@ -1,0 +1,174 @@
+"""A real studio in an empty data folder, and a real Chromium that fails a test on anything unclean."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from studio_core.engine_process import LOCK
+from studio_core.studio import Studio, open_studio
+from tests.conftest import wait_until
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Leaving a page ends its streams; Chromium reports that as an error of the page.
+HARMLESS = re.compile(r"AbortError|net::ERR_ABORTED|ERR_NETWORK_CHANGED|Failed to fetch|network error")
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running studio: where its page is, and its database for assertions."""
+
+    url: str
+    studio: Studio
+    web: subprocess.Popen[bytes]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_web(home: Path, port: int, **environment: str) -> subprocess.Popen[bytes]:
+    """``python -m app`` on a data folder; returns when the page answers."""
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "web.out", "ab") as output:
+        web = subprocess.Popen(
+            [sys.executable, "-m", "app", "--home", str(home), "--port", str(port)],
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "TUNESMITH_SERVE_IDLE": "60", **environment},
+        )
+
+    def answers() -> bool:
+        if web.poll() is not None:
+            pytest.fail(f"the studio ended at its start:\n{(home / 'web.out').read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+                return bool(json.load(answer)["ok"])
+        except OSError:
+            return False
+
+    wait_until(answers, what="the page answers")
+    return web
+
+
+def stop_engine(home: Path) -> None:
+    """End the engine of a data folder, by the process id in its lock file."""
+    lock = home / LOCK
+    if lock.exists() and (text := lock.read_text().strip()):
+        with suppress(ProcessLookupError):
+            os.kill(json.loads(text)["pid"], signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One studio for all browser tests, with its engine."""
+    home, port = tmp_path_factory.mktemp("studio") / "home", free_port()
+    web = start_web(home, port)
+    studio = open_studio(home=home)
+    yield Served(f"http://127.0.0.1:{port}", studio, web)
+    studio.close()
+    web.terminate()
+    web.wait(20)
+    stop_engine(home)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or next(
+        filter(
+            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
+        ),
+        None,
+    )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
+    opened = browser.new_context(
+        base_url=served.url, locale="en-US", viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
+    )
+    opened.set_default_timeout(20_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, served: Served) -> Iterator[Page]:
+    """A tab. The test fails on an error in its console, in its scripts, or on a request that leaves the machine."""
+    tab = context.new_page()
+    unclean = watch(tab, served.url)
+    yield tab
+    tab.goto("about:blank")
+    assert unclean == []
+
+
+def watch(tab: Page, url: str) -> list[str]:
+    """Everything unclean that a tab does from now on, as it happens."""
+    unclean: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error" and not HARMLESS.search(message.text):
+            unclean.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((url, "data:", "blob:", "about:")):
+            unclean.append(f"a request to {request.url}")
+
+    tab.on("console", on_console)
+    tab.on(
+        "pageerror", lambda error: None if HARMLESS.search(str(error)) else unclean.append(f"script: {error}")
+    )
+    tab.on("request", on_request)
+    return unclean
+
+
+def choose(context: BrowserContext, url: str, *, language: str = "en", theme: str = "light") -> None:
+    """Set the reader's language and theme, as the switches do."""
+    context.add_cookies(
+        [{"name": "lang", "value": language, "url": url}, {"name": "theme", "value": theme, "url": url}]
+    )
+
+
+def visit(tab: Page, path: str) -> None:
+    """Open a page and wait until Gradio has drawn it."""
+    tab.goto(path)
+    tab.locator(".gradio-container main").first.wait_for()
+
+
+def screenshot(tab: Page, name: str) -> Path:
+    """Keep a picture of the whole page in ``test-artifacts/``."""
+    folder = ROOT / "test-artifacts"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.png"
+    tab.screenshot(path=path, full_page=True)
+    return path
