@@ -1,4 +1,4 @@
-"""The shipped demo models: they load as they are, fit the promised size, and their tokenizer keeps any text."""
+"""The shipped demo models: they load as they are, are small, and their tokenizer keeps any text."""
 
 import json
 import random
