@@ -5,7 +5,7 @@
     chat                  messages: messages
     preference            prompt: messages, chosen: messages, rejected: messages
     unpaired-preference   prompt: messages, completion: messages, label: bool
-    prompt-only           prompt: messages, and any further columns with plain values
+    prompt-only           prompt: messages, and any further columns, as text
 
 ``messages`` is always a list of ``{"role", "content"}`` with roles system, user, assistant and
 tool. Whatever columns a file came with, its records are stored like this, so that methods,

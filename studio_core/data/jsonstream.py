@@ -1,0 +1,149 @@
+"""Records of a JSON document, one at a time: of an array, of the list in an object, or objects in a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from studio_core.data.sniffing import is_records, strict_json
+from studio_core.errors import BadInput
+
+_LITERALS = ("true", "false", "null", "-")
+_SPACE = re.compile(r"[ \t\r\n]*")
+MAX_RECORD = 16 << 20
+"""Characters of one record."""
+
+
+class JsonStream:
+    """Pulls values out of blocks of text; holds no more than one record and one block."""
+
+    def __init__(self, blocks: Iterator[str], source: str) -> None:
+        self._blocks = blocks
+        self._source = source
+        self._decoder = strict_json()
+        self._text = ""
+        self._at = 0
+        self._before = 0
+        self._count = 0
+
+    def records(self) -> Iterator[Any]:
+        """The records; raises ``BadInput`` where the document is cut off or is no JSON."""
+        while self._peek():
+            if self._peek() == "[":
+                yield from self._array()
+            elif self._peek() == "{":
+                yield from self._object()
+            else:
+                raise self._broken("expected an object or a list")
+
+    def _array(self) -> Iterator[Any]:
+        self._take("[")
+        if self._peek() == "]":
+            self._take("]")
+            return
+        while True:
+            value = self._value()
+            self._count += 1
+            yield value
+            if self._take(",", "]") == "]":
+                return
+
+    def _object(self) -> Iterator[Any]:
+        """The list of records inside an object, or the object itself if it holds none."""
+        fields: dict[str, Any] = {}
+        wrapped = False
+        self._take("{")
+        while self._peek() != "}":
+            name = self._value()
+            self._take(":")
+            if self._peek() == "[" and self._starts_records():
+                if wrapped:
+                    raise BadInput("data.json_two_lists", file=self._source, name=str(name)[:40])
+                wrapped = True
+                yield from self._array()
+            else:
+                fields[str(name)] = self._value()
+            if self._take(",", "}") == "}":
+                break
+        else:
+            self._take("}")
+        if not wrapped:
+            self._count += 1
+            yield fields
+
+    def _starts_records(self) -> bool:
+        """Whether the list that begins here holds records: its first element tells."""
+        begun = self._at
+        self._at += 1
+        is_object = self._peek() == "{"
+        first = self._value(keep=begun) if is_object else None
+        self._at = begun
+        return is_object and is_records([first])
+
+    def _peek(self) -> str:
+        """The next character that is not space; empty at the end."""
+        while True:
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def _take(self, *wanted: str) -> str:
+        found = self._peek()
+        if found not in wanted or not found:
+            raise self._broken(f"expected {' or '.join(wanted)}")
+        self._at += 1
+        return found
+
+    def _value(self, keep: int | None = None) -> Any:
+        """The next JSON value; ``keep`` is a place before it that must stay in memory."""
+        self._peek()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except RecursionError as error:
+                raise self._broken("nested too deeply") from error
+            except ValueError as error:
+                place = getattr(error, "pos", None)
+                # Only what breaks at the end of the text in hand can be mended by more of it;
+                # a string that is not closed is reported at its beginning.
+                open_end = place is None or place >= len(self._text) - 16 or "Unterminated" in str(error)
+                if open_end and self._more(keep):
+                    continue
+                if place is not None:
+                    self._at = min(place, len(self._text))
+                reason = getattr(error, "msg", str(error))
+                raise self._broken(reason, at_end=self._torn(place, reason)) from error
+            if end < len(self._text) or not self._more(keep):
+                self._at = end
+                return value
+
+    def _torn(self, place: int | None, reason: str) -> bool:
+        """Whether a value broke because the document ends, not because of what stands there."""
+        rest = self._text[place or 0 :].rstrip()
+        return not rest or "Unterminated" in reason or any(w.startswith(rest) for w in _LITERALS)
+
+    def _more(self, keep: int | None = None) -> bool:
+        block = next(self._blocks, "")
+        if not block:
+            return False
+        if keep is None:
+            self._text = self._text[self._at :]
+            self._before += self._at
+            self._at = 0
+        self._text += block
+        if len(self._text) > MAX_RECORD:
+            raise BadInput(
+                "data.record_too_long", file=self._source, row=self._count + 1, limit=MAX_RECORD >> 20
+            )
+        return True
+
+    def _broken(self, reason: str, *, at_end: bool = False) -> BadInput:
+        if at_end or self._at >= len(self._text):
+            return BadInput("data.json_cut_off", file=self._source, row=self._count + 1)
+        position = self._before + self._at
+        return BadInput(
+            "data.json_broken", file=self._source, row=self._count + 1, position=position, reason=reason
+        )

@@ -1,0 +1,348 @@
+"""Datasets of the studio: files in, immutable versions out.
+
+A version exists when its row exists, and its row is written after its complete, synced Parquet
+file. Whatever fails before that leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import func, select
+
+from studio_core import texts
+from studio_core.data import exports, parquet, readers
+from studio_core.data.checks import converter
+from studio_core.data.mapping import Guess, Mapping, guess, placeholders
+from studio_core.data.naming import checked_name, name_from
+from studio_core.data.shapes import Message, Record, Shape
+from studio_core.data.turns import Rejected
+from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.run_folder import sync_folder
+from studio_core.settings import bundled_folder
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+
+LISTED = 1000
+"""Rejected rows that are listed; more are only counted."""
+
+_LOOKED_AT = 200
+_PLACEHOLDERS = 20
+_OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass
+class Inspection:
+    """What was understood of a file, before anything is stored."""
+
+    source: str
+    format: str
+    encoding: str
+    gzipped: bool
+    columns: list[str]
+    mapping: Mapping
+    guess: Guess
+    placeholders: list[str] = field(default_factory=list)
+    """Names written ``{{name}}`` for which no value is given."""
+    good: int = 0
+    bad: int = 0
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    """``{"row", "reason", "code", "values"}`` of the first bad rows; ``reason`` is in English."""
+    sample_rows: list[Any] = field(default_factory=list)
+    """The first rows as the file has them."""
+    sample_records: list[Record] = field(default_factory=list)
+    """The first good rows as they would be stored."""
+
+    @property
+    def shape(self) -> Shape:
+        return self.mapping.shape
+
+
+@dataclass(frozen=True)
+class Imported:
+    dataset: Dataset
+    rejected: list[dict[str, Any]]
+    """As ``Inspection.reasons``."""
+    new: bool
+    """False: these very records are in the studio under this name already."""
+
+
+def inspect_file(
+    studio: Studio, path: Path, *, source: str | None = None, mapping: Mapping | None = None
+) -> Inspection:
+    """Read the whole file and say what it is and which rows would do; stores nothing."""
+    seen, numbered = _begin(studio, path, source, mapping)
+    if seen.mapping.missing():
+        return seen
+    names: dict[str, None] = {}
+    for record in _records(seen, numbered):
+        if len(seen.sample_records) < 20:
+            seen.sample_records.append(record)
+        if len(names) < _PLACEHOLDERS:
+            names.update(dict.fromkeys(placeholders(_texts(record))))
+    seen.placeholders = list(names)
+    return seen
+
+
+def import_file(
+    studio: Studio,
+    path: Path,
+    *,
+    name: str | None = None,
+    source: str | None = None,
+    mapping: Mapping | None = None,
+) -> Imported:
+    """Store the good rows of a file as a new version of the dataset ``name``.
+
+    The same records under the same name again are the existing version.
+    """
+    name = checked_name(name) if name else name_from(source or path.name)
+    seen, numbered = _begin(studio, path, source, mapping)
+    if missing := seen.mapping.missing():
+        raise BadInput(
+            "data.parts_missing",
+            file=seen.source,
+            parts=", ".join(missing),
+            columns=", ".join(seen.columns)[:500] or "-",
+            shape=seen.shape,
+        )
+    partial, sha256 = _written(studio, seen, numbered)
+    try:
+        return _stored(studio, seen, name, partial, sha256)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _begin(
+    studio: Studio, path: Path, source: str | None, mapping: Mapping | None
+) -> tuple[Inspection, readers.Rows]:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise BadInput("data.file_missing", file=source or path)
+    # A file may unpack to four times what may be uploaded; more is a mistake or an attack.
+    file = readers.recognise(path, source, limit=studio.settings.max_upload_mb << 22)
+    numbered = readers.rows(file)
+    first = list(islice(numbered, _LOOKED_AT))
+    if not first:
+        raise BadInput("data.no_rows", file=file.source)
+    rows = [row for _, row in first if isinstance(row, dict)]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    guessed = guess(columns, rows)
+    seen = Inspection(
+        source=file.source,
+        format=file.format,
+        encoding=file.encoding,
+        gzipped=file.gzipped,
+        columns=columns,
+        mapping=mapping or guessed.mapping,
+        guess=guessed,
+        sample_rows=rows[:5],
+    )
+    return seen, chain(first, numbered)
+
+
+def _records(seen: Inspection, numbered: readers.Rows) -> Iterator[Record]:
+    """The good rows as records; the bad ones are counted and listed in ``seen``."""
+    convert = converter(seen.mapping)
+    for number, row in numbered:
+        try:
+            if isinstance(row, Rejected):
+                raise row
+            record = convert(row)
+        except Rejected as rejected:
+            seen.bad += 1
+            if len(seen.reasons) < LISTED:
+                seen.reasons.append(_reason(number, rejected))
+            continue
+        seen.good += 1
+        yield record
+
+
+def _reason(number: int, rejected: Rejected) -> dict[str, Any]:
+    sentence = texts.text(f"data.row_{rejected.code}", **rejected.values)
+    return {"row": number, "reason": sentence, "code": rejected.code, "values": rejected.values}
+
+
+def _texts(record: Record) -> Iterator[str]:
+    for value in record.values():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            messages: list[Message] = value
+            for message in messages:
+                yield message["content"]
+
+
+def _written(studio: Studio, seen: Inspection, numbered: readers.Rows) -> tuple[Path, str]:
+    """A complete temporary Parquet file of the good rows, and the hash of its content."""
+    descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
+    partial = Path(name)
+    try:
+        with _space_for(studio.settings.datasets, partial), open(descriptor, "wb") as file:
+            sha256 = _write_records(file, seen, numbered)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return partial, sha256
+
+
+def _write_records(file: IO[bytes], seen: Inspection, numbered: readers.Rows) -> str:
+    writer = parquet.Writer(file, seen.shape, seen.mapping.keep)
+    try:
+        for record in _records(seen, numbered):
+            writer.add(record)
+        if not seen.good:
+            first = seen.reasons[0]
+            raise BadInput(
+                "data.no_good_rows",
+                file=seen.source,
+                bad=seen.bad,
+                row=first["row"],
+                reason=first["reason"],
+            )
+        return writer.close()
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+@contextmanager
+def _space_for(folder: Path, partial: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OUT_OF_SPACE:
+            raise
+        written = partial.stat().st_size if partial.exists() else 0
+        raise StudioError(
+            "data.disk_full",
+            folder=folder,
+            needed=max(1, written >> 20),
+            free=shutil.disk_usage(folder).free >> 20,
+        ) from error
+
+
+def _stored(studio: Studio, seen: Inspection, name: str, partial: Path, sha256: str) -> Imported:
+    """Rename the file to its hash, then write the row that makes it a version."""
+    final = studio.settings.datasets / f"{sha256}.parquet"
+    size = partial.stat().st_size
+    known = final.exists()
+    os.replace(partial, final)
+    sync_folder(final.parent)
+    try:
+        return _row(studio, seen, name, final, size)
+    except BaseException:
+        if not known:
+            final.unlink(missing_ok=True)
+        raise
+
+
+def _row(studio: Studio, seen: Inspection, name: str, final: Path, size: int) -> Imported:
+    with studio.db.write() as session:
+        same = select(Dataset).where(Dataset.name == name, Dataset.sha256 == final.stem)
+        existing = session.scalars(same).first()
+        if existing is not None:
+            return Imported(existing, seen.reasons, new=False)
+        newest = session.scalar(select(func.max(Dataset.version)).where(Dataset.name == name)) or 0
+        dataset = Dataset(
+            name=name,
+            version=newest + 1,
+            shape=seen.shape.value,
+            rows=seen.good,
+            rejected=seen.reasons,
+            rejected_count=seen.bad,
+            sha256=final.stem,
+            file=final.name,
+            bytes=size,
+            source=seen.source,
+            mapping=seen.mapping.model_dump(mode="json"),
+        )
+        session.add(dataset)
+    return Imported(dataset, seen.reasons, new=True)
+
+
+def get(studio: Studio, dataset: str | int) -> Dataset:
+    """A dataset by id, by ``name`` (its newest version) or by ``name@version``."""
+    with studio.db.read() as session:
+        if isinstance(dataset, int):
+            found = session.get(Dataset, dataset)
+        else:
+            name, at, version = dataset.strip().rpartition("@")
+            query = select(Dataset).order_by(Dataset.version.desc())
+            if at:
+                number = int(version) if version.isascii() and version.isdigit() else -1
+                query = query.where(Dataset.name == name, Dataset.version == number)
+            else:
+                query = query.where(Dataset.name == version)
+            found = session.scalars(query).first()
+            if found is None and version.isascii() and version.isdigit() and not at:
+                found = session.get(Dataset, int(version))
+    if found is None:
+        raise NotFound("data.dataset_not_found", dataset=str(dataset)[:100])
+    return found
+
+
+def all_datasets(studio: Studio) -> list[Dataset]:
+    """All versions of all datasets, newest first."""
+    with studio.db.read() as session:
+        return list(session.scalars(select(Dataset).order_by(Dataset.id.desc())))
+
+
+def parquet_path(studio: Studio, dataset: Dataset) -> Path:
+    """The dataset's file; raises if it is gone."""
+    path = studio.settings.datasets / dataset.file
+    if not path.is_file():
+        raise StudioError(
+            "data.file_gone", dataset=f"{dataset.name}@{dataset.version}", path=path, source=dataset.source
+        )
+    return path
+
+
+def records(studio: Studio, dataset: Dataset, offset: int = 0, limit: int = 50) -> list[Record]:
+    return list(parquet.read(parquet_path(studio, dataset), max(0, offset), max(0, limit)))
+
+
+def export(studio: Studio, dataset: Dataset, target: Path, format: str) -> Path:
+    """Write a dataset to ``target`` as jsonl, json, csv or parquet: the whole file or nothing."""
+    target = target.expanduser().absolute()
+    path = parquet_path(studio, dataset)
+    try:
+        with _space_for(target.parent, target):
+            exports.write(path, Shape(dataset.shape), target, format)
+    except OSError as error:
+        raise BadInput("data.export_failed", path=target, reason=error.strerror or str(error)) from error
+    return target
+
+
+def ensure_samples(studio: Studio) -> list[Dataset]:
+    """Import the sample data that comes with the studio, unless it is there; returns what was added."""
+    files = sorted((bundled_folder() / "samples").glob("*.jsonl"))
+    with studio.db.read() as session:
+        there = set(session.scalars(select(Dataset.name).distinct()))
+    return [import_file(studio, file).dataset for file in files if name_from(file.name) not in there]
+
+
+def sweep_uploads(studio: Studio, older_than: float = 86_400.0) -> int:
+    """Remove leftovers of uploads and imports untouched for ``older_than`` seconds; returns how many."""
+    limit = time.time() - older_than
+    removed = 0
+    for folder, _, names in os.walk(studio.settings.uploads, topdown=False):
+        for path in (Path(folder) / name for name in names):
+            if path.lstat().st_mtime < limit:
+                path.unlink(missing_ok=True)
+                removed += 1
+        below = Path(folder)
+        if below != studio.settings.uploads and not any(below.iterdir()):
+            below.rmdir()
+    return removed
