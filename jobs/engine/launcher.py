@@ -107,6 +107,8 @@ class LocalLauncher:
         run_folder.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
 
     def withdraw(self, run_dir: Path) -> bool:
+        if not run_dir.is_dir():
+            return True  # It is made before anything is started on it.
         lock = run_folder.hold(run_dir / run_folder.LOCK, patience=0.0)
         if lock is None:
             return False

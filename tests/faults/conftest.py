@@ -39,6 +39,15 @@ class EngineProcess:
         self.process = subprocess.Popen(command, env={**self.env, **given})
         wait_until(lambda: engine_alive(self.studio), 20, "the engine comes up")
 
+    def start_to_crash(self, when: str, place: str, **settings: object) -> None:
+        """Run an engine until it dies before or after it calls the function ``place``."""
+        given = {f"TUNESMITH_{name.upper()}": str(value) for name, value in settings.items()}
+        command = [sys.executable, "-m", "tests.faults.crashing_engine", when, place]
+        crashed = subprocess.run(
+            [*command, "--home", str(self.studio.settings.home)], env={**self.env, **given}, timeout=30
+        )
+        assert crashed.returncode == 137
+
     def kill(self) -> None:
         self.end(signal.SIGKILL)
 

@@ -42,6 +42,9 @@ def train(run_dir: Path, spec: dict[str, Any], events: EventWriter) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if fault == f"gpu memory at {step}":
             raise MemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        if fault == f"disk at {step}":
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
         if fault == "tail" and step == 3:
             line = f'{{"seq": {events._seq + 1}, "at": "2026-01-01T00:00:00Z", "type": "metrics", "step": 3, '
             os.write(events._file, line.encode())
@@ -71,9 +74,6 @@ def misbehave(run_dir: Path, spec: dict[str, Any]) -> None:
     fault = spec.get("fault")
     if fault == "ignore":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if fault == "disk":
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     if fault == "ranks":
         command = [sys.executable, "-c", "import time; time.sleep(600)"]
         ranks = [subprocess.Popen(command, start_new_session=True) for _ in range(2)]
