@@ -16,4 +16,11 @@ NAMES = ("home", "data", "train", "runs", "chat", "models", "settings")
 
 
 def pages() -> list[ModuleType]:
-    return [import_module(f"app.pages.{name}") for name in NAMES if find_spec(f"app.pages.{name}")]
+    found = []
+    for name in NAMES:
+        if find_spec(f"app.pages.{name}"):
+            try:
+                found.append(import_module(f"app.pages.{name}"))
+            except ImportError as error:
+                print(f"page {name} is left out: {error}")
+    return found

@@ -2,14 +2,156 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from typing import Any
 
-from app.i18n import t
+import gradio as gr
+from markupsafe import Markup
+
+from app.i18n import language_of, say
+from app.parts.events import every, on_open
+from app.parts.html import ago, badge, count, empty, html, join, number, size, stat, table
+from studio_core.overview import Machine, Overview, machine, overview
 from studio_core.studio import Studio
+from studio_core.tables import Job, Model
 
 NAME = "home"
 PATH = "/"
 
+TRIALS = (
+    ("sft", "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft"),
+    ("dpo", "/train?dataset=identity-pairs&model=tiny-chat&method=dpo"),
+)
+
 
 def build(studio: Studio) -> None:
-    gr.Markdown(t("shell.home_lead"))
+    body = gr.HTML(elem_id="home-body")
+    shown = gr.State("")
+
+    def draw(before: str, request: gr.Request) -> tuple[Any, Any]:
+        """The page, or nothing when it would be the same: a new one would take the focus away."""
+        now = str(page(overview(studio), machine(studio), language_of(request)))
+        return (gr.skip(), gr.skip()) if now == before else (now, now)
+
+    on_open(draw, [body, shown], [shown])
+    every(4, draw, [body, shown], [shown])
+
+
+def page(state: Overview, box: Machine, language: str) -> Markup:
+    """All of the page: first steps before the first run, afterwards what is going on."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"shell.home_{key}", language, **values)
+
+    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', said("title"), said("lead"))
+    trials = _trials(said)
+    panels = html(
+        '<div class="ts-grid">{}{}</div>', _runs(state, said, language), _models(state, said, language)
+    )
+    order = [trials, panels] if state.runs == 0 else [panels, trials]
+    return html(
+        '<div class="ts-stack">{}</div>', join([head, _loop(state, said), *order, _machine(box, said)])
+    )
+
+
+def _loop(state: Overview, said: Any) -> Markup:
+    """The five steps, each with what it holds now."""
+    running = said("running", n=state.running) if state.running else said("done", n=state.succeeded)
+    steps = [
+        (
+            "data",
+            "/data",
+            said("datasets", n=number(state.datasets), rows=number(state.rows)),
+            state.datasets,
+        ),
+        ("train", "/train", said("trained", n=number(state.trained)), state.trained),
+        ("watch", "/runs", running, state.runs),
+        ("chat", "/chat", said("chats", n=number(state.chats)), state.chats),
+        ("vote", "/chat", said("votes", n=number(state.votes)), state.votes),
+    ]
+    items = [
+        html(
+            '<li class="{}"><a href="{}"><span class="ts-step-title">{}</span>'
+            '<span class="ts-step-text">{}</span><span class="ts-step-state">{}</span></a></li>',
+            "ts-step-reached" if reached else "",
+            path,
+            said(f"step_{name}"),
+            said(f"step_{name}_text"),
+            now,
+        )
+        for name, path, now, reached in steps
+    ]
+    return html('<ol class="ts-loop" aria-label="{}">{}</ol>', said("loop"), join(items))
+
+
+def _trials(said: Any) -> Markup:
+    cards = [
+        html(
+            '<a class="ts-trial" id="try-{0}" href="{1}"><strong>{2}</strong><span>{3}</span>'
+            '<span class="ts-trial-go">{4}</span></a>',
+            name,
+            path,
+            said(f"try_{name}"),
+            said(f"try_{name}_text"),
+            said("try_go"),
+        )
+        for name, path in TRIALS
+    ]
+    return html(
+        '<section class="ts-card"><h2>{}</h2><p class="ts-muted">{}</p><div class="ts-grid">{}</div></section>',
+        said("try"),
+        said("try_text"),
+        join(cards),
+    )
+
+
+def _runs(state: Overview, said: Any, language: str) -> Markup:
+    if not state.recent_runs:
+        return html("<section><h2>{}</h2>{}</section>", said("runs"), empty(said("no_runs")))
+    rows = [_run_row(job, said, language) for job in state.recent_runs]
+    headers = [said("run"), said("state"), said("progress"), said("loss"), said("when")]
+    more = html('<a href="/runs">{}</a>', said("all_runs"))
+    return html("<section><h2>{} {}</h2>{}</section>", said("runs"), more, table(headers, rows))
+
+
+def _run_row(job: Job, said: Any, language: str) -> list[Any]:
+    done = f"{100 * job.step / job.total_steps:.0f} %" if job.total_steps else ""
+    loss = (job.latest or {}).get("loss")
+    return [
+        html('<a href="/runs?run={}">{}</a>', job.id, job.name),
+        badge(job.state, language),
+        done,
+        number(loss) if loss is not None else "",
+        ago(job.finished_at or job.started_at or job.submitted_at, language),
+    ]
+
+
+def _models(state: Overview, said: Any, language: str) -> Markup:
+    more = html('<a href="/models">{}</a>', said("all_models", n=number(state.models)))
+    if not state.recent_models:
+        body: Markup = empty(said("no_models"))
+    else:
+        rows = [_model_row(model, said, language) for model in state.recent_models]
+        body = table([said("model"), said("size"), said("when"), said("next")], rows)
+    return html("<section><h2>{} {}</h2>{}</section>", said("models"), more, body)
+
+
+def _model_row(model: Model, said: Any, language: str) -> list[Any]:
+    chat = html('<a href="/chat?run={}">{}</a>', model.job_id, said("compare"))
+    return [model.name, count(model.parameters), ago(model.created_at, language), chat]
+
+
+def _machine(box: Machine, said: Any) -> Markup:
+    gpus = [stat(gpu.label, size(gpu.memory) if gpu.memory else "") for gpu in box.gpus]
+    if not gpus:
+        gpus = [stat(said("gpu"), said("no_gpu"), said("no_gpu_text"))]
+    figures = [
+        stat(said("cores"), number(box.cores)),
+        stat(said("memory"), size(box.memory), said("free", size=size(box.memory_free))),
+        stat(said("disk"), size(box.disk_free), said("disk_text")),
+        *gpus,
+    ]
+    return html(
+        '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div></section>',
+        said("machine"),
+        join(figures),
+    )

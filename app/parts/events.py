@@ -1,0 +1,31 @@
+"""Events that cost little: no queue, no spinner, not in the list of interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from app.parts.handlers import safely
+
+LIGHT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""Arguments of an event that answers at once."""
+
+
+def on_open(fn: Callable[..., Any], outputs: Any, inputs: Sequence[Any] | None = None) -> None:
+    """Run ``fn`` when the page that is being built is opened."""
+    page = Context.root_block
+    if page is None:
+        raise RuntimeError("on_open is called while a page is being built")
+    page.load(safely(fn), inputs, outputs, **LIGHT)
+
+
+def every(
+    seconds: float, fn: Callable[..., Any], outputs: Any, inputs: Sequence[Any] | None = None
+) -> gr.Timer:
+    """Run ``fn`` again and again while the page is in front."""
+    timer = gr.Timer(seconds)
+    timer.tick(safely(fn), inputs, outputs, **LIGHT)
+    return timer
