@@ -42,7 +42,7 @@ _KNOWN: OrderedDict[tuple[str, str, str], Lengths] = OrderedDict()
 
 
 def measured(studio: Studio, dataset: Dataset, model: ResolvedModel) -> Lengths:
-    """Lengths of all rows, or of 2,000 spread evenly over a larger set; remembered while the process lives."""
+    """Lengths of all rows, or of 2,000 spread evenly over a larger set; remembered for later plans."""
     key = (dataset.sha256, model.path, model.chat_template or "")
     if key not in _KNOWN:
         shape = Shape(dataset.shape)

@@ -80,12 +80,13 @@ class Plan:
 def plan(studio: Studio, spec: TrainSpec) -> Plan:
     """What this training would do. Nothing is raised: what stands in the way is in ``problems``."""
     made = Plan(spec=spec, device=device_for(studio, spec))
-    made.method = _tried(made, lambda: methods.named(spec.method))
-    made.model = _tried(made, lambda: _named_model(studio, spec.model))
-    made.resolved = _tried(made, lambda: registry.resolve(studio, made.model.id)) if made.model else None
+    method = made.method = _tried(made, lambda: methods.named(spec.method))
+    model = made.model = _tried(made, lambda: _named_model(studio, spec.model))
     made.dataset = _tried(made, lambda: _named_dataset(studio, spec.dataset))
-    if made.method and made.model:
-        made.options = _tried(made, lambda: options_of(spec, made.method, made.model.parameters))
+    if model:
+        made.resolved = _tried(made, lambda: registry.resolve(studio, model.id))
+    if method and model:
+        made.options = _tried(made, lambda: options_of(spec, method, model.parameters))
     _check_name(made)
     _check_device(studio, made)
     _check_tuning(made)
@@ -200,10 +201,10 @@ def _check_dataset(made: Plan) -> None:
 def _measure(studio: Studio, made: Plan) -> None:
     """Steps and tokens from the lengths of the rows; memory and time from those."""
     assert made.options and made.dataset and made.resolved and made.model and made.method
-    options, dataset = made.options, made.dataset
+    options, dataset, resolved = made.options, made.dataset, made.resolved
     made.rows = dataset.rows - options.held_out(dataset.rows)
     made.steps = options.total_steps(dataset.rows)
-    lengths = _tried(made, lambda: measured(studio, dataset, made.resolved))
+    lengths = _tried(made, lambda: measured(studio, dataset, resolved))
     if lengths is None:
         return
     made.lengths = lengths
@@ -220,7 +221,7 @@ def _measure(studio: Studio, made: Plan) -> None:
         cut = {"share": f"{made.cut_share:.0%}", "limit": options.max_length, "longest": lengths.longest}
         made.warnings.append(Remark("train.much_cut", cut))
 
-    size = ModelSize.of(made.resolved.parameters or made.model.parameters, made.model.details)
+    size = ModelSize.of(resolved.parameters or made.model.parameters, made.model.details)
     pairs = made.method.name == "dpo"
     checkpointing = options.activation_checkpointing == "on"
     made.memory = estimate.memory(

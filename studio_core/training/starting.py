@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from studio_core import queue
+from studio_core.data import store
 from studio_core.data.shapes import Shape
 from studio_core.spec import ResolvedDataset, RunSpec, TrainSpec
 from studio_core.studio import Studio
@@ -60,7 +61,7 @@ def _resolved(studio: Studio, made: Plan, spec: TrainSpec) -> RunSpec:
             version=dataset.version,
             shape=dataset.shape,
             rows=dataset.rows,
-            path=str(studio.settings.datasets / dataset.file),
+            path=str(store.parquet_path(studio, dataset)),
             sha256=dataset.sha256,
         ),
         options=made.options.model_dump(),

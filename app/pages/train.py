@@ -1,0 +1,393 @@
+"""Train: choose a method, a model and data; see what would happen; start it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+from markupsafe import Markup, escape
+
+from app.i18n import language_of, say, t
+from app.parts import plan_card
+from app.parts.handlers import safely
+from app.parts.html import empty, html, join, notice
+from app.parts.options_form import OptionsForm, options_form
+from studio_core import queue, training
+from studio_core.data import store
+from studio_core.engine_process import ensure_engine
+from studio_core.errors import StudioError
+from studio_core.methods import METHODS
+from studio_core.methods.base import PRESETS
+from studio_core.models import registry
+from studio_core.spec import TrainSpec
+from studio_core.states import State
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+
+NAME = "train"
+PATH = "/train"
+
+LIGHT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+TUNINGS = ("full", "lora", "qlora")
+DEVICES = ("auto", "cpu", "gpu")
+BASICS = ("method", "tuning", "model", "dataset", "preset", "prompts", "name", "seed", "device")
+
+
+def build(studio: Studio) -> None:
+    gr.Markdown(f"# {t('train.title')}", elem_classes="ts-head")
+    gr.Markdown(t("train.lead"), elem_classes="ts-head ts-muted")
+    with gr.Row(elem_classes="ts-train"):
+        with gr.Column(scale=3, min_width=360):
+            basics, adding = _basics()
+            gr.Markdown(f"### {t('train.options')}")
+            forms = {
+                name: options_form(method, visible=name == "sft", prefix="train-opt")
+                for name, method in METHODS.items()
+            }
+            rest = _rest()
+        with gr.Column(scale=2, min_width=320, elem_classes="ts-train-side"):
+            card = gr.HTML(elem_id="train-plan")
+            start = gr.Button(
+                t("train.start"), variant="primary", interactive=False, elem_id="train-start", size="lg"
+            )
+            message = gr.HTML(elem_id="train-message")
+    parts = {**basics, **rest}
+    shared = [parts[name] for name in BASICS]
+    options = [component for form in forms.values() for component in form.components]
+    groups = [form.group for form in forms.values()]
+    key, presets = gr.State(""), gr.State({})
+    page = TrainPage(studio, forms)
+
+    gr.on(
+        [Context.root_block.load],  # type: ignore[union-attr]
+        page.opened,
+        outputs=[*shared, *options, *groups, adding["unfit"], card, start, key, presets],
+        **LIGHT,
+    )
+    gr.on(
+        [parts[name].input for name in ("method", "tuning", "model", "preset")],
+        page.chosen,
+        inputs=[*shared, *options, presets],
+        outputs=[
+            *(parts[name] for name in ("method", "tuning", "preset", "dataset")),
+            adding["unfit"],
+            *groups,
+            *options,
+            presets,
+        ],
+        trigger_mode="always_last",
+        **LIGHT,
+    )
+    gr.on(
+        [part.change for part in [*shared, *options]],
+        page.changed,
+        inputs=[*shared, *options],
+        outputs=[card, start, key, message],
+        trigger_mode="always_last",
+        **LIGHT,
+    )
+    start.click(
+        page.started,
+        inputs=[*shared, *options, key],
+        outputs=[message],
+        trigger_mode="once",
+        **LIGHT,
+    )
+    adding["add"].click(
+        page.added,
+        inputs=[adding["source"], adding["trust"]],
+        outputs=[parts["model"], adding["source"]],
+        trigger_mode="once",
+        api_visibility="private",
+    )
+
+
+def _basics() -> tuple[dict[str, Any], dict[str, Any]]:
+    parts: dict[str, Any] = {}
+    parts["method"] = gr.Radio(
+        [(t(method.title_key), name) for name, method in METHODS.items()],
+        value="sft",
+        label=t("train.method"),
+        info=t("methods.sft.help"),
+        elem_id="train-method",
+    )
+    with gr.Row():
+        parts["dataset"] = gr.Dropdown(
+            [], label=t("train.dataset"), info=t("train.dataset_help"), elem_id="train-dataset", value=None
+        )
+        parts["model"] = gr.Dropdown(
+            [], label=t("train.model"), info=t("train.model_help"), elem_id="train-model", value=None
+        )
+    adding: dict[str, Any] = {"unfit": gr.HTML(elem_id="train-unfit")}
+    with gr.Accordion(t("train.other_model"), open=False, elem_id="train-other-model"):
+        with gr.Row(equal_height=True):
+            adding["source"] = gr.Textbox(
+                label=t("train.source"),
+                info=t("train.source_help"),
+                placeholder="Qwen/Qwen3-0.6B",
+                elem_id="train-source",
+                max_length=1000,
+                scale=4,
+            )
+            adding["add"] = gr.Button(t("train.add"), elem_id="train-add-model", scale=1, min_width=90)
+        adding["trust"] = gr.Checkbox(
+            label=t("train.trust"), info=t("train.trust_help"), elem_id="train-trust", container=False
+        )
+    with gr.Row():
+        parts["tuning"] = gr.Radio(
+            [(t(f"methods.tuning.{name}"), name) for name in TUNINGS],
+            value="full",
+            label=t("train.tuning"),
+            info=t("methods.tuning.full.help"),
+            elem_id="train-tuning",
+        )
+        parts["preset"] = gr.Radio(
+            [(t(f"methods.preset.{name}"), name) for name in PRESETS],
+            value="balanced",
+            label=t("train.preset"),
+            info=t("methods.preset.balanced.help"),
+            elem_id="train-preset",
+        )
+    return parts, adding
+
+
+def _rest() -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    parts["name"] = gr.Textbox(
+        label=t("train.name"), info=t("train.name_help"), elem_id="train-name", max_length=80
+    )
+    with gr.Accordion(t("train.more"), open=False, elem_id="train-more"):
+        parts["prompts"] = gr.Textbox(
+            label=t("train.prompts"),
+            info=t("train.prompts_help"),
+            lines=4,
+            max_length=8000,
+            elem_id="train-prompts",
+        )
+        with gr.Row():
+            parts["seed"] = gr.Number(
+                value=0, precision=0, label=t("train.seed"), info=t("train.seed_help"), elem_id="train-seed"
+            )
+            parts["device"] = gr.Radio(
+                [(t(f"train.device_{name}"), name) for name in DEVICES],
+                value="auto",
+                label=t("train.device"),
+                info=t("train.device_help"),
+                elem_id="train-device",
+            )
+    return parts
+
+
+class TrainPage:
+    """What the page does on load, on a choice, on any change, and on the click."""
+
+    def __init__(self, studio: Studio, forms: dict[str, OptionsForm]) -> None:
+        self.studio = studio
+        self.forms = forms
+
+    @safely
+    def opened(self, request: gr.Request) -> list[Any]:
+        """Fill the form: with what the address asks for, else with what a first try needs."""
+        query = dict(request.query_params)
+        if query.get("duplicate", "").isdigit():
+            spec = training.duplicate(self.studio, int(query["duplicate"]))
+        else:
+            spec = self._first(query)
+        return self._filled(spec, language_of(request))
+
+    def _first(self, query: dict[str, str]) -> TrainSpec:
+        method = query.get("method", "")
+        if method not in METHODS:
+            method = self._method_for(query.get("dataset", ""))
+        fitting = [_address(d) for d, reason in training.fitting_datasets(self.studio, method) if not reason]
+        models = [model.name for model in registry.all_models(self.studio)]
+        preferred = "tiny-chat" if method == "dpo" else "tiny-base"
+        model = query.get("model") or (preferred if preferred in models else next(iter(models), ""))
+        dataset = query.get("dataset", "")
+        named = [name for name in fitting if dataset in (name, name.rpartition("@")[0])]
+        wanted = {
+            "method": method,
+            "model": model,
+            "dataset": next(iter(named or ([] if dataset else fitting)), ""),
+            "tuning": query.get("tuning") if query.get("tuning") in TUNINGS else "full",
+            "preset": query.get("preset") if query.get("preset") in PRESETS else "balanced",
+        }
+        return training.spec_from(wanted)
+
+    def _method_for(self, dataset: str) -> str:
+        """The first method that takes the dataset."""
+        if not dataset:
+            return "sft"
+        shape = store.get(self.studio, dataset).shape
+        return next((name for name, method in METHODS.items() if shape in method.shapes), "sft")
+
+    def _filled(self, spec: TrainSpec, language: str) -> list[Any]:
+        names = [model.name for model in registry.all_models(self.studio)]
+        datasets, unfit = self._datasets(spec.method, language)
+        presets = {name: self._preset(name, spec) for name in self.forms}
+        values = {**presets[spec.method], **spec.options}
+        basics = [
+            gr.update(value=spec.method, info=t(f"methods.{spec.method}.help")),
+            gr.update(value=spec.tuning, info=t(f"methods.tuning.{spec.tuning}.help")),
+            gr.update(choices=names, value=spec.model if spec.model in names else None),
+            gr.update(choices=datasets, value=spec.dataset if spec.dataset in datasets else None),
+            gr.update(value=spec.preset, info=t(f"methods.preset.{spec.preset}.help")),
+            "\n".join(prompt.replace("\n", "\\n") for prompt in spec.prompts),
+            spec.name,
+            spec.seed,
+            spec.device,
+        ]
+        options: list[Any] = []
+        for name, form in self.forms.items():
+            options += form.shown(values if name == spec.method else presets[name], spec.tuning)
+        plan = training.plan(self.studio, spec)
+        return [
+            *basics,
+            *options,
+            *self._groups(spec.method),
+            unfit,
+            plan_card.card(plan, language),
+            gr.update(interactive=plan.ready),
+            secrets.token_hex(8),
+            presets,
+        ]
+
+    @safely
+    def chosen(self, request: gr.Request, *given: Any) -> list[Any]:
+        """Another method, tuning, model or preset: its starting values take the place of the old ones.
+
+        An option that both presets set alike keeps what the user put there.
+        """
+        *values, before = given
+        basics, options = self._split(values)
+        language = language_of(request)
+        method, tuning, preset = self._known(basics)
+        spec = TrainSpec(
+            method=method,
+            tuning=tuning,  # type: ignore[arg-type]
+            preset=preset,
+            model=basics["model"] or "",
+            dataset=basics["dataset"] or "",
+        )
+        datasets, unfit = self._datasets(method, language)
+        presets = {name: self._preset(name, spec) for name in self.forms}
+        updates: list[Any] = []
+        for name, form in self.forms.items():
+            old = (before or {}).get(name, {})
+            now = form.values(options[name])
+            kept = {option: now[option] for option in now if old.get(option) == presets[name].get(option)}
+            updates += form.shown({**presets[name], **kept}, tuning)
+        return [
+            gr.update(info=t(f"methods.{method}.help")),
+            gr.update(info=t(f"methods.tuning.{tuning}.help")),
+            gr.update(info=t(f"methods.preset.{preset}.help")),
+            gr.update(choices=datasets, value=spec.dataset if spec.dataset in datasets else None),
+            unfit,
+            *self._groups(method),
+            *updates,
+            presets,
+        ]
+
+    @safely
+    def changed(self, request: gr.Request, *values: Any) -> list[Any]:
+        """The plan for what the form says now. A changed form is a new wish: it gets a new key."""
+        language = language_of(request)
+        try:
+            plan = training.plan(self.studio, self._spec(values))
+            drawn, ready = plan_card.card(plan, language), plan.ready
+        except StudioError as error:
+            drawn, ready = plan_card.refused(error, language), False
+        return [drawn, gr.update(interactive=ready), secrets.token_hex(8), ""]
+
+    @safely
+    def started(self, request: gr.Request, *given: Any) -> Markup:
+        """One click, one job: the same key twice gives the same job."""
+        *values, key = given
+        language = language_of(request)
+        job = training.submit(self.studio, self._spec(values), key=key or request.session_hash)
+        ensure_engine(self.studio)
+        if job.state == State.QUEUED:
+            place = queue.position(self.studio, job)
+            text = say("train.queued", language, run=job.id, name=job.name, place=place)
+        else:
+            text = say("train.under_way", language, run=job.id, name=job.name)
+        link = html('<a href="/runs?run={}">{}</a>', job.id, say("train.watch", language))
+        return notice("good", html("{} {}", text, link))
+
+    @safely
+    def added(self, request: gr.Request, source: str, trust: bool) -> list[Any]:
+        model = registry.add(self.studio, source or "", trust_remote_code=bool(trust))
+        names = [known.name for known in registry.all_models(self.studio)]
+        gr.Info(str(escape(say("train.added", language_of(request), model=model.name))))
+        return [gr.update(choices=names, value=model.name), ""]
+
+    def _split(self, values: Sequence[Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+        """The form's values: what all methods share by name, and the options of each method."""
+        basics = dict(zip(BASICS, values, strict=False))
+        options, at = {}, len(BASICS)
+        for name, form in self.forms.items():
+            options[name] = list(values[at : at + len(form.components)])
+            at += len(form.components)
+        return basics, options
+
+    def _spec(self, values: Sequence[Any]) -> TrainSpec:
+        basics, options = self._split(values)
+        method, _tuning, _preset = self._known(basics)
+        prompts = [line.strip().replace("\\n", "\n") for line in (basics["prompts"] or "").splitlines()]
+        spec = training.spec_from(
+            {
+                **{name: basics[name] or "" for name in ("model", "dataset", "name", "tuning", "preset")},
+                "method": method,
+                "prompts": [prompt for prompt in prompts if prompt],
+                "seed": basics["seed"] or 0,
+                "device": basics["device"] or "auto",
+            }
+        )
+        preset = self._preset(method, spec)
+        form = self.forms[method]
+        said = form.values(options[method])
+        hidden = {field.name for field in form.fields if spec.tuning not in field.tunings}
+        changes = {name: v for name, v in said.items() if v != preset.get(name) and name not in hidden}
+        return spec.model_copy(update={"options": changes})
+
+    def _known(self, basics: dict[str, Any]) -> tuple[str, str, str]:
+        """What the choices hold, which come from outside as all else does."""
+        method, tuning, preset = (str(basics[name]) for name in ("method", "tuning", "preset"))
+        return (
+            method if method in METHODS else "sft",
+            tuning if tuning in TUNINGS else "full",
+            preset if preset in PRESETS else "balanced",
+        )
+
+    def _preset(self, method: str, spec: TrainSpec) -> dict[str, Any]:
+        try:
+            parameters = registry.get(self.studio, spec.model).parameters
+        except StudioError:
+            parameters = 0
+        plain = spec.model_copy(update={"options": {}})
+        return training.options_of(plain, METHODS[method], parameters).model_dump()
+
+    def _datasets(self, method: str, language: str) -> tuple[list[str], Markup]:
+        """Names of the datasets that fit, and a list of the others with the reason."""
+        known = training.fitting_datasets(self.studio, method)
+        fitting = [_address(dataset) for dataset, reason in known if reason is None]
+        others = [(dataset, reason) for dataset, reason in known if reason is not None]
+        if not known:
+            return [], empty(say("train.no_datasets", language), (say("train.to_data", language), "/data"))
+        if not others:
+            return fitting, Markup()
+        lines = join(html("<li>{}</li>", reason.sentence(language)) for _, reason in others)
+        title = say("train.unfit", language, count=len(others))
+        return fitting, html(
+            '<details class="ts-unfit"><summary>{}</summary><ul>{}</ul></details>', title, lines
+        )
+
+    def _groups(self, method: str) -> list[Any]:
+        return [gr.update(visible=name == method) for name in self.forms]
+
+
+def _address(dataset: Dataset) -> str:
+    return f"{dataset.name}@{dataset.version}"

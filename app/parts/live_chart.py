@@ -1,0 +1,89 @@
+"""Charts of a run that grow while one looks at them, and keep their zoom.
+
+A remounted plot would lose its zoom at every update. So the component's value is JSON
+text which ``static/js/live_chart.js`` reads: everything once, then new points only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.files import PLOTLY, asset
+from app.i18n import say
+from studio_core import texts
+from studio_core.methods.base import Method
+from studio_core.tables import Metric
+
+LIMIT = 2_500
+"""Most points of one line that are sent at once."""
+
+_TEMPLATE = """
+<div class="ts-smoothing"><label>${words} <input type="range" min="0" max="0.98" step="0.02" value="0"></label></div>
+<div class="ts-charts"></div>
+"""
+
+
+def live_chart(elem_id: str, label: Any) -> gr.HTML:
+    """An empty set of charts; its value comes from ``payload``."""
+    script, plotly = asset("js/live_chart.js"), asset(PLOTLY)
+    return gr.HTML(
+        value="",
+        html_template=_TEMPLATE,
+        words=label,
+        js_on_load=f"import('{script}').then((m) => m.mount(element, props, watch, '{plotly}'));",
+        elem_id=elem_id,
+        apply_default_css=False,
+    )
+
+
+def payload(method: Method, points: Sequence[Metric], language: str, *, reset: bool, ended: bool) -> str:
+    """The component's value: with ``reset`` the charts and all points, else the new points only."""
+    document: dict[str, Any] = {"reset": reset, "points": series(method, points)}
+    if reset:
+        document["empty"] = say("runs.no_points_ended" if ended else "runs.no_points_yet", language)
+        document["charts"] = [
+            {
+                "name": chart.name,
+                "title": say(chart.title_key, language),
+                "series": [{"metric": name, "label": _label(name, language)} for name in chart.metrics],
+            }
+            for chart in method.charts
+        ]
+    return json.dumps(document)
+
+
+def series(method: Method, points: Sequence[Metric]) -> dict[str, list[list[float]]]:
+    """``{metric: [[step ...], [value ...]]}`` of what the method's charts show, thinned to ``LIMIT``."""
+    shown = {name for chart in method.charts for name in chart.metrics}
+    found: dict[str, list[tuple[float, float]]] = {}
+    for point in points:
+        for name, value in point.values.items():
+            if name in shown and value is not None:
+                found.setdefault(name, []).append((point.step, value))
+    return {name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)] for name, line in found.items()}
+
+
+def thinned(line: Sequence[tuple[float, float]], limit: int) -> list[tuple[float, float]]:
+    """At most ``limit`` points that look like the whole line: the lowest and highest of each stretch,
+    so that no spike disappears, and the last point.
+    """
+    if len(line) <= limit:
+        return list(line)
+    stretches = (limit - 1) // 2
+    kept: list[tuple[float, float]] = []
+    for number in range(stretches):
+        stretch = line[number * len(line) // stretches : (number + 1) * len(line) // stretches]
+        low, high = (pick(range(len(stretch)), key=lambda i: stretch[i][1]) for pick in (min, max))
+        kept += [stretch[i] for i in sorted({low, high})]
+    if kept[-1] != line[-1]:
+        kept.append(line[-1])
+    return kept
+
+
+def _label(metric: str, language: str) -> str:
+    key = f"methods.metric.{metric}"
+    return say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else metric

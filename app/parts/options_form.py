@@ -1,0 +1,90 @@
+"""The form of a method's options, drawn from their description: nothing here knows any option by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from app.i18n import t
+from studio_core.methods.base import Method, OptionField, fields
+
+
+@dataclass(frozen=True)
+class OptionsForm:
+    """The options of one method on a page."""
+
+    method: Method
+    group: gr.Group
+    fields: list[OptionField]
+    components: list[Component]
+    """One for each field, in the same order."""
+
+    def values(self, given: Sequence[Any]) -> dict[str, Any]:
+        """What the components hold, by option; a field that was left empty is absent."""
+        pairs = zip(self.fields, given, strict=True)
+        return {field.name: _plain(field, value) for field, value in pairs if value not in (None, "")}
+
+    def shown(self, values: dict[str, Any], tuning: str) -> list[Any]:
+        """Updates that fill the components in and hide what has no effect under the tuning."""
+        updates: list[Any] = []
+        for field in self.fields:
+            visible = not field.tunings or tuning in field.tunings
+            updates.append(gr.update(value=values.get(field.name, field.default), visible=visible))
+        return updates
+
+
+def options_form(method: Method, visible: bool, prefix: str) -> OptionsForm:
+    """Draw the form; everyday options first, the others folded away. Ids are ``<prefix>-<option>``."""
+    known = fields(method)
+    by_name: dict[str, Component] = {}
+    # Methods share option names; ids stay unique, since an invisible form is not in the document.
+    with gr.Group(visible=visible, elem_classes="ts-options") as group:
+        with gr.Row(elem_classes="ts-option-row"):
+            for field in known:
+                if not field.advanced:
+                    by_name[field.name] = _component(field, f"{prefix}-{field.name}")
+        with gr.Accordion(t("train.advanced"), open=False, elem_id=f"{prefix}s-advanced"):
+            with gr.Row(elem_classes="ts-option-row"):
+                for field in known:
+                    if field.advanced:
+                        by_name[field.name] = _component(field, f"{prefix}-{field.name}")
+    return OptionsForm(method, group, known, [by_name[field.name] for field in known])
+
+
+def _component(field: OptionField, elem_id: str) -> Component:
+    label: Any = t(field.title_key)
+    if field.unit:
+        label = f"{label} ({t(f'methods.unit.{field.unit}')})"
+    info = f"{t(field.help_key)}{_range(field)}"
+    shared: dict[str, Any] = {"label": label, "info": info, "elem_id": elem_id, "min_width": 210}
+    if field.kind == "bool":
+        return gr.Checkbox(value=field.default, **shared)
+    if field.kind in ("choice", "choices"):
+        return gr.Dropdown(
+            choices=list(field.choices),
+            value=field.default,
+            multiselect=field.kind == "choices",
+            **shared,
+        )
+    # Limits are checked by the options themselves, whose sentence then stands in the plan.
+    whole = field.kind == "int"
+    step = 1 if whole else (field.default or 0.1) / 10
+    return gr.Number(value=field.default, precision=0 if whole else None, step=step, **shared)
+
+
+def _range(field: OptionField) -> str:
+    if field.minimum is None or field.maximum is None:
+        return ""
+    return f" [{_short(field.minimum)} – {_short(field.maximum)}]"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+
+
+def _plain(field: OptionField, value: Any) -> Any:
+    return int(value) if field.kind == "int" and float(value).is_integer() else value

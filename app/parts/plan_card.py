@@ -1,0 +1,111 @@
+"""The card that says, before the click, what a training will do and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts.html import duration, html, join, notice, number, size, stat
+from studio_core import training
+from studio_core.errors import StudioError
+from studio_core.training import Plan
+
+
+def card(plan: Plan, language: str) -> Markup:
+    """Ready or not, the figures, what is worth knowing, and what must be changed first."""
+    return _card(
+        plan.ready,
+        _figures(plan, language),
+        [problem.sentence(language) for problem in plan.problems],
+        [warning.sentence(language) for warning in plan.warnings],
+        _changes(plan, language),
+        language,
+    )
+
+
+def refused(error: StudioError, language: str) -> Markup:
+    """The card of a form that does not even make a training."""
+    return _card(False, Markup(), [error.sentence(language)], [], Markup(), language)
+
+
+def _card(
+    ready: bool, figures: Markup, problems: list[str], warnings: list[str], changes: Markup, language: str
+) -> Markup:
+    state = html(
+        '<span class="ts-badge ts-badge-{}" data-ready="{}">{}</span>',
+        "good" if ready else "bad",
+        str(ready).lower(),
+        say("train.ready" if ready else "train.not_ready", language),
+    )
+    return html(
+        '<section class="ts-card ts-plan" aria-live="polite"><div class="ts-row"><h2>{}</h2>{}</div>'
+        "{}{}{}{}</section>",
+        say("train.plan", language),
+        state,
+        _notices("bad", problems),
+        figures,
+        _notices("warn", warnings),
+        changes,
+    )
+
+
+def _notices(kind: str, sentences: Iterable[str]) -> Markup:
+    return join(notice("bad" if kind == "bad" else "warn", sentence) for sentence in sentences)
+
+
+def _figures(plan: Plan, language: str) -> Markup:
+    options = plan.options
+    if options is None or plan.dataset is None:
+        return Markup()
+    batch = say(
+        "train.batch_note", language, batch=options.batch_size, accumulation=options.gradient_accumulation
+    )
+    stats = [
+        stat(say("train.effective_batch", language), number(plan.effective_batch), batch),
+        stat(
+            say("train.steps", language),
+            number(plan.steps),
+            say("train.rows_note", language, rows=number(plan.rows)),
+        ),
+    ]
+    if plan.lengths is not None:
+        about = say("train.sampled", language) if plan.lengths.sampled else ""
+        longest = say("train.longest_note", language, longest=number(plan.lengths.longest))
+        stats += [
+            stat(say("train.tokens", language), number(plan.tokens), about),
+            stat(say("train.cut", language), f"{plan.cut_share:.1%}", longest),
+        ]
+    if plan.memory is not None:
+        total = say("train.of_total", language, total=size(plan.memory_total)) if plan.memory_total else ""
+        stats.append(stat(say("train.memory", language), _about(size(plan.memory.total), language), total))
+    if plan.seconds is not None:
+        basis = say("train.time_learned" if plan.learned else "train.time_assumed", language)
+        stats.append(
+            stat(say("train.time", language), _about(duration(plan.seconds, language), language), basis)
+        )
+    device = say(f"train.device_{plan.device}", language)
+    stats.append(stat(say("train.device", language), device))
+    return html('<div class="ts-plan-figures">{}</div>', join(stats))
+
+
+def _about(value: str, language: str) -> str:
+    return say("train.about", language, value=value)
+
+
+def _changes(plan: Plan, language: str) -> Markup:
+    """What differs from the preset, and the same training as a command."""
+    lines = [
+        html("<li><code>{}</code> = {}</li>", name, value)
+        for name, value in sorted(plan.spec.options.items())
+    ]
+    changed = html("<p>{}</p><ul>{}</ul>", say("train.changed", language), join(lines)) if lines else Markup()
+    if not plan.ready:
+        return changed
+    return html(
+        '{}<details class="ts-command"><summary>{}</summary><pre class="ts-mono">{}</pre></details>',
+        changed,
+        say("train.as_command", language),
+        training.to_command(plan.spec),
+    )
