@@ -1,0 +1,84 @@
+"""Training arguments that all methods share: what the user chose, and what was measured to be fastest."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jobs.training.data import Prepared
+from jobs.training.loading import Machine
+from studio_core import run_folder
+from studio_core.methods.common import TrainingOptions
+from studio_core.spec import RunSpec
+
+_OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}
+
+
+def arguments(
+    run_dir: Path, run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared
+) -> dict[str, Any]:
+    """Keyword arguments of ``SFTConfig``, ``DPOConfig`` and their like."""
+    save_every = options.save_every(options.total_steps(len(data.train)))
+    return {
+        "output_dir": str(run_dir / run_folder.CHECKPOINTS),
+        "seed": run.spec.seed,
+        "data_seed": run.spec.seed,
+        "learning_rate": options.learning_rate,
+        "num_train_epochs": options.epochs,
+        "max_steps": options.max_steps or -1,
+        "per_device_train_batch_size": options.batch_size,
+        "per_device_eval_batch_size": options.batch_size,
+        "gradient_accumulation_steps": options.gradient_accumulation,
+        "max_length": options.max_length,
+        "lr_scheduler_type": options.scheduler,
+        "warmup_steps": options.warmup,
+        "weight_decay": options.weight_decay,
+        "max_grad_norm": options.max_grad_norm,
+        "optim": _OPTIMIZERS[options.optimizer],
+        "logging_steps": options.logging_steps,
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,
+        "save_steps": save_every,
+        "save_total_limit": None,  # Ours are removed only once a newer one is known to be whole.
+        "eval_strategy": "steps" if data.held_out is not None else "no",
+        "eval_steps": save_every,
+        "use_cpu": not machine.on_gpu,
+        "bf16": machine.precision == "bf16",
+        "tf32": True if machine.on_gpu else None,
+        "dataloader_pin_memory": machine.on_gpu,
+        # Rows of like length go together: no time is spent on padding.
+        "train_sampling_strategy": "group_by_length",
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def resolved(
+    run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared, trainer: Any
+) -> dict[str, Any]:
+    """What the run will really do, for its ``config`` event."""
+    model = trainer.model
+    return {
+        "method": run.spec.method,
+        "tuning": run.spec.tuning,
+        "model": run.model.name,
+        "dataset": f"{run.dataset.name}@{run.dataset.version}",
+        "device": machine.name,
+        "precision": machine.precision,
+        "weights": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "attention": model.config._attn_implementation,
+        "activation_checkpointing": bool(trainer.args.gradient_checkpointing),
+        "packing": bool(getattr(trainer.args, "packing", False)),
+        "effective_batch": options.effective_batch,
+        "rows": len(data.train),
+        "rows_held_out": len(data.held_out) if data.held_out is not None else 0,
+        "rows_cut": data.cut,
+        "rows_dropped": data.dropped,
+        "tokens": data.tokens,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        **options.model_dump(),
+        "seed": run.spec.seed,
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
+    }

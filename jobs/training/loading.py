@@ -1,0 +1,156 @@
+"""The model and the tokenizer of a run, on the device and in the precision that it will use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
+from transformers.utils import is_flash_attn_2_available
+
+from studio_core.errors import BadInput
+from studio_core.methods.base import four_bit_problem
+from studio_core.methods.common import TrainingOptions
+from studio_core.spec import ResolvedModel, RunSpec
+
+_ATTENTION_LAYERS = {
+    "q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "qkv_proj", "query_key_value", "Wqkv", "c_attn",
+}  # fmt: skip
+_LARGE = 500_000_000
+"""Frozen weights of models above this many parameters are held in bf16 also on a CPU."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run computes, and in which numbers."""
+
+    device: Literal["cpu", "cuda"]
+    precision: Literal["bf16", "fp32"]
+    name: str
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device == "cuda"
+
+    def autocast(self) -> torch.autocast:
+        """What forward passes outside the trainer run under, so that they equal those inside."""
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.on_gpu and self.precision == "bf16")
+
+
+def machine_for(run: RunSpec, options: TrainingOptions) -> Machine:
+    """The device that the launcher chose, else a GPU if there is one; its fast precision."""
+    wanted = os.environ.get("TUNESMITH_DEVICE") or {"cpu": "cpu", "gpu": "cuda", "auto": ""}[run.spec.device]
+    device = wanted or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInput("methods.no_gpu")
+    if device == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+        name = torch.cuda.get_device_name()
+    else:
+        fast = _cpu_computes_bf16()
+        name = f"CPU, {torch.get_num_threads()} threads"
+    precision = options.precision if options.precision != "auto" else "bf16" if fast else "fp32"
+    return Machine("cuda" if device == "cuda" else "cpu", precision, name)
+
+
+def _cpu_computes_bf16() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text(encoding="utf-8").split() if cpuinfo.exists() else []
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def load_tokenizer(model: ResolvedModel) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with the standard chat template if it has none and a token to pad with."""
+    own = model.adapter and (Path(model.adapter) / "tokenizer_config.json").exists()
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        model.adapter if own else model.path, trust_remote_code=model.trust_remote_code
+    )
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = model.chat_template
+    if tokenizer.eos_token is None:
+        raise BadInput("methods.no_end_token", model=model.name)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # Padding is masked by position, so it hides no real end.
+    return tokenizer
+
+
+def load_model(run: RunSpec, machine: Machine) -> Any:
+    """The base model as it will be trained; with the adapter of an earlier run, if it goes on from one.
+
+    LoRA on an adapter continues a copy of that adapter; full tuning merges it into the base first.
+    Weights that are trained are held in fp32, frozen ones in the precision of the machine.
+    """
+    four_bit = run.spec.tuning == "qlora"
+    if four_bit and (problem := four_bit_problem()):
+        raise problem
+    for folder in filter(None, (run.model.path, run.model.adapter)):
+        if not any(Path(folder).glob("*.safetensors")):
+            raise BadInput("methods.not_safetensors", model=run.model.name, path=folder)
+    model = AutoModelForCausalLM.from_pretrained(
+        run.model.path,
+        dtype=_dtype(run, machine),
+        use_safetensors=True,
+        trust_remote_code=run.model.trust_remote_code,
+        attn_implementation="flash_attention_2" if machine.on_gpu and is_flash_attn_2_available() else None,
+        quantization_config=_four_bits(machine) if four_bit else None,
+        device_map={"": 0 if machine.on_gpu else "cpu"} if four_bit or machine.on_gpu else None,
+    )
+    if run.model.adapter:
+        model = PeftModel.from_pretrained(model, run.model.adapter, is_trainable=run.spec.tuning != "full")
+        if run.spec.tuning == "full":
+            model = model.merge_and_unload()
+            model.requires_grad_(True)
+    return model
+
+
+def _dtype(run: RunSpec, machine: Machine) -> torch.dtype:
+    frozen = run.spec.tuning != "full" and machine.precision == "bf16"
+    return torch.bfloat16 if frozen and (machine.on_gpu or run.model.parameters > _LARGE) else torch.float32
+
+
+def _four_bits(machine: Machine) -> BitsAndBytesConfig:
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16 if machine.precision == "bf16" else torch.float32,
+    )
+
+
+def new_adapter(run: RunSpec, options: TrainingOptions, model: Any) -> LoraConfig | None:
+    """The LoRA adapter to train; None for full tuning, or if ``model`` brings one to continue."""
+    if run.spec.tuning == "full" or isinstance(model, PeftModel):
+        return None
+    targets: str | list[str] = "all-linear"
+    if options.lora_targets == "attention":
+        names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+        targets = sorted(names & _ATTENTION_LAYERS)
+        if not targets:
+            raise BadInput("methods.no_attention_layers", model=run.model.name)
+    return LoraConfig(
+        r=options.lora_rank,
+        lora_alpha=options.lora_alpha,
+        lora_dropout=options.lora_dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def needs_checkpointing(run: RunSpec, options: TrainingOptions, model: Any, machine: Machine) -> bool:
+    """Whether activations must be computed twice because they would not fit beside the weights."""
+    if options.activation_checkpointing != "auto":
+        return options.activation_checkpointing == "on"
+    if not machine.on_gpu:
+        return False
+    config = model.config.get_text_config()
+    rows = options.batch_size * (2 if run.spec.method == "dpo" else 1)
+    # About 34 bytes for each hidden value of each layer in bf16 (Korthikanti et al., 2022), without
+    # the attention scores, which sdpa and flash-attention do not keep.
+    activations = 34 * rows * options.max_length * config.hidden_size * config.num_hidden_layers
+    # Gradients and the two moments of Adam, in fp32, are not there yet.
+    to_come = 12 * model.num_parameters() if run.spec.tuning == "full" else 0
+    return bool(activations + to_come > 0.8 * torch.cuda.mem_get_info()[0])
