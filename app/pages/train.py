@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 from markupsafe import Markup, escape
 
 from app.i18n import language_of, say, t
 from app.parts import plan_card
+from app.parts.events import LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import empty, html, join, notice
 from app.parts.options_form import OptionsForm, options_form
@@ -30,7 +30,6 @@ from studio_core.tables import Dataset
 NAME = "train"
 PATH = "/train"
 
-LIGHT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 TUNINGS = ("full", "lora", "qlora")
 DEVICES = ("auto", "cpu", "gpu")
 BASICS = ("method", "tuning", "model", "dataset", "preset", "prompts", "name", "seed", "device")
@@ -61,12 +60,7 @@ def build(studio: Studio) -> None:
     key, presets = gr.State(""), gr.State({})
     page = TrainPage(studio, forms)
 
-    gr.on(
-        [Context.root_block.load],  # type: ignore[union-attr]
-        page.opened,
-        outputs=[*shared, *options, *groups, adding["unfit"], card, start, key, presets],
-        **LIGHT,
-    )
+    on_open(page.opened, [*shared, *options, *groups, adding["unfit"], card, start, key, presets])
     gr.on(
         [parts[name].input for name in ("method", "tuning", "model", "preset")],
         page.chosen,

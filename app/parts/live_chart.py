@@ -22,7 +22,9 @@ LIMIT = 2_500
 """Most points of one line that are sent at once."""
 
 _TEMPLATE = """
-<div class="ts-smoothing"><label>${words} <input type="range" min="0" max="0.98" step="0.02" value="0"></label></div>
+<div class="ts-smoothing">
+  <label>${words} <input type="range" min="0" max="0.98" step="0.02" value="0"></label>
+</div>
 <div class="ts-charts"></div>
 """
 
@@ -64,7 +66,9 @@ def series(method: Method, points: Sequence[Metric]) -> dict[str, list[list[floa
         for name, value in point.values.items():
             if name in shown and value is not None:
                 found.setdefault(name, []).append((point.step, value))
-    return {name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)] for name, line in found.items()}
+    return {
+        name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)] for name, line in found.items()
+    }
 
 
 def thinned(line: Sequence[tuple[float, float]], limit: int) -> list[tuple[float, float]]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from studio_core.data.chat_template import STANDARD_TEMPLATE
 from studio_core.errors import BadInput, NotFound
 from studio_core.models import hub
 from studio_core.models.inspect import chat_template, inside, inspect
@@ -152,7 +153,7 @@ def resolve(studio: Studio, name_or_path: str | int) -> ResolvedModel:
         adapter=model.path if model.kind == "adapter" else None,
         parameters=complete.parameters,
         trust_remote_code=complete.trust_remote_code,
-        chat_template=None if own else _standard_template(),
+        chat_template=None if own else STANDARD_TEMPLATE,
     )
 
 
@@ -166,12 +167,6 @@ def find_or_add(studio: Studio, name_or_path: str | int) -> Model:
         if text.startswith(("/", "~", "./", "../")) or "\\" in text:
             return add(studio, text)
         raise
-
-
-def _standard_template() -> str:
-    from studio_core.data.preview import STANDARD_TEMPLATE
-
-    return STANDARD_TEMPLATE
 
 
 def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:

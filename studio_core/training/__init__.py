@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from studio_core.training.documents import from_yaml, spec_from, to_command, to_yaml, values_from_yaml
-from studio_core.training.history import answers, checkpoint_to_resume, curve, duplicate, resume, spec_of
+from studio_core.training.history import (
+    answers,
+    checkpoint_to_resume,
+    curve,
+    duplicate,
+    result_of,
+    resume,
+    resumed_by,
+    seconds_left,
+    spec_of,
+)
 from studio_core.training.planning import Plan, Remark, fitting_datasets, options_of, plan
 from studio_core.training.starting import prompts_from, submit
 
@@ -19,7 +29,10 @@ __all__ = [
     "options_of",
     "plan",
     "prompts_from",
+    "result_of",
     "resume",
+    "resumed_by",
+    "seconds_left",
     "spec_from",
     "spec_of",
     "submit",

@@ -13,7 +13,7 @@ from studio_core.errors import BadInput, Conflict
 from studio_core.spec import TrainSpec
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
-from studio_core.tables import Job, Metric
+from studio_core.tables import Job, Metric, Model
 
 
 def spec_of(job: Job) -> TrainSpec:
@@ -119,3 +119,28 @@ def answers(studio: Studio, job: Job) -> list[dict[str, Any]]:
                 continue  # The resumed model is not the one from before the training.
             row["answers"].append(said)
     return [rows[index] for index in sorted(rows)]
+
+
+def seconds_left(studio: Studio, job: Job) -> float | None:
+    """Time until the last step, at the pace of the last reports; None if it cannot be told yet."""
+    if job.state != State.RUNNING or not job.total_steps:
+        return None
+    query = select(Metric).where(Metric.job_id == job.id).order_by(Metric.seq.desc()).limit(50)
+    with studio.db.read() as session:
+        recent = session.scalars(query).all()
+    if len(recent) < 2 or recent[0].step == recent[-1].step:
+        return None
+    pace = (recent[0].at - recent[-1].at).total_seconds() / (recent[0].step - recent[-1].step)
+    return max(0.0, pace * (job.total_steps - recent[0].step))
+
+
+def resumed_by(studio: Studio, job_id: int) -> Sequence[Job]:
+    """Runs that go on from this one, oldest first."""
+    with studio.db.read() as session:
+        return session.scalars(select(Job).where(Job.resumes_id == job_id).order_by(Job.id)).all()
+
+
+def result_of(studio: Studio, job_id: int) -> Model | None:
+    """The model that a run made."""
+    with studio.db.read() as session:
+        return session.scalar(select(Model).where(Model.job_id == job_id))

@@ -1,0 +1,251 @@
+"""Runs: the list of all trainings, and one run's own page while it goes on and afterwards."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.i18n import language_of, t
+from app.parts import run_view
+from app.parts.events import LIGHT, on_open
+from app.parts.handlers import safely
+from app.parts.html import html, notice
+from app.parts.live_chart import live_chart, payload
+from studio_core import metrics, queue, run_folder, training
+from studio_core.engine_process import ensure_engine
+from studio_core.errors import NotFound, StudioError
+from studio_core.methods import METHODS
+from studio_core.states import TERMINAL, Stop
+from studio_core.studio import Studio
+from studio_core.tables import Job
+
+NAME = "runs"
+PATH = "/runs"
+
+LIST_EVERY = 2.0
+RUN_EVERY = 1.0
+
+_COPY = """
+element.addEventListener('click', async (event) => {
+	const button = event.target.closest('[data-copy]');
+	if (!button) return;
+	const words = button.textContent;
+	await navigator.clipboard.writeText(element.querySelector('#' + button.dataset.copy).textContent);
+	button.textContent = button.dataset.done;
+	setTimeout(() => { button.textContent = words; }, 1500);
+});
+"""
+
+
+@dataclass
+class Cursor:
+    """What a page that watches a run has got already. The browser keeps it, so that it outlives a restart."""
+
+    run: int = 0
+    seq: int = 0
+    seen: list[str] = field(default_factory=lambda: [""] * len(_SECTIONS))
+
+    @classmethod
+    def read(cls, text: str | None) -> Cursor:
+        parts = (text or "").split("|")
+        if len(parts) != 2 + len(_SECTIONS) or not (_whole(parts[0]) and _whole(parts[1])):
+            return cls()
+        return cls(int(parts[0]), int(parts[1]), parts[2:])
+
+    def __str__(self) -> str:
+        return "|".join([str(self.run), str(self.seq), *self.seen])
+
+
+_SECTIONS = ("samples", "checkpoints", "log", "config", "events", "buttons")
+
+
+def _whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
+
+
+def build(studio: Studio) -> None:
+    page = RunsPage(studio)
+    with gr.Column(elem_id="runs-overview") as overview:
+        gr.Markdown(f"# {t('runs.title')}", elem_classes="ts-head")
+        listed = gr.HTML(elem_id="runs-list")
+    with gr.Column(visible=False, elem_id="run") as one:
+        state = gr.HTML(elem_id="run-state")
+        progress = gr.HTML(elem_id="run-progress")
+        with gr.Row(elem_classes="ts-run-actions"):
+            stop = gr.Button(t("runs.stop"), elem_id="run-stop", min_width=120, visible=False)
+            cancel = gr.Button(
+                t("runs.cancel"), elem_id="run-cancel", variant="stop", min_width=120, visible=False
+            )
+            resume = gr.Button(
+                t("runs.resume"), elem_id="run-resume", variant="primary", min_width=120, visible=False
+            )
+            links = gr.HTML(elem_id="run-links")
+        charts = live_chart("run-charts", t("runs.smoothing"))
+        samples = gr.HTML(elem_id="run-samples")
+        with gr.Row(elem_classes="ts-run-more"):
+            with gr.Column(min_width=340):
+                log = gr.HTML(elem_id="run-log")
+                events = gr.HTML(elem_id="run-events")
+            with gr.Column(min_width=340):
+                config = gr.HTML(elem_id="run-config", js_on_load=_COPY)
+                kept = gr.HTML(elem_id="run-checkpoints")
+    cursor = gr.Textbox(visible=False)
+    key = gr.State("")
+    slow, fast = gr.Timer(LIST_EVERY, active=False), gr.Timer(RUN_EVERY, active=False)
+
+    live = [
+        state,
+        progress,
+        charts,
+        samples,
+        kept,
+        log,
+        config,
+        events,
+        links,
+        stop,
+        cancel,
+        resume,
+        cursor,
+        fast,
+    ]
+    on_open(page.opened, [overview, one, listed, slow, key, *live])
+    slow.tick(page.listed, outputs=[listed], **LIGHT)
+    fast.tick(page.watched, inputs=[cursor], outputs=live, **LIGHT)
+    for button, handler in ((stop, page.stopped), (cancel, page.cancelled)):
+        button.click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **LIGHT)
+    resume.click(
+        page.resumed,
+        inputs=[cursor, key],
+        outputs=[key],
+        trigger_mode="once",
+        **LIGHT,
+    ).then(None, js=_GO, inputs=[key])
+
+
+_GO = "(address) => { if (address && address.startsWith('/runs?run=')) window.location.assign(address); }"
+
+
+class RunsPage:
+    """What the page does on load, on a tick, and on its buttons."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    @safely
+    def opened(self, request: gr.Request) -> list[Any]:
+        asked = str(request.query_params.get("run", ""))
+        language = language_of(request)
+        nothing = [gr.skip()] * 13 + [gr.Timer(active=False)]
+        if not asked:
+            return [*self._shown(False), self._list(language), gr.Timer(active=True), "", *nothing]
+        try:
+            job = self._job(asked)
+        except StudioError as error:
+            page = html("{}{}", notice("warn", error.sentence(language)), self._list(language))
+            return [*self._shown(False), page, gr.Timer(active=True), "", *nothing]
+        live = self._live(job, Cursor(run=job.id), language, reset=True)
+        return [*self._shown(True), "", gr.Timer(active=False), secrets.token_hex(8), *live]
+
+    @safely
+    def listed(self, request: gr.Request) -> Markup:
+        return self._list(language_of(request))
+
+    @safely
+    def watched(self, request: gr.Request, cursor: str) -> list[Any]:
+        known = Cursor.read(cursor)
+        if not known.run:
+            return [gr.skip()] * 14
+        return self._live(queue.get(self.studio, known.run), known, language_of(request))
+
+    @safely
+    def stopped(self, request: gr.Request, cursor: str) -> list[Any]:
+        return self._stop(request, cursor, Stop.SAVE)
+
+    @safely
+    def cancelled(self, request: gr.Request, cursor: str) -> list[Any]:
+        return self._stop(request, cursor, Stop.CANCEL)
+
+    @safely
+    def resumed(self, request: gr.Request, cursor: str, key: str) -> str:
+        """Queue the continuation; the page then goes to it."""
+        job = training.resume(self.studio, Cursor.read(cursor).run, key=key or request.session_hash)
+        ensure_engine(self.studio)
+        return f"/runs?run={job.id}"
+
+    def _stop(self, request: gr.Request, cursor: str, stop: Stop) -> list[Any]:
+        known = Cursor.read(cursor)
+        job = queue.request_stop(self.studio, known.run, stop)
+        return self._live(job, known, language_of(request))
+
+    def _job(self, asked: str) -> Job:
+        if not _whole(asked):
+            raise NotFound("job_not_found", job=asked[:40])
+        job = queue.get(self.studio, int(asked))
+        training.spec_of(job)
+        return job
+
+    def _shown(self, run: bool) -> list[Any]:
+        return [gr.update(visible=not run), gr.update(visible=run)]
+
+    def _list(self, language: str) -> Markup:
+        return run_view.jobs_table(self.studio, queue.all_jobs(self.studio, kind="train"), language)
+
+    def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> list[Any]:
+        """Every part of the run's page, those that have not changed left as they are."""
+        method = METHODS[job.method or "sft"]
+        points = training.curve(self.studio, job, 0 if reset else known.seq)
+        own = [point.seq for point in points if point.job_id == job.id]
+        fresh = dict(zip(_SECTIONS, self._marks(job), strict=True))
+        old = dict(zip(_SECTIONS, known.seen, strict=True))
+        changed = {name for name in _SECTIONS if fresh[name] != old[name]}
+        over = job.state in TERMINAL
+        chart: Any = gr.skip()
+        if reset or points:
+            chart = payload(method, points, language, reset=reset, ended=over)
+
+        def part(name: str, draw: Any, *given: Any) -> Any:
+            return draw(*given, language) if name in changed else gr.skip()
+
+        following = Cursor(job.id, max([known.seq, *own]), [fresh[name] for name in _SECTIONS])
+        buttons = "buttons" in changed
+        return [
+            run_view.header(self.studio, job, language),
+            run_view.progress(self.studio, job, language),
+            chart,
+            part("samples", run_view.answers, self.studio, job),
+            part("checkpoints", run_view.checkpoints, job),
+            part("log", run_view.log, job),
+            part("config", run_view.configuration, job),
+            part("events", run_view.events, queue.events(self.studio, job.id)),
+            part("buttons", run_view.links, self.studio, job),
+            gr.update(visible=run_view.savable(job)) if buttons else gr.skip(),
+            gr.update(visible=run_view.stoppable(job)) if buttons else gr.skip(),
+            gr.update(visible=run_view.resumable(job)) if buttons else gr.skip(),
+            str(following),
+            gr.Timer(active=not over),
+        ]
+
+    def _marks(self, job: Job) -> Sequence[str]:
+        """One short mark for each section; a section is drawn again when its mark has changed."""
+        run_dir = Path(job.run_dir or "")
+        log = run_dir / run_folder.LOG
+        written = log.stat().st_size if log.is_file() else 0
+        saved = len(metrics.notes(self.studio, job.id, "checkpoint"))
+        answered = len(metrics.notes(self.studio, job.id, "sample"))
+        result = training.result_of(self.studio, job.id)
+        over = int(job.state in TERMINAL)
+        return (
+            f"{answered}.{over}",
+            f"{saved}.{over}",
+            str(written),
+            str(len(job.resolved)),
+            job.state,
+            f"{job.state}.{job.stop_request}.{result.id if result else 0}",
+        )

@@ -1,0 +1,318 @@
+"""How a run looks: its line in the list, and the sections of its own page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts.html import NOTHING, ago, badge, duration, empty, html, join, notice, number, size, table
+from studio_core import metrics, run_folder, training
+from studio_core.engine_process import ending, waiting_reason
+from studio_core.states import LIVE, TERMINAL, State, Stop
+from studio_core.studio import Studio
+from studio_core.tables import Job, JobEvent
+
+
+def jobs_table(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
+    """All trainings, newest first."""
+    if not jobs:
+        return empty(say("runs.none", language), (say("runs.to_train", language), "/train"))
+    names = ("run", "state", "what", "progress", "time", "loss")
+    rows = [_line(studio, job, language) for job in jobs]
+    return table([say(f"runs.col_{name}", language) for name in names], rows)
+
+
+def _line(studio: Studio, job: Job, language: str) -> list[Any]:
+    resumes = (
+        html('<span class="ts-muted">{}</span>', say("runs.resumes", language, run=job.resumes_id))
+        if job.resumes_id
+        else Markup()
+    )
+    name = html('<a href="/runs?run={}">{} · {}</a> {}', job.id, job.id, job.name, resumes)
+    state = html(
+        '{}<div class="ts-muted ts-sentence">{}</div>',
+        badge(job.state, language),
+        sentence(studio, job, language),
+    )
+    model, dataset = job.spec.get("model", NOTHING), job.spec.get("dataset", NOTHING)
+    what = html(
+        "{} · {}<br><span class='ts-muted'>{} ← {}</span>",
+        (job.method or "").upper(),
+        say(f"methods.tuning.{job.spec.get('tuning', 'full')}", language),
+        model,
+        dataset,
+    )
+    loss = job.latest.get("loss")
+    return [name, state, what, bar(job, language), time_of(studio, job, language), number(loss)]
+
+
+def bar(job: Job, language: str) -> Markup:
+    """Progress as a bar and in figures."""
+    share = job.step / job.total_steps if job.total_steps else 0.0
+    percent = f"{100 * min(1.0, share):.1f}"
+    steps = say("runs.steps", language, step=number(job.step), total=number(job.total_steps))
+    return html(
+        '<div class="ts-bar" role="progressbar" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100"'
+        ' aria-label="{1}"><span style="width:{0}%" class="ts-bar-{2}"></span></div>'
+        '<span class="ts-muted ts-bar-steps">{1}</span>',
+        percent,
+        steps,
+        job.state,
+    )
+
+
+def time_of(studio: Studio, job: Job, language: str) -> Markup:
+    """Time left while it runs; afterwards how long it took."""
+    if job.state in LIVE:
+        left = training.seconds_left(studio, job)
+        return html(
+            "{}", say("runs.left", language, time=duration(left, language)) if left is not None else NOTHING
+        )
+    if job.started_at and job.finished_at:
+        took = (job.finished_at - job.started_at).total_seconds()
+        return html(
+            "{}<br>{}",
+            say("runs.took", language, time=duration(took, language)),
+            ago(job.finished_at, language),
+        )
+    return ago(job.submitted_at, language)
+
+
+def sentence(studio: Studio, job: Job, language: str) -> str:
+    """What the job's state means now."""
+    if job.state == State.QUEUED:
+        return waiting_reason(studio, job, language)
+    if job.state == State.STOPPING:
+        kind = "cancel" if job.stop_request == Stop.CANCEL else "save"
+        return say(f"runs.stopping_{kind}", language)
+    if job.state in LIVE:
+        return say(f"runs.phase_{job.phase}" if job.phase in _PHASES else "runs.phase_starting", language)
+    return ending(job, language) or say("runs.finished", language)
+
+
+_PHASES = ("loading", "preparing", "training", "saving")
+
+
+def header(studio: Studio, job: Job, language: str) -> Markup:
+    """Name, state with its sentence, what it trains, and where its result is."""
+    spec = job.spec
+    facts = [
+        (
+            say("runs.method", language),
+            f"{(job.method or '').upper()} · {say('methods.tuning.' + spec['tuning'], language)}",
+        ),
+        (say("runs.model", language), spec["model"]),
+        (say("runs.dataset", language), spec["dataset"]),
+        (say("runs.device", language), _device(job)),
+        (say("runs.submitted", language), ago(job.submitted_at, language)),
+    ]
+    if job.resumes_id:
+        link = html('<a href="/runs?run={0}">{0}</a>', job.resumes_id)
+        facts.append((say("runs.goes_on_from", language), link))
+    for later in training.resumed_by(studio, job.id):
+        facts.append((say("runs.resumed_by", language), html('<a href="/runs?run={0}">{0}</a>', later.id)))
+    listed = join(html("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in facts)
+    return html(
+        '<div class="ts-row"><a class="ts-muted" href="/runs">{}</a></div>'
+        '<div class="ts-row ts-run-title"><h1>{} · {}</h1>{}</div>{}<dl class="ts-facts">{}</dl>',
+        say("runs.all", language),
+        job.id,
+        job.name,
+        badge(job.state, language),
+        _advice(studio, job, language),
+        listed,
+    )
+
+
+def _advice(studio: Studio, job: Job, language: str) -> Markup:
+    text: Markup | str = sentence(studio, job, language)
+    result = training.result_of(studio, job.id)
+    if result is not None:
+        link = html('<a href="/models">{}</a>', result.name)
+        text = html("{} {}", text, html(say("runs.made", language), link))
+    kinds = {State.FAILED: "bad", State.INTERRUPTED: "warn", State.SUCCEEDED: "good"}
+    kind: Any = kinds.get(State(job.state), "info")
+    warnings = [note.body for note in metrics.notes(studio, job.id, "notice")]
+    said = join(_notice(body, language) for body in warnings)
+    return html("{}{}", notice(kind, text), said)
+
+
+def _notice(body: dict[str, Any], language: str) -> Markup:
+    try:
+        text = say(str(body["key"]), language, **body.get("values", {}))
+    except (KeyError, TypeError, ValueError):  # A key of a newer version, say.
+        text = f"{body.get('key')} {body.get('values', '')}"
+    return notice("warn" if body.get("level") == "warning" else "info", text)
+
+
+def _device(job: Job) -> str:
+    device = str(job.resolved.get("device") or job.spec.get("device", ""))
+    precision = job.resolved.get("precision")
+    return f"{device} · {precision}" if precision else device
+
+
+def progress(studio: Studio, job: Job, language: str) -> Markup:
+    """The bar with time left and the newest figures."""
+    figures = [
+        (say(f"methods.metric.{name}", language), number(job.latest[name]))
+        for name in (
+            "loss",
+            "mean_token_accuracy",
+            "rewards/accuracies",
+            "rewards/margins",
+            "tokens_per_second",
+        )
+        if job.latest.get(name) is not None
+    ]
+    shown = join(html("<span><b>{}</b> {}</span>", value, name) for name, value in figures)
+    return html(
+        '<div class="ts-progress">{}<span class="ts-progress-time">{}</span>{}</div>',
+        bar(job, language),
+        time_of(studio, job, language),
+        shown,
+    )
+
+
+def links(studio: Studio, job: Job, language: str) -> Markup:
+    """Duplicate, and Compare in chat once there is something to compare."""
+    duplicate = html(
+        '<a class="ts-button" id="run-duplicate" href="/train?duplicate={}">{}</a>',
+        job.id,
+        say("runs.duplicate", language),
+    )
+    result = training.result_of(studio, job.id)
+    if result is None:
+        return duplicate
+    both = ",".join(quote(name, safe="") for name in (job.spec["model"], result.name))
+    compare = html(
+        '<a class="ts-button ts-button-primary" id="run-compare" href="/chat?models={}">{}</a>',
+        both,
+        say("runs.compare", language),
+    )
+    return html("{} {}", compare, duplicate)
+
+
+def answers(studio: Studio, job: Job, language: str) -> Markup:
+    """Answers to the fixed prompts: before, newest during, after, side by side."""
+    rows = training.answers(studio, job)
+    title = html("<h2>{}</h2>", say("runs.answers", language))
+    if not rows:
+        key = "runs.no_answers_ended" if job.state in TERMINAL else "runs.no_answers_yet"
+        return html('{}<p class="ts-muted">{}</p>', title, say(key, language))
+    cells = []
+    for row in rows:
+        by_time: dict[str, Markup] = {}
+        for answer in row["answers"]:
+            step = say("runs.at_step", language, step=number(answer["step"]))
+            by_time[answer["when"]] = html(
+                '<div class="ts-answer">{}</div><span class="ts-muted">{}</span>',
+                answer["answer"] or NOTHING,
+                step,
+            )
+        times = [by_time.get(when, NOTHING) for when in ("before", "during", "after")]
+        cells.append([html('<div class="ts-answer ts-prompt">{}</div>', row["prompt"]), *times])
+    heads = [say(f"runs.answer_{name}", language) for name in ("prompt", "before", "during", "after")]
+    return html("{}{}", title, table(heads, cells))
+
+
+def checkpoints(job: Job, language: str) -> Markup:
+    """Every checkpoint, complete or torn with the reason."""
+    found = run_folder.checkpoints(Path(job.run_dir)) if job.run_dir else []
+    title = html("<h2>{}</h2>", say("runs.checkpoints", language))
+    if not found:
+        return html('{}<p class="ts-muted">{}</p>', title, say("runs.no_checkpoints", language))
+    rows = []
+    for checkpoint in reversed(found):
+        kind = "good" if checkpoint.complete else "bad"
+        words = say("runs.complete" if checkpoint.complete else "runs.torn", language)
+        state = html('<span class="ts-badge ts-badge-{}">{}</span> {}', kind, words, checkpoint.problem)
+        rows.append(
+            [number(checkpoint.step), state, size(checkpoint.bytes) if checkpoint.complete else NOTHING]
+        )
+    heads = [say(f"runs.checkpoint_{name}", language) for name in ("step", "state", "size")]
+    return html("{}{}", title, table(heads, rows))
+
+
+def events(history: Sequence[JobEvent], language: str) -> Markup:
+    """Every change of state, with its time and cause."""
+    lines = [
+        html(
+            '<li><time class="ts-mono ts-muted">{}</time> {} {}</li>',
+            event.at.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            badge(event.after, language),
+            event.cause or "",
+        )
+        for event in history
+    ]
+    return html('<h2>{}</h2><ul class="ts-events">{}</ul>', say("runs.events", language), join(lines))
+
+
+def log(job: Job, language: str) -> Markup:
+    tail = run_folder.log_tail(Path(job.run_dir), 24 * 1024) if job.run_dir else ""
+    title = html("<h2>{}</h2>", say("runs.log", language))
+    if not tail:
+        return html('{}<p class="ts-muted">{}</p>', title, say("runs.no_log", language))
+    where = Path(job.run_dir or "") / run_folder.LOG
+    return html(
+        '{}<pre class="ts-log" tabindex="0">{}</pre><p class="ts-muted ts-mono">{}</p>', title, tail, where
+    )
+
+
+def configuration(job: Job, language: str) -> Markup:
+    """The spec as YAML and as a command, to be copied, and all that it was resolved to."""
+    spec = training.spec_of(job)
+    blocks = join(
+        html(
+            '<div class="ts-copyable"><div class="ts-row"><h3>{0}</h3><button type="button"'
+            ' class="ts-button" data-copy="{1}" data-done="{2}">{3}</button></div>'
+            '<pre id="{1}" class="ts-mono">{4}</pre></div>',
+            say(f"runs.{name}", language),
+            f"run-{name}",
+            say("runs.copied", language),
+            say("runs.copy", language),
+            text,
+        )
+        for name, text in (("yaml", training.to_yaml(spec)), ("command", training.to_command(spec)))
+    )
+    options = job.spec.get("run", {}).get("options", {})
+    resolved = [*sorted(options.items()), *sorted(job.resolved.items())]
+    rows = [[html("<code>{}</code>", name), _value(value)] for name, value in resolved]
+    heads = [say("runs.option", language), say("runs.value", language)]
+    return html(
+        "<h2>{}</h2>{}<details><summary>{}</summary>{}</details>",
+        say("runs.configuration", language),
+        blocks,
+        say("runs.resolved", language),
+        table(heads, rows),
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def stoppable(job: Job) -> bool:
+    return job.state in (State.QUEUED, State.STARTING, State.RUNNING) and job.stop_request != Stop.CANCEL
+
+
+def savable(job: Job) -> bool:
+    """Whether there is something to save: a run that waits in the queue can only be cancelled."""
+    return job.state in (State.STARTING, State.RUNNING) and job.stop_request is None
+
+
+def resumable(job: Job) -> bool:
+    """Whether Resume is worth offering; whether it works is said when it is asked for."""
+    if job.state not in TERMINAL:
+        return False
+    finished = job.state == State.SUCCEEDED and job.total_steps and job.step >= job.total_steps
+    return not finished and training.checkpoint_to_resume(job) is not None
