@@ -6,6 +6,7 @@ from typing import Any
 
 from gradio import I18n
 from gradio.i18n import I18nData
+from starlette.requests import Request
 
 from studio_core import texts
 
@@ -28,12 +29,21 @@ def language_of(request: Any) -> str:
 
     Takes a request of Gradio or of Starlette; without one, English.
     """
-    # Gradio wraps Starlette's request, except for events that went through its queue.
-    request = getattr(request, "request", None) or request
     if request is None:
         return texts.DEFAULT_LANGUAGE
-    chosen = request.cookies.get(COOKIE)
-    return texts.matching_language(chosen or request.headers.get("accept-language"))
+    chosen = cookie(request, COOKIE) or _plain(request).headers.get("accept-language")
+    return texts.matching_language(chosen)
+
+
+def cookie(request: Any, name: str) -> str | None:
+    """What the browser keeps for us under that name."""
+    value: str | None = _plain(request).cookies.get(name)
+    return value
+
+
+def _plain(request: Any) -> Request:
+    """Starlette's request, which Gradio wraps."""
+    return getattr(request, "request", None) or request
 
 
 def translations() -> I18n:

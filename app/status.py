@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from app.i18n import language_of, say
 from studio_core import queue
+from studio_core.about import studio_version
 from studio_core.studio import Studio
-
-
-def studio_version() -> str:
-    try:
-        return version("tunesmith")
-    except PackageNotFoundError:  # Run from a checkout that was never installed.
-        return "0.1.0"
 
 
 def routes(studio: Studio) -> APIRouter:

@@ -14,6 +14,29 @@ from gradio.themes.utils.fonts import LocalFont
 _SANS = (LocalFont("IBM Plex Sans", (400, 600, 700)), "Noto Sans CJK SC", "Noto Sans SC", "PingFang SC")
 _MONO = (LocalFont("IBM Plex Mono", (400, 600)), "ui-monospace", "Consolas", "monospace")
 
+_SIZES = {
+    "layout_gap": "16px",
+    "form_gap_width": "0px",
+    "block_radius": "10px",
+    "block_padding": "12px 14px",
+    "container_radius": "10px",
+    "input_radius": "8px",
+    "input_padding": "8px 10px",
+    "checkbox_border_radius": "4px",
+    "checkbox_label_padding": "6px 12px",
+    "table_radius": "8px",
+    "button_large_radius": "8px",
+    "button_large_padding": "8px 18px",
+    "button_large_text_size": "15px",
+    "button_medium_radius": "8px",
+    "button_medium_padding": "6px 14px",
+    "button_medium_text_size": "14px",
+    "button_small_radius": "8px",
+    "button_small_padding": "4px 12px",
+    "button_small_text_size": "13.5px",
+    "button_small_text_weight": "600",
+}
+
 _VARIABLES = {
     "body_background_fill": "var(--ts-bg)",
     "body_text_color": "var(--ts-text)",
@@ -132,4 +155,4 @@ def theme() -> gr.themes.Base:
     )
     known = inspect.signature(base.set).parameters
     dark = {f"{name}_dark": value for name, value in _VARIABLES.items() if f"{name}_dark" in known}
-    return base.set(**_VARIABLES, **dark)
+    return base.set(**_SIZES, **_VARIABLES, **dark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -36,32 +37,33 @@ def create_app(studio: Studio) -> FastAPI:
     # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
     api.add_middleware(CORSMiddleware, allow_origins=[])
     api.add_middleware(Guard, settings=studio.settings, pages=[page.PATH for page in found])
-    return gr.mount_gradio_app(
-        api,
-        draw(studio, found),
-        path="/",
-        theme=theme(),
-        i18n=translations(),
-        footer_links=[],
-        run_history=False,
-        enable_monitoring=False,
-        max_file_size=f"{studio.settings.max_upload_mb}mb",
-        show_error=False,
-        ssr_mode=False,
-        mcp_server=False,
-        pwa=False,
-    )
+    with warnings.catch_warnings():
+        # Said of any application with several pages, also when it was not asked for.
+        warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
+        return gr.mount_gradio_app(
+            api,
+            draw(studio, found),
+            path="/",
+            theme=theme(),
+            i18n=translations(),
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            max_file_size=f"{studio.settings.max_upload_mb}mb",
+            show_error=False,
+            ssr_mode=False,
+            mcp_server=False,
+            pwa=False,
+        )
 
 
 def draw(studio: Studio, found: Sequence[ModuleType]) -> gr.Blocks:
     """All pages as one ``Blocks``: the first is its own, the others are its routes."""
     with _without_apps():
         with gr.Blocks(analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True) as demo:
-            gr.Navbar(visible=False)
             found[0].build(studio)
         for page in found[1:]:
             with demo.route(page.NAME, page.PATH, show_in_navbar=False):
-                gr.Navbar(visible=False)
                 page.build(studio)
     demo.queue(max_size=100, default_concurrency_limit=4, api_open=False)
     return demo

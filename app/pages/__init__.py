@@ -2,8 +2,10 @@
 
 A page is a module with ``NAME`` (also of its texts ``shell.nav_<name>`` and of its
 ``static/css/<name>.css``), ``PATH`` and ``build(studio)``, which is called inside the
-page's own Gradio context. A page that needs plain HTTP (streaming, downloads) also
-has ``routes(studio) -> APIRouter``; its routes live below ``/api/``.
+page's own Gradio context. Our own HTML goes into ``parts.html.panel``, and a page's
+style sheet is nested in ``#ts-content { }``, so that Gradio's styles do not win.
+A page that needs plain HTTP (streaming, downloads) also has
+``routes(studio) -> APIRouter``; its routes live below ``/api/``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.i18n import language_of, say
 from app.parts.events import every, on_open
-from app.parts.html import ago, badge, count, empty, html, join, number, size, stat, table
+from app.parts.html import ago, badge, count, empty, html, join, number, panel, size, stat, table
 from studio_core.overview import Machine, Overview, machine, overview
 from studio_core.studio import Studio
 from studio_core.tables import Job, Model
@@ -24,7 +24,7 @@ TRIALS = (
 
 
 def build(studio: Studio) -> None:
-    body = gr.HTML(elem_id="home-body")
+    body = panel("home-body")
     shown = gr.State("")
 
     def draw(before: str, request: gr.Request) -> tuple[Any, Any]:

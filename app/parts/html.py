@@ -10,12 +10,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import say
 from studio_core import clock
 
 NOTHING = "–"
+
+
+def panel(elem_id: str, value: str = "", **more: Any) -> gr.HTML:
+    """A place for our HTML on a page, without Gradio's styles for free text."""
+    return gr.HTML(value, elem_id=elem_id, apply_default_css=False, **more)
 
 
 def html(template: str, *values: Any, **named: Any) -> Markup:

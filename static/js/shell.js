@@ -3,20 +3,20 @@
 	"use strict";
 	const POLL = 4000;
 
-	for (const button of document.querySelectorAll("[data-lang]")) {
-		button.addEventListener("click", () => {
+	// The switches are in the navigation and on the settings page.
+	document.addEventListener("click", (event) => {
+		const button = event.target.closest?.("button[data-lang], button[data-choice]");
+		if (!button) return;
+		if (button.dataset.lang) {
 			window.tunesmith.remember("lang", button.dataset.lang);
 			location.reload();
-		});
-	}
-
-	const themes = document.querySelectorAll("[data-choice]");
-	for (const button of themes) {
-		button.addEventListener("click", () => {
-			window.tunesmith.setTheme(button.dataset.choice);
-			for (const other of themes) other.setAttribute("aria-pressed", String(other === button));
-		});
-	}
+			return;
+		}
+		window.tunesmith.setTheme(button.dataset.choice);
+		for (const other of document.querySelectorAll("button[data-choice]")) {
+			other.setAttribute("aria-pressed", String(other.dataset.choice === button.dataset.choice));
+		}
+	});
 
 	// On a narrow window the navigation scrolls sideways: show where we are.
 	const current = document.querySelector(".ts-nav [aria-current]");

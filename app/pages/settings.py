@@ -1,0 +1,125 @@
+"""Settings: language and theme, where everything lies, what is installed, and whether it is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.document import THEMES
+from app.i18n import cookie, language_of, say, t
+from app.parts.events import on_open
+from app.parts.handlers import safely
+from app.parts.html import html, join, panel, table
+from studio_core import about, doctor, texts
+from studio_core.settings import PREFIX, Settings
+from studio_core.studio import Studio
+
+NAME = "settings"
+PATH = "/settings"
+
+
+def build(studio: Studio) -> None:
+    body = panel("settings-body")
+    with gr.Column(elem_classes="ts-card", elem_id="settings-check"):
+        gr.Markdown(t("shell.settings_check"))
+        check = gr.Button(t("shell.settings_check_now"), elem_id="check-now", size="sm", scale=0)
+        found = panel("check-result")
+
+    def draw(request: gr.Request) -> Markup:
+        return page(studio, language_of(request), cookie(request, "theme") or "auto")
+
+    @safely
+    def examine(request: gr.Request) -> Markup:
+        return _checks(doctor.examine(studio), language_of(request))
+
+    on_open(draw, body)
+    check.click(examine, outputs=found, api_visibility="private", show_progress="minimal")
+
+
+def page(studio: Studio, language: str, theme: str) -> Markup:
+    """Everything but the check, which is made on demand."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"shell.settings_{key}", language, **values)
+
+    languages = [(code, name, code == language) for code, name in texts.LANGUAGES.items()]
+    themes = [(name, say(f"shell.theme_{name}", language), name == theme) for name in THEMES]
+    look = html(
+        '<section class="ts-card"><h2>{}</h2><div class="ts-choices">{}{}</div></section>',
+        said("look"),
+        _switch("lang", say("shell.language", language), languages),
+        _switch("choice", say("shell.theme", language), themes),
+    )
+    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', said("title"), said("lead"))
+    return html(
+        '<div class="ts-stack">{}{}{}{}</div>', head, look, _settings(studio, said), _versions(studio, said)
+    )
+
+
+def _switch(kind: str, label: str, choices: list[tuple[str, str, bool]]) -> Markup:
+    """The same buttons as in the navigation; ``shell.js`` listens to both."""
+    buttons = join(
+        html(
+            '<button type="button" data-{}="{}" aria-pressed="{}">{}</button>',
+            kind,
+            code,
+            "true" if chosen else "false",
+            name,
+        )
+        for code, name, chosen in choices
+    )
+    return html(
+        '<div class="ts-choice"><span class="ts-muted">{0}</span>'
+        '<div class="ts-switch" role="group" aria-label="{0}">{1}</div></div>',
+        label,
+        buttons,
+    )
+
+
+def _settings(studio: Studio, said: Any) -> Markup:
+    rows = [
+        [
+            html(
+                '<strong class="ts-mono">{}</strong><br><span class="ts-muted">{}</span>',
+                f"{PREFIX}{name.upper()}",
+                said(f"of_{name}"),
+            ),
+            html('<span class="ts-mono">{}</span>', str(getattr(studio.settings, name)) or said("unset")),
+        ]
+        for name in Settings.model_fields
+    ]
+    return html(
+        "<section><h2>{}</h2><p class='ts-muted'>{}</p>{}</section>",
+        said("values"),
+        said("how"),
+        table([said("setting"), said("value")], rows),
+    )
+
+
+def _versions(studio: Studio, said: Any) -> Markup:
+    pairs = join(
+        html("<div><dt>{}</dt><dd class='ts-mono'>{}</dd></div>", name, version)
+        for name, version in about.versions(studio).items()
+    )
+    return html(
+        '<section class="ts-card"><h2>{}</h2><dl class="ts-facts">{}</dl></section>', said("versions"), pairs
+    )
+
+
+def _checks(checks: list[doctor.Check], language: str) -> Markup:
+    rows = [
+        [
+            html(
+                '<span class="ts-badge ts-badge-{}">{}</span>',
+                check.state,
+                say(f"shell.check_{check.state}", language),
+            ),
+            check.name,
+            check.detail,
+        ]
+        for check in checks
+    ]
+    headers = [say(f"shell.settings_check_{name}", language) for name in ("state", "what", "detail")]
+    return table(headers, rows)
