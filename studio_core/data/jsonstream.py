@@ -24,6 +24,8 @@ class JsonStream:
         self._decoder = strict_json()
         self._text = ""
         self._at = 0
+        self._pin: int | None = None
+        """A place before ``_at`` from which the text must stay in memory."""
         self._before = 0
         self._count = 0
 
@@ -74,12 +76,11 @@ class JsonStream:
 
     def _starts_records(self) -> bool:
         """Whether the list that begins here holds records: its first element tells."""
-        begun = self._at
+        self._pin = self._at
         self._at += 1
-        is_object = self._peek() == "{"
-        first = self._value(keep=begun) if is_object else None
-        self._at = begun
-        return is_object and is_records([first])
+        records = self._peek() == "{" and is_records([self._value()])
+        self._at, self._pin = self._pin, None
+        return records
 
     def _peek(self) -> str:
         """The next character that is not space; empty at the end."""
@@ -97,8 +98,8 @@ class JsonStream:
         self._at += 1
         return found
 
-    def _value(self, keep: int | None = None) -> Any:
-        """The next JSON value; ``keep`` is a place before it that must stay in memory."""
+    def _value(self) -> Any:
+        """The next JSON value."""
         self._peek()
         while True:
             try:
@@ -110,13 +111,13 @@ class JsonStream:
                 # Only what breaks at the end of the text in hand can be mended by more of it;
                 # a string that is not closed is reported at its beginning.
                 open_end = place is None or place >= len(self._text) - 16 or "Unterminated" in str(error)
-                if open_end and self._more(keep):
+                if open_end and self._more():
                     continue
                 if place is not None:
                     self._at = min(place, len(self._text))
                 reason = getattr(error, "msg", str(error))
                 raise self._broken(reason, at_end=self._torn(place, reason)) from error
-            if end < len(self._text) or not self._more(keep):
+            if end < len(self._text) or not self._more():
                 self._at = end
                 return value
 
@@ -125,15 +126,15 @@ class JsonStream:
         rest = self._text[place or 0 :].rstrip()
         return not rest or "Unterminated" in reason or any(w.startswith(rest) for w in _LITERALS)
 
-    def _more(self, keep: int | None = None) -> bool:
+    def _more(self) -> bool:
         block = next(self._blocks, "")
         if not block:
             return False
-        if keep is None:
-            self._text = self._text[self._at :]
-            self._before += self._at
-            self._at = 0
-        self._text += block
+        done = self._at if self._pin is None else self._pin
+        self._text = self._text[done:] + block
+        self._before += done
+        self._at -= done
+        self._pin = None if self._pin is None else 0
         if len(self._text) > MAX_RECORD:
             raise BadInput(
                 "data.record_too_long", file=self._source, row=self._count + 1, limit=MAX_RECORD >> 20
@@ -143,7 +144,7 @@ class JsonStream:
     def _broken(self, reason: str, *, at_end: bool = False) -> BadInput:
         if at_end or self._at >= len(self._text):
             return BadInput("data.json_cut_off", file=self._source, row=self._count + 1)
-        position = self._before + self._at
+        position = self._before + self._at + 1
         return BadInput(
             "data.json_broken", file=self._source, row=self._count + 1, position=position, reason=reason
         )

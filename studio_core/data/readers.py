@@ -158,8 +158,9 @@ def _json_line(number: int, line: str, decode: Any, file: File) -> Rows:
     except (ValueError, RecursionError) as error:
         if line.isspace():
             return
-        torn = not line.endswith("\n") and getattr(error, "pos", 0) >= len(line.rstrip())
-        reason = getattr(error, "msg", "nested too deeply")
+        reason = getattr(error, "msg", str(error))
+        at_end = "Unterminated" in reason or getattr(error, "pos", 0) >= len(line.rstrip())
+        torn = at_end and not line.endswith("\n")
         yield (
             number,
             Rejected("line_torn")

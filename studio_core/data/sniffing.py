@@ -122,9 +122,12 @@ def _likely(block: bytes) -> str:
     scores = {}
     for name, script in _SCRIPTS.items():
         text = block[:4000].decode(name, errors="replace")
-        foreign = [character for character in text if ord(character) > 127]
-        fitting = sum(any(low <= ord(c) <= high for low, high in script) for c in foreign)
-        scores[name] = fitting / max(1, len(foreign))
+        foreign = [place for place, character in enumerate(text) if ord(character) > 127]
+        fitting = [p for p in foreign if any(low <= ord(text[p]) <= high for low, high in script)]
+        if name == "windows-1252":
+            # Its letters with accents stand among plain ones, not in whole words of their own.
+            fitting = [p for p in fitting if any(c.isascii() for c in text[max(0, p - 1) : p + 2])]
+        scores[name] = len(fitting) / max(1, len(foreign))
     return max(scores, key=lambda name: scores[name]).upper()
 
 
