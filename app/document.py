@@ -18,8 +18,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from starlette.requests import Request
 
 from app.files import GRADIO_FRONTEND, asset
-from app.i18n import language_of, say
-from studio_core import texts
+from app.i18n import catalogue, language_of, say
 from studio_core.settings import bundled_folder
 
 THEMES = ("auto", "light", "dark")
@@ -65,7 +64,7 @@ def install(pages: Sequence[tuple[str, str]]) -> None:
         title = f"{current.label} · Tunesmith"
         # Gradio's script sets the title again from here, and needs the texts of one language only.
         config["title"] = title
-        config["i18n_translations"] = {language: {**texts.catalogue("en"), **texts.catalogue(language)}}
+        config["i18n_translations"] = {language: catalogue(language)}
         return Shell(
             language=language,
             theme=theme if theme in THEMES else "auto",

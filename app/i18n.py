@@ -12,11 +12,30 @@ from studio_core import texts
 
 COOKIE = "lang"
 
+_combined: dict[str, dict[str, str]] = {language: {} for language in texts.LANGUAGES}
+
 
 def t(key: str) -> I18nData:
     """A label, button or other fixed text, in the reader's language. An unknown key raises ``KeyError``."""
     texts.catalogue(texts.DEFAULT_LANGUAGE)[key]
     return I18nData(key)
+
+
+def combined(template: str, *keys: str) -> I18nData:
+    """Several texts in one label, such as ``combined("{} ({})", "methods.batch", "methods.unit.rows")``.
+
+    Gradio translates a label only as a whole, so that the whole gets a key of its own.
+    """
+    name = " ".join((template, *keys))
+    for language in texts.LANGUAGES:
+        _combined[language][name] = template.format(*(texts.text(key, language) for key in keys))
+    return I18nData(name)
+
+
+def catalogue(language: str) -> dict[str, str]:
+    """All that the browser needs to translate labels into one language."""
+    english = texts.catalogue(texts.DEFAULT_LANGUAGE)
+    return {**english, **texts.catalogue(language), **_combined[language]}
 
 
 def say(key: str, language: str, **values: Any) -> str:
@@ -47,5 +66,5 @@ def _plain(request: Any) -> Request:
 
 
 def translations() -> I18n:
-    """The whole catalogue as Gradio wants it."""
-    return I18n(**{language: texts.catalogue(language) for language in texts.LANGUAGES})
+    """Both catalogues as Gradio wants them."""
+    return I18n(**{language: catalogue(language) for language in texts.LANGUAGES})

@@ -97,7 +97,8 @@ def _trials(said: Any) -> Markup:
         for name, path in TRIALS
     ]
     return html(
-        '<section class="ts-card"><h2>{}</h2><p class="ts-muted">{}</p><div class="ts-grid">{}</div></section>',
+        '<section class="ts-card"><h2>{}</h2><p class="ts-muted">{}</p>'
+        '<div class="ts-grid">{}</div></section>',
         said("try"),
         said("try_text"),
         join(cards),

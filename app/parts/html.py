@@ -50,9 +50,9 @@ def empty(text: str | Markup, link: tuple[str, str] | None = None) -> Markup:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> Markup:
-    """A table; it scrolls sideways where the window is narrow."""
+    """A table; where the window is narrow, each row becomes a card with the headers as labels."""
     head = join(html('<th scope="col">{}</th>', header) for header in headers)
-    body = join(html("<tr>{}</tr>", join(html("<td>{}</td>", cell) for cell in row)) for row in rows)
+    body = join(html("<tr>{}</tr>", _cells(headers, row)) for row in rows)
     title = html("<caption>{}</caption>", caption) if caption else Markup()
     return html(
         '<div class="ts-table-wrap" tabindex="0"><table class="ts-table">{}<thead><tr>{}</tr></thead>'
@@ -61,6 +61,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = 
         head,
         body,
     )
+
+
+def _cells(headers: Sequence[str], row: Sequence[Any]) -> Markup:
+    labelled = zip(headers, row, strict=True)
+    return join(html('<td data-label="{}"><div>{}</div></td>', header, cell) for header, cell in labelled)
 
 
 def stat(label: str, value: str | Markup, note: str = "") -> Markup:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from app.i18n import t
+from app.i18n import combined, t
 from studio_core.methods.base import Method, OptionField, fields
 
 
@@ -58,7 +58,7 @@ def options_form(method: Method, visible: bool, prefix: str) -> OptionsForm:
 def _component(field: OptionField, elem_id: str) -> Component:
     label: Any = t(field.title_key)
     if field.unit:
-        label = f"{label} ({t(f'methods.unit.{field.unit}')})"
+        label = combined("{} ({})", field.title_key, f"methods.unit.{field.unit}")
     info = f"{t(field.help_key)}{_range(field)}"
     shared: dict[str, Any] = {"label": label, "info": info, "elem_id": elem_id, "min_width": 210}
     if field.kind == "bool":
