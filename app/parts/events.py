@@ -14,12 +14,12 @@ LIGHT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 """Arguments of an event that answers at once."""
 
 
-def on_open(fn: Callable[..., Any], outputs: Any, inputs: Sequence[Any] | None = None) -> None:
-    """Run ``fn`` when the page that is being built is opened."""
+def on_open(fn: Callable[..., Any], outputs: Any, inputs: Sequence[Any] | None = None) -> Any:
+    """Run ``fn`` when the page that is being built is opened; returns the event, for what comes ``then``."""
     page = Context.root_block
     if page is None:
         raise RuntimeError("on_open is called while a page is being built")
-    page.load(safely(fn), inputs, outputs, **LIGHT)
+    return page.load(safely(fn), inputs, outputs, **LIGHT)
 
 
 def every(

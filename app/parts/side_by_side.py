@@ -1,0 +1,101 @@
+"""Answers side by side: one row of equal cells for a prompt, with what is known of each answer.
+
+Knows nothing of where the answers come from: the Chat page shows models in it.
+All text of models and people is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts.html import html, join, number
+
+LETTERS = "ABCD"
+
+Mark = Literal["", "better", "worse", "tie", "bad"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One answer as it is shown."""
+
+    text: str
+    name: str | None
+    """Who answered; None while it is hidden."""
+    state: str
+    """``streaming``, ``stop``, ``length``, ``cancelled``, ``interrupted`` or ``error``."""
+    note: str = ""
+    """What stands below it: an error, or what it is waiting for."""
+    figures: str = ""
+    mark: Mark = ""
+
+
+def prompt_block(prompt: str, system: str, language: str) -> Markup:
+    """The prompt above the answers, and the system prompt if there is one."""
+    hidden = html(
+        '<details class="ts-system"><summary>{}</summary><p dir="auto">{}</p></details>',
+        say("chat.system", language),
+        system,
+    )
+    return html('<div class="ts-prompt"><p dir="auto">{}</p>{}</div>', prompt, hidden if system else Markup())
+
+
+def cells(shown: Sequence[Cell], language: str, ids: str = "") -> Markup:
+    """The row of answers. With ``ids`` they are addressed as ``<ids>-0``, ``<ids>-1`` ..."""
+    drawn = [
+        _cell(cell, index, language, f"{ids}-{index}" if ids else "") for index, cell in enumerate(shown)
+    ]
+    return html('<div class="ts-sides" data-sides="{}">{}</div>', len(shown), join(drawn))
+
+
+def _cell(cell: Cell, index: int, language: str, elem_id: str) -> Markup:
+    letter = LETTERS[index]
+    name = cell.name if cell.name is not None else say("chat.name_hidden", language)
+    mark = Markup()
+    if cell.mark:
+        mark = html('<span class="ts-mark">{}</span>', say(f"chat.mark_{cell.mark}", language))
+    waiting = html('<span class="ts-cursor" aria-hidden="true"></span>')
+    return html(
+        '<article {id} class="ts-answer ts-answer-{side}" data-state="{state}" data-mark="{mark_name}">'
+        '<header><span class="ts-letter">{letter}</span><span class="ts-name" {hidden}>{name}</span>'
+        "{mark}</header>"
+        '<div class="ts-text" dir="auto">{text}{cursor}</div>{note}<footer>{figures}</footer></article>',
+        id=html('id="{}"', elem_id) if elem_id else Markup(),
+        side=letter.lower(),
+        state=cell.state,
+        mark_name=cell.mark,
+        letter=letter,
+        hidden=Markup("data-hidden") if cell.name is None else Markup(),
+        name=name,
+        mark=mark,
+        text=cell.text,
+        cursor=waiting if cell.state == "streaming" else Markup(),
+        note=html('<p class="ts-answer-note">{}</p>', cell.note) if cell.note else Markup(),
+        figures=cell.figures,
+    )
+
+
+def figures(tokens: int, seconds: float, language: str) -> str:
+    """``28 tokens · 0.31 s · 90 tokens/s``"""
+    if not tokens:
+        return ""
+    speed = number(tokens / seconds, 0 if tokens / seconds >= 10 else 1) if seconds else "–"
+    return say("chat.figures", language, tokens=number(tokens), seconds=f"{seconds:.2f}", speed=speed)
+
+
+def marks(verdict: str, left: int, right: int, sides: int) -> list[Mark]:
+    """For each place, what a vote on the places ``left`` and ``right`` says of it."""
+    found: list[Mark] = [""] * sides
+    pairs: dict[str, tuple[Mark, Mark]] = {
+        "a": ("better", "worse"),
+        "b": ("worse", "better"),
+        "tie": ("tie", "tie"),
+        "both_bad": ("bad", "bad"),
+    }
+    found[left], found[right] = pairs[verdict]
+    return found
