@@ -73,10 +73,10 @@ def build(studio: Studio) -> None:
     page = RunsPage(studio)
     with gr.Column(elem_id="runs-overview") as overview:
         gr.Markdown(f"# {t('runs.title')}", elem_classes="ts-head")
-        listed = gr.HTML(elem_id="runs-list")
+        listed = gr.HTML(apply_default_css=False, elem_id="runs-list")
     with gr.Column(visible=False, elem_id="run") as one:
-        state = gr.HTML(elem_id="run-state")
-        progress = gr.HTML(elem_id="run-progress")
+        state = gr.HTML(apply_default_css=False, elem_id="run-state")
+        progress = gr.HTML(apply_default_css=False, elem_id="run-progress")
         with gr.Row(elem_classes="ts-run-actions"):
             stop = gr.Button(t("runs.stop"), elem_id="run-stop", min_width=120, visible=False)
             cancel = gr.Button(
@@ -85,16 +85,16 @@ def build(studio: Studio) -> None:
             resume = gr.Button(
                 t("runs.resume"), elem_id="run-resume", variant="primary", min_width=120, visible=False
             )
-            links = gr.HTML(elem_id="run-links")
-        charts = live_chart("run-charts", t("runs.smoothing"))
-        samples = gr.HTML(elem_id="run-samples")
+            links = gr.HTML(apply_default_css=False, elem_id="run-links")
+        charts = live_chart("run-charts")
+        samples = gr.HTML(apply_default_css=False, elem_id="run-samples")
         with gr.Row(elem_classes="ts-run-more"):
             with gr.Column(min_width=340):
-                log = gr.HTML(elem_id="run-log")
-                events = gr.HTML(elem_id="run-events")
+                log = gr.HTML(apply_default_css=False, elem_id="run-log")
+                events = gr.HTML(apply_default_css=False, elem_id="run-events")
             with gr.Column(min_width=340):
-                config = gr.HTML(elem_id="run-config", js_on_load=_COPY)
-                kept = gr.HTML(elem_id="run-checkpoints")
+                config = gr.HTML(apply_default_css=False, elem_id="run-config", js_on_load=_COPY)
+                kept = gr.HTML(apply_default_css=False, elem_id="run-checkpoints")
     cursor = gr.Textbox(visible=False)
     key = gr.State("")
     slow, fast = gr.Timer(LIST_EVERY, active=False), gr.Timer(RUN_EVERY, active=False)

@@ -48,11 +48,11 @@ def build(studio: Studio) -> None:
             }
             rest = _rest()
         with gr.Column(scale=2, min_width=320, elem_classes="ts-train-side"):
-            card = gr.HTML(elem_id="train-plan")
+            card = gr.HTML(apply_default_css=False, elem_id="train-plan")
             start = gr.Button(
                 t("train.start"), variant="primary", interactive=False, elem_id="train-start", size="lg"
             )
-            message = gr.HTML(elem_id="train-message")
+            message = gr.HTML(apply_default_css=False, elem_id="train-message")
     parts = {**basics, **rest}
     shared = [parts[name] for name in BASICS]
     options = [component for form in forms.values() for component in form.components]
@@ -115,7 +115,7 @@ def _basics() -> tuple[dict[str, Any], dict[str, Any]]:
         parts["model"] = gr.Dropdown(
             [], label=t("train.model"), info=t("train.model_help"), elem_id="train-model", value=None
         )
-    adding: dict[str, Any] = {"unfit": gr.HTML(elem_id="train-unfit")}
+    adding: dict[str, Any] = {"unfit": gr.HTML(apply_default_css=False, elem_id="train-unfit")}
     with gr.Accordion(t("train.other_model"), open=False, elem_id="train-other-model"):
         with gr.Row(equal_height=True):
             adding["source"] = gr.Textbox(

@@ -23,19 +23,18 @@ LIMIT = 2_500
 
 _TEMPLATE = """
 <div class="ts-smoothing">
-  <label>${words} <input type="range" min="0" max="0.98" step="0.02" value="0"></label>
+  <label><span></span> <input type="range" min="0" max="0.98" step="0.02" value="0"></label>
 </div>
 <div class="ts-charts"></div>
 """
 
 
-def live_chart(elem_id: str, label: Any) -> gr.HTML:
+def live_chart(elem_id: str) -> gr.HTML:
     """An empty set of charts; its value comes from ``payload``."""
     script, plotly = asset("js/live_chart.js"), asset(PLOTLY)
     return gr.HTML(
         value="",
         html_template=_TEMPLATE,
-        words=label,
         js_on_load=f"import('{script}').then((m) => m.mount(element, props, watch, '{plotly}'));",
         elem_id=elem_id,
         apply_default_css=False,
@@ -47,6 +46,7 @@ def payload(method: Method, points: Sequence[Metric], language: str, *, reset: b
     document: dict[str, Any] = {"reset": reset, "points": series(method, points)}
     if reset:
         document["empty"] = say("runs.no_points_ended" if ended else "runs.no_points_yet", language)
+        document["smoothing"] = say("runs.smoothing", language)
         document["charts"] = [
             {
                 "name": chart.name,

@@ -48,8 +48,8 @@ def _line(studio: Studio, job: Job, language: str) -> list[Any]:
         model,
         dataset,
     )
-    loss = job.latest.get("loss")
-    return [name, state, what, bar(job, language), time_of(studio, job, language), number(loss)]
+    loss = training.recent(studio, job, "loss")
+    return [name, state, what, bar(job, language), time_of(job, language), number(loss)]
 
 
 def bar(job: Job, language: str) -> Markup:
@@ -67,10 +67,10 @@ def bar(job: Job, language: str) -> Markup:
     )
 
 
-def time_of(studio: Studio, job: Job, language: str) -> Markup:
+def time_of(job: Job, language: str) -> Markup:
     """Time left while it runs; afterwards how long it took."""
     if job.state in LIVE:
-        left = training.seconds_left(studio, job)
+        left = training.seconds_left(job)
         return html(
             "{}", say("runs.left", language, time=duration(left, language)) if left is not None else NOTHING
         )
@@ -160,7 +160,7 @@ def _device(job: Job) -> str:
 def progress(studio: Studio, job: Job, language: str) -> Markup:
     """The bar with time left and the newest figures."""
     figures = [
-        (say(f"methods.metric.{name}", language), number(job.latest[name]))
+        (say(f"methods.metric.{name}", language), number(training.recent(studio, job, name)))
         for name in (
             "loss",
             "mean_token_accuracy",
@@ -174,7 +174,7 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
     return html(
         '<div class="ts-progress">{}<span class="ts-progress-time">{}</span>{}</div>',
         bar(job, language),
-        time_of(studio, job, language),
+        time_of(job, language),
         shown,
     )
 

@@ -1,7 +1,7 @@
 // Live charts that keep their zoom: only new points arrive, and they are appended to what is drawn.
 //
-// The value is JSON text: {"reset", "empty", "charts": [{"name", "title", "series": [{"metric", "label"}]}],
-// "points": {metric: [[step, ...], [value, ...]]}}. "charts" comes with "reset" only.
+// The value is JSON text: {"reset", "empty", "smoothing", "charts": [{"name", "title", "series": [{"metric", "label"}]}],
+// "points": {metric: [[step, ...], [value, ...]]}}. What is not points comes with "reset" only.
 
 let plotly = null;
 const load = (address) =>
@@ -65,7 +65,7 @@ class Chart {
 		else this.append(fresh);
 		this.latest.textContent = this.series
 			.filter((one) => one.y.length)
-			.map((one) => `${this.series.length > 1 ? one.label + " " : ""}${Number(one.y[one.y.length - 1].toPrecision(4))}`)
+			.map((one) => Number(one.y[one.y.length - 1].toPrecision(3)))
 			.join(" · ");
 	}
 
@@ -99,7 +99,7 @@ class Chart {
 			hoverlabel: { bgcolor: token("--ts-raised"), font: { color: token("--ts-text") } },
 			xaxis: { ...axis, tickformat: "~s" },
 			yaxis: { ...axis, tickformat: ".3~g" },
-			showlegend: this.series.length > 1,
+			showlegend: this.series.filter((one) => one.x.length).length > 1,
 			legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
 		};
 	}
@@ -147,6 +147,7 @@ export async function mount(element, props, watch, address) {
 			for (const chart of charts) chart.gone();
 			charts = said.charts.map((chart) => new Chart(Plotly, parent, chart, said));
 			for (const chart of charts) chart.weight = Number(slider.value);
+			slider.previousElementSibling.textContent = said.smoothing;
 		}
 		for (const chart of charts) chart.add(said.points);
 	}

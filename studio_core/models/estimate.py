@@ -14,14 +14,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from studio_core.states import State
 from studio_core.studio import Studio
-from studio_core.tables import Job, Model
+from studio_core.tables import Job, Metric, Model
 
 # A worker with torch, transformers, trl and peft imported, before it loads anything (measured).
-RUNTIME = {"cpu": 700 << 20, "gpu": 900 << 20}
+RUNTIME = {"cpu": 1150 << 20, "gpu": 900 << 20}
 
 # Floating-point operations each second that training reaches, where nothing was measured yet.
 # One thread of a CPU by its vector unit (2-million to 6-million-parameter models, measured
@@ -183,18 +184,33 @@ def learned_speed(studio: Studio, device: str, parameters: int) -> float | None:
         .order_by(Job.id.desc())
         .limit(50)
     )
+    found: list[float] = []
     with studio.db.read() as session:
-        ended = session.execute(query).all()
-    found = [speed for job, model in ended if (speed := _speed_of(job, model, device))]
-    return median(found[:5]) if found else None
+        for job, model in session.execute(query):
+            if speed := _speed_of(session, job, model, device):
+                found.append(speed)
+            if len(found) == 5:
+                break
+    return median(found) if found else None
 
 
-def _speed_of(job: Job, model: Model, device: str) -> float | None:
-    rate = job.latest.get("tokens_per_second")
-    ran_on = "gpu" if str(job.resolved.get("device", "cpu")).startswith(("cuda", "gpu")) else "cpu"
-    if not rate or ran_on != device:
+def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | None:
+    """From the times of a run's first and last report, so that loading and answering do not count."""
+    resolved = job.resolved
+    ran_on = "cpu" if str(resolved.get("device", "CPU")).upper().startswith("CPU") else "gpu"
+    rows, tokens = resolved.get("rows"), resolved.get("tokens")
+    if ran_on != device or not rows or not tokens:
         return None
-    tuning = str(job.spec.get("tuning", "full"))
-    reference = job.method == "dpo"
-    work = flops_per_token(ModelSize.of(model.parameters, model.details), tuning=tuning, reference=reference)
-    return float(rate) * work
+    query = select(func.min(Metric.at), func.max(Metric.at), func.min(Metric.step), func.max(Metric.step))
+    first_at, last_at, first, last = session.execute(query.where(Metric.job_id == job.id)).one()
+    if first is None or last - first < 5:
+        return None
+    taken = (last_at - first_at).total_seconds()
+    passed = (last - first) * resolved.get("effective_batch", 1) * tokens / rows
+    work = flops_per_token(
+        ModelSize.of(model.parameters, model.details),
+        tuning=str(job.spec.get("tuning", "full")),
+        reference=job.method == "dpo",
+        checkpointing=bool(resolved.get("activation_checkpointing")),
+    )
+    return float(passed * work / taken) if taken > 0 else None

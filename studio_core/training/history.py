@@ -121,17 +121,21 @@ def answers(studio: Studio, job: Job) -> list[dict[str, Any]]:
     return [rows[index] for index in sorted(rows)]
 
 
-def seconds_left(studio: Studio, job: Job) -> float | None:
-    """Time until the last step, at the pace of the last reports; None if it cannot be told yet."""
-    if job.state != State.RUNNING or not job.total_steps:
+def seconds_left(job: Job) -> float | None:
+    """Time until the last step, as the run itself reports it; None if it cannot be told yet."""
+    left = job.latest.get("seconds_left")
+    return float(left) if left is not None and job.state == State.RUNNING else None
+
+
+def recent(studio: Studio, job: Job, name: str, count: int = 10) -> float | None:
+    """Mean of a metric over the last reports: one odd batch says little."""
+    if job.latest.get(name) is None:
         return None
-    query = select(Metric).where(Metric.job_id == job.id).order_by(Metric.seq.desc()).limit(50)
+    query = select(Metric).where(Metric.job_id == job.id).order_by(Metric.seq.desc()).limit(count)
     with studio.db.read() as session:
-        recent = session.scalars(query).all()
-    if len(recent) < 2 or recent[0].step == recent[-1].step:
-        return None
-    pace = (recent[0].at - recent[-1].at).total_seconds() / (recent[0].step - recent[-1].step)
-    return max(0.0, pace * (job.total_steps - recent[0].step))
+        values = [point.values.get(name) for point in session.scalars(query)]
+    finite = [value for value in values if value is not None]
+    return sum(finite) / len(finite) if finite else None
 
 
 def resumed_by(studio: Studio, job_id: int) -> Sequence[Job]:
