@@ -6,10 +6,10 @@ import gzip
 import hashlib
 import os
 from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 
 import gradio
-import plotly
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -33,7 +33,7 @@ def asset(name: str) -> str:
 
 def _source(name: str) -> Path:
     if name == PLOTLY:  # It comes with plotly.py and is not copied into the repository.
-        return Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+        return Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))
     return bundled_folder() / name
 
 

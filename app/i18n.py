@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from gradio import I18n
@@ -26,7 +27,8 @@ def combined(template: str, *keys: str) -> I18nData:
 
     Gradio translates a label only as a whole, so that the whole gets a key of its own.
     """
-    name = " ".join((template, *keys))
+    # Gradio's script finds a key by its braces: ours must have none.
+    name = "combined." + hashlib.sha256(repr((template, keys)).encode()).hexdigest()[:16]
     for language in texts.LANGUAGES:
         _combined[language][name] = template.format(*(texts.text(key, language) for key in keys))
     return I18nData(name)
