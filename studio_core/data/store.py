@@ -135,6 +135,9 @@ def _begin(
     if not first:
         raise BadInput("data.no_rows", file=file.source)
     rows = [row for _, row in first if isinstance(row, dict)]
+    if not rows:
+        reasons = [_reason(number, row) for number, row in first]
+        raise _none_good(file.source, len(reasons), reasons[0])
     columns = list(dict.fromkeys(column for row in rows for column in row))
     guessed = guess(columns, rows)
     seen = Inspection(
@@ -172,6 +175,10 @@ def _reason(number: int, rejected: Rejected) -> dict[str, Any]:
     return {"row": number, "reason": sentence, "code": rejected.code, "values": rejected.values}
 
 
+def _none_good(source: str, bad: int, first: dict[str, Any]) -> BadInput:
+    return BadInput("data.no_good_rows", file=source, bad=bad, row=first["row"], reason=first["reason"])
+
+
 def _texts(record: Record) -> Iterator[str]:
     for value in record.values():
         if isinstance(value, str):
@@ -203,14 +210,7 @@ def _write_records(file: IO[bytes], seen: Inspection, numbered: readers.Rows) ->
         for record in _records(seen, numbered):
             writer.add(record)
         if not seen.good:
-            first = seen.reasons[0]
-            raise BadInput(
-                "data.no_good_rows",
-                file=seen.source,
-                bad=seen.bad,
-                row=first["row"],
-                reason=first["reason"],
-            )
+            raise _none_good(seen.source, seen.bad, seen.reasons[0])
         return writer.close()
     except BaseException:
         writer.abandon()

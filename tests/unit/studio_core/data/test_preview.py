@@ -1,0 +1,236 @@
+"""What is shown as trained is what the trainers train: tokens and marks equal TRL's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+from studio_core.data import preview
+from studio_core.data.preview import ChatFormat, Segment
+from studio_core.data.shapes import COLUMNS, Message, Record, Shape
+from studio_core.errors import BadInput
+from studio_core.settings import bundled_folder
+from studio_core.spec import ResolvedModel
+
+MODEL = bundled_folder() / "models" / "tiny-chat"
+
+CHATML = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""A template without marks."""
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> Message:
+    return {"role": "assistant", "content": text}
+
+
+SYSTEM: Message = {"role": "system", "content": "You are Ada. 你是谁?"}
+TURNS = [SYSTEM, user("Hi! 47+38?"), assistant("It is 85 🙂."), user(" and\n\nnow"), assistant("  Bye")]
+
+RECORDS: dict[Shape, list[Record]] = {
+    Shape.TEXT: [{"text": "Once upon a time, 1,234 dragons 🐉."}, {"text": "The end.<|end|>"}],
+    Shape.CHAT: [{"messages": TURNS}, {"messages": TURNS[1:3]}],
+    Shape.PROMPT_COMPLETION: [
+        {"prompt": TURNS[:2], "completion": [assistant("It is 85.")]},
+        {"prompt": TURNS[:4], "completion": [assistant("Bye")]},
+    ],
+    Shape.PREFERENCE: [
+        {"prompt": TURNS[:2], "chosen": [assistant("85")], "rejected": [assistant("It is 84, I think.")]},
+        {"prompt": [user("q")], "chosen": [assistant("yes, a")], "rejected": [assistant("yes, b")]},
+    ],
+}
+SFT_SHAPES = (Shape.TEXT, Shape.CHAT, Shape.PROMPT_COMPLETION)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(MODEL)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def chat() -> ChatFormat:
+    return ChatFormat.load(MODEL)
+
+
+def settings(folder: Path, **more: Any) -> dict[str, Any]:
+    plain = {"use_cpu": True, "bf16": False, "activation_checkpointing": False, "report_to": "none"}
+    return {"output_dir": str(folder), **plain, **more}
+
+
+def trained_by_sft(shape: Shape, model: Any, tokenizer: Any, folder: Path, **more: Any) -> list[Any]:
+    config = SFTConfig(**settings(folder, max_length=None, dataset_text_field="text", **more))
+    rows = Dataset.from_list(RECORDS[shape])
+    trainer = SFTTrainer(model, args=config, train_dataset=rows, processing_class=tokenizer)
+    dataset = trainer.train_dataset
+    labels = dataset["labels"] if "labels" in dataset.column_names else dataset["input_ids"]
+    return [
+        (ids, [label != -100 for label in row]) for ids, row in zip(dataset["input_ids"], labels, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("loss_on", ["answers", "everything"])
+@pytest.mark.parametrize("shape", SFT_SHAPES)
+def test_sft_equals_trl(
+    shape: Shape, loss_on: Any, model: Any, tokenizer: Any, chat: ChatFormat, tmp_path: Path
+) -> None:
+    answers = loss_on == "answers"
+    more: dict[str, Any] = {"assistant_only_loss": answers} if shape is Shape.CHAT else {}
+    if shape is Shape.PROMPT_COMPLETION:
+        more = {"completion_only_loss": answers}
+    wanted = trained_by_sft(shape, model, tokenizer, tmp_path, **more)
+    shown = [preview.tokens(chat, shape, record, loss_on)[0] for record in RECORDS[shape]]
+    assert [(tokens.ids, tokens.trained) for tokens in shown] == wanted
+
+
+def test_dpo_equals_trl(model: Any, tokenizer: Any, chat: ChatFormat, tmp_path: Path) -> None:
+    trainer = DPOTrainer(
+        str(MODEL),
+        args=DPOConfig(**settings(tmp_path, max_length=None)),
+        train_dataset=Dataset.from_list(RECORDS[Shape.PREFERENCE]),
+        processing_class=tokenizer,
+    )
+    for row, record in zip(trainer.train_dataset, RECORDS[Shape.PREFERENCE], strict=True):
+        for tokens in preview.tokens(chat, Shape.PREFERENCE, record):
+            answer = [token for token, learnt in zip(tokens.ids, tokens.trained, strict=True) if learnt]
+            assert tokens.ids == row["prompt_ids"] + row[f"{tokens.part}_ids"]
+            assert answer == row[f"{tokens.part}_ids"]
+            assert tokens.prompt == len(row["prompt_ids"])
+
+
+@pytest.mark.parametrize("shape", RECORDS)
+def test_lengths_are_those_of_the_tokens(shape: Shape, chat: ChatFormat) -> None:
+    longest = [max(len(t.ids) for t in preview.tokens(chat, shape, record)) for record in RECORDS[shape]]
+    assert preview.lengths(chat, shape, RECORDS[shape]) == longest
+    resolved = ResolvedModel(name="tiny", path=str(MODEL))
+    assert preview.lengths(resolved, shape, RECORDS[shape]) == longest
+
+
+def test_lengths_of_prompts_and_ratings(chat: ChatFormat) -> None:
+    prompts = [{"prompt": [user("Hi")], "answer": "x"}]
+    opened = "<|user|>Hi<|end|><|assistant|>"
+    assert preview.lengths(chat, Shape.PROMPT_ONLY, prompts) == [len(chat.encode([opened])[0].ids)]
+    rated = [{"prompt": [user("Hi")], "completion": [assistant("Yo")], "label": True}]
+    [tokens] = preview.tokens(chat, Shape.UNPAIRED_PREFERENCE, rated[0])
+    assert preview.lengths(chat, Shape.UNPAIRED_PREFERENCE, rated) == [len(tokens.ids)]
+
+
+class TestSegments:
+    @pytest.mark.parametrize("shape", SFT_SHAPES)
+    @pytest.mark.parametrize("max_length", [None, 7, 0])
+    def test_together_they_are_the_text(self, shape: Shape, max_length: int | None, chat: ChatFormat) -> None:
+        for record in RECORDS[shape]:
+            [tokens] = preview.tokens(chat, shape, record)
+            shown = preview.segments(chat, shape, record, max_length)
+            assert "".join(segment.text for segment in shown) == tokens.text
+
+    def test_answers_of_a_chat(self, chat: ChatFormat) -> None:
+        assert preview.segments(chat, Shape.CHAT, {"messages": TURNS[1:3]}) == [
+            Segment("<|user|>Hi! 47+38?<|end|><|assistant|>", False, False),
+            Segment("It is 85 🙂.<|end|>", True, False),
+        ]
+
+    def test_a_pair(self, chat: ChatFormat) -> None:
+        assert preview.segments(chat, Shape.PREFERENCE, RECORDS[Shape.PREFERENCE][1]) == [
+            Segment("<|user|>q<|end|><|assistant|>", False, False, "prompt"),
+            Segment("yes, a<|end|>", True, False, "chosen"),
+            Segment("yes, b<|end|>", True, False, "rejected"),
+        ]
+
+    def test_what_is_cut_off(self, chat: ChatFormat) -> None:
+        record = {"prompt": [user("a")], "completion": [assistant("1234")]}
+        assert preview.segments(chat, Shape.PROMPT_COMPLETION, record, max_length=6) == [
+            Segment("<|user|>a<|end|><|assistant|>", False, False),
+            Segment("12", True, False),
+            Segment("34<|end|>", True, True),
+        ]
+
+    def test_a_prompt_alone_trains_nothing(self, chat: ChatFormat) -> None:
+        shown = preview.segments(chat, Shape.PROMPT_ONLY, {"prompt": [user("a")]})
+        assert shown == [Segment("<|user|>a<|end|><|assistant|>", False, False)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The demo tokenizer without its template."""
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODEL / name, tmp_path / name)
+    return tmp_path
+
+
+def test_without_marks_the_same_tokens_are_trained(folder: Path, chat: ChatFormat) -> None:
+    unmarked = chat.template.source.replace("{%- generation -%}", "").replace("{%- endgeneration -%}", "")
+    (folder / "chat_template.jinja").write_text(unmarked)
+    plain = ChatFormat.load(folder)
+    assert not plain.has_generation_marks and chat.has_generation_marks
+    for record in RECORDS[Shape.CHAT]:
+        [with_marks] = preview.tokens(chat, Shape.CHAT, record)
+        [without] = preview.tokens(plain, Shape.CHAT, record)
+        assert without == with_marks
+
+
+def test_a_template_that_drops_thoughts_of_earlier_turns(folder: Path) -> None:
+    dropping = CHATML.replace("m.content", "(m.content if loop.last else m.content.split('</think>')[-1])")
+    (folder / "chat_template.jinja").write_text(dropping)
+    thoughts = "<think>hm</think>"
+    turns = [user("q"), assistant(thoughts + "one"), user("r"), assistant(thoughts + "two")]
+    shown = preview.segments(ChatFormat.load(folder), Shape.CHAT, {"messages": turns})
+    assert [segment.text for segment in shown if segment.trained][-1] == f"{thoughts}two<|end|>\n"
+
+
+def test_a_tokenizer_without_a_template_gets_the_standard_one(folder: Path) -> None:
+    chat = ChatFormat.load(folder)
+    assert chat.standard and chat.template.source == preview.STANDARD_TEMPLATE
+    assert preview.segments(chat, Shape.CHAT, {"messages": TURNS[1:3]}) == [
+        Segment("<|im_start|>user\nHi! 47+38?<|end|>\n<|im_start|>assistant\n", False, False),
+        Segment("It is 85 🙂.<|end|>", True, False),
+        Segment("\n", False, False),
+    ]
+    assert ChatFormat.load(folder, CHATML).template.source == CHATML
+
+
+def test_folders_without_a_usable_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text('{"version": "1.0"')
+    with pytest.raises(BadInput, match=r"The tokenizer in .* cannot be read: "):
+        ChatFormat.load(folder)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(BadInput, match=r"has no tokenizer\.json"):
+        ChatFormat.load(folder)
+
+
+def test_a_tokenizer_saved_with_padding_and_truncation(folder: Path, chat: ChatFormat) -> None:
+    document = json.loads((folder / "tokenizer.json").read_text())
+    document["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
+    document["padding"] = {"strategy": {"Fixed": 99}, "direction": "Right", "pad_to_multiple_of": None,
+                           "pad_id": 0, "pad_type_id": 0, "pad_token": "<|pad|>"}  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(document))
+    shutil.copy(MODEL / "chat_template.jinja", folder)
+    shape = Shape.CHAT
+    assert preview.lengths(ChatFormat.load(folder), shape, RECORDS[shape]) == preview.lengths(
+        chat, shape, RECORDS[shape]
+    )
+
+
+@pytest.mark.parametrize("shape", COLUMNS)
+def test_every_shape_can_be_shown(shape: Shape, chat: ChatFormat) -> None:
+    rated = {"prompt": [user("Hi")], "completion": [assistant("Yo")], "label": True}
+    record = RECORDS.get(shape, [rated])[0]
+    assert preview.segments(chat, shape, record)
