@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,9 @@ from studio_core.studio import Studio, open_studio
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Home = Annotated[Path | None, typer.Option("--home", help="Data folder, instead of TUNESMITH_HOME.")]
+
+_WIDE = 400
+"""Columns of a table that goes into a file or another program: no cell is folded for a narrow window."""
 
 bound_home: ContextVar[Path | None] = ContextVar("bound_home", default=None)
 
@@ -48,7 +52,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Non
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(highlight=False, markup=False).print(table)
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(highlight=False, markup=False, width=width).print(table)
 
 
 def print_fields(document: Mapping[str, Any]) -> None:
