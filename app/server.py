@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import socket
 import threading
+import time
 import webbrowser
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 log = logging.getLogger("tunesmith.web")
+
+UPLOADS_KEPT = 24 * 3600
+"""Seconds; a dataset is made from an upload within minutes."""
 
 
 def create_app(studio: Studio) -> FastAPI:
@@ -54,11 +58,22 @@ def prepare(studio: Studio) -> None:
     from studio_core.engine_process import ensure_engine
     from studio_core.models.registry import ensure_demo_models
 
-    for step in (ensure_demo_models, ensure_samples, ensure_engine):
+    for step in (sweep_uploads, ensure_demo_models, ensure_samples, ensure_engine):
         try:
             step(studio)
         except Exception:
             log.exception("%s failed", step.__name__)
+
+
+def sweep_uploads(studio: Studio) -> None:
+    """Remove what was uploaded long ago: Gradio forgets the parts of uploads that broke off."""
+    limit = time.time() - UPLOADS_KEPT
+    for path in sorted(studio.settings.uploads.rglob("*"), reverse=True):  # Files before their folders.
+        if path.lstat().st_mtime < limit:
+            if not path.is_dir() or path.is_symlink():
+                path.unlink(missing_ok=True)
+            elif not any(path.iterdir()):
+                path.rmdir()
 
 
 def take_port(host: str, port: int) -> socket.socket:

@@ -120,11 +120,11 @@ def _origin(studio: Studio, model: Model, said: Any) -> Markup:
 
 
 def _links(model: Model, said: Any) -> Markup:
-    sides = f"{model.parent_id},{model.id}" if model.parent_id else f"{model.id}"
+    asked = f"run={model.job_id}" if model.job_id else f"models={quote(model.name, safe='')}"
     return html(
-        '<div class="ts-row"><a href="/chat?models={}">{}</a><a href="/train?model={}">{}</a></div>',
-        sides,
-        said("compare") if model.parent_id else said("chat"),
+        '<div class="ts-row"><a href="/chat?{}">{}</a><a href="/train?model={}">{}</a></div>',
+        asked,
+        said("compare") if model.job_id else said("chat"),
         quote(model.name, safe=""),
         said("train_further") if model.job_id else said("train"),
     )

@@ -1,0 +1,236 @@
+"""Each attack that the note on Gradio measured, against the guard around a small application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from app.guard import BODY_LIMIT, Bucket, Guard
+from studio_core.settings import Settings
+
+HOST = "http://127.0.0.1:7860"
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def reached() -> list[str]:
+    """Paths of the requests that got through, with the bytes of their bodies."""
+    return []
+
+
+@pytest.fixture
+def client(reached: list[str]) -> Iterator[TestClient]:
+    async def anything(request: Request) -> PlainTextResponse:
+        reached.append(f"{request.url.path} {len(await request.body())}")
+        return PlainTextResponse("done")
+
+    app = Starlette(routes=[Route("/{path:path}", anything, methods=["GET", "POST", "HEAD", "DELETE"])])
+    guarded = Guard(app, Settings(max_upload_mb=2), ["/", "/data"])
+    with TestClient(guarded, base_url=HOST) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:7860", "localhost:7860", "[::1]:7860", "localhost", "LOCALHOST:9000"]
+)
+def test_loopback_names_are_let_in(client: TestClient, host: str) -> None:
+    assert client.get("/", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost@evil.example", "10.0.0.5", ""],
+)
+def test_a_rebound_name_is_refused(client: TestClient, reached: list[str], host: str) -> None:
+    answer = client.get("/", headers={"host": host})
+    assert answer.status_code == 400
+    assert "127.0.0.1" in answer.text
+    assert client.post("/gradio_api/queue/join", headers={"host": host}).status_code == 400
+    assert reached == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:9999",
+        "https://127.0.0.1:7860",
+        "http://localhost:7860",
+    ],
+)
+def test_a_post_of_another_origin_is_refused(client: TestClient, reached: list[str], origin: str) -> None:
+    for path in ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/run/save", "/api/vote"):
+        assert client.post(path, headers={"origin": origin}, content=b"{}").status_code == 403
+    assert reached == []
+
+
+def test_a_post_of_our_own_page_passes(client: TestClient) -> None:
+    own = {"origin": HOST, "sec-fetch-site": "same-origin"}
+    assert client.post("/gradio_api/queue/join", headers=own).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_cross_site_upload_or_picture_is_refused(client: TestClient, reached: list[str], site: str) -> None:
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+    assert client.post("/gradio_api/upload", headers=headers, files={"files": b"x"}).status_code == 403
+    assert client.get("/gradio_api/file=/tmp/a.png", headers=headers).status_code == 403
+    assert reached == []
+
+
+def test_a_link_on_another_site_may_open_the_page(client: TestClient) -> None:
+    opened = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert client.get("/data", headers=opened).status_code == 200
+    assert client.post("/data", headers=opened).status_code == 403
+
+
+def test_an_oversize_request_is_refused_before_it_is_read(client: TestClient, reached: list[str]) -> None:
+    assert client.post("/gradio_api/run/save", content=b"x" * (BODY_LIMIT + 1)).status_code == 413
+    assert client.post("/gradio_api/upload", content=b"x" * (4 * MEGABYTE)).status_code == 413
+    assert reached == []
+
+
+def test_an_upload_below_the_limit_passes(client: TestClient, reached: list[str]) -> None:
+    assert client.post("/gradio_api/upload", content=b"x" * (2 * MEGABYTE)).status_code == 200
+    assert reached == [f"/gradio_api/upload {2 * MEGABYTE}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "size"), [("/gradio_api/upload", 6 * MEGABYTE), ("/gradio_api/run/a", 9 * MEGABYTE)]
+)
+def test_a_chunked_request_cannot_hide_its_size(
+    client: TestClient, reached: list[str], path: str, size: int
+) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(size // MEGABYTE):
+            yield b"x" * MEGABYTE
+
+    assert client.post(path, content=chunks()).status_code == 413
+    assert reached == []
+
+
+def test_a_false_length_is_refused(client: TestClient) -> None:
+    for length in ("-5", "many"):
+        assert client.post("/gradio_api/upload", headers={"content-length": length}).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/process_recording",
+        "/gradio_api/proxy=http://169.254.169.254/latest",
+        "/gradio_api/vibe-edit",
+        "/gradio_api/vibe-code/",
+        "/gradio_api/stream/abc",
+        "/gradio_api/call/save",
+        "/gradio_api/call/v2/save",
+        "/gradio_api/api/predict",
+        "/gradio_api/runs",
+        "/gradio_api/run-history/connect",
+        "/gradio_api/deep_link",
+        "/gradio_api/openapi.json",
+        "/gradio_api/custom_component/1/client/component/index.js",
+        "/monitoring",
+        "/monitoring/summary",
+        "/login",
+        "/dev/reload",
+        "/docs",
+        "/openapi.json",
+        "/svelte/index.js",
+        "/nothing",
+    ],
+)
+def test_a_route_that_no_page_uses_is_not_there(client: TestClient, reached: list[str], path: str) -> None:
+    assert client.get(path).status_code == 404
+    assert client.post(path).status_code == 404
+    assert reached == []
+
+
+def test_preflight_requests_get_no_answer(client: TestClient) -> None:
+    answer = client.options(
+        "/gradio_api/upload", headers={"origin": HOST, "access-control-request-method": "POST"}
+    )
+    assert answer.status_code == 405
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
+    for answer in (client.get("/"), client.get("/nothing")):
+        policy = answer.headers["content-security-policy"]
+        assert "connect-src 'self'" in policy and "img-src 'self' data: blob:" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_refusal_is_said_in_the_readers_language(client: TestClient) -> None:
+    client.cookies.set("lang", "zh-CN")
+    assert "没有这个页面" in client.get("/nothing").text
+
+
+def test_uploads_are_rationed(client: TestClient) -> None:
+    answers = [client.post("/gradio_api/upload", content=b"x").status_code for _ in range(40)]
+    assert answers[:30] == [200] * 30
+    assert answers[-1] == 429
+
+
+def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("app.guard.time.monotonic", lambda: now)
+    bucket = Bucket(burst=2, per_second=0.5)
+    assert [bucket.take("a") for _ in range(3)] == [True, True, False]
+    assert bucket.take("b")
+    now += 2
+    assert [bucket.take("a") for _ in range(2)] == [True, False]
+
+
+async def _drain(guard: Guard, scope: dict[str, Any]) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await guard(scope, receive, send)
+    return sent
+
+
+def test_web_sockets_are_closed() -> None:
+    import asyncio
+
+    guard = Guard(Starlette(), Settings(), ["/"])
+    assert asyncio.run(_drain(guard, {"type": "websocket", "path": "/"}))[0]["type"] == "websocket.close"
+
+
+def test_a_stream_passes_as_it_comes(reached: list[str]) -> None:
+    """Nothing is held back until the end, as Starlette's middleware classes would."""
+    import asyncio
+
+    async def stream(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        async for part in parts():
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def parts() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield str(number).encode()
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/gradio_api/queue/data",
+        "scheme": "http",
+        "headers": [(b"host", b"localhost")],
+        "query_string": b"",
+    }
+    sent = asyncio.run(_drain(Guard(stream, Settings(), ["/"]), scope))
+    assert [message.get("body") for message in sent[1:]] == [b"0", b"1", b"2", b""]

@@ -1,0 +1,105 @@
+"""The application as a whole, without a browser."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio
+import pytest
+from fastapi.testclient import TestClient
+from gradio import component_meta
+
+from app.document import gradio_entry
+from app.pages import pages
+from app.web import create_app
+from studio_core import queue
+from studio_core.settings import Settings
+from studio_core.studio import Studio
+from studio_core.texts import text
+
+HOST = "http://127.0.0.1:7860"
+
+
+@pytest.fixture
+def client(studio: Studio) -> Iterator[TestClient]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        with TestClient(create_app(studio), base_url=HOST) as opened:
+            yield opened
+
+
+def test_health(client: TestClient) -> None:
+    answer = client.get("/health").json()
+    assert answer["ok"] is True
+    assert re.fullmatch(r"\d+\.\d+\.\d+", answer["version"])
+
+
+def test_status_counts_trainings_in_the_readers_language(client: TestClient, studio: Studio) -> None:
+    assert client.get("/api/status").json() == {"running": 0, "queued": 0, "text": "Nothing running"}
+    queue.submit(studio, kind="train", name="one", spec={})
+    queue.submit(studio, kind="serve", name="chat", spec={})
+    client.cookies.set("lang", "zh-CN")
+    assert client.get("/api/status").json() == {"running": 0, "queued": 1, "text": "1 个排队中"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_every_page_is_our_own_document(client: TestClient, language: str) -> None:
+    client.cookies.set("lang", language)
+    for page in pages():
+        document = client.get(page.PATH).text
+        label = text(f"shell.nav_{page.NAME}", language)
+        assert f'<html lang="{language}"' in document
+        assert f"<title>{label} · Tunesmith</title>" in document
+        assert len(re.findall('aria-current="page"', document)) == 1
+        assert "googleapis" not in document and "huggingface.co" not in document
+        config = json.loads(document.split("window.gradio_config = ")[1].split("; window.gradio_api_info")[0])
+        assert config["title"] == f"{label} · Tunesmith"
+        assert list(config["i18n_translations"]) == [language]
+
+
+def test_the_theme_is_in_the_document(client: TestClient) -> None:
+    client.cookies.set("theme", "dark")
+    assert 'data-theme="dark"' in client.get("/").text
+    client.cookies.set("theme", '"><script>alert(1)</script>')
+    assert 'data-theme="auto"' in client.get("/").text
+
+
+def test_no_event_is_listed_as_an_interface(client: TestClient) -> None:
+    assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
+
+
+def test_gradios_own_extras_are_off(client: TestClient) -> None:
+    config = client.get("/config").json()
+    assert config["footer_links"] == [] and not config["analytics_enabled"]
+    assert client.get("/monitoring").status_code == 404
+
+
+def test_gradios_document_still_names_what_ours_starts() -> None:
+    entry = gradio_entry()
+    frontend = Path(gradio.__file__).parent / "templates" / "frontend"
+    assert all((frontend / address).is_file() for address in entry.values())
+
+
+def test_gradio_writes_no_stubs() -> None:
+    """The patch of ``gradio_quiet`` still reaches the one function that it is for."""
+    assert "inspect.getfile(component_class)" in inspect.getsource(component_meta.create_or_modify_pyi)
+    with pytest.raises(OSError, match="no stubs"):
+        _asks_for_a_file()
+    assert inspect.getfile(Path).endswith("pathlib.py")
+
+
+def _asks_for_a_file() -> None:
+    def create_or_modify_pyi() -> str:
+        return inspect.getfile(Path)
+
+    create_or_modify_pyi()
+
+
+def test_every_setting_is_explained_in_the_words_of_its_field() -> None:
+    for name, field in Settings.model_fields.items():
+        assert text(f"shell.settings_of_{name}") == field.description
