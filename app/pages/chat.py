@@ -20,7 +20,7 @@ from app.parts.events import LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, notice
 from app.parts.side_by_side import LETTERS
-from studio_core import chat_live, chats
+from studio_core import chat_exports, chat_live, chats
 from studio_core.chats import MOST_SIDES, VERDICTS, Answer
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
@@ -37,6 +37,7 @@ BUTTONS = ("a", "b", "tie", "bad")
 
 def build(studio: Studio) -> None:
     page = ChatPage(studio)
+    gr.Markdown(f"# {t('chat.title')}", elem_classes="ts-head")
     with gr.Row(elem_classes="ts-chat"):
         with gr.Column(scale=4, min_width=320, elem_classes="ts-chat-main"):
             _models(page)
@@ -44,7 +45,7 @@ def build(studio: Studio) -> None:
             page.live = gr.HTML(elem_id="chat-live", js_on_load=_script())
             _votes(page)
             _composer(page)
-        with gr.Column(scale=1, min_width=250, elem_classes="ts-chat-side"):
+        with gr.Column(scale=1, min_width=290, elem_classes="ts-chat-side"):
             _settings(page)
     page.chat = gr.State(None)
     page.connect()
@@ -58,12 +59,9 @@ def _models(page: ChatPage) -> None:
     with gr.Row(elem_classes="ts-chat-models"):
         page.models = gr.Dropdown(
             [], value=[], multiselect=True, max_choices=MOST_SIDES, label=t("chat.models"),
-            elem_id="chat-models", scale=5, min_width=260,
+            elem_id="chat-models", scale=5, min_width=300,
         )  # fmt: skip
-        page.blind = gr.Checkbox(
-            label=t("chat.blind"), info=t("chat.blind_help"), elem_id="chat-blind", scale=2, min_width=170
-        )
-        page.new = gr.Button(t("chat.new"), elem_id="chat-new", scale=0, min_width=130)
+        page.new = gr.Button(t("chat.new"), elem_id="chat-new", scale=0, min_width=170)
 
 
 def _votes(page: ChatPage) -> None:
@@ -86,7 +84,7 @@ def _composer(page: ChatPage) -> None:
         )  # fmt: skip
         page.send = gr.Button(t("chat.send"), variant="primary", elem_id="chat-send", scale=0, min_width=96)
         page.stop = gr.Button(
-            t("chat.stop"), variant="stop", interactive=False, elem_id="chat-stop", scale=0, min_width=96
+            t("chat.stop"), variant="stop", visible=False, elem_id="chat-stop", scale=0, min_width=96
         )
 
 
@@ -114,7 +112,10 @@ def _settings(page: ChatPage) -> None:
                 elem_id="chat-length",
             ),
         }  # fmt: skip
+        page.blind = gr.Checkbox(label=t("chat.blind"), info=t("chat.blind_help"), elem_id="chat-blind")
     page.export = gr.HTML(elem_id="chat-export")
+    page.collect = gr.Button(t("chat.collect"), elem_id="chat-collect")
+    page.collected = gr.HTML(elem_id="chat-collected")
     with gr.Accordion(t("chat.earlier"), open=True, elem_id="chat-earlier"):
         page.earlier = gr.HTML()
 
@@ -136,6 +137,8 @@ class ChatPage:
     stop: gr.Button
     settings: dict[str, Any]
     export: gr.HTML
+    collect: gr.Button
+    collected: gr.HTML
     earlier: gr.HTML
     chat: gr.State
 
@@ -169,6 +172,7 @@ class ChatPage:
         self.pair.change(safely(self.paired), [self.pair], self.vote_buttons[:2], **LIGHT)
         self.stop.click(safely(self.stopped), [self.chat], None, **LIGHT)
         self.new.click(safely(self.emptied), None, whole, **LIGHT)
+        self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **LIGHT)
         for button, verdict in zip(self.vote_buttons, VERDICTS, strict=True):
             button.click(
                 safely(self.vote_of(verdict)),
@@ -200,7 +204,7 @@ class ChatPage:
         return [choices, *values, settings.blind, *self._whole(chat.id if chat else None, language)]
 
     def asked(
-        self, prompt: str, models: list[str], chat_id: int | None, *given: Any, request: gr.Request
+        self, request: gr.Request, prompt: str, models: list[str], chat_id: int | None, *given: Any
     ) -> list[Any]:
         """Begin a round: in this conversation, or in a new one if other models were chosen."""
         names = [*self.settings, "blind"]
@@ -241,6 +245,16 @@ class ChatPage:
     def emptied(self, request: gr.Request) -> list[Any]:
         """A new conversation: it is stored with its first prompt."""
         return self._whole(None, language_of(request))
+
+    def collecting(self, request: gr.Request) -> str:
+        """Make a dataset of all votes, and show where to train on it."""
+        language = language_of(request)
+        made = chats.votes_to_dataset(self.studio)
+        text = say("chat.collected", language, dataset=f"{made.name}@{made.version}", rows=made.rows)
+        link = html(
+            '<a href="/train?method=dpo&amp;dataset={}">{}</a>', made.name, say("chat.train", language)
+        )
+        return str(notice("good", html("{} {}", text, link)))
 
     def paired(self, pair: str | None, request: gr.Request) -> list[Any]:
         """Name the buttons after the two places that are judged."""
@@ -307,7 +321,7 @@ class ChatPage:
         """The newest round and the buttons that go with its state, for the outputs ``moving``."""
         if row is None:
             idle = [gr.update(visible=False), gr.update(visible=False), *[gr.update(interactive=False)] * 4]
-            buttons = [gr.update(interactive=True), gr.update(interactive=False)]
+            buttons = [gr.update(visible=True), gr.update(visible=False)]
             return [str(chat_view.welcome(language)), *idle, *buttons]
         vote = chats.votes(self.studio, row.chat_id).get(row.id)
         block = chat_view.round_block(row, answers, vote, language, loading=loading or (), ids="chat-side")
@@ -320,8 +334,8 @@ class ChatPage:
             gr.update(visible=len(answers) > 1),
             gr.update(choices=pairs, visible=many) if many else gr.update(visible=False),
             *[gr.update(interactive=sum(judged) > 1) for _ in VERDICTS],
-            gr.update(interactive=not answering),
-            gr.update(interactive=answering),
+            gr.update(visible=not answering),
+            gr.update(visible=answering),
         ]
 
     def _saved(self, verdict: str, language: str) -> str:
@@ -342,8 +356,8 @@ def routes(studio: Studio) -> APIRouter:
     """Downloads of a conversation."""
     router = APIRouter()
     formats = {
-        "md": (chats.export_markdown, "text/markdown"),
-        "jsonl": (chats.export_jsonl, "application/jsonl"),
+        "md": (chat_exports.markdown, "text/markdown"),
+        "jsonl": (chat_exports.jsonl, "application/jsonl"),
     }
 
     @router.get("/api/chat/{chat_id}.{ending}")

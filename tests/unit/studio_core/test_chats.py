@@ -1,0 +1,348 @@
+"""Conversations, votes, exports. The chat worker is played by a list of events."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from studio_core import chat_exports, chat_live, chats, serving
+from studio_core.chats import Answer, ChatSettings
+from studio_core.data import store
+from studio_core.errors import BadInput, Conflict, NotFound, StudioError
+from studio_core.models import registry
+from studio_core.settings import bundled_folder
+from studio_core.studio import Studio
+from studio_core.tables import Chat, ChatRound
+from tests.conftest import wait_until
+
+PLAIN = ChatSettings()
+DEMO = [bundled_folder() / "models" / name for name in registry.DEMO_MODELS]
+
+
+@pytest.fixture
+def studio(studio: Studio) -> Studio:
+    registry.ensure_demo_models(studio)
+    return studio
+
+
+@pytest.fixture
+def chat(studio: Studio) -> Chat:
+    return chats.start(studio, ["tiny-base", "tiny-chat"], PLAIN)
+
+
+def done(text: str, state: str = "stop") -> dict[str, Any]:
+    return {"answer": text, "tokens": len(text), "seconds": 0.5, "state": state}
+
+
+def answered(
+    studio: Studio, chat: Chat, prompt: str, *texts: str, settings: ChatSettings = PLAIN, state: str = "stop"
+) -> ChatRound:
+    row = chats.add_round(studio, chat, prompt, settings)
+    answers: list[Answer] = [{**a, **done(t, state)} for a, t in zip(row.answers, texts, strict=True)]  # type: ignore[typeddict-item]
+    chats.save_answers(studio, row.id, answers)
+    return chats.get_round(studio, row.id)
+
+
+class Worker:
+    """Stands where the chat worker would be asked; remembers the questions."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[serving.Question]] = []
+        self.events: list[dict[str, Any] | Exception | Callable[[], None]] = []
+
+    def __call__(
+        self, _studio: Studio, questions: Any, _sampling: Any, cancelled: Any = lambda: False
+    ) -> Iterator[Any]:
+        self.asked.append(list(questions))
+        for event in self.events:
+            if isinstance(event, Exception):
+                raise event
+            if callable(event):
+                event()
+            elif not cancelled():
+                yield dict(event)
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
+    played = Worker()
+    monkeypatch.setattr(serving, "generate", played)
+    return played
+
+
+def end(side: int, reason: str = "stop") -> dict[str, Any]:
+    return {"side": side, "done": True, "tokens": 2, "seconds": 0.1, "reason": reason}
+
+
+# --- conversations --------------------------------------------------------------------------
+
+
+def test_a_conversation_is_kept(studio: Studio, chat: Chat) -> None:
+    assert chats.titles(studio) == [], "it is listed from its first prompt on"
+    answered(studio, chat, "  Who\n are you?  " + "x" * 80, "I", "You")
+    answered(studio, chat, "Again", "Me", "Not you")
+    [listed] = chats.titles(studio)
+    assert listed.title.startswith("Who are you? xxx") and len(listed.title) == 60
+    assert [row.number for row in chats.history(studio, chat.id)] == [1, 2]
+    assert [a["name"] for a in chats.history(studio, chat.id)[0].answers] == ["tiny-base", "tiny-chat"]
+
+
+def test_each_side_continues_its_own_conversation(studio: Studio, chat: Chat) -> None:
+    settings = ChatSettings(system="Be brief.")
+    answered(studio, chat, "One?", "a1", "b1")
+    failed = answered(studio, chat, "Two?", "a2", "b2")
+    answers: Any = [failed.answers[0], {**failed.answers[1], **done("", "error")}]
+    chats.save_answers(studio, failed.id, answers)
+    row = chats.add_round(studio, chat, "Three?", settings)
+    first, second = chats.questions(studio, chat, row)
+    assert isinstance(first, serving.Question) and isinstance(second, serving.Question)
+    said = [(m["role"][0], m["content"]) for m in first.messages]
+    assert said == [
+        ("s", "Be brief."), ("u", "One?"), ("a", "a1"), ("u", "Two?"), ("a", "a2"), ("u", "Three?")
+    ]  # fmt: skip
+    assert [m["content"] for m in second.messages] == ["Be brief.", "One?", "b1", "Three?"]
+    assert first.model.name == "tiny-base"
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n ", "x" * 100_001])
+def test_a_prompt_that_cannot_be_asked_changes_nothing(studio: Studio, chat: Chat, prompt: str) -> None:
+    with pytest.raises(BadInput):
+        chats.add_round(studio, chat, prompt, PLAIN)
+    assert chats.history(studio, chat.id) == [] and chats.titles(studio) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("temperature", 3), ("temperature", float("nan")), ("top_p", 0), ("seed", -1), ("seed", 1.5),
+     ("max_new_tokens", 10**6), ("system", 5)],
+)  # fmt: skip
+def test_settings_out_of_range_are_named(field: str, value: Any) -> None:
+    with pytest.raises(BadInput, match=f"{field} cannot be"):
+        chats.checked_settings(**{field: value})
+
+
+def test_number_of_models_and_unknown_ones(studio: Studio) -> None:
+    for names in ([], ["tiny-base"] * 5):
+        with pytest.raises(BadInput, match="takes 1 to 4"):
+            chats.start(studio, names, PLAIN)
+    with pytest.raises(NotFound):
+        chats.start(studio, ["no-such-model"], PLAIN)
+    with pytest.raises(NotFound, match="no conversation 99"):
+        chats.get(studio, 99)
+
+
+# --- rounds as they come in -----------------------------------------------------------------
+
+
+def test_answers_are_stored_though_nobody_looks_on(studio: Studio, chat: Chat, worker: Worker) -> None:
+    worker.events = [
+        {"side": 1, "state": "loading"}, {"side": 0, "text": "He"}, {"side": 1, "text": "Yo"},
+        {"side": 0, "text": "llo"}, end(0), {"side": 1, "error": "Broken.", "key": "chat.not_numbers",
+        "values": {"model": "m"}},
+    ]  # fmt: skip
+    live = chat_live.ask(studio, chat.id, "Hi", PLAIN)
+    assert live.wait(10)
+    [row] = chat_live.history(studio, chat.id)
+    assert row.answers[0]["answer"] == "Hello" and row.answers[0]["tokens"] == 2
+    assert (row.answers[1]["state"], row.answers[1]["answer"]) == ("error", "Yo")
+    assert row.answers[1]["key"] == "chat.not_numbers"
+    assert chat_live.current(studio, chat.id) is None
+
+
+def test_a_page_can_find_the_round_again_and_stop_it(studio: Studio, chat: Chat, worker: Worker) -> None:
+    hold = threading.Event()
+    worker.events = [
+        {"side": 0, "text": "so far"},
+        hold.wait,
+        {"side": 0, "text": "too late"},
+        end(0),
+        end(1),
+    ]
+    live = chat_live.ask(studio, chat.id, "Hi", PLAIN)
+    wait_until(lambda: live.answers()[0]["answer"])
+    assert chat_live.current(studio, chat.id) is live
+    with pytest.raises(Conflict, match="still being answered"):
+        chat_live.ask(studio, chat.id, "Me too", PLAIN)
+    live.stop()
+    assert live.finished
+    hold.set()
+    live._thread.join(10)
+    [row] = chats.history(studio, chat.id)
+    assert [(a["state"], a["answer"]) for a in row.answers] == [("cancelled", "so far"), ("cancelled", "")]
+
+
+def test_a_worker_that_cannot_be_reached_is_the_answer(studio: Studio, chat: Chat, worker: Worker) -> None:
+    lost = StudioError("chat.server_lost", job=3, reason="gone", log="worker.log")
+    worker.events = [{"side": 0, "text": "A"}, end(0), lost]
+    assert chat_live.ask(studio, chat.id, "Hi", PLAIN).wait(10)
+    [row] = chats.history(studio, chat.id)
+    assert [a["state"] for a in row.answers] == ["stop", "error"]
+    assert "went away" in row.answers[1]["error"] and row.answers[1]["key"] == "chat.server_lost"
+
+
+def test_a_model_whose_files_are_gone_fails_alone(
+    studio: Studio, chat: Chat, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = registry.resolve
+
+    def broken(studio: Studio, name: str | int) -> Any:
+        if name == chat.models[0]:
+            raise BadInput("models.gone", model="tiny-base", path="/gone")
+        return resolve(studio, name)
+
+    monkeypatch.setattr(registry, "resolve", broken)
+    worker.events = [{"side": 0, "text": "here"}, end(0)]
+    assert chat_live.ask(studio, chat.id, "Hi", PLAIN).wait(10)
+    [row] = chats.history(studio, chat.id)
+    assert [a["state"] for a in row.answers] == ["error", "stop"]
+    assert row.answers[1]["answer"] == "here"
+    assert len(worker.asked[0]) == 1
+
+
+def test_a_round_cut_off_by_the_end_of_the_page_is_marked(studio: Studio, chat: Chat) -> None:
+    chats.add_round(studio, chat, "Hi", PLAIN)
+    [row] = chat_live.history(studio, chat.id)
+    assert [a["state"] for a in row.answers] == ["interrupted"] * 2
+
+
+def test_ask_once_stores_nothing(studio: Studio, worker: Worker) -> None:
+    worker.events = [{"side": 0, "text": "A"}, {"side": 1, "error": "No."}, end(0)]
+    found = chats.ask_once(studio, ["tiny-base", "tiny-chat"], "Hi", ChatSettings(system="S"))
+    assert found == [
+        {"model": "tiny-base", "answer": "A", "tokens": 2, "seconds": 0.1},
+        {"model": "tiny-chat", "answer": "", "tokens": 0, "seconds": 0.0, "error": "No."},
+    ]
+    assert worker.asked[0][0].messages[0] == {"role": "system", "content": "S"}
+    assert chats.titles(studio) == []
+
+
+# --- votes ----------------------------------------------------------------------------------
+
+
+def test_a_vote_is_a_preference_record(studio: Studio, chat: Chat) -> None:
+    row = answered(studio, chat, "Who?", "good", "bad")
+    chats.vote(studio, row.id, "a", 0, 1)
+    user, assistant = {"role": "user", "content": "Who?"}, "assistant"
+    assert chats.preference_records(studio) == [
+        {
+            "prompt": [user],
+            "chosen": [{"role": assistant, "content": "good"}],
+            "rejected": [{"role": assistant, "content": "bad"}],
+        }
+    ]
+    assert chats.votes(studio, chat.id)[row.id].record["models"] == chat.models
+
+
+def test_a_new_vote_supersedes_the_old_one_which_is_kept(studio: Studio, chat: Chat) -> None:
+    row = answered(studio, chat, "Who?", "x", "y")
+    first = chats.vote(studio, row.id, "a", 0, 1)
+    second = chats.vote(studio, row.id, "b", 0, 1)
+    assert chats.preference_records(studio)[0]["chosen"][0]["content"] == "y"
+    tie = chats.vote(studio, row.id, "tie", 0, 1)
+    assert chats.preference_records(studio) == []
+    assert chats.votes(studio, chat.id)[row.id].id == tie.id
+    assert [a[0]["content"] for a in tie.record["answers"]] == ["x", "y"]
+    assert first.id != second.id
+
+
+def test_left_and_right_are_the_places_that_were_shown(studio: Studio, chat: Chat) -> None:
+    row = answered(studio, chat, "Who?", "zero", "one")
+    chats.vote(studio, row.id, "a", 1, 0)
+    assert chats.preference_records(studio)[0]["chosen"][0]["content"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("texts", "state"), [(("", "y"), "stop"), (("x", " \n"), "stop"), (("x", "y"), "error")]
+)
+def test_an_answer_that_failed_or_is_empty_cannot_be_judged(
+    studio: Studio, chat: Chat, texts: tuple[str, str], state: str
+) -> None:
+    row = answered(studio, chat, "Who?", *texts, state=state)
+    for verdict in chats.VERDICTS:
+        with pytest.raises(BadInput, match="failed or is empty"):
+            chats.vote(studio, row.id, verdict, 0, 1)
+    assert chats.votes(studio, chat.id) == {}
+
+
+@pytest.mark.parametrize(("verdict", "left", "right"), [("c", 0, 1), ("a", 0, 0), ("a", 0, 2), ("a", -1, 0)])
+def test_votes_that_make_no_sense_are_refused(
+    studio: Studio, chat: Chat, verdict: str, left: int, right: int
+) -> None:
+    row = answered(studio, chat, "Who?", "x", "y")
+    with pytest.raises(BadInput):
+        chats.vote(studio, row.id, verdict, left, right)
+    assert chats.votes(studio, chat.id) == {}
+
+
+def test_a_vote_before_the_end_is_kept_and_not_trained_on(studio: Studio, chat: Chat) -> None:
+    row = answered(studio, chat, "Who?", "x", "y", state="streaming")
+    assert chats.vote(studio, row.id, "a", 0, 1).record["incomplete"]
+    assert chats.preference_records(studio) == []
+
+
+def test_later_rounds_take_the_conversation_of_the_chosen_side(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    row = answered(studio, chat, "Two?", "a2", "b2")
+    vote = chats.vote(studio, row.id, "b", 0, 1)
+    assert [m["content"] for m in vote.record["prompt"]] == ["One?", "b1", "Two?"]
+    assert not vote.record["same_history"]
+
+
+def test_blind_sides_are_shuffled_and_kept_until_the_vote(studio: Studio, chat: Chat) -> None:
+    blind = ChatSettings(blind=True)
+    orders = []
+    for number in range(12):
+        row = answered(studio, chat, f"{number}?", "x", "y", settings=blind)
+        again = answered(studio, chat, f"{number} again?", "x", "y", settings=blind)
+        assert again.settings["order"] == row.settings["order"], "unvoted: the names are hidden still"
+        vote = chats.vote(studio, again.id, "a", *again.settings["order"])
+        assert vote.record["blind"]
+        orders.append(tuple(row.settings["order"]))
+    assert set(orders) == {(0, 1), (1, 0)}
+    assert not chats.vote(studio, again.id, "b", 0, 1).record["blind"], "the names were shown by then"
+
+
+def test_votes_become_a_dataset_that_dpo_takes(studio: Studio, chat: Chat) -> None:
+    with pytest.raises(BadInput, match="no preference record yet"):
+        chats.votes_to_dataset(studio)
+    for number in range(3):
+        row = answered(studio, chat, f"Question {number}?", f"good {number}", f"bad {number}")
+        chats.vote(studio, row.id, "a", 0, 1)
+    made = chats.votes_to_dataset(studio)
+    assert (made.name, made.version, made.rows, made.shape) == ("chat-votes", 1, 3, "preference")
+    assert chats.votes_to_dataset(studio).version == 1, "the same votes are the same version"
+    assert store.records(studio, made)[0]["chosen"][-1]["content"] == "good 0"  # type: ignore[typeddict-item]
+    assert list(studio.settings.uploads.iterdir()) == []
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def test_markdown_shows_everything_as_it_is(studio: Studio, chat: Chat) -> None:
+    hostile = "```\n# not a heading\n````<script>"
+    row = answered(studio, chat, hostile, "plain", "y", settings=ChatSettings(system="Be brief."))
+    chats.vote(studio, row.id, "b", 0, 1)
+    text = chat_exports.markdown(studio, chat.id)
+    assert f"`````text\n{hostile}\n`````" in text
+    assert "### tiny-base (5 tokens, 0.50 s, stop)" in text and "```text\nBe brief.\n```" in text
+    assert text.rstrip().endswith("Vote: tiny-chat is better")
+
+
+def test_jsonl_is_chat_data(studio: Studio, chat: Chat, tmp_path: Any) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    row = answered(studio, chat, "Two?", "a2", "b2")
+    answers: Any = [row.answers[0], {**row.answers[1], **done("", "error")}]
+    chats.save_answers(studio, row.id, answers)
+    text = chat_exports.jsonl(studio, chat.id)
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["model"] for line in lines] == ["tiny-base", "tiny-chat"]
+    assert [m["content"] for m in lines[0]["messages"]] == ["One?", "a1", "Two?", "a2"]
+    assert [m["content"] for m in lines[1]["messages"]] == ["One?", "b1"]
+    (tmp_path / "chat.jsonl").write_text(text)
+    assert store.import_file(studio, tmp_path / "chat.jsonl").dataset.shape == "chat"
+    with pytest.raises(NotFound):
+        chat_exports.jsonl(studio, 99)
