@@ -63,6 +63,8 @@ def wait_for_run(warm_dir: Path | None) -> Path:
     importlib.import_module("jobs.training.warmup").prepare()
     if warm_dir is not None:
         (warm_dir / "ready").touch()
+    else:
+        print("ready", flush=True)
     line = sys.stdin.readline()
     if not line:
         end(0)

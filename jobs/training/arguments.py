@@ -49,6 +49,7 @@ def arguments(
         "dataloader_pin_memory": machine.on_gpu,
         # Rows of like length go together: no time is spent on padding.
         "train_sampling_strategy": "group_by_length",
+        "remove_unused_columns": False,  # The collators pass over "length", which the sampler needs.
         "report_to": "none",
         "disable_tqdm": True,
     }
@@ -60,6 +61,7 @@ def resolved(
     """What the run will really do, for its ``config`` event."""
     model = trainer.model
     return {
+        **options.model_dump(),
         "method": run.spec.method,
         "tuning": run.spec.tuning,
         "model": run.model.name,
@@ -78,7 +80,6 @@ def resolved(
         "tokens": data.tokens,
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        **options.model_dump(),
         "seed": run.spec.seed,
         "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
     }
