@@ -95,7 +95,7 @@ def build(studio: Studio) -> None:
             with gr.Column(min_width=340):
                 config = gr.HTML(apply_default_css=False, elem_id="run-config", js_on_load=_COPY)
                 kept = gr.HTML(apply_default_css=False, elem_id="run-checkpoints")
-    cursor = gr.Textbox(visible=False)
+    cursor, following = gr.Textbox(visible=False), gr.Textbox(visible=False)
     key = gr.State("")
     slow, fast = gr.Timer(LIST_EVERY, active=False), gr.Timer(RUN_EVERY, active=False)
 
@@ -123,10 +123,10 @@ def build(studio: Studio) -> None:
     resume.click(
         page.resumed,
         inputs=[cursor, key],
-        outputs=[key],
+        outputs=[following],
         trigger_mode="once",
         **LIGHT,
-    ).then(None, js=_GO, inputs=[key])
+    ).then(None, js=_GO, inputs=[following])
 
 
 _GO = "(address) => { if (address && address.startsWith('/runs?run=')) window.location.assign(address); }"

@@ -185,6 +185,7 @@ class TrainPage:
     @safely
     def opened(self, request: gr.Request) -> list[Any]:
         """Fill the form: with what the address asks for, else with what a first try needs."""
+        registry.ensure_demo_models(self.studio)
         query = dict(request.query_params)
         if query.get("duplicate", "").isdigit():
             spec = training.duplicate(self.studio, int(query["duplicate"]))

@@ -56,11 +56,12 @@ def options_form(method: Method, visible: bool, prefix: str) -> OptionsForm:
 
 
 def _component(field: OptionField, elem_id: str) -> Component:
-    label: Any = t(field.title_key)
-    if field.unit:
-        label = combined("{} ({})", field.title_key, f"methods.unit.{field.unit}")
-    info = f"{t(field.help_key)}{_range(field)}"
-    shared: dict[str, Any] = {"label": label, "info": info, "elem_id": elem_id, "min_width": 210}
+    shared: dict[str, Any] = {
+        "label": t(field.title_key),
+        "info": _info(field),
+        "elem_id": elem_id,
+        "min_width": 210,
+    }
     if field.kind == "bool":
         return gr.Checkbox(value=field.default, **shared)
     if field.kind in ("choice", "choices"):
@@ -76,10 +77,14 @@ def _component(field: OptionField, elem_id: str) -> Component:
     return gr.Number(value=field.default, precision=0 if whole else None, step=step, **shared)
 
 
-def _range(field: OptionField) -> str:
+def _info(field: OptionField) -> Any:
+    """The help, and the range with its unit."""
     if field.minimum is None or field.maximum is None:
-        return ""
-    return f" [{_short(field.minimum)} – {_short(field.maximum)}]"
+        return t(field.help_key)
+    bounds = f"{_short(field.minimum)} – {_short(field.maximum)}"
+    if not field.unit:
+        return combined(f"{{}} [{bounds}]", field.help_key)
+    return combined(f"{{}} [{bounds} {{}}]", field.help_key, f"methods.unit.{field.unit}")
 
 
 def _short(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from markupsafe import Markup
 
@@ -96,8 +97,9 @@ def _about(value: str, language: str) -> str:
 
 def _changes(plan: Plan, language: str) -> Markup:
     """What differs from the preset, and the same training as a command."""
+    usual = _preset(plan)
     lines = [
-        html("<li><code>{}</code> = {}</li>", name, value)
+        html("<li>{}: {} <span class='ts-muted'>({})</span></li>", name, value, _was(usual, name, language))
         for name, value in sorted(plan.spec.options.items())
     ]
     changed = html("<p>{}</p><ul>{}</ul>", say("train.changed", language), join(lines)) if lines else Markup()
@@ -109,3 +111,14 @@ def _changes(plan: Plan, language: str) -> Markup:
         say("train.as_command", language),
         training.to_command(plan.spec),
     )
+
+
+def _preset(plan: Plan) -> dict[str, Any]:
+    if plan.method is None or plan.model is None:
+        return {}
+    plain = plan.spec.model_copy(update={"options": {}})
+    return training.options_of(plain, plan.method, plan.model.parameters).model_dump()
+
+
+def _was(usual: dict[str, Any], name: str, language: str) -> str:
+    return say("train.preset_value", language, value=usual.get(name))

@@ -98,7 +98,7 @@ class Chart {
 			font: { family: token("--ts-font"), size: 12, color: token("--ts-muted") },
 			hoverlabel: { bgcolor: token("--ts-raised"), font: { color: token("--ts-text") } },
 			xaxis: { ...axis, tickformat: "~s" },
-			yaxis: { ...axis, tickformat: ".3~g" },
+			yaxis: { ...axis, tickformat: this.series.some((one) => one.y.some((y) => y >= 1000)) ? "~s" : ".3~g" },
 			showlegend: this.series.filter((one) => one.x.length).length > 1,
 			legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
 		};

@@ -1,0 +1,163 @@
+"""From the click on Train to a resumed run's last point, in a real browser, with a real engine and worker."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from studio_core import metrics, queue, training
+from studio_core.data import store
+from studio_core.models import registry
+from studio_core.states import TERMINAL, State
+from studio_core.studio import Studio
+from studio_core.tables import Job
+from tests.browser.conftest import Served, choose, screenshot, visit
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.browser
+
+CHART = "document.querySelector('#run-chart-loss .js-plotly-plot')"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def samples(served: Served) -> None:
+    wait_until(lambda: len(store.all_datasets(served.studio)) >= 4, what="the sample data are there")
+    wait_until(lambda: len(registry.all_models(served.studio)) >= 2, what="the demo models are there")
+
+
+def pick(page: Page, field: str, choice: str) -> None:
+    """Choose from a dropdown."""
+    page.locator(f"#{field} input").click()
+    page.get_by_role("option", name=choice, exact=True).click()
+
+
+def ready(page: Page, state: str = "true") -> None:
+    expect(page.locator(f"#train-plan [data-ready='{state}']")).to_be_visible()
+
+
+def ended(studio: Studio, job_id: int) -> Job:
+    job = wait_until(
+        lambda: job if (job := queue.get(studio, job_id)).state in TERMINAL else None,
+        timeout=180,
+        what=f"job {job_id} has ended",
+    )
+    assert job is not None
+    return job
+
+
+def test_train_watch_stop_resume(page: Page, served: Served) -> None:
+    studio = served.studio
+    before = len(queue.all_jobs(studio))
+    visit(page, "/train")
+    ready(page)
+    page.locator("#train-preset").get_by_text("Quick", exact=True).click()
+    page.get_by_label("Name of the run").fill("first steps")
+    expect(page.locator("#train-plan")).to_contain_text("189")  # Steps: 996 rows, 16 a step, 3 passes.
+    page.locator("#train-start").dblclick()
+    expect(page.locator("#train-message")).to_contain_text(re.compile(r"Run \d+ \(first steps\)"))
+    page.locator("#train-message a").click()
+    page.wait_for_url(re.compile(r"/runs\?run=\d+"))
+    job_id = int(page.url.partition("run=")[2])
+    assert len(queue.all_jobs(studio)) == before + 1
+
+    # The chart appears, and goes on growing without losing its zoom.
+    page.wait_for_function(f"{CHART}?.data[0].x.length >= 3", timeout=90_000)
+    page.evaluate(f"Plotly.relayout({CHART}, {{'xaxis.range': [0, 400]}})")
+    points = page.evaluate(f"{CHART}.data[0].x.length")
+    page.wait_for_function(f"{CHART}.data[0].x.length > {points}", timeout=60_000)
+    assert page.evaluate(f"{CHART}.layout.xaxis.range") == [0, 400]
+    expect(page.locator("#run-progress [role=progressbar]")).to_be_visible()
+
+    page.locator("#run-stop button, button#run-stop").click()
+    stopped = ended(studio, job_id)
+    assert (stopped.state, stopped.cause) == (State.SUCCEEDED, "stopped"), stopped.detail
+    assert 0 < stopped.step < (stopped.total_steps or 0)
+    expect(page.locator("#run-state")).to_contain_text("Stopped and saved")
+    expect(page.locator("#run-checkpoints")).to_contain_text("complete")
+    assert registry.get(studio, "first-steps").job_id == job_id
+
+    page.locator("button#run-resume").click()
+    page.wait_for_url(re.compile(rf"/runs\?run=(?!{job_id}\b)\d+"))
+    again = ended(studio, int(page.url.partition("run=")[2]))
+    assert (again.state, again.cause, again.resumes_id) == (State.SUCCEEDED, None, job_id), again.detail
+    steps = [point.step for point in training.curve(studio, again) if "loss" in point.values]
+    assert steps == list(range(1, 190))
+    assert min(point.step for point in metrics.points(studio, again.id)) > stopped.step
+
+    # The curve of both runs, answers before and after, and the hand-over to the chat.
+    page.wait_for_function(f"{CHART}?.data[0].x.at(-1) === 189", timeout=20_000)
+    assert page.evaluate(f"{CHART}.data[0].x.length") == 189
+    expect(page.locator("#run-samples tbody tr")).to_have_count(4)
+    expect(page.locator("#run-samples")).to_contain_text("step 189")
+    expect(page.locator("#run-compare")).to_have_attribute("href", "/chat?models=tiny-base,first-steps-2")
+    expect(page.locator("#run-state")).to_contain_text("Finished all its steps")
+    screenshot(page, "run")
+
+    visit(page, "/runs")
+    expect(page.locator("#runs-list")).to_contain_text("first steps")
+    page.locator(f"#runs-list a[href='/runs?run={again.id}']").click()
+    expect(page.locator("#run-state h1")).to_contain_text(f"{again.id} · first steps")
+
+
+def test_the_form_follows_the_method(page: Page, served: Served) -> None:
+    visit(page, "/train?method=dpo")
+    ready(page)
+    expect(page.locator("#train-model input")).to_have_value("tiny-chat")
+    expect(page.locator("#train-dataset input")).to_have_value(re.compile("identity-pairs@"))
+    expect(page.locator("#train-opt-beta")).to_be_visible()
+    expect(page.locator("#train-opt-lora_rank")).to_be_hidden()
+    page.locator("#train-tuning").get_by_text("LoRA", exact=True).click()
+    expect(page.locator("#train-opt-lora_rank")).to_be_visible()
+    page.locator("#train-method").get_by_text("Supervised fine-tuning (SFT)").click()
+    expect(page.locator("#train-opt-beta")).to_be_hidden()
+    expect(page.locator("#train-unfit")).to_contain_text("do not fit this method")
+    expect(page.locator("#train-dataset input")).to_have_value("")
+    ready(page, "false")
+    expect(page.locator("#train-plan")).to_contain_text("Choose a dataset.")
+    expect(page.locator("button#train-start")).to_be_disabled()
+    pick(page, "train-dataset", "tiny-sft-chat@1")
+    ready(page)
+
+
+def test_bad_values_are_named_and_nothing_starts(page: Page, served: Served) -> None:
+    before = len(queue.all_jobs(served.studio))
+    visit(page, "/train")
+    ready(page)
+    page.locator("#train-opt-learning_rate input").fill("7")
+    ready(page, "false")
+    expect(page.locator("#train-plan")).to_contain_text("learning_rate is 7")
+    page.locator("#train-opt-learning_rate input").fill("0.002")
+    ready(page)
+    expect(page.locator("#train-plan")).to_contain_text("learning_rate: 0.002 (preset: 0.001)")
+    page.get_by_label("Name of the run").fill("../../etc")
+    ready(page, "false")
+    expect(page.locator("#train-plan")).to_contain_text("has a slash")
+    page.locator("#train-other-model").get_by_role("button").first.click()
+    page.get_by_label("Folder or name").fill("/etc")
+    page.locator("button#train-add-model").click()
+    expect(page.get_by_text("outside of the folders that the studio may read").first).to_be_visible()
+    assert len(queue.all_jobs(served.studio)) == before
+
+
+def test_an_unknown_run_is_said_to_be_so(page: Page, served: Served) -> None:
+    for number in ("99999", "../x", "1e3"):
+        visit(page, f"/runs?run={number}")
+        expect(page.locator("#runs-list")).to_contain_text("There is no job")
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("zh-CN", "light")])
+def test_both_pages_in_each_look(page: Page, served: Served, language: str, theme: str) -> None:
+    choose(page.context, served.url, language=language, theme=theme)
+    visit(page, "/train")
+    ready(page)
+    expect(page.locator("#train-start")).to_have_text("Train" if language == "en" else "开始训练")
+    screenshot(page, f"train-{language}-{theme}")
+    page.set_viewport_size({"width": 420, "height": 900})
+    # Nothing is wider than a narrow window.
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    visit(page, "/runs")
+    expect(page.locator("#runs-list")).to_contain_text("SFT")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    screenshot(page, f"runs-{language}-{theme}-narrow")
