@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,11 @@ def create_app(studio: Studio) -> FastAPI:
     # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
     api.add_middleware(CORSMiddleware, allow_origins=[])
     api.add_middleware(Guard, settings=studio.settings, pages=[page.PATH for page in found])
+    # Gradio makes itself an event loop for each lock, and never closes it, unless one is running.
+    return asyncio.run(_mounted(api, studio, found))
+
+
+async def _mounted(api: FastAPI, studio: Studio, found: Sequence[ModuleType]) -> FastAPI:
     with warnings.catch_warnings():
         # Said of any application with several pages, also when it was not asked for.
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from app.files import PLOTLY, StudioFiles, asset
@@ -10,7 +12,7 @@ from app.files import PLOTLY, StudioFiles, asset
 
 @pytest.fixture
 def client() -> TestClient:
-    return TestClient(StudioFiles())
+    return TestClient(Starlette(routes=[Mount("/", StudioFiles())]))
 
 
 def address(name: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import gradio
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from gradio import component_meta
 
@@ -19,18 +19,27 @@ from app.pages import pages
 from app.web import create_app
 from studio_core import queue
 from studio_core.settings import Settings
-from studio_core.studio import Studio
+from studio_core.studio import Studio, open_studio
 from studio_core.texts import text
 
 HOST = "http://127.0.0.1:7860"
 
 
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    opened = open_studio(home=tmp_path_factory.mktemp("web") / "home")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def application(studio: Studio) -> FastAPI:
+    return create_app(studio)
+
+
 @pytest.fixture
-def client(studio: Studio) -> Iterator[TestClient]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        with TestClient(create_app(studio), base_url=HOST) as opened:
-            yield opened
+def client(application: FastAPI) -> TestClient:
+    return TestClient(application, base_url=HOST)
 
 
 def test_health(client: TestClient) -> None:

@@ -1,0 +1,133 @@
+"""The page as a process: its start, its refusals, and attacks over a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from studio_core.engine_process import engine_alive
+from studio_core.models import registry
+from studio_core.studio import open_studio
+from tests.browser.conftest import ROOT, free_port, start_web, stop_engine
+from tests.conftest import wait_until
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path, subprocess.Popen[bytes]]]:
+    home, port = tmp_path_factory.mktemp("web") / "home", free_port()
+    process = start_web(home, port, TUNESMITH_WARM_WORKERS="0", TUNESMITH_MAX_UPLOAD_MB="2")
+    yield port, home, process
+    process.terminate()
+    process.wait(20)
+    stop_engine(home)
+
+
+def ask(port: int, request: bytes, more: bytes = b"", times: int = 0) -> str:
+    """The status line that a raw request gets; ``more`` is sent after it, so many times."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request)
+        try:
+            for _ in range(times):
+                connection.sendall(more)
+            connection.sendall(b"0\r\n\r\n" if times else b"")
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # Refused in the middle, as it should be: the answer is there to be read.
+        return connection.recv(4096).decode().partition("\r\n")[0]
+
+
+def test_a_studio_starts_with_models_and_an_engine(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
+    port, home, process = web
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+        assert page.status == 200
+    studio = open_studio(home=home)
+    wait_until(lambda: engine_alive(studio), what="the engine is alive")
+    assert {model.name for model in registry.all_models(studio)} >= {"tiny-base", "tiny-chat"}
+    studio.close()
+    if sys.platform == "linux":
+        assert "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text()
+    assert psutil.Process(process.pid).memory_info().rss < 300e6
+    assert f"http://127.0.0.1:{port}" in (home / "web.out").read_text()
+
+
+def test_a_second_studio_on_the_same_port_is_refused(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
+    port, home, _ = web
+    second = subprocess.run(
+        [sys.executable, "-m", "app", "--home", str(home), "--port", str(port)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 2
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert f"Port {port} is taken" in second.stderr and "--port" in second.stderr
+
+
+def test_an_address_that_others_reach_is_refused(tmp_path: Path) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "app", "--home", str(tmp_path), "--host", "0.0.0.0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert "accounts" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_names_rebound_to_this_machine_are_refused(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
+    assert " 400 " in ask(web[0], b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    assert " 200 " in ask(web[0], b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+
+def test_a_cross_site_upload_is_refused(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
+    head = b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+    assert " 403 " in ask(web[0], head + b"Origin: http://evil.example\r\n\r\n")
+    assert " 403 " in ask(web[0], head + b"Sec-Fetch-Site: cross-site\r\n\r\n")
+
+
+def test_oversize_uploads_are_refused_announced_or_not(
+    web: tuple[int, Path, subprocess.Popen[bytes]],
+) -> None:
+    port, home, _ = web
+    form = b"Content-Type: multipart/form-data; boundary=x\r\n"
+    head = b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\n" + form
+    assert " 413 " in ask(port, head + b"Content-Length: 30000000\r\n\r\n")
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\n'
+    begin = head + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%s\r\n" % (len(part), part)
+    chunk = b"100000\r\n" + b"a" * 0x100000 + b"\r\n"
+    assert " 413 " in ask(port, begin, chunk, times=30)
+    stored = sum(file.stat().st_size for file in (home / "uploads").rglob("*") if file.is_file())
+    assert stored < 5 << 20
+
+
+def test_the_page_ends_when_asked_and_the_engine_stays(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    process = start_web(home, port, TUNESMITH_WARM_WORKERS="0")
+    studio = open_studio(home=home)
+    wait_until(lambda: engine_alive(studio), what="the engine is alive")
+    begin = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/gradio_api/heartbeat/abc", timeout=30) as held:
+        process.terminate()
+        process.wait(20)
+        held.close()
+    assert time.monotonic() - begin < 10
+    assert engine_alive(studio)
+    studio.close()
+    stop_engine(home)
+    lock = home / "engine.lock"
+    if text := lock.read_text().strip():
+        wait_until(lambda: not psutil.pid_exists(json.loads(text)["pid"]), what="the engine ended")
+    assert os.path.exists(home / "studio.db")
