@@ -70,7 +70,11 @@ class _Reader:
     def with_system(self, row: Row, messages: list[Message]) -> list[Message]:
         """The conversation, opened by what the columns for system prompt and tools say."""
         if self.has("system"):
-            messages = with_system(messages, self.text(row, "system", needed=False))
+            text = self.text(row, "system", needed=False)
+            # One that is meant for all rows gives way to one that the conversation brings.
+            brought = bool(messages) and messages[0]["role"] == "system"
+            if not (brought and text == filled(self.mapping.constants.get("system", ""), self.fill)):
+                messages = with_system(messages, text)
         if self.has("tools"):
             tools = tools_prompt(self.value(row, "tools", needed=False), self.name("tools"))
             messages = with_system(messages, tools)

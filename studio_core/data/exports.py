@@ -16,6 +16,8 @@ from studio_core.data import parquet
 from studio_core.data.shapes import COLUMNS, Record, Shape
 from studio_core.errors import BadInput
 
+FORMATS = ("jsonl", "json", "csv", "parquet")
+
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*")
 
 
@@ -23,7 +25,7 @@ def write(stored: Path, shape: Shape, target: Path, format: str) -> None:
     """Write the stored Parquet file to ``target`` in ``format``; ``target`` appears when it is whole."""
     writer = _WRITERS.get(format)
     if writer is None:
-        raise BadInput("data.export_format", format=format, formats=", ".join(_WRITERS))
+        raise unknown_format(format)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
     os.close(descriptor)
     partial = Path(name)
@@ -33,6 +35,10 @@ def write(stored: Path, shape: Shape, target: Path, format: str) -> None:
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def unknown_format(format: str) -> BadInput:
+    return BadInput("data.export_format", format=format[:40], formats=", ".join(FORMATS))
 
 
 def _jsonl(stored: Path, shape: Shape, target: Path) -> None:

@@ -80,10 +80,7 @@ class Guess:
 
 def guess(columns: Sequence[str], rows: Sequence[Row]) -> Guess:
     """The likeliest mapping; one that lacks parts if the columns say nothing."""
-    found = {part: _column(part, columns) for part in _NAMES}
-    found["input"] = _column_named(("input", "context"), columns)
-    if found["input"] == found["prompt"]:
-        found["input"] = None
+    found = _found(columns)
     has = {part for part, column in found.items() if column}
 
     def made(shape: Shape, because: str, *parts: str, sure: bool = True, **more: Any) -> Guess:
@@ -122,6 +119,39 @@ def guess(columns: Sequence[str], rows: Sequence[Row]) -> Guess:
         found["text"] = columns[0]
         return made(Shape.TEXT, "one_column", "text", sure=False)
     return made(Shape.PROMPT_COMPLETION, "nothing", sure=False)
+
+
+def for_shape(shape: Shape, columns: Sequence[str], rows: Sequence[Row]) -> Mapping:
+    """The likeliest mapping to a shape that the user chose."""
+    guessed = guess(columns, rows).mapping
+    if guessed.shape is shape:
+        return guessed
+    found = _found(columns)
+    needed, possible = PARTS[shape]
+    parts = {part: found[part] for part in (*needed, *possible) if found[part]}
+    if shape is Shape.PREFERENCE and "prompt" not in parts and found["messages"]:
+        parts["prompt"] = found["messages"]
+    if shape is Shape.UNPAIRED_PREFERENCE and "messages" in parts:
+        unused = ("prompt", "completion") if _holds_turns(parts["messages"], rows) else ("messages",)
+        parts = {part: column for part, column in parts.items() if part not in unused}
+    return Mapping(
+        shape=shape,
+        columns={part: column for part, column in parts.items() if column},
+        keep=(
+            [column for column in columns if column not in parts.values()]
+            if shape is Shape.PROMPT_ONLY
+            else []
+        ),
+    )
+
+
+def _found(columns: Sequence[str]) -> dict[str, str | None]:
+    """The column that is named like each part."""
+    found = {part: _column(part, columns) for part in _NAMES}
+    found["input"] = _column_named(("input", "context"), columns)
+    if found["input"] == found["prompt"]:
+        found["input"] = None
+    return found
 
 
 def placeholders(texts: Iterable[str]) -> list[str]:

@@ -218,6 +218,20 @@ def test_placeholders_are_filled_in_everywhere() -> None:
     ]
 
 
+def test_a_system_prompt_for_all_gives_way_to_the_conversations_own() -> None:
+    mapping = Mapping(shape=Shape.CHAT, columns={"messages": "m", "system": "s"}, constants={"system": "all"})
+    convert_one = converter(mapping)
+
+    def opening(**row: Any) -> str:
+        return convert_one(row)["messages"][0]["content"]
+
+    turns = [user("q"), assistant("a")]
+    assert opening(m=turns) == "all"
+    assert opening(m=turns, s="row") == "row"
+    assert opening(m=[system("own"), *turns]) == "own"
+    assert opening(m=[system("own"), *turns], s="row") == "own\n\nrow"
+
+
 def test_a_value_is_never_a_template_of_its_own() -> None:
     mapping = Mapping(shape=Shape.TEXT, columns={"text": "t"}, fill={"a": "{{b}} \\1", "b": "no"})
     assert converter(mapping)({"t": "{{a}}"}) == {"text": "{{b}} \\1"}

@@ -1,0 +1,393 @@
+"""Data: bring a file in, see what was understood of it, correct it, store it; look into what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import APIRouter
+from markupsafe import Markup
+
+from app.i18n import language_of, say, t
+from app.parts import data_view, record_view
+from app.parts.events import LIGHT, on_open
+from app.parts.handlers import safely, sentence_of
+from app.parts.html import notice, number, panel
+from studio_core.data import store
+from studio_core.data.mapping import PARTS, Mapping, for_shape
+from studio_core.data.naming import name_from
+from studio_core.data.preview import ChatFormat
+from studio_core.data.shapes import Record, Shape
+from studio_core.data.store import Inspection
+from studio_core.errors import BadInput, StudioError
+from studio_core.models import registry
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+
+NAME = "data"
+PATH = "/data"
+
+ALL_PARTS = tuple(dict.fromkeys(part for needed, others in PARTS.values() for part in (*needed, *others)))
+FILLS = 6
+"""Placeholders that can be filled in on the page."""
+PAGE = 20
+"""Records on one page."""
+
+
+def routes(studio: Studio) -> APIRouter:
+    return data_view.downloads(studio)
+
+
+def build(studio: Studio) -> None:
+    page = DataPage(studio)
+    head = panel("data-head")
+    with gr.Column(elem_id="data-upload") as upload:
+        file = gr.File(label=t("data.file"), type="filepath", elem_id="data-file", height=150)
+        answer = panel("data-answer")
+    with gr.Column(visible=False, elem_id="data-understood") as understood:
+        summary = panel("data-found")
+        shape, parts, system, fills = _mapping_form()
+        with gr.Row(elem_id="data-store"):
+            name = gr.Textbox(
+                label=t("data.name"), info=t("data.name_help"), elem_id="data-name", max_lines=1, scale=3
+            )
+            start = gr.Button(
+                t("data.import"), variant="primary", interactive=False, elem_id="data-import", scale=2
+            )
+    rejected = panel("data-rejected")
+    with gr.Column(visible=False, elem_id="data-preview-card") as preview:
+        model, row, limit, shown = _preview_form()
+    with gr.Column(visible=False, elem_id="data-records-card") as pages:
+        with gr.Row(elem_id="data-turning"):
+            position = panel("data-position")
+            back = gr.Button(t("data.previous"), elem_id="data-previous", scale=0, min_width=140)
+            forward = gr.Button(t("data.next"), elem_id="data-next", scale=0, min_width=140)
+        records = panel("data-records")
+    listed = panel("data-list")
+    opened, offset = gr.State(None), gr.State(0)
+
+    form = [shape, *parts, system, *fills]
+    seen = [answer, summary, rejected, start, shown, opened]
+    queued: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
+    turning = [position, records, offset]
+    on_open(page.open, [head, listed, upload, rejected, preview, pages, *turning, model, shown, opened])
+    file.upload(
+        safely(page.uploaded), [file, model, limit], [understood, preview, *form, name, *seen], **queued
+    )
+    file.clear(safely(page.cleared), None, [understood, preview, rejected, answer, opened], **LIGHT)
+    shape.input(safely(page.shaped), [file, opened, shape, model, limit], [*form, *seen], **queued)
+    gr.on(
+        [*(part.input for part in parts), *(box.blur for box in (system, *fills))],
+        safely(page.corrected),
+        [file, opened, model, limit, *form],
+        seen,
+        **queued,
+    )
+    gr.on(
+        [model.input, row.change, limit.change],
+        safely(page.previewed),
+        [opened, model, row, limit],
+        shown,
+        trigger_mode="always_last",
+        **LIGHT,
+    )
+    start.click(
+        safely(page.imported),
+        [file, opened, name, *form],
+        [answer, listed, understood, preview, rejected, file, opened],
+        api_visibility="private",
+        trigger_mode="once",
+        concurrency_limit=2,
+    )
+    back.click(safely(page.back), [opened, offset], turning, **LIGHT)
+    forward.click(safely(page.forward), [opened, offset], turning, **LIGHT)
+
+
+def _mapping_form() -> tuple[gr.Dropdown, list[gr.Dropdown], gr.Textbox, list[gr.Textbox]]:
+    with gr.Accordion(t("data.mapping"), open=True, elem_id="data-mapping"):
+        shape = gr.Dropdown(
+            [(t(f"data.shape_{name}"), name.value) for name in Shape],
+            label=t("data.shape"),
+            info=t("data.shape_help"),
+            elem_id="data-shape",
+        )
+        with gr.Row(elem_id="data-parts"):
+            parts = [
+                gr.Dropdown(
+                    [],
+                    label=t(f"data.part_{part}"),
+                    visible=False,
+                    min_width=180,
+                    elem_id=f"data-part-{part}",
+                )
+                for part in ALL_PARTS
+            ]
+        with gr.Row():
+            fills = [
+                gr.Textbox(visible=False, min_width=180, elem_id=f"data-fill-{place}", max_lines=1)
+                for place in range(FILLS)
+            ]
+        system = gr.Textbox(
+            label=t("data.system"), info=t("data.system_help"), elem_id="data-system", max_lines=3
+        )
+    return shape, parts, system, fills
+
+
+def _preview_form() -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.HTML]:
+    with gr.Row():
+        model = gr.Dropdown(
+            [],
+            label=t("data.preview_model"),
+            info=t("data.preview_model_help"),
+            elem_id="data-preview-model",
+            scale=2,
+        )
+        row = gr.Number(
+            1,
+            label=t("data.preview_row"),
+            info=t("data.preview_row_help"),
+            precision=0,
+            elem_id="data-preview-row",
+            min_width=120,
+        )
+        limit = gr.Number(
+            0,
+            label=t("data.preview_limit"),
+            info=t("data.preview_limit_help"),
+            precision=0,
+            elem_id="data-preview-limit",
+            min_width=120,
+        )
+    return model, row, limit, panel("data-preview")
+
+
+class DataPage:
+    """The page's handlers. ``opened`` is what is being looked at: a dataset's id, or an uploaded file."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def open(self, request: gr.Request) -> tuple[Any, ...]:
+        """The list with the upload, or one dataset if the address names it."""
+        language = language_of(request)
+        models = [model.name for model in registry.all_models(self.studio)]
+        model = "tiny-chat" if "tiny-chat" in models else next(iter(models), None)
+        choices = gr.Dropdown(choices=models, value=model)
+        wanted = str(request.query_params.get("dataset", ""))[:200]
+        head: Markup = data_view.page_head(language)
+        if wanted:
+            try:
+                return self._one(_named(self.studio, wanted), model, choices, language)
+            except StudioError as error:
+                head += notice("warn", error.sentence(language))
+        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
+        closed = gr.Column(visible=False)
+        return head, listed, gr.Column(visible=True), "", closed, closed, "", "", 0, choices, "", None
+
+    def _one(self, dataset: Dataset, model: str | None, choices: Any, language: str) -> tuple[Any, ...]:
+        opened = {"dataset": dataset.id}
+        rejected = data_view.rejected_rows(dataset.rejected, dataset.rejected_count, language, closed=True)
+        shown = gr.Column(visible=True)
+        return (
+            data_view.dataset_head(dataset, language),
+            "",
+            gr.Column(visible=False),
+            rejected,
+            shown,
+            shown,
+            *self._turned(opened, 0, 0, language),
+            choices,
+            self._preview(opened, model, 1, None, language),
+            opened,
+        )
+
+    def uploaded(
+        self, file: str | None, model: str | None, limit: Any, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """A file has arrived: say what it is, and offer its good rows."""
+        language = language_of(request)
+        path = self._upload(file)
+        try:
+            seen = store.inspect_file(self.studio, path)
+        except StudioError as error:
+            # A refused file is said on the page, where it stays, not in a passing notice.
+            hidden = gr.Column(visible=False)
+            form = [gr.skip()] * (len(ALL_PARTS) + FILLS + 3)
+            refusal = notice("bad", error.sentence(language))
+            return hidden, hidden, *form, refusal, "", "", gr.Button(interactive=False), "", None
+        opened = _opened(seen, seen.placeholders)
+        shown = gr.Column(visible=True)
+        return (
+            shown,
+            shown,
+            *_form(seen, opened),
+            name_from(seen.source),
+            *self._seen(seen, opened, model, limit, language),
+        )
+
+    def cleared(self) -> tuple[Any, ...]:
+        hidden = gr.Column(visible=False)
+        return hidden, hidden, "", "", None
+
+    def shaped(
+        self, file: str | None, opened: Any, shape: str, model: str | None, limit: Any, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Another shape was chosen: find the likeliest columns for it."""
+        language = language_of(request)
+        path = self._upload(file)
+        first = store.inspect_file(self.studio, path, mapping=_nothing(_shape(shape)))
+        mapping = for_shape(_shape(shape), first.columns, first.sample_rows)
+        seen = store.inspect_file(self.studio, path, mapping=mapping)
+        opened = _opened(seen, seen.placeholders)
+        return *_form(seen, opened), *self._seen(seen, opened, model, limit, language)
+
+    def corrected(
+        self, request: gr.Request, file: str | None, opened: Any, model: str | None, limit: Any, *form: Any
+    ) -> tuple[Any, ...]:
+        """A column, the system prompt or a filler was changed: check all rows again."""
+        path = self._upload(file)
+        seen = store.inspect_file(self.studio, path, mapping=_mapping(opened, *form))
+        # Names that have been filled in keep their boxes.
+        names = list(dict.fromkeys([*opened["names"], *seen.placeholders]))
+        return self._seen(seen, _opened(seen, names), model, limit, language_of(request))
+
+    def previewed(
+        self, opened: Any, model: str | None, row: Any, limit: Any, request: gr.Request
+    ) -> Markup | str:
+        return self._preview(opened, model, row, limit, language_of(request))
+
+    def imported(
+        self, request: gr.Request, file: str | None, opened: Any, name: str, *form: Any
+    ) -> tuple[Any, ...]:
+        """Store the good rows."""
+        language = language_of(request)
+        path = self._upload(file)
+        imported = store.import_file(
+            self.studio, path, name=str(name or "").strip() or None, mapping=_mapping(opened, *form)
+        )
+        hidden = gr.Column(visible=False)
+        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
+        rejected = data_view.rejected_rows(imported.rejected, len(imported.rejected), language, closed=True)
+        return data_view.imported_notice(imported, language), listed, hidden, hidden, rejected, None, None
+
+    def back(self, opened: Any, offset: int, request: gr.Request) -> tuple[Any, ...]:
+        return self._turned(opened, offset, -PAGE, language_of(request))
+
+    def forward(self, opened: Any, offset: int, request: gr.Request) -> tuple[Any, ...]:
+        return self._turned(opened, offset, PAGE, language_of(request))
+
+    def _turned(self, opened: Any, offset: int, by: int, language: str) -> tuple[Any, ...]:
+        """The page of records that begins ``by`` records further on: where it is, the records, its offset."""
+        dataset = store.get(self.studio, int(opened["dataset"]))
+        last = max(0, (dataset.rows - 1) // PAGE * PAGE)
+        offset = min(max(0, int(offset) + by), last)
+        records = store.records(self.studio, dataset, offset, PAGE)
+        where = data_view.position(offset, len(records), dataset.rows, language)
+        return where, record_view.stored(records, offset + 1, language), offset
+
+    def _upload(self, file: str | None) -> Path:
+        """The uploaded file; a path from elsewhere is refused."""
+        uploads = self.studio.settings.uploads.resolve()
+        path = Path(file or "").resolve()
+        if not file or not path.is_relative_to(uploads) or not path.is_file():
+            raise BadInput("data.upload_gone")
+        return path
+
+    def _seen(
+        self, seen: Inspection, opened: dict[str, Any], model: str | None, limit: Any, language: str
+    ) -> tuple[Any, ...]:
+        key = "data.import_all" if not seen.bad else "data.import_good"
+        label = say(key, language, n=number(seen.good)) if seen.good else say("data.import", language)
+        return (
+            "",
+            data_view.found(seen, language),
+            data_view.rejected_rows(seen.reasons, seen.bad, language),
+            gr.Button(label, interactive=seen.good > 0),
+            self._preview(opened, model, 1, limit, language),
+            opened,
+        )
+
+    def _preview(self, opened: Any, model: str | None, row: Any, limit: Any, language: str) -> Markup | str:
+        """One record as the model sees it, or why that cannot be shown."""
+        try:
+            record, shape = self._record(opened, max(1, int(row or 1)))
+            if record is None or model is None:
+                return notice("info", say("data.no_preview" if model else "data.no_model", language))
+            chat = ChatFormat.of(registry.resolve(self.studio, model))
+            cut = int(limit) if limit and int(limit) > 0 else None
+            return record_view.as_the_model_sees_it(chat, shape, record, cut, language)
+        except StudioError as error:
+            return notice("warn", sentence_of(error, language))
+
+    def _record(self, opened: Any, row: int) -> tuple[Record | None, Shape]:
+        if not opened:
+            return None, Shape.TEXT
+        if "dataset" in opened:
+            dataset = store.get(self.studio, int(opened["dataset"]))
+            records = store.records(self.studio, dataset, min(row, dataset.rows) - 1, 1)
+            return (records[0] if records else None), Shape(dataset.shape)
+        records = opened["records"]
+        return (records[min(row, len(records)) - 1] if records else None), Shape(opened["shape"])
+
+
+def _named(studio: Studio, wanted: str) -> Dataset:
+    return store.get(studio, int(wanted) if wanted.isascii() and wanted.isdigit() else wanted)
+
+
+def _opened(seen: Inspection, names: list[str]) -> dict[str, Any]:
+    """What is remembered of an uploaded file between two clicks."""
+    return {
+        "records": seen.sample_records,
+        "shape": seen.shape.value,
+        "columns": seen.columns,
+        "names": names[:FILLS],
+    }
+
+
+def _shape(value: Any) -> Shape:
+    try:
+        return Shape(value)
+    except ValueError as error:
+        raise BadInput("data.shape_unknown", shape=str(value)[:40]) from error
+
+
+def _nothing(shape: Shape) -> Mapping:
+    return Mapping(shape=shape)
+
+
+def _form(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
+    """Shape, a dropdown for each part that the shape has, the system prompt, and boxes for placeholders."""
+    needed, others = PARTS[seen.shape]
+    parts = [
+        gr.Dropdown(
+            choices=[("–", ""), *((column, column) for column in seen.columns)],
+            value=seen.mapping.columns.get(part, ""),
+            visible=part in (*needed, *others),
+        )
+        for part in ALL_PARTS
+    ]
+    names = [*opened["names"], *[""] * FILLS][:FILLS]
+    fills = [gr.Textbox(label=f"{{{{{name}}}}}", value="", visible=bool(name)) for name in names]
+    return [seen.shape.value, *parts, gr.Textbox(value="", visible="system" in others), *fills]
+
+
+def _mapping(opened: Any, shape: Any, *form: Any) -> Mapping:
+    """The mapping that the form says; columns that the file does not have are refused."""
+    if not opened or "columns" not in opened:
+        raise BadInput("data.upload_gone")
+    kind = _shape(shape)
+    chosen, system, fills = form[: len(ALL_PARTS)], form[len(ALL_PARTS)], form[len(ALL_PARTS) + 1 :]
+    allowed = (*PARTS[kind][0], *PARTS[kind][1])
+    columns = {p: str(c) for p, c in zip(ALL_PARTS, chosen, strict=True) if c and p in allowed}
+    for column in columns.values():
+        if column not in opened["columns"]:
+            raise BadInput("data.column_unknown", column=column[:80])
+    values = dict(zip(opened["names"], fills, strict=False))
+    return Mapping(
+        shape=kind,
+        columns=columns,
+        constants={"system": str(system)} if system and str(system).strip() else {},
+        fill={name: str(value) for name, value in values.items() if value},
+        keep=[c for c in opened["columns"] if c not in columns.values()] if kind is Shape.PROMPT_ONLY else [],
+    )

@@ -1,0 +1,227 @@
+"""What the Data page shows of files and datasets."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+from markupsafe import Markup
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+
+from app.i18n import language_of, say
+from app.parts.html import NOTHING, ago, empty, html, join, notice, number, size, stat, table
+from studio_core import texts
+from studio_core.data import exports, store
+from studio_core.data.store import Imported, Inspection
+from studio_core.errors import StudioError
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+
+LISTED_REASONS = 100
+FORMATS = ("jsonl", "csv", "parquet")
+
+
+def page_head(language: str) -> Markup:
+    return html(
+        '<header class="ts-head"><h1>{}</h1><p>{}</p></header>',
+        say("data.title", language),
+        say("data.lead", language),
+    )
+
+
+def shape_name(shape: str, language: str) -> str:
+    return say(f"data.shape_{shape}", language)
+
+
+def found(seen: Inspection, language: str) -> Markup:
+    """What a file was taken for, and how many of its rows would do."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"data.{key}", language, **values)
+
+    kind = seen.format.upper() + (" (gzip)" if seen.gzipped else "")
+    encoding = (
+        said("encoding_bom", encoding="UTF-8") if seen.encoding == "utf-8-sig" else seen.encoding.upper()
+    )
+    figures = join(
+        [
+            stat(said("format"), kind, encoding),
+            stat(said("shape_found"), shape_name(seen.shape, language)),
+            stat(said("good_rows"), number(seen.good)),
+            stat(said("bad_rows"), number(seen.bad)),
+        ]
+    )
+    why = say(seen.guess.because, language) if seen.mapping.shape is seen.guess.mapping.shape else ""
+    notes = [html('<p class="ts-muted">{}</p>', why)] if why else []
+    if missing := seen.mapping.missing():
+        parts = say("shell.comma", language).join(said(f"part_{part}") for part in missing)
+        notes.append(notice("warn", said("choose_parts", parts=parts)))
+    elif not seen.guess.sure and why:
+        notes.append(notice("info", said("check_parts")))
+    if seen.placeholders:
+        names = " ".join(f"{{{{{name}}}}}" for name in seen.placeholders)
+        notes.append(notice("warn", said("placeholders_found", names=names)))
+    return html(
+        '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div>{}</section>',
+        seen.source,
+        figures,
+        join(notes),
+    )
+
+
+def rejected_rows(
+    reasons: Sequence[dict[str, Any]], count: int, language: str, *, closed: bool = False
+) -> Markup:
+    """Rows that were or would be left out, with their numbers and reasons."""
+    if not count:
+        return Markup()
+    rows = [(number(entry["row"]), _reason(entry, language)) for entry in reasons[:LISTED_REASONS]]
+    shown = table([say("data.row", language), say("data.reason", language)], rows)
+    more = count - len(rows)
+    rest = html('<p class="ts-muted">{}</p>', say("data.more_rows", language, n=number(more))) if more else ""
+    return html(
+        '<details class="ts-reasons" {}><summary>{}</summary>{}{}</details>',
+        Markup("" if closed else "open"),
+        say("data.rejected_title", language, n=number(count)),
+        shown,
+        rest,
+    )
+
+
+def _reason(entry: dict[str, Any], language: str) -> str:
+    key = f"data.row_{entry.get('code', '')}"
+    if key not in texts.catalogue(texts.DEFAULT_LANGUAGE):
+        return str(entry["reason"])
+    return say(key, language, **entry["values"])
+
+
+def imported_notice(imported: Imported, language: str) -> Markup:
+    """What was stored, with the way on."""
+    dataset = imported.dataset
+    key = "data.imported" if imported.new else "data.imported_before"
+    sentence = say(key, language, name=dataset.name, version=dataset.version, rows=number(dataset.rows))
+    return notice(
+        "good", html("{}<div class='ts-actions'>{}{}</div>", sentence, *_ways_on(dataset, language))
+    )
+
+
+def _ways_on(dataset: Dataset, language: str) -> tuple[Markup, Markup]:
+    open_ = html(
+        '<a class="ts-button" href="/data?dataset={}">{}</a>', dataset.id, say("data.open", language)
+    )
+    return open_, _train_link(dataset, language, "ts-button ts-button-primary")
+
+
+def _train_link(dataset: Dataset, language: str, look: str = "") -> Markup:
+    name = quote(f"{dataset.name}@{dataset.version}", safe="@")
+    return html('<a class="{}" href="/train?dataset={}">{}</a>', look, name, say("data.train", language))
+
+
+def dataset_list(datasets: Sequence[Dataset], language: str) -> Markup:
+    """All datasets, newest first; what to do first if there are none."""
+    title = say("data.list_title", language)
+    if not datasets:
+        return html(
+            '<section class="ts-stack"><h2>{}</h2>{}</section>', title, empty(say("data.none", language))
+        )
+    headers = [
+        say(f"data.{key}", language)
+        for key in ("name", "version", "shape", "rows", "left_out", "size", "added")
+    ]
+    rows = [
+        [
+            html('<a href="/data?dataset={}">{}</a>', dataset.id, dataset.name),
+            dataset.version,
+            shape_name(dataset.shape, language),
+            number(dataset.rows),
+            number(dataset.rejected_count) if dataset.rejected_count else NOTHING,
+            size(dataset.bytes),
+            ago(dataset.created_at, language),
+            _train_link(dataset, language),
+        ]
+        for dataset in datasets
+    ]
+    body = table([*headers, say("data.next_step", language)], rows)
+    return html('<section class="ts-stack"><h2>{}</h2>{}</section>', title, body)
+
+
+def dataset_head(dataset: Dataset, language: str) -> Markup:
+    """Name, figures and ways on of one dataset."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"data.{key}", language, **values)
+
+    links = join(
+        html(
+            '<a class="ts-button" href="/api/datasets/{}/{}" download>{}</a>',
+            dataset.id,
+            format,
+            said(f"get_{format}"),
+        )
+        for format in FORMATS
+    )
+    figures = join(
+        [
+            stat(said("shape"), shape_name(dataset.shape, language)),
+            stat(said("rows"), number(dataset.rows)),
+            stat(said("left_out"), number(dataset.rejected_count)),
+            stat(said("size"), size(dataset.bytes)),
+            stat(said("added"), ago(dataset.created_at, language), said("from_file", file=dataset.source)),
+        ]
+    )
+    return html(
+        '<div class="ts-stack"><header class="ts-head"><p><a href="/data">← {}</a></p><h1>{} '
+        '<span class="ts-badge">{}</span></h1><p class="ts-mono ts-muted">sha256 {}</p></header>'
+        '<section class="ts-card"><div class="ts-figures">{}</div>'
+        '<div class="ts-actions">{}{}</div></section></div>',
+        said("all"),
+        dataset.name,
+        said("version_n", n=dataset.version),
+        dataset.sha256[:16],
+        figures,
+        _train_link(dataset, language, "ts-button ts-button-primary"),
+        links,
+    )
+
+
+def position(offset: int, shown: int, rows: int, language: str) -> Markup:
+    text = say(
+        "data.position", language, first=number(offset + 1), last=number(offset + shown), rows=number(rows)
+    )
+    return html('<h2 class="ts-muted" aria-live="polite">{}</h2>', text)
+
+
+def downloads(studio: Studio) -> APIRouter:
+    """``/api/datasets/<id>/<format>``: a dataset as a file."""
+    router = APIRouter()
+
+    @router.get("/api/datasets/{id}/{format}")
+    def download(id: int, format: str, request: Request) -> Response:
+        try:
+            dataset = store.get(studio, id)
+            if format not in exports.FORMATS:
+                raise exports.unknown_format(format)
+            descriptor, name = tempfile.mkstemp(suffix=f".{format}", dir=studio.settings.uploads)
+            os.close(descriptor)
+            try:
+                path = store.export(studio, dataset, Path(name), format)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except StudioError as error:
+            return PlainTextResponse(error.sentence(language_of(request)), status_code=404)
+        return FileResponse(
+            path,
+            filename=f"{dataset.name}-v{dataset.version}.{format}",
+            media_type="application/octet-stream",
+            background=BackgroundTask(path.unlink, missing_ok=True),
+        )
+
+    return router

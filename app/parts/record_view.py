@@ -1,0 +1,140 @@
+"""Records on a page: as they are stored, and as a model sees them, with the tokens that it learns marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts.html import html, join, notice, number, stat
+from studio_core.data import preview
+from studio_core.data.preview import ChatFormat, Segment
+from studio_core.data.shapes import Message, Record, Shape
+
+SHOWN = 2_000
+"""Characters of one text that are shown; the rest is counted."""
+SEGMENT = 20_000
+"""Characters of one stretch of a preview."""
+
+
+def stored(records: Sequence[Record], first: int, language: str) -> Markup:
+    """Records one below the other, numbered from ``first``."""
+    return html(
+        '<ol class="ts-records">{}</ol>',
+        join(_card(record, number_, language) for number_, record in enumerate(records, start=first)),
+    )
+
+
+def _card(record: Record, number_: int, language: str) -> Markup:
+    fields = join(_field(name, value, language) for name, value in record.items() if value is not None)
+    return html(
+        '<li class="ts-record" value="{0}"><span class="ts-record-number">{1}</span><div>{2}</div></li>',
+        number_,
+        number(number_),
+        fields,
+    )
+
+
+def _field(name: str, value: Any, language: str) -> Markup:
+    if isinstance(value, list):
+        body = join(_turn(message, language) for message in value)
+        heading = say(f"data.part_{name}", language) if name in ("chosen", "rejected") else ""
+        mark = html('<div class="ts-side-name">{}</div>', heading) if heading else Markup()
+        return html('<div class="ts-field ts-field-{}">{}{}</div>', name, mark, body)
+    if isinstance(value, bool):
+        text = say("data.label_good" if value else "data.label_bad", language)
+        return html('<div class="ts-field"><span class="ts-badge ts-badge-{}">{}</span></div>',
+                    "good" if value else "bad", text)  # fmt: skip
+    label = Markup() if name == "text" else html('<span class="ts-turn-role">{}</span>', name)
+    return html(
+        '<div class="ts-turn">{}<div class="ts-turn-text">{}</div></div>', label, _cut(value, language)
+    )
+
+
+def _turn(message: Message, language: str) -> Markup:
+    role = message["role"]
+    return html(
+        '<div class="ts-turn ts-turn-{0}"><span class="ts-turn-role">{1}</span>'
+        '<div class="ts-turn-text">{2}</div></div>',
+        role,
+        say(f"data.role_{role}", language),
+        _cut(message["content"], language),
+    )
+
+
+def _cut(value: Any, language: str) -> Markup:
+    text = str(value)
+    if len(text) <= SHOWN:
+        return html("{}", text)
+    more = say("data.more_characters", language, n=number(len(text) - SHOWN))
+    return html('{}… <span class="ts-muted">{}</span>', text[:SHOWN], more)
+
+
+def as_the_model_sees_it(
+    chat: ChatFormat, shape: Shape, record: Record, max_length: int | None, language: str
+) -> Markup:
+    """The record's tokens as text: trained ones marked, cut ones struck out."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"data.{key}", language, **values)
+
+    sequences = preview.tokens(chat, shape, record)
+    parts = preview.segments(chat, shape, record, max_length)
+    limit = max_length or max(len(sequence.ids) for sequence in sequences)
+    learnt = sum(sum(sequence.trained[:limit]) for sequence in sequences)
+    cut = sum(max(0, len(sequence.ids) - limit) for sequence in sequences)
+    figures = [
+        stat(said("tokens"), " / ".join(number(len(sequence.ids)) for sequence in sequences)),
+        stat(said("tokens_trained"), number(learnt)),
+        stat(said("tokens_cut"), number(cut)),
+    ]
+    notes = [notice("info", said("template_standard"))] if chat.standard else []
+    if shape is Shape.CHAT and not chat.has_generation_marks:
+        notes.append(notice("info", said("template_unmarked")))
+    if shape in (Shape.PROMPT_ONLY, Shape.UNPAIRED_PREFERENCE):
+        notes.append(notice("info", said(f"preview_{shape}")))
+    elif learnt == 0:
+        notes.append(notice("warn", said("nothing_trained")))
+    return html(
+        '<div class="ts-preview"><div class="ts-figures">{}</div>{}{}{}</div>',
+        join(figures),
+        join(notes),
+        _legend(said),
+        _blocks(parts, said),
+    )
+
+
+def _legend(said: Any) -> Markup:
+    return html(
+        '<p class="ts-legend"><mark class="ts-trained">{}</mark> <span class="ts-seen">{}</span> '
+        '<del class="ts-cut">{}</del></p>',
+        said("legend_trained"),
+        said("legend_seen"),
+        said("legend_cut"),
+    )
+
+
+def _blocks(parts: Sequence[Segment], said: Any) -> Markup:
+    """The stretches of text; of a pair, each side under its name."""
+    blocks: dict[str, list[Markup]] = {}
+    for segment in parts:
+        blocks.setdefault(segment.part, []).append(_segment(segment))
+    return join(
+        html(
+            '{}<pre class="ts-tokens" tabindex="0">{}</pre>',
+            html('<h3 class="ts-side-name">{}</h3>', said(f"part_{part}")) if part else Markup(),
+            join(stretches),
+        )
+        for part, stretches in blocks.items()
+    )
+
+
+def _segment(segment: Segment) -> Markup:
+    text = segment.text if len(segment.text) <= SEGMENT else f"{segment.text[:SEGMENT]}…"
+    if segment.cut:
+        return html('<del class="ts-cut">{}</del>', text)
+    if segment.trained:
+        return html('<mark class="ts-trained">{}</mark>', text)
+    return html('<span class="ts-seen">{}</span>', text)
