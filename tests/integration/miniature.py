@@ -1,0 +1,103 @@
+"""Runs of a two-layer model on a handful of rows: as real as any, and over in a second."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from studio_core import methods, run_folder
+from studio_core.data.shapes import Message, Shape
+from studio_core.methods.base import validated
+from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from tests.unit.jobs.inference.small_models import save_llama
+
+MARKED = (
+    "{% for message in messages %}<|{{ message['role'] }}|>"
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] }}<|end|>{% endgeneration %}"
+    "{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+DEFAULTS: dict[str, Any] = {"batch_size": 4, "epochs": 2, "precision": "fp32", "learning_rate": 5e-3}
+
+Rows = list[dict[str, Any]]
+
+
+def said(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+def chats(count: int) -> Rows:
+    """Rows of different lengths that are easy to learn."""
+    return [
+        {"messages": [said("user", f"say {'a' * (1 + n % 5)}"), said("assistant", "b" * (1 + n % 7))]}
+        for n in range(count)
+    ]
+
+
+def pairs(count: int) -> Rows:
+    return [
+        {
+            "prompt": [said("user", f"say {'a' * (1 + n % 5)}")],
+            "chosen": [said("assistant", "good" + "!" * (n % 4))],
+            "rejected": [said("assistant", "bad" + "?" * (n % 3))],
+        }
+        for n in range(count)
+    ]
+
+
+def miniature_model(folder: Path) -> ResolvedModel:
+    save_llama(folder, chat_template=MARKED)
+    return ResolvedModel(name=folder.name, path=str(folder), parameters=40_000)
+
+
+def make_run(
+    folder: Path,
+    model: ResolvedModel,
+    rows: Rows,
+    *,
+    method: str = "sft",
+    tuning: str = "full",
+    shape: Shape | None = None,
+    prompts: tuple[str, ...] = ("say a", "say aaa"),
+    resume_from: Path | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Path:
+    """A run's folder with its spec, as the engine hands it to a worker."""
+    folder.mkdir(parents=True)
+    data = folder / "data.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), data)
+    shape = shape or (Shape.PREFERENCE if method == "dpo" else Shape.CHAT)
+    chosen = validated(methods.named(method), "balanced", tuning, 0, {**DEFAULTS, **options})
+    spec = TrainSpec(method=method, tuning=tuning, model=model.name, dataset="rows", seed=seed, device="cpu")
+    run = RunSpec(
+        spec=spec,
+        model=model,
+        dataset=ResolvedDataset(
+            id=1, name="rows", version=1, shape=shape, rows=len(rows), path=str(data), sha256=""
+        ),
+        options=chosen.model_dump(),
+        prompts=list(prompts),
+        resume_from=str(resume_from) if resume_from else None,
+    )
+    (folder / run_folder.SPEC).write_text(run.model_dump_json(), encoding="utf-8")
+    return folder
+
+
+def events(run_dir: Path, type: str | None = None) -> list[dict[str, Any]]:
+    """What the worker reported, all or of one type."""
+    path = run_dir / run_folder.EVENTS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    parsed = [json.loads(line) for line in lines]
+    return [event for event in parsed if type is None or event["type"] == type]
+
+
+def losses(run_dir: Path) -> dict[int, float | None]:
+    """Loss at each step."""
+    reports = events(run_dir, "metrics")
+    return {report["step"]: report["values"]["loss"] for report in reports if "loss" in report["values"]}

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import pytest
+
+from studio_core import methods
+from studio_core.errors import BadInput
+from studio_core.methods import METHODS, base
+from studio_core.methods.base import PRESETS, Method, fields, four_bit_problem, validated
+from studio_core.methods.common import TrainingOptions
+from studio_core.texts import LANGUAGES, catalogue
+
+EVERY = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+SIZES = (2_000_000, 135_000_000, 600_000_000, 1_700_000_000, 8_000_000_000, 32_000_000_000)
+
+
+def options(method: str = "sft", tuning: str = "full", parameters: int = 2_000_000, **changes: Any) -> Any:
+    return validated(METHODS[method], "balanced", tuning, parameters, changes)
+
+
+def refused(method: str = "sft", **changes: Any) -> str:
+    with pytest.raises(BadInput) as caught:
+        options(method, **changes)
+    return caught.value.sentence()
+
+
+@EVERY
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_a_method_shows_has_a_text(method: Method, language: str) -> None:
+    texts = catalogue(language)
+    keys = [method.title_key, method.help_key]
+    for field in fields(method):
+        keys += [field.title_key, field.help_key]
+        keys += [f"methods.unit.{field.unit}"] if field.unit else []
+    for chart in method.charts:
+        keys += [chart.title_key, *(f"methods.metric.{metric}" for metric in chart.metrics)]
+    keys += [f"methods.preset.{preset}{part}" for preset in PRESETS for part in ("", ".help")]
+    keys += [f"methods.tuning.{tuning}{part}" for tuning in method.tunings for part in ("", ".help")]
+    assert [key for key in keys if not texts.get(key)] == []
+
+
+@EVERY
+def test_numbers_have_a_range_around_their_default_and_choices_contain_it(method: Method) -> None:
+    for field in fields(method):
+        if field.kind in ("int", "float"):
+            assert field.minimum is not None and field.maximum is not None, field.name
+            assert field.minimum <= field.default <= field.maximum, field.name
+        elif field.kind == "choice":
+            assert field.default in field.choices, field.name
+        else:
+            assert isinstance(field.default, bool), field.name
+
+
+@EVERY
+def test_languages_quote_the_same_values(method: Method) -> None:
+    def quoted(sentence: str) -> set[str | None]:
+        return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+
+    english, chinese = catalogue("en"), catalogue("zh-CN")
+    for key in english:
+        if key.startswith("methods."):
+            assert quoted(english[key]) == quoted(chinese[key]), key
+
+
+@EVERY
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("parameters", SIZES)
+def test_presets_are_valid_for_every_size_and_tuning(method: Method, preset: str, parameters: int) -> None:
+    for tuning in method.tunings:
+        chosen = validated(method, preset, tuning, parameters)
+        assert isinstance(chosen, TrainingOptions)
+        assert chosen.epochs >= 1
+
+
+def test_lora_learns_faster_and_longer_presets_see_the_data_more_often() -> None:
+    for method in METHODS.values():
+        for parameters in SIZES:
+            full: Any = validated(method, "balanced", "full", parameters)
+            lora: Any = validated(method, "balanced", "lora", parameters)
+            assert lora.learning_rate > full.learning_rate
+            epochs = [validated(method, preset, "full", parameters) for preset in PRESETS]
+            assert [e.epochs for e in epochs] == sorted(e.epochs for e in epochs)  # type: ignore[attr-defined]
+
+
+def test_a_change_overrides_the_preset() -> None:
+    assert (
+        options(epochs=2.5, learning_rate="0.01").model_dump().items()
+        >= {
+            "epochs": 2.5,
+            "learning_rate": 0.01,
+        }.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"learning_rate": 3}, "learning_rate is 3; it must be a number from 1e-08 to 1."),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; it must be a number from 1e-08 to 1."),
+        ({"batch_size": 0}, "batch_size is 0; it must be a number from 1 to 1024."),
+        ({"batch_size": 1.5}, "batch_size is 1.5; it must be a whole number."),
+        ({"epochs": "many"}, "epochs is many; it must be a number."),
+        ({"loss_on": "questions"}, "loss_on is questions; choose one of: answers, everything."),
+    ],
+)
+def test_what_is_refused_is_quoted_with_its_range(changes: dict[str, Any], sentence: str) -> None:
+    assert refused(**changes) == sentence
+
+
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
+    assert refused(lerning_rate=1).startswith("sft has no option lerning_rate. Known: learning_rate, epochs,")
+    assert refused("dpo", precompute_reference="maybe") == (
+        "precompute_reference is maybe; it must be true or false."
+    )
+    with pytest.raises(BadInput, match=r"There is no training method ppo\. Known: sft, dpo\."):
+        methods.named("ppo")
+    with pytest.raises(BadInput, match=r"There is no preset best\. Known: quick, balanced, thorough\."):
+        validated(METHODS["sft"], "best", "full", 0)
+    with pytest.raises(BadInput, match="sft cannot be done with tuning dora"):
+        validated(METHODS["sft"], "quick", "dora", 0)
+
+
+def test_losses_that_need_smoothing_say_so() -> None:
+    assert "needs label_smoothing above 0" in refused("dpo", loss="exo_pair")
+    assert options("dpo", loss="exo_pair", label_smoothing=0.01).label_smoothing == 0.01
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "steps"),
+    [
+        (100, {"batch_size": 16, "epochs": 1}, 7),
+        (100, {"batch_size": 16, "epochs": 3}, 21),
+        (100, {"batch_size": 16, "epochs": 1, "gradient_accumulation": 2}, 4),
+        (100, {"batch_size": 16, "epochs": 0.5}, 4),
+        (100, {"max_steps": 5}, 5),
+        (1, {"batch_size": 16, "epochs": 1, "eval_share": 0.5}, 1),
+        (100, {"batch_size": 10, "epochs": 1, "eval_share": 0.2}, 8),
+    ],
+)
+def test_steps_follow_from_rows_and_batches(rows: int, changes: dict[str, Any], steps: int) -> None:
+    assert options(**changes).total_steps(rows) == steps
+
+
+def test_held_out_rows_are_bounded() -> None:
+    assert options(eval_share=0.5).held_out(1) == 0
+    assert options(eval_share=0.5).held_out(10) == 5
+    assert options(eval_share=0.5).held_out(100_000) == 500
+
+
+def test_checkpoints_are_spread_over_the_run() -> None:
+    assert options().save_every(30) == 20
+    assert options().save_every(1000) == 200
+    assert options(save_steps=7).save_every(1000) == 7
+
+
+def test_four_bit_needs_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base.importlib.util, "find_spec", lambda name: None)
+    problem = four_bit_problem()
+    assert problem is not None and "Choose LoRA instead" in problem.sentence()
