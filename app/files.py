@@ -26,7 +26,7 @@ _YEAR = "public, max-age=31536000, immutable"
 
 @cache
 def asset(name: str) -> str:
-    """Address of a file below ``static/``; it changes with the file, so that browsers may keep it for ever."""
+    """Address of a file below ``static/``; it changes with the file, so browsers may keep it for ever."""
     content = _source(name).read_bytes()
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 from app.cli import cli
@@ -17,7 +17,7 @@ from studio_core.texts import text
 FILE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
 
-def commands(command: click.Command | None = None, path: str = "") -> Iterator[tuple[str, click.Command]]:
+def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every command that can be run, with its full name."""
     command = command or typer.main.get_command(cli)
     children = getattr(command, "commands", {})
@@ -54,17 +54,14 @@ def _commands() -> Iterator[str]:
     yield "## Commands"
     yield ""
     for name, command in commands():
-        yield f"### `python -m app {name}`".replace(" `", "`") if not name else f"### `python -m app {name}`"
+        yield f"### `{' '.join(['python -m app', name]).strip()}`"
         yield ""
         yield (command.help or "").strip()
         yield ""
         for parameter in command.params:
-            spelled = "`, `".join([*parameter.opts, *parameter.secondary_opts])
-            shown = (
-                spelled
-                if isinstance(parameter, click.Option) or spelled.startswith("-")
-                else parameter.make_metavar(click.Context(command))
-            )
+            shown = "`, `".join([*parameter.opts, *parameter.secondary_opts])
+            if parameter.param_type_name == "argument":
+                shown = parameter.metavar or (parameter.name or "").upper()
             yield f"- `{shown}`: {getattr(parameter, 'help', '')}"
         yield ""
 
@@ -87,7 +84,8 @@ def _methods() -> Iterator[str]:
                 else f"{field.minimum} to {field.maximum}"
             )
             help_ = text(field.help_key)
-            yield f"| `{field.name}` | `{field.default}` | {choices or bounds} | {field.unit or ''} | {help_} |"
+            cells = f"`{field.name}`", f"`{field.default}`", choices or bounds, field.unit, help_
+            yield f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from app.cli import chat, data, doctor, jobs, models, serve, train
 from app.cli.output import bound_home
+from studio_core.about import studio_version
 from studio_core.errors import StudioError
 from studio_core.texts import text
 
@@ -40,8 +40,12 @@ def root(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Loopback address to serve the page on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to serve the page on; default 7860.")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     """Serve the page, unless a command is named."""
+    if version:
+        print(studio_version())
+        raise typer.Exit
     bound_home.set(home)
     if context.invoked_subcommand is None:
         serve.serve(host=host, port=port)
@@ -59,12 +63,12 @@ def run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except StudioError as error:
         return _refuse(str(error), error.exit_code)
-    except click.exceptions.Exit as leave:
+    except typer.Exit as leave:
         return leave.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _refuse(text("cli.interrupted"), 130)
-    except click.ClickException as error:
-        return _refuse(error.format_message(), 2)
+    except typer.TyperException as error:
+        return _refuse(text("cli.wrong_call", reason=error.format_message().rstrip(".")), 2)
     except Exception as error:  # The border of the process: log it all, show one sentence.
         logging.getLogger(__name__).debug("command failed", exc_info=True)
         return _refuse(text("cli.unexpected", error=f"{type(error).__name__}: {error}"), 1)

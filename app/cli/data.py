@@ -15,7 +15,7 @@ from studio_core.errors import BadInput
 from studio_core.tables import Dataset
 from studio_core.texts import text
 
-cli = typer.Typer(help="Datasets: bring files in, look at them, take them out.", no_args_is_help=True)
+cli = typer.Typer(help="Datasets: bring files in, look at them, take them out.")
 
 File = Annotated[Path, typer.Argument(help="JSONL, JSON, CSV, TSV or Parquet, gzipped or not.")]
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="NAME, or NAME@VERSION for an older version.")]

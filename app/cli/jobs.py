@@ -15,7 +15,7 @@ from studio_core.states import Stop
 from studio_core.summary import job_summary
 from studio_core.texts import text
 
-cli = typer.Typer(help="Runs: what is queued, running and done.", no_args_is_help=True)
+cli = typer.Typer(help="Runs: what is queued, running and done.")
 
 Id = Annotated[int, typer.Argument(metavar="JOB", help="Number of the job.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show a progress bar until the run ends.")]

@@ -11,7 +11,7 @@ from studio_core.models import registry
 from studio_core.tables import Model
 from studio_core.texts import text
 
-cli = typer.Typer(help="Base models, and the models trained here.", no_args_is_help=True)
+cli = typer.Typer(help="Base models, and the models trained here.")
 
 
 @cli.command("list")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import click
 import pytest
 
 from studio_core.methods import METHODS
@@ -75,7 +74,7 @@ def test_options_are_named_as_they_are_spelled() -> None:
         opt
         for _, command in commands()
         for p in command.params
-        if isinstance(p, click.Option)
+        if p.param_type_name == "option"
         for opt in p.opts
     }
     named = set(
