@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from studio_core.engine_process import LOCK
 from studio_core.studio import Studio, open_studio
@@ -124,7 +124,7 @@ def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, served: Served) -> Iterator[Page]:
-    """A tab. The test fails on an error in its console, in its scripts, or on a request that leaves the machine."""
+    """A tab. The test fails on an error in its console or scripts, or on a request that leaves the machine."""
     tab = context.new_page()
     unclean = watch(tab, served.url)
     yield tab
@@ -145,9 +145,12 @@ def watch(tab: Page, url: str) -> list[str]:
             unclean.append(f"a request to {request.url}")
 
     tab.on("console", on_console)
-    tab.on(
-        "pageerror", lambda error: None if HARMLESS.search(str(error)) else unclean.append(f"script: {error}")
-    )
+
+    def on_error(error: Error) -> None:
+        if not HARMLESS.search(str(error)):
+            unclean.append(f"script: {error}")
+
+    tab.on("pageerror", on_error)
     tab.on("request", on_request)
     return unclean
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -130,4 +129,3 @@ def test_the_page_ends_when_asked_and_the_engine_stays(tmp_path: Path) -> None:
     lock = home / "engine.lock"
     if text := lock.read_text().strip():
         wait_until(lambda: not psutil.pid_exists(json.loads(text)["pid"]), what="the engine ended")
-    assert os.path.exists(home / "studio.db")
