@@ -52,9 +52,11 @@ def test_the_keyboard_alone_reaches_every_page(page: Page) -> None:
         expect(page.locator(f"#nav-{module.NAME}")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"{pages()[-1].PATH}$"))
+    page.locator(".gradio-container main").first.wait_for()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "ts-content"
+    expect(page.locator("#ts-content")).to_be_focused()
+    expect(page.locator("nav.ts-nav [aria-current=page]")).to_have_id("nav-settings")
 
 
 def test_the_language_is_remembered(page: Page, context: BrowserContext) -> None:
