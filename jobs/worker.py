@@ -12,6 +12,7 @@ From the environment: ``TUNESMITH_DEVICE`` (cpu or cuda), ``CUDA_VISIBLE_DEVICES
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import importlib
 import json
@@ -62,7 +63,8 @@ def wait_for_run(warm_dir: Path | None) -> Path:
     """Import everything that a run needs, then read which run it is and log into its folder."""
     importlib.import_module("jobs.training.warmup").prepare()
     if warm_dir is not None:
-        (warm_dir / "ready").touch()
+        with contextlib.suppress(FileNotFoundError):  # A run came already: its supervisor tidied up.
+            (warm_dir / "ready").touch()
     else:
         print("ready", flush=True)
     line = sys.stdin.readline()
