@@ -99,9 +99,11 @@ class LocalLauncher:
 
     def _after_lost(self, supervisor: dict[str, Any]) -> Liveness:
         """A supervisor was killed: what it left behind must be dead before its device is free."""
-        if supervisor["boot_id"] == tree.boot_id() and tree.kill(supervisor["tree"]):
-            return Liveness.UNKNOWN
-        return Liveness.ENDED
+        mark = supervisor["tree"]
+        if supervisor["boot_id"] != tree.boot_id():
+            return Liveness.ENDED
+        # Twice: a process that is just becoming another program shows no mark for an instant.
+        return Liveness.UNKNOWN if tree.kill(mark) or tree.kill(mark) else Liveness.ENDED
 
     def stop(self, run_dir: Path, stop: Stop, grace: float) -> None:
         run_folder.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})

@@ -22,6 +22,7 @@ import json
 import os
 import secrets
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,8 @@ class Supervisor:
     def sweep(self) -> int:
         """Kill what the worker left behind; returns only when none of it lives. How many there were."""
         strays, patience = 0, time.monotonic() + 1.0
+        if not tree.VISIBLE:
+            self.kill()
         while left := len(tree.members(self.mark, os.getpid())):
             if time.monotonic() > patience:  # Until then they may end by themselves.
                 strays = max(strays, left)
@@ -147,8 +150,11 @@ class Supervisor:
 
 
 def wish(run_dir: Path) -> dict[str, Any]:
-    """What the user asked for, if anything."""
-    return run_folder.read_json(run_dir / run_folder.CONTROL) or {}
+    """What the user asked for, if anything. A file that was spoilt by hand must not end a run."""
+    try:
+        return run_folder.read_json(run_dir / run_folder.CONTROL) or {}
+    except ValueError:
+        return {}
 
 
 def run_cold(run_dir: Path, claim: str | None) -> int:
@@ -164,7 +170,7 @@ def run_cold(run_dir: Path, claim: str | None) -> int:
 
 def run_warm(warm_dir: Path) -> int:
     supervisor = Supervisor()
-    warm_lock = run_folder.hold(warm_dir / run_folder.LOCK)
+    run_folder.hold(warm_dir / run_folder.LOCK)
     supervisor.start(warm_dir, "--warm")
     line = _order(supervisor)
     order = json.loads(line) if line else {}
@@ -182,8 +188,7 @@ def run_warm(warm_dir: Path) -> int:
         with contextlib.suppress(BrokenPipeError):  # Then the worker has died, as watch() will tell.
             supervisor.worker.stdin.write(line)
             supervisor.worker.stdin.close()
-    if warm_lock is not None:
-        os.close(warm_lock)
+    shutil.rmtree(warm_dir, ignore_errors=True)
     supervisor.watch(run_dir)
     return 0
 

@@ -21,6 +21,8 @@ MARK = "TUNESMITH_TREE"
 
 _PROC = Path("/proc")
 _LINUX = sys.platform.startswith("linux")
+VISIBLE = _LINUX and _PROC.is_dir()
+"""Whether the processes of a tree can be listed; otherwise only the worker's group can be killed."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None) if _LINUX else None
@@ -46,7 +48,7 @@ def boot_id() -> str:
 
 def start_ticks(pid: int) -> int:
     """When a process started, in clock ticks since boot: with the pid it names one process for good."""
-    return int(_stat(pid)[19]) if _PROC.is_dir() else 0
+    return int(_stat(pid)[19]) if VISIBLE else 0
 
 
 def oom_kills() -> int:
@@ -61,7 +63,7 @@ def members(mark: str, root: int | None = None) -> set[int]:
     parents: dict[int, int] = {}
     marked: set[int] = set()
     sought = f"{MARK}={mark}".encode()
-    for entry in _PROC.iterdir() if _LINUX else ():
+    for entry in _PROC.iterdir() if VISIBLE else ():
         if not entry.name.isdigit():
             continue
         pid = int(entry.name)

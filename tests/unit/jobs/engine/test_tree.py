@@ -10,7 +10,7 @@ import pytest
 from jobs.engine import tree
 from tests.conftest import wait_until
 
-SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 
 
 @pytest.fixture
@@ -18,8 +18,10 @@ def marked() -> Iterator[subprocess.Popen[bytes]]:
     """A process with the mark ``test-mark`` that has a child in a session of its own."""
     code = f"import subprocess; subprocess.run({SLEEPER!r}, start_new_session=True)"
     env = {**os.environ, tree.MARK: "test-mark"}
-    with subprocess.Popen([sys.executable, "-c", code], env=env, start_new_session=True) as process:
-        wait_until(lambda: len(tree.members("test-mark")) == 2, what="both are there")
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=env, start_new_session=True, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"up\n"
         yield process
         tree.kill("test-mark")
 
