@@ -114,7 +114,7 @@ def load(**given: Any) -> Settings:
         raise BadInput(
             "setting_invalid", name=first["loc"][0], value=first["input"], reason=first["msg"]
         ) from error
-    for folder in ("datasets", "runs", "models", "uploads", "logs"):
+    for folder in ("", "datasets", "runs", "models", "uploads", "logs"):
         try:
             (settings.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:

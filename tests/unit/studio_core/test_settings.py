@@ -22,7 +22,7 @@ def test_the_environment_is_read_and_what_is_given_wins(
 
 def test_the_data_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     loaded = settings.load(home=tmp_path / "home")
-    for folder in (loaded.datasets, loaded.runs, loaded.models, loaded.uploads, loaded.logs):
+    for folder in (loaded.home, loaded.datasets, loaded.runs, loaded.models, loaded.uploads, loaded.logs):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
