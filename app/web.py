@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 
 import gradio as gr
 from fastapi import FastAPI
@@ -18,7 +17,7 @@ from app import document, status
 from app.files import StudioFiles
 from app.guard import Guard
 from app.i18n import translations
-from app.pages import pages
+from app.pages import PAGES
 from app.theme import theme
 from studio_core.studio import Studio
 
@@ -26,29 +25,28 @@ from studio_core.studio import Studio
 def create_app(studio: Studio) -> FastAPI:
     """The whole web application for one studio."""
     os.environ["GRADIO_TEMP_DIR"] = str(studio.settings.uploads)
-    found = pages()
-    document.install([(page.NAME, page.PATH) for page in found])
+    document.install([(page.NAME, page.PATH) for page in PAGES])
 
     api = FastAPI(title="Tunesmith", docs_url=None, redoc_url=None, openapi_url=None)
     api.mount("/static", StudioFiles())
     api.include_router(status.routes(studio))
-    for page in found:
+    for page in PAGES:
         if hasattr(page, "routes"):
             api.include_router(page.routes(studio))
     # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
     api.add_middleware(CORSMiddleware, allow_origins=[])
-    api.add_middleware(Guard, settings=studio.settings, pages=[page.PATH for page in found])
+    api.add_middleware(Guard, settings=studio.settings, pages=[page.PATH for page in PAGES])
     # Gradio makes itself an event loop for each lock, and never closes it, unless one is running.
-    return asyncio.run(_mounted(api, studio, found))
+    return asyncio.run(_mounted(api, studio))
 
 
-async def _mounted(api: FastAPI, studio: Studio, found: Sequence[ModuleType]) -> FastAPI:
+async def _mounted(api: FastAPI, studio: Studio) -> FastAPI:
     with warnings.catch_warnings():
         # Said of any application with several pages, also when it was not asked for.
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
         return gr.mount_gradio_app(
             api,
-            draw(studio, found),
+            draw(studio),
             path="/",
             theme=theme(),
             i18n=translations(),
@@ -63,12 +61,12 @@ async def _mounted(api: FastAPI, studio: Studio, found: Sequence[ModuleType]) ->
         )
 
 
-def draw(studio: Studio, found: Sequence[ModuleType]) -> gr.Blocks:
+def draw(studio: Studio) -> gr.Blocks:
     """All pages as one ``Blocks``: the first is its own, the others are its routes."""
     with _without_apps():
         with gr.Blocks(analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True) as demo:
-            found[0].build(studio)
-        for page in found[1:]:
+            PAGES[0].build(studio)
+        for page in PAGES[1:]:
             with demo.route(page.NAME, page.PATH, show_in_navbar=False):
                 page.build(studio)
     demo.queue(max_size=100, default_concurrency_limit=4, api_open=False)

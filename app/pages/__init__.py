@@ -10,19 +10,8 @@ A page that needs plain HTTP (streaming, downloads) also has
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 
-NAMES = ("home", "data", "train", "runs", "chat", "models", "settings")
+from app.pages import chat, data, home, models, runs, settings, train
 
-
-def pages() -> list[ModuleType]:
-    found = []
-    for name in NAMES:
-        if find_spec(f"app.pages.{name}"):
-            try:
-                found.append(import_module(f"app.pages.{name}"))
-            except ImportError as error:
-                print(f"page {name} is left out: {error}")
-    return found
+PAGES: tuple[ModuleType, ...] = (home, data, train, runs, chat, models, settings)

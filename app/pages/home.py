@@ -55,18 +55,15 @@ def page(state: Overview, box: Machine, language: str) -> Markup:
 
 def _loop(state: Overview, said: Any) -> Markup:
     """The five steps, each with what it holds now."""
-    running = said("running", n=state.running) if state.running else said("done", n=state.succeeded)
+    done = _counted(said, "done", state.succeeded)
+    watched = said("running", n=state.running) if state.running else done
+    datasets = _counted(said, "datasets", state.datasets, rows=number(state.rows))
     steps = [
-        (
-            "data",
-            "/data",
-            said("datasets", n=number(state.datasets), rows=number(state.rows)),
-            state.datasets,
-        ),
-        ("train", "/train", said("trained", n=number(state.trained)), state.trained),
-        ("watch", "/runs", running, state.runs),
-        ("chat", "/chat", said("chats", n=number(state.chats)), state.chats),
-        ("vote", "/chat", said("votes", n=number(state.votes)), state.votes),
+        ("data", "/data", datasets, state.datasets),
+        ("train", "/train", _counted(said, "trained", state.trained), state.trained),
+        ("watch", "/runs", watched, state.runs),
+        ("chat", "/chat", _counted(said, "chats", state.chats), state.chats),
+        ("vote", "/chat", _counted(said, "votes", state.votes), state.votes),
     ]
     items = [
         html(
@@ -81,6 +78,11 @@ def _loop(state: Overview, said: Any) -> Markup:
         for name, path, now, reached in steps
     ]
     return html('<ol class="ts-loop" aria-label="{}">{}</ol>', said("loop"), join(items))
+
+
+def _counted(said: Any, key: str, n: int, **more: Any) -> str:
+    """A count with its noun, which English bends."""
+    return str(said(f"{key}_one", **more) if n == 1 else said(key, n=number(n), **more))
 
 
 def _trials(said: Any) -> Markup:

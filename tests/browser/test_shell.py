@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from app.pages import pages
+from app.pages import PAGES
 from studio_core.texts import text
 from tests.browser.conftest import Served, choose, screenshot, visit
 
@@ -20,7 +20,7 @@ def test_every_page_opens_in_every_look(
 ) -> None:
     choose(context, served.url, language=language, theme=theme)
     page.set_viewport_size({"width": width, "height": 860})
-    for module in pages():
+    for module in PAGES:
         visit(page, module.PATH)
         expect(page).to_have_title(f"{text(f'shell.nav_{module.NAME}', language)} · Tunesmith")
         expect(page.locator("html")).to_have_attribute("lang", language)
@@ -47,11 +47,11 @@ def test_the_keyboard_alone_reaches_every_page(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.locator(".ts-skip")).to_be_focused()
     page.keyboard.press("Tab")  # The brand.
-    for module in pages():
+    for module in PAGES:
         page.keyboard.press("Tab")
         expect(page.locator(f"#nav-{module.NAME}")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"{pages()[-1].PATH}$"))
+    expect(page).to_have_url(re.compile(f"{PAGES[-1].PATH}$"))
     page.locator(".gradio-container main").first.wait_for()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from gradio import component_meta
 
 from app.document import gradio_entry
-from app.pages import pages
+from app.pages import PAGES
 from app.web import create_app
 from studio_core import queue
 from studio_core.settings import Settings
@@ -59,7 +59,7 @@ def test_status_counts_trainings_in_the_readers_language(client: TestClient, stu
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_every_page_is_our_own_document(client: TestClient, language: str) -> None:
     client.cookies.set("lang", language)
-    for page in pages():
+    for page in PAGES:
         document = client.get(page.PATH).text
         label = text(f"shell.nav_{page.NAME}", language)
         assert f'<html lang="{language}"' in document
