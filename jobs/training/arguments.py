@@ -47,9 +47,7 @@ def arguments(
         "bf16": machine.precision == "bf16",
         "tf32": True if machine.on_gpu else None,
         "dataloader_pin_memory": machine.on_gpu,
-        # Rows of like length go together: no time is spent on padding.
-        "train_sampling_strategy": "group_by_length",
-        "remove_unused_columns": False,  # The collators pass over "length", which the sampler needs.
+        "remove_unused_columns": False,  # The collators pass over "length", which our sampler needs.
         "report_to": "none",
         "disable_tqdm": True,
     }

@@ -20,6 +20,7 @@ from jobs.training.answers import answers
 from jobs.training.arguments import arguments, resolved
 from jobs.training.data import for_dpo
 from jobs.training.fast_head import fast_head
+from jobs.training.grouping import GroupedByLength
 from jobs.training.loading import load_model, load_tokenizer, machine_for, needs_checkpointing, new_adapter
 from jobs.training.reporting import Reporting, StopRequest
 from studio_core.methods.dpo import DPOOptions
@@ -27,8 +28,8 @@ from studio_core.run_folder import SPEC, EventWriter
 from studio_core.spec import RunSpec
 
 
-class TokenisedDPOTrainer(DPOTrainer):  # type: ignore[misc]
-    """Takes datasets that are token columns already, as ``SFTTrainer`` does by a setting."""
+class GroupedDPOTrainer(GroupedByLength, DPOTrainer):  # type: ignore[misc]
+    """TRL's trainer, with rows of like length in one batch, on datasets that are tokens already."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
@@ -56,7 +57,7 @@ def main(run_dir: Path) -> None:
     data = for_dpo(run, options, tokenizer)
     settings = arguments(run_dir, run, options, machine, data)
     with fast_head(DPOTrainer):
-        trainer = TokenisedDPOTrainer(
+        trainer = GroupedDPOTrainer(
             model=model,
             ref_model=reference,
             args=DPOConfig(

@@ -17,11 +17,16 @@ from jobs.training.answers import answers
 from jobs.training.arguments import arguments, resolved
 from jobs.training.data import for_sft
 from jobs.training.fast_head import fast_head
+from jobs.training.grouping import GroupedByLength
 from jobs.training.loading import load_model, load_tokenizer, machine_for, needs_checkpointing, new_adapter
 from jobs.training.reporting import Reporting, StopRequest
 from studio_core.methods.sft import SFTOptions
 from studio_core.run_folder import SPEC, EventWriter
 from studio_core.spec import RunSpec
+
+
+class GroupedSFTTrainer(GroupedByLength, SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer, with rows of like length in one batch."""
 
 
 def main(run_dir: Path) -> None:
@@ -44,12 +49,11 @@ def main(run_dir: Path) -> None:
     # Packed rows need an attention that keeps them apart without a mask of all against all.
     packing = options.packing == "auto" and model.config._attn_implementation == "flash_attention_2"
     if packing:
-        settings["train_sampling_strategy"] = "random"
         data.train = pack_dataset(
             data.train.select_columns(["input_ids", "labels"]).shuffle(seed=run.spec.seed), options.max_length
         )
     with fast_head(SFTTrainer):
-        trainer = SFTTrainer(
+        trainer = GroupedSFTTrainer(
             model=model,
             args=SFTConfig(
                 **settings,

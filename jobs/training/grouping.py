@@ -1,0 +1,60 @@
+"""The order in which rows are seen: rows of like length in one batch, batches in random order.
+
+Little is padded, so little is computed in vain. Unlike the sampler of transformers, the order
+depends on seed and epoch only, so that a resumed run sees exactly the rows that an unbroken one
+would; and batches are shuffled once they are made, so that lengths do not fall in long waves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+
+_BATCHES_COMPARED = 50
+"""Rows are sorted within this many batches, so that batches still differ from epoch to epoch."""
+
+
+class LikeLengths(Sampler[int]):
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths, self._batch_size, self._seed = list(lengths), batch_size, seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer at the start of each epoch, also of one that is resumed."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        random = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+        rows: list[int] = torch.randperm(len(self._lengths), generator=random).tolist()
+        block = self._batch_size * min(_BATCHES_COMPARED, max(1, len(rows) // (4 * self._batch_size)))
+        batches = []
+        for start in range(0, len(rows), block):
+            alike = sorted(rows[start : start + block], key=self._lengths.__getitem__, reverse=True)
+            batches += [alike[i : i + self._batch_size] for i in range(0, len(alike), self._batch_size)]
+        # Only the last batch of an epoch may be short, or the trainer would count one batch more.
+        short = [batch for batch in batches if len(batch) < self._batch_size]
+        full = [batch for batch in batches if len(batch) == self._batch_size]
+        order: list[int] = torch.randperm(len(full), generator=random).tolist()
+        for place in order:
+            yield from full[place]
+        for batch in short:
+            yield from batch
+
+
+class GroupedByLength:
+    """Of a trainer: takes the rows in that order, if their lengths are known."""
+
+    args: Any
+    train_dataset: Any
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        if "length" not in rows.column_names:
+            return super()._get_train_sampler(rows)  # type: ignore[misc]
+        return LikeLengths(rows["length"], self.args.per_device_train_batch_size, self.args.seed)

@@ -1,0 +1,242 @@
+"""Every method and tuning trains a miniature model, and what comes out is whole. In this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from jobs.training import dpo, sft
+from studio_core import run_folder
+from studio_core.data.shapes import Shape
+from studio_core.errors import BadInput
+from studio_core.settings import bundled_folder
+from studio_core.spec import ResolvedModel
+from tests.integration.miniature import Rows, chats, events, losses, make_run, miniature_model, pairs, said
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
+
+DEMO = ResolvedModel(name="tiny-base", path=str(bundled_folder() / "models" / "tiny-base"))
+MAINS = {"sft": sft.main, "dpo": dpo.main}
+ROWS = {"sft": chats(24), "dpo": pairs(24)}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
+    return miniature_model(tmp_path_factory.mktemp("models") / "miniature")
+
+
+def trained(folder: Path, model: ResolvedModel, method: str = "sft", **given: Any) -> Path:
+    rows: Rows = given.pop("rows", ROWS[method])
+    run_dir = make_run(folder, model, rows, method=method, **given)
+    MAINS[method](run_dir)
+    return run_dir
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    merged: dict[str, torch.Tensor] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        merged |= load_file(file)
+    return merged
+
+
+def result(run_dir: Path) -> dict[str, Any]:
+    return events(run_dir, "result")[-1]
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize("tuning", ["full", "lora", "qlora"])
+def test_it_learns_and_leaves_a_model_that_loads(
+    tmp_path: Path, model: ResolvedModel, method: str, tuning: str
+) -> None:
+    if tuning == "qlora":  # 4-bit blocks are 64 wide: wider than the miniature.
+        model = DEMO
+    run_dir = trained(tmp_path / "run", model, method, tuning=tuning, epochs=4, eval_share=0.2)
+
+    assert [event["phase"] for event in events(run_dir, "phase")] == [
+        "loading", "preparing", "training", "saving",
+    ]  # fmt: skip
+    told = losses(run_dir)
+    assert told[max(told)] < told[1]  # type: ignore[operator]
+    last = events(run_dir, "metrics")[-2]
+    assert {"loss", "grad_norm", "learning_rate", "tokens_per_second", "seconds_left"} <= last[
+        "values"
+    ].keys()
+    assert any("eval_loss" in event["values"] for event in events(run_dir, "metrics"))
+    if method == "dpo":
+        assert {"rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"} <= last[
+            "values"
+        ].keys()
+
+    samples = events(run_dir, "sample")
+    assert {event["when"] for event in samples} == {"before", "during", "after"}
+    assert [event["index"] for event in samples if event["when"] == "after"] == [0, 1]
+
+    [config] = events(run_dir, "config")
+    assert config["values"]["precision"] == "fp32" and config["values"]["rows_held_out"] == 5
+    done = result(run_dir)
+    assert done["state"] == "succeeded" and done["step"] == done["total_steps"] == max(told)
+    assert done["peak_memory"] > 0
+
+    folder = Path(done["model"])
+    assert done["kind"] == ("full" if tuning == "full" else "adapter")
+    assert not list(run_dir.glob(".*partial*")) and not list(folder.rglob("*.bin"))
+    base = AutoModelForCausalLM.from_pretrained(model.path if tuning != "full" else folder)
+    if tuning != "full":
+        assert sorted(p.name for p in folder.iterdir() if p.is_dir()) == []  # No reference adapter.
+        base = PeftModel.from_pretrained(base, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer.apply_chat_template(
+        [said("user", "say a")], return_tensors="pt", add_generation_prompt=True
+    )
+    assert torch.isfinite(base(**ids).logits).all()
+
+
+def test_the_loss_is_on_answers_only_unless_asked_otherwise(tmp_path: Path, model: ResolvedModel) -> None:
+    answers = trained(tmp_path / "answers", model, max_steps=1)
+    everything = trained(tmp_path / "everything", model, max_steps=1, loss_on="everything")
+    assert losses(answers)[1] != losses(everything)[1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        (Shape.TEXT, [{"text": "once upon a time"}] * 8),
+        (
+            Shape.PROMPT_COMPLETION,
+            [{"prompt": [said("user", "hi")], "completion": [said("assistant", "yo")]}] * 8,
+        ),
+    ],
+)
+def test_other_shapes_train_too(tmp_path: Path, model: ResolvedModel, shape: Shape, rows: Rows) -> None:
+    run_dir = trained(tmp_path / "run", model, rows=rows, shape=shape, max_steps=4)
+    assert losses(run_dir)[4] < losses(run_dir)[1]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_an_adapter_is_continued(tmp_path: Path, model: ResolvedModel, method: str) -> None:
+    first = trained(tmp_path / "first", model, "sft", tuning="lora", epochs=1, lora_rank=4)
+    adapted = model.model_copy(update={"adapter": result(first)["model"]})
+    before = weights(Path(result(first)["model"]))
+
+    run_dir = trained(tmp_path / "run", adapted, method, tuning="lora", epochs=1)
+    after = weights(Path(result(run_dir)["model"]))
+    assert before.keys() == after.keys()  # Same rank, same layers.
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert events(first, "sample")[-1]["answer"] == events(run_dir, "sample")[1]["answer"]
+    assert weights(Path(result(first)["model"])).keys() == before.keys()  # The first one is as it was.
+    assert all(torch.equal(before[n], w) for n, w in weights(Path(result(first)["model"])).items())
+    if method == "dpo":
+        # The reference is the adapter as it was, so the first step's margin is zero.
+        assert events(run_dir, "metrics")[0]["values"]["rewards/margins"] == pytest.approx(0, abs=1e-4)
+
+
+def test_full_tuning_of_an_adapter_merges_it_first(tmp_path: Path, model: ResolvedModel) -> None:
+    first = trained(tmp_path / "first", model, tuning="lora", epochs=2)
+    adapted = model.model_copy(update={"adapter": result(first)["model"]})
+    run_dir = trained(tmp_path / "run", adapted, "dpo", tuning="full", epochs=1)
+    assert result(run_dir)["kind"] == "full"
+    assert events(first, "sample")[-1]["answer"] == events(run_dir, "sample")[1]["answer"]
+
+
+@pytest.mark.parametrize(("method", "tuning"), [("sft", "full"), ("sft", "lora"), ("dpo", "lora")])
+def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
+    tmp_path: Path, model: ResolvedModel, method: str, tuning: str
+) -> None:
+    given = {"tuning": tuning, "epochs": 3, "save_steps": 7, "lora_dropout": 0.1}
+    whole = trained(tmp_path / "whole", model, method, **given)
+    kept = [checkpoint.step for checkpoint in run_folder.checkpoints(whole)]
+    assert kept == [14, 18]
+
+    resumed = trained(
+        tmp_path / "resumed", model, method, resume_from=whole / "checkpoints" / "checkpoint-14", **given
+    )
+    assert losses(resumed) == {step: loss for step, loss in losses(whole).items() if step > 14}
+    one, other = weights(whole / "model"), weights(resumed / "model")
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_torn_checkpoint_is_not_offered_and_not_taken(tmp_path: Path, model: ResolvedModel) -> None:
+    run_dir = trained(tmp_path / "run", model, epochs=3, save_steps=7)
+    torn = run_dir / "checkpoints" / "checkpoint-18"
+    (torn / "model.safetensors").write_bytes((torn / "model.safetensors").read_bytes()[:-1])
+    newest = run_folder.newest_complete(run_dir)
+    assert newest is not None and newest.step == 14
+    again = make_run(tmp_path / "again", model, ROWS["sft"], epochs=3, resume_from=torn)
+    with pytest.raises(BadInput, match=r"model\.safetensors is missing or cut off"):
+        sft.main(again)
+    assert not (again / "model").exists()
+
+
+def test_rows_that_the_limit_cuts_are_counted_and_told(tmp_path: Path, model: ResolvedModel) -> None:
+    rows = chats(6)
+    rows.append({"messages": [said("user", "q"), said("assistant", "x" * 100)]})  # Cut.
+    rows.append({"messages": [said("user", "q" * 100), said("assistant", "x")]})  # Nothing left.
+    run_dir = trained(tmp_path / "run", model, rows=rows, max_length=32, max_steps=1)
+    told = {event["key"]: event["values"] for event in events(run_dir, "notice")}
+    assert told["methods.notice.rows_cut"] == {"rows": 2, "limit": 32}
+    assert told["methods.notice.rows_dropped"] == {"rows": 1, "limit": 32}
+    assert events(run_dir, "config")[0]["values"]["rows"] == 7
+
+
+def test_data_with_nothing_to_learn_is_refused(tmp_path: Path, model: ResolvedModel) -> None:
+    rows = [{"messages": [said("user", "q" * 100), said("assistant", "x")]}]
+    run_dir = make_run(tmp_path / "run", model, rows, max_length=32)
+    with pytest.raises(BadInput, match="No row of rows has anything to learn from within 32 tokens"):
+        sft.main(run_dir)
+
+
+def test_a_loss_that_is_no_number_is_null_and_told_once(tmp_path: Path, model: ResolvedModel) -> None:
+    broken = tmp_path / "broken"
+    base = AutoModelForCausalLM.from_pretrained(model.path)
+    base.model.norm.weight.data[0] = float("nan")
+    base.save_pretrained(broken)
+    AutoTokenizer.from_pretrained(model.path).save_pretrained(broken)
+    nan = ResolvedModel(name="broken", path=str(broken))
+    run_dir = trained(tmp_path / "nan", nan, max_steps=3)
+    assert list(losses(run_dir).values()) == [None, None, None]
+    assert [event["key"] for event in events(run_dir, "notice")] == ["methods.notice.not_finite"]
+
+
+def test_pickled_weights_are_refused(tmp_path: Path, model: ResolvedModel) -> None:
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    for file in Path(model.path).iterdir():
+        if file.suffix != ".safetensors":
+            (folder / file.name).write_bytes(file.read_bytes())
+    torch.save({}, folder / "pytorch_model.bin")
+    run_dir = make_run(tmp_path / "run", ResolvedModel(name="pickled", path=str(folder)), chats(4))
+    with pytest.raises(BadInput, match="Pickled weights can run code"):
+        sft.main(run_dir)
+
+
+def test_a_tokenizer_without_template_gets_the_standard_one(tmp_path: Path, model: ResolvedModel) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model.path)
+    template, tokenizer.chat_template = tokenizer.chat_template, None
+    bare = tmp_path / "bare"
+    AutoModelForCausalLM.from_pretrained(model.path).save_pretrained(bare)
+    tokenizer.save_pretrained(bare)
+    (bare / "chat_template.jinja").unlink(missing_ok=True)
+    unnamed = ResolvedModel(name="bare", path=str(bare), chat_template=template)
+    run_dir = trained(tmp_path / "run", unnamed, max_steps=2)
+    assert AutoTokenizer.from_pretrained(run_dir / "model").chat_template == template
+
+
+def test_the_adapter_names_no_reference_and_the_spec_stays_as_it_was(
+    tmp_path: Path, model: ResolvedModel
+) -> None:
+    run_dir = make_run(
+        tmp_path / "run", model, chats(8), tuning="lora", max_steps=1, lora_targets="attention"
+    )
+    spec = (run_dir / run_folder.SPEC).read_bytes()
+    sft.main(run_dir)
+    config = json.loads((run_dir / "model" / "adapter_config.json").read_text())
+    assert sorted(config["target_modules"]) == ["k_proj", "o_proj", "q_proj", "v_proj"]
+    assert (run_dir / run_folder.SPEC).read_bytes() == spec
