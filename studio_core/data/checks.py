@@ -40,21 +40,20 @@ class _Reader:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self.fill = mapping.fill
+        self.columns = mapping.columns
+        self.has = mapping.columns.keys() | mapping.constants.keys()
 
     def name(self, part: str) -> str:
-        return self.mapping.columns.get(part, part)
-
-    def has(self, part: str) -> bool:
-        return part in self.mapping.columns or part in self.mapping.constants
+        return self.columns.get(part, part)
 
     def value(self, row: Row, part: str, *, needed: bool = True) -> Any:
-        column = self.mapping.columns.get(part)
+        column = self.columns.get(part)
         if column is None:
             return self.mapping.constants.get(part)
         if column not in row and needed:
             raise Rejected("column_missing", column=column)
         value = row.get(column)
-        return self.mapping.constants.get(part) if value in (None, "") else value
+        return value if value or value is False else self.mapping.constants.get(part, value)
 
     def text(self, row: Row, part: str, *, needed: bool = True) -> str:
         text = plain_text(self.value(row, part, needed=needed), self.name(part))
@@ -69,13 +68,13 @@ class _Reader:
 
     def with_system(self, row: Row, messages: list[Message]) -> list[Message]:
         """The conversation, opened by what the columns for system prompt and tools say."""
-        if self.has("system"):
+        if "system" in self.has:
             text = self.text(row, "system", needed=False)
             # One that is meant for all rows gives way to one that the conversation brings.
             brought = bool(messages) and messages[0]["role"] == "system"
             if not (brought and text == filled(self.mapping.constants.get("system", ""), self.fill)):
                 messages = with_system(messages, text)
-        if self.has("tools"):
+        if "tools" in self.has:
             tools = tools_prompt(self.value(row, "tools", needed=False), self.name("tools"))
             messages = with_system(messages, tools)
         return messages
@@ -91,11 +90,11 @@ def _text(read: _Reader, row: Row) -> Record:
 def _prompt(read: _Reader, row: Row) -> list[Message]:
     """The prompt with what belongs before it: system prompt, earlier turns, further input."""
     prompt = read.turns(row, "prompt", "user")
-    if read.has("input") and prompt:
+    if "input" in read.has and prompt:
         extra = read.text(row, "input", needed=False)
         if extra.strip():
             prompt[-1]["content"] += f"\n{extra}"
-    if read.has("history"):
+    if "history" in read.has:
         prompt = _history(read.value(row, "history", needed=False), read.name("history")) + prompt
     return _checked_prompt(read.with_system(row, prompt), read.name("prompt"))
 
@@ -168,7 +167,7 @@ def _preference(read: _Reader, row: Row) -> Record:
         if not shared:
             raise Rejected("nothing_shared", chosen=read.name("chosen"), rejected=read.name("rejected"))
         prompt, chosen, rejected = shared, chosen[len(shared) :], rejected[len(shared) :]
-    elif not read.has("prompt"):
+    elif "prompt" not in read.has:
         raise Rejected("no_prompt", chosen=read.name("chosen"))
     else:
         prompt = read.turns(row, "prompt", "user")
@@ -186,7 +185,7 @@ def _unpaired(read: _Reader, row: Row) -> Record:
         if known is None:
             raise Rejected("label_not_bool", column=read.name("label"), value=str(label)[:60])
         label = known
-    if read.has("messages"):
+    if "messages" in read.has:
         messages = _conversation(read, row)
         prompt = _checked_prompt(messages[:-1], read.name("messages"))
         return {"prompt": prompt, "completion": messages[-1:], "label": label}

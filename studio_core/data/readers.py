@@ -140,35 +140,34 @@ def _jsonl_rows(stream: IO[bytes], file: File) -> Rows:
                 return
             raise sniffing.wrong_encoding(line, error.start, offset + error.start, file.source) from error
         offset += len(line)
-        yield from _json_line(number, text, decode, file)
+        row = _json_line(number, text, decode, file)
+        if row is not None:
+            yield number, row
 
 
 def _jsonl_text_rows(text: IO[str], file: File) -> Rows:
     decode = sniffing.strict_json().decode
     # The BOM was taken by the decoder; lines end in \n only, as other separators may stand in strings.
     for number, line in enumerate(iter(lambda: text.readline(MAX_LINE), ""), start=1):
-        yield from _json_line(number, line, decode, file)
+        row = _json_line(number, line, decode, file)
+        if row is not None:
+            yield number, row
 
 
-def _json_line(number: int, line: str, decode: Any, file: File) -> Rows:
+def _json_line(number: int, line: str, decode: Any, file: File) -> Any:
+    """The row in a line, or ``Rejected``; None if the line is blank."""
     if len(line) >= MAX_LINE:
         raise BadInput("data.line_too_long", file=file.source, row=number, limit=MAX_LINE >> 20)
     try:
-        row = decode(line)
+        return as_row(decode(line))
     except (ValueError, RecursionError) as error:
         if line.isspace():
-            return
+            return None
         reason = getattr(error, "msg", str(error))
         at_end = "Unterminated" in reason or getattr(error, "pos", 0) >= len(line.rstrip())
-        torn = at_end and not line.endswith("\n")
-        yield (
-            number,
-            Rejected("line_torn")
-            if torn
-            else Rejected("json", reason=reason, column=getattr(error, "colno", 1)),
-        )
-        return
-    yield number, as_row(row)
+        if at_end and not line.endswith("\n"):
+            return Rejected("line_torn")
+        return Rejected("json", reason=reason, column=getattr(error, "colno", 1))
 
 
 def as_row(value: Any) -> Any:

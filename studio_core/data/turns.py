@@ -87,7 +87,7 @@ def _turns_in_string(value: str, role: str, column: str) -> list[Message]:
     if start in ("[{", '{"') and value.rstrip()[-1:] in "]}":
         try:
             inner = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             inner = None
         if _looks_like_turns(inner):
             return turns(inner, role, column)
@@ -98,7 +98,7 @@ def _turns_in_string(value: str, role: str, column: str) -> list[Message]:
             for who, said in zip(parts[::2], parts[1::2], strict=True)
         ]
     text = plain_text(value, column)
-    return [{"role": role, "content": text}] if text.strip() else []
+    return [{"role": role, "content": text}] if text and not text.isspace() else []
 
 
 def _looks_like_turns(value: Any) -> bool:
@@ -153,7 +153,7 @@ def _openai_calls(calls: Any, column: str, place: int) -> list[str]:
         if isinstance(arguments, str):
             try:
                 arguments = json.loads(arguments)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise Rejected("tool_call_unclear", column=column, turn=place) from error
         written.append(
             tool_call(json.dumps({"name": function["name"], "arguments": arguments}, ensure_ascii=False))
@@ -166,7 +166,7 @@ def tools_prompt(value: Any, column: str) -> str:
     if isinstance(value, str) and value.strip():
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Rejected("tools_not_json", column=column) from error
     if not value:
         return ""
@@ -208,7 +208,7 @@ def check_turns(messages: list[Message], column: str, first: str = "user") -> No
         role = message["role"]
         if role not in expected:
             raise Rejected("turn_order", column=column, turn=place, role=role, expected=" / ".join(expected))
-        if not message["content"].strip() and role != "tool":
+        if (not message["content"] or message["content"].isspace()) and role != "tool":
             raise Rejected(
                 "empty_answer" if role == "assistant" else "empty_turn", column=column, turn=place, role=role
             )

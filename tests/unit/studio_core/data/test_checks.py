@@ -203,6 +203,12 @@ def test_what_cannot_be_used_says_why(mapping: Mapping, row: Any, sentence: str)
     assert reason(row, mapping) == sentence
 
 
+@pytest.mark.parametrize("start", ["[{", '{"a":'])
+def test_a_cell_nested_without_end_is_text(start: str) -> None:
+    cell = start * 50_000 + "}]"
+    assert converter(SFT)({"p": cell, "c": "a"})["prompt"] == [user(cell)]
+
+
 def test_placeholders_are_filled_in_everywhere() -> None:
     mapping = Mapping(
         shape=Shape.CHAT,
