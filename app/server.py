@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from studio_core.engine_process import keep_engine
 from studio_core.errors import BadInput
 from studio_core.studio import Studio
 from studio_core.texts import text
@@ -46,6 +47,7 @@ def serve(studio: Studio, host: str, port: int, open_browser: bool = False) -> N
     )
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     threading.Thread(target=prepare, args=(studio,), name="prepare", daemon=True).start()
+    threading.Thread(target=keep_engine, args=(studio, threading.Event()), daemon=True).start()
     print(text("shell.serving", address=address, home=studio.settings.home), flush=True)
     if open_browser:
         webbrowser.open(address)

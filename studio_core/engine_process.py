@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from studio_core.tables import Job
 
 LOCK = "engine.lock"
 """In the data folder; held by the engine as long as it lives. Inside: ``{"pid", "host", "since"}``."""
+
+log = logging.getLogger("tunesmith.engine_process")
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 15.0
@@ -32,9 +36,9 @@ def ensure_engine(studio: Studio) -> None:
     """
     if engine_alive(studio):
         return
-    log = studio.settings.logs / "engine-start.log"
+    output_file = studio.settings.logs / "engine-start.log"
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    with open(log, "ab") as output:
+    with open(output_file, "ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "jobs", "--home", str(studio.settings.home)],
             stdin=subprocess.DEVNULL,
@@ -44,12 +48,21 @@ def ensure_engine(studio: Studio) -> None:
             env={**os.environ, **_settings_of(studio), "PYTHONPATH": path},
             start_new_session=True,
         )
-    _started.append(process)
+    _started[:] = [*(earlier for earlier in _started if earlier.poll() is None), process]
     deadline = time.monotonic() + _PATIENCE
     while not engine_alive(studio):
         if time.monotonic() > deadline:
-            raise StudioError("engine.not_starting", log=log)
+            raise StudioError("engine.not_starting", log=output_file)
         time.sleep(0.02)
+
+
+def keep_engine(studio: Studio, stopped: threading.Event, interval: float = 5.0) -> None:
+    """Start the engine again whenever it has died, until ``stopped`` is set or the data folder is gone."""
+    while not stopped.wait(interval) and studio.settings.database.exists():
+        try:
+            ensure_engine(studio)
+        except StudioError as error:
+            log.warning("%s", error)
 
 
 _started: list[subprocess.Popen[bytes]] = []

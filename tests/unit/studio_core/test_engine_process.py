@@ -54,6 +54,18 @@ def test_the_engine_is_started_once_however_many_ask(quiet: Studio) -> None:
     assert codes == [3, 3]
 
 
+def test_a_killed_engine_is_started_again(quiet: Studio) -> None:
+    ensure_engine(quiet)
+    pid = engine_pid(quiet)
+    stopped = threading.Event()
+    keeper = threading.Thread(target=engine_process.keep_engine, args=(quiet, stopped, 0.05))
+    keeper.start()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: engine_alive(quiet) and engine_pid(quiet) != pid, 20, "another engine is there")
+    stopped.set()
+    keeper.join()
+
+
 def test_one_that_does_not_come_up_is_told(quiet: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_process, "_PATIENCE", 0.5)
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
