@@ -1,0 +1,73 @@
+"""What the start, models and settings pages say, without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.pages import home, models, settings
+from studio_core import queue
+from studio_core.models import registry
+from studio_core.overview import machine, overview
+from studio_core.settings import Settings
+from studio_core.studio import Studio
+from studio_core.tables import Model
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def trained(studio: Studio) -> Model:
+    """A model with a hostile name, trained from a demo model by a run with a hostile name."""
+    registry.ensure_demo_models(studio)
+    base = registry.get(studio, "tiny-base")
+    job = queue.submit(studio, kind="train", name=EVIL, spec={}, method="sft")
+    folder = studio.settings.runs / str(job.id) / "model"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"x" * 2_500_000)
+    with studio.db.write() as session:
+        model = Model(name=f"{EVIL}&x=1", kind="full", path=str(folder), parent_id=base.id, job_id=job.id)
+        session.add(model)
+    return model
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_an_empty_start_page_shows_what_to_do_first(studio: Studio, language: str) -> None:
+    shown = str(home.page(overview(studio), machine(studio), language))
+    assert "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft" in shown.replace("&amp;", "&")
+    assert shown.index('id="try-sft"') < shown.index("ts-empty")
+    assert "ts-step-reached" not in shown
+
+
+def test_afterwards_the_start_page_shows_what_happened(studio: Studio, trained: Model) -> None:
+    shown = str(home.page(overview(studio), machine(studio), "en"))
+    assert "1 model trained" in shown and "<img" not in shown
+    assert f"/runs?run={trained.job_id}" in shown and f"/chat?run={trained.job_id}" in shown
+    assert shown.index("ts-badge-queued") < shown.index('id="try-sft"')
+
+
+def test_the_models_page_names_origin_size_and_next_steps(studio: Studio, trained: Model) -> None:
+    shown = str(models.page(studio, "en"))
+    assert "<img" not in shown
+    assert "2.5 MB" in shown and "Comes with Tunesmith" in shown
+    assert f"/chat?run={trained.job_id}" in shown and "/chat?models=tiny-base" in shown
+    assert "/train?model=%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26x%3D1" in shown
+    assert f"runs/{trained.job_id}/model" in shown
+
+
+def test_a_model_whose_folder_is_gone_is_still_listed(studio: Studio, trained: Model) -> None:
+    for file in Path(trained.path).iterdir():
+        file.unlink()
+    Path(trained.path).rmdir()
+    assert f"/runs?run={trained.job_id}" in models.page(studio, "en")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_settings_page_names_every_setting_and_the_chosen_look(studio: Studio, language: str) -> None:
+    shown = settings.page(studio, language, "dark")
+    assert all(f"TUNESMITH_{name.upper()}" in shown for name in Settings.model_fields)
+    assert str(studio.settings.home) in shown
+    assert 'data-choice="dark" aria-pressed="true"' in shown
+    assert f'data-lang="{language}" aria-pressed="true"' in shown
+    assert "SQLite" in shown
