@@ -73,7 +73,7 @@ def _spec(file: Path | None, given: dict[str, Any], pairs: list[str]) -> TrainSp
     values: dict[str, Any] = {}
     if file is not None:
         try:
-            values = training.from_yaml(file.read_text(encoding="utf-8")).model_dump(exclude_unset=True)
+            values = training.values_from_yaml(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise BadInput("cli.file_missing", path=file) from error
     values.update({name: value for name, value in given.items() if value is not None})

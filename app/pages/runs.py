@@ -200,7 +200,7 @@ class RunsPage:
     def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> list[Any]:
         """Every part of the run's page, those that have not changed left as they are."""
         method = METHODS[job.method or "sft"]
-        points = training.curve(self.studio, job, 0 if reset else known.seq)
+        points = training.curve(self.studio, job) if reset else metrics.points(self.studio, job.id, known.seq)
         own = [point.seq for point in points if point.job_id == job.id]
         fresh = dict(zip(_SECTIONS, self._marks(job), strict=True))
         old = dict(zip(_SECTIONS, known.seen, strict=True))

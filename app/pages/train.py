@@ -186,12 +186,19 @@ class TrainPage:
     def opened(self, request: gr.Request) -> list[Any]:
         """Fill the form: with what the address asks for, else with what a first try needs."""
         registry.ensure_demo_models(self.studio)
-        query = dict(request.query_params)
-        if query.get("duplicate", "").isdigit():
-            spec = training.duplicate(self.studio, int(query["duplicate"]))
-        else:
-            spec = self._first(query)
-        return self._filled(spec, language_of(request))
+        language = language_of(request)
+        try:
+            spec = self._asked(dict(request.query_params))
+        except StudioError as error:  # The address names what is not there; the form is of use all the same.
+            gr.Warning(str(escape(error.sentence(language))))
+            spec = self._first({})
+        return self._filled(spec, language)
+
+    def _asked(self, query: dict[str, str]) -> TrainSpec:
+        job = query.get("duplicate", "")
+        if job.isascii() and job.isdigit() and len(job) < 16:
+            return training.duplicate(self.studio, int(job))
+        return self._first(query)
 
     def _first(self, query: dict[str, str]) -> TrainSpec:
         method = query.get("method", "")

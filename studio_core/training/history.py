@@ -85,14 +85,13 @@ def resumed_step(job: Job) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def curve(studio: Studio, job: Job, after_seq: int = 0) -> list[Metric]:
+def curve(studio: Studio, job: Job) -> list[Metric]:
     """The run's reports in the order of their steps, after those of the runs that it goes on from.
 
-    Of those only what came before the step at which it took over. With ``after_seq``
-    only the run's own newer reports.
+    Of those only what came before the step at which it took over.
     """
-    own: Sequence[Metric] = metrics.points(studio, job.id, after_seq)
-    if after_seq or job.resumes_id is None:
+    own = metrics.points(studio, job.id)
+    if job.resumes_id is None:
         return list(own)
     before = curve(studio, queue.get(studio, job.resumes_id))
     taken_over = resumed_step(job)

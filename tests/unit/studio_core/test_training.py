@@ -309,8 +309,6 @@ class TestResume:
         points = training.curve(studio, again)
         assert [point.step for point in points] == list(range(1, 21))
         assert [point.job_id for point in points] == [job.id] * 10 + [again.id] * 10
-        newer = training.curve(studio, again, after_seq=points[-2].seq)
-        assert [point.step for point in newer] == [20]
         assert [one.id for one in training.resumed_by(studio, job.id)] == [again.id]
 
     def test_a_run_that_got_no_further_is_resumed_from_where_it_began(

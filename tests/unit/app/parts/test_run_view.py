@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.pages.runs import Cursor
+from app.parts import run_view
+from studio_core import queue, run_folder, training
+from studio_core.models import registry
+from studio_core.states import State, Stop
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, Job
+from tests.unit.studio_core.test_training import chat, checkpoint, imported, run_to, say, spec
+
+EVIL = "<img src=x onerror=alert(1)>${alert(1)}{{alert(1)}}"
+
+
+@pytest.fixture
+def sums(studio: Studio, tmp_path: Path) -> Dataset:
+    registry.ensure_demo_models(studio)
+    return imported(studio, "sums", [chat(f"{n}?", f"{n}.") for n in range(60)], tmp_path)
+
+
+@pytest.fixture
+def job(studio: Studio, sums: Dataset) -> Job:
+    return training.submit(studio, spec(prompts=[EVIL], name=EVIL.replace("/", "")))
+
+
+def everything(studio: Studio, job: Job, language: str = "en") -> str:
+    parts = [
+        run_view.jobs_table(studio, queue.all_jobs(studio), language),
+        run_view.header(studio, job, language),
+        run_view.progress(studio, job, language),
+        run_view.links(studio, job, language),
+        run_view.answers(studio, job, language),
+        run_view.checkpoints(job, language),
+        run_view.log(job, language),
+        run_view.events(queue.events(studio, job.id), language),
+        run_view.configuration(job, language),
+    ]
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_nothing_from_outside_becomes_markup(studio: Studio, job: Job, language: str) -> None:
+    job = run_to(studio, job, State.RUNNING, steps=5)
+    say(studio, job, [("before", 0, EVIL), ("during", 3, EVIL)])
+    Path(str(job.run_dir)).mkdir(exist_ok=True)
+    (Path(str(job.run_dir)) / run_folder.LOG).write_text(EVIL)
+    drawn = everything(studio, job, language)
+    assert "<img" not in drawn
+    assert "&lt;img src=x" in drawn
+
+
+def test_a_run_that_waits_can_be_cancelled_only(studio: Studio, job: Job) -> None:
+    assert run_view.stoppable(job) and not run_view.savable(job) and not run_view.resumable(job)
+    assert "position 1" in run_view.header(studio, job, "en")
+
+
+def test_a_run_that_goes_on_can_be_stopped_in_both_ways(studio: Studio, job: Job) -> None:
+    job = run_to(studio, job, State.RUNNING, steps=5)
+    assert run_view.stoppable(job) and run_view.savable(job)
+    assert 'aria-valuenow="25.0"' in run_view.bar(job, "en")
+    assert "15 s left" in run_view.time_of(job, "en")
+    job = queue.request_stop(studio, job.id, Stop.SAVE)
+    assert run_view.stoppable(job) and not run_view.savable(job)
+
+
+def test_a_run_that_ended_early_can_be_resumed(studio: Studio, job: Job) -> None:
+    job = run_to(studio, job, State.FAILED, steps=5)
+    assert not run_view.stoppable(job) and not run_view.resumable(job)
+    checkpoint(job, 5)
+    checkpoint(job, 4, torn=True)
+    assert run_view.resumable(job)
+    listed = run_view.checkpoints(job, "en")
+    assert "complete" in listed and "torn" in listed and "not finished" in listed
+    assert "killed from outside" in run_view.header(studio, job, "en")
+
+
+def test_a_finished_run_is_over(studio: Studio, job: Job) -> None:
+    job = run_to(studio, job, State.SUCCEEDED, steps=20)
+    checkpoint(job, 20)
+    assert not run_view.resumable(job)
+    assert "Finished all its steps" in run_view.header(studio, job, "en")
+
+
+def test_an_empty_list_says_what_to_do(studio: Studio) -> None:
+    assert 'href="/train"' in run_view.jobs_table(studio, [], "en")
+
+
+@pytest.mark.parametrize("text", [None, "", "1|2", "x|1|a|b|c|d|e|f", "1|-1|a|b|c|d|e|f", "²|1|a|b|c|d|e|f"])
+def test_a_cursor_that_is_none_begins_anew(text: str | None) -> None:
+    assert Cursor.read(text) == Cursor()
+
+
+def test_a_cursor_and_back() -> None:
+    cursor = Cursor(3, 120, ["1", "2", "3", "4", "5", "6"])
+    assert Cursor.read(str(cursor)) == cursor
