@@ -68,7 +68,7 @@ def _shown(error: Exception) -> Any:
         raise error
     language = language_of(LocalContext.request.get(None))
     # A toast shows HTML, and a sentence may quote what a file or a person said.
-    gr.Warning(str(escape(sentence_of(error, language))), title=say("shell.toast_title", language))
+    gr.Warning(str(escape(sentence_of(error, language))))
     return gr.skip()
 
 
