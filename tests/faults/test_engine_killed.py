@@ -1,9 +1,10 @@
-"""Faults 1, 2, 14, 16, 17, 18: the engine dies, is doubled, is paused, or cannot write."""
+"""Faults 1, 2, 13, 14, 16, 17, 18: the engine dies, is doubled, is paused, or cannot write."""
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -97,6 +98,22 @@ def test_2_a_stop_request_survives_a_crash_before_it_is_passed_on(engine: Engine
     engine.start_to_crash("before", "studio_core.queue:stopping")
     engine.start()
     assert engine.wait_for(job, "succeeded").cause == Cause.STOPPED
+
+
+def test_13_without_space_for_the_database_the_engine_lives_and_catches_up(engine: EngineProcess) -> None:
+    engine.start()
+    job = engine.submit(steps=STEPS, pause=0.05)
+    engine.wait_for_step(job, 3)
+    assert engine.process is not None
+    log = engine.studio.settings.database.with_name("studio.db-wal")
+    unlimited = resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE)
+    full = (log.stat().st_size, unlimited[1])  # It cannot grow by a single page.
+    resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, full)
+    wait_until(lambda: f"Trouble with job {job.id}" in engine.log(), 20, "the engine cannot store")
+    assert engine.process.poll() is None
+    resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    engine.wait_for(job, "succeeded")
+    assert steps_of(engine, job.id) == list(range(1, STEPS + 1))
 
 
 def test_14_a_locked_database_delays_the_rows_and_loses_none(engine: EngineProcess) -> None:
