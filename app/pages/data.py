@@ -73,7 +73,10 @@ def build(studio: Studio) -> None:
     turning = [position, records, offset]
     on_open(page.open, [head, listed, upload, rejected, preview, pages, *turning, model, shown, opened])
     file.upload(
-        safely(page.uploaded), [file, model, limit], [understood, preview, *form, name, *seen], **queued
+        safely(page.uploaded),
+        [file, model, limit],
+        [understood, preview, model, *form, name, *seen],
+        **queued,
     )
     file.clear(safely(page.cleared), None, [understood, preview, rejected, answer, opened], **LIGHT)
     shape.input(safely(page.shaped), [file, opened, shape, model, limit], [*form, *seen], **queued)
@@ -171,9 +174,7 @@ class DataPage:
     def open(self, request: gr.Request) -> tuple[Any, ...]:
         """The list with the upload, or one dataset if the address names it."""
         language = language_of(request)
-        models = [model.name for model in registry.all_models(self.studio)]
-        model = "tiny-chat" if "tiny-chat" in models else next(iter(models), None)
-        choices = gr.Dropdown(choices=models, value=model)
+        model, choices = self._models(None)
         wanted = str(request.query_params.get("dataset", ""))[:200]
         head: Markup = data_view.page_head(language)
         if wanted:
@@ -184,6 +185,13 @@ class DataPage:
         listed = data_view.dataset_list(store.all_datasets(self.studio), language)
         closed = gr.Column(visible=False)
         return head, listed, gr.Column(visible=True), "", closed, closed, "", "", 0, choices, "", None
+
+    def _models(self, chosen: str | None) -> tuple[str | None, gr.Dropdown]:
+        """The models that can be chosen now, and which one is: at a first start they come while one looks."""
+        names = [model.name for model in registry.all_models(self.studio)]
+        preferred = (chosen, "tiny-chat", *names)
+        model = next((name for name in preferred if name in names), None)
+        return model, gr.Dropdown(choices=names, value=model)
 
     def _one(self, dataset: Dataset, model: str | None, choices: Any, language: str) -> tuple[Any, ...]:
         opened = {"dataset": dataset.id}
@@ -208,6 +216,7 @@ class DataPage:
         """A file has arrived: say what it is, and offer its good rows."""
         language = language_of(request)
         path = self._upload(file)
+        model, choices = self._models(model)
         try:
             seen = store.inspect_file(self.studio, path)
         except StudioError as error:
@@ -215,12 +224,13 @@ class DataPage:
             hidden = gr.Column(visible=False)
             form = [gr.skip()] * (len(ALL_PARTS) + FILLS + 3)
             refusal = notice("bad", error.sentence(language))
-            return hidden, hidden, *form, refusal, "", "", gr.Button(interactive=False), "", None
+            return hidden, hidden, choices, *form, refusal, "", "", gr.Button(interactive=False), "", None
         opened = _opened(seen, seen.placeholders)
         shown = gr.Column(visible=True)
         return (
             shown,
             shown,
+            choices,
             *_form(seen, opened),
             name_from(seen.source),
             *self._seen(seen, opened, model, limit, language),
