@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from jobs.training import checkpoints
@@ -53,6 +54,7 @@ class Reporting(TrainerCallback):
         self._first_step = 0
         self._tokens = 0.0
         self._warned = False
+        self._random: list[torch.Tensor] = []
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -60,10 +62,19 @@ class Reporting(TrainerCallback):
         self._started = self._last_log = time.monotonic()
         self._first_step = state.global_step
 
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if args.gradient_accumulation_steps > 1:
+            self._random = _random_state()
+
     def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if self._stop and state.global_step > 0:
+            # The batches since the last step are given up, so what they drew at random is put back:
+            # then a resumed run draws the same.
+            _set_random_state(self._random)
             _end(control)
 
     def on_step_end(
@@ -135,6 +146,17 @@ class Reporting(TrainerCallback):
             "tokens_per_second": round(learnt / since, 1) if since > 0 else None,
             "seconds_left": round(each * (state.max_steps - state.global_step), 1),
         }
+
+
+def _random_state() -> list[torch.Tensor]:
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
+
+
+def _set_random_state(states: list[torch.Tensor]) -> None:
+    if states:
+        torch.set_rng_state(states[0])
+        if states[1:]:
+            torch.cuda.set_rng_state_all(states[1:])
 
 
 def _end(control: TrainerControl) -> None:

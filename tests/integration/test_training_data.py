@@ -1,0 +1,179 @@
+"""What the trainers are given equals what the page shows, and scoring fewer positions changes no result."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer, set_seed
+from trl import DPOTrainer, SFTConfig, SFTTrainer
+
+from jobs.training import data, dpo, fast_head
+from jobs.training.loading import Machine, load_model, new_adapter
+from studio_core.data import preview
+from studio_core.data.shapes import Shape
+from studio_core.methods.dpo import DPOOptions
+from studio_core.methods.sft import SFTOptions
+from studio_core.settings import bundled_folder
+from studio_core.spec import ResolvedModel, RunSpec
+from tests.integration.miniature import Rows, events, make_run, pairs, said
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
+
+MODEL = ResolvedModel(name="tiny-chat", path=str(bundled_folder() / "models" / "tiny-chat"))
+CPU = Machine("cpu", "fp32", "cpu")
+UNMARKED = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+FORGETFUL = (
+    "{% for m in messages %}<|{{ m.role }}|>"
+    "{% if m.role == 'assistant' and loop.last %}<think></think>{% endif %}{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+TURNS = [
+    said("system", "You are Ada. 你是谁?"),
+    said("user", "Hi! 47+38?"),
+    said("assistant", "It is 85 🙂."),
+    said("user", " and\n\nnow"),
+    said("assistant", "  Bye"),
+]
+RECORDS: dict[Shape, Rows] = {
+    Shape.TEXT: [{"text": "Once, 1,234 dragons 🐉."}, {"text": "The end.<|end|>"}],
+    Shape.CHAT: [{"messages": TURNS}, {"messages": TURNS[1:3]}],
+    Shape.PROMPT_COMPLETION: [
+        {"prompt": TURNS[:2], "completion": [said("assistant", "It is 85.")]},
+        {"prompt": TURNS[:4], "completion": [said("assistant", "Bye")]},
+    ],
+    Shape.PREFERENCE: [
+        {"prompt": TURNS[:2], "chosen": [said("assistant", "85")], "rejected": [said("assistant", "I think 84")]},
+        {"prompt": TURNS[:4], "chosen": [said("assistant", "yes, a")], "rejected": [said("assistant", "yes, b")]},
+    ],
+}  # fmt: skip
+
+
+def spec(run_dir: Path) -> RunSpec:
+    return RunSpec.model_validate_json((run_dir / "spec.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("template", [None, UNMARKED, FORGETFUL], ids=["marked", "unmarked", "forgetful"])
+@pytest.mark.parametrize("loss_on", ["answers", "everything"])
+@pytest.mark.parametrize("shape", [Shape.TEXT, Shape.CHAT, Shape.PROMPT_COMPLETION])
+def test_what_is_trained_is_what_the_preview_marks(
+    tmp_path: Path, shape: Shape, loss_on: Any, template: str | None
+) -> None:
+    run = spec(make_run(tmp_path / "run", MODEL, RECORDS[shape], shape=shape))
+    tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
+    tokenizer.chat_template = template or tokenizer.chat_template
+    chat = preview.ChatFormat.load(Path(MODEL.path))
+    if template:
+        special = preview._special_tokens(Path(MODEL.path))
+        chat = preview.ChatFormat(chat.tokenizer, preview.ChatTemplate(template, special), chat.end, False)
+
+    made = data.for_sft(run, SFTOptions(max_length=512, loss_on=loss_on), tokenizer)
+    shown = [preview.tokens(chat, shape, row, loss_on)[0] for row in RECORDS[shape]]
+    assert made.train["input_ids"] == [tokens.ids for tokens in shown]
+    assert [[label != -100 for label in row] for row in made.train["labels"]] == [t.trained for t in shown]
+    assert made.tokens == sum(len(tokens.ids) for tokens in shown) and made.cut == made.dropped == 0
+
+
+def test_pairs_start_where_the_preview_says(tmp_path: Path) -> None:
+    run = spec(make_run(tmp_path / "run", MODEL, RECORDS[Shape.PREFERENCE], method="dpo"))
+    chat = preview.ChatFormat.load(Path(MODEL.path))
+    made = data.for_dpo(run, DPOOptions(max_length=512), AutoTokenizer.from_pretrained(MODEL.path))
+    for row, record in zip(made.train, RECORDS[Shape.PREFERENCE], strict=True):
+        chosen, rejected = preview.tokens(chat, Shape.PREFERENCE, record)
+        assert row["prompt_ids"] + row["chosen_ids"] == chosen.ids
+        assert row["prompt_ids"] + row["rejected_ids"] == rejected.ids
+        assert len(row["prompt_ids"]) == chosen.prompt
+
+
+def test_held_out_rows_depend_on_the_seed_only(tmp_path: Path) -> None:
+    rows = [{"messages": [said("user", "q"), said("assistant", f"answer {n}")]} for n in range(40)]
+    options = SFTOptions(max_length=512, eval_share=0.25)
+    tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
+    made = [
+        data.for_sft(spec(make_run(tmp_path / f"{n}", MODEL, rows, seed=seed)), options, tokenizer)
+        for n, seed in enumerate((1, 1, 2))
+    ]
+    held = [one.held_out["input_ids"] for one in made if one.held_out is not None]
+    assert held[0] == held[1] != held[2] and len(held[0]) == 10
+    assert len(made[0].train) == 30
+
+
+def gradients(trainer: Any, model: Any) -> tuple[float, dict[str, torch.Tensor], dict[str, Any]]:
+    """Loss, gradients and metrics of the first batch."""
+    batch = trainer.data_collator(
+        [trainer.train_dataset[index] for index in range(len(trainer.train_dataset))]
+    )
+    trainer.model.train()
+    loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
+    loss.backward()
+    grads = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return float(loss), grads, {name: values[-1] for name, values in trainer._metrics["train"].items()}
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_scoring_labelled_positions_only_equals_the_stock_head(
+    tmp_path: Path, method: str, tuning: str
+) -> None:
+    shape = Shape.CHAT if method == "sft" else Shape.PREFERENCE
+    run = spec(make_run(tmp_path / "run", MODEL, RECORDS[shape], method=method, tuning=tuning))
+    tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
+    common = {"output_dir": str(tmp_path), "use_cpu": True, "bf16": False, "report_to": "none",
+              "remove_unused_columns": False, "activation_checkpointing": False}  # fmt: skip
+    measured = []
+    for fast in (False, True):
+        set_seed(0)
+        model = load_model(run, CPU)
+        stock = SFTTrainer if method == "sft" else DPOTrainer
+        given: dict[str, Any] = {"model": model, "processing_class": tokenizer}
+        with fast_head.fast_head(stock) if fast else contextlib.nullcontext():
+            if method == "sft":
+                options: Any = SFTOptions(max_length=512)
+                prepared = data.for_sft(run, options, tokenizer)
+                args: Any = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
+                trainer: Any = SFTTrainer(
+                    **given,
+                    args=args,
+                    train_dataset=prepared.train,
+                    peft_config=new_adapter(run, options, model),
+                )
+            else:
+                options = DPOOptions(max_length=512)
+                prepared = data.for_dpo(run, options, tokenizer)
+                args = dpo.DPOConfig(**common, loss_type=["sigmoid", "sft"], loss_weights=[1.0, 1.0])
+                reference = load_model(run, CPU) if tuning == "full" else None
+                trainer = dpo.GroupedDPOTrainer(
+                    **given, args=args, train_dataset=prepared.train, ref_model=reference,
+                    peft_config=new_adapter(run, options, model),
+                )  # fmt: skip
+        measured.append(gradients(trainer, trainer.model))
+    (loss, grads, metrics), (fast_loss, fast_grads, fast_metrics) = measured
+    assert fast_loss == pytest.approx(loss, abs=1e-5)
+    assert fast_metrics == pytest.approx(metrics, abs=1e-4)
+    assert grads.keys() == fast_grads.keys() and grads
+    for name in grads:
+        # The demo model amplifies the rounding of 32 bits about a hundredfold on the way back.
+        assert (fast_grads[name] - grads[name]).norm() <= 2e-4 * grads[name].norm() + 1e-6, name
+
+
+def test_a_batch_with_nothing_labelled_gives_a_finite_zero() -> None:
+    head = torch.nn.Linear(8, 16, bias=False)
+    hidden = torch.randn(2, 5, 8, requires_grad=True)
+    scored = fast_head.scored(hidden, head, torch.full((2, 5), -100))
+    assert float(scored.loss) == 0.0
+    scored.log_probs.sum().backward()
+    assert torch.equal(hidden.grad, torch.zeros_like(hidden))  # type: ignore[arg-type]
+
+
+def test_pairs_of_the_same_kind_raise_the_margin(tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path / "run", MODEL, pairs(16), method="dpo", epochs=3, learning_rate=1e-3)
+    dpo.main(run_dir)
+    reports = [event["values"] for event in events(run_dir, "metrics")]
+    assert reports[-1]["rewards/margins"] > reports[0]["rewards/margins"]
+    assert reports[-1]["rewards/accuracies"] == 1.0
