@@ -30,6 +30,7 @@ class Chart {
 		this.Plotly = Plotly;
 		this.series = series.map((one) => ({ ...one, x: [], y: [] }));
 		this.weight = 0;
+		this.exact = name === "learning_rate"; // It is set, not measured: there is nothing to smooth.
 		this.box = document.createElement("section");
 		this.box.className = "ts-card ts-chart";
 		this.box.id = `run-chart-${name}`;
@@ -125,7 +126,7 @@ class Chart {
 	}
 
 	smooth(weight) {
-		this.weight = weight;
+		this.weight = this.exact ? 0 : weight;
 		if (this.drawn) this.draw();
 	}
 
@@ -146,7 +147,7 @@ export async function mount(element, props, watch, address) {
 		if (said.reset) {
 			for (const chart of charts) chart.gone();
 			charts = said.charts.map((chart) => new Chart(Plotly, parent, chart, said));
-			for (const chart of charts) chart.weight = Number(slider.value);
+			for (const chart of charts) chart.smooth(Number(slider.value));
 			slider.previousElementSibling.textContent = said.smoothing;
 		}
 		for (const chart of charts) chart.add(said.points);

@@ -141,6 +141,38 @@ def test_bad_values_are_named_and_nothing_starts(page: Page, served: Served) -> 
     assert len(queue.all_jobs(served.studio)) == before
 
 
+def test_a_second_click_is_the_same_job_and_cancel_ends_it(page: Page, served: Served) -> None:
+    studio, evil = served.studio, "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
+    page.on("dialog", lambda dialog: pytest.fail(f"a script of the data ran: {dialog.message}"))
+    visit(page, "/train?method=dpo")
+    ready(page)
+    page.get_by_label("Name of the run").fill(evil)
+    page.locator("#train-more").get_by_role("button").first.click()
+    page.get_by_label("Fixed prompts").fill(f"{evil}\nWho are you?")
+    expect(page.locator("#train-plan .ts-command pre")).to_contain_text("Who are you?")
+    before = len(queue.all_jobs(studio))
+    start, message = page.locator("button#train-start"), page.locator("#train-message")
+    start.click()
+    expect(message).to_contain_text(evil)
+    with page.expect_response(re.compile("/gradio_api/")):
+        start.click()
+    expect(message).to_contain_text(evil)
+    assert len(queue.all_jobs(studio)) == before + 1
+    job = queue.all_jobs(studio)[0]
+    assert job.spec["run"]["prompts"] == [evil, "Who are you?"]
+
+    visit(page, f"/runs?run={job.id}")
+    expect(page.locator("#run-state h1")).to_contain_text(evil)
+    expect(page.locator("#run-config")).to_contain_text(evil)
+    page.locator("button#run-cancel").click()
+    assert ended(studio, job.id).state == State.CANCELLED
+    expect(page.locator("#run-state")).to_contain_text("Cancelled, as asked")
+    expect(page.locator("button#run-cancel")).to_be_hidden()
+    page.locator("#run-duplicate").click()
+    expect(page.get_by_label("Fixed prompts")).to_have_value(f"{evil}\nWho are you?")
+    expect(page.locator("#train-dataset input")).to_have_value(re.compile("identity-pairs"))
+
+
 def test_an_unknown_run_is_said_to_be_so(page: Page, served: Served) -> None:
     for number in ("99999", "../x", "1e3"):
         visit(page, f"/runs?run={number}")
