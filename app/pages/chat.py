@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
+from gradio.context import Context
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from app.files import asset
 from app.i18n import language_of, say, t
 from app.parts import chat_view
-from app.parts.events import LIGHT, on_open
+from app.parts.events import LIGHT
 from app.parts.handlers import safely
 from app.parts.html import html, notice
 from app.parts.side_by_side import LETTERS
@@ -31,6 +32,8 @@ NAME = "chat"
 PATH = "/chat"
 
 STREAM_EVERY = 0.08
+TELLING: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 16}
+"""Events that stream or that may have to tell the reader something: a notice reaches only queued ones."""
 BUTTONS = ("a", "b", "tie", "bad")
 """Ends of the ids of the vote buttons, in the order of ``VERDICTS``."""
 
@@ -151,35 +154,31 @@ class ChatPage:
         judged = [self.vote_row, self.pair, *self.vote_buttons]
         moving = [self.live, *judged, self.send, self.stop]
         whole = [self.chat, self.history, *moving, self.message, self.export, self.earlier]
-        follow: dict[str, Any] = {
-            "fn": safely(self.followed),
-            "inputs": [self.chat],
-            "outputs": moving,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "concurrency_limit": 16,
-        }
-        on_open(self.opened, outputs=[self.models, *settings, *whole]).then(**follow)
+        follow = {"fn": safely(self.followed), "inputs": [self.chat], "outputs": moving, **TELLING}
+        opened = safely(self.opened)
+        Context.root_block.load(  # type: ignore[union-attr]
+            opened, None, [self.models, *settings, *whole], **TELLING
+        ).then(**follow)
         asked = gr.on(
             [self.send.click, self.prompt.submit],
             safely(self.asked),
             inputs=[self.prompt, self.models, self.chat, *settings],
             outputs=[self.prompt, *whole],
             trigger_mode="once",
-            **LIGHT,
+            **TELLING,
         )
         asked.then(**follow)
         self.pair.change(safely(self.paired), [self.pair], self.vote_buttons[:2], **LIGHT)
         self.stop.click(safely(self.stopped), [self.chat], None, **LIGHT)
         self.new.click(safely(self.emptied), None, whole, **LIGHT)
-        self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **LIGHT)
+        self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **TELLING)
         for button, verdict in zip(self.vote_buttons, VERDICTS, strict=True):
             button.click(
                 safely(self.vote_of(verdict)),
                 inputs=[self.chat, self.pair],
                 outputs=[*moving, self.message],
                 trigger_mode="once",
-                **LIGHT,
+                **TELLING,
             )
 
     # --- events ----------------------------------------------------------------------------
@@ -221,20 +220,19 @@ class ChatPage:
 
     async def followed(self, chat_id: int | None, request: gr.Request) -> AsyncIterator[Any]:
         """Show what comes in, until the round has ended. The round goes on when nobody follows it."""
-        live = chat_live.current(self.studio, chat_id) if chat_id is not None else None
-        language = language_of(request)
-        if chat_id is None or live is None:
+        rounds = chats.history(self.studio, chat_id) if chat_id is not None else []
+        if chat_id is None or not rounds:
             yield gr.skip()
             return
-        row = chats.get_round(self.studio, live.id)
-        sent: list[Answer] | None = None
-        while not live.finished:
-            answers, loading = live.answers(), live.loading()
-            if answers != sent:
-                sent = answers
-                yield self._moving(row, answers, language, loading=loading)
+        language = language_of(request)
+        sent: tuple[list[Answer], list[bool]] | None = None
+        while (live := chat_live.current(self.studio, chat_id)) and live.id == rounds[-1].id:
+            now = live.answers(), live.loading()
+            if now != sent:
+                sent = now
+                yield self._moving(rounds[-1], now[0], language, loading=now[1])
             await asyncio.sleep(STREAM_EVERY)
-        row = chats.get_round(self.studio, live.id)
+        row = chats.get_round(self.studio, rounds[-1].id)
         yield self._moving(row, row.answers, language)
 
     def stopped(self, chat_id: int | None) -> None:

@@ -42,7 +42,9 @@ FLAGS = [
     "--disable-sync",
 ]
 # Leaving a page ends its streams; Chromium reports that as an error of the page.
-HARMLESS = re.compile(r"AbortError|net::ERR_ABORTED|ERR_NETWORK_CHANGED|Failed to fetch|network error")
+HARMLESS = re.compile(
+    r"AbortError|net::ERR_ABORTED|ERR_NETWORK_CHANGED|Failed to fetch|network error|Connection errored out"
+)
 expect.set_options(timeout=20_000)  # Two cores carry the page, the engine, a worker and Chromium.
 
 ROOT = Path(__file__).resolve().parent.parent.parent
