@@ -17,7 +17,7 @@ from jobs.engine.ending import Ending
 from jobs.engine.ingest import Ingest, verdict
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from studio_core import queue, run_folder
-from studio_core.errors import StudioError
+from studio_core.errors import BadInput
 from studio_core.models import registry
 from studio_core.states import Cause, State, Stop
 from studio_core.studio import Studio
@@ -177,9 +177,9 @@ class Engine:
     def _register(self, job: Job, result: dict[str, object], end: Ending) -> Ending:
         try:
             registry.register_result(self.studio, job, result)
-        except StudioError as error:
+        except (BadInput, KeyError, TypeError, ValueError) as error:  # A locked database is tried again.
             log.exception("Job %d: its model could not be registered", job.id)
-            return Ending(State.FAILED, Cause.ERROR, error.sentence())
+            return Ending(State.FAILED, Cause.ERROR, f"its result cannot be registered: {error}")
         return end
 
     def _never_began(self, run: Run) -> None:

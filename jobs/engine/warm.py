@@ -64,6 +64,7 @@ class WarmPool:
             if worker.mask in wanted:
                 wanted.remove(worker.mask)
         if wanted and len(self.workers) < self.limit and time.monotonic() >= self._next:
+            self._next = time.monotonic() + PAUSE
             folder = self.folder / secrets.token_hex(4)
             folder.mkdir(parents=True, mode=0o700)
             self.workers.append(WarmWorker(wanted[0], folder, self.spawn(folder, wanted[0])))

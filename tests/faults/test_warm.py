@@ -61,7 +61,7 @@ def test_idle_ones_end_with_a_killed_engine(engine: EngineProcess) -> None:
     engine.kill()
     wait_until(lambda: not any(alive(pid) for pid in tree), 10, "they end")
     engine.start(warm_workers=0)
-    assert not warm_folder(engine)
+    wait_until(lambda: not warm_folder(engine), 10, "the next engine tidies up")
 
 
 def test_a_run_in_a_warm_worker_survives_the_engine_and_is_stopped_by_the_next(engine: EngineProcess) -> None:

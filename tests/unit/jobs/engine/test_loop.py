@@ -181,12 +181,13 @@ def test_a_stop_is_passed_on_once_and_a_stronger_one_again(
     assert state(studio, job) == "cancelled"
 
 
+@pytest.mark.parametrize("result", [{"model": "../elsewhere", "kind": "full"}, {"kind": "full"}])
 def test_a_model_that_is_not_there_fails_the_run(
-    studio: Studio, engine: Engine, launcher: FakeLauncher
+    studio: Studio, engine: Engine, launcher: FakeLauncher, result: dict[str, str]
 ) -> None:
     job = submit(studio, "train")
     tick(engine)
-    say(job, "result", state="succeeded", model="../elsewhere", kind="full")
+    say(job, "result", state="succeeded", **result)
     ended(launcher, job)
     tick(engine)
     found = queue.get(studio, job.id)
