@@ -130,7 +130,7 @@ def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
     opened = browser.new_context(
         base_url=served.url, locale="en-US", viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
     )
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(45_000)
     yield opened
     opened.close()
 
