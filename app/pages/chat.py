@@ -64,7 +64,7 @@ def _models(page: ChatPage) -> None:
             [], value=[], multiselect=True, max_choices=MOST_SIDES, label=t("chat.models"),
             elem_id="chat-models", scale=5, min_width=300,
         )  # fmt: skip
-        page.new = gr.Button(t("chat.new"), elem_id="chat-new", scale=0, min_width=170)
+        page.new = gr.Button(t("chat.new"), elem_id="chat-new", scale=0, min_width=130)
 
 
 def _votes(page: ChatPage) -> None:
