@@ -28,6 +28,17 @@ _TEMPLATE = """
 <div class="ts-charts"></div>
 """
 
+# Values that come while the script is still on its way wait for it: each holds points of its own.
+_SCRIPT = """
+const waiting = [props.value];
+let take = (value) => waiting.push(value);
+watch('value', () => take(props.value));
+import('SCRIPT').then((module) => {
+	take = module.mount(element, 'PLOTLY');
+	waiting.forEach(take);
+});
+"""
+
 
 def live_chart(elem_id: str) -> gr.HTML:
     """An empty set of charts; its value comes from ``payload``."""
@@ -35,7 +46,7 @@ def live_chart(elem_id: str) -> gr.HTML:
     return gr.HTML(
         value="",
         html_template=_TEMPLATE,
-        js_on_load=f"import('{script}').then((m) => m.mount(element, props, watch, '{plotly}'));",
+        js_on_load=_SCRIPT.replace("SCRIPT", script).replace("PLOTLY", plotly),
         elem_id=elem_id,
         apply_default_css=False,
     )

@@ -3,15 +3,17 @@
 // The value is JSON text: {"reset", "empty", "smoothing", "charts": [{"name", "title", "series": [{"metric", "label"}]}],
 // "points": {metric: [[step, ...], [value, ...]]}}. What is not points comes with "reset" only.
 
-let plotly = null;
-const load = (address) =>
-	(plotly ??= new Promise((resolve, reject) => {
+let Plotly = null; // Large, and so fetched by itself; the cards are there before it is.
+
+function load(address) {
+	return new Promise((resolve, reject) => {
 		const script = document.createElement("script");
 		script.src = address;
 		script.onload = () => resolve(window.Plotly);
 		script.onerror = reject;
 		document.head.append(script);
-	}));
+	});
+}
 
 const COLOURS = ["--ts-accent", "--ts-b", "--ts-a", "--ts-warn"];
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -26,8 +28,7 @@ function smoothed(values, weight) {
 }
 
 class Chart {
-	constructor(Plotly, parent, { name, title, series }, words) {
-		this.Plotly = Plotly;
+	constructor(parent, { name, title, series }, words) {
 		this.series = series.map((one) => ({ ...one, x: [], y: [] }));
 		this.weight = 0;
 		this.exact = name === "learning_rate"; // It is set, not measured: there is nothing to smooth.
@@ -62,21 +63,28 @@ class Chart {
 			return added;
 		});
 		if (!fresh.some(([steps]) => steps.length)) return;
-		if (!this.drawn || this.series.some((one) => one.x.length && !one.traced)) this.draw();
-		else this.append(fresh);
 		this.latest.textContent = this.series
 			.filter((one) => one.y.length)
 			.map((one) => Number(one.y[one.y.length - 1].toPrecision(3)))
 			.join(" · ");
+		this.none.hidden = true;
+		if (!Plotly) return;
+		if (!this.drawn || this.series.some((one) => one.drawnAs !== Chart.style(one))) this.draw();
+		else this.append(fresh);
+	}
+
+	// A line that begins, or has grown too long for marks, is drawn anew.
+	static style(one) {
+		return one.x.length === 0 ? "" : one.x.length < 30 ? "lines+markers" : "lines";
 	}
 
 	// Two traces for each series: what was measured, faint while it is smoothed, and the smoothed line.
 	traces() {
 		return this.series.flatMap((one, index) => {
-			one.traced = one.x.length > 0;
+			one.drawnAs = Chart.style(one);
 			const colour = token(COLOURS[index % COLOURS.length]);
-			const few = one.x.length < 30 ? "lines+markers" : "lines";
-			const shared = { type: "scatter", mode: few, x: [...one.x], hovertemplate: "%{y:.4~g}", name: one.label };
+			const mode = one.drawnAs || "lines";
+			const shared = { type: "scatter", mode, x: [...one.x], hovertemplate: "%{y:.4~g}", name: one.label };
 			const raw = { ...shared, y: [...one.y], opacity: this.weight ? 0.25 : 1, showlegend: !this.weight };
 			const line = { ...shared, y: smoothed(one.y, this.weight), visible: this.weight > 0 };
 			for (const trace of [raw, line]) {
@@ -106,10 +114,10 @@ class Chart {
 	}
 
 	draw() {
-		this.none.hidden = true;
+		if (!Plotly || !this.series.some((one) => one.x.length)) return;
 		const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 		this.drawn = true;
-		this.Plotly.react(this.plot, this.traces(), this.layout(), options);
+		Plotly.react(this.plot, this.traces(), this.layout(), options);
 	}
 
 	append(fresh) {
@@ -122,44 +130,44 @@ class Chart {
 			update.y.push(values, line);
 			at.push(2 * index, 2 * index + 1);
 		});
-		this.Plotly.extendTraces(this.plot, update, at);
+		Plotly.extendTraces(this.plot, update, at);
 	}
 
 	smooth(weight) {
 		this.weight = this.exact ? 0 : weight;
-		if (this.drawn) this.draw();
+		this.draw();
 	}
 
 	gone() {
-		if (this.drawn) this.Plotly.purge(this.plot);
+		if (this.drawn) Plotly.purge(this.plot);
 		this.box.remove();
 	}
 }
 
-export async function mount(element, props, watch, address) {
+// Draws into ``element``; returns what takes each new value of the component.
+export function mount(element, address) {
 	const parent = element.querySelector(".ts-charts");
 	const slider = element.querySelector(".ts-smoothing input");
-	const Plotly = await load(address);
 	let charts = [];
-	function show() {
-		if (!props.value) return;
-		const said = JSON.parse(props.value);
+	const redraw = () => charts.forEach((chart) => chart.draw());
+	slider.addEventListener("input", () => charts.forEach((chart) => chart.smooth(Number(slider.value))));
+	document.addEventListener("ts:theme", function themed() {
+		if (element.isConnected) redraw();
+		else document.removeEventListener("ts:theme", themed);
+	});
+	load(address).then((loaded) => {
+		Plotly = loaded;
+		redraw();
+	});
+	return (value) => {
+		if (!value) return;
+		const said = JSON.parse(value);
 		if (said.reset) {
 			for (const chart of charts) chart.gone();
-			charts = said.charts.map((chart) => new Chart(Plotly, parent, chart, said));
+			charts = said.charts.map((chart) => new Chart(parent, chart, said));
 			for (const chart of charts) chart.smooth(Number(slider.value));
 			slider.previousElementSibling.textContent = said.smoothing;
 		}
 		for (const chart of charts) chart.add(said.points);
-	}
-	slider.addEventListener("input", () => {
-		for (const chart of charts) chart.smooth(Number(slider.value));
-	});
-	const themed = () => {
-		if (!element.isConnected) return document.removeEventListener("ts:theme", themed);
-		for (const chart of charts) if (chart.drawn) chart.draw();
 	};
-	document.addEventListener("ts:theme", themed);
-	watch("value", show);
-	show();
 }

@@ -40,13 +40,14 @@ def ready(page: Page, state: str = "true") -> None:
 def ended(studio: Studio, job_id: int) -> Job:
     job = wait_until(
         lambda: job if (job := queue.get(studio, job_id)).state in TERMINAL else None,
-        timeout=180,
+        timeout=400,  # A machine that has more to do is many times slower.
         what=f"job {job_id} has ended",
     )
     assert job is not None
     return job
 
 
+@pytest.mark.timeout(900)
 def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     studio = served.studio
     before = len(queue.all_jobs(studio))
@@ -169,6 +170,7 @@ def test_a_second_click_is_the_same_job_and_cancel_ends_it(page: Page, served: S
     expect(page.locator("#run-state")).to_contain_text("Cancelled, as asked")
     expect(page.locator("button#run-cancel")).to_be_hidden()
     page.locator("#run-duplicate").click()
+    page.locator("#train-more").get_by_role("button").first.click()
     expect(page.get_by_label("Fixed prompts")).to_have_value(f"{evil}\nWho are you?")
     expect(page.locator("#train-dataset input")).to_have_value(re.compile("identity-pairs"))
 
