@@ -246,7 +246,7 @@ class DataPage:
         """Another shape was chosen: find the likeliest columns for it."""
         language = language_of(request)
         path = self._upload(file)
-        first = store.inspect_file(self.studio, path, mapping=_nothing(_shape(shape)))
+        first = store.inspect_file(self.studio, path, mapping=Mapping(shape=_shape(shape)))
         mapping = for_shape(_shape(shape), first.columns, first.sample_rows)
         seen = store.inspect_file(self.studio, path, mapping=mapping)
         opened = _opened(seen, seen.placeholders)
@@ -360,10 +360,6 @@ def _shape(value: Any) -> Shape:
         return Shape(value)
     except ValueError as error:
         raise BadInput("data.shape_unknown", shape=str(value)[:40]) from error
-
-
-def _nothing(shape: Shape) -> Mapping:
-    return Mapping(shape=shape)
 
 
 def _form(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
