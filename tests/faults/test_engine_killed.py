@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -36,10 +35,8 @@ def test_1_a_run_goes_on_while_the_engine_is_dead_and_is_adopted(engine: EngineP
     reported = folder(job) / run_folder.EVENTS
     wait_until(lambda: reported.read_bytes().count(b'"metrics"') > known + 5, what="the run goes on")
     assert engine.job(job).state == "running"
-    begun = time.monotonic()
     engine.start()
-    wait_until(lambda: engine.job(job).step > known, 5, "adopted")
-    assert time.monotonic() - begun < 5
+    wait_until(lambda: engine.job(job).step > known, 5, "it is adopted in time")
     assert alive(worker)
     engine.wait_for(job, "succeeded")
     assert steps_of(engine, job.id) == list(range(1, STEPS + 1))

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,9 +101,7 @@ def test_a_training_survives_the_page_and_the_engine(studio: Studio, page: Page)
 
     page.start()
     wait_until(lambda: engine_alive(studio), 30, "the page starts another engine")
-    begun = time.monotonic()
-    wait_until(lambda: queue.get(studio, job.id).step > known, 5, "it is adopted")
-    assert time.monotonic() - begun < 5
+    wait_until(lambda: queue.get(studio, job.id).step > known, 5, "it is adopted in time")
 
     wait_until(lambda: queue.get(studio, job.id).state in TERMINAL, 240, "it ends")
     ended = queue.get(studio, job.id)
