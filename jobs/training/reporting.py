@@ -62,16 +62,10 @@ class Reporting(TrainerCallback):
         self._started = self._last_log = time.monotonic()
         self._first_step = state.global_step
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        if args.gradient_accumulation_steps > 1:
-            self._random = _random_state()
-
     def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if self._stop and state.global_step > 0:
+        if self._stop and state.global_step > self._first_step:
             # The batches since the last step are given up, so what they drew at random is put back:
             # then a resumed run draws the same.
             _set_random_state(self._random)
@@ -80,6 +74,8 @@ class Reporting(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        if args.gradient_accumulation_steps > 1:
+            self._random = _random_state()
         if self._stop:
             _end(control)
         elif state.global_step in _looks(state.max_steps):
@@ -153,10 +149,9 @@ def _random_state() -> list[torch.Tensor]:
 
 
 def _set_random_state(states: list[torch.Tensor]) -> None:
-    if states:
-        torch.set_rng_state(states[0])
-        if states[1:]:
-            torch.cuda.set_rng_state_all(states[1:])
+    torch.set_rng_state(states[0])
+    if states[1:]:
+        torch.cuda.set_rng_state_all(states[1:])
 
 
 def _end(control: TrainerControl) -> None:

@@ -157,9 +157,10 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
     assert fast_loss == pytest.approx(loss, abs=1e-5)
     assert fast_metrics == pytest.approx(metrics, abs=1e-4)
     assert grads.keys() == fast_grads.keys() and grads
-    for name in grads:
-        # The demo model amplifies the rounding of 32 bits about a hundredfold on the way back.
-        assert (fast_grads[name] - grads[name]).norm() <= 2e-4 * grads[name].norm() + 1e-6, name
+    # The demo model amplifies the rounding of 32 bits about a hundredfold on the way back.
+    whole = sum(float(grad.norm()) ** 2 for grad in grads.values()) ** 0.5
+    apart = sum(float((fast_grads[name] - grads[name]).norm()) ** 2 for name in grads) ** 0.5
+    assert apart <= 1e-4 * whole
 
 
 def test_a_batch_with_nothing_labelled_gives_a_finite_zero() -> None:
