@@ -61,7 +61,7 @@ def answer(
         try:
             pieces = lane.step()
         except Exception as error:
-            # PEFT leaves its hooks in place when a pass raises: the base may not be used again.
+            # A pass that raised may have left PEFT half-way between two adapters: load the base anew.
             models.forget(lane.base)
             yield from (failed(row.side, _named(row, error)) for row in lane.rows)
             continue

@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 import json
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ import peft
 import psutil
 import torch
 import transformers
+from peft.tuners.lora.layer import LoraLayer
 
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.spec import ResolvedModel
@@ -74,6 +76,9 @@ class Base:
     used_at: float = 0.0
     _active: str | None = ""
     _accepts: frozenset[str] = frozenset()
+    _hooked: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
+    _rows: list[str] | None = None
+    """The adapter of each row, while a mixed batch is computed."""
 
     def __post_init__(self) -> None:
         self._accepts = frozenset(inspect.signature(self.model.forward).parameters)
@@ -93,12 +98,13 @@ class Base:
         inputs = {name: value for name, value in inputs.items() if name in self._accepts}
         if not self.adapters:
             return self.model(**inputs)
-        chosen = set(adapters)
-        if len(chosen) == 1:
-            self._activate(chosen.pop())
+        self._activate(next((name for name in adapters if name), None))
+        if len(set(adapters)) > 1:
+            self._rows = [name or "__base__" for name in adapters]
+        try:
             return self.model(**inputs)
-        self._activate(next(name for name in adapters if name))
-        return self.model(**inputs, adapter_names=[name or "__base__" for name in adapters])
+        finally:
+            self._rows = None
 
     def _activate(self, adapter: str | None) -> None:
         if adapter == self._active:
@@ -121,9 +127,18 @@ class Base:
         else:
             self.model.load_adapter(folder, adapter_name=name)
         self.model.eval()
+        layers: list[Any] = [module for module in self.model.modules() if isinstance(module, LoraLayer)]
+        for layer in layers:
+            if layer not in self._hooked:
+                layer.register_forward_pre_hook(self._tell_rows, with_kwargs=True)
+                self._hooked.add(layer)
         self.adapters[key] = name
         self._active = ""
         return name
+
+    def _tell_rows(self, _module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Say which row is whose, as PEFT's own hooks do, which it would put on and off for every token."""
+        return args, kwargs if self._rows is None else {**kwargs, "adapter_names": self._rows}
 
     def drop_old_adapters(self) -> None:
         """Forget the adapters unused for longest; more stay than one request can name."""
