@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import socket
 import threading
-import time
 import webbrowser
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 log = logging.getLogger("tunesmith.web")
-
-UPLOADS_KEPT = 24 * 3600
-"""Seconds; a dataset is made from an upload within minutes."""
 
 
 def create_app(studio: Studio) -> FastAPI:
@@ -56,7 +52,7 @@ def serve(studio: Studio, host: str, port: int, open_browser: bool = False) -> N
 
 def prepare(studio: Studio) -> None:
     """Bring in what a studio starts with, and its engine. Runs beside the page, which is there first."""
-    from studio_core.data.store import ensure_samples
+    from studio_core.data.store import ensure_samples, sweep_uploads
     from studio_core.engine_process import ensure_engine
     from studio_core.models.registry import ensure_demo_models
 
@@ -65,17 +61,6 @@ def prepare(studio: Studio) -> None:
             step(studio)
         except Exception:
             log.exception("%s failed", step.__name__)
-
-
-def sweep_uploads(studio: Studio) -> None:
-    """Remove what was uploaded long ago: Gradio forgets the parts of uploads that broke off."""
-    limit = time.time() - UPLOADS_KEPT
-    for path in sorted(studio.settings.uploads.rglob("*"), reverse=True):  # Files before their folders.
-        if path.lstat().st_mtime < limit:
-            if not path.is_dir() or path.is_symlink():
-                path.unlink(missing_ok=True)
-            elif not any(path.iterdir()):
-                path.rmdir()
 
 
 def take_port(host: str, port: int) -> socket.socket:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import os
 import socket
-import time
 
 import pytest
 
-from app.server import is_loopback, sweep_uploads, take_port
+from app.server import is_loopback, take_port
 from studio_core.errors import BadInput
-from studio_core.studio import Studio
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
@@ -32,16 +29,3 @@ def test_a_taken_port_is_named_with_one_that_is_free() -> None:
     assert str(port) in refused.value.sentence()
     with take_port("127.0.0.1", refused.value.values["free"]):
         pass
-
-
-def test_old_uploads_are_swept_and_new_ones_kept(studio: Studio) -> None:
-    old, new = studio.settings.uploads / "old", studio.settings.uploads / "new"
-    for folder in (old, new):
-        folder.mkdir()
-        (folder / "file.jsonl").write_text("{}")
-    long_ago = time.time() - 3 * 86400
-    for path in (old / "file.jsonl", old):
-        os.utime(path, (long_ago, long_ago))
-    sweep_uploads(studio)
-    assert not (old / "file.jsonl").exists()
-    assert (new / "file.jsonl").exists()

@@ -71,4 +71,4 @@ def test_versions_name_what_matters(studio: Studio) -> None:
     found = about.versions(studio)
     assert found.keys() >= {"Tunesmith", "Python", "SQLite", "gradio", "torch"}
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert about.FALLBACK == project["version"]
+    assert project["version"] == about.FALLBACK
