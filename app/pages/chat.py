@@ -17,7 +17,7 @@ from starlette.responses import Response
 from app.files import asset
 from app.i18n import language_of, say, t
 from app.parts import chat_view
-from app.parts.events import LIGHT
+from app.parts.events import ASKED, LIGHT
 from app.parts.handlers import safely
 from app.parts.html import html, notice
 from app.parts.side_by_side import LETTERS
@@ -169,8 +169,8 @@ class ChatPage:
         )
         asked.then(**follow)
         self.pair.change(safely(self.paired), [self.pair], self.vote_buttons[:2], **LIGHT)
-        self.stop.click(safely(self.stopped), [self.chat], None, **LIGHT)
-        self.new.click(safely(self.emptied), None, whole, **LIGHT)
+        self.stop.click(safely(self.stopped), [self.chat], None, **ASKED)
+        self.new.click(safely(self.emptied), None, whole, **ASKED)
         self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **TELLING)
         for button, verdict in zip(self.vote_buttons, VERDICTS, strict=True):
             button.click(

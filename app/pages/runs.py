@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from app.i18n import language_of, t
 from app.parts import run_view
-from app.parts.events import LIGHT, on_open
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, notice
 from app.parts.live_chart import live_chart, payload
@@ -119,13 +119,13 @@ def build(studio: Studio) -> None:
     slow.tick(page.listed, outputs=[listed], **LIGHT)
     fast.tick(page.watched, inputs=[cursor], outputs=live, **LIGHT)
     for button, handler in ((stop, page.stopped), (cancel, page.cancelled)):
-        button.click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **LIGHT)
+        button.click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **ASKED)
     resume.click(
         page.resumed,
         inputs=[cursor, key],
         outputs=[following],
         trigger_mode="once",
-        **LIGHT,
+        **ASKED,
     ).then(None, js=_GO, inputs=[following])
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from app.i18n import language_of, say, t
 from app.parts import plan_card
-from app.parts.events import LIGHT, on_open
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import empty, html, join, notice
 from app.parts.options_form import OptionsForm, options_form
@@ -88,7 +88,7 @@ def build(studio: Studio) -> None:
         inputs=[*shared, *options, key],
         outputs=[message],
         trigger_mode="once",
-        **LIGHT,
+        **ASKED,
     )
     adding["add"].click(
         page.added,

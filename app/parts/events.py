@@ -11,7 +11,10 @@ from gradio.context import Context
 from app.parts.handlers import safely
 
 LIGHT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-"""Arguments of an event that answers at once."""
+"""Arguments of an event that answers at once. It cannot refuse: Gradio shows notices of queued events only."""
+
+ASKED: dict[str, Any] = {**LIGHT, "queue": True}
+"""Arguments of an event that does what a person asked for, or says in a notice why it does not."""
 
 
 def on_open(fn: Callable[..., Any], outputs: Any, inputs: Sequence[Any] | None = None) -> Any:
