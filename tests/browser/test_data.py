@@ -63,7 +63,7 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     expect(page.locator("#data-preview mark.ts-trained").nth(1)).to_have_text("I am 0, Ada.<|end|>")
     expect(page.locator("#data-name textarea, #data-name input")).to_have_value("my-file")
     fill(page, "data-name", "browser-sft")
-    page.get_by_role("button", name="Import the 29 good rows").click()
+    page.get_by_role("button", name="Import the good rows (29)").click()
     expect(page.locator("#data-answer")).to_contain_text("Stored 29 rows as browser-sft, version 1.")
     expect(page.locator("#data-list")).to_contain_text("browser-sft")
     dataset = store.get(served.studio, "browser-sft")
@@ -98,7 +98,7 @@ def test_columns_with_other_names_are_assigned_by_hand(page: Page, served: Serve
     for part, column in (("prompt", "frage"), ("chosen", "gut"), ("rejected", "schlecht")):
         expect(page.locator(f"#data-part-{part} input")).to_be_visible()
         pick(page, f"data-part-{part}", column)
-    page.get_by_role("button", name="Import all 2 rows").click()
+    page.get_by_role("button", name="Import all rows (2)").click()
     expect(page.locator("#data-answer")).to_contain_text("Stored 2 rows as odd, version 1.")
     [record, _] = store.records(served.studio, store.get(served.studio, "odd"))
     assert [record[key][0]["content"] for key in ("prompt", "chosen", "rejected")] == ["q", "a", "b"]
@@ -124,7 +124,7 @@ def test_a_bad_file_is_refused_in_a_sentence(page: Page, served: Served, tmp_pat
 def test_a_name_that_will_not_do_loses_nothing(page: Page, tmp_path: Path) -> None:
     visit(page, "/data")
     upload(page, jsonl(tmp_path / "a.jsonl", [{"text": "t"}]))
-    button = page.get_by_role("button", name="Import all 1 rows")
+    button = page.get_by_role("button", name="Import all rows (1)")
     expect(button).to_be_enabled()
     fill(page, "data-name", "../../etc")
     button.click()
@@ -146,7 +146,7 @@ def test_texts_of_data_are_never_run(
     ]
     visit(page, "/data")
     upload(page, jsonl(tmp_path / f"hostile-{theme}.jsonl", rows))
-    rejected = "未采用" if language == "zh-CN" else "rows left out"
+    rejected = "未采用" if language == "zh-CN" else "Rows left out"
     expect(page.locator("#data-rejected summary")).to_contain_text(rejected)
     expect(page.locator("#data-preview .ts-tokens")).to_contain_text("<script>")
     screenshot(page, f"data-{language}-{theme}")
