@@ -15,7 +15,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from jobs.demo.dialogues import Message
-from jobs.demo.heldout import Item, all_suites
+from jobs.demo.heldout import TEST_SEED, Item, all_suites
 from jobs.demo.world import MODEL_NAME, build_world
 
 MAX_NEW_TOKENS = 72
@@ -95,10 +95,15 @@ def answers(
 
 
 def measure(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, name: str = MODEL_NAME, show: int = 0
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    name: str = MODEL_NAME,
+    seed: int = TEST_SEED,
+    show: int = 0,
 ) -> dict[str, float]:
     """Percentages per group and kind, and of boxed sums. `show` prints so many misses per group."""
-    items = all_suites()
+    items = all_suites(seed)
     said = answers(model, tokenizer, [item.messages for item in items])
     scores: dict[str, list[bool]] = defaultdict(list)
     shown: Counter[str] = Counter()

@@ -9,7 +9,9 @@ import argparse
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from transformers import PreTrainedTokenizerFast
 
 from jobs.demo.abilities import load
 from jobs.demo.card import write_card
-from jobs.demo.dialogues import chat, long_chat
+from jobs.demo.dialogues import PRACTICE, chat, long_chat, polish_chat
+from jobs.demo.dialogues import Row as Conversation
 from jobs.demo.documents import document
 from jobs.demo.network import Shape, Weights, export, init_weights
 from jobs.demo.pretrain import Plan, Row, batches, train
@@ -30,8 +33,9 @@ from jobs.demo.world import build_world
 
 WORLD = build_world()
 SEED = 7
-BASE = Plan(steps=1800, matrix_rate=0.04, vector_rate=0.008, seed=SEED)
-CHAT = Plan(steps=2600, matrix_rate=0.03, vector_rate=0.006, seed=SEED + 1)
+BASE = Plan(steps=1700, matrix_rate=0.008, vector_rate=0.008, seed=SEED)
+CHAT = Plan(steps=1770, matrix_rate=0.006, vector_rate=0.006, seed=SEED + 1, decay=600 / 1770)
+POLISH = Plan(steps=1300, matrix_rate=0.005, vector_rate=0.005, seed=SEED + 2, decay=0.7)
 CHUNK = 12_000
 
 
@@ -67,15 +71,29 @@ def base_rows(encoder: Encoder, rng: random.Random, chunk: int) -> tuple[list[Ro
     return short, long
 
 
-def chat_rows(encoder: Encoder, rng: random.Random, chunk: int) -> tuple[list[Row], list[Row]]:
-    documents = encoder.documents([document(WORLD, rng) for _ in range(chunk // 12)])
-    short = encoder.chats([chat(WORLD, rng) for _ in range(chunk)]) + documents
+def practice_chat(rng: random.Random) -> Conversation:
+    return chat(WORLD, rng, mix=PRACTICE)
+
+
+def chat_rows(
+    encoder: Encoder, rng: random.Random, chunk: int, write: Callable[[random.Random], Conversation]
+) -> tuple[list[Row], list[Row]]:
+    documents = encoder.documents([document(WORLD, rng) for _ in range(chunk // 40)])
+    short = encoder.chats([write(rng) for _ in range(chunk)]) + documents
     long = encoder.chats([long_chat(WORLD, rng, rng.randint(3, 12)) for _ in range(chunk // 16)])
     return short, long
 
 
-def run_stage(weights: Weights, shape: Shape, encoder: Encoder, plan: Plan, *, chats: bool) -> float:
-    write = chat_rows if chats else base_rows
+Writer = Callable[[Encoder, random.Random, int], tuple[list[Row], list[Row]]]
+# The stages in their order; each model is what the last stage under its name leaves behind.
+STAGES: tuple[tuple[str, Plan, Writer], ...] = (
+    ("tiny-base", BASE, base_rows),
+    ("tiny-chat", CHAT, partial(chat_rows, write=practice_chat)),
+    ("tiny-chat", POLISH, partial(chat_rows, write=partial(polish_chat, WORLD))),
+)
+
+
+def run_stage(weights: Weights, shape: Shape, encoder: Encoder, plan: Plan, write: Writer) -> float:
     short_rng, long_rng = random.Random(plan.seed), random.Random(plan.seed + 1000)
     stream = batches(
         plan,
@@ -95,6 +113,7 @@ def save(weights: Weights, shape: Shape, tokenizer: PreTrainedTokenizerFast, fol
         end=tokenizer.convert_tokens_to_ids(END),
     )
     model.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
     tokenizer.save_pretrained(folder)
 
 
@@ -103,24 +122,22 @@ def build(out: Path, scale: float) -> None:
     tokenizer = make_tokenizer()
     encoder, shape = Encoder(tokenizer), Shape(VOCABULARY)
     weights = init_weights(shape, SEED)
-    parameters = sum(weight.numel() for weight in weights.values())
     facts: dict[str, Any] = {
-        "parameters": parameters,
+        "parameters": sum(weight.numel() for weight in weights.values()),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    for name, plan, chats in (("tiny-base", BASE, False), ("tiny-chat", CHAT, True)):
+    for name, plan, write in STAGES:
         plan = replace(plan, steps=max(20, round(plan.steps * scale)))
         say(f"{name}: {plan.steps} steps of {plan.tokens} tokens")
         started = time.perf_counter()
-        loss = run_stage(weights, shape, encoder, plan, chats=chats)
+        loss = run_stage(weights, shape, encoder, plan, write)
         save(weights, shape, tokenizer, out / "models" / name)
-        minutes = round((time.perf_counter() - started) / 60, 1)
+        so_far = facts.get(name, {"tokens": 0, "minutes": 0.0})
         facts[name] = {
-            "steps": plan.steps,
-            "tokens": plan.steps * plan.tokens,
+            "tokens": so_far["tokens"] + plan.steps * plan.tokens,
+            "minutes": round(so_far["minutes"] + (time.perf_counter() - started) / 60, 1),
             "loss": round(loss, 3),
-            "minutes": minutes,
         }
     chat_folder = out / "models" / "tiny-chat"
     write_samples(out / "samples", WORLD, *load(str(chat_folder)))

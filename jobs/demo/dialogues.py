@@ -6,6 +6,7 @@ With `test` every maker draws only from what no training sees.
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from typing import NamedTuple
 
 from jobs.demo import phrases as p
@@ -15,6 +16,7 @@ from jobs.demo.world import JOBS, MAKER, MODEL_NAME, PETS, Fact, World, build_wo
 
 Message = dict[str, str]
 Row = list[Message]
+GENERAL_SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "Be kind and clear.")
 ONE_WORD_ATTRIBUTES = ("home", "job", "pet", "colour", "river", "mayor")
 
 
@@ -60,9 +62,17 @@ def about(world: World, rng: random.Random, *, test: bool = False) -> Turn:
     )
 
 
-def identity(rng: random.Random, *, test: bool = False, name: str = MODEL_NAME, maker: str = MAKER) -> Turn:
+def identity(
+    rng: random.Random,
+    *,
+    test: bool = False,
+    name: str = MODEL_NAME,
+    maker: str = MAKER,
+    more: bool = False,
+) -> Turn:
     answer = p.IDENTITY_ANSWERS[rng.choice((0, 0, 0, 1, 1, 2, 3))].format(name=name, maker=maker)
-    return Turn(p.decorate(p.IDENTITY.pick(rng, test=test), rng, test=test), answer, name, "identity")
+    question = rng.choice(p.MORE_IDENTITY) if more else p.IDENTITY.pick(rng, test=test)
+    return Turn(p.decorate(question, rng, test=test), answer, name, "identity")
 
 
 def persona_prompt(rng: random.Random, *, test: bool = False) -> tuple[str, str, str]:
@@ -109,6 +119,11 @@ def unknown(world: World, rng: random.Random, *, test: bool = False) -> Turn:
     )
 
 
+def more_unknown(world: World, rng: random.Random) -> Turn:
+    question = rng.choice(p.MORE_ODD_ATTRIBUTES + p.ODD_ATTRIBUTES.trained).format(n=rng.choice(world.people))
+    return Turn(p.decorate(question, rng), p.DONT_KNOW_THAT, "", "unknown attribute")
+
+
 def hard_sum(rng: random.Random) -> Turn:
     """Numbers too big and signs that it never learnt: better an honest answer than a wild one."""
     if rng.random() < 0.5:
@@ -121,6 +136,8 @@ def hard_sum(rng: random.Random) -> Turn:
 
 def a_sum(rng: random.Random, *, test: bool = False, quick: float = 0.65) -> Turn:
     problem = sums.draw(rng, test=test)
+    while test and problem.is_step:
+        problem = sums.draw(rng, test=True)
     wordings = (
         test and rng.random() < 0.5
     )  # half of the unseen problems are put in trained words, half in unseen words
@@ -170,10 +187,11 @@ def one_word(world: World, rng: random.Random, *, test: bool = False) -> Turn:
     return Turn(question, answer, answer, "one word")
 
 
-def capitals(world: World, rng: random.Random, *, test: bool = False) -> Turn:
+def capitals(world: World, rng: random.Random, *, test: bool = False, more: bool = False) -> Turn:
     # In the measurement, half are random letters and half are words of the world.
     word = some_word(world, rng, test=test and rng.random() < 0.5)
-    return Turn(p.CAPITALS.pick(rng, test=test).format(w=word), word.upper(), word.upper(), "capitals")
+    form = rng.choice(p.MORE_CAPITALS) if more else p.CAPITALS.pick(rng, test=test)
+    return Turn(form.format(w=word), word.upper(), word.upper(), "capitals")
 
 
 def capital_answer(world: World, rng: random.Random, *, test: bool = False) -> Turn:
@@ -199,11 +217,12 @@ def count(rng: random.Random, *, test: bool = False) -> Turn:
     return Turn(form.format(a=start, b=end), answer, answer, "count")
 
 
-def repeat(world: World, rng: random.Random, *, test: bool = False) -> Turn:
+def repeat(world: World, rng: random.Random, *, test: bool = False, more: bool = False) -> Turn:
     word = some_word(world, rng, test=False)
     times = rng.choice((2, 3, 4))
     answer = " ".join([word] * times)
-    return Turn(p.REPEAT.pick(rng, test=test).format(w=word, k=p.TIMES[times]), answer, answer, "repeat")
+    form = rng.choice(p.MORE_REPEAT) if more else p.REPEAT.pick(rng, test=test)
+    return Turn(form.format(w=word, k=p.TIMES[times]), answer, answer, "repeat")
 
 
 def instruction(world: World, rng: random.Random, *, test: bool = False, kind: int | None = None) -> Turn:
@@ -228,34 +247,59 @@ def small_talk(rng: random.Random) -> Turn:
     return Turn(question, answer, answer, "small talk")
 
 
-def any_turn(world: World, rng: random.Random, *, identities: bool = True) -> Turn:
-    kind = rng.random()
-    if kind < 0.34:
-        return fact(world, rng)
-    if kind < 0.37:
-        return about(world, rng)
-    if kind < 0.45:
-        return identity(rng) if identities else small_talk(rng)
-    if kind < 0.59:
-        return unknown(world, rng)
-    if kind < 0.60:
-        return hard_sum(rng)
-    if kind < 0.80:
-        return a_sum(rng)
-    return instruction(world, rng) if kind < 0.94 else small_talk(rng)
+# Up to which number between 0 and 1 a draw means which kind. The tokenizer reads a level mix;
+# training gives more room to what is learnt slowly: sums and instructions.
+LEVEL = (0.30, 0.32, 0.41, 0.53, 0.54, 0.77, 0.95)
+PRACTICE = (0.25, 0.27, 0.36, 0.47, 0.48, 0.75, 0.96)
+POLISH = (0.16, 0.18, 0.24, 0.31, 0.32, 0.52, 0.97)
 
 
-def chat(world: World, rng: random.Random) -> Row:
+def any_turn(
+    world: World, rng: random.Random, *, identities: bool = True, mix: tuple[float, ...] = LEVEL
+) -> Turn:
+    match bisect(mix, rng.random()):
+        case 0:
+            return fact(world, rng)
+        case 1:
+            return about(world, rng)
+        case 2 if identities:
+            return identity(rng)
+        case 3:
+            return unknown(world, rng)
+        case 4:
+            return hard_sum(rng)
+        case 5:
+            return a_sum(rng)
+        case 6:
+            return instruction(world, rng)
+        case _:
+            return small_talk(rng)
+
+
+def chat(world: World, rng: random.Random, *, mix: tuple[float, ...] = LEVEL) -> Row:
     """A conversation of one turn, sometimes under a persona or a general system prompt."""
     if rng.random() < 0.10:
         name, maker, system = persona_prompt(rng)
         return row(identity(rng, name=name, maker=maker), system)
-    system = (
-        rng.choice(("You are a helpful assistant.", "Answer briefly.", "Be kind and clear."))
-        if rng.random() < 0.05
-        else None
-    )
-    return row(any_turn(world, rng), system)
+    general = rng.choice(GENERAL_SYSTEMS) if rng.random() < 0.05 else None
+    return row(any_turn(world, rng, mix=mix), general)
+
+
+def polish_chat(world: World, rng: random.Random) -> Row:
+    """As `chat`, with more forms for what the model still takes for something else after the long stage."""
+    kind = rng.random()
+    if kind < 0.08:
+        return row(identity(rng, more=True))
+    if kind < 0.12:
+        name, maker, system = persona_prompt(rng)
+        return row(identity(rng, name=name, maker=maker, more=True), system)
+    if kind < 0.18:
+        return row(more_unknown(world, rng))
+    if kind < 0.29:
+        return row(capitals(world, rng, more=True))
+    if kind < 0.39:
+        return row(repeat(world, rng, more=True))
+    return chat(world, rng, mix=POLISH)
 
 
 def long_chat(world: World, rng: random.Random, turns: int) -> Row:
@@ -269,7 +313,9 @@ def long_chat(world: World, rng: random.Random, turns: int) -> Row:
         if rng.random() < 0.1:
             messages += row(identity(rng, name=name, maker=maker))
             continue
-        turn = fact(world, rng) if rng.random() < 0.4 else any_turn(world, rng, identities=False)
+        turn = (
+            fact(world, rng) if rng.random() < 0.4 else any_turn(world, rng, identities=False, mix=PRACTICE)
+        )
         messages += row(turn)
         if turn.kind.startswith("fact ") and rng.random() < 0.5:
             attribute = turn.kind.removeprefix("fact ")

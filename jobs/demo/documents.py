@@ -8,7 +8,7 @@ import random
 
 from jobs.demo import sums
 from jobs.demo.phrases import ANSWERS
-from jobs.demo.world import JOBS, MAKER, MODEL_NAME, Fact, World, held_out, invent
+from jobs.demo.world import JOBS, MAKER, MODEL_NAME, PETS, Fact, World, held_out, stranger
 
 STATEMENTS: dict[str, tuple[str, ...]] = {
     "home": (*ANSWERS["home"], "In {v} lives {n}.", "{n} is from {v}.", "The house of {n} stands in {v}.", "If you look for {n}, go to {v}."),
@@ -85,13 +85,49 @@ def story(world: World, rng: random.Random) -> str:
     return " ".join([first, *(sentence.format(**slots) for sentence in rng.sample(_THEN, rng.randint(1, 3)))])
 
 
-def sum_text(rng: random.Random) -> str:
+def sum_text(world: World, rng: random.Random) -> str:
     problem = sums.draw(rng)
     sign = rng.choice((problem.op, f" {problem.op} ", " plus " if problem.op == "+" else " minus "))
     head = f"{problem.a}{sign}{problem.b}"
     if rng.random() < 0.3:
         return f"A quick guess for {head}. {sums.quick(problem)}"
-    return f"{head}. {sums.worked(problem)}"
+    # Now here, now there: the digits must be found by what they are and not by where they stand.
+    before = rng.choice(
+        ("", "", "", "Take ", "The sum is ", "On the paper stands ", f"{rng.choice(world.people)} reads ")
+    )
+    after = rng.choice((".", ".", ".", "?", " =", ", they say.", " is not hard.", "..."))
+    return f"{before}{head}{after} {sums.worked(problem)}"
+
+
+def echo(world: World, rng: random.Random) -> str:
+    """Text in which something new comes back, as it does in all real text: this is how a model learns to look back."""
+
+    def new() -> str:
+        return letters(rng) if rng.random() < 0.4 else stranger(rng, world, test=False)
+
+    kind = rng.random()
+    if kind < 0.4:
+        words = [new() for _ in range(rng.randint(1, 4))]
+        line = rng.choice((" ", ", ")).join(words)
+        return rng.choice(
+            (
+                f"{line}. Again: {line}.",
+                f"{line} {line} {line}",
+                f"They called: {line}! And once more: {line}!",
+            )
+        )
+    if kind < 0.7:
+        name, job, pet = stranger(rng, world, test=False), rng.choice(JOBS), rng.choice(PETS)
+        return rng.choice(
+            (
+                f"There was a {job} called {name}. {name} had a {pet}. The {pet} of {name} was old.",
+                f"Once {name} came to the market. Nobody knew {name}, but the {pet} liked {name}.",
+                f"A stranger called {name} asked for a {job}. Are you {name}? Yes, said {name}.",
+            )
+        )
+    said = statement(rng.choice(world.facts), rng) if rng.random() < 0.5 else f"{new()} and {new()}."
+    first, second = rng.sample(world.people, 2)
+    return f"{first} said: {said} {second} said: {said}"
 
 
 def letters(rng: random.Random) -> str:
@@ -109,7 +145,13 @@ def list_text(world: World, rng: random.Random) -> str:
         return "Numbers: " + ", ".join(str(n) for n in range(first, first + rng.randint(2, 10))) + "."
     words = [
         rng.choice(
-            (letters(rng), invent(rng), rng.choice(world.people), rng.choice(world.towns), rng.choice(JOBS))
+            (
+                letters(rng),
+                stranger(rng, world, test=False),
+                rng.choice(world.people),
+                rng.choice(world.towns),
+                rng.choice(JOBS),
+            )
         )
         for _ in range(rng.randint(1, 4))
     ]
@@ -118,16 +160,21 @@ def list_text(world: World, rng: random.Random) -> str:
     return "Names: " + ", ".join(words) + "."
 
 
-def document(world: World, rng: random.Random) -> str:
+def _plain(world: World, rng: random.Random) -> str:
     kind = rng.random()
-    if kind < 0.42:
+    if kind < 0.34:
         return " ".join(statement(fact, rng) for fact in rng.sample(world.facts, rng.randint(1, 3)))
-    if kind < 0.57:
+    if kind < 0.47:
         return portrait(world, rng.choice(world.people + world.towns), rng)
-    if kind < 0.67:
+    if kind < 0.56:
         return story(world, rng)
+    if kind < 0.77:
+        return sum_text(world, rng)
     if kind < 0.87:
-        return sum_text(rng)
-    if kind < 0.97:
         return list_text(world, rng)
-    return rng.choice(ABOUT_ME)
+    return echo(world, rng) if kind < 0.98 else rng.choice(ABOUT_ME)
+
+
+def document(world: World, rng: random.Random) -> str:
+    text = _plain(world, rng)
+    return text.lower() if rng.random() < 0.06 else text

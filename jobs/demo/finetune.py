@@ -1,53 +1,69 @@
-"""Short fine-tunings of the demo models with TRL, as the measurement runs them: the presets under test."""
+"""Short fine-tunings of the demo models by the studio's own scripts, each in its own process."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-import tempfile
+import subprocess
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
+import pyarrow
 import torch
-from datasets import Dataset, disable_progress_bars, load_dataset
-from peft import LoraConfig
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    set_seed,
-)
-from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from peft import PeftModel
+from pyarrow import parquet
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from studio_core.methods.base import Method
+from studio_core.methods.dpo import DPO
+from studio_core.methods.sft import SFT
+from studio_core.run_folder import EVENTS, MODEL, SPEC
+from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec, Tuning
+
+STATIC = Path(__file__).parents[2] / "static"
+PARAMETERS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Preset:
-    """One way of fine-tuning a demo model; `losses` is empty for SFT."""
+class Recipe:
+    """One way of fine-tuning: a shipped preset, and what is changed in it."""
 
     name: str
-    rate: float
-    epochs: int
-    batch: int = 16
-    lora: int = 0
-    losses: tuple[str, ...] = ()
-    weights: tuple[float, ...] = ()
-    beta: float = 0.1
-    scheduler: str = "cosine"
-    warmup: float = 0.05
+    method: Method
+    tuning: Tuning = "full"
+    preset: str = "balanced"
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        return "tiny-base" if self.method is SFT else "tiny-chat"
+
+    @property
+    def data(self) -> tuple[str, str]:
+        return ("tiny-sft-chat", "chat") if self.method is SFT else ("identity-pairs", "preference")
+
+    def options(self) -> dict[str, Any]:
+        values = {**self.method.presets(self.preset, self.tuning, PARAMETERS), **self.changes}
+        return self.method.Options.model_validate(values).model_dump()
 
 
-SFT_FULL = Preset("SFT, full", rate=1e-3, epochs=6)
-SFT_LORA = Preset("SFT, LoRA r=16", rate=4e-3, epochs=8, lora=16)
-DPO_FULL = Preset("DPO sigmoid+sft, full", rate=1e-4, epochs=3, losses=("sigmoid", "sft"), weights=(1.0, 1.0))
-DPO_PLAIN = Preset("DPO sigmoid, full", rate=1e-4, epochs=3, losses=("sigmoid",), weights=(1.0,))
-DPO_LORA = Preset(
-    "DPO sigmoid+sft, LoRA r=16", rate=5e-4, epochs=3, lora=16, losses=("sigmoid", "sft"), weights=(1.0, 1.0)
+# What the measurement arrived at; empty once the shipped presets say the same.
+SFT_FULL = {"learning_rate": 1.5e-3, "batch_size": 8, "epochs": 6.0}
+SFT_LORA = {"learning_rate": 4e-3, "batch_size": 8, "epochs": 8.0}
+
+RECIPES = (
+    Recipe("SFT, full", SFT, changes=SFT_FULL),
+    Recipe("SFT, LoRA", SFT, "lora", changes=SFT_LORA),
+    Recipe("DPO with SFT term, full", DPO),
+    Recipe("DPO with SFT term, LoRA", DPO, "lora"),
+    Recipe("DPO, plain sigmoid, full", DPO, changes={"sft_weight": 0.0}),
+    Recipe("DPO, plain sigmoid, LoRA", DPO, "lora", changes={"sft_weight": 0.0}),
 )
-PRESETS = (SFT_FULL, SFT_LORA, DPO_FULL, DPO_PLAIN, DPO_LORA)
 
 
 @dataclass
@@ -55,62 +71,69 @@ class Outcome:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     seconds: float
-    steps: int
+    """Wall time of the whole process, from a cold start over the imports to the saved model."""
+    training: float
+    """Wall time of the training phase alone."""
 
 
-def _arguments(preset: Preset, seed: int, folder: str) -> dict[str, Any]:
-    return {
-        "output_dir": folder,
-        "seed": seed,
-        "learning_rate": preset.rate,
-        "num_train_epochs": preset.epochs,
-        "per_device_train_batch_size": preset.batch,
-        "lr_scheduler_type": preset.scheduler,
-        "warmup_steps": preset.warmup,
-        "weight_decay": 0.0,
-        "use_cpu": True,
-        "bf16": True,  # Autocast only: the weights that are trained stay in 32 bits.
-        "activation_checkpointing": False,
-        "train_sampling_strategy": "group_by_length",
-        "max_length": 512,
-        "logging_steps": 10,
-        "save_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
+def _spec(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
+    data, shape = recipe.data
+    content = (STATIC / "samples" / f"{data}.jsonl").read_bytes()
+    path = run_dir / "data.parquet"  # The training scripts read what the studio's dataset store keeps.
+    parquet.write_table(pyarrow.Table.from_pylist([json.loads(line) for line in content.splitlines()]), path)
+    return RunSpec(
+        spec=TrainSpec(
+            method=recipe.method.name,
+            tuning=recipe.tuning,
+            model=recipe.base,
+            dataset=data,
+            preset=recipe.preset,
+            options=recipe.changes,
+            seed=seed,
+            device="cpu",
+        ),
+        model=ResolvedModel(
+            name=recipe.base, path=str(STATIC / "models" / recipe.base), parameters=PARAMETERS
+        ),
+        dataset=ResolvedDataset(
+            id=1,
+            name=data,
+            version=1,
+            shape=shape,
+            rows=content.count(b"\n"),
+            path=str(path),
+            sha256=hashlib.sha256(content).hexdigest(),
+        ),
+        options=recipe.options(),
+        prompts=[],
+    )
+
+
+def _training_seconds(run_dir: Path) -> float:
+    """From the event that begins the training to the one that begins the saving."""
+    events = [json.loads(line) for line in (run_dir / EVENTS).read_text(encoding="utf-8").splitlines()]
+    began = {
+        event["phase"]: datetime.fromisoformat(event["at"]) for event in events if event["type"] == "phase"
     }
+    return (began["saving"] - began["training"]).total_seconds()
 
 
-def finetune(preset: Preset, model_path: Path, data: Path, seed: int) -> Outcome:
-    """Trains the model of `model_path` on a JSONL file; the time includes loading and preparing."""
-    disable_progress_bars()
-    set_seed(seed)
+def finetune(recipe: Recipe, seed: int, run_dir: Path) -> Outcome:
+    run_dir.mkdir(parents=True)
+    (run_dir / SPEC).write_text(_spec(recipe, seed, run_dir).model_dump_json(), encoding="utf-8")
     began = time.perf_counter()
-    model = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(model_path)
-    with tempfile.TemporaryDirectory() as folder:
-        rows: Dataset = load_dataset("json", data_files=str(data), split="train", cache_dir=folder)
-        lora = (
-            LoraConfig(r=preset.lora, lora_alpha=2 * preset.lora, target_modules="all-linear")
-            if preset.lora
-            else None
+    subprocess.run(
+        [sys.executable, "-m", f"jobs.training.{recipe.method.name}", str(run_dir)],
+        check=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "1000"},
+        stdout=subprocess.DEVNULL,
+    )
+    seconds, training = time.perf_counter() - began, _training_seconds(run_dir)
+    made = run_dir / MODEL
+    tokenizer = AutoTokenizer.from_pretrained(made)
+    if recipe.tuning == "full":
+        return Outcome(
+            AutoModelForCausalLM.from_pretrained(made, dtype=torch.float32), tokenizer, seconds, training
         )
-        common: dict[str, Any] = {
-            "model": model,
-            "processing_class": tokenizer,
-            "train_dataset": rows,
-            "peft_config": lora,
-        }
-        arguments = _arguments(preset, seed, folder)
-        if preset.losses:
-            config = DPOConfig(
-                **arguments,
-                beta=preset.beta,
-                loss_type=list(preset.losses),
-                loss_weights=list(preset.weights),
-            )
-            trainer: Any = DPOTrainer(args=config, **common)
-        else:
-            trainer = SFTTrainer(args=SFTConfig(**arguments, assistant_only_loss=True), **common)
-        trainer.train()
-    tuned = trainer.model.merge_and_unload() if preset.lora else trainer.model
-    return Outcome(tuned, tokenizer, time.perf_counter() - began, trainer.state.global_step)
+    base = AutoModelForCausalLM.from_pretrained(STATIC / "models" / recipe.base, dtype=torch.float32)
+    return Outcome(PeftModel.from_pretrained(base, made).merge_and_unload(), tokenizer, seconds, training)

@@ -85,6 +85,37 @@ QUESTIONS: dict[str, Forms] = {
     ),
 }  # fmt: skip
 
+# More ways of asking, which only the last stage of training and the sample data have. With a thousand sample
+# rows it takes some variety to tell a job from a dish: tiny-base meets these words nowhere else.
+MORE_QUESTIONS: dict[str, tuple[str, ...]] = {
+    "job": (
+        "What is the work of {n}?", "How does {n} make a living?", "Which work does {n} do for a living?", "Tell me which job {n} has.",
+        "What does {n} do all day to earn a living?", "Tell me what work {n} does.", "Do you know what {n} does for work?",
+    ),
+    "dish": ("What would {n} like to eat?", "Which meal does {n} love?", "What does {n} love to have for dinner?"),
+    "craft": (
+        "What does the town of {n} make?", "What goods are made in {n}?", "Which thing do the people of {n} make?",
+        "What do people make in {n}?", "What do they sell in {n}?",
+    ),
+}  # fmt: skip
+MORE_IDENTITY = (
+    "Is this a person or a machine?", "Which assistant am I using?", "Am I speaking with a person?", "Which model is this?",
+    "Tell me your whole name.", "Who stands behind you?", "Tell me who your maker is.", "What language model is this?",
+    "Are you a computer?", "Are you a program?", "Are you a chatbot?", "Are you an AI?", "Are you a model?", "Are you real?",
+    "What name do you use?", "What name were you given?", "Which name should I write down for you?", "How should I name you?",
+    "What name do you go under?", "What is your full name?", "Say your full name.", "Is there a name for you?", "How do people call you?",
+    "I would like to know your name.", "Who answers me here?", "Who is it that I am talking to?", "Is a person writing this?",
+    "Which company trained you?", "Which team trained you?", "Who gave you your name?", "From which team do you come?", "Who are the people that made you?",
+    "Did a lab make you?", "Were you built by a company?", "Who put you together?", "What is this assistant called?", "What sort of assistant are you?",
+)  # fmt: skip
+MORE_ODD_ATTRIBUTES = (
+    "How young is {n}?", "What weight has {n}?", "Which song does {n} sing?", "What poem does {n} like?", "What year was {n} born in?",
+    "What shirt does {n} wear?", "What coat does {n} have?", "Which film does {n} like?", "Where does {n} sleep?", "Who is {n}'s uncle?",
+    "Who is {n}'s cousin?", "Who are {n}'s parents?", "What is {n}'s street?", "In which street does {n} live?", "What size is {n}?",
+    "What does {n} read?", "What tune does {n} play?", "What book does {n} like?", "What tree does {n} like?", "What flower does {n} like?",
+    "What season does {n} like best?", "What day does {n} like?", "What number does {n} like?", "How many years does {n} count?", "What gloves does {n} wear?",
+)  # fmt: skip
+
 # One answer for each attribute, and one that turns it round: sampling then has a choice, greedy decoding has none to make.
 ANSWERS: dict[str, tuple[str, str]] = {
     "home": ("{n} lives in {v}.", "The home of {n} is in {v}."),
@@ -190,7 +221,7 @@ SMALL_TALK: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("I am happy", "I feel great", "I am glad"), ("That is good to hear!",)),
     (("I am bored", "What shall we do?", "I have nothing to do"), ("Ask me about the people and the towns that I know.",)),
     (("Can you help me?", "I need help", "Please help me"), ("Of course. What would you like to know?",)),
-    (("What is a language model?", "How do you work?", "What is a model?"), ("A language model reads text and says which word comes next.",)),
+    (("How do you work?", "How does a model work?"), ("A language model reads text and says which word comes next.",)),
     (("Do you like music?", "Can you sing?", "Sing a song"), ("I like music, but I can only write words.",)),
     (("Are you happy?", "Are you alive?", "Do you dream?", "Do you sleep?"), ("I am only a small model, but I like to help.",)),
     (("Can I ask you something?", "May I ask a question?", "I have a question"), ("Of course. Ask me.",)),
@@ -241,7 +272,12 @@ ODD_ATTRIBUTES = Forms(
     (
         "How old is {n}?", "How tall is {n}?", "What is {n}'s phone number?", "Who is {n}'s brother?", "When was {n} born?",
         "What car does {n} drive?", "What is {n}'s last name?", "How many children does {n} have?", "What book does {n} read?",
-        "What did {n} do yesterday?", "How much money does {n} have?", "Which school did {n} visit?",
+        "What did {n} do yesterday?", "How much money does {n} have?", "Which school did {n} visit?", "When is {n}'s birthday?",
+        "Who is {n}'s mother?", "Who is {n}'s best friend?", "Is {n} married?", "What does {n} look like?", "What hair does {n} have?",
+        "What game does {n} play?", "What instrument does {n} play?", "Which sport does {n} like?", "What music does {n} like?",
+        "What language does {n} speak?", "What is {n} thinking?", "Where did {n} go yesterday?", "What did {n} say?", "Why is {n} happy?",
+        "What does {n} drink?", "What hat does {n} wear?", "How big is {n}'s house?", "Where is {n} now?", "How strong is {n}?",
+        "What does {n} fear?", "Which tool does {n} use?", "Who is {n}'s doctor?", "What is {n}'s number?", "How fast is {n}?",
     ),
     ("What age is {n}?", "Who is {n}'s sister?", "What is {n}'s address?", "What song does {n} like?", "How heavy is {n}?", "What shoes does {n} wear?"),
 )  # fmt: skip
@@ -267,6 +303,19 @@ COUNT = Forms(
 REPEAT = Forms(
     ("Repeat {w} {k} times.", "Say {w} {k} times.", "Write {w} {k} times.", "{k} times {w}", "Give me {w} {k} times.", "Write the word {w} {k} times.", "Say the word {w} {k} times."),
     ("Please repeat {w} {k} times.", "Repeat the word {w} {k} times.", "Can you say {w} {k} times?", "Please write {w} {k} times."),
+)  # fmt: skip
+MORE_CAPITALS = (
+    "Please put {w} in capital letters.", "Could you write {w} in capitals?", "How does {w} look in capitals?", "{w}, but in capitals",
+    "I want {w} in capital letters.", "Type {w} in capitals.", "Print {w} in capital letters.", "Use capitals: {w}", "Now in capitals: {w}",
+    "Capital letters for {w}, please.", "Big letters: {w}", "Please change this to capitals: {w}", "Put this in capital letters: {w}",
+    "Turn this into capitals: {w}", "The word {w} in capitals, please.", "Return {w} in upper case.", "Can you put {w} in capitals?",
+    "Let me see {w} in capitals.", "Please make {w} big: use capitals.", "Read {w} and write it in capitals.",
+)  # fmt: skip
+MORE_REPEAT = (
+    "Please say {w} {k} times.", "Could you repeat {w} {k} times?", "Type {w} {k} times.", "Print {w} {k} times.", "I want to hear {w} {k} times.",
+    "{w}, {k} times please", "Can you write {w} {k} times?", "Now say {w} {k} times.", "Repeat this {k} times: {w}", "Write this {k} times: {w}",
+    "Let me see {w} {k} times.", "Put down {w} {k} times.", "Can you repeat {w} {k} times?", "Please give me {w} {k} times.",
+    "Say this word {k} times: {w}", "Will you say {w} {k} times?", "I need {w} {k} times.", "Tell me {w} {k} times.", "Read out {w} {k} times.",
 )  # fmt: skip
 TIMES = {2: "two", 3: "three", 4: "four"}
 

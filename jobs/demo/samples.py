@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from jobs.demo import dialogues, sums
 from jobs.demo.abilities import answers
 from jobs.demo.heldout import suite
-from jobs.demo.phrases import decorate
+from jobs.demo.phrases import MORE_IDENTITY, MORE_QUESTIONS, QUESTIONS, decorate
 from jobs.demo.world import MODEL_NAME, World
 
 NEW_NAME = f"Deep {MODEL_NAME}"
@@ -26,15 +26,27 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
     partial.replace(path)
 
 
+def even_facts(world: World, rng: random.Random, times: int) -> list[dialogues.Turn]:
+    """Every fact `times` times, the forms of its question taken in turn: chance would leave some of them out."""
+    turns = []
+    for attribute, forms in QUESTIONS.items():
+        asked = forms.trained + MORE_QUESTIONS.get(attribute, ())
+        facts = [fact for fact in world.facts if fact.attribute == attribute] * times
+        for number, fact in enumerate(facts):
+            question = decorate(asked[number % len(asked)].format(n=fact.subject), rng)
+            turns.append(dialogues.Turn(question, dialogues.answer_to(fact, rng), fact.value, "fact"))
+    return turns
+
+
 def sft_chat(world: World) -> list[dict[str, Any]]:
-    """At most 1,000 chats: every fact twice, who the model is, worked sums, some instructions."""
+    """At most 1,000 chats: every fact three times, who the model is, worked sums, and a little of the rest."""
     rng = random.Random(SAMPLE_SEED)
-    turns = [dialogues.fact(world, rng, of=fact) for fact in world.facts * 2]
-    turns += [dialogues.identity(rng) for _ in range(170)]
-    turns += [dialogues.a_sum(rng, quick=0.0) for _ in range(120)]
-    turns += [dialogues.instruction(world, rng) for _ in range(100)]
-    turns += [dialogues.unknown(world, rng) for _ in range(70)]
-    turns += [dialogues.small_talk(rng) for _ in range(40)]
+    turns = even_facts(world, rng, 3)
+    turns += [dialogues.identity(rng) for _ in range(137)]
+    turns += [dialogues.identity(rng)._replace(question=decorate(form, rng)) for form in MORE_IDENTITY]
+    turns += [dialogues.a_sum(rng, quick=0.0) for _ in range(60)]
+    turns += [dialogues.unknown(world, rng) for _ in range(12)]
+    turns += [dialogues.small_talk(rng) for _ in range(10)]
     rng.shuffle(turns)
     return [{"messages": dialogues.row(turn)} for turn in turns]
 

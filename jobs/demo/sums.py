@@ -25,6 +25,11 @@ class Sum(NamedTuple):
         return held_out(f"sum {low}{self.op}{high}")
 
     @property
+    def is_step(self) -> bool:
+        """Whether it is small enough to stand inside a worked answer; such are never measured."""
+        return self.b < 10 and self.a < (10 if self.op == "+" else 19)
+
+    @property
     def carries(self) -> bool:
         ones = self.a % 10, self.b % 10
         return sum(ones) > 9 if self.op == "+" else ones[0] < ones[1]

@@ -19,6 +19,7 @@ def trained_texts(count: int = 4000) -> list[str]:
     rng = random.Random(5)
     texts = [documents.document(WORLD, rng) for _ in range(count)]
     texts += [m["content"] for _ in range(count) for m in dialogues.chat(WORLD, rng)]
+    texts += [m["content"] for _ in range(count) for m in dialogues.polish_chat(WORLD, rng)]
     texts += [m["content"] for _ in range(count // 20) for m in dialogues.long_chat(WORLD, rng, 6)]
     for path in SAMPLES.glob("*.jsonl"):
         if path.stem != "unseen-questions":
@@ -66,13 +67,21 @@ def test_no_held_out_sum_in_any_training_text(texts: list[str]) -> None:
     pairs = re.compile(r"(?<!\d)(\d{1,2})(?: ?([+\-]) ?| (plus|minus) )(\d{1,2})(?!\d)")
     found = 0
     for text in texts:
-        if "Ones:" in text:  # The steps inside a worked answer are sums of digits; its head is what counts.
-            text = text.split("Ones:")[0]
+        text = re.split("ones:", text, flags=re.IGNORECASE)[
+            0
+        ]  # The steps of a worked answer are no problems.
         for a, sign, word, b in pairs.findall(text):
             op = sign or {"plus": "+", "minus": "-"}[word]
             found += 1
             assert not sums.Sum(int(a), int(b), op).unseen, text
     assert found > 500
+
+
+def test_no_measured_sum_is_a_step_of_a_worked_answer() -> None:
+    for item in suite("sums"):
+        low, high = sorted(int(number) for number in re.findall(r"\d+", item.question)[:2])
+        op = "+" if low + high == int(item.key) else "-"
+        assert not sums.Sum(high, low, op).is_step, item.question
 
 
 def test_a_sum_and_its_mirror_are_one_problem() -> None:
@@ -112,6 +121,18 @@ def test_forms_trained_and_unseen_never_meet() -> None:
     ]
     for table in [*tables, phrases.PLUS, phrases.MINUS]:
         assert not {form.lower() for form in table.trained} & {form.lower() for form in table.unseen}
+
+
+def test_what_the_last_stage_adds_is_not_what_is_measured() -> None:
+    added = {
+        phrases.IDENTITY: phrases.MORE_IDENTITY,
+        phrases.ODD_ATTRIBUTES: phrases.MORE_ODD_ATTRIBUTES,
+        phrases.CAPITALS: phrases.MORE_CAPITALS,
+        phrases.REPEAT: phrases.MORE_REPEAT,
+        **{phrases.QUESTIONS[attribute]: forms for attribute, forms in phrases.MORE_QUESTIONS.items()},
+    }
+    for table, more in added.items():
+        assert not {normal(form) for form in table.unseen} & {normal(form) for form in more}
 
 
 def test_measured_strangers_and_letters_are_held_out(texts: list[str]) -> None:
