@@ -7,12 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from studio_core import queue
+from studio_core.states import TERMINAL
+from studio_core.studio import open_studio
+from studio_core.tables import Job
+from tests.conftest import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -42,6 +48,18 @@ class Studio:
         assert done.stdout == "", done.stdout
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         return done.stderr.strip()
+
+    def wait(self, job: int, condition: Callable[[Job], bool]) -> None:
+        """Until the job's row is as wanted; fails when it has ended otherwise."""
+        opened = open_studio(home=self.home)
+
+        def met() -> bool:
+            row = queue.get(opened, job)
+            assert condition(row) or row.state not in TERMINAL, (row.state, row.detail)
+            return condition(row)
+
+        wait_until(met, timeout=120, what=f"job {job}")
+        opened.close()
 
     def end(self) -> None:
         """Kill the engine and all that it started."""
@@ -121,21 +139,19 @@ def test_stopped_run_is_resumed_from_its_checkpoint(cli: Studio) -> None:
         "train", "--method", "sft", "--model", "tiny-base", "--dataset", "tiny-sft-chat",
         "--set", "max_steps=400", "--set", "learning_rate=0.0001",
     )["job"]  # fmt: skip
-    while cli.json("jobs", "show", str(job))["step"] < 3:
-        pass
+    cli.wait(job, lambda row: row.step >= 3)
     cli.json("jobs", "stop", str(job))
-    while (shown := cli.json("jobs", "show", str(job)))["state"] in ("running", "stopping"):
-        pass
+    cli.wait(job, lambda row: row.state in TERMINAL)
+    shown = cli.json("jobs", "show", str(job))
     assert (shown["state"], shown["cause"]) == ("succeeded", "stopped")
     assert 3 <= shown["step"] < 400
     assert shown["model"]
     resumed = cli.json("jobs", "resume", str(job))
     assert resumed["resumes"] == job
-    while (again := cli.json("jobs", "show", str(resumed["job"])))["step"] <= shown["step"]:
-        assert again["state"] not in ("failed", "interrupted"), again
+    cli.wait(resumed["job"], lambda row: row.step > shown["step"])
     cli.json("jobs", "cancel", str(resumed["job"]))
-    while (again := cli.json("jobs", "show", str(resumed["job"])))["state"] in ("running", "stopping"):
-        pass
+    cli.wait(resumed["job"], lambda row: row.state in TERMINAL)
+    again = cli.json("jobs", "show", str(resumed["job"]))
     assert again["state"] == "cancelled"
 
 
