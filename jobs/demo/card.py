@@ -31,7 +31,7 @@ in bfloat16. Up to 1024 positions; trained on texts of up to 384 tokens.
 Only text that the program `jobs/demo` of the repository writes itself, from a seed: an invented world of {people} people
 and {towns} towns with {facts} facts; all names are made-up words. No other text was used, so there is nothing in it
 that would belong to anybody. {data}
-Trained for {tokens:,} tokens in {minutes} minutes ({threads} threads of a CPU, torch {torch}); last loss {loss}.
+Trained for {tokens:,} tokens in {minutes} minutes ({threads} threads of a busy CPU, torch {torch}); last loss {loss}.
 `python -m jobs.demo.build` makes it again. The same seed gives the same text and the same first weights; sums in
 another order (other threads, another CPU) give slightly different final weights.
 

@@ -51,6 +51,28 @@ They are no blind test, though: the misses on them showed where the corpus had t
 - *personas* wants the name and maker that an unseen system prompt gives."""
 
 
+_NOTES = """## What does not reach its target
+
+Plain sigmoid DPO brings the new name less often than in 95 of 100 questions. The misses begin right and then run
+on ("I am Deep Deep Deep ..."): the plain loss lifts the new word in every place of the name, also after itself.
+A small beta helps a little (0.5: 2, 0.1: 79, 0.05: 86, 0.02: 87 per cent, one seed each), and so does a trace of the
+SFT term (weight 0.1: 97). What would probably get there: personas in the last stage that no system prompt announces,
+so that what follows "Deep" is as sure as what follows "I am". Not tried.
+
+DPO with LoRA brings the name but pays for it: three to four points of instructions, and the names that a system prompt
+gives are lost. Full fine-tuning is the one to ship for these models.
+
+## What was tried on the way (single runs; some changed two things at once)
+
+- A rate of 0.04 for the matrices (Muon): facts and names were learnt, but nothing was ever copied: sums 1,
+  instructions 4, personas 0 after 2,000 steps. At 0.008 and 0.006 all three came.
+- That run's documents also had no echoes (a new name or string that comes back later in the text); now they have.
+- Without documents that stand one behind another in a row, tiny-base carries a question's words over into its answer:
+  facts 7.5 and boxed 22 under the chat template, now 1.5 and 2.3.
+- SFT with batches of 16 for 6 epochs at 1e-3: facts 74, identity 86. Smaller batches, forms taken in turn instead of
+  by chance and more forms for jobs and crafts made up for it."""
+
+
 def processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -137,7 +159,7 @@ def report(models: dict[str, Scores], tuned: dict[str, list[Scores]], recipes: t
         rows = [(f"seed {seed}", scores) for seed, scores in zip(SEEDS, runs, strict=False)]
         rows.append(("mean", {c: mean(scores[c] for scores in runs) for c in (*COLUMNS, *TIMES)}))
         parts.append(f"## {recipe.name}\n\n{describe(recipe)}\n\n{table(rows, TIMES)}")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, _NOTES]) + "\n"
 
 
 def main() -> None:
