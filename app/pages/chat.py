@@ -51,6 +51,7 @@ def build(studio: Studio) -> None:
         with gr.Column(scale=1, min_width=290, elem_classes="ts-chat-side"):
             _settings(page)
     page.chat = gr.State(None)
+    page.streaming = gr.State(False)
     page.connect()
 
 
@@ -144,6 +145,8 @@ class ChatPage:
     collected: gr.HTML
     earlier: gr.HTML
     chat: gr.State
+    streaming: gr.State
+    """Whether an answer was still coming in when the conversation was drawn."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -152,9 +155,14 @@ class ChatPage:
         """Declare the page's events."""
         settings = [*self.settings.values(), self.blind]
         judged = [self.vote_row, self.pair, *self.vote_buttons]
-        moving = [self.live, *judged, self.send, self.stop]
-        whole = [self.chat, self.history, *moving, self.message, self.export, self.earlier]
-        follow = {"fn": safely(self.followed), "inputs": [self.chat], "outputs": moving, **TELLING}
+        self.moving = moving = [self.live, *judged, self.send, self.stop]
+        whole = [self.chat, self.streaming, self.history, *moving, self.message, self.export, self.earlier]
+        follow = {
+            "fn": safely(self.followed),
+            "inputs": [self.chat, self.streaming],
+            "outputs": moving,
+            **TELLING,
+        }
         opened = safely(self.opened)
         Context.root_block.load(  # type: ignore[union-attr]
             opened, None, [self.models, *settings, *whole], **TELLING
@@ -173,12 +181,13 @@ class ChatPage:
         self.new.click(safely(self.emptied), None, whole, **ASKED)
         self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **TELLING)
         for button, verdict in zip(self.vote_buttons, VERDICTS, strict=True):
+            # Not queued: Gradio's page can lose the answer of a queued event that begins as another ends.
             button.click(
                 safely(self.vote_of(verdict)),
                 inputs=[self.chat, self.pair],
                 outputs=[*moving, self.message],
                 trigger_mode="once",
-                **TELLING,
+                **LIGHT,
             )
 
     # --- events ----------------------------------------------------------------------------
@@ -218,11 +227,11 @@ class ChatPage:
         chat_live.ask(self.studio, chat.id, prompt, settings)
         return ["", *self._whole(chat.id, language_of(request))]
 
-    async def followed(self, chat_id: int | None, request: gr.Request) -> AsyncIterator[Any]:
+    async def followed(self, chat_id: int | None, streaming: bool, request: gr.Request) -> AsyncIterator[Any]:
         """Show what comes in, until the round has ended. The round goes on when nobody follows it."""
-        rounds = chats.history(self.studio, chat_id) if chat_id is not None else []
+        rounds = chats.history(self.studio, chat_id) if chat_id is not None and streaming else []
         if chat_id is None or not rounds:
-            yield gr.skip()
+            yield gr.skip()  # Drawn whole: to draw it again could undo the sight of a vote cast meanwhile.
             return
         language = language_of(request)
         sent: tuple[list[Answer], list[bool]] | None = None
@@ -271,7 +280,11 @@ class ChatPage:
                 live.save()
             places = _places(pair, len(row.answers))
             left, right = (row.settings["order"][place] for place in places)
-            vote = chats.vote(self.studio, row.id, verdict, left, right)
+            try:
+                vote = chats.vote(self.studio, row.id, verdict, left, right)
+            except StudioError as error:
+                refusal = str(notice("bad", error.sentence(language)))
+                return [*[gr.skip()] * len(self.moving), refusal]
             row = chats.get_round(self.studio, row.id)
             return [*self._moving(row, row.answers, language), self._saved(vote.verdict, language)]
 
@@ -304,8 +317,10 @@ class ChatPage:
         cast = chats.votes(self.studio, chat_id) if chat_id is not None else {}
         past = [chat_view.round_block(row, row.answers, cast.get(row.id), language) for row in rounds[:-1]]
         last = rounds[-1] if rounds else None
+        streaming = bool(last) and any(one["state"] == "streaming" for one in last.answers)
         return [
             chat_id,
+            streaming,
             str(Markup().join(past)),
             *self._moving(last, last.answers if last else [], language),
             "",
