@@ -183,8 +183,9 @@ class DataPage:
             except StudioError as error:
                 head += notice("warn", error.sentence(language))
         listed = data_view.dataset_list(store.all_datasets(self.studio), language)
-        closed = gr.Column(visible=False)
-        return head, listed, gr.Column(visible=True), "", closed, closed, "", "", 0, choices, "", None
+        closed, as_it_is = gr.Column(visible=False), gr.skip()  # A file may be understood already.
+        upload = gr.Column(visible=True)
+        return head, listed, upload, as_it_is, as_it_is, closed, "", "", 0, choices, as_it_is, as_it_is
 
     def _models(self, chosen: str | None) -> tuple[str | None, gr.Dropdown]:
         """The models that can be chosen now, and which one is: at a first start they come while one looks."""

@@ -52,19 +52,12 @@ class Recipe:
         return self.method.Options.model_validate(values).model_dump()
 
 
-# What the measurement arrived at, and what the presets of these models should say.
-SFT_FULL = {"learning_rate": 1.5e-3, "batch_size": 8, "epochs": 6.0}
-SFT_LORA = {"learning_rate": 4e-3, "batch_size": 8, "epochs": 8.0}
-DPO_FULL = {"learning_rate": 1e-4, "epochs": 4.0, "sft_weight": 1.0}
-DPO_LORA = {"learning_rate": 7e-4, "epochs": 5.0, "sft_weight": 1.0}
-DPO_PLAIN = {"learning_rate": 1e-4, "epochs": 4.0, "sft_weight": 0.0, "beta": 0.05}
-
 RECIPES = (
-    Recipe("SFT, full", SFT, changes=SFT_FULL),
-    Recipe("DPO with SFT term, full", DPO, changes=DPO_FULL),
-    Recipe("DPO, plain sigmoid, full", DPO, changes=DPO_PLAIN),
-    Recipe("DPO with SFT term, LoRA", DPO, "lora", changes=DPO_LORA),
-    Recipe("SFT, LoRA", SFT, "lora", changes=SFT_LORA),
+    Recipe("SFT, full", SFT),
+    Recipe("DPO with SFT term, full", DPO),
+    Recipe("DPO, plain sigmoid, full", DPO, changes={"sft_weight": 0.0, "beta": 0.05}),
+    Recipe("DPO with SFT term, LoRA", DPO, "lora"),
+    Recipe("SFT, LoRA", SFT, "lora"),
 )
 
 

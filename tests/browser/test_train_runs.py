@@ -55,7 +55,7 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     ready(page)
     page.locator("#train-preset").get_by_text("Quick", exact=True).click()
     page.get_by_label("Name of the run").fill("first steps")
-    expect(page.locator("#train-plan")).to_contain_text("189")  # Steps: 996 rows, 16 a step, 3 passes.
+    expect(page.locator("#train-plan")).to_contain_text("375")  # Steps: 1,000 rows, 8 a step, 3 passes.
     page.locator("#train-start").dblclick()
     expect(page.locator("#train-message")).to_contain_text(re.compile(r"Run \d+ \(first steps\)"))
     page.locator("#train-message a").click()
@@ -84,14 +84,14 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     again = ended(studio, int(page.url.partition("run=")[2]))
     assert (again.state, again.cause, again.resumes_id) == (State.SUCCEEDED, None, job_id), again.detail
     steps = [point.step for point in training.curve(studio, again) if "loss" in point.values]
-    assert steps == list(range(1, 190))
+    assert steps == list(range(1, 376))
     assert min(point.step for point in metrics.points(studio, again.id)) > stopped.step
 
     # The curve of both runs, answers before and after, and the hand-over to the chat.
-    page.wait_for_function(f"{CHART}?.data[0].x.at(-1) === 189", timeout=20_000)
-    assert page.evaluate(f"{CHART}.data[0].x.length") == 189
+    page.wait_for_function(f"{CHART}?.data[0].x.at(-1) === 375", timeout=20_000)
+    assert page.evaluate(f"{CHART}.data[0].x.length") == 375
     expect(page.locator("#run-samples tbody tr")).to_have_count(4)
-    expect(page.locator("#run-samples")).to_contain_text("step 189")
+    expect(page.locator("#run-samples")).to_contain_text("step 375")
     expect(page.locator("#run-compare")).to_have_attribute("href", "/chat?models=tiny-base,first-steps-2")
     expect(page.locator("#run-state")).to_contain_text("Finished all its steps")
     screenshot(page, "run")
@@ -131,7 +131,7 @@ def test_bad_values_are_named_and_nothing_starts(page: Page, served: Served) -> 
     expect(page.locator("#train-plan")).to_contain_text("learning_rate is 7")
     page.locator("#train-opt-learning_rate input").fill("0.002")
     ready(page)
-    expect(page.locator("#train-plan")).to_contain_text("learning_rate: 0.002 (preset: 0.001)")
+    expect(page.locator("#train-plan")).to_contain_text("learning_rate: 0.002 (preset: 0.0015)")
     page.get_by_label("Name of the run").fill("../../etc")
     ready(page, "false")
     expect(page.locator("#train-plan")).to_contain_text("has a slash")

@@ -259,7 +259,7 @@ class TestSubmit:
         run = RunSpec.model_validate(job.spec["run"])
         assert (job.kind, job.method, job.name) == ("train", "sft", "sft-tiny-base-1")
         assert (run.spec.name, run.spec.dataset, run.spec.seed) == ("sft-tiny-base-1", "sums@1", 3)
-        assert run.options["learning_rate"] == 0.002 and run.options["batch_size"] == 16
+        assert run.options["learning_rate"] == 0.002 and run.options["batch_size"] == 8
         assert Path(run.dataset.path).is_file() and (Path(run.model.path) / "model.safetensors").is_file()
         assert run.resume_from is None
         assert training.spec_of(job) == run.spec
