@@ -46,7 +46,7 @@ def test_sft_with_an_uploaded_file(page: Page, served: Served, tmp_path: Path) -
     page.wait_for_url(re.compile("/train"))
     ready(page)
     expect(page.locator("#train-dataset input")).to_have_value("our-house@1")
-    run = trained_with_a_stop(page, served.studio, epochs="150")
+    run = trained_with_a_stop(page, served.studio, epochs="60")
     compared_and_voted(page, served.studio, run, "Who keeps the garden?")
 
 
@@ -124,6 +124,8 @@ def compared_and_voted(page: Page, studio: Studio, run: Job, prompt: str) -> Non
     expect(page.locator("#run-compare")).to_be_visible()
     page.locator("#run-compare").click()
     page.wait_for_url(re.compile("/chat"))
+    expect(page.locator("#chat-models")).to_contain_text(run.name)
+    expect(page.locator("#chat-live")).not_to_be_empty()
     page.locator("#chat-prompt textarea").fill(prompt)
     page.locator("#chat-prompt textarea").press("Enter")
     for side in (0, 1):
