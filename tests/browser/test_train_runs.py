@@ -51,7 +51,7 @@ def ended(studio: Studio, job_id: int) -> Job:
 def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     studio = served.studio
     before = len(queue.all_jobs(studio))
-    visit(page, "/train")
+    visit(page, "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft")
     ready(page)
     page.locator("#train-preset").get_by_text("Quick", exact=True).click()
     page.get_by_label("Name of the run").fill("first steps")
