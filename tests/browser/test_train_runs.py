@@ -103,7 +103,7 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
 
 
 def test_the_form_follows_the_method(page: Page, served: Served) -> None:
-    visit(page, "/train?method=dpo")
+    visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
     ready(page)
     expect(page.locator("#train-model input")).to_have_value("tiny-chat")
     expect(page.locator("#train-dataset input")).to_have_value(re.compile("identity-pairs@"))
@@ -124,7 +124,7 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
 
 def test_bad_values_are_named_and_nothing_starts(page: Page, served: Served) -> None:
     before = len(queue.all_jobs(served.studio))
-    visit(page, "/train")
+    visit(page, "/train?method=sft&model=tiny-base&dataset=tiny-sft-chat")
     ready(page)
     page.locator("#train-opt-learning_rate input").fill("7")
     ready(page, "false")
@@ -145,7 +145,7 @@ def test_bad_values_are_named_and_nothing_starts(page: Page, served: Served) -> 
 def test_a_second_click_is_the_same_job_and_cancel_ends_it(page: Page, served: Served) -> None:
     studio, evil = served.studio, "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
     page.on("dialog", lambda dialog: pytest.fail(f"a script of the data ran: {dialog.message}"))
-    visit(page, "/train?method=dpo")
+    visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
     ready(page)
     page.get_by_label("Name of the run").fill(evil)
     page.locator("#train-more").get_by_role("button").first.click()
@@ -184,7 +184,7 @@ def test_an_unknown_run_is_said_to_be_so(page: Page, served: Served) -> None:
 @pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("zh-CN", "light")])
 def test_both_pages_in_each_look(page: Page, served: Served, language: str, theme: str) -> None:
     choose(page.context, served.url, language=language, theme=theme)
-    visit(page, "/train")
+    visit(page, "/train?method=sft&model=tiny-base&dataset=tiny-sft-chat")
     ready(page)
     expect(page.locator("#train-start")).to_have_text("Train" if language == "en" else "开始训练")
     screenshot(page, f"train-{language}-{theme}")
