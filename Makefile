@@ -22,7 +22,7 @@ types: .venv/test.stamp
 	$(BIN)/mypy
 
 laws: .venv/test.stamp
-	$(BIN)/lint-imports --quiet
+	$(BIN)/lint-imports
 
 unit: .venv/test.stamp  ## Unit and integration tests
 	$(BIN)/coverage erase
