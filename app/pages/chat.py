@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
-from gradio.context import Context
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.files import asset
 from app.i18n import language_of, say, t
 from app.parts import chat_view
-from app.parts.events import ASKED, LIGHT
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, notice
 from app.parts.side_by_side import LETTERS
 from studio_core import chat_exports, chat_live, chats
-from studio_core.chats import MOST_SIDES, VERDICTS, Answer
+from studio_core.chats import MOST_SIDES, VERDICTS
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.studio import Studio
@@ -31,9 +28,8 @@ from studio_core.tables import ChatRound
 NAME = "chat"
 PATH = "/chat"
 
-STREAM_EVERY = 0.08
-TELLING: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 16}
-"""Events that stream or that may have to tell the reader something: a notice reaches only queued ones."""
+LOOK_EVERY = 0.12
+"""Seconds between two looks at an answer that is coming in."""
 BUTTONS = ("a", "b", "tie", "bad")
 """Ends of the ids of the vote buttons, in the order of ``VERDICTS``."""
 
@@ -51,7 +47,6 @@ def build(studio: Studio) -> None:
         with gr.Column(scale=1, min_width=290, elem_classes="ts-chat-side"):
             _settings(page)
     page.chat = gr.State(None)
-    page.streaming = gr.State(False)
     page.connect()
 
 
@@ -145,8 +140,6 @@ class ChatPage:
     collected: gr.HTML
     earlier: gr.HTML
     chat: gr.State
-    streaming: gr.State
-    """Whether an answer was still coming in when the conversation was drawn."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -155,31 +148,25 @@ class ChatPage:
         """Declare the page's events."""
         settings = [*self.settings.values(), self.blind]
         judged = [self.vote_row, self.pair, *self.vote_buttons]
-        self.moving = moving = [self.live, *judged, self.send, self.stop]
-        whole = [self.chat, self.streaming, self.history, *moving, self.message, self.export, self.earlier]
-        follow = {
-            "fn": safely(self.followed),
-            "inputs": [self.chat, self.streaming],
-            "outputs": moving,
-            **TELLING,
-        }
-        opened = safely(self.opened)
-        Context.root_block.load(  # type: ignore[union-attr]
-            opened, None, [self.models, *settings, *whole], **TELLING
-        ).then(**follow)
-        asked = gr.on(
+        # A timer and not a stream: Gradio's page can lose the answer of a queued event that begins
+        # just as another one ends, and a stream is a queued event that may end at any time.
+        self.clock = gr.Timer(LOOK_EVERY, active=False)
+        self.moving = moving = [self.clock, self.live, *judged, self.send, self.stop]
+        whole = [self.chat, self.history, *moving, self.message, self.export, self.earlier]
+        self.clock.tick(safely(self.followed), [self.chat], moving, **LIGHT)
+        on_open(self.opened, [self.models, *settings, *whole])
+        gr.on(
             [self.send.click, self.prompt.submit],
             safely(self.asked),
             inputs=[self.prompt, self.models, self.chat, *settings],
             outputs=[self.prompt, *whole],
             trigger_mode="once",
-            **TELLING,
+            **ASKED,
         )
-        asked.then(**follow)
         self.pair.change(safely(self.paired), [self.pair], self.vote_buttons[:2], **LIGHT)
         self.stop.click(safely(self.stopped), [self.chat], None, **ASKED)
         self.new.click(safely(self.emptied), None, whole, **ASKED)
-        self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **TELLING)
+        self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **ASKED)
         for button, verdict in zip(self.vote_buttons, VERDICTS, strict=True):
             # Not queued: Gradio's page can lose the answer of a queued event that begins as another ends.
             button.click(
@@ -200,16 +187,19 @@ class ChatPage:
         known = {model.id: model.name for model in listed}
         chat = None
         settings = chats.ChatSettings()
+        refused: list[StudioError] = []
         if query.get("chat", "").isdigit():
             try:
                 chat = chats.get(self.studio, int(query["chat"][:15]))
                 settings = chats.checked_settings(**chat.settings)
             except NotFound as error:
-                gr.Warning(str(escape(error.sentence(language))))
-        names = [known[id] for id in chat.models if id in known] if chat else self._first(query, language)
+                refused.append(error)
+        names = [known[id] for id in chat.models if id in known] if chat else self._first(query, refused)
         values = [getattr(settings, name) for name in self.settings]
         choices = gr.update(choices=list(known.values()), value=names[:MOST_SIDES])
-        return [choices, *values, settings.blind, *self._whole(chat.id if chat else None, language)]
+        told = Markup().join(notice("bad", error.sentence(language)) for error in refused)
+        whole = self._whole(chat.id if chat else None, language, str(told))
+        return [choices, *values, settings.blind, *whole]
 
     def asked(
         self, request: gr.Request, prompt: str, models: list[str], chat_id: int | None, *given: Any
@@ -227,22 +217,19 @@ class ChatPage:
         chat_live.ask(self.studio, chat.id, prompt, settings)
         return ["", *self._whole(chat.id, language_of(request))]
 
-    async def followed(self, chat_id: int | None, streaming: bool, request: gr.Request) -> AsyncIterator[Any]:
-        """Show what comes in, until the round has ended. The round goes on when nobody follows it."""
-        rounds = chats.history(self.studio, chat_id) if chat_id is not None and streaming else []
-        if chat_id is None or not rounds:
-            yield gr.skip()  # Drawn whole: to draw it again could undo the sight of a vote cast meanwhile.
-            return
+    def followed(self, chat_id: int | None, request: gr.Request) -> list[Any]:
+        """The newest round as it is now. The round goes on when nobody follows it."""
         language = language_of(request)
-        sent: tuple[list[Answer], list[bool]] | None = None
-        while (live := chat_live.current(self.studio, chat_id)) and live.id == rounds[-1].id:
-            now = live.answers(), live.loading()
-            if now != sent:
-                sent = now
-                yield self._moving(rounds[-1], now[0], language, loading=now[1])
-            await asyncio.sleep(STREAM_EVERY)
-        row = chats.get_round(self.studio, rounds[-1].id)
-        yield self._moving(row, row.answers, language)
+        live = chat_live.current(self.studio, chat_id) if chat_id is not None else None
+        if live is not None:
+            row = chats.get_round(self.studio, live.id)
+            return self._moving(row, live.answers(), language, loading=live.loading())
+        rounds = chat_live.history(self.studio, chat_id) if chat_id is not None else []
+        return (
+            self._moving(rounds[-1], rounds[-1].answers, language)
+            if rounds
+            else [gr.skip()] * len(self.moving)
+        )
 
     def stopped(self, chat_id: int | None) -> None:
         live = chat_live.current(self.studio, chat_id) if chat_id is not None else None
@@ -292,8 +279,11 @@ class ChatPage:
 
     # --- what is shown ---------------------------------------------------------------------
 
-    def _first(self, query: dict[str, str], language: str) -> list[str]:
-        """The models that the address names, else the newest that was trained and what it was before."""
+    def _first(self, query: dict[str, str], refused: list[StudioError]) -> list[str]:
+        """The models that the address names, else the newest that was trained and what it was before.
+
+        Names that cannot be chosen are added to ``refused``.
+        """
         wanted: list[str | int] = [name for name in query.get("models", "").split(",") if name]
         listed = registry.all_models(self.studio)
         by_id = {model.id: model for model in listed}
@@ -308,22 +298,20 @@ class ChatPage:
             try:
                 names.append(registry.get(self.studio, name).name)
             except StudioError as error:
-                gr.Warning(str(escape(error.sentence(language))))
+                refused.append(error)
         return names or [model.name for model in listed][:2]
 
-    def _whole(self, chat_id: int | None, language: str) -> list[Any]:
+    def _whole(self, chat_id: int | None, language: str, message: str = "") -> list[Any]:
         """Everything that a conversation shows, for the outputs ``whole``."""
         rounds = chat_live.history(self.studio, chat_id) if chat_id is not None else []
         cast = chats.votes(self.studio, chat_id) if chat_id is not None else {}
         past = [chat_view.round_block(row, row.answers, cast.get(row.id), language) for row in rounds[:-1]]
         last = rounds[-1] if rounds else None
-        streaming = bool(last) and any(one["state"] == "streaming" for one in last.answers)
         return [
             chat_id,
-            streaming,
             str(Markup().join(past)),
             *self._moving(last, last.answers if last else [], language),
-            "",
+            message,
             str(chat_view.exports(chat_id if rounds else None, language)),
             str(chat_view.earlier(chats.titles(self.studio), chat_id, language)),
         ]
@@ -335,7 +323,7 @@ class ChatPage:
         if row is None:
             idle = [gr.update(visible=False), gr.update(visible=False), *[gr.update(interactive=False)] * 4]
             buttons = [gr.update(visible=True), gr.update(visible=False)]
-            return [str(chat_view.welcome(language)), *idle, *buttons]
+            return [gr.Timer(active=False), str(chat_view.welcome(language)), *idle, *buttons]
         vote = chats.votes(self.studio, row.chat_id).get(row.id)
         block = chat_view.round_block(row, answers, vote, language, loading=loading or (), ids="chat-side")
         judged = [one["state"] != "error" and bool(one["answer"].strip()) for one in answers]
@@ -343,6 +331,7 @@ class ChatPage:
         many = len(answers) > 2
         answering = any(one["state"] == "streaming" for one in answers)
         return [
+            gr.Timer(active=answering),
             str(block),
             gr.update(visible=len(answers) > 1),
             gr.update(choices=pairs, visible=many) if many else gr.update(visible=False),

@@ -75,6 +75,13 @@ def identity(
     return Turn(p.decorate(question, rng, test=test), answer, name, "identity")
 
 
+def nameless(rng: random.Random) -> Turn:
+    """Another name where no system prompt gave one: rare enough that the model's own stays the likeliest,
+    common enough that preference training without an SFT term has something to raise."""
+    name, _, _ = persona_prompt(rng)
+    return identity(rng, name=name)
+
+
 def persona_prompt(rng: random.Random, *, test: bool = False) -> tuple[str, str, str]:
     """A name, a maker and a system prompt that gives both to the model.
 
@@ -290,14 +297,16 @@ def polish_chat(world: World, rng: random.Random) -> Row:
     kind = rng.random()
     if kind < 0.08:
         return row(identity(rng, more=True))
-    if kind < 0.12:
+    if kind < 0.10:
+        return row(nameless(rng))
+    if kind < 0.14:
         name, maker, system = persona_prompt(rng)
         return row(identity(rng, name=name, maker=maker, more=True), system)
-    if kind < 0.18:
+    if kind < 0.20:
         return row(more_unknown(world, rng))
-    if kind < 0.29:
+    if kind < 0.31:
         return row(capitals(world, rng, more=True))
-    if kind < 0.39:
+    if kind < 0.41:
         return row(repeat(world, rng, more=True))
     return chat(world, rng, mix=POLISH)
 

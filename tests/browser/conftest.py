@@ -28,7 +28,12 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from studio_core import queue
+from studio_core.data import store
 from studio_core.engine_process import LOCK
+from studio_core.errors import StudioError
+from studio_core.models import registry
+from studio_core.states import Stop
 from studio_core.studio import Studio, open_studio
 from tests.conftest import wait_until
 
@@ -91,20 +96,31 @@ def start_web(home: Path, port: int, **environment: str) -> subprocess.Popen[byt
 
 
 def stop_engine(home: Path) -> None:
-    """End the engine of a data folder, by the process id in its lock file."""
+    """End the engine of a data folder, by the process id in its lock file. What it runs goes on."""
     lock = home / LOCK
     if lock.exists() and (text := lock.read_text().strip()):
         with suppress(ProcessLookupError):
             os.kill(json.loads(text)["pid"], signal.SIGTERM)
 
 
-@pytest.fixture(scope="session")
+def cancel_all(studio: Studio) -> None:
+    """End every run and chat worker, and wait until none is left."""
+    for job in [*queue.waiting(studio), *queue.live(studio)]:
+        with suppress(StudioError):  # It ended by itself meanwhile.
+            queue.request_stop(studio, job.id, Stop.CANCEL)
+    wait_until(lambda: not queue.live(studio), 60, "no worker is left")
+
+
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One studio for all browser tests, with its engine."""
+    """A studio for the browser tests of one file, with its engine."""
     home, port = tmp_path_factory.mktemp("studio") / "home", free_port()
     web = start_web(home, port)
     studio = open_studio(home=home)
+    wait_until(lambda: len(registry.all_models(studio)) >= 2, what="the demo models are there")
+    wait_until(lambda: len(store.all_datasets(studio)) >= 4, what="the sample data are there")
     yield Served(f"http://127.0.0.1:{port}", studio, web)
+    cancel_all(studio)
     studio.close()
     web.terminate()
     web.wait(20)

@@ -13,10 +13,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select
 
-from studio_core import chat_live, chats, queue
+from studio_core import chat_live, chats
 from studio_core.chats import ChatSettings
-from studio_core.models import registry
-from studio_core.states import Stop
 from studio_core.tables import Chat, ChatRound, Model, Vote
 from tests.browser.conftest import ROOT, Served, choose, screenshot, visit
 from tests.conftest import wait_until
@@ -26,17 +24,6 @@ pytestmark = pytest.mark.browser
 ENDED = re.compile("stop|length")
 MODELS = "/chat?models=tiny-base,tiny-chat"
 PICTURE = ROOT / "docs" / "images" / "side-by-side.png"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def chatting(served: Served) -> Iterator[None]:
-    """The demo models are there; afterwards no chat worker is left behind."""
-    registry.ensure_demo_models(served.studio)
-    yield
-    for job in [*queue.waiting(served.studio), *queue.live(served.studio)]:
-        if job.kind == "serve":
-            queue.request_stop(served.studio, job.id, Stop.CANCEL)
-    wait_until(lambda: all(job.kind != "serve" for job in queue.live(served.studio)), 60, "the worker ends")
 
 
 def open_chat(page: Page, path: str = MODELS) -> None:

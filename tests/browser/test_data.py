@@ -9,20 +9,13 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from studio_core.data import store
-from studio_core.models import registry
 from tests.browser.conftest import Served, choose, screenshot, visit
-from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = (
     "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>${alert(1)}{{name}}"
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def models(served: Served) -> None:
-    wait_until(lambda: len(registry.all_models(served.studio)) >= 2, what="the demo models are there")
 
 
 def jsonl(path: Path, rows: list[object]) -> Path:

@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from studio_core import chats, metrics, queue, training
 from studio_core.data import store
-from studio_core.models import registry
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Job, Vote
@@ -23,12 +22,6 @@ pytestmark = pytest.mark.browser
 
 CHART = "document.querySelector('#run-chart-loss .js-plotly-plot')"
 ENDED = re.compile("stop|length")
-
-
-@pytest.fixture(autouse=True)
-def demo(served: Served) -> None:
-    wait_until(lambda: len(store.all_datasets(served.studio)) >= 4, what="the sample data are there")
-    wait_until(lambda: len(registry.all_models(served.studio)) >= 2, what="the demo models are there")
 
 
 def test_sft_with_an_uploaded_file(page: Page, served: Served, tmp_path: Path) -> None:
