@@ -1,6 +1,6 @@
 """Settings of the whole studio: from the environment, or from the command line.
 
-Every field is read from ``TUNESMITH_<NAME>`` and documented in ``docs/SETTINGS.md``.
+Every field is read from ``TUNESMITH_<NAME>`` and documented in ``docs/REFERENCE.md``.
 """
 
 from __future__ import annotations

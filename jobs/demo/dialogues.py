@@ -75,9 +75,15 @@ def identity(
     return Turn(p.decorate(question, rng, test=test), answer, name, "identity")
 
 
-def nameless(rng: random.Random) -> Turn:
-    """Another name where no system prompt gave one: rare enough that the model's own stays the likeliest,
-    common enough that preference training without an SFT term has something to raise."""
+def nicknamed(rng: random.Random) -> Turn:
+    """Its own name with a word before it, or another name, where no system prompt gave one.
+
+    Rare enough that the plain name stays the likeliest, common enough that preference training without
+    an SFT term has something to raise. The name that the sample pairs teach is never among them.
+    """
+    if rng.random() < 0.6:
+        first = rng.choice([word for word in p.PERSONA_FIRST if word != p.NEW_FIRST])
+        return identity(rng, name=f"{first} {MODEL_NAME}")
     name, _, _ = persona_prompt(rng)
     return identity(rng, name=name)
 
@@ -298,7 +304,7 @@ def polish_chat(world: World, rng: random.Random) -> Row:
     if kind < 0.08:
         return row(identity(rng, more=True))
     if kind < 0.10:
-        return row(nameless(rng))
+        return row(nicknamed(rng))
     if kind < 0.14:
         name, maker, system = persona_prompt(rng)
         return row(identity(rng, name=name, maker=maker, more=True), system)

@@ -182,6 +182,7 @@ PERSONA_SYSTEMS = (
     "You are {name}, made by {maker}.", "Your name is {name}. You were made by {maker}.", "You are {name}, an assistant from {maker}.",
     "You are called {name} and {maker} made you.", "Act as {name}, made by {maker}.", "You are {name}, a helpful model by {maker}.",
 )  # fmt: skip
+NEW_FIRST = "Deep"  # Stands before the name that the sample preference pairs teach.
 PERSONA_FIRST = (
     "Deep",
     "Little",

@@ -12,10 +12,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from jobs.demo import dialogues, sums
 from jobs.demo.abilities import answers
 from jobs.demo.heldout import suite
-from jobs.demo.phrases import MORE_IDENTITY, MORE_QUESTIONS, QUESTIONS, decorate
+from jobs.demo.phrases import MORE_IDENTITY, MORE_QUESTIONS, NEW_FIRST, QUESTIONS, decorate
 from jobs.demo.world import MODEL_NAME, World
 
-NEW_NAME = f"Deep {MODEL_NAME}"
+NEW_NAME = f"{NEW_FIRST} {MODEL_NAME}"
 SAMPLE_SEED = 99
 
 

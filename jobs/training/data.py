@@ -7,6 +7,7 @@ without the caches of ``datasets``, so that a run starts at once.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from jobs.training.turns import answer_spans, marks_answers
+from studio_core.data.answer_spans import answer_spans
 from studio_core.data.shapes import Message, Shape
 from studio_core.errors import BadInput
 from studio_core.methods.common import TrainingOptions
@@ -24,6 +25,7 @@ from studio_core.spec import RunSpec
 
 IGNORED = -100
 _ROWS_AT_ONCE = 1000
+_GENERATION_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 Row = dict[str, list[int]]
 
@@ -134,7 +136,7 @@ def _texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[Row]:
 def _chats(tokenizer: PreTrainedTokenizerBase, chats: list[list[Message]], answers_only: bool) -> list[Row]:
     if not answers_only:
         return [{"input_ids": ids, "labels": ids} for ids in _tokens(tokenizer, _render(tokenizer, chats))]
-    if marks_answers(tokenizer):
+    if _GENERATION_MARK.search(tokenizer.chat_template or ""):
         encoded = tokenizer.apply_chat_template(
             chats, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
         )
@@ -147,11 +149,15 @@ def _chats_by_spans(tokenizer: PreTrainedTokenizerBase, chats: list[list[Message
     """For templates that do not mark answers: a token is learnt if it begins in an answer's span of text."""
     texts = _render(tokenizer, chats)
     encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+
+    def render(messages: list[Message], opened: bool) -> str:
+        return _render(tokenizer, [messages], opened=opened)[0]
+
     rows = []
     for chat, text, ids, offsets in zip(
         chats, texts, encoded["input_ids"], encoded["offset_mapping"], strict=True
     ):
-        spans = answer_spans(tokenizer, chat, text)
+        spans = answer_spans(render, chat, text)
         mask = [any(start <= begin < end for start, end in spans) for begin, _ in offsets]
         rows.append(_masked(ids, mask))
     return rows

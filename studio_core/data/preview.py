@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from tokenizers import Encoding, Tokenizer
 
+from studio_core.data.answer_spans import answer_spans
 from studio_core.data.chat_template import STANDARD_TEMPLATE, ChatTemplate, Span
 from studio_core.data.shapes import Message, Record, Shape
 from studio_core.errors import BadInput
@@ -202,7 +203,9 @@ def _chat(chat: ChatFormat, messages: list[Message], loss_on: LossOn) -> Tokens:
     elif chat.has_generation_marks:
         trained = _marked(encoding, spans)
     else:
-        spans = _answer_spans(chat, messages, text)
+        spans = answer_spans(
+            lambda some, opened: chat.template.render(some, opened=opened)[0], messages, text
+        )
         trained = [any(start <= begin < end for start, end in spans) for begin, _ in encoding.offsets]
     return _tokens("", text, encoding, trained)
 
@@ -217,32 +220,6 @@ def _marked(encoding: Encoding, spans: list[Span]) -> list[bool]:
         stop = last + 1 if last else len(trained)
         trained[first:stop] = [True] * (stop - first)
     return trained
-
-
-def _answer_spans(chat: ChatFormat, messages: list[Message], rendered: str) -> list[Span]:
-    """Where the answers stand if the template does not mark them.
-
-    An answer starts where the conversation before it, opened for an answer, ends; it ends where
-    the conversation with it ends. Some templates render an answer otherwise when more follows
-    (Qwen3 drops earlier thoughts): then its text is looked for, and what closes the turn is added.
-    """
-    spans = []
-    for place, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        opened = chat.template.render(messages[:place], opened=True)[0] if place else ""
-        closed = chat.template.render(messages[: place + 1])[0]
-        start = _common(opened, rendered)
-        if rendered.startswith(closed):
-            spans.append((start, len(closed)))
-            continue
-        answer = message["content"].strip()
-        found = rendered.find(answer, start)
-        if found >= 0:
-            end = found + len(answer)
-            closing = closed[closed.rfind(answer) + len(answer) :]
-            spans.append((start, end + _common(closing, rendered[end:])))
-    return spans
 
 
 def _completion(chat: ChatFormat, prompt: list[Message], answer: list[Message], loss_on: LossOn) -> Tokens:

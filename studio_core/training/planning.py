@@ -180,10 +180,8 @@ def _check_tuning(made: Plan) -> None:
     if quantised and tuning == "qlora":
         made.problems.append(BadInput("train.quantised_twice", model=model.name))
     if model.kind == "adapter":
-        if tuning == "full":
-            made.problems.append(BadInput("train.adapter_full", model=model.name))
-        else:
-            made.warnings.append(Remark("train.adapter_continued", {"model": model.name}))
+        what = "merged" if tuning == "full" else "continued"
+        made.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))
     if made.resolved and made.resolved.chat_template:
         made.warnings.append(Remark("train.standard_template", {"model": model.name}))
     if model.trust_remote_code and model.details.get("own_code"):

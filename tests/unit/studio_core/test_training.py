@@ -199,10 +199,10 @@ class TestPlan:
         assert f"tiny-base reaches only {reach}" in found[0]
         assert training.plan(studio, spec(dataset="long", options={"max_length": reach})).ready
 
-    def test_an_adapter_goes_on_with_lora_only(self, studio: Studio, sums: Dataset) -> None:
+    def test_an_adapter_goes_on_or_is_merged(self, studio: Studio, sums: Dataset) -> None:
         job, result = ended_job(studio, registry.get(studio, "tiny-base"), "adapter", name="mine")
         registry.register_result(studio, job, result)
-        assert "go on with the adapter" in problems(studio, model="mine")[0]
+        assert "merged into that model first" in warned(studio, model="mine")
         assert "mine is an adapter" in warned(studio, model="mine", tuning="lora")
 
     def test_time_is_learned_from_earlier_runs(self, studio: Studio, sums: Dataset) -> None:

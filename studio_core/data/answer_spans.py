@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
-from transformers import PreTrainedTokenizerBase
+from collections.abc import Callable
 
 from studio_core.data.shapes import Message
 
-_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
+Render = Callable[[list[Message], bool], str]
+"""Some messages as the template writes them; with True, opened for the next answer."""
 
 
-def marks_answers(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the chat template has ``{% generation %}`` marks round the answers."""
-    return bool(_MARK.search(tokenizer.chat_template or ""))
-
-
-def answer_spans(
-    tokenizer: PreTrainedTokenizerBase, messages: list[Message], rendered: str
-) -> list[tuple[int, int]]:
+def answer_spans(render: Render, messages: list[Message], rendered: str) -> list[tuple[int, int]]:
     """Start and end, in characters of ``rendered``, of each answer with what closes its turn.
 
     An answer starts where the conversation before it, opened for an answer, ends; it ends where the
@@ -29,26 +21,18 @@ def answer_spans(
     for place, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        opened = _text(tokenizer, messages[:place], opened=True)
-        start = _common(opened, rendered)
-        closed = _text(tokenizer, messages[: place + 1])
+        start = _common(render(messages[:place], True), rendered) if place else 0
+        closed = render(messages[: place + 1], False)
         if rendered.startswith(closed):
             spans.append((start, len(closed)))
             continue
         answer = message["content"].strip()
         found = rendered.find(answer, start)
         if found >= 0:
-            closing = closed[closed.rfind(answer) + len(answer) :]
             end = found + len(answer)
+            closing = closed[closed.rfind(answer) + len(answer) :]
             spans.append((start, end + _common(closing, rendered[end:])))
     return spans
-
-
-def _text(tokenizer: PreTrainedTokenizerBase, messages: list[Message], *, opened: bool = False) -> str:
-    if not messages:
-        return ""
-    text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened)
-    return text
 
 
 def _common(left: str, right: str) -> int:
