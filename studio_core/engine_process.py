@@ -1,4 +1,4 @@
-"""The engine as seen from outside: whether it is there, starting it, and what keeps a job waiting."""
+"""The engine as seen from outside: whether it is there, and starting it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import threading
 import time
 from pathlib import Path
 
-from studio_core import queue, run_folder, texts
+from studio_core import run_folder
 from studio_core.errors import StudioError
-from studio_core.states import State
 from studio_core.studio import Studio
-from studio_core.tables import Job
 
 LOCK = "engine.lock"
 """In the data folder; held by the engine as long as it lives. Inside: ``{"pid", "host", "since"}``."""
@@ -72,30 +70,3 @@ _started: list[subprocess.Popen[bytes]] = []
 def _settings_of(studio: Studio) -> dict[str, str]:
     """The settings that were given in code or on the command line hold for the engine too."""
     return {f"TUNESMITH_{name.upper()}": str(value) for name, value in studio.settings.model_dump().items()}
-
-
-def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
-    """Why a queued job has not started, in one sentence; empty if it is not queued."""
-    if job.state != State.QUEUED:
-        return ""
-    position = queue.position(studio, job)
-    if not engine_alive(studio):
-        return texts.text("engine.waits_for_engine", language, position=position)
-    devices = queue.devices(studio)
-    slots = [device for device in devices if device.kind == queue.slot_kind(job, devices)]
-    if not slots:
-        return texts.text("engine.waits_without_device", language, position=position)
-    free = [device for device in slots if device.job_id is None]
-    if free:
-        return texts.text("engine.waits_shortly", language, device=free[0].id, position=position)
-    holders = ", ".join(
-        texts.text("engine.held_by", language, device=device.id, run=device.job_id) for device in slots
-    )
-    return texts.text("engine.waits_for_device", language, holders=holders, position=position)
-
-
-def ending(job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
-    """Why a job ended and what can be done now, in one sentence; empty if it simply finished or has not."""
-    if job.cause is None:
-        return job.detail or ""
-    return texts.text(f"engine.cause_{job.cause}", language, detail=job.detail or "").strip()

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from studio_core import clock
-from studio_core.errors import Conflict, NotFound
+from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.states import LIVE, TERMINAL, TRANSITIONS, Cause, State, Stop
 from studio_core.studio import Studio
-from studio_core.tables import Device, Job, JobEvent
+from studio_core.tables import Device, Job, JobEvent, QueueControl
+
+ORDER = (Job.priority.desc(), Job.position)
+"""In which queued jobs start: higher priority first, then as they were put in or moved."""
+HIGHEST_PRIORITY = 9
+
+Place = Literal["first", "up", "down", "last"]
 
 
 def submit(
@@ -31,13 +37,21 @@ def submit(
     method: str | None = None,
     idempotency_key: str | None = None,
     resumes_id: int | None = None,
+    after_id: int | None = None,
+    priority: int = 0,
 ) -> Job:
-    """Put one job at the end of the queue. The same key twice gives the same job."""
+    """Put one job at the end of the queue. The same key twice gives the same job.
+
+    With ``after_id`` it starts once that job, or one that resumed it, has succeeded.
+    """
+    _check_priority(priority)
     try:
         with studio.db.write() as session:
             existing = _by_key(session, idempotency_key)
             if existing:
                 return existing
+            if after_id is not None:
+                _require(session, after_id)
             last = session.scalar(select(func.max(Job.position))) or 0
             job = Job(
                 kind=kind,
@@ -47,6 +61,8 @@ def submit(
                 position=last + 1,
                 idempotency_key=idempotency_key,
                 resumes_id=resumes_id,
+                after_id=after_id,
+                priority=priority,
             )
             session.add(job)
             session.flush()
@@ -92,8 +108,7 @@ def live(studio: Studio) -> Sequence[Job]:
 def waiting(studio: Studio) -> Sequence[Job]:
     """Queued jobs, next one first."""
     with studio.db.read() as session:
-        query = select(Job).where(Job.state == State.QUEUED).order_by(Job.position)
-        return session.scalars(query).all()
+        return session.scalars(select(Job).where(Job.state == State.QUEUED).order_by(*ORDER)).all()
 
 
 def slot_kind(job: Job, slots: Sequence[Device]) -> str:
@@ -106,21 +121,146 @@ def slot_kind(job: Job, slots: Sequence[Device]) -> str:
     return "gpu" if any(slot.kind == "gpu" for slot in slots) else "cpu"
 
 
-def next_for(studio: Studio, device: Device, slots: Sequence[Device]) -> Job | None:
-    """The first queued job that takes such a device; reads no further than that."""
-    query = (
-        select(Job).where(Job.state == State.QUEUED).order_by(Job.position).execution_options(yield_per=50)
-    )
+def startable(studio: Studio, slots: Sequence[Device]) -> list[tuple[Job, list[Device]]]:
+    """Which queued jobs can start now, and on which of the free slots, in the order of the queue.
+
+    Nothing overtakes a job that waits for devices of its kind, so that a run on many GPUs is not
+    starved by runs on one. A job that waits for another job lets the others pass. Reads no further
+    than to the last job that could start.
+    """
+    free: dict[str, list[Device]] = {}
+    for slot in slots:
+        if slot.job_id is None and not slot.foreign_memory:
+            free.setdefault(slot.kind, []).append(slot)
+    found: list[tuple[Job, list[Device]]] = []
+    query = select(Job).where(Job.state == State.QUEUED).order_by(*ORDER).execution_options(yield_per=50)
     with studio.db.read() as session:
-        waiting = session.scalars(query)
-        return next((job for job in waiting if slot_kind(job, slots) == device.kind), None)
+        if _paused(session):
+            query = query.where(Job.kind == "serve")
+        for job in session.scalars(query) if free else ():
+            kind = slot_kind(job, slots)
+            if kind not in free or not _predecessor_done(session, job):
+                continue
+            taken = _distinct(free[kind], devices_wanted(job))
+            if taken is None:
+                del free[kind]
+            else:
+                found.append((job, taken))
+                free[kind] = [slot for slot in free[kind] if slot not in taken]
+                if not free[kind]:
+                    del free[kind]
+            if not free:
+                break
+    return found
+
+
+def devices_wanted(job: Job) -> int:
+    """How many GPUs a job asks for; of every other kind of slot it is one."""
+    return int(job.spec.get("gpus", 1))
+
+
+def card(device: Device) -> str:
+    """UUID of the GPU that a slot is on: one GPU can have several slots."""
+    return device.id.partition("#")[0]
+
+
+def _distinct(free: Sequence[Device], wanted: int) -> list[Device] | None:
+    """The first free slots on as many different GPUs; None if there are too few."""
+    by_card: dict[str, Device] = {}
+    for slot in free:
+        by_card.setdefault(card(slot), slot)
+    return list(by_card.values())[:wanted] if len(by_card) >= wanted else None
+
+
+def predecessor(studio: Studio, job: Job) -> Job | None:
+    """The job that this one waits for; of a resumed one its newest continuation."""
+    with studio.db.read() as session:
+        return _predecessor(session, job)
+
+
+def _predecessor(session: Session, job: Job) -> Job | None:
+    earlier = session.get(Job, job.after_id) if job.after_id is not None else None
+    while earlier is not None:
+        query = select(Job).where(Job.resumes_id == earlier.id).order_by(Job.id.desc()).limit(1)
+        following = session.scalar(query)
+        if following is None:
+            return earlier
+        earlier = following
+    return None
+
+
+def _predecessor_done(session: Session, job: Job) -> bool:
+    earlier = _predecessor(session, job)
+    return earlier is None or earlier.state == State.SUCCEEDED
 
 
 def position(studio: Studio, job: Job) -> int:
-    """1 for the queued job that starts next."""
-    ahead = select(func.count()).where(Job.state == State.QUEUED, Job.position < job.position)
+    """1 for the queued job that starts next. The chat worker does not count."""
+    before = or_(Job.priority > job.priority, (Job.priority == job.priority) & (Job.position < job.position))
+    ahead = select(func.count()).where(Job.state == State.QUEUED, Job.kind == job.kind, before)
     with studio.db.read() as session:
         return (session.scalar(ahead) or 0) + 1
+
+
+# --- the order of the queue ---------------------------------------------------------------
+
+
+def move(studio: Studio, job_id: int, place: Place) -> None:
+    """Let a queued job start earlier or later than others of its priority and kind."""
+    with studio.db.write() as session:
+        job = _require_queued(session, job_id)
+        peers = list(
+            session.scalars(
+                select(Job)
+                .where(Job.state == State.QUEUED, Job.priority == job.priority, Job.kind == job.kind)
+                .order_by(Job.position)
+            )
+        )
+        at = peers.index(job)
+        to = {"first": 0, "up": max(0, at - 1), "down": min(len(peers) - 1, at + 1), "last": len(peers) - 1}
+        if place not in to:
+            raise BadInput("queue_place", place=place)
+        places = [peer.position for peer in peers]
+        peers.insert(to[place], peers.pop(at))
+        for peer, position in zip(peers, places, strict=True):
+            peer.position = position
+
+
+def set_priority(studio: Studio, job_id: int, priority: int) -> None:
+    """Higher starts first; from -9 to 9, normally 0."""
+    _check_priority(priority)
+    with studio.db.write() as session:
+        _require_queued(session, job_id).priority = priority
+
+
+def pause(studio: Studio, paused: bool = True) -> None:
+    """Start nothing more until it is unpaused. What runs goes on, and so does the chat."""
+    with studio.db.write() as session:
+        session.merge(QueueControl(id=1, paused=paused))
+
+
+def is_paused(studio: Studio) -> bool:
+    with studio.db.read() as session:
+        return _paused(session)
+
+
+def _paused(session: Session) -> bool:
+    control = session.get(QueueControl, 1)
+    return control is not None and control.paused
+
+
+def _check_priority(priority: int) -> None:
+    if not -HIGHEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
+        raise BadInput(
+            "queue_priority", priority=priority, lowest=-HIGHEST_PRIORITY, highest=HIGHEST_PRIORITY
+        )
+
+
+def _require_queued(session: Session, job_id: int) -> Job:
+    job = _require(session, job_id)
+    if job.state != State.QUEUED:
+        raise Conflict("queue_begun", job=job_id, state=job.state)
+    return job
 
 
 def devices(studio: Studio) -> Sequence[Device]:
@@ -151,6 +291,7 @@ def set_devices(studio: Studio, found: Sequence[Device]) -> None:
         for device in found:
             if device.id in known:
                 known[device.id].label, known[device.id].memory = device.label, device.memory
+                known[device.id].foreign_memory = device.foreign_memory or 0
             else:
                 session.add(device)
         for id in known.keys() - {device.id for device in found}:
@@ -158,13 +299,18 @@ def set_devices(studio: Studio, found: Sequence[Device]) -> None:
                 session.delete(known[id])
 
 
-def claim(studio: Studio, job_id: int, device_id: str) -> Job | None:
-    """Take a queued job and a free device in one transaction; None if either was taken meanwhile."""
+def claim(studio: Studio, job_id: int, device_ids: Sequence[str]) -> Job | None:
+    """Take a queued job and free devices in one transaction; None if any was taken meanwhile."""
     with studio.db.write() as session:
-        job, device = session.get(Job, job_id), session.get(Device, device_id)
-        if job is None or device is None or job.state != State.QUEUED or device.job_id is not None:
+        job = session.get(Job, job_id)
+        taken = [session.get(Device, id) for id in device_ids]
+        if job is None or job.state != State.QUEUED or (job.kind != "serve" and _paused(session)):
             return None
-        device.job_id = job.id
+        if not taken or any(device is None or device.job_id is not None for device in taken):
+            return None
+        for device in taken:
+            assert device is not None
+            device.job_id = job.id
         job.claim_token = secrets.token_hex(8)
         _move(session, job, State.STARTING, None)
         return job

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from studio_core import engine_process, queue, run_folder
+from studio_core import engine_process, queue, reasons, run_folder
 from studio_core.errors import StudioError
 from studio_core.spec import ResolvedModel, ServeSpec
 from studio_core.states import TERMINAL, State
@@ -83,12 +83,12 @@ def wait_ready(
         job = queue.get(studio, job.id)
         if job.state in TERMINAL:
             log = Path(job.run_dir or "") / run_folder.LOG
-            raise ServerGone("chat.server_ended", job=job.id, reason=engine_process.ending(job), log=log)
+            raise ServerGone("chat.server_ended", job=job.id, reason=reasons.ending(job), log=log)
         found = run_folder.read_json(Path(job.run_dir or "") / run_folder.SERVE)
         if found and job.state == State.RUNNING:
             return Address(found["port"], found["token"])
         if gave_up() or time.monotonic() > deadline:
-            reason = engine_process.waiting_reason(studio, job) or f"{job.state}, {job.phase or '-'}"
+            reason = reasons.waiting_reason(studio, job) or f"{job.state}, {job.phase or '-'}"
             raise StudioError("chat.server_waits", job=job.id, seconds=round(timeout), reason=reason)
         time.sleep(0.02)
 

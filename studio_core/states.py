@@ -50,5 +50,6 @@ class Cause(StrEnum):
     DISK_FULL = "disk_full"
     SUPERVISOR_LOST = "supervisor_lost"
     HOST_REBOOTED = "host_rebooted"
+    TIMED_OUT = "timed_out"
     START_FAILED = "start_failed"
     IDLE = "idle"

@@ -87,7 +87,7 @@ class Job(Table):
         CheckConstraint(
             f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL_SQL}))", name="finished_iff_terminal"
         ),
-        Index("ix_job_queue", "state", "position"),
+        Index("ix_job_order", "state", "priority", "position"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -104,7 +104,11 @@ class Job(Table):
     """The sentence that goes with the cause."""
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     position: Mapped[int]
-    """Order in the queue; lower starts first."""
+    """Order among jobs of the same priority; lower starts first."""
+    priority: Mapped[int] = mapped_column(server_default="0", default=0)
+    """Higher starts first."""
+    after_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    """The job that must have succeeded before this one starts."""
     claim_token: Mapped[str | None]
     """Changes with every claim; a write that names an old one changes nothing."""
     stop_request: Mapped[str | None]
@@ -120,6 +124,8 @@ class Job(Table):
     """The newest value of each metric."""
     resolved: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """What the worker reported about itself: device, precision, effective batch, versions."""
+    peak_memory: Mapped[int | None]
+    """Most bytes that its process held so far: of the GPU, or of the machine without one."""
     events_offset: Mapped[int] = mapped_column(default=0)
     """Bytes of ``events.jsonl`` that are in the database already."""
     submitted_at: Mapped[datetime] = mapped_column(default=now)
@@ -167,8 +173,18 @@ class RunNote(Table):
     body: Mapped[dict[str, Any]]
 
 
+class QueueControl(Table):
+    """One row: whether the queue is paused. Runs that have begun go on."""
+
+    __tablename__ = "queue_control"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    paused: Mapped[bool] = mapped_column(default=False)
+
+
 class Device(Table):
-    """A slot that one job holds at a time."""
+    """A slot that one job holds at a time. A job on several GPUs holds several slots."""
 
     __tablename__ = "device"
 
@@ -179,7 +195,9 @@ class Device(Table):
     label: Mapped[str]
     memory: Mapped[int] = mapped_column(default=0)
     """Bytes in all; 0 if not known."""
-    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"), unique=True)
+    foreign_memory: Mapped[int] = mapped_column(server_default="0", default=0)
+    """Bytes of this GPU that other programs fill; 0 if it is free for the studio."""
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
 
 
 class Chat(Table):

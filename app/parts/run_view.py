@@ -13,7 +13,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, empty, html, join, notice, number, size, table
 from studio_core import metrics, run_folder, training
-from studio_core.engine_process import ending, waiting_reason
+from studio_core.reasons import ending, waiting_reason
 from studio_core.states import LIVE, TERMINAL, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job, JobEvent

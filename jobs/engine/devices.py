@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from studio_core.queue import card
 from studio_core.settings import Settings
 from studio_core.tables import Device
 
@@ -58,14 +59,14 @@ def visible(every: list[Device], mask: str | None) -> list[Device]:
     return chosen
 
 
-def mask_for(device: Device, devices: Sequence[Device]) -> str:
-    """UUID of the GPU that a worker on this slot sees; empty for none. Chat shares one, a free one first."""
-    if device.kind == "gpu":
-        return device.id
+def mask_for(held: Sequence[Device], devices: Sequence[Device]) -> str:
+    """UUIDs of the GPUs that a worker on these slots sees; empty for none. Chat shares one, a free one first."""
+    if held[0].kind == "gpu":
+        return ",".join(card(slot) for slot in held)
     cards = [other for other in devices if other.kind == "gpu"]
-    if device.kind == "cpu" or not cards:
+    if held[0].kind == "cpu" or not cards:
         return ""
-    return min(cards, key=lambda card: card.job_id is not None).id
+    return card(min(cards, key=lambda slot: slot.job_id is not None))
 
 
 def binding(mask: str) -> dict[str, str]:

@@ -96,17 +96,15 @@ class Engine:
     # --- starting --------------------------------------------------------------------
 
     def _start_waiting(self) -> None:
-        for device in self._devices:
-            if device.job_id is not None:
-                continue
-            job = queue.next_for(self.studio, device, self._devices)
-            claimed = queue.claim(self.studio, job.id, device.id) if job else None
+        for job, slots in queue.startable(self.studio, self._devices):
+            claimed = queue.claim(self.studio, job.id, [slot.id for slot in slots])
             if claimed:
-                device.job_id = claimed.id
+                for slot in slots:
+                    slot.job_id = claimed.id
                 self.runs[claimed.id] = self._follow(claimed)
-                self._start(self.runs[claimed.id], device)
+                self._start(self.runs[claimed.id], slots)
 
-    def _start(self, run: Run, device: Device) -> None:
+    def _start(self, run: Run, slots: list[Device]) -> None:
         job, settings = run.job, self.studio.settings
         self._starts[job.id] = self._starts.get(job.id, 0) + 1
         training = sum(other.job.kind != "serve" for other in self.runs.values() if other is not run)
@@ -117,14 +115,14 @@ class Engine:
                 Launch(
                     run.folder,
                     job.claim_token or "",
-                    devices.mask_for(device, self._devices),
+                    devices.mask_for(slots, self._devices),
                     devices.threads(settings, training),
                 )
             )
         except OSError as error:
             self._end(run, Ending(State.FAILED, Cause.START_FAILED, str(error)))
         else:
-            log.info("Job %d starts on %s", job.id, device.id)
+            log.info("Job %d starts on %s", job.id, ", ".join(slot.id for slot in slots))
 
     def _masks_to_warm(self) -> list[str]:
         free = [device for device in self._devices if device.job_id is None]

@@ -90,8 +90,8 @@ def claims(studio: Studio, count: int = 500) -> float:
         queue.submit(studio, kind="train", name="bench", spec={})
     slots = queue.devices(studio)
     begin = time.perf_counter()
-    while waiting := queue.next_for(studio, slots[0], slots):
-        job = queue.claim(studio, waiting.id, "cpu:0")
+    while waiting := queue.startable(studio, slots):
+        job = queue.claim(studio, waiting[0][0].id, ["cpu:0"])
         assert job is not None
         queue.finish(studio, job, State.SUCCEEDED)
     return count / (time.perf_counter() - begin)

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import engine_process, queue, run_folder
-from studio_core.engine_process import engine_alive, ensure_engine, waiting_reason
+from studio_core import engine_process
+from studio_core.engine_process import engine_alive, ensure_engine
 from studio_core.errors import StudioError
-from studio_core.states import Cause, State
 from studio_core.studio import Studio, open_studio
-from studio_core.tables import Device
 from tests.conftest import wait_until
 
 
@@ -71,32 +69,3 @@ def test_one_that_does_not_come_up_is_told(quiet: Studio, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     with pytest.raises(StudioError, match=r"did not start.*engine-start\.log"):
         ensure_engine(quiet)
-
-
-def test_why_a_job_waits(studio: Studio) -> None:
-    first, second, third = (queue.submit(studio, kind="train", name="x", spec={}) for _ in range(3))
-    card = queue.submit(studio, kind="train", name="x", spec={"device": "gpu"})
-    assert waiting_reason(studio, first) == "Waits for the engine, which is not running; position 1."
-    lock = run_folder.hold(studio.settings.home / engine_process.LOCK)
-    assert lock is not None
-    queue.set_devices(studio, [Device(id="cpu:0", kind="cpu", label="CPU")])
-    assert "Starts on cpu:0" in waiting_reason(studio, first)
-    claimed = queue.claim(studio, first.id, "cpu:0")
-    assert claimed is not None
-    assert waiting_reason(studio, claimed) == ""
-    assert waiting_reason(studio, second) == f"Waits for cpu:0, held by run {first.id}; position 1."
-    assert "position 2" in waiting_reason(studio, third)
-    assert "第 2 位" in waiting_reason(studio, third, "zh-CN")
-    assert "this machine has none" in waiting_reason(studio, card)
-    os.close(lock)
-
-
-def test_an_ending_in_words(studio: Studio) -> None:
-    queue.set_devices(studio, [Device(id="cpu:0", kind="cpu", label="CPU")])
-    job = queue.claim(studio, queue.submit(studio, kind="train", name="x", spec={}).id, "cpu:0")
-    assert job is not None
-    assert engine_process.ending(job) == ""
-    queue.finish(studio, job, State.FAILED, Cause.OUT_OF_MEMORY_GPU, "Tried 2 GiB.")
-    ended = queue.get(studio, job.id)
-    assert engine_process.ending(ended).endswith("LoRA or QLoRA. Tried 2 GiB.")
-    assert "显存不足" in engine_process.ending(ended, "zh-CN")

@@ -41,7 +41,7 @@ def test_runs_are_trainings_only_and_models_the_trained_ones(studio: Studio) -> 
     jobs = [queue.submit(studio, kind="train", name=f"run {n}", spec={}) for n in range(7)]
     queue.submit(studio, kind="serve", name="chat", spec={})
     queue.set_devices(studio, [Device(id="cpu:0", kind="cpu", label="CPU")])
-    claimed = queue.claim(studio, jobs[0].id, "cpu:0")
+    claimed = queue.claim(studio, jobs[0].id, ["cpu:0"])
     assert claimed is not None
     with studio.db.write() as session:
         base = Model(name="base", kind="base", path="/b", parent_id=None, job_id=None)

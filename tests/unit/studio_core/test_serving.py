@@ -59,7 +59,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def play_engine(studio: Studio, job: Job, port: int) -> Job:
     """Do what the engine and the worker would: claim the job, run it, write the address."""
     queue.set_devices(studio, [Device(id="serve:0", kind="serve", label="Chat", memory=0)])
-    claimed = queue.claim(studio, job.id, "serve:0")
+    claimed = queue.claim(studio, job.id, ["serve:0"])
     assert claimed is not None and queue.started(studio, claimed)
     run_dir = Path(claimed.run_dir or "")
     run_dir.mkdir(parents=True)

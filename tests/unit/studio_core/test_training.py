@@ -223,7 +223,7 @@ class TestPlan:
 def run_to(studio: Studio, job: Job, state: State, *, steps: int, total: int = 20, first: int = 1) -> Job:
     """Carry a job out as the engine and its worker would: one report a second."""
     queue.set_devices(studio, [Device(id="cpu:0", kind="cpu", label="CPU", memory=0)])
-    claimed = queue.claim(studio, job.id, "cpu:0")
+    claimed = queue.claim(studio, job.id, ["cpu:0"])
     assert claimed is not None
     queue.started(studio, claimed)
     resolved = {"device": "CPU, 2 threads", "rows": 10, "tokens": 50, "effective_batch": 10}

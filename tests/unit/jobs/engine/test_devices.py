@@ -41,11 +41,11 @@ def test_processor_slots_and_chat_are_always_there() -> None:
 def test_chat_shares_a_gpu_and_prefers_a_free_one() -> None:
     cpu, chat = Device(id="cpu:0", kind="cpu", label=""), Device(id="serve:0", kind="serve", label="")
     held = Device(id="GPU-held", kind="gpu", label="", job_id=4)
-    assert devices.mask_for(A, [held, A, cpu, chat]) == A.id
-    assert devices.mask_for(cpu, [held, A, cpu, chat]) == ""
-    assert devices.mask_for(chat, [held, A, cpu, chat]) == A.id
-    assert devices.mask_for(chat, [held, cpu, chat]) == held.id
-    assert devices.mask_for(chat, [cpu, chat]) == ""
+    assert devices.mask_for([A], [held, A, cpu, chat]) == A.id
+    assert devices.mask_for([cpu], [held, A, cpu, chat]) == ""
+    assert devices.mask_for([chat], [held, A, cpu, chat]) == A.id
+    assert devices.mask_for([chat], [held, cpu, chat]) == held.id
+    assert devices.mask_for([chat], [cpu, chat]) == ""
 
 
 def test_the_binding_hides_every_other_gpu() -> None:

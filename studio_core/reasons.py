@@ -1,0 +1,82 @@
+"""Why a job waits, and why it ended, each in one sentence that says what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from studio_core import queue, texts
+from studio_core.engine_process import engine_alive
+from studio_core.states import TERMINAL, Cause, State
+from studio_core.studio import Studio
+from studio_core.tables import Device, Job
+
+
+def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """Why a queued job has not started; empty if it is not queued."""
+    if job.state != State.QUEUED:
+        return ""
+    place = texts.text("engine.position", language, position=queue.position(studio, job))
+    if not engine_alive(studio):
+        reason = texts.text("engine.waits_for_engine", language)
+    elif job.kind != "serve" and queue.is_paused(studio):
+        reason = texts.text("engine.waits_paused", language)
+    else:
+        earlier = queue.predecessor(studio, job)
+        if earlier is not None and earlier.state != State.SUCCEEDED:
+            reason = _for_job(earlier, language)
+        else:
+            reason = _for_device(job, queue.devices(studio), language)
+    return f"{reason} {place}"
+
+
+def _for_job(earlier: Job, language: str) -> str:
+    ended = State(earlier.state) in TERMINAL
+    state = texts.text(f"shell.state_{earlier.state}", language)
+    key = "engine.waits_for_ended" if ended else "engine.waits_for_job"
+    return texts.text(key, language, run=earlier.id, name=earlier.name, state=state)
+
+
+def _for_device(job: Job, devices: Sequence[Device], language: str) -> str:
+    slots = [device for device in devices if device.kind == queue.slot_kind(job, devices)]
+    wanted, cards = queue.devices_wanted(job), {queue.card(slot) for slot in slots}
+    if len(cards) < wanted:
+        key = "engine.waits_for_more_gpus" if slots else "engine.waits_without_device"
+        return texts.text(key, language, wanted=wanted, found=len(cards))
+    free = [slot for slot in slots if slot.job_id is None and not slot.foreign_memory]
+    if len({queue.card(slot) for slot in free}) >= wanted:
+        return texts.text("engine.waits_shortly", language, device=free[0].label)
+    holders = [
+        texts.text("engine.held_by", language, device=slot.label, run=slot.job_id)
+        if slot.job_id is not None
+        else texts.text(
+            "engine.filled_by_others",
+            language,
+            device=slot.label,
+            used=f"{slot.foreign_memory / 1e9:.1f}",
+            total=f"{slot.memory / 1e9:.1f}",
+        )
+        for slot in slots
+        if slot not in free
+    ]
+    return texts.text("engine.waits_for_device", language, holders=", ".join(holders))
+
+
+def ending(job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """Why a job ended and what can be done now; empty if it simply finished or has not."""
+    if job.cause is None:
+        return job.detail or ""
+    sentence = texts.text(f"engine.cause_{job.cause}", language, detail=job.detail or "").strip()
+    if job.cause in (Cause.OUT_OF_MEMORY_GPU, Cause.OUT_OF_MEMORY_HOST):
+        return " ".join([sentence, *_lighter(job, language)])
+    return sentence
+
+
+def _lighter(job: Job, language: str) -> list[str]:
+    """What the same run would need with less, as it was estimated when it was submitted."""
+    estimate = job.spec.get("estimate") or {}
+    now = f"{estimate.get('memory', 0) / 1e9:.1f}"
+    said = []
+    for way, values in (estimate.get("lighter") or {}).items():
+        needed = f"{values['memory'] / 1e9:.1f}"
+        said.append(texts.text(f"engine.lighter_{way}", language, **{**values, "memory": needed, "now": now}))
+    return said
