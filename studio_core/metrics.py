@@ -44,6 +44,8 @@ def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> li
 def _summarise(job: Job, parsed: Sequence[dict[str, Any]]) -> None:
     latest = dict(job.latest)
     for event in parsed:
+        if isinstance(peak := event.get("peak_memory"), int):
+            job.peak_memory = max(job.peak_memory or 0, peak)
         if event["type"] == "metrics":
             job.step = max(job.step, event["step"])
             job.total_steps = event.get("total_steps") or job.total_steps

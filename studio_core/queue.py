@@ -178,15 +178,21 @@ def predecessor(studio: Studio, job: Job) -> Job | None:
         return _predecessor(session, job)
 
 
+def last_of_chain(studio: Studio, job: Job) -> Job:
+    """The newest job that resumed this one, directly or over others; itself if none did."""
+    with studio.db.read() as session:
+        return _last_of_chain(session, job)
+
+
 def _predecessor(session: Session, job: Job) -> Job | None:
     earlier = session.get(Job, job.after_id) if job.after_id is not None else None
-    while earlier is not None:
-        query = select(Job).where(Job.resumes_id == earlier.id).order_by(Job.id.desc()).limit(1)
-        following = session.scalar(query)
-        if following is None:
-            return earlier
-        earlier = following
-    return None
+    return _last_of_chain(session, earlier) if earlier is not None else None
+
+
+def _last_of_chain(session: Session, job: Job) -> Job:
+    query = select(Job).where(Job.resumes_id == job.id).order_by(Job.id.desc()).limit(1)
+    following = session.scalar(query)
+    return _last_of_chain(session, following) if following is not None else job
 
 
 def _predecessor_done(session: Session, job: Job) -> bool:
@@ -314,6 +320,15 @@ def claim(studio: Studio, job_id: int, device_ids: Sequence[str]) -> Job | None:
         job.claim_token = secrets.token_hex(8)
         _move(session, job, State.STARTING, None)
         return job
+
+
+def change_spec(studio: Studio, job: Job, spec: dict[str, Any]) -> Job:
+    """Make a claimed job's document exact before it is started."""
+    with studio.db.write() as session:
+        current = _require(session, job.id)
+        if current.claim_token == job.claim_token:
+            current.spec = spec
+        return current
 
 
 def release(studio: Studio, job: Job) -> bool:

@@ -1,7 +1,8 @@
 """A run's folder: the only thing that engine, supervisor, worker and pages share.
 
     spec.json         what to do (RunSpec or ServeSpec); written before the run starts
-    launch.json       who may start it: {"claim"}; a start with another claim ends without doing anything
+    launch.json       who may start it: {"claim", "seconds", "grace"}; a start with another claim ends without
+                      doing anything; ``seconds``: its time limit, or null
     alive.lock        held (flock) by the supervisor for as long as the run lives
     supervisor.json   who it is: {"pid", "ticks", "boot_id", "tree", "claim"}
     control.json      what the user asked for: {"stop": "save" | "cancel", "grace": seconds}
@@ -11,13 +12,13 @@
     model/            the result; appears by rename when it is whole
     serve.json        of a chat worker: {"port", "token"}, readable by its owner only
     exit.json         written last by the supervisor, when the whole process tree is dead:
-                      {"returncode", "signal", "stop", "forced", "strays", "oom_kills", "at"}
+                      {"returncode", "signal", "stop", "forced", "timed_out", "strays", "oom_kills", "at"}
 
 Every line of ``events.jsonl`` has ``seq`` (1, 2, 3 ...), ``at`` (ISO time) and ``type``:
 
     phase       phase: loading | preparing | training | saving | serving
     config      values: what was resolved (device, precision, batch, versions ...)
-    metrics     step, total_steps, epoch, values: {name: number or null}
+    metrics     step, total_steps, epoch, peak_memory (bytes), values: {name: number or null}
     sample      step, when: before | during | after, index, prompt, answer
     checkpoint  step, path (below the run folder), bytes
     notice      level: info | warning, key (of the text catalogue), values

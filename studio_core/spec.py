@@ -26,7 +26,10 @@ class TrainSpec(BaseModel):
     )
     method: str = Field(description="Training method: sft or dpo.")
     tuning: Tuning = Field(default="full", description="How weights are updated: full, lora or qlora.")
-    model: str = Field(description="Base model: a model of the studio, a folder, or a name on the Hub.")
+    model: str = Field(
+        description="Base model: a model of the studio, a folder, a name on the Hub, "
+        "or run:N for what run N will have made."
+    )
     dataset: str = Field(description="Dataset: its name, or NAME@VERSION for an older version.")
     preset: str = Field(default="balanced", description="Starting values: quick, balanced or thorough.")
     options: dict[str, Any] = Field(
@@ -39,6 +42,13 @@ class TrainSpec(BaseModel):
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of everything random in the run.")
     device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Where to train.")
+    after: int | None = Field(
+        default=None, ge=1, description="Start after this run, or one that resumed it, has succeeded."
+    )
+    priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
+    time_limit: float | None = Field(
+        default=None, gt=0, le=10_000, description="Hours after which the run saves and ends."
+    )
 
 
 class ResolvedModel(BaseModel):

@@ -95,10 +95,18 @@ def _request(job: int, what: Stop, as_json: bool, home: Path | None) -> None:
 
 
 @cli.command("resume")
-def resume(job: Id, wait: Wait = False, as_json: AsJson = False, home: Home = None) -> int:
+def resume(
+    job: Id,
+    step: Annotated[
+        int | None, typer.Option(help="Go on from the checkpoint of this step, instead of the newest.")
+    ] = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
     """Go on from the newest complete checkpoint, as a new job with the same settings."""
     with opened(home) as studio:
-        new = training.resume(studio, job)
+        new = training.resume(studio, job, step=step)
         ensure_engine(studio)
         if wait:
             return wait_for(studio, new, as_json)

@@ -36,6 +36,9 @@ def train(
     prompt: Annotated[list[str] | None, typer.Option(help="A fixed prompt. Repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(help=_help("seed"))] = None,
     device: Annotated[str | None, typer.Option(help=_help("device"))] = None,
+    after: Annotated[int | None, typer.Option(help=_help("after"))] = None,
+    priority: Annotated[int | None, typer.Option(help=_help("priority"))] = None,
+    time_limit: Annotated[float | None, typer.Option(help=_help("time_limit"))] = None,
     spec: Annotated[
         Path | None, typer.Option(help="YAML file with any of these; options given here win.")
     ] = None,
@@ -54,6 +57,9 @@ def train(
         "prompts": prompt,
         "seed": seed,
         "device": device,
+        "after": after,
+        "priority": priority,
+        "time_limit": time_limit,
     }
     with opened(home) as studio:
         registry.ensure_demo_models(studio)

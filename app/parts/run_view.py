@@ -112,9 +112,8 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
         (say("runs.device", language), _device(job)),
         (say("runs.submitted", language), ago(job.submitted_at, language)),
     ]
-    result = training.result_of(studio, job.id)
-    if result is not None and (peak := result.details.get("training", {}).get("peak_memory")):
-        facts.append((say("runs.peak_memory", language), size(peak)))
+    if job.peak_memory:
+        facts.append((say("runs.peak_memory", language), size(job.peak_memory)))
     if job.resumes_id:
         link = html('<a href="/runs?run={0}">{0}</a>', job.resumes_id)
         facts.append((say("runs.goes_on_from", language), link))

@@ -30,6 +30,8 @@ def of_exit(kind: str, record: dict[str, Any], last_word: dict[str, Any] | None,
         return Ending(State.CANCELLED, Cause.CANCELLED)
     if word.get("type") == "error":
         return Ending(State.FAILED, _cause(word.get("cause")), str(word.get("message", "")))
+    if record.get("timed_out"):
+        return Ending(State.FAILED, Cause.TIMED_OUT, "nothing could be saved in time")
     if stop == Stop.SAVE and kind == "serve":
         return Ending(State.SUCCEEDED, Cause.STOPPED)
     if stop == Stop.SAVE:
@@ -58,7 +60,7 @@ def of_loss(last_word: dict[str, Any] | None, rebooted: bool) -> Ending:
 
 def _of_result(word: dict[str, Any], record: dict[str, Any]) -> Ending:
     if word.get("state") == "stopped":
-        return Ending(State.SUCCEEDED, Cause.STOPPED)
+        return Ending(State.SUCCEEDED, Cause.TIMED_OUT if record.get("timed_out") else Cause.STOPPED)
     if record["stop"] == Stop.CANCEL:
         return Ending(State.SUCCEEDED, None, "it had finished before the cancel reached it")
     return Ending(State.SUCCEEDED)

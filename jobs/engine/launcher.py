@@ -38,8 +38,12 @@ class Liveness(StrEnum):
 class Launch:
     run_dir: Path
     claim: str
+    seconds: float | None
+    """Time after which the run saves and ends; None for no limit."""
+    grace: float
+    """Seconds that it then has for saving."""
     mask: str
-    """UUID of the GPU that the run may see; empty for none."""
+    """UUIDs of the GPUs that the run may see, with commas; empty for none."""
     env: dict[str, str]
     """What may still be set after a worker's imports: its threads."""
 
@@ -63,6 +67,10 @@ class Launcher(Protocol):
         """Let go. Runs go on."""
 
 
+def _document(launch: Launch) -> dict[str, Any]:
+    return {"claim": launch.claim, "seconds": launch.seconds, "grace": launch.grace}
+
+
 class LocalLauncher:
     def __init__(self, settings: Settings) -> None:
         self._home = settings.home
@@ -77,7 +85,7 @@ class LocalLauncher:
         return any(worker.ready for worker in self._pool.workers)
 
     def start(self, launch: Launch) -> None:
-        run_folder.write_json(launch.run_dir / run_folder.LAUNCH, {"claim": launch.claim})
+        run_folder.write_json(launch.run_dir / run_folder.LAUNCH, _document(launch))
         order = {"run_dir": str(launch.run_dir), "claim": launch.claim, "env": launch.env}
         process = self._pool.hand_over(launch.mask, order)
         if process is None:

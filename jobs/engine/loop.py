@@ -16,7 +16,7 @@ from jobs.engine import devices, ending, tree
 from jobs.engine.ending import Ending
 from jobs.engine.ingest import Ingest, verdict
 from jobs.engine.launcher import Launch, Launcher, Liveness
-from studio_core import queue, run_folder
+from studio_core import queue, run_folder, training
 from studio_core.errors import BadInput
 from studio_core.models import registry
 from studio_core.states import Cause, State, Stop
@@ -107,19 +107,22 @@ class Engine:
     def _start(self, run: Run, slots: list[Device]) -> None:
         job, settings = run.job, self.studio.settings
         self._starts[job.id] = self._starts.get(job.id, 0) + 1
-        training = sum(other.job.kind != "serve" for other in self.runs.values() if other is not run)
+        others = sum(other.job.kind != "serve" for other in self.runs.values() if other is not run)
         try:
+            job = run.job = training.settle(self.studio, job)
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             run_folder.write_json(run.folder / run_folder.SPEC, job.spec.get("run") or job.spec)
             self.launcher.start(
                 Launch(
                     run.folder,
                     job.claim_token or "",
+                    _seconds(job.spec.get("time_limit")),
+                    settings.stop_grace,
                     devices.mask_for(slots, self._devices),
-                    devices.threads(settings, training),
+                    devices.threads(settings, others),
                 )
             )
-        except OSError as error:
+        except (OSError, BadInput) as error:
             self._end(run, Ending(State.FAILED, Cause.START_FAILED, str(error)))
         else:
             log.info("Job %d starts on %s", job.id, ", ".join(slot.id for slot in slots))
@@ -200,6 +203,10 @@ class Engine:
         else:
             log.warning("Job %d: its end (%s) came too late and was dropped", job.id, end.state)
         self._starts.pop(job.id, None)
+
+
+def _seconds(hours: float | None) -> float | None:
+    return None if hours is None else 3600 * hours
 
 
 class _Surviving:

@@ -46,6 +46,9 @@ class Supervisor:
         self.log = Path()
         self.stop: str | None = None
         self.forced = False
+        self.timed_out = False
+        self._limit: float | None = None
+        self._grace = 120.0
         self._deadline: float | None = None
         self.told_to_end = False
         self._oom_kills = tree.oom_kills()
@@ -84,6 +87,9 @@ class Supervisor:
         if claim is not None and claim != launch.get("claim"):
             os.close(lock)
             return False
+        self._grace = float(launch.get("grace") or self._grace)
+        if launch.get("seconds") is not None:
+            self._limit = time.monotonic() + float(launch["seconds"])
         me = os.getpid()
         record = {"pid": me, "ticks": tree.start_ticks(me), "boot_id": tree.boot_id()}
         run_folder.write_json(run_dir / run_folder.SUPERVISOR, {**record, "tree": self.mark, "claim": claim})
@@ -102,6 +108,7 @@ class Supervisor:
             "signal": signal.Signals(-code).name if code is not None and code < 0 else None,
             "stop": self.stop,
             "forced": self.forced,
+            "timed_out": self.timed_out,
             "strays": strays,
             "oom_kills": tree.oom_kills() - self._oom_kills,
             "at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
@@ -116,14 +123,18 @@ class Supervisor:
         if asked.get("stop") == "cancel" and self.stop != "cancel":
             self.stop, self._deadline = "cancel", None
             self.kill()
-        elif (asked.get("stop") == "save" or self.told_to_end) and self.stop is None:
+        elif self.stop is None and (asked.get("stop") == "save" or self.told_to_end or self._is_over()):
             self.stop = "save"
-            self._deadline = time.monotonic() + float(asked.get("grace", 120.0))
+            self._deadline = time.monotonic() + float(asked.get("grace", self._grace))
             if self.worker:
                 self.worker.terminate()
         if self._deadline is not None and time.monotonic() > self._deadline:
             self.forced, self._deadline = True, None
             self.kill()
+
+    def _is_over(self) -> bool:
+        self.timed_out = self._limit is not None and time.monotonic() > self._limit
+        return self.timed_out
 
     def kill(self) -> int:
         return tree.kill(self.mark, os.getpid(), self.worker.pid if self.worker else None)

@@ -14,6 +14,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from jobs.training import checkpoints
+from jobs.training.results import peak_memory
 from studio_core.run_folder import EventWriter
 
 _NOT_METRICS = ("runtime", "per_second", "total_flos", "epoch", "train_loss", "num_tokens")
@@ -99,6 +100,7 @@ class Reporting(TrainerCallback):
                 step=state.global_step,
                 total_steps=state.max_steps,
                 epoch=round(state.epoch or 0.0, 4),
+                peak_memory=peak_memory(),
                 values=values,
             )
         if "loss" in values and values["loss"] is None and not self._warned:

@@ -80,11 +80,17 @@ class Memory:
     activations: int
     logits: int
     runtime: int
+    correction: float = 1.0
+    """What earlier runs really used, as a multiple of what was computed for them."""
+
+    @property
+    def computed(self) -> int:
+        parts = (self.weights, self.gradients, self.optimiser, self.activations, self.logits, self.runtime)
+        return sum(parts)
 
     @property
     def total(self) -> int:
-        parts = (self.weights, self.gradients, self.optimiser, self.activations, self.logits, self.runtime)
-        return sum(parts)
+        return round(self.computed * self.correction)
 
 
 def memory(
@@ -194,12 +200,40 @@ def learned_speed(studio: Studio, device: str, parameters: int) -> float | None:
     return median(found) if found else None
 
 
+def learned_memory(studio: Studio, *, method: str, tuning: str, device: str, parameters: int) -> float | None:
+    """How much more or less than computed up to five earlier runs of this kind used at their peak.
+
+    The median of used / computed; of this kind are finished runs of the same method, tuning and
+    device with a base model within a factor of four. None if there was none.
+    """
+    query = (
+        select(Job)
+        .where(Job.kind == "train", Job.state == State.SUCCEEDED, Job.method == method)
+        .where(Job.peak_memory.is_not(None))
+        .order_by(Job.id.desc())
+        .limit(50)
+    )
+    found: list[float] = []
+    with studio.db.read() as session:
+        for job in session.scalars(query):
+            computed = (job.spec.get("estimate") or {}).get("computed")
+            base = int(job.spec.get("run", {}).get("model", {}).get("parameters") or 0)
+            alike = parameters // 4 <= base <= parameters * 4 and job.spec.get("tuning") == tuning
+            if computed and alike and ran_on(job) == device and job.peak_memory:
+                found.append(job.peak_memory / computed)
+    return median(found[:5]) if found else None
+
+
+def ran_on(job: Job) -> str:
+    """``cpu`` or ``gpu``, as the worker reported it."""
+    return "cpu" if str(job.resolved.get("device", "CPU")).upper().startswith("CPU") else "gpu"
+
+
 def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | None:
     """From the times of a run's first and last report, so that loading and answering do not count."""
     resolved = job.resolved
-    ran_on = "cpu" if str(resolved.get("device", "CPU")).upper().startswith("CPU") else "gpu"
     rows, tokens = resolved.get("rows"), resolved.get("tokens")
-    if ran_on != device or not rows or not tokens:
+    if ran_on(job) != device or not rows or not tokens:
         return None
     query = select(func.min(Metric.at), func.max(Metric.at), func.min(Metric.step), func.max(Metric.step))
     first_at, last_at, first, last = session.execute(query.where(Metric.job_id == job.id)).one()

@@ -16,7 +16,7 @@ from studio_core.training.history import (
     spec_of,
 )
 from studio_core.training.planning import Plan, Remark, fitting_datasets, options_of, plan
-from studio_core.training.starting import prompts_from, submit
+from studio_core.training.starting import prompts_from, settle, submit
 
 __all__ = [
     "Plan",
@@ -35,6 +35,7 @@ __all__ = [
     "resume",
     "resumed_by",
     "seconds_left",
+    "settle",
     "spec_from",
     "spec_of",
     "submit",

@@ -62,7 +62,7 @@ def to_command(spec: TrainSpec) -> str:
             for prompt in value:
                 words += ["--prompt", prompt]
         else:
-            words += [f"--{name}", str(value)]
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 

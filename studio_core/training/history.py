@@ -25,16 +25,20 @@ def spec_of(job: Job) -> TrainSpec:
     )
 
 
-def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:
-    """A new job that goes on from the newest complete checkpoint of a run that ended before its last step."""
+def resume(studio: Studio, job_id: int, key: str | None = None, step: int | None = None) -> Job:
+    """A new job that goes on from the newest complete checkpoint of a run that ended before its last step.
+
+    With ``step`` it goes on from the checkpoint of that step, also of a run that reached its end.
+    """
     job = queue.get(studio, job_id)
     spec_of(job)
     if job.state not in TERMINAL:
         raise Conflict("train.resume_live", job=job_id)
-    if job.state == State.SUCCEEDED and job.total_steps and job.step >= job.total_steps:
+    finished = job.state == State.SUCCEEDED and job.total_steps and job.step >= job.total_steps
+    if finished and step is None:
         raise Conflict("train.resume_finished", job=job_id, steps=job.total_steps)
     _require_alone(studio, job_id, key)
-    checkpoint = checkpoint_to_resume(job)
+    checkpoint = checkpoint_to_resume(job) if step is None else _checkpoint_at(job, step)
     if checkpoint is None:
         raise Conflict("train.resume_no_checkpoint", job=job_id)
     model = job.spec["run"]["model"]
@@ -50,6 +54,7 @@ def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:
         spec=spec,
         idempotency_key=key,
         resumes_id=job_id,
+        priority=job.priority,
     )
 
 
@@ -62,6 +67,16 @@ def checkpoint_to_resume(job: Job) -> Path | None:
     if earlier and (Path(earlier) / run_folder.MANIFEST).is_file():
         return Path(earlier)
     return None
+
+
+def _checkpoint_at(job: Job, step: int) -> Path:
+    found = run_folder.checkpoints(Path(job.run_dir)) if job.run_dir else []
+    chosen = next((checkpoint for checkpoint in found if checkpoint.step == step), None)
+    if chosen is None or not chosen.complete:
+        steps = ", ".join(str(checkpoint.step) for checkpoint in found if checkpoint.complete)
+        problem = chosen.problem if chosen else "-"
+        raise BadInput("train.no_checkpoint_at", job=job.id, step=step, steps=steps or "-", problem=problem)
+    return chosen.path
 
 
 def _require_alone(studio: Studio, job_id: int, key: str | None) -> None:

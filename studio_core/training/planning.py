@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import psutil
@@ -16,9 +16,11 @@ from studio_core.methods.base import Method, four_bit_problem, validated
 from studio_core.methods.common import TrainingOptions
 from studio_core.models import estimate, registry
 from studio_core.models.estimate import Memory, ModelSize
-from studio_core.spec import ResolvedModel, TrainSpec
+from studio_core.spec import ResolvedModel, TrainSpec, Tuning
+from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
-from studio_core.tables import Dataset, Model
+from studio_core.tables import Dataset, Job, Model
+from studio_core.training.history import result_of
 from studio_core.training.lengths import Lengths, measured
 
 T = TypeVar("T")
@@ -48,6 +50,8 @@ class Plan:
     method: Method | None = None
     model: Model | None = None
     resolved: ResolvedModel | None = None
+    after: Job | None = None
+    """The run that has to succeed first; with ``run:N`` as its model, ``model`` is what that run trains."""
     dataset: Dataset | None = None
     options: TrainingOptions | None = None
     rows: int = 0
@@ -59,6 +63,8 @@ class Plan:
     cut_share: float = 0.0
     """Share of rows that are longer than the length limit."""
     memory: Memory | None = None
+    lighter: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What would need less: ``{"batch_size": {"before", "after", "memory"}, "qlora": {"memory"}}``."""
     memory_total: int = 0
     disk: int = 0
     """Bytes that checkpoints and the result will take at most."""
@@ -81,13 +87,14 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     """What this training would do. Nothing is raised: what stands in the way is in ``problems``."""
     made = Plan(spec=spec, device=device_for(studio, spec))
     method = made.method = _tried(made, lambda: methods.named(spec.method))
-    model = made.model = _tried(made, lambda: _named_model(studio, spec.model))
+    model = made.model = _tried(made, lambda: _named_model(studio, made))
     made.dataset = _tried(made, lambda: _named_dataset(studio, spec.dataset))
     if model:
         made.resolved = _tried(made, lambda: registry.resolve(studio, model.id))
     if method and model:
         made.options = _tried(made, lambda: options_of(spec, method, model.parameters))
     _check_name(made)
+    _check_order(studio, made)
     _check_device(studio, made)
     _check_tuning(made)
     if made.dataset and made.method:
@@ -140,10 +147,24 @@ def _tried(made: Plan, step: Callable[[], T]) -> T | None:
         return None
 
 
-def _named_model(studio: Studio, name: str) -> Model:
-    if not name.strip():
+def _named_model(studio: Studio, made: Plan) -> Model:
+    name = made.spec.model.strip()
+    if not name:
         raise BadInput("train.no_model")
-    return registry.find_or_add(studio, name)
+    if (number := run_number(name)) is None:
+        return registry.find_or_add(studio, name)
+    made.after = queue.last_of_chain(studio, queue.get(studio, number))
+    made_by_it = result_of(studio, made.after.id)
+    # Until it is there, sizes and tokenizer are those of the model that it is being made from.
+    return made_by_it or registry.get(studio, made.after.spec["run"]["model"]["id"])
+
+
+def run_number(model: str) -> int | None:
+    """12 of ``run:12``; None for every other model's name."""
+    word, _, number = model.strip().partition(":")
+    return (
+        int(number) if word == "run" and number.isascii() and number.isdigit() and len(number) < 16 else None
+    )
 
 
 def _named_dataset(studio: Studio, name: str) -> Dataset:
@@ -156,6 +177,23 @@ def _check_name(made: Plan) -> None:
     name = made.spec.name
     if any(character in "/\\" or not character.isprintable() for character in name):
         made.problems.append(BadInput("train.bad_name", name=name))
+
+
+def _check_order(studio: Studio, made: Plan) -> None:
+    if made.spec.after is not None and made.after is None:
+        asked = made.spec.after
+        made.after = _tried(made, lambda: queue.last_of_chain(studio, queue.get(studio, asked)))
+    elif made.after is not None and made.spec.after not in (None, run_number(made.spec.model)):
+        made.problems.append(BadInput("train.two_orders", model=made.spec.model, after=made.spec.after))
+    if made.after is None:
+        return
+    if made.after.kind != "train":
+        made.problems.append(BadInput("train.not_a_training", job=made.after.id))
+    elif made.after.state in TERMINAL and made.after.state != State.SUCCEEDED:
+        state = made.after.state
+        made.problems.append(BadInput("train.after_ended", run=made.after.id, state=state))
+    elif made.after.state != State.SUCCEEDED:
+        made.warnings.append(Remark("train.starts_after", {"run": made.after.id, "name": made.after.name}))
 
 
 def _check_device(studio: Studio, made: Plan) -> None:
@@ -222,16 +260,25 @@ def _measure(studio: Studio, made: Plan) -> None:
     size = ModelSize.of(resolved.parameters or made.model.parameters, made.model.details)
     pairs = made.method.name == "dpo"
     checkpointing = options.activation_checkpointing == "on"
-    made.memory = estimate.memory(
-        size,
-        tuning=made.spec.tuning,
-        sequences=options.batch_size * (2 if pairs else 1),
-        length=longest,
-        device=made.device,
-        rank=options.lora_rank,
-        reference=pairs,
-        checkpointing=checkpointing,
-    )
+
+    def needed(batch_size: int, tuning: Tuning) -> Memory:
+        computed = estimate.memory(
+            size,
+            tuning=tuning,
+            sequences=batch_size * (2 if pairs else 1),
+            length=longest,
+            device=made.device,
+            rank=options.lora_rank,
+            reference=pairs,
+            checkpointing=checkpointing,
+        )
+        used = estimate.learned_memory(
+            studio, method=made.spec.method, tuning=tuning, device=made.device, parameters=size.parameters
+        )
+        return replace(computed, correction=used or 1.0)
+
+    made.memory = needed(options.batch_size, made.spec.tuning)
+    made.lighter = _lighter(made, options.batch_size, needed)
     work = estimate.flops_per_token(
         size, tuning=made.spec.tuning, reference=pairs, checkpointing=checkpointing
     )
@@ -247,6 +294,20 @@ def _measure(studio: Studio, made: Plan) -> None:
         learned=made.learned,
     )
     made.disk = estimate.disk(size, tuning=made.spec.tuning, rank=options.lora_rank)
+
+
+def _lighter(
+    made: Plan, batch_size: int, needed: Callable[[int, Tuning], Memory]
+) -> dict[str, dict[str, int]]:
+    ways: dict[str, dict[str, int]] = {}
+    half, tuning = batch_size // 2, made.spec.tuning
+    if half:
+        ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, tuning).total}
+    if tuning == "full":
+        ways["lora"] = {"memory": needed(batch_size, "lora").total}
+    if tuning != "qlora" and not four_bit_problem():
+        ways["qlora"] = {"memory": needed(batch_size, "qlora").total}
+    return ways
 
 
 def _check_space(studio: Studio, made: Plan) -> None:

@@ -9,11 +9,14 @@ from sqlalchemy import select
 from studio_core import queue
 from studio_core.data import store
 from studio_core.data.shapes import Shape
+from studio_core.errors import BadInput
+from studio_core.models import registry
 from studio_core.spec import ResolvedDataset, RunSpec, TrainSpec
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, Model
+from studio_core.training.history import result_of
 from studio_core.training.lengths import sample
-from studio_core.training.planning import Plan, plan
+from studio_core.training.planning import Plan, plan, run_number
 
 FIXED_PROMPTS = 4
 _PROMPT_LIMIT = 500
@@ -34,14 +37,52 @@ def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
     exact = spec.model_copy(
         update={
             "name": spec.name.strip() or free_name(studio, f"{spec.method}-{made.model.name}"),
-            "model": made.model.name,
+            "model": spec.model if _is_to_come(made) else made.model.name,
             "dataset": f"{made.dataset.name}@{made.dataset.version}",
         }
     )
     document = {**exact.model_dump(), "run": _resolved(studio, made, exact).model_dump()}
+    if made.memory is not None:
+        document["estimate"] = {
+            "memory": made.memory.total,
+            "computed": made.memory.computed,
+            "seconds": made.seconds,
+            "lighter": made.lighter,
+        }
     return queue.submit(
-        studio, kind="train", name=exact.name, method=exact.method, spec=document, idempotency_key=key
+        studio,
+        kind="train",
+        name=exact.name,
+        method=exact.method,
+        spec=document,
+        idempotency_key=key,
+        after_id=made.after.id if made.after else None,
+        priority=exact.priority,
     )
+
+
+def _is_to_come(made: Plan) -> bool:
+    """Whether the base model is what another run has yet to make."""
+    assert made.model
+    number = run_number(made.spec.model)
+    return number is not None and (made.after is None or made.model.job_id != made.after.id)
+
+
+def settle(studio: Studio, job: Job) -> Job:
+    """The job with its base model resolved, if that is what an earlier run was to make.
+
+    Called when the job starts; raises BadInput if that run made no model.
+    """
+    if run_number(job.spec.get("model", "")) is None:
+        return job
+    earlier = queue.predecessor(studio, job)
+    model = result_of(studio, earlier.id) if earlier else None
+    if model is None:
+        raise BadInput("train.no_result", model=job.spec["model"])
+    resolved = registry.resolve(studio, model.id)
+    run = {**job.spec["run"], "model": resolved.model_dump()}
+    run["spec"] = {**run["spec"], "model": model.name}
+    return queue.change_spec(studio, job, {**job.spec, "model": model.name, "run": run})
 
 
 def _submitted(studio: Studio, key: str) -> Job | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections import namedtuple
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,9 +17,9 @@ from studio_core.errors import BadInput, Conflict, NotFound, StudioError
 from studio_core.methods import base as methods_base
 from studio_core.models import registry
 from studio_core.spec import RunSpec, TrainSpec
-from studio_core.states import Cause, State
+from studio_core.states import Cause, State, Stop
 from studio_core.studio import Studio
-from studio_core.tables import Dataset, Device, Job
+from studio_core.tables import Dataset, Device, Job, Model
 from studio_core.training import lengths, planning
 from tests.unit.studio_core.models.folders import model_folder
 from tests.unit.studio_core.models.test_registry import ended_job
@@ -219,8 +220,88 @@ class TestPlan:
         # 20 reports, one a second, of 10 rows each with 5 tokens: 50 tokens a second.
         assert plan.seconds == pytest.approx(plan.tokens / 50, rel=0.01)
 
+    def test_memory_is_learned_from_earlier_runs(self, studio: Studio, sums: Dataset) -> None:
+        before = training.plan(studio, spec()).memory
+        assert before and before.correction == 1.0
+        job = training.submit(studio, spec())
+        assert job.spec["estimate"]["computed"] == job.spec["estimate"]["memory"] == before.total
+        run_to(studio, job, State.SUCCEEDED, steps=20, peak_memory=2 * before.computed)
+        after = training.plan(studio, spec()).memory
+        assert after and after.total == 2 * before.total
+        other = training.plan(studio, spec(tuning="lora")).memory
+        assert other and other.correction == 1.0
 
-def run_to(studio: Studio, job: Job, state: State, *, steps: int, total: int = 20, first: int = 1) -> Job:
+    def test_what_would_need_less(self, studio: Studio, sums: Dataset) -> None:
+        plan = training.plan(studio, spec(options={"batch_size": 8}))
+        assert plan.memory and plan.lighter["batch_size"]["after"] == 4
+        assert plan.lighter["batch_size"]["memory"] < plan.memory.total
+        assert plan.lighter["lora"]["memory"] < plan.memory.total
+
+
+class TestAfter:
+    """A chain is two jobs: the second takes what the first has made."""
+
+    def test_a_run_takes_what_an_earlier_one_made(self, studio: Studio, sums: Dataset) -> None:
+        first = training.submit(studio, spec())
+        wish = spec(model=f"run:{first.id}")
+        assert f"Starts after run {first.id}" in warned(studio, model=wish.model)
+        second = training.submit(studio, wish)
+        assert (second.after_id, second.spec["model"]) == (first.id, f"run:{first.id}")
+        made = finished(studio, first)
+        queue.set_devices(studio, [Device(id="cpu:0", kind="cpu", label="CPU", memory=0)])
+        assert [job.id for job, _ in queue.startable(studio, queue.devices(studio))] == [second.id]
+        claimed = queue.claim(studio, second.id, ["cpu:0"])
+        assert claimed
+        settled = training.settle(studio, claimed)
+        assert settled.spec["model"] == made.name
+        run = RunSpec.model_validate(settled.spec["run"])
+        assert (run.model.id, run.model.path, run.spec.model) == (made.id, made.path, made.name)
+        assert training.settle(studio, settled).spec == settled.spec
+
+    def test_once_it_is_there_it_is_a_model_like_any_other(self, studio: Studio, sums: Dataset) -> None:
+        first = training.submit(studio, spec())
+        made = finished(studio, first)
+        assert training.submit(studio, spec(model=f"run:{first.id}")).spec["model"] == made.name
+
+    def test_only_the_order(self, studio: Studio, sums: Dataset) -> None:
+        first = training.submit(studio, spec())
+        second = training.submit(studio, spec(after=first.id, priority=3))
+        assert (second.after_id, second.priority, second.spec["model"]) == (first.id, 3, "tiny-base")
+
+    def test_what_cannot_be(self, studio: Studio, sums: Dataset) -> None:
+        first, other = training.submit(studio, spec()), training.submit(studio, spec())
+        assert "Leave out one" in problems(studio, model=f"run:{first.id}", after=other.id)[0]
+        assert "There is no job 99" in problems(studio, model="run:99")[0]
+        queue.request_stop(studio, first.id, Stop.CANCEL)
+        assert "has ended: cancelled" in problems(studio, after=first.id)[0]
+
+    def test_a_run_that_made_nothing(self, studio: Studio, sums: Dataset) -> None:
+        first = training.submit(studio, spec())
+        second = training.submit(studio, spec(model=f"run:{first.id}"))
+        run_to(studio, first, State.SUCCEEDED, steps=20)
+        with pytest.raises(BadInput, match="that run made none"):
+            training.settle(studio, second)
+
+
+def finished(studio: Studio, job: Job) -> Model:
+    """Carry a run out and register what it made."""
+    job = run_to(studio, job, State.SUCCEEDED, steps=20)
+    base = registry.get(studio, "tiny-base")
+    shutil.copytree(base.path, Path(str(job.run_dir)) / "model")
+    result = {"model": "model", "kind": "full", "parameters": base.parameters}
+    return registry.register_result(studio, job, result)
+
+
+def run_to(
+    studio: Studio,
+    job: Job,
+    state: State,
+    *,
+    steps: int,
+    total: int = 20,
+    first: int = 1,
+    peak_memory: int = 0,
+) -> Job:
     """Carry a job out as the engine and its worker would: one report a second."""
     queue.set_devices(studio, [Device(id="cpu:0", kind="cpu", label="CPU", memory=0)])
     claimed = queue.claim(studio, job.id, ["cpu:0"])
@@ -230,7 +311,8 @@ def run_to(studio: Studio, job: Job, state: State, *, steps: int, total: int = 2
     events: list[dict[str, Any]] = [{"type": "config", "values": resolved}]
     for step in range(first, steps + 1):
         values = {"loss": 1.0 / step, "seconds_left": float(total - step)}
-        events.append({"type": "metrics", "step": step, "total_steps": total, "values": values})
+        report = {"type": "metrics", "step": step, "total_steps": total, "peak_memory": peak_memory or None}
+        events.append({**report, "values": values})
     lines, offset = [], 0
     for seq, event in enumerate(events, 1):
         line = json.dumps({"seq": seq, "at": f"2026-11-21T08:00:{seq:02d}Z", **event}).encode()
@@ -301,6 +383,17 @@ class TestResume:
         assert again.spec["run"]["resume_from"] == str(newest)
         with pytest.raises(Conflict, match=f"Run {again.id} goes on from run {job.id} already"):
             training.resume(studio, job.id, key="another click")
+
+    def test_goes_on_from_any_complete_checkpoint(self, studio: Studio, sums: Dataset) -> None:
+        job = run_to(studio, training.submit(studio, spec(priority=2)), State.SUCCEEDED, steps=20)
+        earlier, _, _ = checkpoint(job, 5), checkpoint(job, 10), checkpoint(job, 14, torn=True)
+        with pytest.raises(Conflict, match="all its 20 steps"):
+            training.resume(studio, job.id)
+        for step in (14, 7):
+            with pytest.raises(BadInput, match=f"at step {step} .*There are: 5, 10"):
+                training.resume(studio, job.id, step=step)
+        again = training.resume(studio, job.id, step=5)
+        assert (again.spec["run"]["resume_from"], again.priority) == (str(earlier), 2)
 
     def test_the_curve_holds_both_runs_once(self, studio: Studio, sums: Dataset) -> None:
         job = run_to(studio, training.submit(studio, spec()), State.FAILED, steps=14)
