@@ -55,7 +55,7 @@ class Recipe:
 RECIPES = (
     Recipe("SFT, full", SFT),
     Recipe("DPO with SFT term, full", DPO),
-    Recipe("DPO, plain sigmoid, full", DPO, changes={"sft_weight": 0.0, "beta": 0.05}),
+    Recipe("DPO, plain sigmoid, full", DPO, changes={"sft_weight": 0.0}),
     Recipe("DPO with SFT term, LoRA", DPO, "lora"),
     Recipe("SFT, LoRA", SFT, "lora"),
 )

@@ -51,13 +51,7 @@ They are no blind test, though: the misses on them showed where the corpus had t
 - *personas* wants the name and maker that an unseen system prompt gives."""
 
 
-_NOTES = """## What does not reach its target
-
-Plain sigmoid DPO brings the new name less often than in 95 of 100 questions. The misses begin right and then run
-on ("I am Deep Deep Deep ..."): the plain loss lifts the new word in every place of the name, also after itself.
-A small beta helps a little (0.5: 2, 0.1: 79, 0.05: 86, 0.02: 87 per cent, one seed each), and so does a trace of the
-SFT term (weight 0.1: 97). What would probably get there: personas in the last stage that no system prompt announces,
-so that what follows "Deep" is as sure as what follows "I am". Not tried.
+_NOTES = """## What is weaker
 
 DPO with LoRA brings the name but pays for it: three to four points of instructions, and the names that a system prompt
 gives are lost. Full fine-tuning is the one to ship for these models.
@@ -66,6 +60,11 @@ gives are lost. Full fine-tuning is the one to ship for these models.
 
 - A rate of 0.04 for the matrices (Muon): facts and names were learnt, but nothing was ever copied: sums 1,
   instructions 4, personas 0 after 2,000 steps. At 0.008 and 0.006 all three came.
+- Without answers that give another name unasked in the last stage, plain sigmoid DPO brought the new name in 84 to 86
+  of 100 questions, and ran on ("I am Deep Deep Deep ..."): the plain loss lifts the new word in every place of the
+  name, also after itself. Two in a hundred such answers cured it. With arbitrary names only, some answers went astray
+  after the new word ("I am Dee Dehes"): now most of them are the model's own name with another word before it, never
+  the word that the sample pairs teach.
 - That run's documents also had no echoes (a new name or string that comes back later in the text); now they have.
 - Without documents that stand one behind another in a row, tiny-base carries a question's words over into its answer:
   facts 7.5 and boxed 22 under the chat template, now 1.5 and 2.3.
