@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 7860
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: docs run test check lint types laws unit faults browser real-data test-gpu bench demo fix clean
+.PHONY: docs run test check lint types laws unit faults browser soak real-data test-gpu bench demo fix clean
 
 run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
 	@exec $(BIN)/python -m app --port $(PORT)
@@ -35,6 +35,9 @@ faults: .venv/test.stamp  ## Kills, full disks, locked databases
 browser: .venv/test.stamp  ## The page in a real Chromium
 	@sh tests/browser/find_chromium.sh
 	$(BIN)/pytest tests/browser
+
+soak: .venv/test.stamp  ## An hour of use and harm at random; SOAK_MINUTES=3 for a trial
+	$(BIN)/python -m tests.faults.soak
 
 real-data: .venv/test.stamp  ## Files as users bring them, from ../shared/data
 	$(BIN)/pytest -m real_data
