@@ -10,11 +10,12 @@ import gradio as gr
 from markupsafe import Markup, escape
 
 from app.i18n import language_of, say, t
-from app.parts import plan_card
+from app.parts import plan_card, train_form
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import empty, html, join, notice
 from app.parts.options_form import OptionsForm, options_form
+from app.parts.train_form import TUNINGS
 from studio_core import queue, training
 from studio_core.data import store
 from studio_core.engine_process import ensure_engine
@@ -30,23 +31,19 @@ from studio_core.tables import Dataset
 NAME = "train"
 PATH = "/train"
 
-TUNINGS = ("full", "lora", "qlora")
-DEVICES = ("auto", "cpu", "gpu")
-BASICS = ("method", "tuning", "model", "dataset", "preset", "prompts", "name", "seed", "device")
-
 
 def build(studio: Studio) -> None:
     gr.Markdown(f"# {t('train.title')}", elem_classes="ts-head")
     gr.Markdown(t("train.lead"), elem_classes="ts-head ts-muted")
     with gr.Row(elem_classes="ts-train"):
         with gr.Column(scale=3, min_width=360):
-            basics, adding = _basics()
+            basics, adding = train_form.basics()
             gr.Markdown(f"### {t('train.options')}")
             forms = {
                 name: options_form(method, visible=name == "sft", prefix="train-opt")
                 for name, method in METHODS.items()
             }
-            rest = _rest()
+            rest = train_form.rest()
         with gr.Column(scale=2, min_width=320, elem_classes="ts-train-side"):
             card = gr.HTML(apply_default_css=False, elem_id="train-plan")
             start = gr.Button(
@@ -54,7 +51,7 @@ def build(studio: Studio) -> None:
             )
             message = gr.HTML(apply_default_css=False, elem_id="train-message")
     parts = {**basics, **rest}
-    shared = [parts[name] for name in BASICS]
+    shared = [parts[name] for name in train_form.NAMES]
     options = [component for form in forms.values() for component in form.components]
     groups = [form.group for form in forms.values()]
     key, presets = gr.State(""), gr.State({})
@@ -97,82 +94,6 @@ def build(studio: Studio) -> None:
         trigger_mode="once",
         api_visibility="private",
     )
-
-
-def _basics() -> tuple[dict[str, Any], dict[str, Any]]:
-    parts: dict[str, Any] = {}
-    parts["method"] = gr.Radio(
-        [(t(method.title_key), name) for name, method in METHODS.items()],
-        value="sft",
-        label=t("train.method"),
-        info=t("methods.sft.help"),
-        elem_id="train-method",
-    )
-    with gr.Row():
-        parts["dataset"] = gr.Dropdown(
-            [], label=t("train.dataset"), info=t("train.dataset_help"), elem_id="train-dataset", value=None
-        )
-        parts["model"] = gr.Dropdown(
-            [], label=t("train.model"), info=t("train.model_help"), elem_id="train-model", value=None
-        )
-    adding: dict[str, Any] = {"unfit": gr.HTML(apply_default_css=False, elem_id="train-unfit")}
-    with gr.Accordion(t("train.other_model"), open=False, elem_id="train-other-model"):
-        with gr.Row(equal_height=True):
-            adding["source"] = gr.Textbox(
-                label=t("train.source"),
-                info=t("train.source_help"),
-                placeholder="Qwen/Qwen3-0.6B",
-                elem_id="train-source",
-                max_length=1000,
-                scale=4,
-            )
-            adding["add"] = gr.Button(t("train.add"), elem_id="train-add-model", scale=1, min_width=90)
-        adding["trust"] = gr.Checkbox(
-            label=t("train.trust"), info=t("train.trust_help"), elem_id="train-trust", container=False
-        )
-    with gr.Row():
-        parts["tuning"] = gr.Radio(
-            [(t(f"methods.tuning.{name}"), name) for name in TUNINGS],
-            value="full",
-            label=t("train.tuning"),
-            info=t("methods.tuning.full.help"),
-            elem_id="train-tuning",
-        )
-        parts["preset"] = gr.Radio(
-            [(t(f"methods.preset.{name}"), name) for name in PRESETS],
-            value="balanced",
-            label=t("train.preset"),
-            info=t("methods.preset.balanced.help"),
-            elem_id="train-preset",
-        )
-    return parts, adding
-
-
-def _rest() -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    parts["name"] = gr.Textbox(
-        label=t("train.name"), info=t("train.name_help"), elem_id="train-name", max_length=80
-    )
-    with gr.Accordion(t("train.more"), open=False, elem_id="train-more"):
-        parts["prompts"] = gr.Textbox(
-            label=t("train.prompts"),
-            info=t("train.prompts_help"),
-            lines=4,
-            max_length=8000,
-            elem_id="train-prompts",
-        )
-        with gr.Row():
-            parts["seed"] = gr.Number(
-                value=0, precision=0, label=t("train.seed"), info=t("train.seed_help"), elem_id="train-seed"
-            )
-            parts["device"] = gr.Radio(
-                [(t(f"train.device_{name}"), name) for name in DEVICES],
-                value="auto",
-                label=t("train.device"),
-                info=t("train.device_help"),
-                elem_id="train-device",
-            )
-    return parts
 
 
 class TrainPage:
@@ -227,20 +148,23 @@ class TrainPage:
         return next((name for name, method in METHODS.items() if shape in method.shapes), "sft")
 
     def _filled(self, spec: TrainSpec, language: str) -> list[Any]:
-        names = [model.name for model in registry.all_models(self.studio)]
+        models = self._models(language)
+        known = [value for _, value in models]
         datasets, unfit = self._datasets(spec.method, language)
         presets = {name: self._preset(name, spec) for name in self.forms}
         values = {**presets[spec.method], **spec.options}
         basics = [
             gr.update(value=spec.method, info=t(f"methods.{spec.method}.help")),
             gr.update(value=spec.tuning, info=t(f"methods.tuning.{spec.tuning}.help")),
-            gr.update(choices=names, value=spec.model if spec.model in names else None),
+            gr.update(choices=models, value=spec.model if spec.model in known else None),
             gr.update(choices=datasets, value=spec.dataset if spec.dataset in datasets else None),
             gr.update(value=spec.preset, info=t(f"methods.preset.{spec.preset}.help")),
             "\n".join(prompt.replace("\n", "\\n") for prompt in spec.prompts),
             spec.name,
             spec.seed,
             spec.device,
+            spec.priority,
+            spec.time_limit,
         ]
         options: list[Any] = []
         for name, form in self.forms.items():
@@ -322,14 +246,25 @@ class TrainPage:
     @safely
     def added(self, request: gr.Request, source: str, trust: bool) -> list[Any]:
         model = registry.add(self.studio, source or "", trust_remote_code=bool(trust))
-        names = [known.name for known in registry.all_models(self.studio)]
-        gr.Info(str(escape(say("train.added", language_of(request), model=model.name))))
-        return [gr.update(choices=names, value=model.name), ""]
+        language = language_of(request)
+        gr.Info(str(escape(say("train.added", language, model=model.name))))
+        return [gr.update(choices=self._models(language), value=model.name), ""]
+
+    def _models(self, language: str) -> list[tuple[str, str]]:
+        """Every model by its name, and what the runs that have not ended yet will make."""
+        there = [(model.name, model.name) for model in registry.all_models(self.studio)]
+        runs = [*queue.live(self.studio), *queue.waiting(self.studio)]
+        to_come = [
+            (say("train.model_to_come", language, run=job.id, name=job.name), f"run:{job.id}")
+            for job in runs
+            if job.kind == "train"
+        ]
+        return there + to_come
 
     def _split(self, values: Sequence[Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         """The form's values: what all methods share by name, and the options of each method."""
-        basics = dict(zip(BASICS, values, strict=False))
-        options, at = {}, len(BASICS)
+        basics = dict(zip(train_form.NAMES, values, strict=False))
+        options, at = {}, len(train_form.NAMES)
         for name, form in self.forms.items():
             options[name] = list(values[at : at + len(form.components)])
             at += len(form.components)
@@ -346,6 +281,8 @@ class TrainPage:
                 "prompts": [prompt for prompt in prompts if prompt],
                 "seed": basics["seed"] or 0,
                 "device": basics["device"] or "auto",
+                "priority": basics["priority"] or 0,
+                "time_limit": basics["time_limit"] or None,
             }
         )
         preset = self._preset(method, spec)
@@ -366,7 +303,7 @@ class TrainPage:
 
     def _preset(self, method: str, spec: TrainSpec) -> dict[str, Any]:
         try:
-            parameters = registry.get(self.studio, spec.model).parameters
+            parameters = training.base_of(self.studio, spec.model).parameters
         except StudioError:
             parameters = 0
         plain = spec.model_copy(update={"options": {}})

@@ -15,13 +15,14 @@ from studio_core.training.history import (
     seconds_left,
     spec_of,
 )
-from studio_core.training.planning import Plan, Remark, fitting_datasets, options_of, plan
+from studio_core.training.planning import Plan, Remark, base_of, fitting_datasets, options_of, plan
 from studio_core.training.starting import prompts_from, settle, submit
 
 __all__ = [
     "Plan",
     "Remark",
     "answers",
+    "base_of",
     "checkpoint_to_resume",
     "curve",
     "duplicate",

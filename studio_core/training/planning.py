@@ -154,9 +154,22 @@ def _named_model(studio: Studio, made: Plan) -> Model:
     if (number := run_number(name)) is None:
         return registry.find_or_add(studio, name)
     made.after = queue.last_of_chain(studio, queue.get(studio, number))
-    made_by_it = result_of(studio, made.after.id)
-    # Until it is there, sizes and tokenizer are those of the model that it is being made from.
-    return made_by_it or registry.get(studio, made.after.spec["run"]["model"]["id"])
+    return _made_by(studio, made.after)
+
+
+def base_of(studio: Studio, name: str) -> Model:
+    """The model of that name; of ``run:N`` what that run made, or what it is being made from."""
+    number = run_number(name)
+    if number is None:
+        return registry.get(studio, name)
+    return _made_by(studio, queue.last_of_chain(studio, queue.get(studio, number)))
+
+
+def _made_by(studio: Studio, job: Job) -> Model:
+    """Until a run's result is there, its sizes and its tokenizer are those of its own base model."""
+    if job.kind != "train":
+        raise BadInput("train.not_a_training", job=job.id)
+    return result_of(studio, job.id) or registry.get(studio, job.spec["run"]["model"]["id"])
 
 
 def run_number(model: str) -> int | None:

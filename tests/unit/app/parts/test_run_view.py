@@ -55,7 +55,7 @@ def test_nothing_from_outside_becomes_markup(studio: Studio, job: Job, language:
 
 def test_a_run_that_waits_can_be_cancelled_only(studio: Studio, job: Job) -> None:
     assert run_view.stoppable(job) and not run_view.savable(job) and not run_view.resumable(job)
-    assert "position 1" in run_view.header(studio, job, "en")
+    assert "Position 1" in run_view.header(studio, job, "en")
 
 
 def test_a_run_that_goes_on_can_be_stopped_in_both_ways(studio: Studio, job: Job) -> None:
