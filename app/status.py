@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from app.i18n import language_of, say
 from studio_core import queue
 from studio_core.about import studio_version
+from studio_core.states import LIVE, State
 from studio_core.studio import Studio
 
 
@@ -22,8 +23,8 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/api/status")
     def status(request: Request) -> dict[str, Any]:
         # The chat worker is no one's training: it does not count as work.
-        running = sum(job.kind == "train" for job in queue.live(studio))
-        queued = sum(job.kind == "train" for job in queue.waiting(studio))
+        counted = queue.counts(studio, "train")
+        running, queued = sum(counted.get(state, 0) for state in LIVE), counted.get(State.QUEUED, 0)
         language = language_of(request)
         parts = [
             say(f"shell.status_{name}", language, n=n)

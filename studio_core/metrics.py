@@ -7,10 +7,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from studio_core import clock
+from studio_core import clock, outline
 from studio_core.studio import Studio
 from studio_core.tables import Job, Metric, RunNote
 
@@ -34,6 +34,7 @@ def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> li
         notes = [_note(job_id, event) for event in parsed if event["type"] in NOTE_TYPES]
         if rows:
             session.execute(insert(Metric).on_conflict_do_nothing(), rows)
+            outline.condense(session, job_id)
         if notes:
             session.execute(insert(RunNote).on_conflict_do_nothing(), notes)
         _summarise(job, parsed)
@@ -93,14 +94,40 @@ def _finite(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def points(studio: Studio, job_id: int, after_seq: int = 0) -> Sequence[Metric]:
-    """All reports of a run after ``after_seq``, in order."""
+def points(studio: Studio, job_id: int, after_seq: int = 0, *, limit: int | None = None) -> Sequence[Metric]:
+    """The reports of a run after ``after_seq``, in order."""
     query = select(Metric).where(Metric.job_id == job_id, Metric.seq > after_seq).order_by(Metric.seq)
     with studio.db.read() as session:
-        return session.scalars(query).all()
+        return session.scalars(query.limit(limit)).all()
+
+
+def recent(studio: Studio, jobs: Sequence[Job], count: int = 10) -> dict[int, dict[str, float]]:
+    """Mean of each metric over the last reports of each job: one odd batch says little."""
+    newest = select(func.max(Metric.seq)).where(Metric.job_id == Job.id).correlate(Job).scalar_subquery()
+    query = (
+        select(Metric.job_id, Metric.values)
+        .join(Job, Job.id == Metric.job_id)
+        .where(Job.id.in_([job.id for job in jobs]), Metric.seq > newest - count)
+    )
+    found: dict[int, dict[str, list[float]]] = {}
+    with studio.db.read() as session:
+        for job_id, values in session.execute(query):
+            for name, value in values.items():
+                if value is not None:
+                    found.setdefault(job_id, {}).setdefault(name, []).append(value)
+    return {
+        job_id: {name: sum(seen) / len(seen) for name, seen in lines.items()}
+        for job_id, lines in found.items()
+    }
 
 
 def notes(studio: Studio, job_id: int, type: str) -> Sequence[RunNote]:
     query = select(RunNote).where(RunNote.job_id == job_id, RunNote.type == type).order_by(RunNote.seq)
     with studio.db.read() as session:
         return session.scalars(query).all()
+
+
+def count_notes(studio: Studio, job_id: int, type: str) -> int:
+    query = select(func.count()).where(RunNote.job_id == job_id, RunNote.type == type)
+    with studio.db.read() as session:
+        return session.scalar(query) or 0

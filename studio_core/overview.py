@@ -38,11 +38,8 @@ class Overview:
 
 def overview(studio: Studio) -> Overview:
     """The loop at this moment."""
+    states = queue.counts(studio, "train")
     with studio.db.read() as session:
-        counted = session.execute(
-            select(Job.state, func.count()).where(Job.kind == "train").group_by(Job.state)
-        ).all()
-        states = {state: int(n) for state, n in counted}
         newest = select(func.max(Dataset.id)).group_by(Dataset.name)
         datasets, rows = session.execute(
             select(func.count(), func.coalesce(func.sum(Dataset.rows), 0)).where(Dataset.id.in_(newest))

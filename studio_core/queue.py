@@ -8,7 +8,7 @@ carry the claim token: if the claim was lost meanwhile, they change nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import func, or_, select, update
@@ -88,11 +88,31 @@ def get(studio: Studio, job_id: int) -> Job:
     return job
 
 
-def all_jobs(studio: Studio, *, kind: str | None = None, limit: int = 200) -> Sequence[Job]:
-    """The newest jobs, newest first."""
+def all_jobs(
+    studio: Studio,
+    *,
+    kind: str | None = None,
+    states: Sequence[State] = (),
+    before: int | None = None,
+    limit: int = 200,
+) -> Sequence[Job]:
+    """The newest jobs, newest first: of one kind, in some states, older than the job ``before``."""
     query = select(Job).order_by(Job.id.desc()).limit(limit)
+    if kind:
+        query = query.where(Job.kind == kind)
+    if states:
+        query = query.where(Job.state.in_(states))
+    if before is not None:
+        query = query.where(Job.id < before)
     with studio.db.read() as session:
-        return session.scalars(query.where(Job.kind == kind) if kind else query).all()
+        return session.scalars(query).all()
+
+
+def counts(studio: Studio, kind: str) -> dict[State, int]:
+    """How many jobs of a kind are in each state."""
+    query = select(Job.state, func.count()).where(Job.kind == kind).group_by(Job.state)
+    with studio.db.read() as session:
+        return {State(state): n for state, n in session.execute(query)}
 
 
 def events(studio: Studio, job_id: int) -> Sequence[JobEvent]:
@@ -105,10 +125,11 @@ def live(studio: Studio) -> Sequence[Job]:
         return session.scalars(select(Job).where(Job.state.in_(LIVE)).order_by(Job.id)).all()
 
 
-def waiting(studio: Studio) -> Sequence[Job]:
+def waiting(studio: Studio, *, limit: int | None = None) -> Sequence[Job]:
     """Queued jobs, next one first."""
+    query = select(Job).where(Job.state == State.QUEUED).order_by(*ORDER).limit(limit)
     with studio.db.read() as session:
-        return session.scalars(select(Job).where(Job.state == State.QUEUED).order_by(*ORDER)).all()
+        return session.scalars(query).all()
 
 
 def slot_kind(job: Job, slots: Sequence[Device]) -> str:
@@ -303,6 +324,13 @@ def set_devices(studio: Studio, found: Sequence[Device]) -> None:
         for id in known.keys() - {device.id for device in found}:
             if known[id].job_id is None:
                 session.delete(known[id])
+
+
+def set_foreign_memory(studio: Studio, filled: Mapping[str, int]) -> None:
+    """Note what other programs hold of GPUs, by the ids of their slots."""
+    with studio.db.write() as session:
+        for id, amount in filled.items():
+            session.execute(update(Device).where(Device.id == id).values(foreign_memory=amount))
 
 
 def claim(studio: Studio, job_id: int, device_ids: Sequence[str]) -> Job | None:

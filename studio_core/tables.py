@@ -88,6 +88,8 @@ class Job(Table):
             f"(finished_at IS NOT NULL) = (state IN ({_TERMINAL_SQL}))", name="finished_iff_terminal"
         ),
         Index("ix_job_order", "state", "priority", "position"),
+        Index("ix_job_kind", "kind", "state"),
+        Index("ix_job_resumes", "resumes_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -160,6 +162,19 @@ class Metric(Table):
     """``{"loss": 1.25, ...}``; a value that was not a finite number is null."""
 
 
+class MetricStretch(Table):
+    """What a chart keeps of many reports in a row, so that a long run is drawn without reading all of it."""
+
+    __tablename__ = "metric_stretch"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    last_seq: Mapped[int] = mapped_column(primary_key=True)
+    """Number of the newest report in it."""
+    last_step: Mapped[int]
+    lines: Mapped[dict[str, Any]]
+    """``{"loss": [[step, value], ...]}``: the lowest, the highest, and a gap if there was one."""
+
+
 class RunNote(Table):
     """Other lines that a run reported: answers to the fixed prompts, checkpoints, notices."""
 
@@ -183,20 +198,24 @@ class QueueControl(Table):
     paused: Mapped[bool] = mapped_column(default=False)
 
 
+UNREACHABLE = -1
+"""``Device.foreign_memory`` of a GPU that does not answer: it is not offered to any run."""
+
+
 class Device(Table):
     """A slot that one job holds at a time. A job on several GPUs holds several slots."""
 
     __tablename__ = "device"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    """A GPU's UUID, ``cpu:0``, or ``serve:0``."""
+    """A GPU's UUID (``UUID#2`` for a second run on it), ``cpu:0``, or ``serve:0``."""
     kind: Mapped[str]
     """``gpu``, ``cpu`` or ``serve``."""
     label: Mapped[str]
     memory: Mapped[int] = mapped_column(default=0)
     """Bytes in all; 0 if not known."""
     foreign_memory: Mapped[int] = mapped_column(server_default="0", default=0)
-    """Bytes of this GPU that other programs fill; 0 if it is free for the studio."""
+    """Bytes of this GPU that other programs fill; 0 if it is free for the studio; or ``UNREACHABLE``."""
     job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
 
 

@@ -38,7 +38,7 @@ class Ledger:
                 .where(JobEvent.after.in_(_TERMINAL))
                 .group_by(JobEvent.job_id)
             )
-            endings: dict[int, int] = dict(session.execute(ends).tuples().all())
+            endings: dict[int, int] = {id: n for id, n in session.execute(ends)}  # noqa: C416 - rows are no pairs to mypy
         found = [f"job {id} was acknowledged and is lost" for id in self.acknowledged - jobs.keys()]
         found += self._devices(jobs, devices)
         for job in jobs.values():

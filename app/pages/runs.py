@@ -12,7 +12,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import language_of, t
-from app.parts import run_view
+from app.parts import queue_panel, run_view
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, notice
@@ -21,6 +21,7 @@ from studio_core import metrics, queue, run_folder, training
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import NotFound, StudioError
 from studio_core.methods import METHODS
+from studio_core.outline import Outline, lines_of
 from studio_core.states import TERMINAL, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job
@@ -30,6 +31,8 @@ PATH = "/runs"
 
 LIST_EVERY = 2.0
 RUN_EVERY = 1.0
+ANEW = 1000
+"""After so many reports a chart is drawn anew from the outline, so that an open page does not grow for ever."""
 
 _COPY = """
 element.addEventListener('click', async (event) => {
@@ -73,6 +76,7 @@ def build(studio: Studio) -> None:
     page = RunsPage(studio)
     with gr.Column(elem_id="runs-overview") as overview:
         gr.Markdown(f"# {t('runs.title')}", elem_classes="ts-head")
+        waiting = queue_panel.queue_panel(studio)
         listed = gr.HTML(apply_default_css=False, elem_id="runs-list")
     with gr.Column(visible=False, elem_id="run") as one:
         state = gr.HTML(apply_default_css=False, elem_id="run-state")
@@ -96,7 +100,7 @@ def build(studio: Studio) -> None:
                 config = gr.HTML(apply_default_css=False, elem_id="run-config", js_on_load=_COPY)
                 kept = gr.HTML(apply_default_css=False, elem_id="run-checkpoints")
     cursor, following = gr.Textbox(visible=False), gr.Textbox(visible=False)
-    key = gr.State("")
+    key, shown = gr.State(""), gr.State("")
     slow, fast = gr.Timer(LIST_EVERY, active=False), gr.Timer(RUN_EVERY, active=False)
 
     live = [
@@ -116,7 +120,9 @@ def build(studio: Studio) -> None:
         fast,
     ]
     on_open(page.opened, [overview, one, listed, slow, key, *live])
+    on_open(page.waiting, [waiting, shown], [shown])
     slow.tick(page.listed, outputs=[listed], **LIGHT)
+    slow.tick(page.waiting, inputs=[shown], outputs=[waiting, shown], **LIGHT)
     fast.tick(page.watched, inputs=[cursor], outputs=live, **LIGHT)
     for button, handler in ((stop, page.stopped), (cancel, page.cancelled)):
         button.click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **ASKED)
@@ -144,18 +150,26 @@ class RunsPage:
         language = language_of(request)
         nothing = [gr.skip()] * 13 + [gr.Timer(active=False)]
         if not asked:
-            return [*self._shown(False), self._list(language), gr.Timer(active=True), "", *nothing]
+            return [*self._shown(False), self._list(request), gr.Timer(active=True), "", *nothing]
         try:
             job = self._job(asked)
         except StudioError as error:
-            page = html("{}{}", notice("warn", error.sentence(language)), self._list(language))
+            page = html("{}{}", notice("warn", error.sentence(language)), self._list(request))
             return [*self._shown(False), page, gr.Timer(active=True), "", *nothing]
         live = self._live(job, Cursor(run=job.id), language, reset=True)
         return [*self._shown(True), "", gr.Timer(active=False), secrets.token_hex(8), *live]
 
     @safely
     def listed(self, request: gr.Request) -> Markup:
-        return self._list(language_of(request))
+        return self._list(request)
+
+    @safely
+    def waiting(self, request: gr.Request, before: str) -> tuple[Any, Any]:
+        """The queue, or nothing when it would be the same: a new drawing would take the focus away."""
+        if request.query_params.get("run"):
+            return gr.skip(), gr.skip()
+        now = str(queue_panel.drawn(self.studio, language_of(request)))
+        return (gr.skip(), gr.skip()) if now == before else (now, now)
 
     @safely
     def watched(self, request: gr.Request, cursor: str) -> list[Any]:
@@ -194,26 +208,29 @@ class RunsPage:
     def _shown(self, run: bool) -> list[Any]:
         return [gr.update(visible=not run), gr.update(visible=run)]
 
-    def _list(self, language: str) -> Markup:
-        return run_view.jobs_table(self.studio, queue.all_jobs(self.studio, kind="train"), language)
+    def _list(self, request: gr.Request) -> Markup:
+        """One page of the list: ``/runs?show=failed&before=12``."""
+        language, show = language_of(request), str(request.query_params.get("show", ""))
+        before = str(request.query_params.get("before", ""))
+        return run_view.jobs_page(self.studio, language, show, int(before) if _whole(before) else None)
 
     def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> list[Any]:
         """Every part of the run's page, those that have not changed left as they are."""
         method = METHODS[job.method or "sft"]
-        points = training.curve(self.studio, job) if reset else metrics.points(self.studio, job.id, known.seq)
-        own = [point.seq for point in points if point.job_id == job.id]
+        drawn = self._reported(job, known, reset)
         fresh = dict(zip(_SECTIONS, self._marks(job), strict=True))
         old = dict(zip(_SECTIONS, known.seen, strict=True))
         changed = {name for name in _SECTIONS if fresh[name] != old[name]}
         over = job.state in TERMINAL
         chart: Any = gr.skip()
-        if reset or points:
-            chart = payload(method, points, language, reset=reset, ended=over)
+        if reset or drawn.lines:
+            anew = drawn.seq // ANEW > known.seq // ANEW
+            chart = payload(method, drawn.lines, language, reset=reset, anew=anew, ended=over)
 
         def part(name: str, draw: Any, *given: Any) -> Any:
             return draw(*given, language) if name in changed else gr.skip()
 
-        following = Cursor(job.id, max([known.seq, *own]), [fresh[name] for name in _SECTIONS])
+        following = Cursor(job.id, max(known.seq, drawn.seq), [fresh[name] for name in _SECTIONS])
         buttons = "buttons" in changed
         return [
             run_view.header(self.studio, job, language),
@@ -232,13 +249,22 @@ class RunsPage:
             gr.Timer(active=not over),
         ]
 
+    def _reported(self, job: Job, known: Cursor, reset: bool) -> Outline:
+        """What the chart needs: the reports since the last look, or all of them condensed."""
+        if not reset:
+            points = metrics.points(self.studio, job.id, known.seq, limit=ANEW)
+            newest = points[-1].seq if points else known.seq
+            if newest // ANEW == known.seq // ANEW:
+                return Outline(lines_of(points), newest)
+        return training.outlined(self.studio, job)
+
     def _marks(self, job: Job) -> Sequence[str]:
         """One short mark for each section; a section is drawn again when its mark has changed."""
         run_dir = Path(job.run_dir or "")
         log = run_dir / run_folder.LOG
         written = log.stat().st_size if log.is_file() else 0
-        saved = len(metrics.notes(self.studio, job.id, "checkpoint"))
-        answered = len(metrics.notes(self.studio, job.id, "sample"))
+        saved = metrics.count_notes(self.studio, job.id, "checkpoint")
+        answered = metrics.count_notes(self.studio, job.id, "sample")
         result = training.result_of(self.studio, job.id)
         over = int(job.state in TERMINAL)
         return (

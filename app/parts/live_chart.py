@@ -7,7 +7,6 @@ text which ``static/js/live_chart.js`` reads: everything once, then new points o
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -16,9 +15,9 @@ from app.files import PLOTLY, asset
 from app.i18n import say
 from studio_core import texts
 from studio_core.methods.base import Method
-from studio_core.tables import Metric
+from studio_core.outline import Lines, thinned
 
-LIMIT = 2_500
+LIMIT = 1_500
 """Most points of one line that are sent at once."""
 
 _TEMPLATE = """
@@ -52,9 +51,19 @@ def live_chart(elem_id: str) -> gr.HTML:
     )
 
 
-def payload(method: Method, points: Sequence[Metric], language: str, *, reset: bool, ended: bool) -> str:
-    """The component's value: with ``reset`` the charts and all points, else the new points only."""
-    document: dict[str, Any] = {"reset": reset, "points": series(method, points)}
+def payload(
+    method: Method,
+    lines: Lines,
+    language: str,
+    *,
+    reset: bool = False,
+    anew: bool = False,
+    ended: bool = False,
+) -> str:
+    """The component's value: with ``reset`` the charts and all points, with ``anew`` all points for the
+    charts that are there, else the new points only.
+    """
+    document: dict[str, Any] = {"reset": reset, "anew": anew, "points": series(method, lines)}
     if reset:
         document["empty"] = say("runs.no_points_ended" if ended else "runs.no_points_yet", language)
         document["smoothing"] = say("runs.smoothing", language)
@@ -69,34 +78,14 @@ def payload(method: Method, points: Sequence[Metric], language: str, *, reset: b
     return json.dumps(document)
 
 
-def series(method: Method, points: Sequence[Metric]) -> dict[str, list[list[float]]]:
+def series(method: Method, lines: Lines) -> dict[str, list[list[float | None]]]:
     """``{metric: [[step ...], [value ...]]}`` of what the method's charts show, thinned to ``LIMIT``."""
     shown = {name for chart in method.charts for name in chart.metrics}
-    found: dict[str, list[tuple[float, float]]] = {}
-    for point in points:
-        for name, value in point.values.items():
-            if name in shown and value is not None:
-                found.setdefault(name, []).append((point.step, value))
     return {
-        name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)] for name, line in found.items()
+        name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)]
+        for name, line in lines.items()
+        if name in shown and line
     }
-
-
-def thinned(line: Sequence[tuple[float, float]], limit: int) -> list[tuple[float, float]]:
-    """At most ``limit`` points that look like the whole line: the lowest and highest of each stretch,
-    so that no spike disappears, and the last point.
-    """
-    if len(line) <= limit:
-        return list(line)
-    stretches = (limit - 1) // 2
-    kept: list[tuple[float, float]] = []
-    for number in range(stretches):
-        stretch = line[number * len(line) // stretches : (number + 1) * len(line) // stretches]
-        low, high = (pick(range(len(stretch)), key=lambda i: stretch[i][1]) for pick in (min, max))
-        kept += [stretch[i] for i in sorted({low, high})]
-    if kept[-1] != line[-1]:
-        kept.append(line[-1])
-    return kept
 
 
 def _label(metric: str, language: str) -> str:

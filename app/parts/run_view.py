@@ -12,23 +12,70 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, empty, html, join, notice, number, size, table
-from studio_core import metrics, run_folder, training
+from studio_core import metrics, queue, run_folder, training
 from studio_core.reasons import ending, waiting_reason
 from studio_core.states import LIVE, TERMINAL, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job, JobEvent
 
+PAGE = 50
+"""Rows of the list that are shown at once."""
+SHOWN: dict[str, Sequence[State]] = {
+    "all": (),
+    "going": (State.QUEUED, *sorted(LIVE)),
+    "succeeded": (State.SUCCEEDED,),
+    "failed": (State.FAILED, State.INTERRUPTED),
+    "cancelled": (State.CANCELLED,),
+}
+"""What the list can be narrowed to."""
+
+
+def jobs_page(studio: Studio, language: str, show: str, before: int | None) -> Markup:
+    """One page of the list, newest first, with what it can be narrowed to and the way to older ones."""
+    show = show if show in SHOWN else "all"
+    jobs = queue.all_jobs(studio, kind="train", states=SHOWN[show], before=before, limit=PAGE + 1)
+    counted = queue.counts(studio, "train")
+    if not counted:
+        return jobs_table(studio, [], language)
+    choices = join(_choice(name, name == show, counted, language) for name in SHOWN)
+    way = '<a class="ts-button" href="/runs?show={}&amp;before={}">{}</a>'
+    older = html(way, show, jobs[PAGE - 1].id, say("runs.older", language)) if len(jobs) > PAGE else Markup()
+    newest = '<a class="ts-button" href="/runs?show={}">{}</a>'
+    back = html(newest, show, say("runs.newest", language)) if before is not None else Markup()
+    body = jobs_table(studio, jobs[:PAGE], language) if jobs else empty(say("runs.none_such", language))
+    return html(
+        '<nav class="ts-row" aria-label="{}">{}</nav>{}<div class="ts-row">{}{}</div>',
+        say("runs.narrow", language),
+        choices,
+        body,
+        back,
+        older,
+    )
+
+
+def _choice(name: str, chosen: bool, counted: dict[State, int], language: str) -> Markup:
+    n = sum(counted.get(state, 0) for state in SHOWN[name] or State)
+    return html(
+        '<a class="ts-button{}" href="/runs?show={}"{}>{} <span class="ts-muted">{}</span></a>',
+        " ts-button-chosen" if chosen else "",
+        name,
+        Markup(' aria-current="page"') if chosen else Markup(),
+        say(f"runs.show_{name}", language),
+        number(n),
+    )
+
 
 def jobs_table(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
-    """All trainings, newest first."""
+    """Trainings, each with its state, progress and loss."""
     if not jobs:
         return empty(say("runs.none", language), (say("runs.to_train", language), "/train"))
     names = ("run", "state", "what", "progress", "time", "loss")
-    rows = [_line(studio, job, language) for job in jobs]
+    means = metrics.recent(studio, jobs)
+    rows = [_line(studio, job, means.get(job.id, {}).get("loss"), language) for job in jobs]
     return table([say(f"runs.col_{name}", language) for name in names], rows)
 
 
-def _line(studio: Studio, job: Job, language: str) -> list[Any]:
+def _line(studio: Studio, job: Job, loss: float | None, language: str) -> list[Any]:
     resumes = (
         html('<span class="ts-muted">{}</span>', say("runs.resumes", language, run=job.resumes_id))
         if job.resumes_id
@@ -48,7 +95,6 @@ def _line(studio: Studio, job: Job, language: str) -> list[Any]:
         model,
         dataset,
     )
-    loss = training.recent(studio, job, "loss")
     return [name, state, what, bar(job, language), time_of(job, language), number(loss)]
 
 
@@ -161,8 +207,9 @@ def _device(job: Job) -> str:
 
 def progress(studio: Studio, job: Job, language: str) -> Markup:
     """The bar with time left and the newest figures."""
+    means = metrics.recent(studio, [job]).get(job.id, {})
     figures = [
-        (say(f"methods.metric.{name}", language), number(training.recent(studio, job, name)))
+        (say(f"methods.metric.{name}", language), number(means[name]))
         for name in (
             "loss",
             "mean_token_accuracy",
@@ -170,7 +217,7 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
             "rewards/margins",
             "tokens_per_second",
         )
-        if job.latest.get(name) is not None
+        if name in means
     ]
     shown = join(html("<span><b>{}</b> {}</span>", value, name) for name, value in figures)
     return html(

@@ -1,7 +1,8 @@
 // Live charts that keep their zoom: only new points arrive, and they are appended to what is drawn.
 //
-// The value is JSON text: {"reset", "empty", "smoothing", "charts": [{"name", "title", "series": [{"metric", "label"}]}],
-// "points": {metric: [[step, ...], [value, ...]]}}. What is not points comes with "reset" only.
+// The value is JSON text: {"reset", "anew", "empty", "smoothing", "charts": [{"name", "title", "series": [{"metric",
+// "label"}]}], "points": {metric: [[step, ...], [value, ...]]}}. Words and charts come with "reset" only. With "anew"
+// the points replace what is drawn: a long line, thinned again. A value that is null is a gap.
 
 let Plotly = null; // Large, and so fetched by itself; the cards are there before it is.
 
@@ -21,6 +22,7 @@ const token = (name) => getComputedStyle(document.documentElement).getPropertyVa
 function smoothed(values, weight) {
 	let mean = 0, mass = 0;
 	return values.map((value) => {
+		if (value === null) return null;
 		mean = mean * weight + value * (1 - weight);
 		mass = mass * weight + (1 - weight);
 		return mean / mass;
@@ -52,24 +54,26 @@ class Chart {
 		this.drawn = false;
 	}
 
-	add(points) {
+	add(points, anew) {
+		if (anew) for (const one of this.series) one.x = one.y = [];
 		const fresh = this.series.map((one) => {
 			const [steps, values] = points[one.metric] ?? [[], []];
 			const last = one.x.length ? one.x[one.x.length - 1] : -Infinity;
 			const from = steps.findIndex((step) => step > last);
 			const added = from < 0 ? [[], []] : [steps.slice(from), values.slice(from)];
-			one.x.push(...added[0]);
-			one.y.push(...added[1]);
+			one.x = one.x.concat(added[0]);
+			one.y = one.y.concat(added[1]);
 			return added;
 		});
 		if (!fresh.some(([steps]) => steps.length)) return;
 		this.latest.textContent = this.series
-			.filter((one) => one.y.length)
-			.map((one) => Number(one.y[one.y.length - 1].toPrecision(3)))
+			.map((one) => one.y.findLast((value) => value !== null))
+			.filter((value) => value !== undefined)
+			.map((value) => Number(value.toPrecision(3)))
 			.join(" · ");
 		this.none.hidden = true;
 		if (!Plotly) return;
-		if (!this.drawn || this.series.some((one) => one.drawnAs !== Chart.style(one))) this.draw();
+		if (anew || !this.drawn || this.series.some((one) => one.drawnAs !== Chart.style(one))) this.draw();
 		else this.append(fresh);
 	}
 
@@ -168,6 +172,6 @@ export function mount(element, address) {
 			for (const chart of charts) chart.smooth(Number(slider.value));
 			slider.previousElementSibling.textContent = said.smoothing;
 		}
-		for (const chart of charts) chart.add(said.points);
+		for (const chart of charts) chart.add(said.points, said.anew);
 	};
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from studio_core import metrics, queue, run_folder
+from studio_core import metrics, outline, queue, run_folder
 from studio_core.errors import BadInput, Conflict
 from studio_core.spec import TrainSpec
 from studio_core.states import TERMINAL, State
@@ -113,6 +113,20 @@ def curve(studio: Studio, job: Job) -> list[Metric]:
     return [point for point in before if point.step <= taken_over] + list(own)
 
 
+def outlined(studio: Studio, job: Job) -> outline.Outline:
+    """The same as ``curve``, condensed: quick for a run of any length."""
+    whole = outline.outline(studio, job.id)
+    taken_over = resumed_step(job)
+    while job.resumes_id is not None:
+        taken_over = min(taken_over, resumed_step(job))
+        job = queue.get(studio, job.resumes_id)
+        before = outline.outline(studio, job.id, until=taken_over).lines
+        names = before.keys() | whole.lines.keys()
+        lines = {name: [*before.get(name, []), *whole.lines.get(name, [])] for name in names}
+        whole = outline.Outline(lines, whole.seq)
+    return whole
+
+
 def answers(studio: Studio, job: Job) -> list[dict[str, Any]]:
     """Answers to the fixed prompts: ``[{"prompt", "answers": [{"when", "step", "answer"}]}]``.
 
@@ -139,17 +153,6 @@ def seconds_left(job: Job) -> float | None:
     """Time until the last step, as the run itself reports it; None if it cannot be told yet."""
     left = job.latest.get("seconds_left")
     return float(left) if left is not None and job.state == State.RUNNING else None
-
-
-def recent(studio: Studio, job: Job, name: str, count: int = 10) -> float | None:
-    """Mean of a metric over the last reports: one odd batch says little."""
-    if job.latest.get(name) is None:
-        return None
-    query = select(Metric).where(Metric.job_id == job.id).order_by(Metric.seq.desc()).limit(count)
-    with studio.db.read() as session:
-        values = [point.values.get(name) for point in session.scalars(query)]
-    finite = [value for value in values if value is not None]
-    return sum(finite) / len(finite) if finite else None
 
 
 def resumed_by(studio: Studio, job_id: int) -> Sequence[Job]:

@@ -454,8 +454,8 @@ class TestHistory:
     def test_time_left_and_recent_values(self, studio: Studio, sums: Dataset) -> None:
         job = run_to(studio, training.submit(studio, spec()), State.RUNNING, steps=14)
         assert training.seconds_left(job) == 6.0
-        assert training.recent(studio, job, "loss") == pytest.approx(sum(1 / n for n in range(5, 15)) / 10)
-        assert training.recent(studio, job, "no such") is None
+        mean = metrics.recent(studio, [job])[job.id]["loss"]
+        assert mean == pytest.approx(sum(1 / n for n in range(5, 15)) / 10)
         assert training.seconds_left(training.submit(studio, spec())) is None
 
     def test_answers_of_a_resumed_run_begin_with_the_first(self, studio: Studio, sums: Dataset) -> None:

@@ -1,0 +1,131 @@
+"""The queue on the Runs page: what waits, why, in which order, and buttons to change that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.files import asset
+from app.i18n import language_of, say
+from app.parts.events import ASKED
+from app.parts.handlers import safely
+from app.parts.html import html, join, notice, table
+from studio_core import queue
+from studio_core.errors import BadInput
+from studio_core.reasons import waiting_reason
+from studio_core.states import Stop
+from studio_core.studio import Studio
+from studio_core.tables import Job
+
+SHOWN = 50
+"""Rows at most; who has more waiting reorders on the command line."""
+PLACES = ("first", "up", "down", "last")
+
+
+def queue_panel(studio: Studio) -> gr.HTML:
+    """The panel; its buttons act on the queue and draw it again."""
+    script = f"import('{asset('js/queue.js')}').then((m) => m.mount(element, trigger)); 'act'"
+    panel = gr.HTML(apply_default_css=False, elem_id="runs-queue", js_on_load=script)
+
+    @safely
+    def act(request: gr.Request, event: gr.EventData) -> Markup:
+        carry_out(studio, event._data)
+        return drawn(studio, language_of(request))
+
+    panel.act(act, None, panel, trigger_mode="multiple", **ASKED)
+    return panel
+
+
+def carry_out(studio: Studio, asked: Any) -> None:
+    """What a button of the panel asks for: ``{"action": "up", "job": 12}``; checked as all that a page sends."""
+    action, number = (asked.get("action"), asked.get("job")) if isinstance(asked, dict) else (None, None)
+    if action in ("pause", "go_on"):
+        queue.pause(studio, action == "pause")
+    elif isinstance(number, int) and action in PLACES:
+        queue.move(studio, number, action)
+    elif isinstance(number, int) and action == "cancel":
+        queue.request_stop(studio, number, Stop.CANCEL)
+    else:
+        raise BadInput("runs.unknown_action", action=str(action)[:40])
+
+
+def drawn(studio: Studio, language: str) -> Markup:
+    """The waiting runs in their order; only the button to pause where none waits."""
+    jobs = [job for job in queue.waiting(studio, limit=SHOWN + 1) if job.kind != "serve"]
+    paused = queue.is_paused(studio)
+    action = "go_on" if paused else "pause"
+    button = html(
+        '<button type="button" class="ts-button" id="queue-{0}" data-action="{0}">{1}</button>',
+        action,
+        say(f"runs.queue_{action}", language),
+    )
+    head = html(
+        '<div class="ts-row ts-queue-head"><h2>{}</h2>{}</div>',
+        say("runs.queue", language) if jobs else say("runs.queue_empty", language),
+        button,
+    )
+    told = notice("warn", say("runs.queue_paused", language)) if paused else Markup()
+    return html('<section class="ts-queue">{}{}{}</section>', head, told, _rows(studio, jobs, language))
+
+
+def _rows(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
+    if not jobs:
+        return Markup()
+    heads = [say(f"runs.queue_{name}", language) for name in ("run", "why", "order")]
+    shown = jobs[:SHOWN]
+    # What has another priority cannot be passed.
+    ranks = [None, *(job.priority for job in shown), None]
+    rows = [
+        _row(studio, job, job.priority != ranks[at], job.priority != ranks[at + 2], language)
+        for at, job in enumerate(shown)
+    ]
+    more = Markup()
+    if len(jobs) > SHOWN:
+        more = html('<p class="ts-muted">{}</p>', say("runs.queue_more", language, shown=SHOWN))
+    return html("{}{}", table(heads, rows), more)
+
+
+def _row(studio: Studio, job: Job, foremost: bool, hindmost: bool, language: str) -> list[Any]:
+    rank = Markup()
+    if job.priority:
+        rank = html(
+            ' <span class="ts-badge">{}</span>', say("runs.queue_priority", language, priority=job.priority)
+        )
+    name = html('<a href="/runs?run={0}">{0} · {1}</a>{2}', job.id, job.name, rank)
+    why = html('<span class="ts-muted ts-sentence">{}</span>', waiting_reason(studio, job, language))
+    off = {"first": foremost, "up": foremost, "down": hindmost, "last": hindmost}
+    buttons = [_button(job, place, off[place], language) for place in PLACES]
+    return [
+        name,
+        why,
+        html('<div class="ts-queue-buttons">{}{}</div>', join(buttons), _cancel(job, language)),
+    ]
+
+
+_ARROWS = {"first": "⤒", "up": "↑", "down": "↓", "last": "⤓"}
+
+
+def _button(job: Job, place: str, off: bool, language: str) -> Markup:
+    label = say(f"runs.queue_{place}", language, run=job.id)
+    return html(
+        '<button type="button" class="ts-button" data-action="{}" data-job="{}" title="{}" aria-label="{}" {}>'
+        "{}</button>",
+        place,
+        job.id,
+        label,
+        label,
+        Markup("disabled") if off else Markup(),
+        _ARROWS[place],
+    )
+
+
+def _cancel(job: Job, language: str) -> Markup:
+    return html(
+        '<button type="button" class="ts-button" data-action="cancel" data-job="{}" aria-label="{}">{}</button>',
+        job.id,
+        say("runs.queue_cancel", language, run=job.id),
+        say("runs.cancel", language),
+    )
