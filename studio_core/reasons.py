@@ -8,7 +8,7 @@ from studio_core import queue, texts
 from studio_core.engine_process import engine_alive
 from studio_core.states import TERMINAL, Cause, State
 from studio_core.studio import Studio
-from studio_core.tables import Device, Job
+from studio_core.tables import UNREACHABLE, Device, Job
 
 
 def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
@@ -26,7 +26,7 @@ def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGU
             reason = _for_job(earlier, language)
         else:
             reason = _for_device(job, queue.devices(studio), language)
-    return f"{reason} {place}"
+    return texts.text("engine.waits", language, reason=reason, place=place)
 
 
 def _for_job(earlier: Job, language: str) -> str:
@@ -45,20 +45,18 @@ def _for_device(job: Job, devices: Sequence[Device], language: str) -> str:
     free = [slot for slot in slots if slot.job_id is None and not slot.foreign_memory]
     if len({queue.card(slot) for slot in free}) >= wanted:
         return texts.text("engine.waits_shortly", language, device=free[0].label)
-    holders = [
-        texts.text("engine.held_by", language, device=slot.label, run=slot.job_id)
-        if slot.job_id is not None
-        else texts.text(
-            "engine.filled_by_others",
-            language,
-            device=slot.label,
-            used=f"{slot.foreign_memory / 1e9:.1f}",
-            total=f"{slot.memory / 1e9:.1f}",
-        )
-        for slot in slots
-        if slot not in free
-    ]
+    holders = [_holder(slot, language) for slot in slots if slot not in free]
     return texts.text("engine.waits_for_device", language, holders=", ".join(holders))
+
+
+def _holder(slot: Device, language: str) -> str:
+    """Why a slot is not free."""
+    if slot.job_id is not None:
+        return texts.text("engine.held_by", language, device=slot.label, run=slot.job_id)
+    if slot.foreign_memory == UNREACHABLE:
+        return texts.text("devices.unreachable", language, device=slot.label)
+    used, total = f"{slot.foreign_memory / 1e9:.1f}", f"{slot.memory / 1e9:.1f}"
+    return texts.text("engine.filled_by_others", language, device=slot.label, used=used, total=total)
 
 
 def ending(job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:

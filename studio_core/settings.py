@@ -38,6 +38,7 @@ class Settings(BaseModel):
     cpu_runs: int = Field(
         default=1, ge=1, le=64, description="How many trainings may run at once without a GPU."
     )
+    gpu_runs: int = Field(default=1, ge=1, le=8, description="How many trainings may share each GPU at once.")
     threads: int = Field(
         default=0, ge=0, le=256, description="Threads of one worker; 0 means the number of cores."
     )

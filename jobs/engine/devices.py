@@ -3,44 +3,74 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from studio_core.gpus import Gpus, Reading
 from studio_core.queue import card
 from studio_core.settings import Settings
-from studio_core.tables import Device
+from studio_core.tables import UNREACHABLE, Device
+
+GIGABYTE = 1_000_000_000
+NOTICED = 256_000_000
+"""Bytes by which the memory that others use must change before the table says so."""
 
 
-def found(settings: Settings) -> list[Device]:
+def found(settings: Settings, gpus: Gpus | None = None) -> list[Device]:
     """Every slot: GPUs by UUID, processor slots, and one for the chat worker."""
     processor = [
         Device(id=f"cpu:{n}", kind="cpu", label=f"CPU {n}", memory=_host_memory())
         for n in range(settings.cpu_runs)
     ]
-    return [*gpus(), *processor, Device(id="serve:0", kind="serve", label="Chat", memory=0)]
+    cards = visible(
+        [
+            Device(id=gpu.uuid, kind="gpu", label=f"GPU {gpu.number}: {gpu.name}", memory=gpu.memory)
+            for gpu in (gpus or Gpus()).found()
+        ],
+        os.environ.get("CUDA_VISIBLE_DEVICES"),
+    )
+    slots = [slot for device in cards for slot in _slots(device, settings.gpu_runs)]
+    return [*slots, *processor, Device(id="serve:0", kind="serve", label="Chat", memory=0)]
 
 
-def gpus() -> list[Device]:
-    """GPUs that this process may use: a mask that is set already is respected."""
-    import pynvml
+def _slots(device: Device, runs: int) -> list[Device]:
+    """As many slots as runs may share the GPU: ``UUID``, ``UUID#2``, ``UUID#3``."""
+    further = [
+        Device(id=f"{device.id}#{n}", kind="gpu", label=f"{device.label} ({n})", memory=device.memory)
+        for n in range(2, runs + 1)
+    ]
+    return [device, *further]
 
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
-        every = [
-            Device(
-                id=pynvml.nvmlDeviceGetUUID(handle),
-                kind="gpu",
-                label=f"GPU {n}: {pynvml.nvmlDeviceGetName(handle)}",
-                memory=int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
-            )
-            for n, handle in enumerate(handles)
-        ]
-    finally:
-        pynvml.nvmlShutdown()
-    return visible(every, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+def changes(slots: Sequence[Device], gpus: Gpus, ours: Callable[[int], bool]) -> dict[str, int]:
+    """What to write down of the memory that other programs hold of GPUs now, by the ids of their slots."""
+    readings = {card(slot): gpus.read(card(slot)) for slot in slots if slot.kind == "gpu"}
+    now = {s.id: foreign_memory(s, readings[card(s)], slots, ours) for s in slots if s.kind == "gpu"}
+    return {s.id: now[s.id] for s in slots if s.id in now and _differs(s.foreign_memory, now[s.id])}
+
+
+def foreign_memory(
+    slot: Device, reading: Reading, slots: Sequence[Device], ours: Callable[[int], bool]
+) -> int:
+    """Bytes of a slot's GPU that other programs fill; 0 if it is free for a run of ours.
+
+    ``ours`` tells of a process id whether it belongs to this studio: the chat worker shares a GPU
+    with runs. ``UNREACHABLE`` for a GPU that does not answer.
+    """
+    if not reading.reachable:
+        return UNREACHABLE
+    if reading.used is None or any(card(s) == card(slot) and s.job_id is not None for s in slots):
+        return 0
+    mine = [used for pid, used in reading.processes if ours(pid)]
+    chatting = any(other.kind == "serve" and other.job_id is not None for other in slots)
+    if None in mine or (chatting and not reading.processes):
+        return 0  # Some drivers and containers do not tell who uses how much.
+    rest = reading.used - sum(used for used in mine if used is not None)
+    return rest if rest > max(GIGABYTE, slot.memory // 10) else 0
+
+
+def _differs(before: int, now: int) -> bool:
+    crossed = (before == 0) != (now == 0) or (before == UNREACHABLE) != (now == UNREACHABLE)
+    return crossed or abs(before - now) > NOTICED
 
 
 def visible(every: list[Device], mask: str | None) -> list[Device]:
@@ -66,7 +96,7 @@ def mask_for(held: Sequence[Device], devices: Sequence[Device]) -> str:
     cards = [other for other in devices if other.kind == "gpu"]
     if held[0].kind == "cpu" or not cards:
         return ""
-    return card(min(cards, key=lambda slot: slot.job_id is not None))
+    return card(min(cards, key=lambda slot: (bool(slot.foreign_memory), slot.job_id is not None)))
 
 
 def binding(mask: str) -> dict[str, str]:

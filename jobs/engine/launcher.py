@@ -147,7 +147,7 @@ class LocalLauncher:
                 stdout=output,
                 stderr=output,
                 cwd=self._home,
-                env={**os.environ, "PYTHONPATH": path, **env},
+                env={**os.environ, "PYTHONPATH": path, tree.STUDIO: str(self._home), **env},
                 start_new_session=True,
                 bufsize=0,
             )

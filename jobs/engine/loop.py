@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from jobs.engine.ingest import Ingest, verdict
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from studio_core import queue, run_folder, training
 from studio_core.errors import BadInput
+from studio_core.gpus import Gpus
 from studio_core.models import registry
 from studio_core.states import Cause, State, Stop
 from studio_core.studio import Studio
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 TICK = 0.04
 """Seconds between two looks: a click is noticed within this time, at under 1 % of a core."""
+LOOK = 5.0
+"""Seconds between two looks at what other programs do on the GPUs."""
 STARTS = 2
 """How often a run whose supervisor died before it took the run is started in all."""
 
@@ -51,16 +55,21 @@ class Engine:
         self._starts: dict[int, int] = {}
         self._troubles: set[str] = set()
         self._devices: list[Device] = []
+        self._gpus = Gpus()
+        self._next_look = 0.0
 
     def run(self, stopped: threading.Event) -> None:
         """Until ``stopped`` is set, or the data folder is gone."""
-        queue.set_devices(self.studio, devices.found(self.studio.settings))
+        queue.set_devices(self.studio, devices.found(self.studio.settings, self._gpus))
+        self._devices = list(queue.devices(self.studio))
         while not stopped.wait(TICK) and self.studio.settings.database.exists():
             self.tick()
         self._watch.close()
         self.launcher.close()
 
     def tick(self) -> None:
+        with self._surviving("the GPUs"):
+            self._look_at_gpus()
         with self._surviving("the queue"):
             if self._watch.changed() or self._stale:
                 self._stale = True  # Until both have been carried out whole.
@@ -92,6 +101,17 @@ class Engine:
     def _follow(self, job: Job) -> Run:
         folder = Path(job.run_dir or "")
         return Run(job, folder, Ingest(self.studio, job.id, folder, job.events_offset))
+
+    def _look_at_gpus(self) -> None:
+        """Note which GPUs other programs fill, and which do not answer. Nothing without GPUs."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK
+        home = self.studio.settings.home
+        changed = devices.changes(self._devices, self._gpus, lambda pid: tree.belongs(pid, home))
+        if changed:
+            queue.set_foreign_memory(self.studio, changed)
+            log.info("Other programs hold of GPUs, in bytes: %s", changed)
 
     # --- starting --------------------------------------------------------------------
 
@@ -129,7 +149,7 @@ class Engine:
 
     def _masks_to_warm(self) -> list[str]:
         free = [device for device in self._devices if device.job_id is None]
-        cards = [device.id for device in free if device.kind == "gpu"]
+        cards = [queue.card(slot) for slot in free if slot.kind == "gpu" and not slot.foreign_memory]
         if any(device.kind == "gpu" for device in self._devices):
             return cards
         return ["" for _ in free]

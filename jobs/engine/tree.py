@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 
 MARK = "TUNESMITH_TREE"
+STUDIO = "TUNESMITH_STUDIO"
+"""In the environment of all runs of a studio: its data folder."""
 
 _PROC = Path("/proc")
 _LINUX = sys.platform.startswith("linux")
@@ -78,6 +80,15 @@ def members(mark: str, root: int | None = None) -> set[int]:
     if root is not None:
         found = marked | _descendants(root, parents)
     return found - {os.getpid()}
+
+
+def belongs(pid: int, home: Path) -> bool:
+    """Whether a process is part of a run of the studio with this data folder."""
+    try:
+        environment = (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:  # It ended, is another user's, or lives in another container.
+        return False
+    return f"{STUDIO}={home}".encode() in environment.split(b"\0")
 
 
 def kill(mark: str, root: int | None = None, group: int | None = None) -> int:
