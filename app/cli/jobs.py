@@ -1,4 +1,4 @@
-"""``jobs list | show | metrics | logs | stop | cancel | resume``."""
+"""``jobs list | show | metrics | logs | stop | cancel | resume``, and the order of the queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from app.cli.output import AsJson, Home, opened, print_fields, print_json, print
 from app.cli.waiting import wait_for
 from studio_core import metrics, queue, run_folder, training
 from studio_core.engine_process import ensure_engine
+from studio_core.reasons import waiting_reason
 from studio_core.states import Stop
+from studio_core.studio import Studio
 from studio_core.summary import job_summary
 from studio_core.texts import text
 
@@ -92,6 +94,74 @@ def _request(job: int, what: Stop, as_json: bool, home: Path | None) -> None:
         print_json({"job": job, "state": state, "requested": what})
     else:
         print(text(f"cli.stop_{what.value}", job=job))
+
+
+@cli.command("move")
+def move(
+    job: Id,
+    place: Annotated[str, typer.Argument(help="first, up, down or last.")],
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Let a queued run start earlier or later."""
+    with opened(home) as studio:
+        queue.move(studio, job, place)  # type: ignore[arg-type]
+        _print_queue(studio, as_json)
+
+
+@cli.command("priority")
+def priority(
+    job: Id,
+    value: Annotated[
+        int, typer.Argument(help="From -9 to 9; higher starts first. Write -- before a negative.")
+    ],
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Give a queued run a priority."""
+    with opened(home) as studio:
+        queue.set_priority(studio, job, value)
+        _print_queue(studio, as_json)
+
+
+@cli.command("queue")
+def queue_(as_json: AsJson = False, home: Home = None) -> None:
+    """Show what waits, in its order, and why."""
+    with opened(home) as studio:
+        _print_queue(studio, as_json)
+
+
+@cli.command("pause")
+def pause(as_json: AsJson = False, home: Home = None) -> None:
+    """Start nothing more; what runs goes on."""
+    _pause(True, as_json, home)
+
+
+@cli.command("unpause")
+def unpause(as_json: AsJson = False, home: Home = None) -> None:
+    """Let the queue go on after a pause."""
+    _pause(False, as_json, home)
+
+
+def _pause(paused: bool, as_json: bool, home: Path | None) -> None:
+    with opened(home) as studio:
+        queue.pause(studio, paused)
+        _print_queue(studio, as_json)
+
+
+def _print_queue(studio: Studio, as_json: bool) -> None:
+    rows = [
+        {"job": job.id, "name": job.name, "priority": job.priority, "waits": waiting_reason(studio, job)}
+        for job in queue.waiting(studio)
+        if job.kind != "serve"
+    ]
+    paused = queue.is_paused(studio)
+    if as_json:
+        print_json({"paused": paused, "waiting": rows})
+        return
+    if paused:
+        print(text("cli.queue_paused"))
+    print_rows(rows, ["job", "name", "priority", "waits"])
 
 
 @cli.command("resume")

@@ -1,4 +1,4 @@
-// The queue's buttons: each click is one action, and the keyboard stays on the button that was pressed.
+// The queue's buttons: each click is one action, and the focus goes with the run that was moved.
 export function mount(element, trigger) {
 	let pressed = null;
 
@@ -8,14 +8,17 @@ export function mount(element, trigger) {
 		pressed = { action: button.dataset.action, job: button.dataset.job };
 		trigger("act", { action: button.dataset.action, job: Number(button.dataset.job) || null });
 	});
-	// A new drawing takes the focus away; it goes back to the same button, or to its neighbour at an end.
-	function onDrawn() {
-		if (!pressed || (document.activeElement && document.activeElement !== document.body)) return;
-		const { action, job } = pressed;
-		const all = [...element.querySelectorAll("button[data-action]:not([disabled])")];
-		const same = all.find((button) => button.dataset.action === action && button.dataset.job === job);
-		const near = same || all.find((button) => button.dataset.job === job) || all[0];
-		if (near) near.focus();
+	for (const type of ["keydown", "pointerdown"]) {
+		document.addEventListener(type, () => { pressed = null; }, true);
 	}
-	new MutationObserver(onDrawn).observe(element, { childList: true, subtree: true });
+	// A new drawing leaves the focus at the place where the run was; at an end its neighbour gets it.
+	function onDrawn() {
+		if (!pressed) return;
+		const own = [...element.querySelectorAll("button[data-action]:not([disabled])")].filter(
+			(button) => button.dataset.job === pressed.job,
+		);
+		const next = own.find((button) => button.dataset.action === pressed.action) || own[0];
+		if (next && next !== document.activeElement) next.focus();
+	}
+	new MutationObserver(onDrawn).observe(element, { childList: true, subtree: true, attributes: true });
 }
