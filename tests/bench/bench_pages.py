@@ -1,0 +1,139 @@
+"""The pages of a studio with 10,000 jobs and 10 million reports, through HTTP.
+
+Promised: every answer within 300 ms (95th percentile). ``BENCH_ROWS=50000`` fills less.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import httpx
+import uvicorn
+
+from app.web import create_app
+from studio_core import metrics, queue, run_folder
+from studio_core.engine_process import LOCK
+from studio_core.studio import Studio, open_studio
+from tests.bench.seeded import fill
+
+JOBS, WAITING, LONG_RUNS = 10_000, 500, 20
+ROWS = int(os.environ.get("BENCH_ROWS", "500000"))
+REPEATS = 40
+
+
+class Pages:
+    """A browser's requests without a browser: the page, and the handlers that its script calls."""
+
+    def __init__(self, port: int) -> None:
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120)
+
+    def wait(self) -> None:
+        while True:
+            try:
+                self.client.get("/health")
+                return
+            except httpx.TransportError:
+                time.sleep(0.1)
+
+    def handler(self, path: str, name: str) -> tuple[dict[str, Any], str]:
+        """The first handler of a page whose name begins so, as the page's own script knows it."""
+        document = self.client.get(path).text
+        begin = document.index("window.gradio_config = ") + len("window.gradio_config = ")
+        config, _ = json.JSONDecoder().raw_decode(document[begin:])
+        found = next(d for d in config["dependencies"] if str(d["api_name"]).startswith(name))
+        return found, path.partition("?")[2]
+
+    def call(self, handler: tuple[dict[str, Any], str], *given: Any) -> list[Any]:
+        dependency, query = handler
+        data = [*given, *[None] * (len(dependency["inputs"]) - len(given))]
+        body = {"data": data, "fn_index": dependency["id"], "session_hash": "bench"}
+        answer = self.client.post(f"/gradio_api/run/predict?{query}", json=body)
+        answer.raise_for_status()
+        return list(answer.json()["data"])
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as home:
+        studio = open_studio(home=home, warm_workers=0)
+        begin = time.perf_counter()
+        runs = fill(studio, jobs=JOBS, waiting=WAITING, long_runs=LONG_RUNS, rows=ROWS)
+        size = studio.settings.database.stat().st_size / 1e9
+        seconds = time.perf_counter() - begin
+        print(f"{JOBS:,} jobs, {LONG_RUNS * ROWS:,} reports: {size:.1f} GB, filled in {seconds:.0f} s")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        run_folder.hold(
+            studio.settings.home / LOCK
+        )  # As if the engine were alive: the reasons to wait are whole.
+        web = subprocess.Popen([sys.executable, "-m", "tests.bench.bench_pages", home, str(port)])
+        try:
+            pages = Pages(port)
+            pages.wait()
+            measure(pages, studio, runs)
+        finally:
+            web.terminate()
+            web.wait(10)
+            studio.close()
+
+
+def measure(pages: Pages, studio: Studio, runs: list[int]) -> None:
+    print(f"{'':38}   p50      p95  (promised: p95 of at most 300 ms)")
+    for path in ("/", "/runs", f"/runs?run={runs[0]}"):
+        show(f"document {path}", lambda path=path: pages.client.get(path))
+    show("/api/status", lambda: pages.client.get("/api/status"))
+    home = pages.handler("/", "draw")
+    show("start page, drawn", lambda: pages.call(home))
+    for query in ("", "?before=5000", "?show=failed", "?show=going"):
+        opened = pages.handler(f"/runs{query}", "opened")
+        show(f"list of runs {query}", lambda opened=opened: pages.call(opened))
+    listed = pages.handler("/runs", "listed")
+    show("list of runs, a tick", lambda: pages.call(listed))
+    waiting = pages.handler("/runs", "waiting")
+    show("the queue's panel", lambda: pages.call(waiting))
+    handlers = [pages.handler(f"/runs?run={run}", "opened") for run in runs]
+    turns = itertools.cycle(handlers)
+    show("one run's page, opened", lambda: pages.call(next(turns)))
+    cursor = pages.call(handlers[0])[-2]
+    watched = pages.handler(f"/runs?run={runs[0]}", "watched")
+    show("one run's page, a tick", lambda: pages.call(watched, cursor))
+    begin = time.perf_counter()
+    count = len(metrics.points(studio, runs[1]))
+    print(f"for comparison: all {count:,} reports of one run, read: {time.perf_counter() - begin:.1f} s")
+    print(f"jobs in the table: {sum(queue.counts(studio, 'train').values()):,}")
+
+
+def show(name: str, request: Any) -> None:
+    request()
+    taken = []
+    for _ in range(REPEATS):
+        begin = time.perf_counter()
+        request()
+        taken.append(1000 * (time.perf_counter() - begin))
+    worst = statistics.quantiles(taken, n=20)[-1]
+    print(
+        f"{name:38} {statistics.median(taken):5.0f} ms {worst:5.0f} ms{'  MISSED' if worst > 300 else ''}",
+        flush=True,
+    )
+
+
+def serve(home: str, port: int) -> None:
+    """The page alone, without its engine."""
+    studio = open_studio(home=home, warm_workers=0)
+    uvicorn.run(create_app(studio), host="127.0.0.1", port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        serve(sys.argv[1], int(sys.argv[2]))
+    else:
+        main()
