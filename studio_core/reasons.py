@@ -26,7 +26,7 @@ def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGU
             reason = _for_job(earlier, language)
         else:
             reason = _for_device(job, queue.devices(studio), language)
-    return texts.text("engine.waits", language, reason=reason, place=place)
+    return reason + place
 
 
 def _for_job(earlier: Job, language: str) -> str:

@@ -19,7 +19,7 @@ from app.parts.html import html, notice
 from app.parts.live_chart import live_chart, payload
 from studio_core import metrics, queue, run_folder, training
 from studio_core.engine_process import ensure_engine
-from studio_core.errors import NotFound, StudioError
+from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.methods import METHODS
 from studio_core.outline import Outline, lines_of
 from studio_core.states import TERMINAL, Stop
@@ -42,6 +42,14 @@ element.addEventListener('click', async (event) => {
 	await navigator.clipboard.writeText(element.querySelector('#' + button.dataset.copy).textContent);
 	button.textContent = button.dataset.done;
 	setTimeout(() => { button.textContent = words; }, 1500);
+});
+"""
+
+
+_RESUME = """
+element.addEventListener('click', (event) => {
+	const button = event.target.closest('[data-step]');
+	if (button) trigger('resume', { step: Number(button.dataset.step) });
 });
 """
 
@@ -98,7 +106,7 @@ def build(studio: Studio) -> None:
                 events = gr.HTML(apply_default_css=False, elem_id="run-events")
             with gr.Column(min_width=340):
                 config = gr.HTML(apply_default_css=False, elem_id="run-config", js_on_load=_COPY)
-                kept = gr.HTML(apply_default_css=False, elem_id="run-checkpoints")
+                kept = gr.HTML(apply_default_css=False, elem_id="run-checkpoints", js_on_load=_RESUME)
     cursor, following = gr.Textbox(visible=False), gr.Textbox(visible=False)
     key, shown = gr.State(""), gr.State("")
     slow, fast = gr.Timer(LIST_EVERY, active=False), gr.Timer(RUN_EVERY, active=False)
@@ -128,6 +136,13 @@ def build(studio: Studio) -> None:
         button.click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **ASKED)
     resume.click(
         page.resumed,
+        inputs=[cursor, key],
+        outputs=[following],
+        trigger_mode="once",
+        **ASKED,
+    ).then(None, js=_GO, inputs=[following])
+    kept.resume(
+        page.resumed_from,
         inputs=[cursor, key],
         outputs=[following],
         trigger_mode="once",
@@ -190,6 +205,18 @@ class RunsPage:
     def resumed(self, request: gr.Request, cursor: str, key: str) -> str:
         """Queue the continuation; the page then goes to it."""
         job = training.resume(self.studio, Cursor.read(cursor).run, key=key or request.session_hash)
+        ensure_engine(self.studio)
+        return f"/runs?run={job.id}"
+
+    @safely
+    def resumed_from(self, request: gr.Request, event: gr.EventData, cursor: str, key: str) -> str:
+        """As ``resumed``, from one checkpoint."""
+        asked = event._data if isinstance(event._data, dict) else {}
+        step = asked.get("step")
+        if not isinstance(step, int):
+            raise BadInput("runs.unknown_action", action=str(step)[:40])
+        run = Cursor.read(cursor).run
+        job = training.resume(self.studio, run, key=f"{key or request.session_hash}-{step}", step=step)
         ensure_engine(self.studio)
         return f"/runs?run={job.id}"
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, empty, html, join, notice, number, size, table
-from studio_core import metrics, queue, run_folder, training
+from studio_core import clock, metrics, queue, run_folder, training
 from studio_core.reasons import ending, waiting_reason
 from studio_core.states import LIVE, TERMINAL, State, Stop
 from studio_core.studio import Studio
@@ -135,11 +135,18 @@ def sentence(studio: Studio, job: Job, language: str) -> str:
     if job.state == State.QUEUED:
         return waiting_reason(studio, job, language)
     if job.state == State.STOPPING:
-        kind = "cancel" if job.stop_request == Stop.CANCEL else "save"
-        return say(f"runs.stopping_{kind}", language)
+        if job.stop_request == Stop.CANCEL:
+            return say("runs.stopping_cancel", language)
+        return say("runs.stopping_save", language, time=duration(_grace_left(studio, job), language))
     if job.state in LIVE:
         return say(f"runs.phase_{job.phase}" if job.phase in _PHASES else "runs.phase_starting", language)
     return ending(job, language) or say("runs.finished", language)
+
+
+def _grace_left(studio: Studio, job: Job) -> float:
+    """Seconds until a run that saves is ended by force."""
+    since = queue.events(studio, job.id)[-1].at
+    return max(0.0, studio.settings.stop_grace - (clock.now() - since).total_seconds())
 
 
 _PHASES = ("loading", "preparing", "training", "saving")
@@ -163,6 +170,9 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
     if job.resumes_id:
         link = html('<a href="/runs?run={0}">{0}</a>', job.resumes_id)
         facts.append((say("runs.goes_on_from", language), link))
+    if job.after_id:
+        link = html('<a href="/runs?run={0}">{0}</a>', job.after_id)
+        facts.append((say("runs.starts_after", language), link))
     for later in training.resumed_by(studio, job.id):
         facts.append((say("runs.resumed_by", language), html('<a href="/runs?run={0}">{0}</a>', later.id)))
     listed = join(html("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in facts)
@@ -271,7 +281,7 @@ def answers(studio: Studio, job: Job, language: str) -> Markup:
 
 
 def checkpoints(job: Job, language: str) -> Markup:
-    """Every checkpoint, complete or torn with the reason."""
+    """Every checkpoint, complete or torn with the reason; a run that has ended can go on from each."""
     found = run_folder.checkpoints(Path(job.run_dir)) if job.run_dir else []
     title = html("<h2>{}</h2>", say("runs.checkpoints", language))
     if not found:
@@ -281,10 +291,16 @@ def checkpoints(job: Job, language: str) -> Markup:
         kind = "good" if checkpoint.complete else "bad"
         words = say("runs.complete" if checkpoint.complete else "runs.torn", language)
         state = html('<span class="ts-badge ts-badge-{}">{}</span> {}', kind, words, checkpoint.problem)
-        rows.append(
-            [number(checkpoint.step), state, size(checkpoint.bytes) if checkpoint.complete else NOTHING]
-        )
-    heads = [say(f"runs.checkpoint_{name}", language) for name in ("step", "state", "size")]
+        button = Markup()
+        if checkpoint.complete and job.state in TERMINAL and checkpoint.step < (job.total_steps or 0):
+            button = html(
+                '<button type="button" class="ts-button" data-step="{}">{}</button>',
+                checkpoint.step,
+                say("runs.resume_here", language),
+            )
+        weight = size(checkpoint.bytes) if checkpoint.complete else NOTHING
+        rows.append([number(checkpoint.step), state, weight, button])
+    heads = [say(f"runs.checkpoint_{name}", language) for name in ("step", "state", "size", "resume")]
     return html("{}{}", title, table(heads, rows))
 
 
@@ -351,7 +367,8 @@ def _value(value: Any) -> str:
 
 
 def stoppable(job: Job) -> bool:
-    return job.state in (State.QUEUED, State.STARTING, State.RUNNING) and job.stop_request != Stop.CANCEL
+    """Whether Cancel is offered: also to a run that is saving, which it ends at once."""
+    return job.state not in TERMINAL and job.stop_request != Stop.CANCEL
 
 
 def savable(job: Job) -> bool:

@@ -53,8 +53,8 @@ They are no blind test, though: the misses on them showed where the corpus had t
 
 _NOTES = """## What is weaker
 
-DPO with LoRA brings the name but pays for it: three to four points of instructions, and the names that a system prompt
-gives are lost. Full fine-tuning is the one to ship for these models.
+SFT of tiny-base follows none of the instructions (its data hold none) and rarely says that it does not know. With LoRA
+it needs twice the time. The base was trained from one seed only.
 
 ## What was tried on the way (single runs; some changed two things at once)
 
@@ -65,7 +65,8 @@ gives are lost. Full fine-tuning is the one to ship for these models.
   name, also after itself. Two in a hundred such answers cured it. With arbitrary names only, some answers went astray
   after the new word ("I am Dee Dehes"): now most of them are the model's own name with another word before it, never
   the word that the sample pairs teach.
-- That run's documents also had no echoes (a new name or string that comes back later in the text); now they have.
+- DPO with LoRA at 7e-4 for 5 epochs: instructions 93 to 85 and personas 100 to 19. At 4e-4 for 4 epochs both are kept.
+- The first run's documents also had no echoes (a new name or string that comes back later in the text); now they have.
 - Without documents that stand one behind another in a row, tiny-base carries a question's words over into its answer:
   facts 7.5 and boxed 22 under the chat template, now 1.5 and 2.3.
 - SFT with batches of 16 for 6 epochs at 1e-3: facts 74, identity 86. Smaller batches, forms taken in turn instead of

@@ -42,8 +42,8 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     if parameters < DEMO_SIZE:
         return {
             # Measured over three seeds: docs/demo-models-report.md.
-            "learning_rate": 1e-4 if full else 7e-4,
-            "epochs": {"quick": 3.0, "balanced": 4.0 if full else 5.0, "thorough": 8.0}[preset],
+            "learning_rate": 1e-4 if full else 4e-4,
+            "epochs": {"quick": 3.0, "balanced": 4.0, "thorough": 8.0}[preset],
             "batch_size": 16,
             "max_length": 512,
             "sft_weight": 1.0,

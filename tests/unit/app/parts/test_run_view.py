@@ -65,6 +65,12 @@ def test_a_run_that_goes_on_can_be_stopped_in_both_ways(studio: Studio, job: Job
     assert "15 s left" in run_view.time_of(job, "en")
     job = queue.request_stop(studio, job.id, Stop.SAVE)
     assert run_view.stoppable(job) and not run_view.savable(job)
+    assert queue.stopping(studio, job)
+    job = queue.get(studio, job.id)
+    assert run_view.stoppable(job)  # Whoever does not want to wait for the save ends it.
+    assert "after another 2 min 0 s it is ended by force" in run_view.header(studio, job, "en")
+    job = queue.request_stop(studio, job.id, Stop.CANCEL)
+    assert not run_view.stoppable(job) and "Is being ended" in run_view.header(studio, job, "en")
 
 
 def test_a_run_that_ended_early_can_be_resumed(studio: Studio, job: Job) -> None:
@@ -75,6 +81,7 @@ def test_a_run_that_ended_early_can_be_resumed(studio: Studio, job: Job) -> None
     assert run_view.resumable(job)
     listed = run_view.checkpoints(job, "en")
     assert "complete" in listed and "torn" in listed and "not finished" in listed
+    assert 'data-step="5"' in listed and 'data-step="4"' not in listed
     assert "killed from outside" in run_view.header(studio, job, "en")
 
 
