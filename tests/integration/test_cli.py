@@ -136,6 +136,30 @@ def test_stopped_run_is_resumed_from_its_checkpoint(cli: Studio) -> None:
     assert again["state"] == "cancelled"
 
 
+def test_a_chain_sft_then_dpo_runs_by_itself(cli: Studio) -> None:
+    short = ("--set", "max_steps=2", "--set", "batch_size=4")
+    cli.json("jobs", "pause")
+    first = cli.json(
+        "train", "--method", "sft", "--tuning", "lora", "--model", "tiny-base",
+        "--dataset", "tiny-sft-chat", *short,
+    )["job"]  # fmt: skip
+    second = cli.json(
+        "train", "--method", "dpo", "--tuning", "lora", "--model", f"run:{first}",
+        "--dataset", "identity-pairs", *short, "--priority", "3",
+    )["job"]  # fmt: skip
+    queued = cli.json("jobs", "queue")
+    assert queued["paused"] and [row["job"] for row in queued["waiting"]] == [second, first]
+    assert [row["job"] for row in cli.json("jobs", "priority", str(first), "4")["waiting"]] == [first, second]
+    assert not cli.json("jobs", "unpause")["paused"]
+    cli.wait(second, lambda row: row.state in TERMINAL)
+    shown = cli.json("jobs", "show", str(second))
+    assert (shown["state"], shown["base_model"]) == (
+        "succeeded",
+        cli.json("jobs", "show", str(first))["model"],
+    )
+    assert cli.json("chat", "--models", shown["model"], "--prompt", "What is your name?")[0]["answer"]
+
+
 def test_bad_input_is_one_sentence_and_code_2(cli: Studio, tmp_path: Path) -> None:
     assert "nowhere.jsonl" in cli.refused("data", "import", tmp_path / "nowhere.jsonl")
     (tmp_path / "empty.jsonl").write_text("")
