@@ -1,8 +1,8 @@
 """Lines of a chart that are short enough to draw and hide no peak, whatever the length of the run.
 
-Every ``STRETCH`` reports are condensed once, as they are stored: to the lowest and the highest
-value of each metric, and to a gap where a value was not a number. A run of half a million
-steps is drawn from 2,000 such rows and the few reports after them.
+Reports are condensed as they are stored: 16 in a row to the lowest and the highest value of each
+metric, and to a gap where a value was not a number; then four of these to one, and so on. A chart
+is drawn from the level that has at most a thousand of them, and from the few reports that follow.
 """
 
 from __future__ import annotations
@@ -11,13 +11,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.orm import Session
 
 from studio_core.studio import Studio
 from studio_core.tables import Metric, MetricStretch
 
-STRETCH = 256
+STRETCH = 16
+"""Reports of a stretch of level 0."""
+FACTOR = 4
+"""Stretches of a level that make one of the next."""
+LEVELS = 7
+AT_ONCE = 250
+"""Stretches of a level that are made in one transaction: a run of an older studio may have very many."""
+MOST = 1_000
+"""Stretches that are read at most for a chart, up to 65 million reports."""
+RAW = 4_000
+"""Up to so many reports a run is drawn from them all."""
 
 Point = tuple[int, float | None]
 """A step and a value; None where the run reported what was no number."""
@@ -32,42 +42,64 @@ class Outline:
 
 
 def condense(session: Session, job_id: int) -> None:
-    """Condense what a run reported since the last stretch, as far as there are whole stretches."""
-    newest = select(func.max(MetricStretch.last_seq)).where(MetricStretch.job_id == job_id)
+    """Condense what a run reported since it was last condensed, as far as there are whole stretches."""
+    for level in range(LEVELS):
+        if not _condense(session, job_id, level):
+            return
+
+
+def _condense(session: Session, job_id: int, level: int) -> bool:
+    """Make what stretches of one level can be made; whether there was one."""
+    newest = select(func.max(MetricStretch.last_seq)).where(*_stretches(job_id, level))
     end = session.scalar(newest) or 0
-    while (last := session.scalar(_after(job_id, end).offset(STRETCH - 1).limit(1))) is not None:
-        query = select(Metric.step, Metric.values).where(
-            Metric.job_id == job_id, Metric.seq > end, Metric.seq <= last
+    made: list[dict[str, Any]] = []
+    while len(made) < AT_ONCE and (part := _next(session, job_id, level, end)):
+        end, last_step, lines = part
+        kept = {name: salient(line) for name, line in lines.items()}
+        made.append(
+            {"job_id": job_id, "level": level, "last_seq": end, "last_step": last_step, "lines": kept}
         )
-        rows = session.execute(query.order_by(Metric.seq)).all()
-        kept = {name: salient(line) for name, line in lines_of(rows).items()}
-        session.add(MetricStretch(job_id=job_id, last_seq=last, last_step=rows[-1].step, lines=kept))
-        session.flush()
-        end = last
+    if made:
+        session.execute(insert(MetricStretch), made)
+    return bool(made)
 
 
-def _after(job_id: int, seq: int) -> Any:
-    return select(Metric.seq).where(Metric.job_id == job_id, Metric.seq > seq).order_by(Metric.seq)
+def _next(session: Session, job_id: int, level: int, after: int) -> tuple[int, int, Lines] | None:
+    """What the next stretch of a level is made of, with the number and the step of its last report."""
+    query: Any
+    if level == 0:
+        query, count = select(Metric.seq, Metric.step, Metric.values).where(Metric.job_id == job_id), STRETCH
+        number = Metric.seq
+    else:
+        query, count = select(MetricStretch.last_seq, MetricStretch.last_step, MetricStretch.lines), FACTOR
+        query, number = query.where(*_stretches(job_id, level - 1)), MetricStretch.last_seq
+    rows = session.execute(query.where(number > after).order_by(number).limit(count)).all()
+    if len(rows) < count:
+        return None
+    return rows[-1][0], rows[-1][1], lines_of(rows) if level == 0 else joined(row.lines for row in rows)
+
+
+def _stretches(job_id: int, level: int) -> list[ColumnElement[bool]]:
+    return [MetricStretch.job_id == job_id, MetricStretch.level == level]
 
 
 def outline(studio: Studio, job_id: int, until: int | None = None) -> Outline:
-    """What a run reported, condensed as far as it has been; up to the step ``until`` and no further."""
-    stretches = select(MetricStretch.last_seq, MetricStretch.lines).where(
-        MetricStretch.job_id == job_id, *_up_to(MetricStretch.last_step, until)
-    )
-    lines: Lines = {}
-    seq = 0
+    """What a run reported, condensed as it must be; up to the step ``until`` and no further."""
     with studio.db.read() as session:
-        for seq, kept in session.execute(stretches.order_by(MetricStretch.last_seq)):  # noqa: B007
-            for name, line in kept.items():
-                lines.setdefault(name, []).extend((step, value) for step, value in line)
+        count = session.scalar(select(func.max(Metric.seq)).where(Metric.job_id == job_id)) or 0
+        kept: list[Any] = []
+        if count > RAW:
+            level = next((n for n in range(LEVELS) if count <= MOST * STRETCH * FACTOR**n), LEVELS - 1)
+            stretches = select(MetricStretch.last_seq, MetricStretch.lines).where(
+                *_stretches(job_id, level), *_up_to(MetricStretch.last_step, until)
+            )
+            kept = list(session.execute(stretches.order_by(MetricStretch.last_seq)).all())
+        seq = kept[-1].last_seq if kept else 0
         rest = select(Metric.step, Metric.values, Metric.seq).where(
             Metric.job_id == job_id, Metric.seq > seq, *_up_to(Metric.step, until)
         )
         rows = session.execute(rest.order_by(Metric.seq)).all()
-    for name, line in lines_of(rows).items():
-        lines.setdefault(name, []).extend(line)
-    return Outline(lines, rows[-1].seq if rows else seq)
+    return Outline(joined([*(row.lines for row in kept), lines_of(rows)]), rows[-1].seq if rows else seq)
 
 
 def _up_to(column: Any, until: int | None) -> list[ColumnElement[bool]]:
@@ -80,6 +112,15 @@ def lines_of(reports: Iterable[Any]) -> Lines:
     for report in reports:
         for name, value in report.values.items():
             lines.setdefault(name, []).append((report.step, value))
+    return lines
+
+
+def joined(parts: Iterable[Lines]) -> Lines:
+    """Lines one after the other."""
+    lines: Lines = {}
+    for part in parts:
+        for name, line in part.items():
+            lines.setdefault(name, []).extend((step, value) for step, value in line)
     return lines
 
 

@@ -168,6 +168,8 @@ class MetricStretch(Table):
     __tablename__ = "metric_stretch"
 
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    level: Mapped[int] = mapped_column(primary_key=True)
+    """0: made of a few reports; above: of a few stretches of the level below."""
     last_seq: Mapped[int] = mapped_column(primary_key=True)
     """Number of the newest report in it."""
     last_step: Mapped[int]

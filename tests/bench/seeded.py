@@ -42,8 +42,8 @@ INSERT INTO metric (job_id, seq, step, at, "values")
 SELECT :job, seq, step, at, "values" FROM metric WHERE job_id = :one
 """
 _COPY_STRETCHES = """
-INSERT INTO metric_stretch (job_id, last_seq, last_step, lines)
-SELECT :job, last_seq, last_step, lines FROM metric_stretch WHERE job_id = :one
+INSERT INTO metric_stretch (job_id, level, last_seq, last_step, lines)
+SELECT :job, level, last_seq, last_step, lines FROM metric_stretch WHERE job_id = :one
 """
 
 

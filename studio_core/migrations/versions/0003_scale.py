@@ -13,9 +13,10 @@ def upgrade() -> None:
     op.create_table(
         "metric_stretch",
         sa.Column("job_id", sa.Integer(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
         sa.Column("last_seq", sa.Integer(), nullable=False),
         sa.Column("last_step", sa.Integer(), nullable=False),
         sa.Column("lines", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_metric_stretch_job_id")),
-        sa.PrimaryKeyConstraint("job_id", "last_seq", name=op.f("pk_metric_stretch")),
+        sa.PrimaryKeyConstraint("job_id", "level", "last_seq", name=op.f("pk_metric_stretch")),
     )

@@ -3,11 +3,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from sqlalchemy import delete, func, select
 
 from studio_core import metrics, outline, queue
-from studio_core.outline import STRETCH, Point, thinned
+from studio_core.outline import FACTOR, STRETCH, Point, thinned
 from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.tables import Job, MetricStretch
 from tests.unit.studio_core.test_metrics import lines, metric
 
 
@@ -49,9 +50,11 @@ def report(studio: Studio, job: Job, steps: range, **spikes: float | None) -> No
     metrics.store(studio, job.id, lines(*events, start=start))
 
 
-def test_a_long_run_is_outlined_from_few_rows(studio: Studio) -> None:
+def test_a_long_run_is_outlined_from_few_rows(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outline, "RAW", 100)
+    monkeypatch.setattr(outline, "MOST", 10)
     job = queue.submit(studio, kind="train", name="x", spec={})
-    last = 5 * STRETCH + 17
+    last = 5 * STRETCH * FACTOR**2 + 17
     for begin in range(1, last + 1, 100):  # As they come: never at the end of a stretch.
         spikes = {"at_300": 50.0, "at_301": -50.0, "at_777": None}
         report(studio, job, range(begin, min(begin + 100, last + 1)), **spikes)
@@ -65,7 +68,25 @@ def test_a_long_run_is_outlined_from_few_rows(studio: Studio) -> None:
     assert all(value == 2.0 for _, value in whole.lines["eval_loss"])
 
 
-def test_an_outline_ends_at_a_step(studio: Studio) -> None:
+def test_a_short_run_is_whole(studio: Studio) -> None:
+    job = queue.submit(studio, kind="train", name="x", spec={})
+    report(studio, job, range(1, 1000))
+    assert outline.outline(studio, job.id).lines["loss"] == [(step, 1.0) for step in range(1, 1000)]
+
+
+def test_what_an_older_studio_stored_is_condensed_with_the_next_report(studio: Studio) -> None:
+    job = queue.submit(studio, kind="train", name="x", spec={})
+    report(studio, job, range(1, 500))
+    with studio.db.write() as session:
+        session.execute(delete(MetricStretch))
+    report(studio, job, range(500, 501))
+    with studio.db.read() as session:
+        levels = select(MetricStretch.level, func.count()).group_by(MetricStretch.level)
+        assert [tuple(row) for row in session.execute(levels)] == [(0, 31), (1, 7), (2, 1)]
+
+
+def test_an_outline_ends_at_a_step(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outline, "RAW", 10)
     job = queue.submit(studio, kind="train", name="x", spec={})
     report(studio, job, range(1, 3 * STRETCH), **{f"at_{STRETCH + 5}": 9.0, f"at_{STRETCH + 6}": 99.0})
     loss = outline.outline(studio, job.id, until=STRETCH + 5).lines["loss"]
