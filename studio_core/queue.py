@@ -229,6 +229,17 @@ def position(studio: Studio, job: Job) -> int:
         return (session.scalar(ahead) or 0) + 1
 
 
+def positions(studio: Studio, jobs: Sequence[Job]) -> dict[int, int]:
+    """The position of each job; of many in one query."""
+    if len(jobs) == 1:
+        return {jobs[0].id: position(studio, jobs[0])}
+    place = func.row_number().over(partition_by=Job.kind, order_by=ORDER)
+    with studio.db.read() as session:
+        placed = session.execute(select(Job.id, place).where(Job.state == State.QUEUED))
+        found = {id: n for id, n in placed}  # noqa: C416 - a row is no pair to mypy
+    return {job.id: found.get(job.id, 1) for job in jobs}  # One may have been started meanwhile.
+
+
 # --- the order of the queue ---------------------------------------------------------------
 
 

@@ -13,20 +13,31 @@ from studio_core.tables import UNREACHABLE, Device, Job
 
 def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
     """Why a queued job has not started; empty if it is not queued."""
-    if job.state != State.QUEUED:
-        return ""
-    place = texts.text("engine.position", language, position=queue.position(studio, job))
-    if not engine_alive(studio):
-        reason = texts.text("engine.waits_for_engine", language)
-    elif job.kind != "serve" and queue.is_paused(studio):
-        reason = texts.text("engine.waits_paused", language)
-    else:
-        earlier = queue.predecessor(studio, job)
-        if earlier is not None and earlier.state != State.SUCCEEDED:
+    return waiting_reasons(studio, [job], language).get(job.id, "")
+
+
+def waiting_reasons(
+    studio: Studio, jobs: Sequence[Job], language: str = texts.DEFAULT_LANGUAGE
+) -> dict[int, str]:
+    """The same of many jobs, for about the price of one; of the queued ones only."""
+    jobs = [job for job in jobs if job.state == State.QUEUED]
+    if not jobs:
+        return {}
+    places = queue.positions(studio, jobs)
+    alive, paused, devices = engine_alive(studio), queue.is_paused(studio), queue.devices(studio)
+    found = {}
+    for job in jobs:
+        earlier = queue.predecessor(studio, job) if job.after_id is not None else None
+        if not alive:
+            reason = texts.text("engine.waits_for_engine", language)
+        elif job.kind != "serve" and paused:
+            reason = texts.text("engine.waits_paused", language)
+        elif earlier is not None and earlier.state != State.SUCCEEDED:
             reason = _for_job(earlier, language)
         else:
-            reason = _for_device(job, queue.devices(studio), language)
-    return reason + place
+            reason = _for_device(job, devices, language)
+        found[job.id] = reason + texts.text("engine.position", language, position=places[job.id])
+    return found
 
 
 def _for_job(earlier: Job, language: str) -> str:

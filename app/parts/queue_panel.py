@@ -15,7 +15,7 @@ from app.parts.handlers import safely
 from app.parts.html import html, join, notice, table
 from studio_core import queue
 from studio_core.errors import BadInput
-from studio_core.reasons import waiting_reason
+from studio_core.reasons import waiting_reasons
 from studio_core.states import Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job
@@ -78,8 +78,9 @@ def _rows(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
     shown = jobs[:SHOWN]
     # What has another priority cannot be passed.
     ranks = [None, *(job.priority for job in shown), None]
+    reasons = waiting_reasons(studio, shown, language)
     rows = [
-        _row(studio, job, job.priority != ranks[at], job.priority != ranks[at + 2], language)
+        _row(job, reasons.get(job.id, ""), job.priority != ranks[at], job.priority != ranks[at + 2], language)
         for at, job in enumerate(shown)
     ]
     more = Markup()
@@ -88,14 +89,14 @@ def _rows(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
     return html("{}{}", table(heads, rows), more)
 
 
-def _row(studio: Studio, job: Job, foremost: bool, hindmost: bool, language: str) -> list[Any]:
+def _row(job: Job, reason: str, foremost: bool, hindmost: bool, language: str) -> list[Any]:
     rank = Markup()
     if job.priority:
         rank = html(
             ' <span class="ts-badge">{}</span>', say("runs.queue_priority", language, priority=job.priority)
         )
     name = html('<a href="/runs?run={0}">{0} · {1}</a>{2}', job.id, job.name, rank)
-    why = html('<span class="ts-muted ts-sentence">{}</span>', waiting_reason(studio, job, language))
+    why = html('<span class="ts-muted ts-sentence">{}</span>', reason)
     off = {"first": foremost, "up": foremost, "down": hindmost, "last": hindmost}
     buttons = [_button(job, place, off[place], language) for place in PLACES]
     return [

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, empty, html, join, notice, number, size, table
 from studio_core import clock, metrics, queue, run_folder, training
-from studio_core.reasons import ending, waiting_reason
+from studio_core.reasons import ending, waiting_reasons
 from studio_core.states import LIVE, TERMINAL, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job, JobEvent
@@ -71,11 +71,12 @@ def jobs_table(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
         return empty(say("runs.none", language), (say("runs.to_train", language), "/train"))
     names = ("run", "state", "what", "progress", "time", "loss")
     means = metrics.recent(studio, jobs)
-    rows = [_line(studio, job, means.get(job.id, {}).get("loss"), language) for job in jobs]
+    reasons = waiting_reasons(studio, jobs, language)
+    rows = [_line(studio, job, reasons, means.get(job.id, {}).get("loss"), language) for job in jobs]
     return table([say(f"runs.col_{name}", language) for name in names], rows)
 
 
-def _line(studio: Studio, job: Job, loss: float | None, language: str) -> list[Any]:
+def _line(studio: Studio, job: Job, reasons: dict[int, str], loss: float | None, language: str) -> list[Any]:
     resumes = (
         html('<span class="ts-muted">{}</span>', say("runs.resumes", language, run=job.resumes_id))
         if job.resumes_id
@@ -85,7 +86,7 @@ def _line(studio: Studio, job: Job, loss: float | None, language: str) -> list[A
     state = html(
         '{}<div class="ts-muted ts-sentence">{}</div>',
         badge(job.state, language),
-        sentence(studio, job, language),
+        sentence(studio, job, reasons, language),
     )
     model, dataset = job.spec.get("model", NOTHING), job.spec.get("dataset", NOTHING)
     what = html(
@@ -130,10 +131,10 @@ def time_of(job: Job, language: str) -> Markup:
     return ago(job.submitted_at, language)
 
 
-def sentence(studio: Studio, job: Job, language: str) -> str:
+def sentence(studio: Studio, job: Job, reasons: dict[int, str], language: str) -> str:
     """What the job's state means now."""
     if job.state == State.QUEUED:
-        return waiting_reason(studio, job, language)
+        return reasons.get(job.id, "")
     if job.state == State.STOPPING:
         if job.stop_request == Stop.CANCEL:
             return say("runs.stopping_cancel", language)
@@ -189,7 +190,7 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
 
 
 def _advice(studio: Studio, job: Job, language: str) -> Markup:
-    text: Markup | str = sentence(studio, job, language)
+    text: Markup | str = sentence(studio, job, waiting_reasons(studio, [job], language), language)
     result = training.result_of(studio, job.id)
     if result is not None:
         link = html('<a href="/models">{}</a>', result.name)
