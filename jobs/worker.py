@@ -23,6 +23,8 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from jobs.training import ranks
+
 # Read by libraries when they are imported, so set before any is. With the default spinning of
 # OpenMP one busy neighbour makes training on two threads many times slower.
 DEFAULTS = {
@@ -89,6 +91,8 @@ def run(run_dir: Path) -> int:
         asked = spec.get("spec", spec)
         if asked["kind"] == "serve":
             importlib.import_module("jobs.inference.server").main(run_dir)
+        elif ranks.wanted(asked) > 1:
+            return ranks.launch(run_dir, asked)
         else:
             script(asked["method"]).main(run_dir)
     except BaseException as error:  # The border of the process: everything is told, nothing passes.
@@ -111,7 +115,10 @@ def tell(run_dir: Path, error: BaseException) -> None:
     from studio_core.run_folder import EventWriter
 
     try:
-        EventWriter(run_dir).write("error", **named(error))
+        if ranks.TEAM in os.environ:
+            ranks.tell(run_dir, named(error))
+        else:
+            EventWriter(run_dir).write("error", **named(error))
     except OSError:  # The disk is full: the log and the exit code must do.
         traceback.print_exc()
 

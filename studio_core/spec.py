@@ -42,6 +42,12 @@ class TrainSpec(BaseModel):
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of everything random in the run.")
     device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Where to train.")
+    gpus: int = Field(default=1, ge=1, le=64, description="GPUs that one run trains on together.")
+    parallel: Literal["ddp", "fsdp", "deepspeed"] = Field(
+        default="ddp",
+        description="How several GPUs share the work: ddp (each holds the whole model), fsdp (each holds "
+        "a part of everything), deepspeed (ZeRO 2: each holds a part of gradients and optimizer state).",
+    )
     after: int | None = Field(
         default=None, ge=1, description="Start after this run, or one that resumed it, has succeeded."
     )

@@ -20,8 +20,11 @@ def answers(
     as_chat: bool,
     most_tokens: int = 64,
     seconds: float = 20.0,
+    timed: bool = True,
 ) -> list[str]:
     """The likeliest continuation of each prompt; after ``seconds``, what there is of it.
+
+    Not ``timed``: several ranks answer together, each with its shard, so none may end before the others.
 
     ``as_chat``: the prompt is a user's message, written by the chat template.
     """
@@ -49,7 +52,7 @@ def answers(
         ids = torch.where(ended[:, None], ends[0], ids)
         chosen.append(ids)
         ended |= torch.isin(ids[:, 0], ends)
-        if bool(ended.all()) or time.monotonic() > deadline:
+        if bool(ended.all()) or (timed and time.monotonic() > deadline):
             break
         mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
     model.train(was_training)

@@ -8,18 +8,29 @@ from typing import Any
 
 from jobs.training.data import Prepared
 from jobs.training.loading import Machine
+from jobs.training.team import Team
 from studio_core import run_folder
 from studio_core.methods.common import TrainingOptions
 from studio_core.spec import RunSpec
 
 _OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}
 
+_DEEPSPEED = {
+    "zero_optimization": {"stage": 2},
+    "bf16": {"enabled": "auto"},
+    "gradient_clipping": "auto",
+    "gradient_accumulation_steps": "auto",
+    "train_batch_size": "auto",
+    "train_micro_batch_size_per_gpu": "auto",
+}
+"""Gradients and moments in shards (ZeRO 2); every rank keeps the whole model, so it can be used as usual."""
+
 
 def arguments(
-    run_dir: Path, run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared
+    run_dir: Path, run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared, team: Team
 ) -> dict[str, Any]:
     """Keyword arguments of ``SFTConfig``, ``DPOConfig`` and their like."""
-    save_every = options.save_every(options.total_steps(len(data.train)))
+    save_every = options.save_every(options.total_steps(len(data.train), team.size))
     return {
         "output_dir": str(run_dir / run_folder.CHECKPOINTS),
         "seed": run.spec.seed,
@@ -50,11 +61,13 @@ def arguments(
         "remove_unused_columns": False,  # The collators pass over "length", which our sampler needs.
         "report_to": "none",
         "disable_tqdm": True,
+        "ddp_find_unused_parameters": False,
+        "deepspeed": _DEEPSPEED if team.parallel == "deepspeed" and team.size > 1 else None,
     }
 
 
 def resolved(
-    run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared, trainer: Any
+    run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared, trainer: Any, team: Team
 ) -> dict[str, Any]:
     """What the run will really do, for its ``config`` event."""
     model = trainer.model
@@ -70,7 +83,9 @@ def resolved(
         "attention": model.config._attn_implementation,
         "activation_checkpointing": bool(trainer.args.gradient_checkpointing),
         "packing": bool(getattr(trainer.args, "packing", False)),
-        "effective_batch": options.effective_batch,
+        "effective_batch": options.effective_batch * team.size,
+        "gpus": team.size,
+        "parallel": team.parallel if team.size > 1 else "none",
         "rows": len(data.train),
         "rows_held_out": len(data.held_out) if data.held_out is not None else 0,
         "rows_cut": data.cut,

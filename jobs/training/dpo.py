@@ -23,8 +23,9 @@ from jobs.training.fast_head import fast_head
 from jobs.training.grouping import GroupedByLength
 from jobs.training.loading import load_model, load_tokenizer, machine_for, needs_checkpointing, new_adapter
 from jobs.training.reporting import Reporting, StopRequest
+from jobs.training.team import Team
 from studio_core.methods.dpo import DPOOptions
-from studio_core.run_folder import SPEC, EventWriter
+from studio_core.run_folder import SPEC
 from studio_core.spec import RunSpec
 
 
@@ -37,17 +38,19 @@ class GroupedDPOTrainer(GroupedByLength, DPOTrainer):  # type: ignore[misc]
 
 def main(run_dir: Path) -> None:
     began = time.monotonic()
-    stop = StopRequest().listen()
     run = RunSpec.model_validate_json((run_dir / SPEC).read_text(encoding="utf-8"))
     options = DPOOptions.model_validate(run.options)
-    events = EventWriter(run_dir)
-    checkpoints.begin(run_dir, run.resume_from)
+    team = Team.of(run_dir, run)
+    stop = StopRequest(team).listen()
+    events = team.events()
+    if team.first:
+        checkpoints.begin(run_dir, run.resume_from)
 
     events.write("phase", phase="loading")
     set_seed(run.spec.seed)
     machine = machine_for(run, options)
     tokenizer = load_tokenizer(run.model)
-    model = load_model(run, machine)
+    model = load_model(run, machine, team.sharded)
     # With LoRA the model without its adapter (or with a copy of the adapter it began with) is the
     # reference, and needs no second model in memory.
     alone = run.spec.tuning == "full" and not options.precompute_reference
@@ -55,7 +58,7 @@ def main(run_dir: Path) -> None:
 
     events.write("phase", phase="preparing")
     data = for_dpo(run, options, tokenizer)
-    settings = arguments(run_dir, run, options, machine, data)
+    settings = arguments(run_dir, run, options, machine, data, team)
     with fast_head(DPOTrainer):
         trainer = GroupedDPOTrainer(
             model=model,
@@ -77,12 +80,12 @@ def main(run_dir: Path) -> None:
 
     def answer() -> list[str]:
         with machine.autocast():
-            return answers(trainer.model, tokenizer, run.prompts, as_chat=True)
+            return answers(trainer.model, tokenizer, run.prompts, as_chat=True, timed=not team.sharded)
 
-    reporting = Reporting(run_dir, events, stop, answer, run.prompts)
+    reporting = Reporting(team, events, stop, answer, run.prompts)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(reporting)
-    events.write("config", values=resolved(run, options, machine, data, trainer))
+    events.write("config", values=resolved(run, options, machine, data, trainer, team))
     reporting.lost_rows(data.cut, data.dropped, options.max_length)
     reporting.sample("before", 0)
 
@@ -91,8 +94,11 @@ def main(run_dir: Path) -> None:
 
     events.write("phase", phase="saving")
     reporting.sample("after", trainer.state.global_step)
-    kind = results.save(run_dir, run, trainer.model, tokenizer)
-    results.report(events, run_dir, trainer, kind=kind, stopped=bool(stop), began=began)
+    weights = team.whole_weights(trainer)
+    if team.first:
+        kind = results.save(run_dir, run, trainer.model, tokenizer, weights)
+        results.report(events, run_dir, trainer, kind=kind, stopped=bool(stop), began=began)
+    team.wait()
 
 
 if __name__ == "__main__":

@@ -57,4 +57,6 @@ class GroupedByLength:
         rows = self.train_dataset if train_dataset is None else train_dataset
         if "length" not in rows.column_names:
             return super()._get_train_sampler(rows)  # type: ignore[misc]
-        return LikeLengths(rows["length"], self.args.per_device_train_batch_size, self.args.seed)
+        # Ranks take batches in turn: those of one step are of like length, so that none waits for another.
+        together = self.args.per_device_train_batch_size * self.args.world_size
+        return LikeLengths(rows["length"], together, self.args.seed)

@@ -78,15 +78,17 @@ def load_tokenizer(model: ResolvedModel) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(run: RunSpec, machine: Machine) -> Any:
+def load_model(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
     """The base model as it will be trained; with the adapter of an earlier run, if it goes on from one.
 
     LoRA on an adapter continues a copy of that adapter; full tuning merges it into the base first.
     Weights that are trained are held in fp32, frozen ones in the precision of the machine.
+    ``sharded``: it stays in main memory, until the trainer gives each GPU its part.
     """
     four_bit = run.spec.tuning == "qlora"
     if four_bit and (problem := four_bit_problem()):
         raise problem
+    place: Any = torch.cuda.current_device() if machine.on_gpu else "cpu"
     for folder in filter(None, (run.model.path, run.model.adapter)):
         if not any(Path(folder).glob("*.safetensors")):
             raise BadInput("methods.not_safetensors", model=run.model.name, path=folder)
@@ -97,7 +99,7 @@ def load_model(run: RunSpec, machine: Machine) -> Any:
         trust_remote_code=run.model.trust_remote_code,
         attn_implementation="flash_attention_2" if machine.on_gpu and is_flash_attn_2_available() else None,
         quantization_config=_four_bits(machine) if four_bit else None,
-        device_map={"": 0 if machine.on_gpu else "cpu"} if four_bit or machine.on_gpu else None,
+        device_map={"": place} if (four_bit or machine.on_gpu) and not sharded else None,
     )
     if run.model.adapter:
         model = PeftModel.from_pretrained(model, run.model.adapter, is_trainable=run.spec.tuning != "full")

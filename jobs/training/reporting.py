@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from jobs.training import checkpoints
 from jobs.training.results import peak_memory
+from jobs.training.team import Silent, Team
 from studio_core.run_folder import EventWriter
 
 _NOT_METRICS = ("runtime", "per_second", "total_flos", "epoch", "train_loss", "num_tokens")
@@ -23,18 +23,29 @@ _LOOKS = 3
 
 
 class StopRequest:
-    """Whether the run was asked to save and end: SIGTERM sets it, the trainer looks between batches."""
+    """Whether the run was asked to save and end: SIGTERM sets it, the trainer looks between batches.
 
-    def __init__(self) -> None:
+    Of several ranks the first hears it, from their launcher, and all end after the same batch.
+    """
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
         self._heard = threading.Event()
 
     def listen(self) -> StopRequest:
-        """Hear SIGTERM from now on; only in the main thread."""
-        signal.signal(signal.SIGTERM, lambda *_: self._heard.set())
+        """Hear SIGTERM from now on; only in the main thread. Of several ranks their launcher hears it."""
+        if self._team.size == 1:
+            signal.signal(signal.SIGTERM, lambda *_: self._heard.set())
         return self
 
     def __bool__(self) -> bool:
         return self._heard.is_set()
+
+    def agreed(self) -> bool:
+        """The same answer on every rank; all of them ask at the same time."""
+        if self._team.agreed(self._heard.is_set() or (self._team.first and self._team.stop_asked())):
+            self._heard.set()
+        return bool(self)
 
 
 class Reporting(TrainerCallback):
@@ -42,16 +53,18 @@ class Reporting(TrainerCallback):
 
     def __init__(
         self,
-        run_dir: Path,
-        events: EventWriter,
+        team: Team,
+        events: EventWriter | Silent,
         stop: StopRequest,
         answers: Callable[[], list[str]],
         prompts: list[str],
     ) -> None:
-        self._run_dir, self._events, self._stop = run_dir, events, stop
+        self._team, self._events, self._stop = team, events, stop
+        self._run_dir = team.run_dir
         self._answers, self._prompts = answers, prompts
         self._started = self._last_log = time.monotonic()
         self._aside = 0.0
+        self._began = False
         self._first_step = 0
         self._tokens = 0.0
         self._warned = False
@@ -62,11 +75,14 @@ class Reporting(TrainerCallback):
     ) -> None:
         self._started = self._last_log = time.monotonic()
         self._first_step = state.global_step
+        if self._team.sharded and not state.global_step:
+            self._began = True
+            self.sample("before", 0)
 
     def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if self._stop and state.global_step > self._first_step:
+        if self._stop.agreed() and state.global_step > self._first_step:
             # The batches since the last step are given up, so what they drew at random is put back:
             # then a resumed run draws the same.
             _set_random_state(self._random)
@@ -77,7 +93,7 @@ class Reporting(TrainerCallback):
     ) -> None:
         if args.gradient_accumulation_steps > 1:
             self._random = _random_state()
-        if self._stop:
+        if self._stop.agreed():
             _end(control)
         elif state.global_step in _looks(state.max_steps):
             self.sample("during", state.global_step)
@@ -110,6 +126,9 @@ class Reporting(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        self._team.wait()  # Every rank has its own part of the checkpoint.
+        if not self._team.first:
+            return
         began = time.monotonic()
         folder, size = checkpoints.complete(self._run_dir, state.global_step)
         path = str(folder.relative_to(self._run_dir))
@@ -117,7 +136,14 @@ class Reporting(TrainerCallback):
         self._aside += time.monotonic() - began
 
     def sample(self, when: str, step: int) -> None:
-        """Answer the fixed prompts with the model as it is now."""
+        """Answer the fixed prompts with the model as it is now; all ranks call it at the same step.
+
+        A model that is about to be put in shards answers only once it is.
+        """
+        if not self._team.first and not self._team.sharded:
+            return
+        if self._team.sharded and when == "before" and not self._began:
+            return
         began = time.monotonic()
         for index, (prompt, answer) in enumerate(zip(self._prompts, self._answers(), strict=False)):
             self._events.write("sample", step=step, when=when, index=index, prompt=prompt, answer=answer)

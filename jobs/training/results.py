@@ -19,22 +19,37 @@ from studio_core.run_folder import EventWriter
 from studio_core.spec import RunSpec
 
 
-def save(run_dir: Path, run: RunSpec, model: Any, tokenizer: PreTrainedTokenizerBase) -> str:
+def save(
+    run_dir: Path,
+    run: RunSpec,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    weights: dict[str, torch.Tensor] | None = None,
+) -> str:
     """Save adapter or model with its tokenizer as ``model/``; returns ``adapter`` or ``full``.
 
-    A full model gets the precision in which its base was stored.
+    A full model gets the precision in which its base was stored. ``weights`` are those of a model
+    that is in shards.
     """
     partial = run_dir / f".{run_folder.MODEL}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     if isinstance(model, PeftModel):
         # DPO keeps the adapter that it started from beside the trained one, as its reference.
-        model.save_pretrained(partial, selected_adapters=["default"], save_embedding_layers=False)
+        model.save_pretrained(
+            partial, selected_adapters=["default"], save_embedding_layers=False, state_dict=weights
+        )
         kind = "adapter"
     else:
-        stored = AutoConfig.from_pretrained(
-            run.model.path, trust_remote_code=run.model.trust_remote_code
-        ).dtype
-        model.to(stored or torch.float32).save_pretrained(partial, max_shard_size="4GB")
+        stored = (
+            AutoConfig.from_pretrained(run.model.path, trust_remote_code=run.model.trust_remote_code).dtype
+            or torch.float32
+        )
+        if weights is None:
+            model.to(stored)
+        else:
+            weights = {name: weight.to(stored) for name, weight in weights.items()}
+            model.config.dtype = stored
+        model.save_pretrained(partial, max_shard_size="4GB", state_dict=weights)
         kind = "full"
     tokenizer.save_pretrained(partial)
     for file in partial.rglob("*"):

@@ -43,18 +43,18 @@ class TrainingOptions(BaseModel):
 
     @property
     def effective_batch(self) -> int:
-        """Rows that one optimizer step learns from."""
+        """Rows that one optimizer step learns from, on each GPU."""
         return self.batch_size * self.gradient_accumulation
 
     def held_out(self, rows: int) -> int:
         """Rows kept from training to measure the loss on; never all, never more than are useful."""
         return min(round(rows * self.eval_share), _MOST_HELD_OUT, max(rows - 1, 0))
 
-    def total_steps(self, rows: int) -> int:
-        """Optimizer steps of a run on a dataset of ``rows`` rows."""
+    def total_steps(self, rows: int, gpus: int = 1) -> int:
+        """Optimizer steps of a run on a dataset of ``rows`` rows, of which each GPU takes its share."""
         if self.max_steps:
             return self.max_steps
-        batches = math.ceil((rows - self.held_out(rows)) / self.batch_size)
+        batches = math.ceil((rows - self.held_out(rows)) / (self.batch_size * gpus))
         return math.ceil(self.epochs * max(1, math.ceil(batches / self.gradient_accumulation)))
 
     def save_every(self, total_steps: int) -> int:

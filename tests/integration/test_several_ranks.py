@@ -1,0 +1,163 @@
+"""One run in two processes, as on two GPUs, here on the CPU: started, stopped, resumed, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from jobs.engine import tree
+from jobs.engine.launcher import Launch, Liveness, LocalLauncher
+from jobs.training import ranks
+from studio_core import run_folder
+from studio_core.settings import Settings
+from studio_core.spec import ResolvedModel
+from tests.conftest import wait_until
+from tests.integration.miniature import Rows, chats, events, losses, make_run, miniature_model, pairs, said
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
+
+WORKER = [sys.executable, "-m", "jobs.worker"]
+
+
+def environment(count: int) -> dict[str, str]:
+    return {**os.environ, "TUNESMITH_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "TUNESMITH_RANKS": str(count)}
+
+
+def started(run_dir: Path, count: int) -> subprocess.Popen[bytes]:
+    with open(run_dir / run_folder.LOG, "wb") as log:
+        return subprocess.Popen([*WORKER, str(run_dir)], env=environment(count), stdout=log, stderr=log)
+
+
+def carried_out(run_dir: Path, count: int) -> Path:
+    assert started(run_dir, count).wait(240) == 0, run_folder.log_tail(run_dir)
+    return run_dir
+
+
+def weights(run_dir: Path) -> dict[str, torch.Tensor]:
+    [file] = (run_dir / "model").glob("*.safetensors")
+    return load_file(file)
+
+
+def evenly_long(count: int) -> Rows:
+    """With answers of one length, a mean of two halves is the mean of the whole."""
+    asked = [f"say {'a' * (1 + n % 5)}" for n in range(count)]
+    return [{"messages": [said("user", question), said("assistant", "bbbb")]} for question in asked]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
+    return miniature_model(tmp_path_factory.mktemp("models") / "miniature")
+
+
+def test_two_ranks_learn_what_one_does_with_twice_the_batch(tmp_path: Path, model: ResolvedModel) -> None:
+    rows = evenly_long(40)  # Of which 8 are held out, so that every batch is whole.
+    two = carried_out(make_run(tmp_path / "two", model, rows, batch_size=4, eval_share=0.2), 2)
+    one = carried_out(make_run(tmp_path / "one", model, rows, batch_size=8, eval_share=0.2), 1)
+
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    assert losses(two)[1] > 2 * losses(two)[max(losses(two))]  # type: ignore[operator]
+    for name, weight in weights(one).items():
+        torch.testing.assert_close(weights(two)[name], weight, rtol=1e-3, atol=1e-3)
+
+    [config] = events(two, "config")
+    assert (config["values"]["effective_batch"], config["values"]["gpus"]) == (8, 2)
+    assert [event["seq"] for event in events(two)] == list(range(1, len(events(two)) + 1))
+    assert [event["answer"] for event in events(two, "sample")] == [
+        event["answer"] for event in events(one, "sample")
+    ]
+    [checkpoint] = [found for found in run_folder.checkpoints(two) if found.complete]
+    assert {path.name for path in checkpoint.path.glob("rng_state_*")} == {
+        "rng_state_0.pth",
+        "rng_state_1.pth",
+    }
+
+
+def test_stop_and_save_ends_both_ranks_at_one_step_and_resume_goes_on(
+    tmp_path: Path, model: ResolvedModel
+) -> None:
+    given = {"method": "dpo", "tuning": "lora", "learning_rate": 1e-2, "lora_dropout": 0.1}
+    given |= {"max_steps": 60, "save_steps": 1000, "gradient_accumulation": 2, "batch_size": 2}
+    stopped = make_run(tmp_path / "stopped", model, pairs(24), **given)
+    worker = started(stopped, 2)
+    wait_until(lambda: len(losses(stopped)) >= 3 or worker.poll() is not None, 240, "three steps")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(120) == 0, run_folder.log_tail(stopped)
+
+    [result] = events(stopped, "result")
+    assert result["state"] == "stopped" and 3 <= result["step"] < 60
+    checkpoint = run_folder.newest_complete(stopped)
+    assert checkpoint is not None and checkpoint.step == result["step"]
+    assert (stopped / "model" / "adapter_model.safetensors").is_file()
+
+    resumed = carried_out(
+        make_run(tmp_path / "resumed", model, pairs(24), resume_from=checkpoint.path, **given), 2
+    )
+    whole = carried_out(make_run(tmp_path / "whole", model, pairs(24), **given), 2)
+    assert losses(stopped) | losses(resumed) == losses(whole)
+    assert all(torch.equal(weights(resumed)[name], weight) for name, weight in weights(whole).items())
+    margins = [event["values"].get("rewards/margins") for event in events(whole, "metrics")]
+    assert [margin for margin in margins if margin is not None][-1] > 0
+
+
+def test_the_error_of_the_rank_that_failed_first_is_told_once(tmp_path: Path) -> None:
+    gone = ResolvedModel(name="gone", path=str(tmp_path / "nowhere"))
+    run_dir = make_run(tmp_path / "run", gone, chats(4))
+    assert started(run_dir, 2).wait(240) == 1
+    [error] = events(run_dir, "error")
+    assert error["seq"] == len(events(run_dir)) and "nowhere" in error["message"]
+
+
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalLauncher]:
+    for name, value in environment(2).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(home=tmp_path / "home", warm_workers=0)
+    settings.logs.mkdir(parents=True)
+    launcher = LocalLauncher(settings)
+    yield launcher
+    launcher.close()
+
+
+def test_whatever_is_killed_no_rank_outlives_the_run(
+    tmp_path: Path, model: ResolvedModel, launcher: LocalLauncher
+) -> None:
+    """The ranks are in sessions of their own. A slot is free once the launcher says ENDED."""
+    for victim, signalled in (("launcher", "SIGKILL"), ("rank", "SIGKILL")):
+        run_dir = make_run(tmp_path / victim, model, chats(24), max_steps=100_000, save_steps=50)
+        launcher.start(Launch(run_dir, "claim", None, 20.0, "", {}))
+        wait_until(lambda run_dir=run_dir: len(losses(run_dir)) >= 3, 240, "three steps")
+        record = run_folder.read_json(run_dir / run_folder.SUPERVISOR)
+        assert record is not None
+        family = tree.members(record["tree"], record["pid"])
+        of_ranks = {pid for pid in family if os.getsid(pid) == pid and _parent(pid) in family}
+        assert len(of_ranks) == 2
+        [worker] = {_parent(pid) for pid in of_ranks}
+        os.kill(worker if victim == "launcher" else min(of_ranks), signal.SIGKILL)
+
+        wait_until(lambda run_dir=run_dir: launcher.poll(run_dir) is Liveness.ENDED, 60, "its end")
+        assert tree.members(record["tree"]) == set()
+        end = run_folder.read_json(run_dir / run_folder.EXIT)
+        assert end is not None and end["signal"] == signalled, end
+        assert not events(run_dir, "result")
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_what_is_asked_of_accelerate() -> None:
+    """FSDP needs GPUs; what is handed over for it does not."""
+    given = ranks._arguments(Path("/run"), 4, "fsdp")
+    assert given.use_fsdp and not given.multi_gpu and given.num_processes == 4
+    assert (given.fsdp_version, given.fsdp_state_dict_type) == ("2", "FULL_STATE_DICT")
+    assert given.training_script == "jobs.worker" and given.training_script_args == ["/run"]
+    given = ranks._arguments(Path("/run"), 2, "deepspeed")
+    assert given.multi_gpu and not given.use_fsdp
