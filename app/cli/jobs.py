@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
+from app.cli.output import AsJson, Home, opened, options_from, print_fields, print_json, print_rows
 from app.cli.waiting import wait_for
 from studio_core import metrics, queue, run_folder, training
 from studio_core.engine_process import ensure_engine
@@ -94,6 +94,31 @@ def _request(job: int, what: Stop, as_json: bool, home: Path | None) -> None:
         print_json({"job": job, "state": state, "requested": what})
     else:
         print(text(f"cli.stop_{what.value}", job=job))
+
+
+@cli.command("duplicate")
+def duplicate(
+    job: Id,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An option to change: NAME=VALUE. Repeatable.")
+    ] = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Train the same again, with some options changed."""
+    with opened(home) as studio:
+        spec = training.duplicate(studio, job)
+        options = {**spec.options, **options_from(set_ or [])}
+        new = training.submit(studio, spec.model_copy(update={"options": options}))
+        ensure_engine(studio)
+        if wait:
+            return wait_for(studio, new, as_json)
+    if as_json:
+        print_json({"job": new.id})
+    else:
+        print(text("cli.train_queued", job=new.id, name=new.name))
+    return 0
 
 
 @cli.command("move")

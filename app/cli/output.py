@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from studio_core import clock
+from studio_core.errors import BadInput
 from studio_core.studio import Studio, open_studio
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -70,3 +72,17 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=_plain)
     return str(value)
+
+
+def options_from(pairs: Sequence[str]) -> dict[str, Any]:
+    """The values of ``--set NAME=VALUE``, each read as YAML."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadInput("cli.not_a_pair", value=pair)
+        try:
+            options[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise BadInput("cli.not_a_pair", value=pair) from error
+    return options

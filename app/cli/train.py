@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from app.cli.output import AsJson, Home, opened, print_json
+from app.cli.output import AsJson, Home, opened, options_from, print_json
 from app.cli.waiting import wait_for
 from studio_core import training
 from studio_core.data import store
@@ -83,10 +82,5 @@ def _spec(file: Path | None, given: dict[str, Any], pairs: list[str]) -> TrainSp
         except OSError as error:
             raise BadInput("cli.file_missing", path=file) from error
     values.update({name: value for name, value in given.items() if value is not None})
-    options = dict(values.get("options", {}))
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise BadInput("cli.not_a_pair", value=pair)
-        options[name] = yaml.safe_load(value)
+    options = {**values.get("options", {}), **options_from(pairs)}
     return training.spec_from({**values, "options": options})

@@ -158,6 +158,8 @@ def test_a_chain_sft_then_dpo_runs_by_itself(cli: Studio) -> None:
         cli.json("jobs", "show", str(first))["model"],
     )
     assert cli.json("chat", "--models", shown["model"], "--prompt", "What is your name?")[0]["answer"]
+    again = cli.json("jobs", "duplicate", str(first), "--set", "max_steps=1", "--wait")
+    assert (again["state"], cli.json("jobs", "show", str(again["job"]))["total_steps"]) == ("succeeded", 1)
 
 
 def test_bad_input_is_one_sentence_and_code_2(cli: Studio, tmp_path: Path) -> None:
@@ -171,6 +173,9 @@ def test_bad_input_is_one_sentence_and_code_2(cli: Studio, tmp_path: Path) -> No
     assert "magic" in cli.refused(
         "train", "--method", "magic", "--model", "tiny-base", "--dataset", "tiny-sft-chat"
     )
+    unclear = ("train", "--method", "sft", "--model", "tiny-base", "--dataset", "tiny-sft-chat", "--set")
+    assert "batch_size=[" in cli.refused(*unclear, "batch_size=[")
+    assert "batch_size" in cli.refused(*unclear, "batch_size")
     assert "--nonsense" in cli.refused("jobs", "list", "--nonsense")
     assert cli.json("data", "list")
 
