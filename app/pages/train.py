@@ -27,6 +27,7 @@ from studio_core.spec import TrainSpec
 from studio_core.states import State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
+from studio_core.training import several_gpus
 
 NAME = "train"
 PATH = "/train"
@@ -153,6 +154,7 @@ class TrainPage:
         datasets, unfit = self._datasets(spec.method, language)
         presets = {name: self._preset(name, spec) for name in self.forms}
         values = {**presets[spec.method], **spec.options}
+        several = max(spec.gpus, several_gpus.count(queue.devices(self.studio))) > 1
         basics = [
             gr.update(value=spec.method, info=t(f"methods.{spec.method}.help")),
             gr.update(value=spec.tuning, info=t(f"methods.tuning.{spec.tuning}.help")),
@@ -165,6 +167,8 @@ class TrainPage:
             spec.device,
             spec.priority,
             spec.time_limit,
+            gr.update(value=spec.gpus, visible=several),
+            gr.update(value=spec.parallel, visible=several),
         ]
         options: list[Any] = []
         for name, form in self.forms.items():
@@ -283,6 +287,8 @@ class TrainPage:
                 "device": basics["device"] or "auto",
                 "priority": basics["priority"] or 0,
                 "time_limit": basics["time_limit"] or None,
+                "gpus": basics["gpus"] or 1,
+                "parallel": basics["parallel"] or "ddp",
             }
         )
         preset = self._preset(method, spec)

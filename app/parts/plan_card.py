@@ -60,8 +60,13 @@ def _figures(plan: Plan, language: str) -> Markup:
     options = plan.options
     if options is None or plan.dataset is None:
         return Markup()
+    gpus = plan.spec.gpus
     batch = say(
-        "train.batch_note", language, batch=options.batch_size, accumulation=options.gradient_accumulation
+        "train.batch_note" if gpus == 1 else "train.batch_note_gpus",
+        language,
+        batch=options.batch_size,
+        accumulation=options.gradient_accumulation,
+        gpus=gpus,
     )
     stats = [
         stat(say("train.effective_batch", language), number(plan.effective_batch), batch),
@@ -87,6 +92,8 @@ def _figures(plan: Plan, language: str) -> Markup:
             stat(say("train.time", language), _about(duration(plan.seconds, language), language), basis)
         )
     device = say(f"train.device_{plan.device}", language)
+    if gpus > 1:
+        device = say("train.device_gpus", language, gpus=gpus, parallel=plan.spec.parallel)
     stats.append(stat(say("train.device", language), device))
     return html('<div class="ts-plan-figures">{}</div>', join(stats))
 

@@ -10,12 +10,13 @@ from app.i18n import t
 from studio_core import queue
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
+from studio_core.training import several_gpus
 
 TUNINGS = ("full", "lora", "qlora")
 DEVICES = ("auto", "cpu", "gpu")
 NAMES = (
     "method", "tuning", "model", "dataset", "preset", "prompts", "name", "seed", "device", "priority",
-    "time_limit",
+    "time_limit", "gpus", "parallel",
 )  # fmt: skip
 """Of all fields, in the order in which the page's events get them."""
 
@@ -101,5 +102,14 @@ def rest() -> dict[str, Any]:
             parts["time_limit"] = gr.Number(
                 value=None, minimum=0, label=t("train.time_limit"), info=t("train.time_limit_help"),
                 elem_id="train-time-limit",
+            )  # fmt: skip
+        with gr.Row():
+            parts["gpus"] = gr.Number(
+                value=1, precision=0, minimum=1, label=t("train.gpus"), info=t("train.gpus_help"),
+                elem_id="train-gpus", visible=False,
+            )  # fmt: skip
+            parts["parallel"] = gr.Radio(
+                list(several_gpus.PARALLEL), value="ddp", label=t("train.parallel"),
+                info=t("train.parallel_help"), elem_id="train-parallel", visible=False,
             )  # fmt: skip
     return parts

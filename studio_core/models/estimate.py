@@ -103,8 +103,10 @@ def memory(
     rank: int = 16,
     reference: bool = False,
     checkpointing: bool = False,
+    gpus: int = 1,
+    parallel: str = "ddp",
 ) -> Memory:
-    """Memory of one step of ``sequences`` sequences padded to ``length`` tokens.
+    """Memory of one step of ``sequences`` sequences padded to ``length`` tokens, on each of the GPUs.
 
     - weights: 4 bytes a parameter when all are trained (AdamW needs full precision to add up
       small changes), 2 under an adapter on a GPU (4 on a CPU), 0.55 in 4 bit (NF4 with double
@@ -115,6 +117,8 @@ def memory(
       one hidden value a layer, and one whole layer at a time (after Korthikanti et al. 2022)
     - logits: 12 bytes for each token and vocabulary entry on a CPU (logits, their gradient and
       the softmax); on a GPU they are made in blocks of at most 4,096 tokens
+    - on several GPUs: ddp keeps the gradients twice (they are sent in buckets), deepspeed parts
+      gradients and optimiser among them, fsdp the weights as well, but for two layers at a time
     """
     trained = size.parameters if tuning == "full" else size.adapter_parameters(rank)
     width = 2 if device == "gpu" else 4
@@ -129,10 +133,18 @@ def memory(
     layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
     kept = width * size.hidden * size.layers + layer if checkpointing else layer * size.layers
     together = min(tokens, 4096) if device == "gpu" else tokens
+    weights += 4 * trained if tuning != "full" else 0
+    gradients, optimiser = 4 * trained, 8 * trained
+    if gpus > 1 and parallel == "ddp":
+        gradients *= 2
+    elif gpus > 1:
+        gradients, optimiser = gradients // gpus, optimiser // gpus
+        if parallel == "fsdp":
+            weights = weights // gpus + 2 * weights // max(1, size.layers)
     return Memory(
-        weights=weights + (4 * trained if tuning != "full" else 0),
-        gradients=4 * trained,
-        optimiser=8 * trained,
+        weights=weights,
+        gradients=gradients,
+        optimiser=optimiser,
         activations=tokens * kept,
         logits=12 * together * size.vocab,
         runtime=RUNTIME[device],
@@ -178,7 +190,7 @@ def _vector_unit() -> str:
 
 
 def learned_speed(studio: Studio, device: str, parameters: int) -> float | None:
-    """Operations each second of up to five earlier runs on such a device, with a model of similar size.
+    """Operations each second of up to five earlier runs on one such device, with a model of similar size.
 
     Similar is within a factor of four. None if there was no such run.
     """
@@ -247,4 +259,4 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
         reference=job.method == "dpo",
         checkpointing=bool(resolved.get("activation_checkpointing")),
     )
-    return float(passed * work / taken) if taken > 0 else None
+    return float(passed * work / taken / resolved.get("gpus", 1)) if taken > 0 else None

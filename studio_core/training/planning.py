@@ -20,6 +20,7 @@ from studio_core.spec import ResolvedModel, TrainSpec, Tuning
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, Model
+from studio_core.training import several_gpus
 from studio_core.training.history import result_of
 from studio_core.training.lengths import Lengths, measured
 
@@ -80,7 +81,7 @@ class Plan:
 
     @property
     def effective_batch(self) -> int:
-        return self.options.effective_batch if self.options else 0
+        return self.options.effective_batch * self.spec.gpus if self.options else 0
 
 
 def plan(studio: Studio, spec: TrainSpec) -> Plan:
@@ -96,6 +97,7 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     _check_name(made)
     _check_order(studio, made)
     _check_device(studio, made)
+    made.problems += several_gpus.problems(spec, made.device, queue.devices(studio), made.options)
     _check_tuning(made)
     if made.dataset and made.method:
         _check_dataset(made)
@@ -252,13 +254,13 @@ def _measure(studio: Studio, made: Plan) -> None:
     assert made.options and made.dataset and made.resolved and made.model and made.method
     options, dataset, resolved = made.options, made.dataset, made.resolved
     made.rows = dataset.rows - options.held_out(dataset.rows)
-    made.steps = options.total_steps(dataset.rows)
+    made.steps = options.total_steps(dataset.rows, made.spec.gpus)
     lengths = _tried(made, lambda: measured(studio, dataset, resolved))
     if lengths is None:
         return
     made.lengths = lengths
     made.cut_share = lengths.share_above(options.max_length)
-    seen_rows = made.steps * options.effective_batch
+    seen_rows = made.steps * made.effective_batch
     made.tokens = round(seen_rows * lengths.mean_up_to(options.max_length))
     longest = min(lengths.longest, options.max_length)
     reach = int(made.model.details.get("max_length") or 0)
@@ -284,6 +286,8 @@ def _measure(studio: Studio, made: Plan) -> None:
             rank=options.lora_rank,
             reference=pairs,
             checkpointing=checkpointing,
+            gpus=made.spec.gpus,
+            parallel=made.spec.parallel,
         )
         used = estimate.learned_memory(
             studio, method=made.spec.method, tuning=tuning, device=made.device, parameters=size.parameters
@@ -297,6 +301,7 @@ def _measure(studio: Studio, made: Plan) -> None:
     )
     learned = estimate.learned_speed(studio, made.device, size.parameters)
     speed = learned or estimate.assumed_speed(made.device, studio.settings.threads)
+    speed *= made.spec.gpus
     made.learned = learned is not None
     made.seconds = estimate.seconds(
         tokens=made.tokens,

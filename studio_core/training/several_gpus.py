@@ -1,0 +1,42 @@
+"""What stands in the way of a training on several GPUs. Whether it is worth it is for the user to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from studio_core.errors import BadInput
+from studio_core.methods.common import TrainingOptions
+from studio_core.queue import card
+from studio_core.spec import TrainSpec
+from studio_core.tables import Device
+
+PARALLEL = ("ddp", "fsdp", "deepspeed")
+
+
+def count(devices: Sequence[Device]) -> int:
+    """How many GPUs there are, however many runs each of them takes."""
+    return len({card(device) for device in devices if device.kind == "gpu"})
+
+
+def problems(
+    spec: TrainSpec, device: str, devices: Sequence[Device], options: TrainingOptions | None
+) -> list[BadInput]:
+    """Of a run on more than one GPU; none for a run on one."""
+    if spec.gpus == 1:
+        return []
+    found: list[BadInput] = []
+    there = count(devices)
+    if device != "gpu":
+        found.append(BadInput("train.gpus_on_cpu", gpus=spec.gpus))
+    elif spec.gpus > there:
+        found.append(BadInput("train.too_few_gpus", gpus=spec.gpus, found=there))
+    if spec.parallel == "deepspeed" and find_spec("deepspeed") is None:
+        found.append(BadInput("train.no_deepspeed"))
+    if spec.parallel != "ddp" and spec.tuning == "qlora":
+        found.append(BadInput("train.qlora_in_parts", parallel=spec.parallel))
+    if spec.parallel != "ddp" and options is not None and options.optimizer != "adamw":
+        found.append(
+            BadInput("train.optimizer_in_parts", optimizer=options.optimizer, parallel=spec.parallel)
+        )
+    return found
