@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import importlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -42,6 +43,8 @@ def main() -> NoReturn:
     die_with_parent()
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+    # It warns of a kernel that only 4-bit training on a CPU would use.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(prog="python -m jobs.worker")
     parser.add_argument("run_dir", type=Path, nargs="?")
     parser.add_argument("--warm", action="store_true", help="do all imports, then wait for the run")

@@ -44,7 +44,7 @@ def jobs_page(studio: Studio, language: str, show: str, before: int | None) -> M
     back = html(newest, show, say("runs.newest", language)) if before is not None else Markup()
     body = jobs_table(studio, jobs[:PAGE], language) if jobs else empty(say("runs.none_such", language))
     return html(
-        '<nav class="ts-row" aria-label="{}">{}</nav>{}<div class="ts-row">{}{}</div>',
+        '<nav class="ts-row ts-narrow" aria-label="{}">{}</nav>{}<div class="ts-row">{}{}</div>',
         say("runs.narrow", language),
         choices,
         body,
@@ -56,8 +56,7 @@ def jobs_page(studio: Studio, language: str, show: str, before: int | None) -> M
 def _choice(name: str, chosen: bool, counted: dict[State, int], language: str) -> Markup:
     n = sum(counted.get(state, 0) for state in SHOWN[name] or State)
     return html(
-        '<a class="ts-button{}" href="/runs?show={}"{}>{} <span class="ts-muted">{}</span></a>',
-        " ts-button-chosen" if chosen else "",
+        '<a class="ts-button" href="/runs?show={}"{}>{} <span class="ts-muted">{}</span></a>',
         name,
         Markup(' aria-current="page"') if chosen else Markup(),
         say(f"runs.show_{name}", language),
