@@ -6,6 +6,7 @@ going while the engine is dead, as supervisors do. ``HYPOTHESIS_PROFILE=deep`` w
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -33,6 +34,8 @@ from studio_core.tables import Device, Job
 from tests.invariants import Ledger
 
 EXIT = {"returncode": 0, "signal": None, "stop": None, "forced": False, "strays": 0, "oom_kills": 0}
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where walks are taken: nobody waits for a disk there."""
 SIZES = {"quick": (60, 30), "deep": (2000, 120)}
 """Walks and steps of a walk."""
 
@@ -45,16 +48,17 @@ class Crash(BaseException):
 class World:
     """The runs themselves: what of them is on its way, what lives, what they reported."""
 
-    coming: dict[Path, str] = field(default_factory=dict)
-    """Supervisors that were started and have not looked at their run yet, with their claims."""
+    coming: list[tuple[Path, str]] = field(default_factory=list)
+    """Supervisors that were started and have not looked at their run yet: its folder, and their claim."""
     living: set[Path] = field(default_factory=set)
     begun: list[Path] = field(default_factory=list)
     """Every run that ever came to life."""
     steps: dict[Path, int] = field(default_factory=dict)
 
-    def begin(self, folder: Path) -> None:
+    def begin(self, start: tuple[Path, str]) -> None:
         """A supervisor comes to look, as ``Supervisor.take`` does."""
-        claim = self.coming.pop(folder)
+        self.coming.remove(start)
+        folder, claim = start
         launch = run_folder.read_json(folder / run_folder.LAUNCH) or {}
         if folder not in self.living and claim == launch.get("claim"):
             record = {"pid": 1, "ticks": 1, "boot_id": tree.boot_id(), "tree": "none", "claim": claim}
@@ -81,17 +85,17 @@ class ImaginedLauncher:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.started: set[Path] = set()
+        self.started: dict[Path, tuple[Path, str]] = {}
 
     def start(self, launch: Launch) -> None:
         run_folder.write_json(launch.run_dir / run_folder.LAUNCH, {"claim": launch.claim})
-        self.world.coming[launch.run_dir] = launch.claim
-        self.started.add(launch.run_dir)
+        self.started[launch.run_dir] = (launch.run_dir, launch.claim)
+        self.world.coming.append(self.started[launch.run_dir])
 
     def poll(self, run_dir: Path) -> Liveness:
         if run_dir in self.world.living:
             return Liveness.ALIVE
-        if run_dir in self.started and run_dir in self.world.coming:
+        if self.started.get(run_dir) in self.world.coming:
             return Liveness.UNKNOWN
         return Liveness.ENDED
 
@@ -134,7 +138,7 @@ class QueueMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(ingest, "INTERVAL", 0.0)
-        self.home = Path(tempfile.mkdtemp(prefix="machine-"))
+        self.home = Path(tempfile.mkdtemp(prefix="machine-", dir=MEMORY))
         shutil.copytree(_template(), self.home, dirs_exist_ok=True)
         self.studio = open_studio(home=self.home)
         slots = [Device(id=f"GPU-{n}", kind="gpu", label=f"GPU {n}") for n in range(2)]
@@ -202,7 +206,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def supervisor_dies_on_its_way(self, data: st.DataObject) -> None:
         if self.world.coming:
-            del self.world.coming[data.draw(st.sampled_from(sorted(self.world.coming)))]
+            self.world.coming.remove(data.draw(st.sampled_from(sorted(self.world.coming))))
 
     @rule(times=st.integers(1, 3), data=st.data())
     def run_reports(self, times: int, data: st.DataObject) -> None:
@@ -276,8 +280,8 @@ class QueueMachine(RuleBasedStateMachine):
         queue.pause(self.studio, False)
         for _ in range(200):
             self.engine.tick()
-            for folder in sorted(self.world.coming):
-                self.world.begin(folder)
+            for start in sorted(self.world.coming):
+                self.world.begin(start)
             for folder in sorted(self.world.living):
                 self.world.report(folder)
                 if (folder / run_folder.CONTROL).exists():
@@ -335,13 +339,14 @@ class QueueMachine(RuleBasedStateMachine):
 def _template() -> Path:
     """An empty studio, made once: its migrations take longer than a walk."""
     if not _made:
-        home = Path(tempfile.mkdtemp(prefix="template-"))
+        home = Path(tempfile.mkdtemp(prefix="template-", dir=MEMORY))
         open_studio(home=home).close()
         _made.append(home)
     return _made[0]
 
 
 _made: list[Path] = []
+atexit.register(lambda: [shutil.rmtree(home) for home in _made])
 
 walks, steps = SIZES[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
 QueueMachine.TestCase.settings = settings(
