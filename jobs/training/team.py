@@ -14,6 +14,7 @@ import torch
 from torch import distributed
 
 from jobs.training.ranks import TEAM, stop_asked
+from jobs.training.spoken import SpokenEvents
 from studio_core.run_folder import EventWriter
 from studio_core.spec import RunSpec
 
@@ -53,7 +54,7 @@ class Team:
         return self.size > 1 and self.parallel == "fsdp"
 
     def events(self) -> EventWriter | Silent:
-        return EventWriter(self.run_dir) if self.first else Silent()
+        return SpokenEvents(self.run_dir) if self.first else Silent()
 
     def stop_asked(self) -> bool:
         """Whether the launcher heard that the run should save and end."""
