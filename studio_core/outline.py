@@ -41,11 +41,15 @@ class Outline:
     """Number of the newest report that is in it."""
 
 
-def condense(session: Session, job_id: int) -> None:
-    """Condense what a run reported since it was last condensed, as far as there are whole stretches."""
-    for level in range(LEVELS):
-        if not _condense(session, job_id, level):
-            return
+def condense(session: Session, job_id: int) -> bool:
+    """Condense what a run reported since it was last condensed, as far as there are whole stretches.
+
+    Whether there was any; perhaps there is more then.
+    """
+    made = [_condense(session, job_id, 0)]
+    while made[-1] and len(made) < LEVELS:
+        made.append(_condense(session, job_id, len(made)))
+    return made[0]
 
 
 def _condense(session: Session, job_id: int, level: int) -> bool:

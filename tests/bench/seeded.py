@@ -68,7 +68,8 @@ def fill(studio: Studio, *, jobs: int, waiting: int, long_runs: int, rows: int) 
         session.execute(text(_LONG), {"rows": rows, "first": long[0], "last": long[-1]})
         session.execute(text(_METRICS), {"rows": rows, "job": long[0], "now": now})
     with studio.db.write() as session:
-        outline.condense(session, long[0])
+        while outline.condense(session, long[0]):
+            pass
     for job in long[1:]:
         with studio.db.write() as session:  # One transaction for each: the log of one is large enough.
             for statement in (_COPY, _COPY_STRETCHES):
