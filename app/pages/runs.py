@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from app.i18n import language_of, t
 from app.parts import queue_panel, run_view
+from app.parts.devices_panel import devices_panel
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, notice
@@ -84,6 +85,8 @@ def build(studio: Studio) -> None:
     page = RunsPage(studio)
     with gr.Column(elem_id="runs-overview") as overview:
         gr.Markdown(f"# {t('runs.title')}", elem_classes="ts-head")
+        slow = gr.Timer(LIST_EVERY, active=False)
+        devices_panel(studio, slow)
         waiting = queue_panel.queue_panel(studio)
         listed = gr.HTML(apply_default_css=False, elem_id="runs-list")
     with gr.Column(visible=False, elem_id="run") as one:
@@ -109,7 +112,7 @@ def build(studio: Studio) -> None:
                 kept = gr.HTML(apply_default_css=False, elem_id="run-checkpoints", js_on_load=_RESUME)
     cursor, following = gr.Textbox(visible=False), gr.Textbox(visible=False)
     key, shown = gr.State(""), gr.State("")
-    slow, fast = gr.Timer(LIST_EVERY, active=False), gr.Timer(RUN_EVERY, active=False)
+    fast = gr.Timer(RUN_EVERY, active=False)
 
     live = [
         state,
