@@ -36,6 +36,9 @@ def save_checkpoint(run_dir: Path, step: int, events: EventWriter, spec: dict[st
 def train(run_dir: Path, spec: dict[str, Any], events: EventWriter) -> None:
     steps, fault = spec.get("steps", 5), spec.get("fault")
     events.write("phase", phase="training")
+    for index in range(1000 if fault == "answers" else 0):
+        events.write("sample", step=0, when="before", index=index, prompt=f"Question {index}", answer="Hm.")
+        time.sleep(0.1)
     step = 0
     for step in range(1, steps + 1):
         if fault == f"kill at {step}":
