@@ -1,36 +1,72 @@
-"""Looks at the data folder and the machine, and says what is wrong. Changes nothing."""
+"""Looks at the data folder and the machine, and says what is wrong; repairs what it can explain."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 import shutil
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import psutil
+from sqlalchemy import select
 from sqlalchemy import text as sql
 
-from studio_core import queue, run_folder
+from studio_core import backup, queue, run_folder
+from studio_core.clock import now
 from studio_core.data import store
 from studio_core.db import safe_for_wal
-from studio_core.engine_process import engine_alive
+from studio_core.engine_process import engine_alive, ensure_engine
 from studio_core.migrations import current
 from studio_core.states import LIVE, State
 from studio_core.studio import Studio
-from studio_core.texts import text
+from studio_core.tables import Job
+from studio_core.texts import DEFAULT_LANGUAGE, text
+
+Say = Callable[..., str]
 
 _LOW_DISK = 2 << 30
+_LARGE_LOG = 64 << 20
+_OLD_BACKUP = 30 * 24 * 3600
+_ABANDONED = 3600.0
+"""Seconds after which a file that was never finished belongs to nobody who still writes it."""
+_MARK, _STUDIO = "TUNESMITH_TREE", "TUNESMITH_STUDIO"
+"""What the environment of a run's processes names: the run's tree, and the data folder."""
 
 
 class Check(NamedTuple):
     name: str
     state: Literal["good", "warn", "bad"]
     detail: str
+    repair: Callable[[], str] | None = None
+    """Mends it and says what was done."""
 
 
-def examine(studio: Studio) -> list[Check]:
-    """All checks, each with one sentence."""
-    return [_versions(), _disk(studio), _database(studio), _files(studio), _engine(studio), *_orphans(studio)]
+def examine(studio: Studio, language: str = DEFAULT_LANGUAGE) -> list[Check]:
+    """All checks, each with one sentence. Changes nothing."""
+
+    def say(key: str, **values: Any) -> str:
+        return text(key, language, **values)
+
+    return [
+        _versions(),
+        _disk(studio, say),
+        _database(studio, say),
+        _log(studio, say),
+        _backups(studio, say),
+        _files(studio, say),
+        _half_made(studio, say),
+        _engine(studio, say),
+        _strays(studio, say),
+        *_folders(studio, say),
+    ]
+
+
+def repair(checks: list[Check]) -> list[str]:
+    """Mend what can be mended of what ``examine`` found; one sentence for each."""
+    return [check.repair() for check in checks if check.repair is not None]
 
 
 def _versions() -> Check:
@@ -39,13 +75,13 @@ def _versions() -> Check:
     return Check("versions", "good", f"Python {platform.python_version()}, {found}")
 
 
-def _disk(studio: Studio) -> Check:
+def _disk(studio: Studio, say: Say) -> Check:
     free = shutil.disk_usage(studio.settings.home).free
-    detail = text("cli.doctor_disk", path=studio.settings.home, free=f"{free / 1e9:.1f} GB")
+    detail = say("cli.doctor_disk", path=studio.settings.home, free=f"{free / 1e9:.1f} GB")
     return Check("disk", "warn" if free < _LOW_DISK else "good", detail)
 
 
-def _database(studio: Studio) -> Check:
+def _database(studio: Studio, say: Say) -> Check:
     with studio.db.read() as session:
         version = session.scalar(sql("SELECT sqlite_version()")) or ""
         answer = session.scalar(sql("PRAGMA integrity_check"))
@@ -56,31 +92,156 @@ def _database(studio: Studio) -> Check:
     return Check("database", state, detail if safe else f"{detail}; {text('cli.doctor_sqlite_old')}")
 
 
-def _files(studio: Studio) -> Check:
+def _files(studio: Studio, say: Say) -> Check:
     datasets = store.all_datasets(studio)
     missing = [f"{d.name}@{d.version}" for d in datasets if not store.parquet_path(studio, d).is_file()]
     if missing:
-        return Check("datasets", "bad", text("cli.doctor_missing", names=", ".join(missing)))
-    return Check("datasets", "good", text("cli.doctor_datasets", count=len(datasets)))
+        return Check("datasets", "bad", say("cli.doctor_missing", names=", ".join(missing)))
+    return Check("datasets", "good", say("cli.doctor_datasets", count=len(datasets)))
 
 
-def _engine(studio: Studio) -> Check:
-    waiting = len(queue.waiting(studio))
+def _log(studio: Studio, say: Say) -> Check:
+    """The write-ahead log grows while somebody reads without end; it should be small."""
+    log = studio.settings.database.with_name(studio.settings.database.name + "-wal")
+    size = log.stat().st_size if log.exists() else 0
+
+    def shorten() -> str:
+        with studio.db.read() as session:
+            session.execute(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return say("cli.doctor_log_shortened")
+
+    detail = say("cli.doctor_log", size=f"{size / 1e6:.1f} MB")
+    return Check("log", "warn", detail, shorten) if size > _LARGE_LOG else Check("log", "good", detail)
+
+
+def _backups(studio: Studio, say: Say) -> Check:
+    newest = backup.newest(studio.settings)
+    age = time.time() - newest.stat().st_mtime if newest else None
+    first = queue.oldest(studio)
+    worth = first is not None and (now() - first.submitted_at).total_seconds() > _OLD_BACKUP
+
+    def make() -> str:
+        made = backup.copy(studio.db, backup.standard_target(studio.settings))
+        return say("cli.doctor_backup_made", path=made)
+
+    if newest is None or age is None:
+        return Check(
+            "backup", "warn" if worth else "good", say("cli.doctor_no_backup"), make if worth else None
+        )
+    detail = say("cli.doctor_backup", path=newest, days=int(age // 86400))
+    return (
+        Check("backup", "warn", detail, make)
+        if worth and age > _OLD_BACKUP
+        else Check("backup", "good", detail)
+    )
+
+
+def _half_made(studio: Studio, say: Say) -> Check:
+    """Files that were begun and never finished: their writers were killed."""
+    home, before = studio.settings.home, time.time() - _ABANDONED
+    found = [path for path in _partial(home) if path.lstat().st_mtime < before]
+
+    def remove() -> str:
+        for path in found:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        return say("cli.doctor_half_made_removed", count=len(found))
+
+    if not found:
+        return Check("half-made", "good", say("cli.doctor_nothing_half_made"))
+    return Check("half-made", "warn", say("cli.doctor_half_made", files=_some(found, say)), remove)
+
+
+def _partial(home: Path) -> Iterator[Path]:
+    """In the places where files are made under a temporary name; a live run's own are left to it."""
+    for folder in ("datasets", "uploads", "backups", "models"):
+        yield from (home / folder).rglob("*.partial")
+    for run in (home / "runs").glob("*"):
+        if not run_folder.is_held(run / run_folder.LOCK):
+            yield from (path for path in run.glob("*partial*") if path.name.strip(".").endswith("partial"))
+
+
+def _engine(studio: Studio, say: Say) -> Check:
+    waiting, live = len(queue.waiting(studio)), queue.live(studio)
     if engine_alive(studio):
-        return Check("engine", "good", text("cli.doctor_engine", waiting=waiting))
-    return Check("engine", "warn" if waiting else "good", text("cli.doctor_no_engine", waiting=waiting))
+        return Check("engine", "good", say("cli.doctor_engine", waiting=waiting))
+    if not waiting and not live:
+        return Check("engine", "good", say("cli.doctor_no_engine", waiting=waiting))
+
+    def start() -> str:
+        ensure_engine(studio, say)
+        return say("cli.doctor_engine_started")
+
+    numbers = ", ".join(str(job.id) for job in live) or "-"
+    return Check("engine", "warn", say("cli.doctor_engine_missed", waiting=waiting, live=numbers), start)
 
 
-def _orphans(studio: Studio) -> list[Check]:
+def _strays(studio: Studio, say: Say) -> Check:
+    """Processes of runs that are over. Only those that are surely ours and surely left behind."""
+    found = list(_left_behind(studio))
+
+    def end() -> str:
+        for process in found:
+            process.kill()  # psutil makes sure that the number is still that process.
+        psutil.wait_procs(found, timeout=5)
+        return say("cli.doctor_strays_ended", pids=_some([process.pid for process in found], say))
+
+    if not found:
+        return Check("processes", "good", say("cli.doctor_no_strays"))
+    names = [f"{process.pid} ({process.name()})" for process in found]
+    return Check("processes", "warn", say("cli.doctor_strays", processes=_some(names, say)), end)
+
+
+def _left_behind(studio: Studio) -> Iterator[psutil.Process]:
+    home = str(studio.settings.home)
+    over: set[str] = set()
+    for run in studio.settings.runs.glob("*"):
+        supervisor = run_folder.read_json(run / run_folder.SUPERVISOR)
+        if supervisor and not run_folder.is_held(run / run_folder.LOCK):
+            over.add(str(supervisor["tree"]))
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.Error, OSError):  # It ended, or it is another user's.
+            continue
+        if environment.get(_STUDIO) == home and environment.get(_MARK) in over:
+            yield process
+
+
+def _folders(studio: Studio, say: Say) -> list[Check]:
     """Run folders without a job, and jobs whose folder is gone."""
-    jobs = {job.id: job for job in queue.all_jobs(studio, limit=1_000_000)}
-    folders = {int(path.name): path for path in studio.settings.runs.iterdir() if path.name.isdigit()}
-    orphans = [str(folders[number]) for number in sorted(folders.keys() - jobs.keys())]
-    begun = (job for job in jobs.values() if job.state in LIVE or job.state == State.SUCCEEDED)
-    lost = [str(job.id) for job in begun if not (Path(job.run_dir or "") / run_folder.SPEC).is_file()]
+    with studio.db.read() as session:
+        rows = session.execute(select(Job.id, Job.state, Job.run_dir)).all()
+    known = {row.id for row in rows}
+    orphans = [
+        folder
+        for folder in sorted(studio.settings.runs.iterdir())
+        if folder.name.isdigit() and int(folder.name) not in known
+        if not run_folder.is_held(folder / run_folder.LOCK)
+    ]
+    begun = (row for row in rows if row.state in LIVE or row.state == State.SUCCEEDED)
+    lost = [str(row.id) for row in begun if not (Path(row.run_dir or "") / run_folder.SPEC).is_file()]
+
+    def put_aside() -> str:
+        trash = studio.settings.home / "trash"
+        trash.mkdir(exist_ok=True, mode=0o700)
+        for folder in orphans:
+            folder.rename(trash / f"run-{folder.name}-{now():%Y%m%dT%H%M%S}")
+        return say("cli.doctor_orphans_moved", count=len(orphans), path=trash)
+
     checks = []
     if orphans:
-        checks.append(Check("runs", "warn", text("cli.doctor_orphans", folders=", ".join(orphans))))
+        checks.append(
+            Check("runs", "warn", say("cli.doctor_orphans", folders=_some(orphans, say)), put_aside)
+        )
     if lost:
-        checks.append(Check("runs", "bad", text("cli.doctor_lost", jobs=", ".join(lost))))
-    return checks or [Check("runs", "good", text("cli.doctor_runs", count=len(jobs)))]
+        checks.append(Check("runs", "bad", say("cli.doctor_lost", jobs=_some(lost, say))))
+    return checks or [Check("runs", "good", say("cli.doctor_runs", count=len(rows)))]
+
+
+def _some(things: list[Any], say: Say, most: int = 10) -> str:
+    """The first of them, and how many more there are."""
+    shown = ", ".join(str(thing) for thing in things[:most])
+    return shown if len(things) <= most else say("cli.doctor_and_more", shown=shown, more=len(things) - most)

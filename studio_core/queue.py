@@ -125,6 +125,11 @@ def live(studio: Studio) -> Sequence[Job]:
         return session.scalars(select(Job).where(Job.state.in_(LIVE)).order_by(Job.id)).all()
 
 
+def oldest(studio: Studio) -> Job | None:
+    with studio.db.read() as session:
+        return session.scalar(select(Job).order_by(Job.id).limit(1))
+
+
 def waiting(studio: Studio, *, limit: int | None = None) -> Sequence[Job]:
     """Queued jobs, next one first."""
     query = select(Job).where(Job.state == State.QUEUED).order_by(*ORDER).limit(limit)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import chat, data, doctor, jobs, models, serve, train
+from app.cli import backup, chat, data, doctor, jobs, models, serve, train
 from app.cli.output import bound_home
 from studio_core.about import studio_version
 from studio_core.errors import StudioError
@@ -29,6 +29,7 @@ cli.add_typer(models.cli, name="models")
 cli.add_typer(jobs.cli, name="jobs")
 cli.command("train")(train.train)
 cli.command("chat")(chat.chat)
+cli.command("backup")(backup.backup)
 cli.command("doctor")(doctor.doctor)
 
 

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from app.cli.output import AsJson, Home, opened, print_json
 from studio_core.doctor import examine
+from studio_core.doctor import repair as repair_all
 from studio_core.texts import text
 
 
-def doctor(as_json: AsJson = False, home: Home = None) -> int:
-    """Check the data folder, the database, the engine and this machine. Changes nothing."""
+def doctor(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Repair what can be repaired, and say what was done.")
+    ] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Check the data folder, the database, the engine and this machine. Changes nothing without --fix."""
     with opened(home) as studio:
         checks = examine(studio)
+        done = repair_all(checks) if fix else []
+        if done:
+            checks = examine(studio)
+    listed = [
+        {"name": c.name, "state": c.state, "detail": c.detail, "repairable": c.repair is not None}
+        for c in checks
+    ]
     if as_json:
-        print_json([check._asdict() for check in checks])
+        print_json({"checks": listed, "done": done} if fix else listed)
     else:
+        for sentence in done:
+            print(sentence)
         for check in checks:
             print(f"{text('cli.check_' + check.state)}  {check.name}: {check.detail}")
+        if not fix and any(check.repair for check in checks):
+            print(text("cli.doctor_fix"))
     return 1 if any(check.state == "bad" for check in checks) else 0

@@ -11,7 +11,7 @@ from app.document import THEMES
 from app.i18n import cookie, language_of, say, t
 from app.parts.events import on_open
 from app.parts.handlers import safely
-from app.parts.html import html, join, panel, table
+from app.parts.html import html, join, notice, panel, table
 from studio_core import about, doctor, texts
 from studio_core.settings import PREFIX, Settings
 from studio_core.studio import Studio
@@ -24,18 +24,33 @@ def build(studio: Studio) -> None:
     body = panel("settings-body")
     with gr.Column(elem_classes="ts-card", elem_id="settings-check"):
         gr.Markdown(t("shell.settings_check"))
-        check = gr.Button(t("shell.settings_check_now"), elem_id="check-now", size="sm", scale=0)
+        with gr.Row():
+            check = gr.Button(t("shell.settings_check_now"), elem_id="check-now", size="sm", scale=0)
+            mend = gr.Button(
+                t("shell.settings_repair"), elem_id="repair-now", size="sm", scale=0, visible=False
+            )
         found = panel("check-result")
 
     def draw(request: gr.Request) -> Markup:
         return page(studio, language_of(request), cookie(request, "theme") or "auto")
 
     @safely
-    def examine(request: gr.Request) -> Markup:
-        return _checks(doctor.examine(studio), language_of(request))
+    def examine(request: gr.Request) -> list[Any]:
+        return examined(request, [])
+
+    @safely
+    def repair(request: gr.Request) -> list[Any]:
+        return examined(request, doctor.repair(doctor.examine(studio, language_of(request))))
+
+    def examined(request: gr.Request, done: list[str]) -> list[Any]:
+        checks = doctor.examine(studio, language_of(request))
+        told = join(notice("good", sentence) for sentence in done)
+        shown = html("{}{}", told, _checks(checks, language_of(request)))
+        return [shown, gr.update(visible=any(one.repair for one in checks))]
 
     on_open(draw, body)
-    check.click(examine, outputs=found, api_visibility="private", show_progress="minimal")
+    for button, handler in ((check, examine), (mend, repair)):
+        button.click(handler, outputs=[found, mend], api_visibility="private", show_progress="minimal")
 
 
 def page(studio: Studio, language: str, theme: str) -> Markup:

@@ -7,12 +7,11 @@ schema is not the newest one already.
 from __future__ import annotations
 
 import fcntl
-import os
 from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from studio_core.clock import now
+from studio_core import backup
 from studio_core.db import Database
 from studio_core.errors import StudioError
 from studio_core.settings import Settings
@@ -34,7 +33,11 @@ def current(db: Database) -> str | None:
 
 
 def upgrade(db: Database, settings: Settings) -> None:
-    """Bring the schema to the newest number. Two processes may call this at once."""
+    """Bring the schema to the newest number, in one transaction; the database is backed up first.
+
+    Two processes may call this at once, and either may be killed at any moment: the next call
+    finds the old schema whole or the new one.
+    """
     if current(db) == newest():
         return
     with open(settings.home / "upgrade.lock", "w") as lock:
@@ -45,31 +48,15 @@ def upgrade(db: Database, settings: Settings) -> None:
         if before is not None and before > newest():
             raise StudioError("database_newer", path=db.path, found=before, known=newest())
         if before is not None:
-            backup(db, settings.home / "backups" / f"studio-{before}-{now():%Y%m%dT%H%M%S}.db")
+            backup.copy(db, backup.standard_target(settings, before))
         _run_alembic(db)
 
 
-def backup(db: Database, target: Path) -> Path:
-    """A consistent copy of the live database; whole or not there at all."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = target.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    raw = db.engine.raw_connection()  # VACUUM refuses to run inside a transaction.
-    try:
-        raw.cursor().execute("VACUUM INTO ?", (str(partial),))
-    finally:
-        raw.close()
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    partial.rename(target)
-    return target
-
-
-def _run_alembic(db: Database) -> None:
+def _run_alembic(db: Database, number: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["database"] = db
-    command.upgrade(config, "head")
+    command.upgrade(config, number)

@@ -115,13 +115,21 @@ def test_a_model_that_cannot_be_added_is_explained(page: Page, served: Served) -
     expect(page.locator("#models-list tbody tr")).to_have_count(2)
 
 
-def test_the_studio_examines_itself(page: Page) -> None:
+def test_the_studio_examines_and_repairs_itself(page: Page, served: Served) -> None:
     visit(page, "/settings")
     expect(page.locator("#settings-body")).to_contain_text("TUNESMITH_HOME")
     page.locator("#check-now").click()
     expect(page.locator("#check-result tbody tr").first).to_be_visible()
     expect(page.locator("#check-result")).to_contain_text("SQLite")
     expect(page.locator("#check-result .ts-badge-bad")).to_have_count(0)
+    expect(page.locator("#repair-now")).to_have_count(0)
+    (served.studio.settings.runs / "777").mkdir()
+    page.locator("#check-now").click()
+    expect(page.locator("#check-result")).to_contain_text("777")
+    page.locator("#repair-now").click()
+    expect(page.locator("#check-result")).to_contain_text("moved to")
+    expect(page.locator("#repair-now")).to_have_count(0)
+    assert not (served.studio.settings.runs / "777").exists()
 
 
 def test_an_unknown_address_leads_back(page: Page, served: Served) -> None:

@@ -1,0 +1,29 @@
+"""``backup``: a copy of the database, also while runs go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.output import AsJson, Home, opened, print_json
+from studio_core import backup as backups
+from studio_core.texts import text
+
+
+def backup(
+    to: Annotated[
+        Path | None, typer.Option(help="File to write; made up in the data folder if not given.")
+    ] = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Copy the database, whole and checked. Datasets, models and runs are files beside it and not in it."""
+    with opened(home) as studio:
+        target = to.expanduser().absolute() if to else backups.standard_target(studio.settings)
+        made = backups.copy(studio.db, target)
+    if as_json:
+        print_json({"file": made, "bytes": made.stat().st_size})
+    else:
+        print(text("cli.backup_made", path=made, size=f"{made.stat().st_size / 1e6:.1f} MB"))

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from studio_core import backup, clock, doctor, queue, run_folder
+from studio_core.doctor import Check, examine, repair
+from studio_core.studio import Studio
+from tests.conftest import wait_until
+
+
+def found(studio: Studio, name: str) -> Check:
+    return next(check for check in examine(studio) if check.name == name)
+
+
+def test_a_new_studio_is_well(studio: Studio) -> None:
+    assert {check.state for check in examine(studio)} == {"good"}
+    assert repair(examine(studio)) == []
+
+
+def test_folders_of_no_job_are_put_aside_and_not_removed(studio: Studio) -> None:
+    orphan, held = studio.settings.runs / "77", studio.settings.runs / "78"
+    for folder in (orphan, held):
+        folder.mkdir()
+        (folder / "notes").write_text("mine")
+    lock = run_folder.hold(held / run_folder.LOCK)
+    assert lock is not None
+    check = found(studio, "runs")
+    assert check.state == "warn" and "77" in check.detail and "78" not in check.detail
+    [done] = repair([check])
+    assert "1 folders" in done and held.exists() and not orphan.exists()
+    [moved] = (studio.settings.home / "trash").iterdir()
+    assert (moved / "notes").read_text() == "mine"
+    os.close(lock)
+
+
+def test_what_was_never_finished_is_removed_once_it_is_old(studio: Studio) -> None:
+    old, fresh = studio.settings.uploads / "a.partial", studio.settings.uploads / "b.partial"
+    run = studio.settings.runs / str(queue.submit(studio, kind="train", name="x", spec={}).id)
+    run.mkdir()
+    torn = run / ".spec.json.1.partial"
+    for path in (old, fresh, torn):
+        path.write_text("half")
+    for path in (old, torn):
+        os.utime(path, (time.time() - 7200, time.time() - 7200))
+    check = found(studio, "half-made")
+    assert check.state == "warn"
+    repair([check])
+    assert not old.exists() and not torn.exists() and fresh.exists()
+    assert found(studio, "half-made").state == "good"
+
+
+def test_a_large_log_is_shortened(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_LARGE_LOG", 1000)
+    queue.submit(studio, kind="train", name="x", spec={})
+    check = found(studio, "log")
+    assert check.state == "warn"
+    repair([check])
+    assert found(studio, "log").state == "good"
+
+
+def test_a_studio_in_use_without_a_copy_is_told_and_gets_one(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.submit(studio, kind="train", name="x", spec={})
+    later = clock.now() + timedelta(days=40)
+    monkeypatch.setattr(doctor, "now", lambda: later)
+    check = found(studio, "backup")
+    assert check.state == "warn"
+    repair([check])
+    assert backup.newest(studio.settings) is not None
+    assert found(studio, "backup").state == "good"
+
+
+def test_waiting_jobs_without_an_engine_are_told(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.submit(studio, kind="train", name="x", spec={})
+    started: list[Studio] = []
+    monkeypatch.setattr(doctor, "ensure_engine", started.append)
+    check = found(studio, "engine")
+    assert check.state == "warn" and "1 jobs wait" in check.detail
+    assert "started" in repair([check])[0] and started == [studio]
+
+
+@pytest.fixture
+def left_behind(studio: Studio) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the marks of a run's tree."""
+    environment = {**os.environ, "TUNESMITH_TREE": "abc", "TUNESMITH_STUDIO": str(studio.settings.home)}
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def supervised(studio: Studio, tree: str) -> Path:
+    folder = studio.settings.runs / str(queue.submit(studio, kind="train", name="x", spec={}).id)
+    folder.mkdir()
+    run_folder.write_json(folder / run_folder.SUPERVISOR, {"pid": 1, "tree": tree})
+    return folder
+
+
+def test_processes_of_a_run_that_is_over_are_ended(
+    studio: Studio, left_behind: subprocess.Popen[bytes]
+) -> None:
+    supervised(studio, "abc")
+    check = wait_until(lambda: next((c for c in [found(studio, "processes")] if c.repair), None))
+    assert str(left_behind.pid) in check.detail
+    assert str(left_behind.pid) in repair([check])[0]
+    assert not psutil.pid_exists(left_behind.pid)
+
+
+def test_processes_of_a_live_run_or_of_others_are_left_alone(
+    studio: Studio, left_behind: subprocess.Popen[bytes]
+) -> None:
+    assert found(studio, "processes").state == "good"  # No run of this studio has that mark.
+    lock = run_folder.hold(supervised(studio, "abc") / run_folder.LOCK)
+    assert lock is not None
+    assert found(studio, "processes").state == "good"
+    os.close(lock)
