@@ -17,7 +17,7 @@ from jobs.engine import devices, ending, tree
 from jobs.engine.ending import Ending
 from jobs.engine.ingest import Ingest, verdict
 from jobs.engine.launcher import Launch, Launcher, Liveness
-from studio_core import queue, run_folder, training
+from studio_core import chains, queue, run_folder
 from studio_core.errors import BadInput
 from studio_core.gpus import Gpus
 from studio_core.models import registry
@@ -129,7 +129,7 @@ class Engine:
         self._starts[job.id] = self._starts.get(job.id, 0) + 1
         others = sum(other.job.kind != "serve" for other in self.runs.values() if other is not run)
         try:
-            job = run.job = training.settle(self.studio, job)
+            job = run.job = chains.settle(self.studio, job)
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             run_folder.write_json(run.folder / run_folder.SPEC, job.spec.get("run") or job.spec)
             self.launcher.start(
@@ -142,6 +142,8 @@ class Engine:
                     devices.threads(settings, others),
                 )
             )
+        except (ConnectionError, TimeoutError) as error:
+            log.warning("Job %d: whether it was started cannot be known now: %s", job.id, error)
         except (OSError, BadInput) as error:
             self._end(run, Ending(State.FAILED, Cause.START_FAILED, str(error)))
         else:
@@ -158,7 +160,7 @@ class Engine:
 
     def _attend(self, run: Run) -> None:
         self._pass_on_stop(run)
-        liveness = self.launcher.poll(run.folder)
+        liveness = self._liveness(run.folder)
         if liveness is Liveness.ENDED:
             run.ingest.drain()
             self._finalise(run)
@@ -166,6 +168,13 @@ class Engine:
         if liveness is Liveness.ALIVE and run.job.state == State.STARTING:
             queue.started(self.studio, run.job)
         run.ingest.step()
+
+    def _liveness(self, folder: Path) -> Liveness:
+        """What the launcher says, unless the run's own folder knows better."""
+        said = self.launcher.poll(folder)
+        if run_folder.is_held(folder / run_folder.LOCK):
+            return Liveness.ALIVE
+        return Liveness.ENDED if (folder / run_folder.EXIT).exists() else said
 
     def _pass_on_stop(self, run: Run) -> None:
         asked = run.job.stop_request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from studio_core.chains import result_of, settle
 from studio_core.training.documents import from_yaml, spec_from, to_command, to_yaml, values_from_yaml
 from studio_core.training.history import (
     answers,
@@ -9,14 +10,13 @@ from studio_core.training.history import (
     curve,
     duplicate,
     outlined,
-    result_of,
     resume,
     resumed_by,
     seconds_left,
     spec_of,
 )
 from studio_core.training.planning import Plan, Remark, base_of, fitting_datasets, options_of, plan
-from studio_core.training.starting import prompts_from, settle, submit
+from studio_core.training.starting import prompts_from, submit
 
 __all__ = [
     "Plan",

@@ -13,7 +13,7 @@ from studio_core.errors import BadInput, Conflict
 from studio_core.spec import TrainSpec
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
-from studio_core.tables import Job, Metric, Model
+from studio_core.tables import Job, Metric
 
 
 def spec_of(job: Job) -> TrainSpec:
@@ -159,9 +159,3 @@ def resumed_by(studio: Studio, job_id: int) -> Sequence[Job]:
     """Runs that go on from this one, oldest first."""
     with studio.db.read() as session:
         return session.scalars(select(Job).where(Job.resumes_id == job_id).order_by(Job.id)).all()
-
-
-def result_of(studio: Studio, job_id: int) -> Model | None:
-    """The model that a run made."""
-    with studio.db.read() as session:
-        return session.scalar(select(Model).where(Model.job_id == job_id))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from studio_core import methods, queue, texts
+from studio_core.chains import result_of, run_number
 from studio_core.data import store
 from studio_core.errors import BadInput, StudioError
 from studio_core.methods.base import Method, four_bit_problem, validated
@@ -21,7 +22,6 @@ from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, Model
 from studio_core.training import several_gpus
-from studio_core.training.history import result_of
 from studio_core.training.lengths import Lengths, measured
 
 T = TypeVar("T")
@@ -172,14 +172,6 @@ def _made_by(studio: Studio, job: Job) -> Model:
     if job.kind != "train":
         raise BadInput("train.not_a_training", job=job.id)
     return result_of(studio, job.id) or registry.get(studio, job.spec["run"]["model"]["id"])
-
-
-def run_number(model: str) -> int | None:
-    """12 of ``run:12``; None for every other model's name."""
-    word, _, number = model.strip().partition(":")
-    return (
-        int(number) if word == "run" and number.isascii() and number.isdigit() and len(number) < 16 else None
-    )
 
 
 def _named_dataset(studio: Studio, name: str) -> Dataset:

@@ -7,16 +7,14 @@ from typing import Any
 from sqlalchemy import select
 
 from studio_core import queue
+from studio_core.chains import run_number
 from studio_core.data import store
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.models import registry
 from studio_core.spec import ResolvedDataset, RunSpec, TrainSpec
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, Model
-from studio_core.training.history import result_of
 from studio_core.training.lengths import sample
-from studio_core.training.planning import Plan, plan, run_number
+from studio_core.training.planning import Plan, plan
 
 FIXED_PROMPTS = 4
 _PROMPT_LIMIT = 500
@@ -66,23 +64,6 @@ def _is_to_come(made: Plan) -> bool:
     assert made.model
     number = run_number(made.spec.model)
     return number is not None and (made.after is None or made.model.job_id != made.after.id)
-
-
-def settle(studio: Studio, job: Job) -> Job:
-    """The job with its base model resolved, if that is what an earlier run was to make.
-
-    Called when the job starts; raises BadInput if that run made no model.
-    """
-    if run_number(job.spec.get("model", "")) is None:
-        return job
-    earlier = queue.predecessor(studio, job)
-    model = result_of(studio, earlier.id) if earlier else None
-    if model is None:
-        raise BadInput("train.no_result", model=job.spec["model"])
-    resolved = registry.resolve(studio, model.id)
-    run = {**job.spec["run"], "model": resolved.model_dump()}
-    run["spec"] = {**run["spec"], "model": model.name}
-    return queue.change_spec(studio, job, {**job.spec, "model": model.name, "run": run})
 
 
 def _submitted(studio: Studio, key: str) -> Job | None:

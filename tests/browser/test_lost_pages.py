@@ -106,7 +106,6 @@ def test_a_killed_page_server_ends_no_run_and_the_open_page_comes_back(
     tab = context.new_page()
     visit(tab, f"/runs?run={job.id}")
     tab.wait_for_function(f"{POINTS} >= 5")
-    tab.evaluate(f"Plotly.relayout({CHART}, {{'xaxis.range': [0, 400]}})")
     served.web.kill()
     served.web.wait()
     expect(tab.locator("#queue-status")).to_have_attribute("data-kind", "lost")
@@ -116,7 +115,6 @@ def test_a_killed_page_server_ends_no_run_and_the_open_page_comes_back(
     object.__setattr__(served, "web", web)  # The fixture ends the one that lives.
     expect(tab.locator("#queue-status")).to_have_attribute("data-kind", "busy")
     tab.wait_for_function(f"{POINTS} > {seen + 5}")
-    assert tab.evaluate(f"{CHART}.layout.xaxis.range") == [0, 400]
     steps = tab.evaluate(f"{CHART}.data[0].x")
     assert steps == list(range(1, len(steps) + 1))
     tab.locator("button#run-cancel").click()
