@@ -171,7 +171,7 @@ def _engine(studio: Studio, say: Say) -> Check:
         return Check("engine", "good", say("cli.doctor_no_engine", waiting=waiting))
 
     def start() -> str:
-        ensure_engine(studio, say)
+        ensure_engine(studio)
         return say("cli.doctor_engine_started")
 
     numbers = ", ".join(str(job.id) for job in live) or "-"
