@@ -1,6 +1,7 @@
 """How a run is started, looked after and stopped; the run folder is the only contract.
 
 ``Launcher`` is what the loop needs. ``LocalLauncher`` starts supervisors on this machine.
+Any other one must pass ``tests/faults/launcher_conformance.py``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import logging
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jobs.engine import devices, tree
 from jobs.engine.warm import WarmPool
@@ -47,31 +49,60 @@ class Launch:
     env: dict[str, str]
     """What may still be set after a worker's imports: its threads."""
 
+    def write(self) -> None:
+        """Note in the run's folder that this start, and no other, may come to life."""
+        document = {"claim": self.claim, "seconds": self.seconds, "grace": self.grace}
+        run_folder.write_json(self.run_dir / run_folder.LAUNCH, document)
 
-class Launcher(Protocol):
+
+class Launcher(ABC):
+    """Start, poll, stop, logs. How a run went is never asked of it: that stands in the run's folder.
+
+    Where the folder is shared with the place of the run, only ``start`` and ``poll`` are to be written.
+    Every call may be repeated, and comes from an engine that may not be the one that started the run.
+    """
+
+    @abstractmethod
     def start(self, launch: Launch) -> None:
-        """Begin; returns at once. Only one start of a run's folder ever comes to life."""
+        """Begin; returns at once. Only one start of a run's folder ever comes to life.
 
-    def poll(self, run_dir: Path) -> Liveness: ...
+        OSError: it cannot start, and never will. ConnectionError or TimeoutError: nobody knows
+        whether it was started; ``poll`` will tell.
+        """
 
-    def stop(self, run_dir: Path, stop: Stop, grace: float) -> None: ...
+    @abstractmethod
+    def poll(self, run_dir: Path) -> Liveness:
+        """Whether anything of the run lives, wherever it runs."""
+
+    def stop(self, run_dir: Path, stop: Stop, grace: float) -> None:
+        """Ask the run to end, also one that has not begun yet; returns at once."""
+        run_folder.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
 
     def withdraw(self, run_dir: Path) -> bool:
         """Make sure that a start on its way never comes to life; False if it has already."""
+        if not run_dir.is_dir():
+            return True  # It is made before anything is started on it.
+        lock = run_folder.hold(run_dir / run_folder.LOCK, patience=0.0)
+        if lock is None:
+            return False
+        with contextlib.closing(os.fdopen(lock)):
+            if (run_dir / run_folder.SUPERVISOR).exists():
+                return False  # It came to life and has ended since: that has to be judged.
+            run_folder.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
+        return True
 
-    def logs(self, run_dir: Path, limit: int) -> str: ...
+    def logs(self, run_dir: Path, limit: int) -> str:
+        """The last ``limit`` bytes of what the run printed, from the start of a line."""
+        return run_folder.log_tail(run_dir, limit)
 
-    def keep_warm(self, masks: list[str]) -> None: ...
+    def keep_warm(self, masks: list[str]) -> None:  # noqa: B027 - nothing to do is a good answer
+        """Make ready for runs on these free devices; called at every tick."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Let go. Runs go on."""
 
 
-def _document(launch: Launch) -> dict[str, Any]:
-    return {"claim": launch.claim, "seconds": launch.seconds, "grace": launch.grace}
-
-
-class LocalLauncher:
+class LocalLauncher(Launcher):
     def __init__(self, settings: Settings) -> None:
         self._home = settings.home
         self._logs = settings.logs / "supervisors.log"
@@ -85,7 +116,8 @@ class LocalLauncher:
         return any(worker.ready for worker in self._pool.workers)
 
     def start(self, launch: Launch) -> None:
-        run_folder.write_json(launch.run_dir / run_folder.LAUNCH, _document(launch))
+        self._starting = {folder: one for folder, one in self._starting.items() if one.poll() is None}
+        launch.write()
         order = {"run_dir": str(launch.run_dir), "claim": launch.claim, "env": launch.env}
         process = self._pool.hand_over(launch.mask, order)
         if process is None:
@@ -112,22 +144,6 @@ class LocalLauncher:
             return Liveness.ENDED
         # Twice: a process that is just becoming another program shows no mark for an instant.
         return Liveness.UNKNOWN if tree.kill(mark) or tree.kill(mark) else Liveness.ENDED
-
-    def stop(self, run_dir: Path, stop: Stop, grace: float) -> None:
-        run_folder.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
-
-    def withdraw(self, run_dir: Path) -> bool:
-        if not run_dir.is_dir():
-            return True  # It is made before anything is started on it.
-        lock = run_folder.hold(run_dir / run_folder.LOCK, patience=0.0)
-        if lock is None:
-            return False
-        with contextlib.closing(os.fdopen(lock)):
-            run_folder.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
-        return True
-
-    def logs(self, run_dir: Path, limit: int) -> str:
-        return run_folder.log_tail(run_dir, limit)
 
     def keep_warm(self, masks: list[str]) -> None:
         self._pool.keep(masks)

@@ -171,7 +171,10 @@ class Engine:
 
     def _liveness(self, folder: Path) -> Liveness:
         """What the launcher says, unless the run's own folder knows better."""
-        said = self.launcher.poll(folder)
+        try:
+            said = self.launcher.poll(folder)
+        except (ConnectionError, TimeoutError):
+            said = Liveness.UNKNOWN
         if run_folder.is_held(folder / run_folder.LOCK):
             return Liveness.ALIVE
         return Liveness.ENDED if (folder / run_folder.EXIT).exists() else said
