@@ -36,7 +36,7 @@ from tests.invariants import Ledger
 EXIT = {"returncode": 0, "signal": None, "stop": None, "forced": False, "strays": 0, "oom_kills": 0}
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where walks are taken: nobody waits for a disk there."""
-SIZES = {"quick": (60, 30), "deep": (2000, 120)}
+SIZES = {"quick": (70, 50), "deep": (2000, 120)}
 """Walks and steps of a walk."""
 
 
@@ -277,6 +277,10 @@ class QueueMachine(RuleBasedStateMachine):
         """All ends well: once nothing more happens, everything that can end has ended."""
         if not hasattr(self, "ledger"):
             return
+        self.engine_ticks(2)
+        for job in queue.live(self.studio):
+            asked = (Path(job.run_dir or "") / run_folder.CONTROL).exists()
+            assert asked == (job.stop_request is not None), f"job {job.id} was not told to stop"
         queue.pause(self.studio, False)
         for _ in range(200):
             self.engine.tick()
