@@ -30,6 +30,16 @@ def newest(settings: Settings) -> Path | None:
     return max(found, key=lambda file: file.stat().st_mtime, default=None)
 
 
+def prune(settings: Settings, label: str, made: Path, kept: int = 5) -> None:
+    """Keep of the copies with this label the one just made and the newest others, five in all.
+
+    Otherwise an upgrade that fails at each of many starts would fill the disk.
+    """
+    others = set((settings.home / FOLDER).glob(f"studio-{label}-*.db")) - {made}
+    for old in sorted(others, reverse=True)[kept - 1 :]:
+        old.unlink(missing_ok=True)
+
+
 def copy(db: Database, target: Path) -> Path:
     """Write a consistent copy of the live database; whole and checked, or not there at all.
 

@@ -107,8 +107,8 @@ def _log(studio: Studio, say: Say) -> Check:
 
     def shorten() -> str:
         with studio.db.read() as session:
-            session.execute(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
-        return say("cli.doctor_log_shortened")
+            busy = session.scalar(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return say("cli.doctor_log_busy" if busy else "cli.doctor_log_shortened")
 
     detail = say("cli.doctor_log", size=f"{size / 1e6:.1f} MB")
     return Check("log", "warn", detail, shorten) if size > _LARGE_LOG else Check("log", "good", detail)
@@ -212,14 +212,15 @@ def _left_behind(studio: Studio) -> Iterator[psutil.Process]:
 
 def _folders(studio: Studio, say: Say) -> list[Check]:
     """Run folders without a job, and jobs whose folder is gone."""
+    # Folders first: a job that is submitted meanwhile has its row before its folder.
+    folders = [folder for folder in sorted(studio.settings.runs.iterdir()) if folder.name.isdigit()]
     with studio.db.read() as session:
         rows = session.execute(select(Job.id, Job.state, Job.run_dir)).all()
     known = {row.id for row in rows}
     orphans = [
         folder
-        for folder in sorted(studio.settings.runs.iterdir())
-        if folder.name.isdigit() and int(folder.name) not in known
-        if not run_folder.is_held(folder / run_folder.LOCK)
+        for folder in folders
+        if int(folder.name) not in known and not run_folder.is_held(folder / run_folder.LOCK)
     ]
     begun = (row for row in rows if row.state in LIVE or row.state == State.SUCCEEDED)
     lost = [str(row.id) for row in begun if not (Path(row.run_dir or "") / run_folder.SPEC).is_file()]

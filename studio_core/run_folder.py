@@ -178,11 +178,15 @@ def newest_complete(run_dir: Path) -> Checkpoint | None:
 
 
 def _inspect(folder: Path, step: int) -> Checkpoint:
-    manifest = read_json(folder / MANIFEST)
+    try:
+        manifest = read_json(folder / MANIFEST)
+        files = manifest["files"].items() if manifest else []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Checkpoint(folder, step, 0, False, f"{MANIFEST} cannot be read")
     if manifest is None:
         return Checkpoint(folder, step, 0, False, "not finished")
     total = 0
-    for name, entry in manifest["files"].items():
+    for name, entry in files:
         path = folder / name
         if not path.is_file() or path.stat().st_size != entry["size"]:
             return Checkpoint(folder, step, total, False, f"{name} is missing or cut off")

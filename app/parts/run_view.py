@@ -146,7 +146,8 @@ def sentence(studio: Studio, job: Job, reasons: dict[int, str], language: str) -
 def _grace_left(studio: Studio, job: Job) -> float:
     """Seconds until a run that saves is ended by force."""
     since = queue.events(studio, job.id)[-1].at
-    return max(0.0, studio.settings.stop_grace - (clock.now() - since).total_seconds())
+    passed = max(0.0, (clock.now() - since).total_seconds())  # The clock may have been set back.
+    return max(0.0, studio.settings.stop_grace - passed)
 
 
 _PHASES = ("loading", "preparing", "training", "saving")

@@ -131,6 +131,8 @@ class Engine:
         try:
             job = run.job = chains.settle(self.studio, job)
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if (run.folder / run_folder.SUPERVISOR).exists():  # Of a run that this database does not know.
+                raise BadInput("engine.folder_taken", path=run.folder)
             run_folder.write_json(run.folder / run_folder.SPEC, job.spec.get("run") or job.spec)
             self.launcher.start(
                 Launch(

@@ -47,9 +47,16 @@ def upgrade(db: Database, settings: Settings) -> None:
             return
         if before is not None and before > newest():
             raise StudioError("database_newer", path=db.path, found=before, known=newest())
-        if before is not None:
-            backup.copy(db, backup.standard_target(settings, before))
-        _run_alembic(db)
+        if before is None:
+            _run_alembic(db)
+            return
+        kept = backup.copy(db, backup.standard_target(settings, before))
+        backup.prune(settings, before, kept)
+        try:
+            _run_alembic(db)
+        except Exception as error:
+            values = {"path": db.path, "found": before, "known": newest(), "backup": kept}
+            raise StudioError("upgrade_failed", reason=error, **values) from error
 
 
 def _run_alembic(db: Database, number: str = "head") -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from studio_core import backup, migrations, queue
 from studio_core.db import connect
+from studio_core.errors import StudioError
 from studio_core.settings import load
 from studio_core.studio import open_studio
 
@@ -58,3 +59,30 @@ def test_25_an_upgrade_that_is_killed_anywhere_is_finished_by_the_next_start(
     assert migrations.current(old) == "0001"
     old.close()
     studio.close()
+
+
+def test_25_an_upgrade_that_fails_says_where_the_copy_is_and_changes_nothing(
+    old_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import op
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(op, "create_table", refuse)
+    with pytest.raises(StudioError, match="No space left") as refused:
+        open_studio(home=old_home)
+    [copy] = (old_home / backup.FOLDER).glob("studio-0001-*.db")
+    assert str(copy) in str(refused.value)
+    database = connect(old_home / "studio.db")
+    assert migrations.current(database) == "0001"
+    with database.read() as session:
+        assert session.execute(text("SELECT name FROM job")).scalar() == "kept"
+    database.close()
+    for _ in range(8):
+        with pytest.raises(StudioError, match="No space left") as refused:
+            open_studio(home=old_home)
+    copies = list((old_home / backup.FOLDER).glob("studio-0001-*.db"))
+    assert len(copies) == 5 and str(max(copies)) in str(refused.value)
+    monkeypatch.undo()
+    open_studio(home=old_home).close()

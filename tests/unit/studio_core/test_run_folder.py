@@ -59,6 +59,8 @@ def test_a_checkpoint_is_complete_only_with_its_manifest(tmp_path: Path) -> None
         (lambda folder: (folder / "trainer_state.json").unlink(), "missing"),
         (lambda folder: (folder / "trainer_state.json").write_text("[]"), "has changed"),
         (lambda folder: (folder / "manifest.json").unlink(), "not finished"),
+        (lambda folder: os.truncate(folder / "manifest.json", 20), "cannot be read"),
+        (lambda folder: (folder / "manifest.json").write_text("[1]"), "cannot be read"),
     ],
 )
 def test_11_a_harmed_checkpoint_is_passed_over_with_the_reason(tmp_path: Path, harm, problem: str) -> None:  # type: ignore[no-untyped-def]
