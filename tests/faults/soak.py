@@ -241,7 +241,9 @@ class Soak:
         self.measure("page", self.web.pid if self.web else None)
 
     def measure(self, name: str, pid: int | None) -> None:
-        with suppress(psutil.Error, TypeError):
+        if pid is None:
+            return
+        with suppress(psutil.Error):
             process = psutil.Process(pid)
             held = process.memory_info().rss, process.num_fds()
             age = time.time() - process.create_time()
