@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -195,3 +196,49 @@ def test_both_pages_in_each_look(page: Page, served: Served, language: str, them
     expect(page.locator("#runs-list")).to_contain_text("SFT")
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
     screenshot(page, f"runs-{language}-{theme}-narrow")
+
+
+def test_a_long_run_is_drawn_with_its_peaks_and_grows(page: Page, served: Served) -> None:
+    studio = served.studio
+    queue.pause(studio)
+    job = training.submit(
+        studio, training.spec_from({"method": "sft", "model": "tiny-base", "dataset": "tiny-sft-chat"})
+    )
+    report(studio, job, range(1, 30_001), {12_345: 99.0, 20_001: None})
+    visit(page, f"/runs?run={job.id}")
+    page.wait_for_function(f"{CHART}?.data[0].x.at(-1) === 30000")
+    steps, values = page.evaluate(f"[{CHART}.data[0].x, {CHART}.data[0].y]")
+    assert len(steps) <= 1500 and steps == sorted(steps)
+    assert values[steps.index(12_345)] == 99.0
+    assert values[steps.index(20_001)] is None
+    page.evaluate("document.querySelector('#run-chart-loss').dataset.kept = 'yes'")
+    report(studio, job, range(30_001, 30_101), {})
+    page.wait_for_function(f"{CHART}.data[0].x.at(-1) === 30100")
+    report(studio, job, range(30_101, 33_001), {32_000: 77.0})  # More than is appended at once: drawn anew.
+    page.wait_for_function(f"{CHART}.data[0].x.at(-1) === 33000")
+    steps, values = page.evaluate(f"[{CHART}.data[0].x, {CHART}.data[0].y]")
+    assert len(steps) <= 1500 and steps == sorted(steps)
+    assert (values[steps.index(12_345)], values[steps.index(32_000)]) == (99.0, 77.0)
+    expect(page.locator("#run-chart-loss")).to_have_attribute("data-kept", "yes")
+    page.locator("button#run-cancel").click()
+    expect(page.locator("#run-state")).to_contain_text("Cancelled")
+    queue.pause(studio, False)
+
+
+def report(studio: Studio, job: Job, steps: range, spikes: dict[int, float | None]) -> None:
+    """Store losses of 1 as the engine would, but those named."""
+    start = queue.get(studio, job.id).events_offset
+    lines = []
+    for step in steps:
+        event = {
+            "seq": step,
+            "at": "2026-11-21T08:00:00Z",
+            "type": "metrics",
+            "step": step,
+            "total_steps": 50_000,
+        }
+        lines.append(
+            (start + step, json.dumps({**event, "values": {"loss": spikes.get(step, 1.0)}}).encode())
+        )
+    for begin in range(0, len(lines), 2000):
+        metrics.store(studio, job.id, lines[begin : begin + 2000])
