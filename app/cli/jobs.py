@@ -202,11 +202,15 @@ def resume(
     """Go on from the newest complete checkpoint, as a new job with the same settings."""
     with opened(home) as studio:
         new = training.resume(studio, job, step=step)
+        passed_over = training.passed_over(studio, new)
         ensure_engine(studio)
         if wait:
             return wait_for(studio, new, as_json)
     if as_json:
-        print_json({"job": new.id, "resumes": job})
-    else:
-        print(text("cli.resumed", job=new.id, resumes=job))
+        spoilt = [{"step": one.step, "problem": one.problem} for one in passed_over]
+        print_json({"job": new.id, "resumes": job, "step": training.resumed_step(new), "passed_over": spoilt})
+        return 0
+    print(text("cli.resumed", job=new.id, resumes=job))
+    for checkpoint in passed_over:
+        print(text("runs.passed_over", **vars(checkpoint)))
     return 0

@@ -170,7 +170,13 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
         facts.append((say("runs.peak_memory", language), size(job.peak_memory)))
     if job.resumes_id:
         link = html('<a href="/runs?run={0}">{0}</a>', job.resumes_id)
-        facts.append((say("runs.goes_on_from", language), link))
+        notes = join(
+            html(
+                '<br><span class="ts-muted">{}</span>', say("runs.passed_over", language, **vars(checkpoint))
+            )
+            for checkpoint in training.passed_over(studio, job)
+        )
+        facts.append((say("runs.goes_on_from", language), link + notes))
     if job.after_id:
         link = html('<a href="/runs?run={0}">{0}</a>', job.after_id)
         facts.append((say("runs.starts_after", language), link))

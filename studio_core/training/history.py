@@ -100,6 +100,15 @@ def resumed_step(job: Job) -> int:
     return int(number) if number.isdigit() else 0
 
 
+def passed_over(studio: Studio, job: Job) -> list[run_folder.Checkpoint]:
+    """Newer checkpoints of the run that this one resumed, which were not whole; newest first."""
+    if job.resumes_id is None:
+        return []
+    found = run_folder.checkpoints(Path(queue.get(studio, job.resumes_id).run_dir or ""))
+    taken = resumed_step(job)
+    return [one for one in reversed(found) if one.step > taken and not one.complete]
+
+
 def curve(studio: Studio, job: Job) -> list[Metric]:
     """The run's reports in the order of their steps, after those of the runs that it goes on from.
 
