@@ -26,7 +26,7 @@ class LikeLengths(Sampler[int]):
         return len(self._lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer at the start of each epoch, also of one that is resumed."""
+        """Called at the start of each epoch, also of one that is resumed."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
@@ -48,15 +48,21 @@ class LikeLengths(Sampler[int]):
 
 
 class GroupedByLength:
-    """Of a trainer: takes the rows in that order, if their lengths are known."""
+    """Of a trainer: takes the rows in that order; at random where their lengths are not known."""
 
     args: Any
     train_dataset: Any
+    _order: LikeLengths
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+    def _get_train_sampler(self, train_dataset: Any = None) -> LikeLengths:
         rows = self.train_dataset if train_dataset is None else train_dataset
-        if "length" not in rows.column_names:
-            return super()._get_train_sampler(rows)  # type: ignore[misc]
+        lengths = rows["length"] if "length" in rows.column_names else [1] * len(rows)
         # Ranks take batches in turn: those of one step are of like length, so that none waits for another.
         together = self.args.per_device_train_batch_size * self.args.world_size
-        return LikeLengths(rows["length"], together, self.args.seed)
+        self._order = LikeLengths(lengths, together, self.args.seed)
+        return self._order
+
+    def _run_epoch(self, *, epoch: int, **given: Any) -> None:
+        # Resuming in the middle of a later epoch on several ranks, the trainer itself does not reach it.
+        self._order.set_epoch(epoch)
+        super()._run_epoch(epoch=epoch, **given)  # type: ignore[misc]

@@ -47,7 +47,8 @@ def save(
         if weights is None:
             model.to(stored)
         else:
-            weights = {name: weight.to(stored) for name, weight in weights.items()}
+            tied = model.all_tied_weights_keys  # Gathered from the shards they are tensors of their own.
+            weights = {name: weight.to(stored) for name, weight in weights.items() if name not in tied}
             model.config.dtype = stored
         model.save_pretrained(partial, max_shard_size="4GB", state_dict=weights)
         kind = "full"

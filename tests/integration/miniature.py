@@ -66,6 +66,7 @@ def make_run(
     prompts: tuple[str, ...] = ("say a", "say aaa"),
     resume_from: Path | None = None,
     seed: int = 0,
+    parallel: str = "ddp",
     **options: Any,
 ) -> Path:
     """A run's folder with its spec, as the engine hands it to a worker."""
@@ -74,7 +75,15 @@ def make_run(
     pq.write_table(pa.Table.from_pylist(rows), data)
     shape = shape or (Shape.PREFERENCE if method == "dpo" else Shape.CHAT)
     chosen = validated(methods.named(method), "balanced", tuning, 0, {**DEFAULTS, **options})
-    spec = TrainSpec(method=method, tuning=tuning, model=model.name, dataset="rows", seed=seed, device="cpu")
+    spec = TrainSpec(
+        method=method,
+        tuning=tuning,
+        model=model.name,
+        dataset="rows",
+        seed=seed,
+        device="cpu",
+        parallel=parallel,
+    )
     run = RunSpec(
         spec=spec,
         model=model,
