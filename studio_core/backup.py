@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from studio_core.clock import now
+from studio_core import clock
 from studio_core.db import Database
 from studio_core.errors import BadInput, StudioError
 from studio_core.run_folder import sync_folder
@@ -21,7 +21,7 @@ FOLDER = "backups"
 
 def standard_target(settings: Settings, label: str = "") -> Path:
     """``backups/studio-[LABEL-]TIME.db``; the label says which schema it holds, if it was made for an upgrade."""
-    stamp = f"{now():%Y%m%dT%H%M%S.%f}"
+    stamp = f"{clock.now():%Y%m%dT%H%M%S.%f}"
     return settings.home / FOLDER / f"studio-{f'{label}-' if label else ''}{stamp}.db"
 
 

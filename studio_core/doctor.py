@@ -14,8 +14,7 @@ import psutil
 from sqlalchemy import select
 from sqlalchemy import text as sql
 
-from studio_core import backup, queue, run_folder
-from studio_core.clock import now
+from studio_core import backup, clock, queue, run_folder
 from studio_core.data import store
 from studio_core.db import safe_for_wal
 from studio_core.engine_process import engine_alive, ensure_engine
@@ -118,7 +117,7 @@ def _backups(studio: Studio, say: Say) -> Check:
     newest = backup.newest(studio.settings)
     age = time.time() - newest.stat().st_mtime if newest else None
     first = queue.oldest(studio)
-    worth = first is not None and (now() - first.submitted_at).total_seconds() > _OLD_BACKUP
+    worth = first is not None and (clock.now() - first.submitted_at).total_seconds() > _OLD_BACKUP
 
     def make() -> str:
         made = backup.copy(studio.db, backup.standard_target(studio.settings))
@@ -229,7 +228,7 @@ def _folders(studio: Studio, say: Say) -> list[Check]:
         trash = studio.settings.home / "trash"
         trash.mkdir(exist_ok=True, mode=0o700)
         for folder in orphans:
-            folder.rename(trash / f"run-{folder.name}-{now():%Y%m%dT%H%M%S}")
+            folder.rename(trash / f"run-{folder.name}-{clock.now():%Y%m%dT%H%M%S}")
         return say("cli.doctor_orphans_moved", count=len(orphans), path=trash)
 
     checks = []

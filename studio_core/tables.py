@@ -8,11 +8,16 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from studio_core.clock import now
+from studio_core import clock
 from studio_core.states import TERMINAL, State
 
 _TERMINAL_SQL = ", ".join(sorted(f"'{state.value}'" for state in TERMINAL))
 _STATES_SQL = ", ".join(f"'{state.value}'" for state in State)
+
+
+def _now() -> datetime:
+    """Asks the one clock at each row, so that a test can move it."""
+    return clock.now()
 
 
 class Table(DeclarativeBase):
@@ -51,7 +56,7 @@ class Dataset(Table):
     """Name of the file that it was made from, as the user called it."""
     mapping: Mapped[dict[str, Any]]
     """How the source's columns became the record's fields."""
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
 class Model(Table):
@@ -75,7 +80,7 @@ class Model(Table):
     parameters: Mapped[int] = mapped_column(default=0)
     trust_remote_code: Mapped[bool] = mapped_column(default=False)
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
 class Job(Table):
@@ -130,7 +135,7 @@ class Job(Table):
     """Most bytes that its process held so far: of the GPU, or of the machine without one."""
     events_offset: Mapped[int] = mapped_column(default=0)
     """Bytes of ``events.jsonl`` that are in the database already."""
-    submitted_at: Mapped[datetime] = mapped_column(default=now)
+    submitted_at: Mapped[datetime] = mapped_column(default=_now)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -142,7 +147,7 @@ class JobEvent(Table):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
-    at: Mapped[datetime] = mapped_column(default=now)
+    at: Mapped[datetime] = mapped_column(default=_now)
     before: Mapped[str | None]
     after: Mapped[str]
     cause: Mapped[str | None]
@@ -232,7 +237,7 @@ class Chat(Table):
     """Ids of the models, in the order of the columns."""
     settings: Mapped[dict[str, Any]]
     """System prompt, temperature, top-p, seed, length."""
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
 class ChatRound(Table):
@@ -248,7 +253,7 @@ class ChatRound(Table):
     answers: Mapped[list[Any]]
     """One ``{"model", "answer", "tokens", "seconds", "state", "error"}`` for each side."""
     settings: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
 class Vote(Table):
@@ -266,4 +271,4 @@ class Vote(Table):
     record: Mapped[dict[str, Any]]
     """The preference record: ``{"prompt": [messages], "chosen": ..., "rejected": ...}``, or the pair."""
     superseded_by_id: Mapped[int | None] = mapped_column(ForeignKey("vote.id"))
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=_now)

@@ -72,7 +72,7 @@ def test_a_studio_in_use_without_a_copy_is_told_and_gets_one(
 ) -> None:
     queue.submit(studio, kind="train", name="x", spec={})
     later = clock.now() + timedelta(days=40)
-    monkeypatch.setattr(doctor, "now", lambda: later)
+    monkeypatch.setattr(clock, "now", lambda: later)
     check = found(studio, "backup")
     assert check.state == "warn"
     repair([check])
