@@ -67,6 +67,7 @@ def make_run(
     resume_from: Path | None = None,
     seed: int = 0,
     parallel: str = "ddp",
+    gpus: int = 1,
     **options: Any,
 ) -> Path:
     """A run's folder with its spec, as the engine hands it to a worker."""
@@ -76,14 +77,9 @@ def make_run(
     shape = shape or (Shape.PREFERENCE if method == "dpo" else Shape.CHAT)
     chosen = validated(methods.named(method), "balanced", tuning, 0, {**DEFAULTS, **options})
     spec = TrainSpec(
-        method=method,
-        tuning=tuning,
-        model=model.name,
-        dataset="rows",
-        seed=seed,
-        device="cpu",
-        parallel=parallel,
-    )
+        method=method, tuning=tuning, model=model.name, dataset="rows", seed=seed, device="cpu",
+        gpus=gpus, parallel=parallel,
+    )  # fmt: skip
     run = RunSpec(
         spec=spec,
         model=model,
