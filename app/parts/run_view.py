@@ -44,7 +44,7 @@ def jobs_page(studio: Studio, language: str, show: str, before: int | None) -> M
     back = html(newest, show, say("runs.newest", language)) if before is not None else Markup()
     body = jobs_table(studio, jobs[:PAGE], language) if jobs else empty(say("runs.none_such", language))
     return html(
-        '<nav class="ts-row ts-narrow" aria-label="{}">{}</nav>{}<div class="ts-row">{}{}</div>',
+        '<nav class="ts-row ts-narrow" aria-label="{}">{}</nav>{}<div class="ts-row ts-pager">{}{}</div>',
         say("runs.narrow", language),
         choices,
         body,

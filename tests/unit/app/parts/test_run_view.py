@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,26 @@ def test_a_finished_run_is_over(studio: Studio, job: Job) -> None:
 
 def test_an_empty_list_says_what_to_do(studio: Studio) -> None:
     assert 'href="/train"' in run_view.jobs_table(studio, [], "en")
+
+
+def test_the_list_has_pages_and_can_be_narrowed(studio: Studio) -> None:
+    spec_of_all = {"method": "sft", "model": "m", "dataset": "d", "tuning": "full"}
+    ids = [queue.submit(studio, kind="train", name=f"x{n}", spec=spec_of_all).id for n in range(120)]
+    for id in ids[::2]:
+        queue.request_stop(studio, id, Stop.CANCEL)
+
+    def listed(drawn: str) -> list[int]:
+        return [int(n) for n in re.findall(r"/runs\?run=(\d+)", drawn)]
+
+    first = str(run_view.jobs_page(studio, "en", "", None))
+    assert listed(first) == ids[:69:-1]
+    assert f"show=all&amp;before={ids[70]}" in first and "Newest" not in first
+    last = str(run_view.jobs_page(studio, "en", "all", ids[20]))
+    assert listed(last) == ids[19::-1] and "Older" not in last and "Newest" in last
+    cancelled = str(run_view.jobs_page(studio, "zh-CN", "cancelled", None))
+    assert listed(cancelled) == ids[118:18:-2] and "已取消" in cancelled
+    assert "no such run" in run_view.jobs_page(studio, "en", "failed", None)
+    assert listed(str(run_view.jobs_page(studio, "en", "<script>", 10**15))) == ids[:69:-1]
 
 
 @pytest.mark.parametrize("text", [None, "", "1|2", "x|1|a|b|c|d|e|f", "1|-1|a|b|c|d|e|f", "²|1|a|b|c|d|e|f"])
