@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from studio_core.states import State
@@ -247,12 +247,13 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
     rows, tokens = resolved.get("rows"), resolved.get("tokens")
     if ran_on(job) != device or not rows or not tokens:
         return None
-    query = select(func.min(Metric.at), func.max(Metric.at), func.min(Metric.step), func.max(Metric.step))
-    first_at, last_at, first, last = session.execute(query.where(Metric.job_id == job.id)).one()
-    if first is None or last - first < 5:
+    reports = select(Metric.at, Metric.step).where(Metric.job_id == job.id).limit(1)
+    first = session.execute(reports.order_by(Metric.seq)).first()
+    last = session.execute(reports.order_by(Metric.seq.desc())).first()
+    if first is None or last is None or last.step - first.step < 5:
         return None
-    taken = (last_at - first_at).total_seconds()
-    passed = (last - first) * resolved.get("effective_batch", 1) * tokens / rows
+    taken = (last.at - first.at).total_seconds()
+    passed = (last.step - first.step) * resolved.get("effective_batch", 1) * tokens / rows
     work = flops_per_token(
         ModelSize.of(model.parameters, model.details),
         tuning=str(job.spec.get("tuning", "full")),
