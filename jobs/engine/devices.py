@@ -43,9 +43,15 @@ def _slots(device: Device, runs: int) -> list[Device]:
 
 def changes(slots: Sequence[Device], gpus: Gpus, ours: Callable[[int], bool]) -> dict[str, int]:
     """What to write down of the memory that other programs hold of GPUs now, by the ids of their slots."""
-    readings = {card(slot): gpus.read(card(slot)) for slot in slots if slot.kind == "gpu"}
-    now = {s.id: foreign_memory(s, readings[card(s)], slots, ours) for s in slots if s.kind == "gpu"}
-    return {s.id: now[s.id] for s in slots if s.id in now and _differs(s.foreign_memory, now[s.id])}
+    readings = {uuid: gpus.read(uuid) for uuid in {card(slot) for slot in slots if slot.kind == "gpu"}}
+    now: dict[str, int] = {}
+    for slot in (slot for slot in slots if slot.kind == "gpu"):
+        reading = readings[card(slot)]
+        known = reading.used is not None or not reading.reachable
+        amount = foreign_memory(slot, reading, slots, ours)
+        if known and _differs(slot.foreign_memory, amount):
+            now[slot.id] = amount
+    return now
 
 
 def foreign_memory(

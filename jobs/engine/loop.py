@@ -31,6 +31,8 @@ TICK = 0.04
 """Seconds between two looks: a click is noticed within this time, at under 1 % of a core."""
 LOOK = 5.0
 """Seconds between two looks at what other programs do on the GPUs."""
+FRESH = 0.5
+"""How old, in seconds, a look may be when a run is about to start on a GPU."""
 STARTS = 2
 """How often a run whose supervisor died before it took the run is started in all."""
 
@@ -56,7 +58,7 @@ class Engine:
         self._troubles: set[str] = set()
         self._devices: list[Device] = []
         self._gpus = Gpus()
-        self._next_look = 0.0
+        self._looked = -LOOK
 
     def run(self, stopped: threading.Event) -> None:
         """Until ``stopped`` is set, or the data folder is gone."""
@@ -69,7 +71,7 @@ class Engine:
 
     def tick(self) -> None:
         with self._surviving("the GPUs"):
-            self._look_at_gpus()
+            self._look_at_gpus(LOOK)
         with self._surviving("the queue"):
             if self._watch.changed() or self._stale:
                 self._stale = True  # Until both have been carried out whole.
@@ -102,21 +104,27 @@ class Engine:
         folder = Path(job.run_dir or "")
         return Run(job, folder, Ingest(self.studio, job.id, folder, job.events_offset))
 
-    def _look_at_gpus(self) -> None:
-        """Note which GPUs other programs fill, and which do not answer. Nothing without GPUs."""
-        if time.monotonic() < self._next_look:
+    def _look_at_gpus(self, age: float) -> None:
+        """Note which GPUs others fill or do not answer, if the last look is ``age`` seconds old."""
+        if not self._devices or time.monotonic() - self._looked < age:
             return
-        self._next_look = time.monotonic() + LOOK
+        self._looked = time.monotonic()
         home = self.studio.settings.home
         changed = devices.changes(self._devices, self._gpus, lambda pid: tree.belongs(pid, home))
         if changed:
             queue.set_foreign_memory(self.studio, changed)
+            for slot in self._devices:
+                slot.foreign_memory = changed.get(slot.id, slot.foreign_memory)
             log.info("Other programs hold of GPUs, in bytes: %s", changed)
 
     # --- starting --------------------------------------------------------------------
 
     def _start_waiting(self) -> None:
-        for job, slots in queue.startable(self.studio, self._devices):
+        startable = queue.startable(self.studio, self._devices)
+        if any(slots[0].kind == "gpu" for _, slots in startable):
+            self._look_at_gpus(FRESH)  # One that a run has just left may be filled by others.
+            startable = queue.startable(self.studio, self._devices)
+        for job, slots in startable:
             claimed = queue.claim(self.studio, job.id, [slot.id for slot in slots])
             if claimed:
                 for slot in slots:

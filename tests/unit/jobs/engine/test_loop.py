@@ -10,18 +10,20 @@ from typing import Any
 import pytest
 
 from jobs.engine import devices
-from jobs.engine.launcher import Launch, Liveness
+from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.loop import Engine
 from studio_core import queue, run_folder
+from studio_core.gpus import Gpus
 from studio_core.run_folder import EventWriter
 from studio_core.states import Cause, State, Stop
 from studio_core.studio import Studio, open_studio
-from studio_core.tables import Job
+from studio_core.tables import UNREACHABLE, Job
+from tests.fake_nvml import GIB, LOST, UNKNOWN, Card, FakeNvml
 
 EXIT = {"returncode": 0, "signal": None, "stop": None, "forced": False, "strays": 0, "oom_kills": 0}
 
 
-class FakeLauncher:
+class FakeLauncher(Launcher):
     """Claims to have started everything."""
 
     def __init__(self) -> None:
@@ -42,17 +44,8 @@ class FakeLauncher:
     def stop(self, run_dir: Path, stop: Stop, grace: float) -> None:
         self.stops.append((run_dir, stop))
 
-    def withdraw(self, run_dir: Path) -> bool:
-        return True
-
-    def logs(self, run_dir: Path, limit: int) -> str:
-        return run_folder.log_tail(run_dir, limit)
-
     def keep_warm(self, masks: list[str]) -> None:
         self.warm = masks
-
-    def close(self) -> None:
-        return None
 
 
 @pytest.fixture
@@ -241,3 +234,37 @@ def test_the_engine_ends_with_its_data_folder(studio: Studio, engine: Engine) ->
     engine.run(stopped)
     gone.join()
     assert not stopped.is_set()
+
+
+def test_a_gpu_is_looked_at_again_before_a_run_starts_on_it(
+    studio: Studio, launcher: FakeLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other programs may have filled it while a run of ours was on it, or since the last look."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    one, other = Card("GPU-a"), Card("GPU-b", used=20 * GIB)
+    gpus = Gpus(FakeNvml([one, other]))
+    queue.set_devices(studio, devices.found(studio.settings, gpus))
+    engine = Engine(studio, launcher)
+    engine._gpus = gpus
+
+    def looked(age: float) -> None:
+        engine._looked -= age
+        tick(engine)
+
+    first, second = submit(studio), submit(studio)
+    tick(engine)
+    assert [launch.mask for launch in launcher.launches] == ["GPU-a"]
+    assert state(studio, second) == "queued" and launcher.warm == []
+    one.used = 22 * GIB  # By the run, and by another program.
+    ended(launcher, first)
+    looked(1)
+    assert state(studio, first) == "failed" and state(studio, second) == "queued"
+    one.error = LOST
+    looked(10)
+    assert {slot.foreign_memory for slot in queue.devices(studio) if slot.id == "GPU-a"} == {UNREACHABLE}
+    one.error = other.error = UNKNOWN  # For a moment nothing is known: all stays as it was.
+    looked(10)
+    assert state(studio, second) == "queued"
+    other.error, other.used = 0, 0
+    looked(10)
+    assert [launch.mask for launch in launcher.launches] == ["GPU-a", "GPU-b"]
