@@ -347,7 +347,7 @@ class Soak:
             "",
             *[f"- BROKEN: {sentence}" for sentence in self.broken],
             "",
-            "| what was done or befell | times |",
+            "| what was done, or tried where there was nothing to do it to | times |",
             "|---|---|",
             *[f"| {name} | {self.done[name]} |" for name in WEIGHTS],
             "",

@@ -6,6 +6,7 @@ Its spec: ``{"steps", "pause", "fault", ...}``. Started in place of ``jobs.worke
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -122,7 +123,8 @@ def main() -> int:
     if os.environ.get("TOY_WARM") == "dies":
         print("no imports today")
         return 1
-    (Path(sys.argv[2]) / "ready").touch()
+    with contextlib.suppress(FileNotFoundError):  # A run came already: its supervisor tidied up.
+        (Path(sys.argv[2]) / "ready").touch()
     line = sys.stdin.readline()
     if not line:
         return 0
