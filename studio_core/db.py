@@ -97,7 +97,9 @@ class Watch:
 def _named_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if type(error) not in (DatabaseError, OperationalError):
+            raise  # What was written is at fault, not the file: whoever wrote it knows more.
         raise _named(error, path) from error
 
 
@@ -107,6 +109,8 @@ def _named(error: DatabaseError, path: Path) -> StudioError:
         return StudioError("database_locked", path=path)
     if "full" in reason:
         return StudioError("database_full", path=path)
+    if "malformed" in reason or "not a database" in reason:
+        return StudioError("database_damaged", path=path, reason=reason, copies=path.parent / "backups")
     return StudioError("database_error", path=path, reason=reason)
 
 

@@ -55,7 +55,7 @@ def examine(studio: Studio, language: str = DEFAULT_LANGUAGE) -> list[Check]:
         _database(studio, say),
         _log(studio, say),
         _backups(studio, say),
-        _files(studio, say),
+        *_files(studio, say),
         _half_made(studio, say),
         _engine(studio, say),
         _strays(studio, say),
@@ -91,12 +91,33 @@ def _database(studio: Studio, say: Say) -> Check:
     return Check("database", state, detail if safe else f"{detail}; {text('cli.doctor_sqlite_old')}")
 
 
-def _files(studio: Studio, say: Say) -> Check:
+def _files(studio: Studio, say: Say) -> list[Check]:
+    """Datasets whose file is gone, and files of no dataset: an import was killed, or an older copy put back."""
+    before = time.time() - _ABANDONED
+    old = [path for path in studio.settings.datasets.glob("*.parquet") if path.stat().st_mtime < before]
     datasets = store.all_datasets(studio)
-    missing = [f"{d.name}@{d.version}" for d in datasets if not store.parquet_path(studio, d).is_file()]
+    known = {dataset.file for dataset in datasets}
+    extra = [path for path in old if path.name not in known]
+    missing = [f"{d.name}@{d.version}" for d in datasets if not (studio.settings.datasets / d.file).is_file()]
+
+    def put_aside() -> str:
+        for path in extra:
+            path.rename(_trash(studio) / path.name)
+        return say("cli.doctor_extra_moved", count=len(extra), path=_trash(studio))
+
+    checks = []
     if missing:
-        return Check("datasets", "bad", say("cli.doctor_missing", names=", ".join(missing)))
-    return Check("datasets", "good", say("cli.doctor_datasets", count=len(datasets)))
+        checks.append(Check("datasets", "bad", say("cli.doctor_missing", names=_some(missing, say))))
+    if extra:
+        checks.append(Check("datasets", "warn", say("cli.doctor_extra", files=_some(extra, say)), put_aside))
+    return checks or [Check("datasets", "good", say("cli.doctor_datasets", count=len(datasets)))]
+
+
+def _trash(studio: Studio) -> Path:
+    """Where things are put aside that nobody seems to own."""
+    trash = studio.settings.home / "trash"
+    trash.mkdir(exist_ok=True, mode=0o700)
+    return trash
 
 
 def _log(studio: Studio, say: Say) -> Check:
@@ -225,11 +246,9 @@ def _folders(studio: Studio, say: Say) -> list[Check]:
     lost = [str(row.id) for row in begun if not (Path(row.run_dir or "") / run_folder.SPEC).is_file()]
 
     def put_aside() -> str:
-        trash = studio.settings.home / "trash"
-        trash.mkdir(exist_ok=True, mode=0o700)
         for folder in orphans:
-            folder.rename(trash / f"run-{folder.name}-{clock.now():%Y%m%dT%H%M%S}")
-        return say("cli.doctor_orphans_moved", count=len(orphans), path=trash)
+            folder.rename(_trash(studio) / f"run-{folder.name}-{clock.now():%Y%m%dT%H%M%S}")
+        return say("cli.doctor_orphans_moved", count=len(orphans), path=_trash(studio))
 
     checks = []
     if orphans:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from studio_core import queue
 from studio_core.db import connect, safe_for_wal
 from studio_core.errors import StudioError
-from studio_core.studio import Studio
+from studio_core.studio import Studio, open_studio
 
 
 def test_versions_of_sqlite_with_the_bug_are_known() -> None:
@@ -86,3 +86,17 @@ def test_a_watch_sees_what_others_commit_and_nothing_else(studio: Studio) -> Non
     assert not watch.changed()
     watch.close()
     other.close()
+
+
+@pytest.mark.parametrize("start", [0, 4096], ids=["from the first byte", "after the first page"])
+def test_a_damaged_file_is_told_with_the_way_back(studio: Studio, start: int) -> None:
+    path = studio.settings.database
+    queue.submit(studio, kind="toy", name="x", spec={})
+    studio.close()
+    content = bytearray(path.read_bytes())
+    content[start:] = bytes(byte * 7 % 256 for byte in range(len(content) - start))
+    path.write_bytes(content)
+    for companion in ("studio.db-wal", "studio.db-shm"):
+        (path.parent / companion).unlink(missing_ok=True)
+    with pytest.raises(StudioError, match=r"is damaged.*backups.*CLI\.md"):
+        queue.all_jobs(open_studio(studio.settings))

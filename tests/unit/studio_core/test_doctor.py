@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from studio_core import backup, clock, doctor, queue, run_folder
+from studio_core.data import store
 from studio_core.doctor import Check, examine, repair
 from studio_core.studio import Studio
 from tests.conftest import wait_until
@@ -124,3 +125,25 @@ def test_processes_of_a_live_run_or_of_others_are_left_alone(
     assert lock is not None
     assert found(studio, "processes").state == "good"
     os.close(lock)
+
+
+def test_files_of_no_dataset_are_put_aside_and_lost_ones_are_told(studio: Studio, tmp_path: Path) -> None:
+    rows = tmp_path / "mine.jsonl"
+    rows.write_text('{"text": "a"}\n{"text": "b"}\n')
+    dataset = store.import_file(studio, rows).dataset
+    file = store.parquet_path(studio, dataset)
+    extra, fresh = file.with_name("0" * 64 + ".parquet"), file.with_name("1" * 64 + ".parquet")
+    for path in (extra, fresh):
+        path.write_bytes(file.read_bytes())
+    for path in (extra, file):
+        os.utime(path, (time.time() - 7200, time.time() - 7200))
+    check = found(studio, "datasets")
+    assert check.state == "warn" and str(extra) in check.detail and str(fresh) not in check.detail
+    repair([check])
+    moved = studio.settings.home / "trash" / extra.name
+    assert file.exists() and fresh.exists() and not extra.exists()
+    assert store.import_file(studio, moved, name="again").dataset.rows == 2
+    assert found(studio, "datasets").state == "good"
+    file.unlink()
+    check = found(studio, "datasets")
+    assert check.state == "bad" and "mine@1" in check.detail and check.repair is None
