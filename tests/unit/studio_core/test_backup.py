@@ -42,6 +42,7 @@ def test_a_copy_is_whole_while_others_write(studio: Studio, tmp_path: Path) -> N
     finally:
         stop.set()
         writer.join()
+    assert made.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.glob(".*")) == []
 
 
