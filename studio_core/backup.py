@@ -53,6 +53,7 @@ def copy(db: Database, target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial.unlink(missing_ok=True)
         try:
+            partial.touch(mode=0o600)  # Chats are in it: for its owner's eyes, wherever it lies.
             _vacuum_into(db, partial)
             with open(partial, "rb") as file:
                 os.fsync(file.fileno())

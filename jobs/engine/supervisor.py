@@ -79,12 +79,13 @@ class Supervisor:
             )
 
     def take(self, run_dir: Path, claim: str | None) -> bool:
-        """Lock the run. False if it is held, or if ``claim`` is no longer the one that may start it."""
+        """Lock the run. False if it is held or was held before, or if ``claim`` may not start it any more."""
         lock = run_folder.hold(run_dir / run_folder.LOCK)
         if lock is None:
             return False
         launch = run_folder.read_json(run_dir / run_folder.LAUNCH) or {}
-        if claim is not None and claim != launch.get("claim"):
+        begun = (run_dir / run_folder.SUPERVISOR).exists()  # Another start was first, and is over already.
+        if begun or (claim is not None and claim != launch.get("claim")):
             os.close(lock)
             return False
         self._grace = float(launch.get("grace") or self._grace)

@@ -34,7 +34,8 @@ class FakeRun:
         if lock is None:
             return
         try:
-            if (run_folder.read_json(folder / run_folder.LAUNCH) or {}).get("claim") != self.launch.claim:
+            allowed = (run_folder.read_json(folder / run_folder.LAUNCH) or {}).get("claim")
+            if (folder / run_folder.SUPERVISOR).exists() or allowed != self.launch.claim:
                 return
             self.alive = True
             record = {"pid": 0, "ticks": 0, "boot_id": tree.boot_id(), "tree": "", "claim": self.launch.claim}

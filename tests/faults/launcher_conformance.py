@@ -62,6 +62,8 @@ class LauncherConformance:
         launcher.start(launch)
         bench.launcher().start(launch)
         await_end(launcher, run_dir)
+        bench.launcher().start(launch)  # And once more, when it is over.
+        await_end(launcher, run_dir)
         assert starts(run_dir) == 1
         assert steps(run_dir) == [1, 2, 3, 4, 5]
 
