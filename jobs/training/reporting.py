@@ -66,7 +66,7 @@ class Reporting(TrainerCallback):
         self._aside = 0.0
         self._began = False
         self._first_step = 0
-        self._tokens = 0.0
+        self._tokens: float | None = 0.0
         self._warned = False
         self._random: list[torch.Tensor] = []
 
@@ -75,6 +75,8 @@ class Reporting(TrainerCallback):
     ) -> None:
         self._started = self._last_log = time.monotonic()
         self._first_step = state.global_step
+        if self._first_step:
+            self._tokens = None  # A resumed run counts on from tokens of which it does not know the number.
         if self._team.sharded and not state.global_step:
             self._began = True
             self.sample("before", 0)
@@ -163,11 +165,12 @@ class Reporting(TrainerCallback):
         """Tokens per second since the last report, and seconds to go; time set aside does not count."""
         now = time.monotonic() - self._aside
         since, self._last_log = now - self._last_log, now
-        learnt, self._tokens = tokens - self._tokens, tokens
+        learnt = None if self._tokens is None else tokens - self._tokens
+        self._tokens = tokens
         done = state.global_step - self._first_step
         each = (now - self._started) / done if done else 0.0
         return {
-            "tokens_per_second": round(learnt / since, 1) if since > 0 else None,
+            "tokens_per_second": round(learnt / since, 1) if learnt is not None and since > 0 else None,
             "seconds_left": round(each * (state.max_steps - state.global_step), 1),
         }
 

@@ -14,7 +14,9 @@ import pytest
 from studio_core import metrics, queue, run_folder
 from studio_core.db import connect
 from studio_core.engine_process import LOCK, engine_alive
+from studio_core.models import registry
 from studio_core.states import Cause, State
+from studio_core.tables import Job
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, alive, folder, supervisor_pid, worker_pids
 
@@ -83,6 +85,36 @@ def test_2_a_crash_at_any_commit_loses_and_doubles_nothing(
     terminal = [e for e in queue.events(engine.studio, job.id) if e.after == State.SUCCEEDED]
     assert len(terminal) == 1
     assert all(device.job_id is None for device in queue.devices(engine.studio))
+
+
+@pytest.mark.parametrize(
+    ("when", "place"),
+    [
+        ("before", "studio_core.models.registry:register_result"),
+        ("after", "studio_core.models.registry:register_result"),
+        ("before", "studio_core.queue:change_spec"),
+        ("after", "studio_core.queue:change_spec"),
+        ("after", "studio_core.queue:claim"),
+    ],
+)
+def test_2_a_crash_between_the_two_runs_of_a_chain_gives_the_second_what_the_first_made(
+    engine: EngineProcess, when: str, place: str
+) -> None:
+    def submit(model: str, after: int | None) -> Job:
+        run = {"kind": "train", "steps": 3, "spec": {"model": model}, "model": {"id": None}}
+        spec = {"model": model, "run": run}
+        return queue.submit(engine.studio, kind="train", name="lesson", spec=spec, after_id=after)
+
+    first = submit("tiny-base", None)
+    second = submit(f"run:{first.id}", first.id)
+    engine.start_to_crash(when, place)
+    engine.start()
+    done = engine.wait_for(second, "succeeded")
+    made = engine.job(first)
+    [model] = [m for m in registry.all_models(engine.studio) if m.job_id == made.id]
+    assert (done.spec["model"], done.spec["run"]["model"]["id"]) == (model.name, model.id)
+    assert run_folder.read_json(folder(done) / run_folder.SPEC) == done.spec["run"]
+    assert len(worker_pids(first)) == len(worker_pids(second)) == 1
 
 
 def test_2_a_stop_request_survives_a_crash_before_it_is_passed_on(engine: EngineProcess) -> None:

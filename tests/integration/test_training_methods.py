@@ -158,6 +158,8 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
         tmp_path / "resumed", model, method, resume_from=whole / "checkpoints" / "checkpoint-14", **given
     )
     assert losses(resumed) == {step: loss for step, loss in losses(whole).items() if step > 14}
+    speeds = [event["values"].get("tokens_per_second") for event in events(resumed, "metrics")]
+    assert speeds[0] is None and all(speed > 0 for speed in speeds[1:])
     one, other = weights(whole / "model"), weights(resumed / "model")
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
