@@ -51,17 +51,23 @@ class Shell:
         return say(f"shell.{key}", self.language)
 
 
-def install(pages: Sequence[tuple[str, str]]) -> None:
-    """Make Gradio answer with our document. ``pages``: name and path of each."""
+def install(pages: Sequence[tuple[str, str, str]]) -> None:
+    """Make Gradio answer with our document. ``pages``: name and path of each, and under which it belongs."""
 
     def shell_of(request: Request, config: dict[str, Any]) -> Shell:
         language = language_of(request)
-        links = [Link(name, path, say(f"shell.nav_{name}", language)) for name, path in pages]
-        current = next(
-            (link for link in links if link.path == f"/{config.get('current_page', '')}"), links[0]
+        links = [
+            Link(name, path, say(f"shell.nav_{name}", language))
+            for name, path, within in pages
+            if within == name
+        ]
+        opened = f"/{config.get('current_page', '')}"
+        page, within = next(
+            ((name, within) for name, path, within in pages if path == opened), ("home", "home")
         )
+        current = next(link for link in links if link.name == within)
         theme = request.cookies.get("theme", "auto")
-        title = f"{current.label} · Tunesmith"
+        title = f"{say(f'shell.nav_{page}', language)} · Tunesmith"
         # Gradio's script sets the title again from here, and needs the texts of one language only.
         config["title"] = title
         config["i18n_translations"] = {language: catalogue(language)}
@@ -71,7 +77,7 @@ def install(pages: Sequence[tuple[str, str]]) -> None:
             current=current.name,
             title=title,
             pages=links,
-            styles=_styles(current.name),
+            styles=[*_styles(current.name), *(_styles(page) if page != within else [])],
         )
 
     environment = gradio.routes.templates.env

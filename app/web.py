@@ -25,7 +25,7 @@ from studio_core.studio import Studio
 def create_app(studio: Studio) -> FastAPI:
     """The whole web application for one studio."""
     os.environ["GRADIO_TEMP_DIR"] = str(studio.settings.uploads)
-    document.install([(page.NAME, page.PATH) for page in PAGES])
+    document.install([(page.NAME, page.PATH, getattr(page, "WITHIN", page.NAME)) for page in PAGES])
 
     api = FastAPI(title="Tunesmith", docs_url=None, redoc_url=None, openapi_url=None)
     api.mount("/static", StudioFiles())

@@ -94,6 +94,8 @@ def run(run_dir: Path) -> int:
         asked = spec.get("spec", spec)
         if asked["kind"] == "serve":
             importlib.import_module("jobs.inference.server").main(run_dir)
+        elif asked["kind"] == "data":
+            importlib.import_module("jobs.curation").main(run_dir)
         elif ranks.wanted(asked) > 1:
             return ranks.launch(run_dir, asked)
         else:

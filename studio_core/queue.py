@@ -141,6 +141,8 @@ def slot_kind(job: Job, slots: Sequence[Device]) -> str:
     """The kind of device that a job takes: a GPU where there is one, unless it asks for another."""
     if job.kind == "serve":
         return "serve"
+    if job.spec.get("light"):
+        return "data"
     asked = job.spec.get("device", "auto")
     if asked in ("cpu", "gpu"):
         return str(asked)

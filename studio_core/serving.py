@@ -53,10 +53,10 @@ class ServerGone(StudioError):
 def ensure_server(studio: Studio) -> Job:
     """The chat worker's job: the live one, else a new one in the queue. Starts the engine if need be."""
     engine_process.ensure_engine(studio)
-    current = next((job for job in queue.all_jobs(studio, kind="serve", limit=8) if _usable(job)), None)
+    newest = queue.all_jobs(studio, kind="serve", limit=8)
+    current = next((job for job in newest if _usable(job)), None)
     if current is not None:
         return current
-    newest = queue.all_jobs(studio, kind="serve", limit=1)
     spec = ServeSpec(idle_seconds=studio.settings.serve_idle)
     # The key lets two processes that find no worker at the same moment start only one.
     key = f"serve-after-{newest[0].id if newest else 0}"

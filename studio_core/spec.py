@@ -93,6 +93,48 @@ class RunSpec(BaseModel):
     """A complete checkpoint's folder."""
 
 
+class DataSpec(BaseModel):
+    """Work on datasets, as asked for: an operation that makes new versions, a report, or an import."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["data"] = "data"
+    name: str = Field(default="", description="Name of the job; made up if empty.", max_length=80)
+    operation: str = Field(description="What to do: an operation on data, report, or import.")
+    datasets: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Datasets to take: NAME, or NAME@VERSION for an older version.",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the operation.")
+    result: str = Field(
+        default="", description="Name of the dataset that is made; empty: that of the first one taken."
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of everything random in it.")
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto", description="Where a model that it needs is run."
+    )
+    after: int | None = Field(default=None, ge=1, description="Start after this job has succeeded.")
+    priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
+
+
+class DataRun(BaseModel):
+    """Work on datasets, resolved: ``spec.json``."""
+
+    spec: DataSpec
+    datasets: list[ResolvedDataset]
+    options: dict[str, Any]
+    """All options of the operation, as validated by its ``Options``."""
+    models: dict[str, ResolvedModel] = Field(default_factory=dict)
+    """Models that the options name, by their names there."""
+    services: str = ""
+    """File with the addresses and keys of services that answer questions."""
+    answers: str = ""
+    """Folder of answers that were paid or waited for already, shared by all jobs."""
+    resumed: str = ""
+    """Folder of the job that this one goes on from."""
+
+
 class ServeSpec(BaseModel):
     """The chat worker: loads models as they are asked for and streams their answers."""
 

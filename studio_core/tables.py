@@ -56,6 +56,28 @@ class Dataset(Table):
     """Name of the file that it was made from, as the user called it."""
     mapping: Mapped[dict[str, Any]]
     """How the source's columns became the record's fields."""
+    operation: Mapped[str] = mapped_column(server_default="import", default="import")
+    """What made it: ``import``, or the name of a curation operation."""
+    parents: Mapped[list[Any]] = mapped_column(server_default="[]", default=list)
+    """Ids of the versions that it was made from."""
+    made: Mapped[dict[str, Any]] = mapped_column(server_default="{}", default=dict)
+    """``{"options": ..., "counts": {name: number}}`` of the operation."""
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    """The job that made it."""
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class DatasetReport(Table):
+    """What was found out about one version, with the token lengths under one tokenizer."""
+
+    __tablename__ = "dataset_report"
+
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"), primary_key=True)
+    tokenizer: Mapped[str] = mapped_column(primary_key=True)
+    """Name of the model whose tokenizer counted; empty if none did."""
+    body: Mapped[dict[str, Any]]
+    """A ``studio_core.reports.Report``."""
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
     created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
@@ -99,9 +121,10 @@ class Job(Table):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    """``train`` or ``serve``."""
+    """``train``, ``data`` or ``serve``."""
     name: Mapped[str]
     method: Mapped[str | None]
+    """Of a training its method, of a job on data its operation."""
     spec: Mapped[dict[str, Any]]
     """The ``studio_core.spec`` document: what the form, the YAML file and the command line fill in."""
     state: Mapped[str] = mapped_column(default=State.QUEUED.value)
@@ -217,7 +240,7 @@ class Device(Table):
     id: Mapped[str] = mapped_column(primary_key=True)
     """A GPU's UUID (``UUID#2`` for a second run on it), ``cpu:0``, or ``serve:0``."""
     kind: Mapped[str]
-    """``gpu``, ``cpu`` or ``serve``."""
+    """``gpu``, ``cpu``, ``data`` or ``serve``."""
     label: Mapped[str]
     memory: Mapped[int] = mapped_column(default=0)
     """Bytes in all; 0 if not known."""

@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.1
 
 def wait_for(studio: Studio, job: Job, as_json: bool) -> int:
     """Show progress on stderr until the job ends; print what came of it. 0 if it succeeded, else 1."""
-    job = _watch(studio, job.id)
+    job = watch(studio, job.id)
     summary = job_summary(studio, job)
     if as_json:
         print_json({"job": job.id, "state": job.state, "cause": job.cause, "model": summary["model"]})
@@ -32,7 +32,7 @@ def wait_for(studio: Studio, job: Job, as_json: bool) -> int:
     return 0 if job.state == State.SUCCEEDED else 1
 
 
-def _watch(studio: Studio, job_id: int) -> Job:
+def watch(studio: Studio, job_id: int) -> Job:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -10,20 +10,17 @@ from fastapi import APIRouter
 from markupsafe import Markup
 
 from app.i18n import language_of, say, t
-from app.parts import data_view, record_view
+from app.parts import data_view, preview_form
 from app.parts.events import LIGHT, on_open
-from app.parts.handlers import safely, sentence_of
+from app.parts.handlers import safely
 from app.parts.html import notice, number, panel
 from studio_core.data import store
 from studio_core.data.mapping import PARTS, Mapping, for_shape
 from studio_core.data.naming import name_from
-from studio_core.data.preview import ChatFormat
-from studio_core.data.shapes import Record, Shape
+from studio_core.data.shapes import Shape
 from studio_core.data.store import Inspection
 from studio_core.errors import BadInput, StudioError
-from studio_core.models import registry
 from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 NAME = "data"
 PATH = "/data"
@@ -31,8 +28,6 @@ PATH = "/data"
 ALL_PARTS = tuple(dict.fromkeys(part for needed, others in PARTS.values() for part in (*needed, *others)))
 FILLS = 6
 """Placeholders that can be filled in on the page."""
-PAGE = 20
-"""Records on one page."""
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -42,7 +37,7 @@ def routes(studio: Studio) -> APIRouter:
 def build(studio: Studio) -> None:
     page = DataPage(studio)
     head = panel("data-head")
-    with gr.Column(elem_id="data-upload") as upload:
+    with gr.Column(elem_id="data-upload"):
         file = gr.File(label=t("data.file"), type="filepath", elem_id="data-file", height=150)
         answer = panel("data-answer")
     with gr.Column(visible=False, elem_id="data-understood") as understood:
@@ -57,21 +52,14 @@ def build(studio: Studio) -> None:
             )
     rejected = panel("data-rejected")
     with gr.Column(visible=False, elem_id="data-preview-card") as preview:
-        model, row, limit, shown = _preview_form()
-    with gr.Column(visible=False, elem_id="data-records-card") as pages:
-        with gr.Row(elem_id="data-turning"):
-            position = panel("data-position")
-            back = gr.Button(t("data.previous"), elem_id="data-previous", scale=0, min_width=140)
-            forward = gr.Button(t("data.next"), elem_id="data-next", scale=0, min_width=140)
-        records = panel("data-records")
+        model, row, limit, shown = preview_form.form()
     listed = panel("data-list")
-    opened, offset = gr.State(None), gr.State(0)
+    opened = gr.State(None)
 
     form = [shape, *parts, system, *fills]
     seen = [answer, summary, rejected, start, shown, opened]
     queued: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
-    turning = [position, records, offset]
-    on_open(page.open, [head, listed, upload, rejected, preview, pages, *turning, model, shown, opened])
+    on_open(page.open, [head, listed, model])
     file.upload(
         safely(page.uploaded),
         [file, model, limit],
@@ -103,8 +91,6 @@ def build(studio: Studio) -> None:
         trigger_mode="once",
         concurrency_limit=2,
     )
-    back.click(safely(page.back), [opened, offset], turning, **LIGHT)
-    forward.click(safely(page.forward), [opened, offset], turning, **LIGHT)
 
 
 def _mapping_form() -> tuple[gr.Dropdown, list[gr.Dropdown], gr.Textbox, list[gr.Textbox]]:
@@ -137,34 +123,6 @@ def _mapping_form() -> tuple[gr.Dropdown, list[gr.Dropdown], gr.Textbox, list[gr
     return shape, parts, system, fills
 
 
-def _preview_form() -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.HTML]:
-    with gr.Row():
-        model = gr.Dropdown(
-            [],
-            label=t("data.preview_model"),
-            info=t("data.preview_model_help"),
-            elem_id="data-preview-model",
-            scale=2,
-        )
-        row = gr.Number(
-            1,
-            label=t("data.preview_row"),
-            info=t("data.preview_row_help"),
-            precision=0,
-            elem_id="data-preview-row",
-            min_width=120,
-        )
-        limit = gr.Number(
-            0,
-            label=t("data.preview_limit"),
-            info=t("data.preview_limit_help"),
-            precision=0,
-            elem_id="data-preview-limit",
-            min_width=120,
-        )
-    return model, row, limit, panel("data-preview")
-
-
 class DataPage:
     """The page's handlers. ``opened`` is what is being looked at: a dataset's id, or an uploaded file."""
 
@@ -172,44 +130,10 @@ class DataPage:
         self.studio = studio
 
     def open(self, request: gr.Request) -> tuple[Any, ...]:
-        """The list with the upload, or one dataset if the address names it."""
         language = language_of(request)
-        model, choices = self._models(None)
-        wanted = str(request.query_params.get("dataset", ""))[:200]
-        head: Markup = data_view.page_head(language)
-        if wanted:
-            try:
-                return self._one(_named(self.studio, wanted), model, choices, language)
-            except StudioError as error:
-                head += notice("warn", error.sentence(language))
+        _, choices = preview_form.models(self.studio, None)
         listed = data_view.dataset_list(store.all_datasets(self.studio), language)
-        closed, as_it_is = gr.Column(visible=False), gr.skip()  # A file may be understood already.
-        upload = gr.Column(visible=True)
-        return head, listed, upload, as_it_is, as_it_is, closed, "", "", 0, choices, as_it_is, as_it_is
-
-    def _models(self, chosen: str | None) -> tuple[str | None, gr.Dropdown]:
-        """The models that can be chosen now, and which one is: at a first start they come while one looks."""
-        names = [model.name for model in registry.all_models(self.studio)]
-        preferred = (chosen, "tiny-chat", *names)
-        model = next((name for name in preferred if name in names), None)
-        return model, gr.Dropdown(choices=names, value=model)
-
-    def _one(self, dataset: Dataset, model: str | None, choices: Any, language: str) -> tuple[Any, ...]:
-        opened = {"dataset": dataset.id}
-        rejected = data_view.rejected_rows(dataset.rejected, dataset.rejected_count, language, closed=True)
-        shown = gr.Column(visible=True)
-        return (
-            data_view.dataset_head(dataset, language),
-            "",
-            gr.Column(visible=False),
-            rejected,
-            shown,
-            shown,
-            *self._turned(opened, 0, 0, language),
-            choices,
-            self._preview(opened, model, 1, None, language),
-            opened,
-        )
+        return data_view.page_head(language), listed, choices
 
     def uploaded(
         self, file: str | None, model: str | None, limit: Any, request: gr.Request
@@ -217,7 +141,7 @@ class DataPage:
         """A file has arrived: say what it is, and offer its good rows."""
         language = language_of(request)
         path = self._upload(file)
-        model, choices = self._models(model)
+        model, choices = preview_form.models(self.studio, model)
         try:
             seen = store.inspect_file(self.studio, path)
         except StudioError as error:
@@ -282,21 +206,6 @@ class DataPage:
         rejected = data_view.rejected_rows(imported.rejected, len(imported.rejected), language, closed=True)
         return data_view.imported_notice(imported, language), listed, hidden, hidden, rejected, None, None
 
-    def back(self, opened: Any, offset: int, request: gr.Request) -> tuple[Any, ...]:
-        return self._turned(opened, offset, -PAGE, language_of(request))
-
-    def forward(self, opened: Any, offset: int, request: gr.Request) -> tuple[Any, ...]:
-        return self._turned(opened, offset, PAGE, language_of(request))
-
-    def _turned(self, opened: Any, offset: int, by: int, language: str) -> tuple[Any, ...]:
-        """The page of records that begins ``by`` records further on: where it is, the records, its offset."""
-        dataset = store.get(self.studio, int(opened["dataset"]))
-        last = max(0, (dataset.rows - 1) // PAGE * PAGE)
-        offset = min(max(0, int(offset) + by), last)
-        records = store.records(self.studio, dataset, offset, PAGE)
-        where = data_view.position(offset, len(records), dataset.rows, language)
-        return where, record_view.stored(records, offset + 1, language), offset
-
     def _upload(self, file: str | None) -> Path:
         """The uploaded file; a path from elsewhere is refused."""
         uploads = self.studio.settings.uploads.resolve()
@@ -320,30 +229,10 @@ class DataPage:
         )
 
     def _preview(self, opened: Any, model: str | None, row: Any, limit: Any, language: str) -> Markup | str:
-        """One record as the model sees it, or why that cannot be shown."""
-        try:
-            record, shape = self._record(opened, max(1, int(row or 1)))
-            if record is None or model is None:
-                return notice("info", say("data.no_preview" if model else "data.no_model", language))
-            chat = ChatFormat.of(registry.resolve(self.studio, model))
-            cut = int(limit) if limit and int(limit) > 0 else None
-            return record_view.as_the_model_sees_it(chat, shape, record, cut, language)
-        except StudioError as error:
-            return notice("warn", sentence_of(error, language))
-
-    def _record(self, opened: Any, row: int) -> tuple[Record | None, Shape]:
-        if not opened:
-            return None, Shape.TEXT
-        if "dataset" in opened:
-            dataset = store.get(self.studio, int(opened["dataset"]))
-            records = store.records(self.studio, dataset, min(row, dataset.rows) - 1, 1)
-            return (records[0] if records else None), Shape(dataset.shape)
-        records = opened["records"]
-        return (records[min(row, len(records)) - 1] if records else None), Shape(opened["shape"])
-
-
-def _named(studio: Studio, wanted: str) -> Dataset:
-    return store.get(studio, int(wanted) if wanted.isascii() and wanted.isdigit() else wanted)
+        records = opened["records"] if opened else []
+        record = records[min(max(1, int(row or 1)), len(records)) - 1] if records else None
+        shape = opened["shape"] if opened else Shape.TEXT
+        return preview_form.shown(self.studio, model, shape, record, limit, language)
 
 
 def _opened(seen: Inspection, names: list[str]) -> dict[str, Any]:

@@ -113,9 +113,7 @@ def imported_notice(imported: Imported, language: str) -> Markup:
 
 
 def _ways_on(dataset: Dataset, language: str) -> tuple[Markup, Markup]:
-    open_ = html(
-        '<a class="ts-button" href="/data?dataset={}">{}</a>', dataset.id, say("data.open", language)
-    )
+    open_ = html('<a class="ts-button" href="/dataset?id={}">{}</a>', dataset.id, say("data.open", language))
     return open_, _train_link(dataset, language, "ts-button ts-button-primary")
 
 
@@ -137,7 +135,7 @@ def dataset_list(datasets: Sequence[Dataset], language: str) -> Markup:
     ]
     rows = [
         [
-            html('<a href="/data?dataset={}">{}</a>', dataset.id, dataset.name),
+            html('<a href="/dataset?id={}">{}</a>', dataset.id, dataset.name),
             dataset.version,
             shape_name(dataset.shape, language),
             number(dataset.rows),
@@ -158,15 +156,6 @@ def dataset_head(dataset: Dataset, language: str) -> Markup:
     def said(key: str, **values: Any) -> str:
         return say(f"data.{key}", language, **values)
 
-    links = join(
-        html(
-            '<a class="ts-button" href="/api/datasets/{}/{}" download>{}</a>',
-            dataset.id,
-            format,
-            said(f"get_{format}"),
-        )
-        for format in FORMATS
-    )
     figures = join(
         [
             stat(said("shape"), shape_name(dataset.shape, language)),
@@ -180,15 +169,27 @@ def dataset_head(dataset: Dataset, language: str) -> Markup:
         '<div class="ts-stack"><header class="ts-head"><p><a href="/data">← {}</a></p><h1>{} '
         '<span class="ts-badge">{}</span></h1><p class="ts-mono ts-muted">sha256 {}</p></header>'
         '<section class="ts-card"><div class="ts-figures">{}</div>'
-        '<div class="ts-actions">{}{}</div></section></div>',
+        '<div class="ts-actions">{}</div></section></div>',
         said("all"),
         dataset.name,
         said("version_n", n=dataset.version),
         dataset.sha256[:16],
         figures,
         _train_link(dataset, language, "ts-button ts-button-primary"),
-        links,
     )
+
+
+def download_links(dataset: Dataset, language: str) -> Markup:
+    links = join(
+        html(
+            '<a class="ts-button" href="/api/datasets/{}/{}" download>{}</a>',
+            dataset.id,
+            format,
+            say(f"data.get_{format}", language),
+        )
+        for format in FORMATS
+    )
+    return html('<div class="ts-actions">{}</div>', links)
 
 
 def position(offset: int, shown: int, rows: int, language: str) -> Markup:

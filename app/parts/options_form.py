@@ -26,7 +26,7 @@ class OptionsForm:
     def values(self, given: Sequence[Any]) -> dict[str, Any]:
         """What the components hold, by option; a field that was left empty is absent."""
         pairs = zip(self.fields, given, strict=True)
-        return {field.name: _plain(field, value) for field, value in pairs if value not in (None, "")}
+        return {field.name: plain(field, value) for field, value in pairs if value not in (None, "")}
 
     def shown(self, values: dict[str, Any], tuning: str) -> list[Any]:
         """Updates that fill the components in and hide what has no effect under the tuning."""
@@ -46,16 +46,17 @@ def options_form(method: Method, visible: bool, prefix: str) -> OptionsForm:
         with gr.Row(elem_classes="ts-option-row"):
             for field in known:
                 if not field.advanced:
-                    by_name[field.name] = _component(field, f"{prefix}-{field.name}")
+                    by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
         with gr.Accordion(t("train.advanced"), open=False, elem_id=f"{prefix}s-advanced"):
             with gr.Row(elem_classes="ts-option-row"):
                 for field in known:
                     if field.advanced:
-                        by_name[field.name] = _component(field, f"{prefix}-{field.name}")
+                        by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
     return OptionsForm(method, group, known, [by_name[field.name] for field in known])
 
 
-def _component(field: OptionField, elem_id: str) -> Component:
+def component_of(field: OptionField, elem_id: str) -> Component:
+    """The component of one option, of the kind that fits it."""
     shared: dict[str, Any] = {
         "label": t(field.title_key),
         "info": _info(field),
@@ -71,6 +72,8 @@ def _component(field: OptionField, elem_id: str) -> Component:
             multiselect=field.kind == "choices",
             **shared,
         )
+    if field.kind == "text":
+        return gr.Textbox(value=field.default, **shared)
     # Limits are checked by the options themselves, whose sentence then stands in the plan.
     whole = field.kind == "int"
     step = 1 if whole else (field.default or 0.1) / 10
@@ -91,5 +94,6 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
-def _plain(field: OptionField, value: Any) -> Any:
+def plain(field: OptionField, value: Any) -> Any:
+    """What a component gave, as the option takes it."""
     return int(value) if field.kind == "int" and float(value).is_integer() else value

@@ -15,8 +15,12 @@ NOTICED = 256_000_000
 """Bytes by which the memory that others use must change before the table says so."""
 
 
+_OTHERS = {"data": "Data", "serve": "Chat"}
+"""Slots that are no devices: work on data that loads no model goes on beside trainings, and so does a chat."""
+
+
 def found(settings: Settings, gpus: Gpus | None = None) -> list[Device]:
-    """Every slot: GPUs by UUID, processor slots, and one for the chat worker."""
+    """Every slot: GPUs by UUID, processor slots, one for work on data and one for the chat worker."""
     processor = [
         Device(id=f"cpu:{n}", kind="cpu", label=f"CPU {n}", memory=_host_memory())
         for n in range(settings.cpu_runs)
@@ -29,7 +33,8 @@ def found(settings: Settings, gpus: Gpus | None = None) -> list[Device]:
         os.environ.get("CUDA_VISIBLE_DEVICES"),
     )
     slots = [slot for device in cards for slot in _slots(device, settings.gpu_runs)]
-    return [*slots, *processor, Device(id="serve:0", kind="serve", label="Chat", memory=0)]
+    others = [Device(id=f"{kind}:0", kind=kind, label=label, memory=0) for kind, label in _OTHERS.items()]
+    return [*slots, *processor, *others]
 
 
 def _slots(device: Device, runs: int) -> list[Device]:
@@ -100,7 +105,7 @@ def mask_for(held: Sequence[Device], devices: Sequence[Device]) -> str:
     if held[0].kind == "gpu":
         return ",".join(card(slot) for slot in held)
     cards = [other for other in devices if other.kind == "gpu"]
-    if held[0].kind == "cpu" or not cards:
+    if held[0].kind != "serve" or not cards:
         return ""
     return card(min(cards, key=lambda slot: (bool(slot.foreign_memory), slot.job_id is not None)))
 

@@ -48,6 +48,8 @@ class Launch:
     """UUIDs of the GPUs that the run may see, with commas; empty for none."""
     env: dict[str, str]
     """What may still be set after a worker's imports: its threads."""
+    light: bool = False
+    """It loads no model: a warm worker would be wasted on it."""
 
     def write(self) -> None:
         """Note in the run's folder that this start, and no other, may come to life."""
@@ -119,7 +121,7 @@ class LocalLauncher(Launcher):
         self._starting = {folder: one for folder, one in self._starting.items() if one.poll() is None}
         launch.write()
         order = {"run_dir": str(launch.run_dir), "claim": launch.claim, "env": launch.env}
-        process = self._pool.hand_over(launch.mask, order)
+        process = None if launch.light else self._pool.hand_over(launch.mask, order)
         if process is None:
             env = {**devices.binding(launch.mask), **launch.env}
             process = self._spawn([str(launch.run_dir), "--claim", launch.claim], env, subprocess.DEVNULL)

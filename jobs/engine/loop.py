@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jobs.engine import devices, ending, tree
 from jobs.engine.ending import Ending
 from jobs.engine.ingest import Ingest, verdict
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from studio_core import chains, queue, run_folder
+from studio_core.data import making
 from studio_core.errors import BadInput
 from studio_core.gpus import Gpus
 from studio_core.models import registry
@@ -35,6 +38,12 @@ FRESH = 0.5
 """How old, in seconds, a look may be when a run is about to start on a GPU."""
 STARTS = 2
 """How often a run whose supervisor died before it took the run is started in all."""
+
+_REGISTERS: dict[str, Callable[[Studio, Job, dict[str, Any]], object]] = {
+    "train": registry.register_result,
+    "data": making.register_result,
+}
+"""What makes the result of a job known to the studio, by the kind of job."""
 
 
 @dataclass
@@ -135,7 +144,7 @@ class Engine:
     def _start(self, run: Run, slots: list[Device]) -> None:
         job, settings = run.job, self.studio.settings
         self._starts[job.id] = self._starts.get(job.id, 0) + 1
-        others = sum(other.job.kind != "serve" for other in self.runs.values() if other is not run)
+        others = sum(_trains(other.job) for other in self.runs.values() if other is not run)
         try:
             job = run.job = chains.settle(self.studio, job)
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -150,6 +159,7 @@ class Engine:
                     settings.stop_grace,
                     devices.mask_for(slots, self._devices),
                     devices.threads(settings, others),
+                    light=bool(job.spec.get("light")),
                 )
             )
         except (ConnectionError, TimeoutError) as error:
@@ -160,7 +170,7 @@ class Engine:
             log.info("Job %d starts on %s", job.id, ", ".join(slot.id for slot in slots))
 
     def _masks_to_warm(self) -> list[str]:
-        free = [device for device in self._devices if device.job_id is None]
+        free = [device for device in self._devices if device.job_id is None and device.kind != "data"]
         cards = [queue.card(slot) for slot in free if slot.kind == "gpu" and not slot.foreign_memory]
         if any(device.kind == "gpu" for device in self._devices):
             return cards
@@ -213,15 +223,15 @@ class Engine:
             return
         if run.job.state == State.STARTING:
             queue.started(self.studio, run.job)
-        if end.state is State.SUCCEEDED and run.job.kind == "train":
+        if end.state is State.SUCCEEDED and run.job.kind in _REGISTERS:
             end = self._register(run.job, last_word or {}, end)
         self._end(run, end)
 
-    def _register(self, job: Job, result: dict[str, object], end: Ending) -> Ending:
+    def _register(self, job: Job, result: dict[str, Any], end: Ending) -> Ending:
         try:
-            registry.register_result(self.studio, job, result)
+            _REGISTERS[job.kind](self.studio, job, result)
         except (BadInput, KeyError, TypeError, ValueError) as error:  # A locked database is tried again.
-            log.exception("Job %d: its model could not be registered", job.id)
+            log.exception("Job %d: its result could not be registered", job.id)
             return Ending(State.FAILED, Cause.ERROR, f"its result cannot be registered: {error}")
         return end
 
@@ -245,6 +255,11 @@ class Engine:
         else:
             log.warning("Job %d: its end (%s) came too late and was dropped", job.id, end.state)
         self._starts.pop(job.id, None)
+
+
+def _trains(job: Job) -> bool:
+    """Whether the job keeps the processor busy for long."""
+    return job.kind != "serve" and not job.spec.get("light")
 
 
 def _seconds(hours: float | None) -> float | None:

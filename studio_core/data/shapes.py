@@ -14,6 +14,7 @@ trainers and previews know one form only. Imports the standard library only: wor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -45,3 +46,13 @@ COLUMNS: dict[Shape, tuple[str, ...]] = {
     Shape.PROMPT_ONLY: ("prompt",),
 }
 """Columns that every record of the shape has, in the order in which they are stored."""
+
+
+def texts_of(record: Record) -> Iterator[str]:
+    """All texts of a record, in order."""
+    for value in record.values():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            for item in value:
+                yield item["content"] if isinstance(item, dict) else str(item)

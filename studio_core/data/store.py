@@ -18,20 +18,34 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from studio_core import texts
-from studio_core.data import exports, parquet, readers
+from studio_core.data import exports, parquet, readers, versions
 from studio_core.data.checks import converter
 from studio_core.data.mapping import Guess, Mapping, guess, placeholders
 from studio_core.data.naming import checked_name, name_from
-from studio_core.data.shapes import Message, Record, Shape
+from studio_core.data.shapes import Record, Shape, texts_of
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput, NotFound, StudioError
-from studio_core.run_folder import sync_folder
+from studio_core.data.versions import Made, all_datasets, get, parquet_path
+from studio_core.errors import BadInput, StudioError
 from studio_core.settings import bundled_folder
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
+
+__all__ = [
+    "Imported",
+    "Inspection",
+    "all_datasets",
+    "ensure_samples",
+    "export",
+    "get",
+    "import_file",
+    "inspect_file",
+    "parquet_path",
+    "records",
+    "sweep_uploads",
+]
 
 LISTED = 1000
 """Rejected rows that are listed; more are only counted."""
@@ -89,7 +103,7 @@ def inspect_file(
         if len(seen.sample_records) < 20:
             seen.sample_records.append(record)
         if len(names) < _PLACEHOLDERS:
-            names.update(dict.fromkeys(placeholders(_texts(record))))
+            names.update(dict.fromkeys(placeholders(texts_of(record))))
     seen.placeholders = list(names)
     return seen
 
@@ -179,16 +193,6 @@ def _none_good(source: str, bad: int, first: dict[str, Any]) -> BadInput:
     return BadInput("data.no_good_rows", file=source, bad=bad, row=first["row"], reason=first["reason"])
 
 
-def _texts(record: Record) -> Iterator[str]:
-    for value in record.values():
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            messages: list[Message] = value
-            for message in messages:
-                yield message["content"]
-
-
 def _written(studio: Studio, seen: Inspection, numbered: readers.Rows) -> tuple[Path, str]:
     """A complete temporary Parquet file of the good rows, and the hash of its content."""
     descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
@@ -234,79 +238,18 @@ def _space_for(folder: Path, partial: Path) -> Iterator[None]:
 
 
 def _stored(studio: Studio, seen: Inspection, name: str, partial: Path, sha256: str) -> Imported:
-    """Rename the file to its hash, then write the row that makes it a version."""
-    final = studio.settings.datasets / f"{sha256}.parquet"
-    size = partial.stat().st_size
-    known = final.exists()
-    os.replace(partial, final)
-    sync_folder(final.parent)
-    try:
-        return _row(studio, seen, name, final, size)
-    except BaseException:
-        if not known:
-            final.unlink(missing_ok=True)
-        raise
-
-
-def _row(studio: Studio, seen: Inspection, name: str, final: Path, size: int) -> Imported:
-    with studio.db.write() as session:
-        same = select(Dataset).where(Dataset.name == name, Dataset.sha256 == final.stem)
-        existing = session.scalars(same).first()
-        if existing is not None:
-            return Imported(existing, seen.reasons, new=False)
-        newest = session.scalar(select(func.max(Dataset.version)).where(Dataset.name == name)) or 0
-        dataset = Dataset(
-            name=name,
-            version=newest + 1,
-            shape=seen.shape.value,
-            rows=seen.good,
-            rejected=seen.reasons,
-            rejected_count=seen.bad,
-            sha256=final.stem,
-            file=final.name,
-            bytes=size,
-            source=seen.source,
-            mapping=seen.mapping.model_dump(mode="json"),
-        )
-        session.add(dataset)
-    return Imported(dataset, seen.reasons, new=True)
-
-
-def get(studio: Studio, dataset: str | int) -> Dataset:
-    """A dataset by id, by ``name`` (its newest version) or by ``name@version``."""
-    with studio.db.read() as session:
-        if isinstance(dataset, int):
-            found = session.get(Dataset, dataset)
-        else:
-            name, at, version = dataset.strip().rpartition("@")
-            query = select(Dataset).order_by(Dataset.version.desc())
-            if at:
-                number = int(version) if version.isascii() and version.isdigit() else -1
-                query = query.where(Dataset.name == name, Dataset.version == number)
-            else:
-                query = query.where(Dataset.name == version)
-            found = session.scalars(query).first()
-            if found is None and version.isascii() and version.isdigit() and not at:
-                found = session.get(Dataset, int(version))
-    if found is None:
-        raise NotFound("data.dataset_not_found", dataset=str(dataset)[:100])
-    return found
-
-
-def all_datasets(studio: Studio) -> list[Dataset]:
-    """All versions of all datasets, newest first."""
-    with studio.db.read() as session:
-        return list(session.scalars(select(Dataset).order_by(Dataset.id.desc())))
-
-
-def parquet_path(studio: Studio, dataset: Dataset) -> Path:
-    """The dataset's file; raises if it is gone."""
-    path = studio.settings.datasets / dataset.file
-    if not path.is_file():
-        raise StudioError(
-            "data.file_gone", dataset=f"{dataset.name}@{dataset.version}", path=path, source=dataset.source
-        )
-    return path
+    made = Made(
+        name=name,
+        shape=seen.shape,
+        rows=seen.good,
+        sha256=sha256,
+        source=seen.source,
+        mapping=seen.mapping.model_dump(mode="json"),
+        rejected=seen.reasons,
+        rejected_count=seen.bad,
+    )
+    dataset, new = versions.add(studio, partial, made)
+    return Imported(dataset, seen.reasons, new=new)
 
 
 def records(studio: Studio, dataset: Dataset, offset: int = 0, limit: int = 50) -> list[Record]:

@@ -24,7 +24,7 @@ from studio_core.spec import Tuning
 
 PRESETS = ("quick", "balanced", "thorough")
 
-Kind = Literal["int", "float", "bool", "choice", "choices"]
+Kind = Literal["int", "float", "bool", "choice", "choices", "text"]
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,15 @@ def option(
 
 def fields(method: Method) -> list[OptionField]:
     """The options of a method in the order in which a form shows them."""
-    return [_field(method, name, info) for name, info in method.Options.model_fields.items()]
+    known = method.Options.model_fields.items()
+    return [
+        field_of(f"methods.{method.name}.{name}", f"methods.option.{name}", name, info)
+        for name, info in known
+    ]
 
 
-def _field(method: Method, name: str, info: FieldInfo) -> OptionField:
+def field_of(own: str, shared: str, name: str, info: FieldInfo) -> OptionField:
+    """An option as a form needs it; its title is the text ``own``, else ``shared``."""
     kind, choices = _kind(info.annotation)
     extra: dict[str, Any] = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     bounds = {
@@ -106,7 +111,6 @@ def _field(method: Method, name: str, info: FieldInfo) -> OptionField:
         for bound in ("ge", "le")
         if hasattr(rule, bound)
     }
-    own = f"methods.{method.name}.{name}"
     return OptionField(
         name=name,
         kind=kind,
@@ -117,7 +121,7 @@ def _field(method: Method, name: str, info: FieldInfo) -> OptionField:
         choices=choices,
         advanced=extra.get("advanced", True),
         tunings=tuple(extra.get("tunings", ())),
-        title_key=own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else f"methods.option.{name}",
+        title_key=own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else shared,
     )
 
 
@@ -128,7 +132,7 @@ def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:
         return "choices", get_args(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         annotation = next(part for part in get_args(annotation) if part is not type(None))
-    kinds: dict[type, Kind] = {bool: "bool", int: "int", float: "float"}
+    kinds: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
     return kinds[annotation], ()
 
 
@@ -170,15 +174,15 @@ def _refused(method: Method, error: ValidationError) -> BadInput:
             "methods.out_of_range",
             option=name,
             value=value,
-            minimum=_short(field.minimum),
-            maximum=_short(field.maximum),
+            minimum=short(field.minimum),
+            maximum=short(field.maximum),
         )
     if field.kind in ("choice", "choices"):
         return BadInput("methods.not_a_choice", option=name, value=value, known=", ".join(field.choices))
     return BadInput(f"methods.not_{field.kind}", option=name, value=value)
 
 
-def _short(bound: float | None) -> str:
+def short(bound: float | None) -> str:
     return "" if bound is None else f"{bound:g}" if abs(bound) < 1e6 else str(int(bound))
 
 

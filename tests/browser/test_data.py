@@ -72,13 +72,14 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     fill(page, "data-preview-row", "29")
     fill(page, "data-preview-limit", "8")
     expect(page.locator("#data-preview del.ts-cut").nth(1)).to_be_visible()
+    page.get_by_role("tab", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="JSONL").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == store.records(served.studio, dataset)
     assert download.value.suggested_filename == "browser-sft-v1.jsonl"
     assert list(served.studio.settings.uploads.glob("*.jsonl")) == []
-    expect(page.locator("#data-head").get_by_role("link", name="Train on this")).to_have_attribute(
+    expect(page.locator("#dataset-head").get_by_role("link", name="Train on this")).to_have_attribute(
         "href", "/train?dataset=browser-sft@1"
     )
 
@@ -152,6 +153,6 @@ def test_texts_of_data_are_never_run(
 
 
 def test_an_address_that_names_no_dataset(page: Page) -> None:
-    visit(page, "/data?dataset=nothing")
-    expect(page.locator("#data-head")).to_contain_text("There is no dataset 'nothing'.")
-    expect(page.locator("#data-list")).to_be_visible()
+    visit(page, "/dataset?id=nothing")
+    expect(page.locator("#dataset-head")).to_contain_text("There is no dataset 'nothing'.")
+    expect(page.locator("#dataset-tabs")).to_be_hidden()

@@ -58,7 +58,7 @@ def test_an_upload_is_imported_as_the_form_says(page: DataPage, uploaded: str, s
     state = opened(page, uploaded)
     answer, listed, *_ = page.imported(request(), uploaded, state, "mine", *GOOD)
     dataset = store.get(studio, "mine@1")
-    assert f'href="/data?dataset={dataset.id}"' in answer and "mine" in listed
+    assert f'href="/dataset?id={dataset.id}"' in answer and "mine" in listed
     assert 'href="/train?dataset=mine@1"' in answer
     [record, *_] = store.records(studio, dataset)
     assert record["prompt"][0] == {"role": "system", "content": "Be Ada."}
@@ -126,23 +126,6 @@ def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: str) -> Non
     assert "<mark" in page.previewed(state, "tiny-chat", -5, -1, request())
     assert "There is no model" in page.previewed(state, "no-such-model", None, None, request())
     assert "There is no good record" in page.previewed(None, "tiny-chat", 1, 0, request())
-
-
-def test_pages_of_records_stay_within_the_dataset(page: DataPage, uploaded: str, studio: Studio) -> None:
-    page.imported(request(), uploaded, opened(page, uploaded), "mine", *GOOD)
-    state = {"dataset": store.get(studio, "mine").id}
-    for turn, offset in ((page.back, 0), (page.forward, 0), (page.forward, 10**9), (page.back, -7)):
-        where, records, now = turn(state, offset, request())
-        assert "Records 1 to 3 of 3" in where and now == 0 and "q 2" in records
-
-
-def test_one_dataset_or_a_notice(page: DataPage, uploaded: str, studio: Studio) -> None:
-    page.imported(request(), uploaded, opened(page, uploaded), "mine", *GOOD)
-    for key in ("mine", "mine@1", str(store.get(studio, "mine").id)):
-        head, listed, *_ = page.open(request(dataset=key))
-        assert "mine" in head and listed == ""
-    head, listed, *_ = page.open(request(dataset="<script>"))
-    assert "There is no dataset" in head and "<script>" not in head and "mine" in listed
 
 
 def test_without_data_the_page_says_what_to_do_first(page: DataPage) -> None:

@@ -42,7 +42,7 @@ def test_a_mask_is_read_as_cuda_reads_it(mask: str | None, expected: list[Device
 
 def test_processor_slots_and_chat_are_always_there() -> None:
     found = devices.found(Settings(cpu_runs=2))
-    assert [slot.id for slot in found if slot.kind != "gpu"] == ["cpu:0", "cpu:1", "serve:0"]
+    assert [slot.id for slot in found if slot.kind != "gpu"] == ["cpu:0", "cpu:1", "data:0", "serve:0"]
     assert len({slot.id for slot in found}) == len(found)
 
 

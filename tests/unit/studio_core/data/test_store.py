@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from studio_core.data import parquet, store
+from studio_core.data import parquet, store, versions
 from studio_core.data.mapping import Mapping
 from studio_core.data.naming import name_from
 from studio_core.data.shapes import Shape
@@ -228,7 +228,7 @@ def test_a_row_that_cannot_be_written_leaves_no_file(
     def refuse(*_: Any) -> Any:
         raise StudioError("database_locked", path="x")
 
-    monkeypatch.setattr(store, "_row", refuse)
+    monkeypatch.setattr(versions, "_row", refuse)
     with pytest.raises(StudioError, match="locked"):
         store.import_file(studio, jsonl(tmp_path / "a.jsonl", GOOD))
     assert nothing_made(studio)

@@ -15,13 +15,10 @@ from studio_core.errors import BadInput
 from studio_core.tables import Dataset
 from studio_core.texts import text
 
-cli = typer.Typer(help="Datasets: bring files in, look at them, take them out.")
-
 File = Annotated[Path, typer.Argument(help="JSONL, JSON, CSV, TSV or Parquet, gzipped or not.")]
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="NAME, or NAME@VERSION for an older version.")]
 
 
-@cli.command("import")
 def import_(
     file: File,
     name: Annotated[str | None, typer.Option(help="Name of the dataset; default the file's name.")] = None,
@@ -71,7 +68,6 @@ def _corrected(found: Mapping, changes: str | None, fill: list[str]) -> Mapping 
         raise BadInput("cli.mapping_invalid", reason=str(error).splitlines()[0]) from error
 
 
-@cli.command("list")
 def list_(as_json: AsJson = False, home: Home = None) -> None:
     """List all datasets, newest first."""
     with opened(home) as studio:
@@ -83,7 +79,6 @@ def list_(as_json: AsJson = False, home: Home = None) -> None:
         print_rows(rows, ["dataset", "version", "shape", "rows", "created_at"])
 
 
-@cli.command("show")
 def show(
     name: Name,
     limit: Annotated[int, typer.Option(help="How many records to show.", min=0, max=1000)] = 3,
@@ -99,6 +94,9 @@ def show(
         **_summary(dataset),
         "sha256": dataset.sha256,
         "source": dataset.source,
+        "operation": dataset.operation,
+        "parents": dataset.parents,
+        "made": dataset.made,
         "mapping": dataset.mapping,
         "rejected": dataset.rejected,
     }
@@ -110,7 +108,6 @@ def show(
         print(json.dumps(record, ensure_ascii=False, indent=2, default=str))
 
 
-@cli.command("export")
 def export(
     name: Name,
     to: Annotated[Path, typer.Option(help="File to write; its ending names the format.")],
@@ -139,3 +136,8 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
         "bytes": dataset.bytes,
         "created_at": dataset.created_at,
     }
+
+
+def add_to(cli: typer.Typer) -> None:
+    for name, command in (("import", import_), ("list", list_), ("show", show), ("export", export)):
+        cli.command(name)(command)

@@ -1,0 +1,12 @@
+"""``data``: bring files in, look at them, improve them, take them out. One file for each group of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from app.cli.data import files, operations
+
+cli = typer.Typer(help="Datasets: bring files in, look at them, improve them, take them out.")
+
+for group in (files, operations):
+    group.add_to(cli)

@@ -1,0 +1,141 @@
+"""``data filter | ...``: one command for each operation, made from its description."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import AsJson, Home, opened, print_json
+from app.cli.waiting import watch
+from studio_core import curation
+from studio_core.curation.base import Operation, fields
+from studio_core.data import making, store, versions
+from studio_core.engine_process import ensure_engine
+from studio_core.methods.base import OptionField
+from studio_core.models import registry
+from studio_core.reasons import ending
+from studio_core.spec import DataSpec
+from studio_core.states import State
+from studio_core.studio import Studio
+from studio_core.tables import Job
+from studio_core.texts import text
+
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "choice": str,
+    "choices": list[str],
+    "text": str,
+}
+
+_NAMES = "NAME, or NAME@VERSION for an older version"
+
+
+def add_to(cli: typer.Typer) -> None:
+    for operation in curation.OPERATIONS.values():
+        cli.command(operation.name.replace("_", "-"), help=text(operation.help_key))(command(operation))
+
+
+def command(operation: Operation) -> Callable[..., int]:
+    """A function with an argument for each option of the operation."""
+    described = fields(operation)
+
+    def run(**given: Any) -> int:
+        names = given.pop("datasets") if operation.several else [given.pop("dataset")]
+        shared = {name: given.pop(name) for name in ("to", "seed", "device", "wait", "as_json", "home")}
+        options = {name: value for name, value in given.items() if value is not None}
+        spec = DataSpec(
+            operation=operation.name,
+            datasets=names,
+            options=options,
+            result=shared["to"] or "",
+            seed=shared["seed"],
+            device=shared["device"],
+        )
+        with opened(shared["home"]) as studio:
+            registry.ensure_demo_models(studio)
+            store.ensure_samples(studio)
+            job = making.submit(studio, spec)
+            ensure_engine(studio)
+            return finished(studio, job, wait=shared["wait"], as_json=shared["as_json"])
+
+    parameters = [_dataset(operation.several), *map(_option, described), *_SHARED]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__name__ = operation.name
+    return run
+
+
+def finished(studio: Studio, job: Job, *, wait: bool, as_json: bool) -> int:
+    """Say that the job is queued, or wait for it and say what it made; the exit code."""
+    if not wait:
+        print_json({"job": job.id}) if as_json else print(text("cli.data_queued", job=job.id, name=job.name))
+        return 0
+    job = watch(studio, job.id)
+    made = versions.of_job(studio, job.id)
+    counts = made[0].made["counts"] if made else {}
+    document = {
+        "job": job.id,
+        "state": job.state,
+        "cause": job.cause,
+        "detail": job.detail,
+        "counts": counts,
+        "datasets": [
+            {"dataset": one.name, "version": one.version, "shape": one.shape, "rows": one.rows}
+            for one in made
+        ],
+    }
+    if as_json:
+        print_json(document)
+    elif job.state != State.SUCCEEDED:
+        print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
+    else:
+        for one in made:
+            print(text("cli.data_made", name=one.name, version=one.version, rows=one.rows))
+        print(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in counts.items()))
+    return 0 if job.state == State.SUCCEEDED else 1
+
+
+def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _dataset(several: bool) -> inspect.Parameter:
+    shown = typer.Argument(metavar="DATASET" + ("..." if several else ""), help=f"{_NAMES}.")
+    if several:
+        return _parameter("datasets", Annotated[list[str], shown])
+    return _parameter("dataset", Annotated[str, shown])
+
+
+def _option(described: OptionField) -> inspect.Parameter:
+    help = text(described.help_key)
+    if described.choices:
+        help = f"{help} [{', '.join(map(str, described.choices))}]"
+    kind = _TYPES[described.kind] | None
+    return _parameter(described.name, Annotated[kind, typer.Option(help=help)], None)
+
+
+_SHARED = (
+    _parameter(
+        "to",
+        Annotated[
+            str | None, typer.Option(help="Name of the dataset made; default that of the first taken.")
+        ],
+        None,
+    ),
+    _parameter("seed", Annotated[int, typer.Option(help="Seed of everything random in it.")], 0),
+    _parameter(
+        "device",
+        Annotated[str, typer.Option(help="Where a model that it needs is run: auto, cpu, gpu.")],
+        "auto",
+    ),
+    _parameter(
+        "wait", Annotated[bool, typer.Option(help="Wait until it is done, with a progress bar.")], True
+    ),
+    _parameter("as_json", AsJson, False),
+    _parameter("home", Home, None),
+)

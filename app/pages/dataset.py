@@ -1,0 +1,43 @@
+"""One version of a dataset: its records, what is to be said of them, what can be made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.i18n import language_of, t
+from app.parts import data_view
+from app.parts.dataset import export, improve, opened, records
+from app.parts.events import on_open
+from app.parts.html import html, notice, panel
+from studio_core.errors import StudioError
+from studio_core.studio import Studio
+
+NAME = "dataset"
+PATH = "/dataset"
+WITHIN = "data"
+
+SECTIONS = (records, improve, export)
+
+
+def build(studio: Studio) -> None:
+    head = panel("dataset-head")
+    with gr.Tabs(elem_id="dataset-tabs", visible=False) as tabs:
+        for section in SECTIONS:
+            id = f"dataset-tab-{section.NAME}"
+            with gr.Tab(t(f"dataset.tab_{section.NAME}"), id=section.NAME, elem_id=id) as tab:
+                section.build(studio, tab)
+
+    def open_page(request: gr.Request) -> tuple[Any, Any]:
+        language = language_of(request)
+        try:
+            dataset = opened(studio, request)
+        except StudioError as error:
+            sentence = notice("warn", error.sentence(language))
+            return html("{}{}", data_view.page_head(language), sentence), gr.Tabs(visible=False)
+        asked = str(request.query_params.get("tab", ""))
+        chosen = asked if any(asked == section.NAME for section in SECTIONS) else records.NAME
+        return data_view.dataset_head(dataset, language), gr.Tabs(visible=True, selected=chosen)
+
+    on_open(open_page, [head, tabs])

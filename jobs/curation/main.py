@@ -1,0 +1,138 @@
+"""One job on data: ``python -m jobs.worker RUN_DIR`` with a ``DataRun`` in ``spec.json``.
+
+Reads the versions that it names, writes new ones (``output-N.parquet``) and side files into its own
+folder, and tells of them in its ``result`` event; the engine registers them.
+
+What is not an operation of ``studio_core.curation`` with a ``run`` of its own is a module here,
+``jobs.curation.<operation>``, with ``run(work, options)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from studio_core import curation
+from studio_core.curation.base import Source, Work, validated
+from studio_core.data.shapes import Shape
+from studio_core.errors import BadInput
+from studio_core.run_folder import SPEC, EventWriter, read_json
+from studio_core.spec import DataRun, ResolvedDataset
+
+TOLD_EVERY = 0.5
+"""Seconds between two reports of progress."""
+
+
+def main(run_dir: Path) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    run = DataRun.model_validate(read_json(run_dir / SPEC))
+    events = EventWriter(run_dir)
+    events.write("phase", phase="preparing")
+    report = Progress(events)
+    work = Work(
+        folder=run_dir,
+        sources=[source(dataset) for dataset in run.datasets],
+        seed=run.spec.seed,
+        report=report,
+        stopping=stop.is_set,
+        models=run.models,
+        services=Path(run.services) if run.services else None,
+        answers=Path(run.answers) if run.answers else None,
+        resumed=Path(run.resumed) if run.resumed else None,
+    )
+    began = time.monotonic()
+    events.write("phase", phase="working")
+    try:
+        script(run.spec.operation)(work, run.options)
+        outputs = [output.close() for output in work.outputs]
+    except BaseException:
+        for output in work.outputs:
+            output.abandon()
+        raise
+    report.last()
+    events.write("phase", phase="saving")
+    if outputs and not any(output["rows"] for output in outputs):
+        raise BadInput("curation.nothing_left", operation=run.spec.operation, counts=said(work.counts))
+    events.write(
+        "result",
+        state="stopped" if stop.is_set() else "succeeded",
+        outputs=[output for output in outputs if output["rows"]],
+        counts=work.counts,
+        details=work.details,
+        step=report.done,
+        total_steps=report.total,
+        seconds=round(time.monotonic() - began, 3),
+        peak_memory=peak_memory(),
+    )
+
+
+def script(operation: str) -> Callable[[Work, dict[str, Any]], None]:
+    """What carries the operation out; the options are validated again, since this is another process."""
+    known = curation.OPERATIONS.get(operation)
+    run = known.run if known and known.run else importlib.import_module(f"jobs.curation.{operation}").run
+
+    def carried_out(work: Work, options: dict[str, Any]) -> None:
+        run(work, validated(known, options) if known else options)
+
+    return carried_out
+
+
+def source(dataset: ResolvedDataset) -> Source:
+    path = Path(dataset.path)
+    features = path.with_name(f"{path.stem}.features.parquet")
+    return Source(
+        id=dataset.id,
+        name=dataset.name,
+        version=dataset.version,
+        shape=Shape(dataset.shape),
+        rows=dataset.rows,
+        path=path,
+        features=features if features.is_file() else None,
+    )
+
+
+def said(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "-"
+
+
+def peak_memory() -> int:
+    """Most bytes that this process held."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Progress:
+    """Passes figures on to the engine a few times a second, however often it is told."""
+
+    def __init__(self, events: EventWriter) -> None:
+        self.events = events
+        self.done = 0
+        self.total: int | None = None
+        self._figures: dict[str, float] = {}
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int | None, figures: dict[str, float]) -> None:
+        self.done, self.total = done, total
+        if figures:
+            self._figures.update(figures)
+        if time.monotonic() - self._told >= TOLD_EVERY:
+            self._tell()
+
+    def last(self) -> None:
+        if self.done:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = now = time.monotonic()
+        rate = self.done / max(now - self._began, 1e-6)
+        values = {**self._figures, "records_per_second": round(rate, 1)}
+        if self.total and rate:
+            values["seconds_left"] = round((self.total - self.done) / rate, 1)
+        self.events.write("metrics", step=self.done, total_steps=self.total, values=values)

@@ -1,0 +1,209 @@
+"""What an operation on data is: the datasets it takes, its options, and what it does with their records.
+
+An operation's options are one pydantic class, as those of a method are: from it come the form, the
+command line, the validation and the documentation. Texts are ``curation.<operation>``, ``....help``,
+``curation.<operation>.<option>`` and ``....help``.
+
+Workers import this: no database here, and no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from studio_core.data import parquet
+from studio_core.data.shapes import COLUMNS, Record, Shape
+from studio_core.errors import BadInput
+from studio_core.methods.base import OptionField, field_of, short
+from studio_core.spec import ResolvedModel
+
+
+class OperationOptions(BaseModel):
+    """Field order is form order. Fields are made by ``studio_core.methods.base.option``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One version that an operation takes."""
+
+    id: int
+    name: str
+    version: int
+    shape: Shape
+    rows: int
+    path: Path
+    features: Path | None = None
+    """What its report knows of each record (``studio_core.reports.features``), if there is one."""
+
+    def records(self) -> Iterator[Record]:
+        return parquet.read(self.path)
+
+    @property
+    def kept(self) -> list[str]:
+        """Columns that its records have beyond those of the shape."""
+        return [name for name in pq.read_schema(self.path).names if name not in COLUMNS[self.shape]]
+
+
+@dataclass
+class Output:
+    """A new version while its records are written: a partial file in the job's folder."""
+
+    path: Path
+    shape: Shape
+    keep: list[str]
+    suffix: str
+    """Added to the name of the result, such as ``-train``; empty for the only or the main one."""
+
+    def __post_init__(self) -> None:
+        self._file = open(self.path, "wb")  # noqa: SIM115 - close() or abandon() follows
+        self._writer = parquet.Writer(self._file, self.shape, self.keep)
+
+    def add(self, record: Record) -> None:
+        self._writer.add(record)
+
+    def close(self) -> dict[str, Any]:
+        """Complete the file; what the engine needs to register it."""
+        sha256 = self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return {
+            "file": self.path.name,
+            "suffix": self.suffix,
+            "shape": self.shape.value,
+            "rows": self._writer.rows,
+            "sha256": sha256,
+        }
+
+    def abandon(self) -> None:
+        self._writer.abandon()
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass
+class Work:
+    """What an operation works with: it reads ``sources``, writes to outputs, counts and reports."""
+
+    folder: Path
+    """The job's folder: what must survive a stop, such as answers received so far, is kept in it."""
+    sources: list[Source]
+    seed: int
+    report: Callable[[int, int | None, dict[str, float]], None]
+    """``(records done, records in all, figures)``, as often as one likes: it is passed on now and then."""
+    stopping: Callable[[], bool]
+    """Whether the user asked to stop: what is done so far then becomes the result."""
+    models: dict[str, ResolvedModel] = field(default_factory=dict)
+    """Models that the options name, by their names there."""
+    services: Path | None = None
+    answers: Path | None = None
+    resumed: Path | None = None
+    """Folder of the job that this one goes on from."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What came of the records, such as ``{"kept": 90, "dropped": 10}``: shown with the new version."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What else is worth keeping of how it went: a distribution, a cost."""
+    outputs: list[Output] = field(default_factory=list)
+
+    @property
+    def source(self) -> Source:
+        return self.sources[0]
+
+    def output(self, shape: Shape | None = None, keep: list[str] | None = None, suffix: str = "") -> Output:
+        """Begin a new version: of the source's shape and columns, unless others are given."""
+        made = Output(
+            self.folder / f"output-{len(self.outputs)}.parquet",
+            shape or self.source.shape,
+            self.source.kept if keep is None else keep,
+            suffix,
+        )
+        self.outputs.append(made)
+        return made
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + by
+
+    def each(self, source: Source | None = None) -> Iterator[tuple[int, Record]]:
+        """``(row, record)`` of a source (the first one), with progress; ends early when asked to stop."""
+        source = source or self.source
+        for row, record in enumerate(source.records(), start=1):
+            if self.stopping():
+                return
+            yield row, record
+            self.report(row, source.rows, {})
+
+
+@dataclass(frozen=True)
+class Operation:
+    name: str
+    Options: type[OperationOptions]
+    shapes: tuple[Shape, ...] = tuple(Shape)
+    """Shapes of record that it takes."""
+    run: Callable[[Work, Any], None] | None = None
+    """None: a model is needed, and ``jobs.curation.<name>`` does it."""
+    several: bool = False
+    """It takes any number of datasets, not just one."""
+    needs_model: Callable[[Any], bool] = lambda options: False
+    """Whether, with these options, a model is loaded on a device."""
+    models: tuple[str, ...] = ()
+    """Options that name a model of the studio; an empty one names none."""
+
+    @property
+    def title_key(self) -> str:
+        return f"curation.{self.name}"
+
+    @property
+    def help_key(self) -> str:
+        return f"{self.title_key}.help"
+
+
+def fields(operation: Operation) -> list[OptionField]:
+    """The options of an operation in the order in which a form shows them."""
+    known = operation.Options.model_fields.items()
+    return [
+        field_of(f"{operation.title_key}.{name}", f"curation.option.{name}", name, info)
+        for name, info in known
+    ]
+
+
+def validated(operation: Operation, given: dict[str, Any]) -> OperationOptions:
+    """The options of a job; raises ``BadInput`` that quotes the option, its value and its range."""
+    if unknown := next((name for name in given if name not in operation.Options.model_fields), None):
+        known = ", ".join(operation.Options.model_fields) or "-"
+        raise BadInput("methods.unknown_option", option=unknown, method=operation.name, known=known)
+    try:
+        return operation.Options(**given)
+    except ValidationError as error:
+        raise _refused(operation, error) from error
+
+
+def _refused(operation: Operation, error: ValidationError) -> BadInput:
+    first = error.errors(include_url=False)[0]
+    inner = first.get("ctx", {}).get("error")
+    if isinstance(inner, BadInput):
+        return inner
+    name = str(first["loc"][0]) if first["loc"] else ""
+    value = str(first["input"])[:80]
+    described = next((one for one in fields(operation) if one.name == name), None)
+    if described is None:
+        return BadInput("curation.options_invalid", operation=operation.name, reason=first["msg"])
+    if first["type"] in ("greater_than_equal", "less_than_equal", "finite_number"):
+        return BadInput(
+            "methods.out_of_range",
+            option=name,
+            value=value,
+            minimum=short(described.minimum),
+            maximum=short(described.maximum),
+        )
+    if described.kind in ("choice", "choices"):
+        return BadInput("methods.not_a_choice", option=name, value=value, known=", ".join(described.choices))
+    return BadInput("curation.option_invalid", option=name, value=value, reason=first["msg"])
