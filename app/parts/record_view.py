@@ -39,7 +39,9 @@ def _card(record: Record, number_: int, language: str) -> Markup:
 
 def _field(name: str, value: Any, language: str) -> Markup:
     if isinstance(value, list):
-        body = join(_turn(message, language) for message in value)
+        body = join(
+            _turn(item, language) if isinstance(item, dict) else _step(item, language) for item in value
+        )
         heading = say(f"data.part_{name}", language) if name in ("chosen", "rejected") else ""
         mark = html('<div class="ts-side-name">{}</div>', heading) if heading else Markup()
         return html('<div class="ts-field ts-field-{}">{}{}</div>', name, mark, body)
@@ -51,6 +53,13 @@ def _field(name: str, value: Any, language: str) -> Markup:
     return html(
         '<div class="ts-turn">{}<div class="ts-turn-text">{}</div></div>', label, _cut(value, language)
     )
+
+
+def _step(item: Any, language: str) -> Markup:
+    """A step of a solution, or whether one is right."""
+    if isinstance(item, bool):
+        item = say("data.label_good" if item else "data.label_bad", language)
+    return html('<div class="ts-turn"><div class="ts-turn-text">{}</div></div>', _cut(item, language))
 
 
 def _turn(message: Message, language: str) -> Markup:
@@ -93,7 +102,7 @@ def as_the_model_sees_it(
     notes = [notice("info", said("template_standard"))] if chat.standard else []
     if shape is Shape.CHAT and not chat.has_generation_marks:
         notes.append(notice("info", said("template_unmarked")))
-    if shape in (Shape.PROMPT_ONLY, Shape.UNPAIRED_PREFERENCE):
+    if shape in (Shape.PROMPT_ONLY, Shape.UNPAIRED_PREFERENCE, Shape.STEPWISE):
         notes.append(notice("info", said(f"preview_{shape}")))
     elif learnt == 0:
         notes.append(notice("warn", said("nothing_trained")))

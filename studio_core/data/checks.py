@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
-from studio_core.data.mapping import Mapping, Row, filled
+from studio_core.data.columns import MISSING, Row, filled, label, value_in, written
+from studio_core.data.mapping import Mapping
+from studio_core.data.notes import Notes
 from studio_core.data.shapes import Message, Record, Shape
 from studio_core.data.turns import Rejected, check_turns, plain_text, tools_prompt, turns, with_system
 
-_LABELS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_IMAGE_COLUMNS = ("image", "images")
+_IMAGE_MARK = re.compile(r"<image>[ \t]*\n?")
 
 
-def converter(mapping: Mapping) -> Callable[[Row], Record]:
-    """A function that turns a row into a record of ``mapping.shape`` or raises ``Rejected``."""
-    read = _Reader(mapping)
+def converter(mapping: Mapping, notes: Notes | None = None) -> Callable[[Row], Record]:
+    """A function that turns a row into a record of ``mapping.shape`` or raises ``Rejected``.
+
+    What it leaves out of a record that it keeps is said in ``notes``.
+    """
+    read = _Reader(mapping, Notes() if notes is None else notes)
     convert = {
         Shape.TEXT: _text,
         Shape.PROMPT_COMPLETION: _prompt_completion,
@@ -24,6 +31,7 @@ def converter(mapping: Mapping) -> Callable[[Row], Record]:
         Shape.PREFERENCE: _preference,
         Shape.UNPAIRED_PREFERENCE: _unpaired,
         Shape.PROMPT_ONLY: _prompt_only,
+        Shape.STEPWISE: _stepwise,
     }[mapping.shape]
 
     def record(row: Row) -> Record:
@@ -37,22 +45,28 @@ def converter(mapping: Mapping) -> Callable[[Row], Record]:
 class _Reader:
     """Gets the parts of a record out of a row, as the mapping says."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, notes: Notes) -> None:
         self.mapping = mapping
+        self.notes = notes
         self.fill = mapping.fill
         self.columns = mapping.columns
-        self.has = mapping.columns.keys() | mapping.constants.keys()
+        self.templates = mapping.templates
+        self.has = mapping.columns.keys() | mapping.constants.keys() | mapping.templates.keys()
 
     def name(self, part: str) -> str:
         return self.columns.get(part, part)
 
     def value(self, row: Row, part: str, *, needed: bool = True) -> Any:
+        if self.templates and part in self.templates:
+            return written(self.templates[part], row, self.fill)
         column = self.columns.get(part)
         if column is None:
             return self.mapping.constants.get(part)
-        if column not in row and needed:
-            raise Rejected("column_missing", column=column)
-        value = row.get(column)
+        value = value_in(row, column)
+        if value is MISSING:
+            if needed:
+                raise Rejected("column_missing", column=column)
+            value = None
         return value if value or value is False else self.mapping.constants.get(part, value)
 
     def text(self, row: Row, part: str, *, needed: bool = True) -> str:
@@ -60,11 +74,22 @@ class _Reader:
         return filled(text, self.fill) if self.fill else text
 
     def turns(self, row: Row, part: str, role: str, *, needed: bool = True) -> list[Message]:
-        messages = turns(self.value(row, part, needed=needed), role, self.name(part))
+        messages = turns(self.value(row, part, needed=needed), role, self.name(part), self.notes)
+        if "image" in row or "images" in row:
+            self._without_images(row, messages)
         if self.fill:
             for message in messages:
                 message["content"] = filled(message["content"], self.fill)
         return messages
+
+    def _without_images(self, row: Row, messages: list[Message]) -> None:
+        """Takes the marks out of a text that stand for pictures in a column of their own."""
+        if not any(row.get(column) for column in _IMAGE_COLUMNS):
+            return
+        for message in messages:
+            if "<image>" in message["content"]:
+                message["content"], images = _IMAGE_MARK.subn("", message["content"])
+                self.notes.add("images", images, column=" / ".join(c for c in _IMAGE_COLUMNS if c in row))
 
     def with_system(self, row: Row, messages: list[Message]) -> list[Message]:
         """The conversation, opened by what the columns for system prompt and tools say."""
@@ -168,7 +193,7 @@ def _preference(read: _Reader, row: Row) -> Record:
             raise Rejected("nothing_shared", chosen=read.name("chosen"), rejected=read.name("rejected"))
         prompt, chosen, rejected = shared, chosen[len(shared) :], rejected[len(shared) :]
     elif "prompt" not in read.has:
-        raise Rejected("no_prompt", chosen=read.name("chosen"))
+        prompt, chosen, rejected = _shared_beginning(read, chosen, rejected)
     else:
         prompt = read.turns(row, "prompt", "user")
     return {
@@ -178,25 +203,79 @@ def _preference(read: _Reader, row: Row) -> Record:
     }
 
 
+def _shared_beginning(
+    read: _Reader, chosen: list[Message], rejected: list[Message]
+) -> tuple[list[Message], list[Message], list[Message]]:
+    """Prompt and answers of two plain texts: the prompt is the words with which both begin."""
+    names = {"chosen": read.name("chosen"), "rejected": read.name("rejected")}
+    if [len(chosen), len(rejected)] != [1, 1]:
+        raise Rejected("no_prompt", chosen=names["chosen"])
+    good, bad = chosen[0]["content"], rejected[0]["content"]
+    shared = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(good, bad, strict=False)))
+    end = max((place for place, character in enumerate(shared, start=1) if character.isspace()), default=0)
+    if not shared[:end].strip():
+        raise Rejected("nothing_shared", **names)
+    prompt = [Message(role="user", content=shared[:end].strip())]
+    answers = ([Message(role="assistant", content=text[end:].strip())] for text in (good, bad))
+    return prompt, *answers  # type: ignore[return-value]
+
+
 def _unpaired(read: _Reader, row: Row) -> Record:
-    label = read.value(row, "label")
-    if not isinstance(label, bool):
-        known = _LABELS.get(str(label).strip().lower())
-        if known is None:
-            raise Rejected("label_not_bool", column=read.name("label"), value=str(label)[:60])
-        label = known
+    rated = _label(read, read.value(row, "label"), read.name("label"))
     if "messages" in read.has:
         messages = _conversation(read, row)
         prompt = _checked_prompt(messages[:-1], read.name("messages"))
-        return {"prompt": prompt, "completion": messages[-1:], "label": label}
-    return {**_prompt_completion(read, row), "label": label}
+        return {"prompt": prompt, "completion": messages[-1:], "label": rated}
+    return {**_prompt_completion(read, row), "label": rated}
+
+
+def _label(read: _Reader, value: Any, column: str) -> bool:
+    known = label(value, read.mapping.good_from)
+    if known is None:
+        raise Rejected("label_not_bool", column=column, value=str(value)[:60])
+    return known
 
 
 def _prompt_only(read: _Reader, row: Row) -> Record:
     record: Record = {"prompt": _prompt(read, row)}
     for column in read.mapping.keep:
-        record[column] = _kept(row.get(column), column)
+        value = value_in(row, column)
+        record[column] = _kept(None if value is MISSING else value, column)
     return record
+
+
+def _stepwise(read: _Reader, row: Row) -> Record:
+    prompt = _prompt(read, row)
+    steps, labels = (_listed(read, row, part) for part in ("completions", "labels"))
+    names = {"completions": read.name("completions"), "labels": read.name("labels")}
+    if not steps:
+        raise Rejected("no_steps", column=names["completions"])
+    if len(steps) != len(labels):
+        raise Rejected("steps_unlabelled", **names, steps=len(steps), marks=len(labels))
+    said = [turns(step, "assistant", names["completions"], read.notes) for step in steps]
+    texts = ["\n".join(message["content"] for message in messages).strip() for messages in said]
+    if "" in texts:
+        raise Rejected(
+            "empty_answer", column=names["completions"], turn=texts.index("") + 1, role="assistant"
+        )
+    return {
+        "prompt": prompt,
+        "completions": [filled(text, read.fill) for text in texts],
+        "labels": [_label(read, value, names["labels"]) for value in labels],
+    }
+
+
+def _listed(read: _Reader, row: Row, part: str) -> list[Any]:
+    """A list, or one that is written as JSON in the cell of a table."""
+    value = read.value(row, part)
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, list):
+        raise Rejected("not_list", column=read.name(part), kind=type(value).__name__)
+    return value
 
 
 def _kept(value: Any, column: str) -> str | None:

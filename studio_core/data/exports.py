@@ -77,8 +77,9 @@ def _cell(value: Any, column: str) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         plain_role = "user" if column == "prompt" else "assistant"
-        if len(value) == 1 and value[0]["role"] == plain_role and column != "messages":
-            return str(value[0]["content"])
+        single = value[0] if len(value) == 1 and isinstance(value[0], dict) else {}
+        if single.get("role") == plain_role and column != "messages":
+            return str(single["content"])
         return json.dumps(value, ensure_ascii=False)
     return "" if value is None else str(value)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from collections.abc import Mapping as MappingType
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio_core.data.columns import MISSING, Row, label, names_in, number, value_in
 from studio_core.data.shapes import Shape
-
-Row = dict[str, Any]
 
 PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Shape.TEXT: (("text",), ()),
@@ -21,10 +19,13 @@ PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Shape.PREFERENCE: (("chosen", "rejected"), ("prompt", "system", "tools")),
     Shape.UNPAIRED_PREFERENCE: (("label",), ("messages", "prompt", "completion", "system")),
     Shape.PROMPT_ONLY: (("prompt",), ("system",)),
+    Shape.STEPWISE: (("prompt", "completions", "labels"), ("system",)),
 }
 """Parts of a record that a column can play: those without which there is no record, and the others."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
+    "completions": ("completions", "steps", "reasoning_steps"),
+    "labels": ("labels", "step_labels", "completion_labels"),
     "messages": ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns"),
     "prompt": ("prompt", "instruction", "question", "query", "problem", "input", "user"),
     "completion": (
@@ -40,10 +41,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Names by which each part goes, the likeliest first."""
 
+_RATINGS = ("rating", "score", "stars", "grade")
+"""Numbers that say how good an answer is; they are taken for labels only where labels are wanted."""
+
 _REFERENCES = ("answer", "answers", "solution", "target")
 """Beside a prompt in turns these hold what a reward function compares with, not a turn."""
-
-_PLACEHOLDER = re.compile(r"\{\{\s*([^\W\d]\w{0,39})\s*\}\}")
 
 
 class Mapping(BaseModel):
@@ -58,16 +60,32 @@ class Mapping(BaseModel):
     """``{part: text}`` for every row, such as one system prompt."""
     fill: dict[str, str] = Field(default_factory=dict)
     """``{name: value}`` of the placeholders written ``{{name}}``; others stay as they are."""
+    templates: dict[str, str] = Field(default_factory=dict)
+    """``{part: text}`` with columns written ``{{column}}``; such a part needs no column of its own."""
     keep: list[str] = Field(default_factory=list)
     """Further columns stored with prompt-only records."""
+    good_from: float | None = None
+    """Where labels are ratings: those from this one on are good."""
+    split: Literal["paragraph", "line", "file"] | None = None
+    """What one record of a plain text file is; by itself, a paragraph."""
 
     def missing(self) -> list[str]:
         """Parts that the shape needs and that no column plays."""
-        played = self.columns.keys() | self.constants.keys()
+        played = self.columns.keys() | self.constants.keys() | self.templates.keys()
         lacking = [part for part in PARTS[self.shape][0] if part not in played]
         if self.shape is Shape.UNPAIRED_PREFERENCE and "messages" not in played:
             lacking += [part for part in ("prompt", "completion") if part not in played]
         return lacking
+
+    def used(self) -> list[str]:
+        """Columns that the mapping reads, those of templates included."""
+        named = [
+            name
+            for template in self.templates.values()
+            for name in names_in(template)
+            if name not in self.fill
+        ]
+        return list(dict.fromkeys([*self.columns.values(), *named]))
 
 
 @dataclass(frozen=True)
@@ -78,13 +96,25 @@ class Guess:
     """Key of the text catalogue that says how it was recognised."""
 
 
-def guess(columns: Sequence[str], rows: Sequence[Row]) -> Guess:
-    """The likeliest mapping; one that lacks parts if the columns say nothing."""
-    found = _found(columns)
+def guess(columns: Sequence[str], rows: Sequence[Row], labels: Sequence[str] = ()) -> Guess:
+    """The likeliest mapping; one that lacks parts if the columns say nothing.
+
+    ``labels`` are columns of which it is known that people judged answers in them.
+    """
+    guessed = _guess(columns, rows, _found(columns), labels)
+    if guessed.mapping.missing() and any("." in column for column in columns):
+        inner = _guess(columns, rows, _found(columns, inner=True), labels)
+        return guessed if inner.mapping.missing() else inner
+    return guessed
+
+
+def _guess(
+    columns: Sequence[str], rows: Sequence[Row], found: dict[str, str | None], labels: Sequence[str]
+) -> Guess:
     has = {part for part, column in found.items() if column}
 
     def made(shape: Shape, because: str, *parts: str, sure: bool = True, **more: Any) -> Guess:
-        names = {part: found[part] for part in parts if found[part]}
+        names = {part: column for part in parts if (column := found[part])}
         return Guess(Mapping(shape=shape, columns=names, **more), sure, f"data.because_{because}")
 
     if {"chosen", "rejected"} <= has:
@@ -94,16 +124,20 @@ def guess(columns: Sequence[str], rows: Sequence[Row]) -> Guess:
         found["prompt"] = turns_column
         because = "preference" if turns_column else "implicit_preference"
         return made(Shape.PREFERENCE, because, "prompt", "chosen", "rejected", "system", "tools")
-    if "label" in has and _holds_labels(found["label"], rows):
-        if "messages" in has and _holds_turns(found["messages"], rows):
-            return made(Shape.UNPAIRED_PREFERENCE, "unpaired", "messages", "label", "system")
-        if {"prompt", "completion"} <= has:
-            return made(Shape.UNPAIRED_PREFERENCE, "unpaired", "prompt", "completion", "label", "system")
+    if {"prompt", "completions", "labels"} <= has and _holds_lists(found["completions"], rows):
+        return made(Shape.STEPWISE, "stepwise", "prompt", "completions", "labels", "system")
+    judged = _judged(found, rows, labels)
+    if judged is not None:
+        judgement, good_from = judged
+        found["label"] = judgement
+        turns_in = "messages" in has and _holds_turns(found["messages"], rows)
+        if turns_in or {"prompt", "completion"} <= has:
+            parts = ("messages",) if turns_in else ("prompt", "completion")
+            return made(Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, "label", "system", good_from=good_from)
     if "messages" in has and _holds_turns(found["messages"], rows):
         because = "sharegpt" if _holds_sharegpt(found["messages"], rows) else "messages"
         return made(Shape.CHAT, because, "messages", "system", "tools")
     if "prompt" in has:
-        extra = [c for c in columns if c not in (found["prompt"], found["system"])]
         reference = found["completion"] in _REFERENCES and _holds_turns(found["prompt"], rows)
         if "completion" in has and not reference:
             alpaca = found["prompt"] == "instruction"
@@ -112,6 +146,7 @@ def guess(columns: Sequence[str], rows: Sequence[Row]) -> Guess:
                 "prompt", "completion", "input", "system", "history", sure=found["input"] is None or alpaca,
             )  # fmt: skip
         if "text" not in has:
+            extra = _others(columns, {found["prompt"], found["system"]})
             return made(Shape.PROMPT_ONLY, "prompt_only", "prompt", "system", sure=False, keep=extra)
     if "text" in has:
         return made(Shape.TEXT, "text", "text", sure=len(columns) == 1)
@@ -119,6 +154,30 @@ def guess(columns: Sequence[str], rows: Sequence[Row]) -> Guess:
         found["text"] = columns[0]
         return made(Shape.TEXT, "one_column", "text", sure=False)
     return made(Shape.PROMPT_COMPLETION, "nothing", sure=False)
+
+
+def _judged(
+    found: dict[str, str | None], rows: Sequence[Row], labels: Sequence[str]
+) -> tuple[str, float | None] | None:
+    """The column of labels or ratings, and from which rating on an answer is good."""
+    for column in labels:
+        good_from = rated_good(column, rows)
+        if good_from is not None:
+            return column, good_from
+    for named in (found["label"], *labels):
+        if named and _holds_labels(named, rows):
+            return named, None
+    return None
+
+
+def _others(columns: Sequence[str], used: set[str | None]) -> list[str]:
+    """Columns that play no part, without those inside of another."""
+    whole = set(columns)
+    return [
+        column
+        for column in columns
+        if column not in used and not ("." in column and column.rpartition(".")[0] in whole)
+    ]
 
 
 def for_shape(shape: Shape, columns: Sequence[str], rows: Sequence[Row]) -> Mapping:
@@ -131,47 +190,46 @@ def for_shape(shape: Shape, columns: Sequence[str], rows: Sequence[Row]) -> Mapp
     parts = {part: found[part] for part in (*needed, *possible) if found[part]}
     if shape is Shape.PREFERENCE and "prompt" not in parts and found["messages"]:
         parts["prompt"] = found["messages"]
+    good_from = None
+    if shape is Shape.UNPAIRED_PREFERENCE:
+        parts["label"] = parts.get("label") or _column_named(_RATINGS, columns)
+        good_from = rated_good(parts["label"], rows)
     if shape is Shape.UNPAIRED_PREFERENCE and "messages" in parts:
         unused = ("prompt", "completion") if _holds_turns(parts["messages"], rows) else ("messages",)
         parts = {part: column for part, column in parts.items() if part not in unused}
     return Mapping(
         shape=shape,
         columns={part: column for part, column in parts.items() if column},
-        keep=(
-            [column for column in columns if column not in parts.values()]
-            if shape is Shape.PROMPT_ONLY
-            else []
-        ),
+        keep=_others(columns, set(parts.values())) if shape is Shape.PROMPT_ONLY else [],
+        good_from=good_from,
     )
 
 
-def _found(columns: Sequence[str]) -> dict[str, str | None]:
-    """The column that is named like each part."""
-    found = {part: _column(part, columns) for part in _NAMES}
+def _found(columns: Sequence[str], *, inner: bool = False) -> dict[str, str | None]:
+    """The column that is named like each part; with ``inner`` also by the end of a path, ``data.prompt``."""
+    if inner:
+        ends = {column.rpartition(".")[2]: column for column in reversed(columns)}
+        found = _found(list(ends))
+        return {part: None if end is None else ends[end] for part, end in found.items()}
+    found = {part: _column_named(names, columns) for part, names in _NAMES.items()}
+    if "input.messages" in columns:
+        # OpenAI's preference files have the conversation and its tools inside of the input.
+        found["prompt"] = "input.messages"
+        found["tools"] = "input.tools" if "input.tools" in columns else found["tools"]
     found["input"] = _column_named(("input", "context"), columns)
     if found["input"] == found["prompt"]:
         found["input"] = None
     return found
 
 
-def placeholders(texts: Iterable[str]) -> list[str]:
-    """Names written ``{{name}}`` in these texts, in the order of their first appearance."""
-    names: dict[str, None] = {}
-    for text in texts:
-        if "{{" in text:
-            names.update(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    return list(names)
-
-
-def filled(text: str, values: MappingType[str, str]) -> str:
-    """The text with the placeholders that have a value replaced."""
-    if "{{" not in text:
-        return text
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
-
-
-def _column(part: str, columns: Sequence[str]) -> str | None:
-    return _column_named(_NAMES[part], columns)
+def rated_good(column: str | None, rows: Sequence[Row]) -> float | None:
+    """From which rating on answers are good: the upper part of the scale; None if they are not ratings."""
+    values = _values(column, rows)
+    numbers = [rating for value in values if (rating := number(value)) is not None]
+    if not numbers or len(numbers) < len(values) or max(numbers) <= 1 or max(numbers) > 100:
+        return None
+    scale = next(top for top in (5, 7, 10, 100) if max(numbers) <= top)
+    return math.ceil(0.7 * scale)
 
 
 def _column_named(names: Sequence[str], columns: Sequence[str]) -> str | None:
@@ -180,7 +238,8 @@ def _column_named(names: Sequence[str], columns: Sequence[str]) -> str | None:
 
 
 def _values(column: str | None, rows: Sequence[Row]) -> list[Any]:
-    return [row[column] for row in rows if column in row and row[column] not in (None, "")]
+    values = [value_in(row, column) for row in rows] if column else []
+    return [value for value in values if value is not MISSING and value not in (None, "")]
 
 
 def _holds_turns(column: str | None, rows: Sequence[Row]) -> bool:
@@ -192,10 +251,17 @@ def _holds_turns(column: str | None, rows: Sequence[Row]) -> bool:
 
 
 def _holds_sharegpt(column: str | None, rows: Sequence[Row]) -> bool:
-    return any(isinstance(value, list) and "from" in value[0] for value in _values(column, rows))
+    firsts = [value[0] for value in _values(column, rows) if isinstance(value, list) and value]
+    return any(isinstance(first, dict) and "from" in first for first in firsts)
+
+
+def _holds_lists(column: str | None, rows: Sequence[Row]) -> bool:
+    return any(
+        isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
+        for value in _values(column, rows)
+    )
 
 
 def _holds_labels(column: str | None, rows: Sequence[Row]) -> bool:
     values = _values(column, rows)
-    good = sum(isinstance(v, bool) or str(v).strip().lower() in ("true", "false", "0", "1") for v in values)
-    return good > len(values) / 2
+    return sum(label(value) is not None for value in values) > len(values) / 2

@@ -10,7 +10,7 @@ from studio_core.errors import BadInput
 LONGEST = 80
 
 _NAME = re.compile(r"\w[\w.\-]*")
-_ENDINGS = re.compile(r"\.(jsonl|ndjson|json|csv|tsv|tab|txt|parquet|gz)$", re.IGNORECASE)
+_ENDINGS = re.compile(r"\.(jsonl|ndjson|json|csv|tsv|tab|txt|md|parquet|gz|zip|tar|tgz)$", re.IGNORECASE)
 
 
 def checked_name(name: str) -> str:

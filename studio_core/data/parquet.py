@@ -16,7 +16,12 @@ from studio_core.data.shapes import COLUMNS, Record, Shape
 ROW_GROUP = 4096
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-_TYPES = {"text": pa.string(), "label": pa.bool_()}
+_TYPES = {
+    "text": pa.string(),
+    "label": pa.bool_(),
+    "completions": pa.list_(pa.string()),
+    "labels": pa.list_(pa.bool_()),
+}
 
 
 def schema(shape: Shape, keep: Sequence[str] = ()) -> pa.Schema:

@@ -133,8 +133,17 @@ def tokens(chat: ChatFormat, shape: Shape, record: Record, loss_on: LossOn = "an
         return [_chat(chat, record["messages"], loss_on)]
     if shape is Shape.PREFERENCE:
         return _pair(chat, record)
-    answer = [] if shape is Shape.PROMPT_ONLY else record["completion"]
-    return [_completion(chat, record["prompt"], answer, loss_on)]
+    return [_completion(chat, record["prompt"], _answer(shape, record), loss_on)]
+
+
+def _answer(shape: Shape, record: Record) -> list[Message]:
+    """What follows the prompt; steps are one answer, one step a line."""
+    if shape is Shape.PROMPT_ONLY:
+        return []
+    if shape is Shape.STEPWISE:
+        return [{"role": "assistant", "content": "\n".join(record["completions"])}]
+    answer: list[Message] = record["completion"]
+    return answer
 
 
 def segments(
@@ -171,7 +180,7 @@ def lengths(chat: ChatFormat | ResolvedModel, shape: Shape, records: Sequence[Re
     if shape is Shape.PREFERENCE:
         sides = [[r["prompt"] + r[side] for r in records] for side in ("chosen", "rejected")]
         return list(map(max, *(_rendered_lengths(chat, side) for side in sides)))
-    return _rendered_lengths(chat, [record["prompt"] + record["completion"] for record in records])
+    return _rendered_lengths(chat, [record["prompt"] + _answer(shape, record) for record in records])
 
 
 def _rendered_lengths(

@@ -16,7 +16,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from studio_core.data import sniffing
 from studio_core.data.jsonstream import JsonStream
+from studio_core.data.notes import Notes
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 
@@ -51,6 +52,7 @@ class File:
     gzipped: bool
     limit: int
     """Bytes that it may unpack to."""
+    notes: Notes = field(default_factory=Notes, compare=False)
 
 
 def recognise(path: Path, source: str | None = None, *, limit: int = 8 << 30) -> File:
@@ -68,8 +70,8 @@ def recognise(path: Path, source: str | None = None, *, limit: int = 8 << 30) ->
     return File(path, name, format_, encoding, gzipped, limit)
 
 
-def rows(file: File) -> Rows:
-    """All rows of the file, in order."""
+def rows(file: File, split: str | None = None) -> Rows:
+    """All rows of the file, in order; ``split`` says what a row of plain text is."""
     with _opened(file) as stream, _readable(file):
         if file.format == "parquet":
             yield from _parquet_rows(stream, file)

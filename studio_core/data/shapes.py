@@ -6,6 +6,7 @@
     preference            prompt: messages, chosen: messages, rejected: messages
     unpaired-preference   prompt: messages, completion: messages, label: bool
     prompt-only           prompt: messages, and any further columns, as text
+    stepwise              prompt: messages, completions: list of str, labels: list of bool, one for each
 
 ``messages`` is always a list of ``{"role", "content"}`` with roles system, user, assistant and
 tool. Whatever columns a file came with, its records are stored like this, so that methods,
@@ -26,6 +27,7 @@ class Shape(StrEnum):
     PREFERENCE = "preference"
     UNPAIRED_PREFERENCE = "unpaired-preference"
     PROMPT_ONLY = "prompt-only"
+    STEPWISE = "stepwise"
 
 
 class Message(TypedDict):
@@ -44,6 +46,7 @@ COLUMNS: dict[Shape, tuple[str, ...]] = {
     Shape.PREFERENCE: ("prompt", "chosen", "rejected"),
     Shape.UNPAIRED_PREFERENCE: ("prompt", "completion", "label"),
     Shape.PROMPT_ONLY: ("prompt",),
+    Shape.STEPWISE: ("prompt", "completions", "labels"),
 }
 """Columns that every record of the shape has, in the order in which they are stored."""
 
@@ -55,4 +58,5 @@ def texts_of(record: Record) -> Iterator[str]:
             yield value
         elif isinstance(value, list):
             for item in value:
-                yield item["content"] if isinstance(item, dict) else str(item)
+                if not isinstance(item, bool):
+                    yield item["content"] if isinstance(item, dict) else str(item)

@@ -11,22 +11,19 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import select
 
-from studio_core import texts
-from studio_core.data import exports, parquet, readers, versions
-from studio_core.data.checks import converter
-from studio_core.data.mapping import Guess, Mapping, guess, placeholders
+from studio_core.data import archives, exports, parquet, versions
+from studio_core.data.inspection import LISTED, Inspection, Reading, none_good
+from studio_core.data.mapping import Mapping
 from studio_core.data.naming import checked_name, name_from
-from studio_core.data.shapes import Record, Shape, texts_of
-from studio_core.data.turns import Rejected
+from studio_core.data.shapes import Record, Shape
 from studio_core.data.versions import Made, all_datasets, get, parquet_path
 from studio_core.errors import BadInput, StudioError
 from studio_core.settings import bundled_folder
@@ -34,6 +31,7 @@ from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
 __all__ = [
+    "LISTED",
     "Imported",
     "Inspection",
     "all_datasets",
@@ -41,45 +39,15 @@ __all__ = [
     "export",
     "get",
     "import_file",
+    "import_files",
     "inspect_file",
+    "inspect_files",
     "parquet_path",
     "records",
     "sweep_uploads",
 ]
 
-LISTED = 1000
-"""Rejected rows that are listed; more are only counted."""
-
-_LOOKED_AT = 200
-_PLACEHOLDERS = 20
 _OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass
-class Inspection:
-    """What was understood of a file, before anything is stored."""
-
-    source: str
-    format: str
-    encoding: str
-    gzipped: bool
-    columns: list[str]
-    mapping: Mapping
-    guess: Guess
-    placeholders: list[str] = field(default_factory=list)
-    """Names written ``{{name}}`` for which no value is given."""
-    good: int = 0
-    bad: int = 0
-    reasons: list[dict[str, Any]] = field(default_factory=list)
-    """``{"row", "reason", "code", "values"}`` of the first bad rows; ``reason`` is in English."""
-    sample_rows: list[Any] = field(default_factory=list)
-    """The first rows as the file has them."""
-    sample_records: list[Record] = field(default_factory=list)
-    """The first good rows as they would be stored."""
-
-    @property
-    def shape(self) -> Shape:
-        return self.mapping.shape
 
 
 @dataclass(frozen=True)
@@ -95,17 +63,19 @@ def inspect_file(
     studio: Studio, path: Path, *, source: str | None = None, mapping: Mapping | None = None
 ) -> Inspection:
     """Read the whole file and say what it is and which rows would do; stores nothing."""
-    seen, numbered = _begin(studio, path, source, mapping)
-    if seen.mapping.missing():
-        return seen
-    names: dict[str, None] = {}
-    for record in _records(seen, numbered):
-        if len(seen.sample_records) < 20:
-            seen.sample_records.append(record)
-        if len(names) < _PLACEHOLDERS:
-            names.update(dict.fromkeys(placeholders(texts_of(record))))
-    seen.placeholders = list(names)
-    return seen
+    return inspect_files(studio, [path], sources=[source or path.name], mapping=mapping)
+
+
+def inspect_files(
+    studio: Studio,
+    paths: Sequence[Path],
+    *,
+    sources: Sequence[str] | None = None,
+    mapping: Mapping | None = None,
+) -> Inspection:
+    """The same of several files, archives and folders that make one dataset."""
+    with _reading(studio, paths, sources, mapping) as reading:
+        return reading.looked_through()
 
 
 def import_file(
@@ -120,86 +90,62 @@ def import_file(
 
     The same records under the same name again are the existing version.
     """
-    name = checked_name(name) if name else name_from(source or path.name)
-    seen, numbered = _begin(studio, path, source, mapping)
-    if missing := seen.mapping.missing():
-        raise BadInput(
-            "data.parts_missing",
-            file=seen.source,
-            parts=", ".join(missing),
-            columns=", ".join(seen.columns)[:500] or "-",
-            shape=seen.shape,
-        )
-    partial, sha256 = _written(studio, seen, numbered)
+    return import_files(studio, [path], name=name, sources=[source or path.name], mapping=mapping)
+
+
+def import_files(
+    studio: Studio,
+    paths: Sequence[Path],
+    *,
+    name: str | None = None,
+    sources: Sequence[str] | None = None,
+    mapping: Mapping | None = None,
+) -> Imported:
+    """The same of several files, archives and folders: their good rows, in order, are one version."""
+    sources = sources or [path.name for path in paths]
+    name = checked_name(name) if name else name_from(sources[0])
+    with _reading(studio, paths, sources, mapping) as reading:
+        seen = reading.seen
+        if missing := seen.mapping.missing():
+            raise BadInput(
+                "data.parts_missing",
+                file=seen.source,
+                parts=", ".join(missing),
+                columns=", ".join(seen.columns)[:500] or "-",
+                shape=seen.shape,
+            )
+        partial, sha256 = _written(studio, reading)
     try:
         return _stored(studio, seen, name, partial, sha256)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _begin(
-    studio: Studio, path: Path, source: str | None, mapping: Mapping | None
-) -> tuple[Inspection, readers.Rows]:
-    if not path.is_file() or not os.access(path, os.R_OK):
-        raise BadInput("data.file_missing", file=source or path)
-    # A file may unpack to four times what may be uploaded; more is a mistake or an attack.
-    file = readers.recognise(path, source, limit=studio.settings.max_upload_mb << 22)
-    numbered = readers.rows(file)
-    first = list(islice(numbered, _LOOKED_AT))
-    if not first:
-        raise BadInput("data.no_rows", file=file.source)
-    rows = [row for _, row in first if isinstance(row, dict)]
-    if not rows:
-        reasons = [_reason(number, row) for number, row in first]
-        raise _none_good(file.source, len(reasons), reasons[0])
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    guessed = guess(columns, rows)
-    seen = Inspection(
-        source=file.source,
-        format=file.format,
-        encoding=file.encoding,
-        gzipped=file.gzipped,
-        columns=columns,
-        mapping=mapping or guessed.mapping,
-        guess=guessed,
-        sample_rows=rows[:5],
-    )
-    return seen, chain(first, numbered)
+@contextmanager
+def _reading(
+    studio: Studio, paths: Sequence[Path], sources: Sequence[str] | None, mapping: Mapping | None
+) -> Iterator[Reading]:
+    sources = list(sources or [path.name for path in paths])
+    for path, source in zip(paths, sources, strict=True):
+        if not (path.is_file() or path.is_dir()) or not os.access(path, os.R_OK):
+            raise BadInput("data.file_missing", file=source)
+    # Files may unpack to four times what may be uploaded; more is a mistake or an attack.
+    limit = studio.settings.max_upload_mb << 22
+    uploads = studio.settings.uploads
+    with _space_for(uploads, uploads):
+        with archives.opened(
+            paths, sources, scratch=uploads, limit=limit, roots=studio.settings.allowed_roots
+        ) as bundle:
+            yield Reading(bundle, ", ".join(sources)[:200], mapping, limit=limit)
 
 
-def _records(seen: Inspection, numbered: readers.Rows) -> Iterator[Record]:
-    """The good rows as records; the bad ones are counted and listed in ``seen``."""
-    convert = converter(seen.mapping)
-    for number, row in numbered:
-        try:
-            if isinstance(row, Rejected):
-                raise row
-            record = convert(row)
-        except Rejected as rejected:
-            seen.bad += 1
-            if len(seen.reasons) < LISTED:
-                seen.reasons.append(_reason(number, rejected))
-            continue
-        seen.good += 1
-        yield record
-
-
-def _reason(number: int, rejected: Rejected) -> dict[str, Any]:
-    sentence = texts.text(f"data.row_{rejected.code}", **rejected.values)
-    return {"row": number, "reason": sentence, "code": rejected.code, "values": rejected.values}
-
-
-def _none_good(source: str, bad: int, first: dict[str, Any]) -> BadInput:
-    return BadInput("data.no_good_rows", file=source, bad=bad, row=first["row"], reason=first["reason"])
-
-
-def _written(studio: Studio, seen: Inspection, numbered: readers.Rows) -> tuple[Path, str]:
+def _written(studio: Studio, reading: Reading) -> tuple[Path, str]:
     """A complete temporary Parquet file of the good rows, and the hash of its content."""
     descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
     partial = Path(name)
     try:
         with _space_for(studio.settings.datasets, partial), open(descriptor, "wb") as file:
-            sha256 = _write_records(file, seen, numbered)
+            sha256 = _write_records(file, reading)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
@@ -208,13 +154,14 @@ def _written(studio: Studio, seen: Inspection, numbered: readers.Rows) -> tuple[
     return partial, sha256
 
 
-def _write_records(file: IO[bytes], seen: Inspection, numbered: readers.Rows) -> str:
+def _write_records(file: IO[bytes], reading: Reading) -> str:
+    seen = reading.seen
     writer = parquet.Writer(file, seen.shape, seen.mapping.keep)
     try:
-        for record in _records(seen, numbered):
+        for record in reading.records():
             writer.add(record)
         if not seen.good:
-            raise _none_good(seen.source, seen.bad, seen.reasons[0])
+            raise none_good(seen.source, seen.bad, seen.reasons[0])
         return writer.close()
     except BaseException:
         writer.abandon()

@@ -2,7 +2,8 @@
 
 Understood are plain strings, OpenAI messages (also with ``tool_calls`` and lists of text parts),
 ShareGPT turns (``from``, ``value``), JSON inside a cell of a CSV file, and Anthropic's
-``Human:``/``Assistant:`` transcripts. What a template could not render raises ``Rejected``.
+``Human:``/``Assistant:`` transcripts. Images are left out, and counted, where a turn has text
+beside them. What a template could not render raises ``Rejected``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 from typing import Any
 
+from studio_core.data.notes import Notes
 from studio_core.data.shapes import Message
 
 MAX_CHARACTERS = 2_000_000
@@ -27,6 +29,10 @@ ROLE_NAMES = {
     "bot": "assistant",
     "model": "assistant",
     "chatgpt": "assistant",
+    "ai": "assistant",
+    "claude": "assistant",
+    "bard": "assistant",
+    "bing": "assistant",
     "function_call": "assistant",
     "tool": "tool",
     "function": "tool",
@@ -35,6 +41,7 @@ ROLE_NAMES = {
 }
 
 _TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):[ \t]?")
+_IMAGES = ("image", "image_url", "input_image", "video", "audio", "input_audio")
 
 
 class Rejected(Exception):
@@ -62,27 +69,29 @@ def plain_text(value: Any, column: str) -> str:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise Rejected("not_unicode", column=column) from error
+            # Bytes that did not fit the file's encoding were kept by the reader as such characters.
+            foreign = "\udc80" <= text[error.start] <= "\udcff"
+            raise Rejected("bytes" if foreign else "not_unicode", column=column) from error
     return text
 
 
-def turns(value: Any, role: str, column: str) -> list[Message]:
+def turns(value: Any, role: str, column: str, notes: Notes | None = None) -> list[Message]:
     """The turns in a cell; a plain string is one turn of ``role``. Nothing in the cell: no turns."""
     if isinstance(value, str):
-        return _turns_in_string(value, role, column)
+        return _turns_in_string(value, role, column, notes)
     if isinstance(value, list):
         if value and isinstance(value[0], str) and len(value) == 1:
-            return turns(value[0], role, column)
-        return [_turn(item, column, place) for place, item in enumerate(value, start=1)]
+            return turns(value[0], role, column, notes)
+        return [_turn(item, column, place, notes) for place, item in enumerate(value, start=1)]
     if isinstance(value, dict):
         if isinstance(value.get("messages"), list):
-            return turns(value["messages"], role, column)
-        return [_turn(value, column, 1)]
+            return turns(value["messages"], role, column, notes)
+        return [_turn(value, column, 1, notes)]
     text = plain_text(value, column)
     return [{"role": role, "content": text}] if text else []
 
 
-def _turns_in_string(value: str, role: str, column: str) -> list[Message]:
+def _turns_in_string(value: str, role: str, column: str, notes: Notes | None) -> list[Message]:
     start = value[:2]
     if start in ("[{", '{"') and value.rstrip()[-1:] in "]}":
         try:
@@ -90,9 +99,9 @@ def _turns_in_string(value: str, role: str, column: str) -> list[Message]:
         except (ValueError, RecursionError):
             inner = None
         if _looks_like_turns(inner):
-            return turns(inner, role, column)
-    elif start == "\n\n" and _TRANSCRIPT.match(value):
-        _, *parts = _TRANSCRIPT.split(plain_text(value, column))
+            return turns(inner, role, column, notes)
+    elif (start == "\n\n" and _TRANSCRIPT.match(value)) or _opens_like_transcript(value):
+        _, *parts = _TRANSCRIPT.split("\n\n" + plain_text(value, column).lstrip())
         return [
             {"role": "user" if who == "Human" else "assistant", "content": said.strip()}
             for who, said in zip(parts[::2], parts[1::2], strict=True)
@@ -101,12 +110,17 @@ def _turns_in_string(value: str, role: str, column: str) -> list[Message]:
     return [{"role": role, "content": text}] if text and not text.isspace() else []
 
 
+def _opens_like_transcript(value: str) -> bool:
+    """A transcript whose first blank line was lost on the way, as tables lose it."""
+    return value.startswith("Human:") and "\n\nAssistant:" in value
+
+
 def _looks_like_turns(value: Any) -> bool:
     first = value[0] if isinstance(value, list) and value else value
     return isinstance(first, dict) and bool({"role", "from", "messages"} & first.keys())
 
 
-def _turn(item: Any, column: str, place: int) -> Message:
+def _turn(item: Any, column: str, place: int, notes: Notes | None) -> Message:
     if not isinstance(item, dict):
         raise Rejected("turn_not_object", column=column, turn=place, kind=type(item).__name__)
     named = item.get("role", item.get("from"))
@@ -115,27 +129,35 @@ def _turn(item: Any, column: str, place: int) -> Message:
         raise Rejected("unknown_role", column=column, turn=place, role=str(named)[:40])
     content = item.get("content", item.get("value"))
     if isinstance(content, list):
-        content = _joined_parts(content, column, place)
+        content = _joined_parts(content, column, place, notes)
     text = plain_text(content, column)
     if named == "function_call":
         text = tool_call(text)
-    calls = item.get("tool_calls")
+    calls = item.get("tool_calls") or item.get("function_call")
     if calls:
         text = "\n".join([*([text] if text else []), *_openai_calls(calls, column, place)])
     return {"role": role, "content": text}
 
 
-def _joined_parts(parts: list[Any], column: str, place: int) -> str:
+def _joined_parts(parts: list[Any], column: str, place: int, notes: Notes | None) -> str:
     texts = []
+    images = 0
     for part in parts:
         if isinstance(part, dict) and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif isinstance(part, str):
             texts.append(part)
+        elif isinstance(part, dict) and part.get("type") in _IMAGES:
+            images += 1
         else:
             kind = part.get("type") if isinstance(part, dict) else type(part).__name__
             raise Rejected("not_only_text", column=column, turn=place, kind=str(kind)[:40])
-    return "".join(texts)
+    text = "".join(texts)
+    if images and not text.strip():
+        raise Rejected("only_images", column=column, turn=place)
+    if images and notes is not None:
+        notes.add("images", images, column=column)
+    return text
 
 
 def tool_call(call: str) -> str:

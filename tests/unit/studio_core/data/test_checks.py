@@ -182,12 +182,13 @@ REFUSED: list[tuple[Mapping, Any, str]] = [
     (
         CHAT,
         {"m": [user([{"type": "image_url"}]), assistant("a")]},  # type: ignore[arg-type]
-        "turn 1 of 'm' holds image_url; only text can be used",
+        "turn 1 of 'm' holds only an image; images are left out, and nothing remains",
     ),
     (DPO, {"p": "q", "c": "a", "r": "a"}, "'c' and 'r' are the same"),
     (DPO, {"p": "q", "c": "a", "r": ""}, "the answer in 'r' is empty (turn 1)"),
     (DPO, {"p": "", "c": "a", "r": "b"}, "the prompt in 'p' is empty"),
-    (DPO_IMPLICIT, {"c": "a", "r": "b"}, "there is no prompt, and 'c' does not begin with one"),
+    (DPO_IMPLICIT, {"c": "a", "r": "b"}, "'c' and 'r' share no prompt"),
+    (DPO_IMPLICIT, {"c": [assistant("a")] * 2, "r": "b"}, "there is no prompt, and 'c' does not begin with one"),
     (
         DPO_IMPLICIT,
         {"c": [user("q"), assistant("a")], "r": [user("z"), assistant("b")]},

@@ -231,6 +231,14 @@ def test_a_tokenizer_saved_with_padding_and_truncation(folder: Path, chat: ChatF
 
 @pytest.mark.parametrize("shape", COLUMNS)
 def test_every_shape_can_be_shown(shape: Shape, chat: ChatFormat) -> None:
-    rated = {"prompt": [user("Hi")], "completion": [assistant("Yo")], "label": True}
-    record = RECORDS.get(shape, [rated])[0]
+    others: dict[Shape, Any] = {
+        Shape.UNPAIRED_PREFERENCE: {"prompt": [user("Hi")], "completion": [assistant("Yo")], "label": True},
+        Shape.PROMPT_ONLY: {"prompt": [user("Hi")]},
+        Shape.STEPWISE: {
+            "prompt": [user("1+1+1?")],
+            "completions": ["1+1=2", "2+1=4"],
+            "labels": [True, False],
+        },
+    }
+    record = RECORDS[shape][0] if shape in RECORDS else others[shape]
     assert preview.segments(chat, shape, record)

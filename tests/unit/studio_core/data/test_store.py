@@ -192,11 +192,11 @@ def test_a_file_cut_off_after_many_good_rows_leaves_nothing(studio: Studio, tmp_
     assert nothing_made(studio)
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "unreadable"])
+@pytest.mark.parametrize("kind", ["missing", "pipe", "unreadable"])
 def test_files_that_cannot_be_read(studio: Studio, tmp_path: Path, kind: str, monkeypatch: Any) -> None:
     path = tmp_path / "a.jsonl"
-    if kind == "folder":
-        path.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
     if kind == "unreadable":
         jsonl(path, GOOD)
         monkeypatch.setattr(os, "access", lambda *_: False)  # Root may read anything.

@@ -1,0 +1,273 @@
+"""What was understood of the files that a user brought, and their rows as records. Stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from studio_core import texts
+from studio_core.data import readers
+from studio_core.data.archives import Bundle, Found
+from studio_core.data.checks import converter
+from studio_core.data.columns import columns_of, names_in, placeholders
+from studio_core.data.mapping import Guess, Mapping, for_shape, guess
+from studio_core.data.notes import Notes
+from studio_core.data.shapes import Record, Shape, texts_of
+from studio_core.data.turns import Rejected
+from studio_core.errors import BadInput
+
+LISTED = 1000
+"""Rejected rows that are listed; more are only counted."""
+
+_LOOKED_AT = 200
+_WEIGHT = 32 << 20
+"""Characters of the first rows that are held at once."""
+_PLACEHOLDERS = 20
+
+
+@dataclass
+class FileSeen:
+    """One file of those that make a dataset."""
+
+    source: str
+    format: str
+    encoding: str
+    gzipped: bool
+    shape: Shape | None = None
+    """What it would be by itself; None if that cannot be told."""
+    good: int = 0
+    bad: int = 0
+
+
+@dataclass
+class Inspection:
+    """What was understood of one file, or of several that make one dataset, before anything is stored."""
+
+    source: str
+    format: str
+    """Of several files with different ones, all of them: ``csv, jsonl``; so with ``encoding``."""
+    encoding: str
+    gzipped: bool
+    columns: list[str]
+    """All columns; those inside of nested objects as paths, ``input.messages``."""
+    mapping: Mapping
+    guess: Guess
+    placeholders: list[str] = field(default_factory=list)
+    """Names written ``{{name}}`` for which no value is given."""
+    good: int = 0
+    bad: int = 0
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    """``{"row", "reason", "code", "values"}`` of the first bad rows; ``reason`` is in English.
+
+    Of several files also ``"file"``; ``row`` counts in each.
+    """
+    sample_rows: list[Any] = field(default_factory=list)
+    """The first rows as the file has them."""
+    sample_records: list[Record] = field(default_factory=list)
+    """The first good rows as they would be stored."""
+    files: list[FileSeen] = field(default_factory=list)
+    passed_over: list[dict[str, str]] = field(default_factory=list)
+    """``{"file", "why"}`` of what was left aside in archives and folders: ``data.passed_<why>``."""
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def shape(self) -> Shape:
+        return self.mapping.shape
+
+
+@dataclass
+class _Beginning:
+    """What the first rows of a file say."""
+
+    file: readers.File
+    seen: FileSeen
+    columns: list[str]
+    rows: list[Any]
+    guess: Guess | None
+
+
+class Reading:
+    """The files of one dataset, understood; their records can be read once."""
+
+    def __init__(self, bundle: Bundle, source: str, mapping: Mapping | None, *, limit: int) -> None:
+        self._several = len(bundle.files) > 1
+        self._mapping = mapping
+        beginnings = [self._begin(found, limit, bundle) for found in bundle.files]
+        self._beginnings = [beginning for beginning in beginnings if beginning is not None]
+        if not self._beginnings:
+            raise BadInput("data.no_rows", file=source)
+        columns = list(dict.fromkeys(column for b in self._beginnings for column in b.columns))
+        guessed = self._one_guess(columns)
+        self.seen = Inspection(
+            source=source,
+            format=_all_of(b.file.format for b in self._beginnings),
+            encoding=_all_of(b.file.encoding for b in self._beginnings),
+            gzipped=any(b.file.gzipped for b in self._beginnings),
+            columns=columns,
+            mapping=mapping or guessed.mapping,
+            guess=guessed,
+            sample_rows=next(b.rows[:5] for b in self._beginnings if b.guess),
+            files=[b.seen for b in self._beginnings],
+            passed_over=bundle.passed_over,
+        )
+        self._check_templates()
+
+    def _begin(self, found: Found, limit: int, bundle: Bundle) -> _Beginning | None:
+        """The file's first rows; None if it holds nothing and others may."""
+        try:
+            file = readers.recognise(found.path, found.source, limit=limit)
+            first = list(_first(readers.rows(file, self._mapping.split if self._mapping else None)))
+        except BadInput as error:
+            if self._several and error.key == "data.file_empty":
+                bundle.pass_over(found.source, "empty")
+                return None
+            raise
+        if not first:
+            if self._several:
+                bundle.pass_over(found.source, "empty")
+                return None
+            raise BadInput("data.no_rows", file=file.source)
+        rows = [row for _, row in first if isinstance(row, dict)]
+        if not rows and not self._several:
+            raise none_good(file.source, len(first), reason(*first[0]))
+        columns = columns_of(rows)
+        guessed = guess(columns, rows) if rows else None
+        known = guessed is not None and not guessed.mapping.missing()
+        seen = FileSeen(
+            file.source,
+            file.format,
+            file.encoding,
+            file.gzipped,
+            guessed.mapping.shape if guessed and known else None,
+        )
+        return _Beginning(file, seen, columns, rows[:50] if self._several else rows, guessed)
+
+    def _one_guess(self, columns: list[str]) -> Guess:
+        """The guess for all files; refused are files that hold records of different shapes."""
+        told = [b for b in self._beginnings if b.guess is not None]
+        if not told:
+            first = self._beginnings[0]
+            raise BadInput("data.no_good_file", file=first.file.source)
+        best = next((b for b in told if b.seen.shape), told[0])
+        guessed = best.guess
+        assert guessed is not None
+        for other in told:
+            if self._mapping is None and other.seen.shape not in (None, best.seen.shape):
+                raise BadInput(
+                    "data.shapes_differ",
+                    file=best.file.source,
+                    shape=best.seen.shape,
+                    other=other.file.source,
+                    other_shape=other.seen.shape,
+                )
+        if guessed.mapping.shape is Shape.PROMPT_ONLY and self._several:
+            keep = dict.fromkeys(c for b in told if b.guess for c in b.guess.mapping.keep)
+            mapping = guessed.mapping.model_copy(update={"keep": list(keep)})
+            return replace(guessed, mapping=mapping)
+        return guessed
+
+    def _check_templates(self) -> None:
+        mapping = self.seen.mapping
+        for part, template in mapping.templates.items():
+            for name in names_in(template):
+                if name not in mapping.fill and name not in self.seen.columns:
+                    columns = ", ".join(self.seen.columns)[:500]
+                    raise BadInput("data.template_column", part=part, name=name, columns=columns)
+
+    def records(self) -> Iterator[Record]:
+        """The good rows of all files as records; the bad ones are counted and listed in ``seen``."""
+        for beginning in self._beginnings:
+            yield from self._records_of(beginning)
+
+    def _records_of(self, beginning: _Beginning) -> Iterator[Record]:
+        seen, one = self.seen, beginning.seen
+        mapping = self._mapping_of(beginning)
+        convert = converter(mapping, seen.notes)
+        file = one.source if self._several else None
+        for number, row in readers.rows(replace(beginning.file, notes=seen.notes), mapping.split):
+            try:
+                if isinstance(row, Rejected):
+                    raise row
+                record = convert(row)
+            except Rejected as rejected:
+                one.bad += 1
+                seen.bad += 1
+                if len(seen.reasons) < LISTED:
+                    seen.reasons.append(reason(number, rejected, file))
+                continue
+            one.good += 1
+            seen.good += 1
+            yield record
+
+    def _mapping_of(self, beginning: _Beginning) -> Mapping:
+        """The mapping for one of the files: where its columns have other names, its own of the same shape."""
+        mapping = self.seen.mapping
+        lacking = set(mapping.columns.values()) - set(beginning.columns)
+        if not self._several or not lacking:
+            return mapping
+        own = for_shape(mapping.shape, beginning.columns, beginning.rows)
+        if own.missing() or not all(column in lacking for column in mapping.columns.values()):
+            return mapping
+        return own.model_copy(
+            update={
+                "constants": mapping.constants,
+                "fill": mapping.fill,
+                "keep": mapping.keep,
+                "split": mapping.split,
+            }
+        )
+
+    def looked_through(self) -> Inspection:
+        """What is known after all rows were read."""
+        if self.seen.mapping.missing():
+            return self.seen
+        names: dict[str, None] = {}
+        for record in self.records():
+            if len(self.seen.sample_records) < 20:
+                self.seen.sample_records.append(record)
+            if len(names) < _PLACEHOLDERS:
+                names.update(dict.fromkeys(placeholders(texts_of(record))))
+        self.seen.placeholders = list(names)
+        return self.seen
+
+
+def _first(numbered: readers.Rows) -> Iterator[tuple[int, Any]]:
+    """The first rows, fewer if they are huge."""
+    weight = 0
+    for number, row in islice(numbered, _LOOKED_AT):
+        yield number, row
+        weight += _weight(row)
+        if weight > _WEIGHT:
+            return
+
+
+def _weight(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(64 + _weight(inner) for inner in value.values())
+    if isinstance(value, list):
+        return sum(64 + _weight(inner) for inner in value)
+    return 64
+
+
+def _all_of(names: Iterator[str]) -> str:
+    return ", ".join(dict.fromkeys(name for name in sorted(names) if name))
+
+
+def reason(number: int, rejected: Rejected, file: str | None = None) -> dict[str, Any]:
+    """Why a row was left out, as it is listed."""
+    values = {name: _sayable(value) for name, value in rejected.values.items()}
+    sentence = texts.text(f"data.row_{rejected.code}", **values)
+    said: dict[str, Any] = {"row": number, "reason": sentence, "code": rejected.code, "values": values}
+    return said if file is None else {"file": file, **said}
+
+
+def _sayable(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def none_good(source: str, bad: int, first: dict[str, Any]) -> BadInput:
+    return BadInput("data.no_good_rows", file=source, bad=bad, row=first["row"], reason=first["reason"])
