@@ -10,7 +10,11 @@ import gradio as gr
 from gradio.components import Component
 
 from app.i18n import combined, t
-from studio_core.methods.base import Method, OptionField, fields
+from studio_core import texts
+from studio_core.methods.base import Method, OptionField, fields, parsed, written
+
+MAX_WRITTEN = 5_000_000
+"""Characters of an option that is written down."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,31 @@ def component_of(field: OptionField, elem_id: str) -> Component:
     }
     if field.kind == "bool":
         return gr.Checkbox(value=field.default, **shared)
-    if field.kind in ("choice", "choices"):
+    if field.kind in ("choice", "choices") or field.choices_of:
         return gr.Dropdown(
-            choices=list(field.choices),
-            value=field.default,
+            choices=[(_choice(field, choice), choice) for choice in field.choices],
+            value=list(field.default) if field.kind == "choices" else field.default or None,
             multiselect=field.kind == "choices",
+            allow_custom_value=field.choices_of in ("columns", "languages"),
             **shared,
         )
     if field.kind == "text":
-        return gr.Textbox(value=field.default, **shared)
+        return gr.Textbox(value=field.default, max_lines=1, **shared)
+    if field.kind == "prompt":
+        return gr.Textbox(value=field.default, lines=4, max_lines=20, **shared)
+    if field.kind in ("numbers", "json"):
+        lines = 4 if field.kind == "json" else 1
+        return gr.Textbox(value=written(field, field.default), lines=lines, max_lines=20, **shared)
     # Limits are checked by the options themselves, whose sentence then stands in the plan.
     whole = field.kind == "int"
     step = 1 if whole else (field.default or 0.1) / 10
     return gr.Number(value=field.default, precision=0 if whole else None, step=step, **shared)
+
+
+def _choice(field: OptionField, choice: str) -> Any:
+    """The name of a choice: its text, if it has one."""
+    key = field.choice_key(choice)
+    return t(key) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else choice
 
 
 def _info(field: OptionField) -> Any:
@@ -96,4 +112,6 @@ def _short(value: float) -> str:
 
 def plain(field: OptionField, value: Any) -> Any:
     """What a component gave, as the option takes it."""
+    if field.kind in ("numbers", "json"):
+        return parsed(field, str(value)[:MAX_WRITTEN])
     return int(value) if field.kind == "int" and float(value).is_integer() else value

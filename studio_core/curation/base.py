@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,6 +23,9 @@ from studio_core.data.shapes import COLUMNS, Record, Shape
 from studio_core.errors import BadInput
 from studio_core.methods.base import OptionField, field_of, short
 from studio_core.spec import ResolvedModel
+
+Group = Literal["clean", "choose", "reshape", "models"]
+"""Kinds of operation, as a page lists them: make records better, pick some, make others of them, ask models."""
 
 
 class OperationOptions(BaseModel):
@@ -156,10 +159,14 @@ class Operation:
     """Whether, with these options, a model is loaded on a device."""
     models: tuple[str, ...] = ()
     """Options that name a model of the studio; an empty one names none."""
+    group: Group = "models"
+    """Where a page lists it."""
+    area: str = "curation"
+    """Of the catalogue: where its texts are."""
 
     @property
     def title_key(self) -> str:
-        return f"curation.{self.name}"
+        return f"{self.area}.{self.name}"
 
     @property
     def help_key(self) -> str:
@@ -170,7 +177,7 @@ def fields(operation: Operation) -> list[OptionField]:
     """The options of an operation in the order in which a form shows them."""
     known = operation.Options.model_fields.items()
     return [
-        field_of(f"{operation.title_key}.{name}", f"curation.option.{name}", name, info)
+        field_of(f"{operation.title_key}.{name}", f"{operation.area}.option.{name}", name, info)
         for name, info in known
     ]
 

@@ -9,6 +9,7 @@ Title and help of an option are texts of the catalogue: ``methods.<method>.<opti
 from __future__ import annotations
 
 import importlib.util
+import json
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,11 @@ from studio_core.spec import Tuning
 
 PRESETS = ("quick", "balanced", "thorough")
 
-Kind = Literal["int", "float", "bool", "choice", "choices", "text"]
+Kind = Literal["int", "float", "bool", "choice", "choices", "text", "prompt", "numbers", "json"]
+"""``prompt`` is a text of several lines, ``numbers`` a list, ``json`` whatever has no form of its own."""
+
+ChoicesOf = Literal["", "models", "services", "datasets", "columns", "languages", "findings"]
+"""What a form offers for an option whose choices are known only then and there."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,15 @@ class OptionField:
     tunings: tuple[Tuning, ...]
     """Tunings under which the option has an effect."""
     title_key: str
+    choices_of: ChoicesOf = ""
 
     @property
     def help_key(self) -> str:
         return f"{self.title_key}.help"
+
+    def choice_key(self, choice: str) -> str:
+        """The text of a choice: ``<title>.<choice>``; there may be none, then the choice says it itself."""
+        return f"{self.title_key}.{choice}"
 
 
 def option(
@@ -85,9 +95,17 @@ def option(
     unit: str = "",
     advanced: bool = True,
     tunings: tuple[Tuning, ...] = ("full", "lora", "qlora"),
+    kind: Kind | None = None,
+    choices_of: ChoicesOf = "",
 ) -> Any:
-    """An option of a method: its default with range, unit and place in the form."""
-    extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "tunings": list(tunings)}
+    """An option: its default with range, unit and place in the form. ``kind`` is told by its type, if not given."""
+    extra: dict[str, Any] = {
+        "unit": unit,
+        "advanced": advanced,
+        "tunings": list(tunings),
+        "kind": kind or "",
+        "choices_of": choices_of,
+    }
     finite = False if isinstance(default, float) else None
     return Field(default=default, ge=at_least, le=at_most, allow_inf_nan=finite, json_schema_extra=extra)
 
@@ -113,15 +131,16 @@ def field_of(own: str, shared: str, name: str, info: FieldInfo) -> OptionField:
     }
     return OptionField(
         name=name,
-        kind=kind,
+        kind=extra.get("kind") or kind,
         unit=extra.get("unit", ""),
         minimum=bounds.get("ge"),
         maximum=bounds.get("le"),
-        default=info.default,
+        default=info.get_default(call_default_factory=True),
         choices=choices,
         advanced=extra.get("advanced", True),
         tunings=tuple(extra.get("tunings", ())),
         title_key=own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else shared,
+        choices_of=extra.get("choices_of", ""),
     )
 
 
@@ -129,11 +148,38 @@ def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:
     if get_origin(annotation) is Literal:
         return "choice", get_args(annotation)
     if get_origin(annotation) in (list, tuple):
-        return "choices", get_args(get_args(annotation)[0])
+        item = get_args(annotation)[0]
+        if item in (int, float):
+            return "numbers", ()
+        return "json" if get_origin(item) is dict else "choices", get_args(item) if get_origin(
+            item
+        ) is Literal else ()
     if get_origin(annotation) in (Union, types.UnionType):
         annotation = next(part for part in get_args(annotation) if part is not type(None))
     kinds: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
     return kinds[annotation], ()
+
+
+def parsed(described: OptionField, text: str) -> Any:
+    """The value of an option of kind ``numbers`` or ``json`` as a person writes it; raises ``BadInput``."""
+    if described.kind == "json":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BadInput(
+                "methods.not_json", option=described.name, value=text[:80], reason=error
+            ) from error
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise BadInput("methods.not_numbers", option=described.name, value=text[:80]) from error
+
+
+def written(described: OptionField, value: Any) -> Any:
+    """The other way round: a value as a text that ``parsed`` takes."""
+    if described.kind == "json":
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return " ".join(f"{number:g}" for number in value or [])
 
 
 def validated(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,8 @@ from studio_core import curation
 from studio_core.curation.base import Operation, fields
 from studio_core.data import making, store, versions
 from studio_core.engine_process import ensure_engine
-from studio_core.methods.base import OptionField
+from studio_core.errors import BadInput
+from studio_core.methods.base import OptionField, parsed
 from studio_core.models import registry
 from studio_core.reasons import ending
 from studio_core.spec import DataSpec
@@ -30,6 +32,9 @@ _TYPES: dict[str, Any] = {
     "choice": str,
     "choices": list[str],
     "text": str,
+    "prompt": str,
+    "numbers": str,
+    "json": str,
 }
 
 _NAMES = "NAME, or NAME@VERSION for an older version"
@@ -47,7 +52,11 @@ def command(operation: Operation) -> Callable[..., int]:
     def run(**given: Any) -> int:
         names = given.pop("datasets") if operation.several else [given.pop("dataset")]
         shared = {name: given.pop(name) for name in ("to", "seed", "device", "wait", "as_json", "home")}
-        options = {name: value for name, value in given.items() if value is not None}
+        options = {
+            field.name: _value(field, given[field.name])
+            for field in described
+            if given[field.name] not in (None, [])
+        }
         spec = DataSpec(
             operation=operation.name,
             datasets=names,
@@ -117,6 +126,21 @@ def _option(described: OptionField) -> inspect.Parameter:
         help = f"{help} [{', '.join(map(str, described.choices))}]"
     kind = _TYPES[described.kind] | None
     return _parameter(described.name, Annotated[kind, typer.Option(help=help)], None)
+
+
+def _value(described: OptionField, given: Any) -> Any:
+    if described.kind not in ("numbers", "json"):
+        return given
+    if given[:1] == "@":
+        given = _read(described, Path(given[1:]))
+    return parsed(described, given)
+
+
+def _read(described: OptionField, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("cli.option_file", option=described.name, path=path, reason=error) from error
 
 
 _SHARED = (

@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from app.i18n import t
+from app.parts.choices import filled
 from app.parts.dataset import opened
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
@@ -49,15 +50,20 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     key, address = gr.State(""), gr.Textbox(visible=False)
 
     def open_section(request: gr.Request) -> list[Any]:
-        shape = Shape(opened(studio, request).shape)
+        dataset = opened(studio, request)
+        shape = Shape(dataset.shape)
         fitting = [(t(o.title_key), name) for name, o in OPERATIONS.items() if shape in o.shapes]
         first = fitting[0][1] if fitting else None
-        return [gr.Dropdown(choices=fitting, value=first), *shown(first), secrets.token_hex(8)]
+        offered = [update for form in forms for update in filled(studio, dataset, form.fields)]
+        return [gr.Dropdown(choices=fitting, value=first), *shown(first), secrets.token_hex(8), *offered]
 
     def shown(name: str | None) -> list[Any]:
         return [gr.Group(visible=form.operation.name == name) for form in forms]
 
-    on_open(open_section, [choice, *(form.group for form in forms), key])
+    on_open(
+        open_section,
+        [choice, *(form.group for form in forms), key, *(c for form in forms for c in form.components)],
+    )
     choice.input(safely(shown), [choice], [form.group for form in forms], **LIGHT)
     for form in forms:
         form.start.click(

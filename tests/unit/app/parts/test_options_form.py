@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, Literal
 
 import gradio as gr
 import pytest
 from gradio.routes import App
+from pydantic import BaseModel
 
 from app import i18n
-from app.parts.options_form import OptionsForm, options_form
+from app.parts.options_form import OptionsForm, component_of, options_form, plain
 from studio_core import texts
+from studio_core.errors import BadInput
 from studio_core.methods import METHODS
-from studio_core.methods.base import fields, validated
+from studio_core.methods.base import field_of, fields, option, validated
 
 
 @pytest.fixture(params=sorted(METHODS))
@@ -49,3 +52,38 @@ def test_what_has_no_effect_is_hidden_and_what_is_empty_is_absent(form: OptionsF
     shown = dict(zip([field.name for field in form.fields], form.shown({}, "full"), strict=True))
     assert not shown["lora_rank"]["visible"] and shown["learning_rate"]["visible"]
     assert form.values([None] * len(form.fields)) == {}
+
+
+class Everything(BaseModel):
+    """One option of each kind that the methods do not have."""
+
+    instruction: str = option("be brief", kind="prompt")
+    model: str = option("", choices_of="models")
+    kinds: list[Literal["a", "b"]] = option([])
+    languages: list[str] = option([], choices_of="languages")
+    weights: list[float] = option([])
+    changes: list[dict[str, Any]] = option([])
+
+
+def test_every_kind_of_option_has_a_component_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
+    known = [
+        field_of("x", "methods.option.epochs", name, info) for name, info in Everything.model_fields.items()
+    ]
+    assert [field.kind for field in known] == ["prompt", "text", "choices", "choices", "numbers", "json"]
+
+    async def drawn() -> list[gr.components.Component]:
+        with gr.Blocks():
+            return [component_of(field, field.name) for field in known]
+
+    components = asyncio.run(drawn())
+    assert [type(one).__name__ for one in components] == [
+        "Textbox",
+        *["Dropdown"] * 3,
+        *["Textbox"] * 2,
+    ]
+    assert plain(known[4], "0.5, 2  1") == [0.5, 2, 1]
+    assert plain(known[5], '[{"row": 1, "record": null}]') == [{"row": 1, "record": None}]
+    for field, value in ((known[4], "two"), (known[5], "{")):
+        with pytest.raises(BadInput, match=field.name):
+            plain(field, value)
