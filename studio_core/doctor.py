@@ -94,10 +94,11 @@ def _database(studio: Studio, say: Say) -> Check:
 def _files(studio: Studio, say: Say) -> list[Check]:
     """Datasets whose file is gone, and files of no dataset: an import was killed, or an older copy put back."""
     before = time.time() - _ABANDONED
-    old = [path for path in studio.settings.datasets.glob("*.parquet") if path.stat().st_mtime < before]
+    old = [path for path in studio.settings.datasets.iterdir() if path.stat().st_mtime < before]
     datasets = store.all_datasets(studio)
-    known = {dataset.file for dataset in datasets}
-    extra = [path for path in old if path.name not in known]
+    # A version's file and those beside it begin with the hash of its records.
+    known = {dataset.sha256 for dataset in datasets}
+    extra = [path for path in old if path.name.partition(".")[0] not in known]
     missing = [f"{d.name}@{d.version}" for d in datasets if not (studio.settings.datasets / d.file).is_file()]
 
     def put_aside() -> str:

@@ -74,7 +74,10 @@ def ending(job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
     """Why a job ended and what can be done now; empty if it simply finished or has not."""
     if job.cause is None:
         return job.detail or ""
-    sentence = texts.text(f"engine.cause_{job.cause}", language, detail=job.detail or "").strip()
+    said, detail = texts.text(f"engine.cause_{job.cause}", language), job.detail or ""
+    if "{detail}." in said or "{detail}。" in said:
+        detail = detail.rstrip(".。")
+    sentence = said.format_map({"detail": detail}).strip()
     if job.cause in (Cause.OUT_OF_MEMORY_GPU, Cause.OUT_OF_MEMORY_HOST):
         return " ".join([sentence, *_lighter(job, language)])
     return sentence

@@ -12,16 +12,16 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import language_of, t
-from app.parts import queue_panel, run_view
+from app.parts import data_job_view, queue_panel, run_view
 from app.parts.devices_panel import devices_panel
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, notice
 from app.parts.live_chart import live_chart, payload
 from studio_core import metrics, queue, run_folder, training
+from studio_core.data import making
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, NotFound, StudioError
-from studio_core.methods import METHODS
 from studio_core.outline import Outline, lines_of
 from studio_core.states import TERMINAL, Stop
 from studio_core.studio import Studio
@@ -75,6 +75,10 @@ class Cursor:
 
 
 _SECTIONS = ("samples", "checkpoints", "log", "config", "events", "buttons")
+
+
+_VIEWS: dict[str, Any] = {"train": run_view, "data": data_job_view}
+"""How a run looks on its own page, by the kind of job."""
 
 
 def _whole(text: str) -> bool:
@@ -207,7 +211,9 @@ class RunsPage:
     @safely
     def resumed(self, request: gr.Request, cursor: str, key: str) -> str:
         """Queue the continuation; the page then goes to it."""
-        job = training.resume(self.studio, Cursor.read(cursor).run, key=key or request.session_hash)
+        ended = queue.get(self.studio, Cursor.read(cursor).run)
+        again = making.resume if ended.kind == "data" else training.resume
+        job = again(self.studio, ended.id, key=key or request.session_hash)
         ensure_engine(self.studio)
         return f"/runs?run={job.id}"
 
@@ -232,21 +238,23 @@ class RunsPage:
         if not _whole(asked):
             raise NotFound("job_not_found", job=asked[:40])
         job = queue.get(self.studio, int(asked))
-        training.spec_of(job)
+        if job.kind not in _VIEWS:
+            raise NotFound("job_not_found", job=asked)
         return job
 
     def _shown(self, run: bool) -> list[Any]:
         return [gr.update(visible=not run), gr.update(visible=run)]
 
     def _list(self, request: gr.Request) -> Markup:
-        """One page of the list: ``/runs?show=failed&before=12``."""
+        """One page of the list: ``/runs?kind=data&show=failed&before=12``."""
         language, show = language_of(request), str(request.query_params.get("show", ""))
+        kind = "data" if request.query_params.get("kind") == "data" else "train"
         before = str(request.query_params.get("before", ""))
-        return run_view.jobs_page(self.studio, language, show, int(before) if _whole(before) else None)
+        return run_view.jobs_page(self.studio, language, show, int(before) if _whole(before) else None, kind)
 
     def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> list[Any]:
         """Every part of the run's page, those that have not changed left as they are."""
-        method = METHODS[job.method or "sft"]
+        view = _VIEWS[job.kind]
         drawn = self._reported(job, known, reset)
         fresh = dict(zip(_SECTIONS, self._marks(job), strict=True))
         old = dict(zip(_SECTIONS, known.seen, strict=True))
@@ -255,7 +263,7 @@ class RunsPage:
         chart: Any = gr.skip()
         if reset or drawn.lines:
             anew = drawn.seq // ANEW > known.seq // ANEW
-            chart = payload(method, drawn.lines, language, reset=reset, anew=anew, ended=over)
+            chart = payload(view.charts(job), drawn.lines, language, reset=reset, anew=anew, ended=over)
 
         def part(name: str, draw: Any, *given: Any) -> Any:
             return draw(*given, language) if name in changed else gr.skip()
@@ -263,18 +271,18 @@ class RunsPage:
         following = Cursor(job.id, max(known.seq, drawn.seq), [fresh[name] for name in _SECTIONS])
         buttons = "buttons" in changed
         return [
-            run_view.header(self.studio, job, language),
-            run_view.progress(self.studio, job, language),
+            view.header(self.studio, job, language),
+            view.progress(self.studio, job, language),
             chart,
-            part("samples", run_view.answers, self.studio, job),
-            part("checkpoints", run_view.checkpoints, job),
+            part("samples", view.answers, self.studio, job),
+            part("checkpoints", view.checkpoints, job),
             part("log", run_view.log, job),
-            part("config", run_view.configuration, job),
+            part("config", view.configuration, job),
             part("events", run_view.events, queue.events(self.studio, job.id)),
-            part("buttons", run_view.links, self.studio, job),
-            gr.update(visible=run_view.savable(job)) if buttons else gr.skip(),
+            part("buttons", view.links, self.studio, job),
+            gr.update(visible=view.savable(job)) if buttons else gr.skip(),
             gr.update(visible=run_view.stoppable(job)) if buttons else gr.skip(),
-            gr.update(visible=run_view.resumable(job)) if buttons else gr.skip(),
+            gr.update(visible=view.resumable(job)) if buttons else gr.skip(),
             str(following),
             gr.Timer(active=not over),
         ]
@@ -290,12 +298,11 @@ class RunsPage:
 
     def _marks(self, job: Job) -> Sequence[str]:
         """One short mark for each section; a section is drawn again when its mark has changed."""
-        run_dir = Path(job.run_dir or "")
+        run_dir, view = Path(job.run_dir or ""), _VIEWS[job.kind]
         log = run_dir / run_folder.LOG
         written = log.stat().st_size if log.is_file() else 0
         saved = metrics.count_notes(self.studio, job.id, "checkpoint")
         answered = metrics.count_notes(self.studio, job.id, "sample")
-        result = training.result_of(self.studio, job.id)
         over = int(job.state in TERMINAL)
         return (
             f"{answered}.{over}",
@@ -303,5 +310,5 @@ class RunsPage:
             str(written),
             str(len(job.resolved)),
             job.state,
-            f"{job.state}.{job.stop_request}.{result.id if result else 0}",
+            f"{job.state}.{job.stop_request}.{view.result_mark(self.studio, job)}",
         )

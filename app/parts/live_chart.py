@@ -7,6 +7,7 @@ text which ``static/js/live_chart.js`` reads: everything once, then new points o
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ import gradio as gr
 from app.files import PLOTLY, asset
 from app.i18n import say
 from studio_core import texts
-from studio_core.methods.base import Method
+from studio_core.methods.base import Chart
 from studio_core.outline import Lines, thinned
 
 LIMIT = 1_500
@@ -52,7 +53,7 @@ def live_chart(elem_id: str) -> gr.HTML:
 
 
 def payload(
-    method: Method,
+    charts: Sequence[Chart],
     lines: Lines,
     language: str,
     *,
@@ -63,7 +64,7 @@ def payload(
     """The component's value: with ``reset`` the charts and all points, with ``anew`` all points for the
     charts that are there, else the new points only.
     """
-    document: dict[str, Any] = {"reset": reset, "anew": anew, "points": series(method, lines)}
+    document: dict[str, Any] = {"reset": reset, "anew": anew, "points": series(charts, lines)}
     if reset:
         document["empty"] = say("runs.no_points_ended" if ended else "runs.no_points_yet", language)
         document["smoothing"] = say("runs.smoothing", language)
@@ -73,14 +74,14 @@ def payload(
                 "title": say(chart.title_key, language),
                 "series": [{"metric": name, "label": _label(name, language)} for name in chart.metrics],
             }
-            for chart in method.charts
+            for chart in charts
         ]
     return json.dumps(document)
 
 
-def series(method: Method, lines: Lines) -> dict[str, list[list[float | None]]]:
-    """``{metric: [[step ...], [value ...]]}`` of what the method's charts show, thinned to ``LIMIT``."""
-    shown = {name for chart in method.charts for name in chart.metrics}
+def series(charts: Sequence[Chart], lines: Lines) -> dict[str, list[list[float | None]]]:
+    """``{metric: [[step ...], [value ...]]}`` of what the charts show, thinned to ``LIMIT``."""
+    shown = {name for chart in charts for name in chart.metrics}
     return {
         name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)]
         for name, line in lines.items()

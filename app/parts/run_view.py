@@ -12,7 +12,9 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, empty, html, join, notice, number, size, table
-from studio_core import clock, metrics, queue, run_folder, training
+from studio_core import clock, metrics, queue, run_folder, texts, training
+from studio_core.methods import METHODS
+from studio_core.methods.base import Chart
 from studio_core.reasons import ending, waiting_reasons
 from studio_core.states import LIVE, TERMINAL, State, Stop
 from studio_core.studio import Studio
@@ -30,21 +32,24 @@ SHOWN: dict[str, Sequence[State]] = {
 """What the list can be narrowed to."""
 
 
-def jobs_page(studio: Studio, language: str, show: str, before: int | None) -> Markup:
+def jobs_page(studio: Studio, language: str, show: str, before: int | None, kind: str = "train") -> Markup:
     """One page of the list, newest first, with what it can be narrowed to and the way to older ones."""
     show = show if show in SHOWN else "all"
-    jobs = queue.all_jobs(studio, kind="train", states=SHOWN[show], before=before, limit=PAGE + 1)
-    counted = queue.counts(studio, "train")
+    jobs = queue.all_jobs(studio, kind=kind, states=SHOWN[show], before=before, limit=PAGE + 1)
+    counted = queue.counts(studio, kind)
+    kinds = _kinds(studio, kind, language)
     if not counted:
-        return jobs_table(studio, [], language)
-    choices = join(_choice(name, name == show, counted, language) for name in SHOWN)
-    way = '<a class="ts-button" href="/runs?show={}&amp;before={}">{}</a>'
-    older = html(way, show, jobs[PAGE - 1].id, say("runs.older", language)) if len(jobs) > PAGE else Markup()
-    newest = '<a class="ts-button" href="/runs?show={}">{}</a>'
-    back = html(newest, show, say("runs.newest", language)) if before is not None else Markup()
+        return html("{}{}", kinds, jobs_table(studio, [], language))
+    choices = join(_choice(name, name == show, counted, kind, language) for name in SHOWN)
+    way = '<a class="ts-button" href="/runs?kind={}&amp;show={}&amp;before={}">{}</a>'
+    last = jobs[PAGE - 1].id if len(jobs) > PAGE else 0
+    older = html(way, kind, show, last, say("runs.older", language)) if last else Markup()
+    newest = '<a class="ts-button" href="/runs?kind={}&amp;show={}">{}</a>'
+    back = html(newest, kind, show, say("runs.newest", language)) if before is not None else Markup()
     body = jobs_table(studio, jobs[:PAGE], language) if jobs else empty(say("runs.none_such", language))
     return html(
-        '<nav class="ts-row ts-narrow" aria-label="{}">{}</nav>{}<div class="ts-row ts-pager">{}{}</div>',
+        '{}<nav class="ts-row ts-narrow" aria-label="{}">{}</nav>{}<div class="ts-row ts-pager">{}{}</div>',
+        kinds,
         say("runs.narrow", language),
         choices,
         body,
@@ -53,10 +58,27 @@ def jobs_page(studio: Studio, language: str, show: str, before: int | None) -> M
     )
 
 
-def _choice(name: str, chosen: bool, counted: dict[State, int], language: str) -> Markup:
+def _kinds(studio: Studio, kind: str, language: str) -> Markup:
+    """Trainings or work on data; nothing to choose while there is none of the latter."""
+    if kind == "train" and not queue.counts(studio, "data"):
+        return Markup()
+    links = join(
+        html(
+            '<a href="/runs?kind={}"{}>{}</a>',
+            name,
+            Markup(' aria-current="page"') if name == kind else Markup(),
+            say(f"runs.kind_{name}", language),
+        )
+        for name in ("train", "data")
+    )
+    return html('<nav class="ts-row ts-kinds" aria-label="{}">{}</nav>', say("runs.kinds", language), links)
+
+
+def _choice(name: str, chosen: bool, counted: dict[State, int], kind: str, language: str) -> Markup:
     n = sum(counted.get(state, 0) for state in SHOWN[name] or State)
     return html(
-        '<a class="ts-button" href="/runs?show={}"{}>{} <span class="ts-muted">{}</span></a>',
+        '<a class="ts-button" href="/runs?kind={}&amp;show={}"{}>{} <span class="ts-muted">{}</span></a>',
+        kind,
         name,
         Markup(' aria-current="page"') if chosen else Markup(),
         say(f"runs.show_{name}", language),
@@ -68,14 +90,18 @@ def jobs_table(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
     """Trainings, each with its state, progress and loss."""
     if not jobs:
         return empty(say("runs.none", language), (say("runs.to_train", language), "/train"))
-    names = ("run", "state", "what", "progress", "time", "loss")
-    means = metrics.recent(studio, jobs)
+    names = ["run", "state", "what", "progress", "time"]
     reasons = waiting_reasons(studio, jobs, language)
-    rows = [_line(studio, job, reasons, means.get(job.id, {}).get("loss"), language) for job in jobs]
+    rows = [_line(studio, job, reasons, language) for job in jobs]
+    if jobs[0].kind == "train":
+        names.append("loss")
+        means = metrics.recent(studio, jobs)
+        for row, job in zip(rows, jobs, strict=True):
+            row.append(number(means.get(job.id, {}).get("loss")))
     return table([say(f"runs.col_{name}", language) for name in names], rows)
 
 
-def _line(studio: Studio, job: Job, reasons: dict[int, str], loss: float | None, language: str) -> list[Any]:
+def _line(studio: Studio, job: Job, reasons: dict[int, str], language: str) -> list[Any]:
     resumes = (
         html('<span class="ts-muted">{}</span>', say("runs.resumes", language, run=job.resumes_id))
         if job.resumes_id
@@ -87,6 +113,9 @@ def _line(studio: Studio, job: Job, reasons: dict[int, str], loss: float | None,
         badge(job.state, language),
         sentence(studio, job, reasons, language),
     )
+    if job.kind == "data":
+        what = html("{} ← {}", operation_title(job, language), ", ".join(job.spec["datasets"]) or NOTHING)
+        return [name, state, what, bar(job, language), time_of(job, language)]
     model, dataset = job.spec.get("model", NOTHING), job.spec.get("dataset", NOTHING)
     what = html(
         "{} · {}<br><span class='ts-muted'>{} ← {}</span>",
@@ -95,14 +124,21 @@ def _line(studio: Studio, job: Job, reasons: dict[int, str], loss: float | None,
         model,
         dataset,
     )
-    return [name, state, what, bar(job, language), time_of(job, language), number(loss)]
+    return [name, state, what, bar(job, language), time_of(job, language)]
+
+
+def operation_title(job: Job, language: str) -> str:
+    """What a job on data does, in a word or two."""
+    key = f"curation.{job.method}"
+    return say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else str(job.method)
 
 
 def bar(job: Job, language: str) -> Markup:
     """Progress as a bar and in figures."""
     share = job.step / job.total_steps if job.total_steps else 0.0
     percent = f"{100 * min(1.0, share):.1f}"
-    steps = say("runs.steps", language, step=number(job.step), total=number(job.total_steps))
+    words = "runs.records" if job.kind == "data" else "runs.steps"
+    steps = say(words, language, step=number(job.step), total=number(job.total_steps))
     return html(
         '<div class="ts-bar" role="progressbar" aria-valuenow="{0}" aria-valuemin="0" aria-valuemax="100"'
         ' aria-label="{1}"><span style="width:{0}%" class="ts-bar-{2}"></span></div>'
@@ -140,7 +176,7 @@ def sentence(studio: Studio, job: Job, reasons: dict[int, str], language: str) -
         return say("runs.stopping_save", language, time=duration(_grace_left(studio, job), language))
     if job.state in LIVE:
         return say(f"runs.phase_{job.phase}" if job.phase in _PHASES else "runs.phase_starting", language)
-    return ending(job, language) or say("runs.finished", language)
+    return ending(job, language) or say(f"runs.finished_{job.kind}", language)
 
 
 def _grace_left(studio: Studio, job: Job) -> float:
@@ -150,13 +186,24 @@ def _grace_left(studio: Studio, job: Job) -> float:
     return max(0.0, studio.settings.stop_grace - passed)
 
 
-_PHASES = ("loading", "preparing", "training", "saving")
+_PHASES = ("loading", "preparing", "training", "working", "saving")
+
+
+def charts(job: Job) -> Sequence[Chart]:
+    """What is plotted while it runs."""
+    return METHODS[job.method or "sft"].charts
+
+
+def result_mark(studio: Studio, job: Job) -> str:
+    """Changes when there is a result to show."""
+    result = training.result_of(studio, job.id)
+    return str(result.id) if result else ""
 
 
 def header(studio: Studio, job: Job, language: str) -> Markup:
     """Name, state with its sentence, what it trains, and where its result is."""
     spec = job.spec
-    facts = [
+    facts: list[tuple[str, Markup | str]] = [
         (
             say("runs.method", language),
             f"{(job.method or '').upper()} · {say('methods.tuning.' + spec['tuning'], language)}",
@@ -164,8 +211,17 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
         (say("runs.model", language), spec["model"]),
         (say("runs.dataset", language), spec["dataset"]),
         (say("runs.device", language), _device(job)),
-        (say("runs.submitted", language), ago(job.submitted_at, language)),
     ]
+    result = training.result_of(studio, job.id)
+    made = html(say("runs.made", language), html('<a href="/models">{}</a>', result.name)) if result else ""
+    return titled(studio, job, facts, made, language)
+
+
+def titled(
+    studio: Studio, job: Job, facts: list[tuple[str, Markup | str]], made: Markup | str, language: str
+) -> Markup:
+    """The head of a run's page: name, state and its sentence with what was ``made``, and ``facts``."""
+    facts = [*facts, (say("runs.submitted", language), ago(job.submitted_at, language))]
     if job.peak_memory:
         facts.append((say("runs.peak_memory", language), size(job.peak_memory)))
     if job.resumes_id:
@@ -190,17 +246,15 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
         job.id,
         job.name,
         badge(job.state, language),
-        _advice(studio, job, language),
+        _advice(studio, job, made, language),
         listed,
     )
 
 
-def _advice(studio: Studio, job: Job, language: str) -> Markup:
+def _advice(studio: Studio, job: Job, made: Markup | str, language: str) -> Markup:
     text: Markup | str = sentence(studio, job, waiting_reasons(studio, [job], language), language)
-    result = training.result_of(studio, job.id)
-    if result is not None:
-        link = html('<a href="/models">{}</a>', result.name)
-        text = html("{} {}", text, html(say("runs.made", language), link))
+    if made:
+        text = html("{} {}", text, made)
     kinds = {State.FAILED: "bad", State.INTERRUPTED: "warn", State.SUCCEEDED: "good"}
     kind: Any = kinds.get(State(job.state), "info")
     warnings = [note.body for note in metrics.notes(studio, job.id, "notice")]

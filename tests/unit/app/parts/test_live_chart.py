@@ -10,18 +10,20 @@ from studio_core.outline import Lines
 def test_each_line_holds_what_was_reported() -> None:
     lines: Lines = {"loss": [(1, 2.0), (2, None), (3, 1.0)], "other": [(1, 1.0)], "grad_norm": [(2, 3.0)]}
     expected = {"loss": [[1, 2, 3], [2.0, None, 1.0]], "grad_norm": [[2], [3.0]]}
-    assert series(METHODS["sft"], lines) == expected
+    assert series(METHODS["sft"].charts, lines) == expected
 
 
 def test_no_line_is_longer_than_can_be_drawn() -> None:
-    [[steps, values]] = series(METHODS["sft"], {"loss": [(step, 1.0) for step in range(9000)]}).values()
+    [[steps, values]] = series(
+        METHODS["sft"].charts, {"loss": [(step, 1.0) for step in range(9000)]}
+    ).values()
     assert len(steps) == len(values) <= LIMIT
 
 
 def test_charts_come_once_and_then_only_points() -> None:
-    first = json.loads(payload(METHODS["dpo"], {"loss": [(1, 2.0)]}, "zh-CN", reset=True))
+    first = json.loads(payload(METHODS["dpo"].charts, {"loss": [(1, 2.0)]}, "zh-CN", reset=True))
     assert [chart["name"] for chart in first["charts"]] == [chart.name for chart in METHODS["dpo"].charts]
     assert first["charts"][0]["title"] == "损失"
     assert first["reset"] and first["empty"]
-    later = json.loads(payload(METHODS["dpo"], {"loss": [(2, 1.0)]}, "en"))
+    later = json.loads(payload(METHODS["dpo"].charts, {"loss": [(2, 1.0)]}, "en"))
     assert later == {"reset": False, "anew": False, "points": {"loss": [[2], [1.0]]}}

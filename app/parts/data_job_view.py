@@ -1,0 +1,113 @@
+"""How work on data looks on its own page: the parts that differ from those of a training (``run_view``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts import run_view
+from app.parts.html import NOTHING, html, join, number, table
+from studio_core.data import versions
+from studio_core.methods.base import Chart
+from studio_core.states import TERMINAL, State
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, Job
+
+savable = run_view.savable
+
+
+def charts(job: Job) -> Sequence[Chart]:
+    return ()
+
+
+def result_mark(studio: Studio, job: Job) -> str:
+    return ",".join(str(dataset.id) for dataset in versions.of_job(studio, job.id))
+
+
+def header(studio: Studio, job: Job, language: str) -> Markup:
+    """Name, state with its sentence, what it works on, and what it made."""
+    taken = [
+        html('<a href="/dataset?id={}">{}</a>', quote(name, safe=""), name) for name in job.spec["datasets"]
+    ]
+    facts: list[tuple[str, Markup | str]] = [
+        (say("runs.operation", language), run_view.operation_title(job, language)),
+        (say("runs.dataset", language), join(taken, ", ") if taken else NOTHING),
+    ]
+    return run_view.titled(studio, job, facts, _made(studio, job, language), language)
+
+
+def _made(studio: Studio, job: Job, language: str) -> Markup | str:
+    """Links to what it made, with the figures of how."""
+    made = versions.of_job(studio, job.id)
+    links = [_link(dataset, language) for dataset in made]
+    if job.method == "report" and job.state == State.SUCCEEDED:
+        name = job.spec["datasets"][0]
+        address = f"/dataset?id={quote(name, safe='')}&tab=report"
+        links.append(html('<a href="{}">{}</a>', address, say("runs.to_report", language)))
+    return join(links, " ") if links else ""
+
+
+def _link(dataset: Dataset, language: str) -> Markup:
+    named = f"{dataset.name}@{dataset.version}"
+    sentence = say("runs.data_made", language, rows=number(dataset.rows), name=named)
+    return html('<a href="/dataset?id={}">{}</a>', dataset.id, sentence)
+
+
+def progress(studio: Studio, job: Job, language: str) -> Markup:
+    figures = [
+        html("<span><b>{}</b> {}</span>", number(value), say(key, language))
+        for name, key in _FIGURES.items()
+        if (value := job.latest.get(name)) is not None
+    ]
+    return html(
+        '<div class="ts-progress">{}<span class="ts-progress-time">{}</span>{}</div>',
+        run_view.bar(job, language),
+        run_view.time_of(job, language),
+        join(figures),
+    )
+
+
+_FIGURES = {
+    "records_per_second": "methods.metric.records_per_second",
+}
+"""Figures that a job may report, and how each is called."""
+
+
+def answers(studio: Studio, job: Job, language: str) -> Markup:
+    """What came of the records, once it is known."""
+    made = versions.of_job(studio, job.id)
+    if not made:
+        return Markup()
+    rows = [[name.replace("_", " "), number(count)] for name, count in made[0].made["counts"].items()]
+    heads = [say("runs.came_of", language), say("runs.records_n", language)]
+    return html("<h2>{}</h2>{}", say("runs.result", language), table(heads, rows))
+
+
+def checkpoints(job: Job, language: str) -> Markup:
+    return Markup()
+
+
+def links(studio: Studio, job: Job, language: str) -> Markup:
+    return Markup()
+
+
+def configuration(job: Job, language: str) -> Markup:
+    options = job.spec["run"]["options"]
+    rows = [[html("<code>{}</code>", name), _value(value)] for name, value in options.items()]
+    heads = [say("runs.option", language), say("runs.value", language)]
+    return (
+        html("<h2>{}</h2>{}", say("runs.configuration", language), table(heads, rows)) if rows else Markup()
+    )
+
+
+def _value(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) or value is None else str(value)
+    return text if len(text) <= 300 else f"{text[:300]}…"
+
+
+def resumable(job: Job) -> bool:
+    """Whether there may be something left to do."""
+    return job.state in TERMINAL and not (job.state == State.SUCCEEDED and job.cause is None)
