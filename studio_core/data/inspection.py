@@ -14,6 +14,7 @@ from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of, names_in, placeholders
 from studio_core.data.mapping import Guess, Mapping, for_shape, guess
 from studio_core.data.notes import Notes
+from studio_core.data.reading import labelled
 from studio_core.data.shapes import Record, Shape, texts_of
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
@@ -86,6 +87,7 @@ class _Beginning:
     columns: list[str]
     rows: list[Any]
     guess: Guess | None
+    export: labelled.Export | None
 
 
 class Reading:
@@ -132,8 +134,12 @@ class Reading:
         rows = [row for _, row in first if isinstance(row, dict)]
         if not rows and not self._several:
             raise none_good(file.source, len(first), reason(*first[0]))
+        export = labelled.recognise(rows)
+        if export is not None:
+            rows = _unfolded(export, rows)
         columns = columns_of(rows)
-        guessed = guess(columns, rows) if rows else None
+        questions = export.questions if export else ()
+        guessed = guess(columns, rows, questions) if rows else None
         known = guessed is not None and not guessed.mapping.missing()
         seen = FileSeen(
             file.source,
@@ -142,7 +148,7 @@ class Reading:
             file.gzipped,
             guessed.mapping.shape if guessed and known else None,
         )
-        return _Beginning(file, seen, columns, rows[:50] if self._several else rows, guessed)
+        return _Beginning(file, seen, columns, rows[:50] if self._several else rows, guessed, export)
 
     def _one_guess(self, columns: list[str]) -> Guess:
         """The guess for all files; refused are files that hold records of different shapes."""
@@ -186,11 +192,14 @@ class Reading:
         mapping = self._mapping_of(beginning)
         convert = converter(mapping, seen.notes)
         file = one.source if self._several else None
+        export = beginning.export
+        if export is not None:
+            seen.notes.add(export.name)
         for number, row in readers.rows(replace(beginning.file, notes=seen.notes), mapping.split):
             try:
                 if isinstance(row, Rejected):
                     raise row
-                record = convert(row)
+                record = convert(row if export is None else export.unfold(row))
             except Rejected as rejected:
                 one.bad += 1
                 seen.bad += 1
@@ -231,6 +240,16 @@ class Reading:
                 names.update(dict.fromkeys(placeholders(texts_of(record))))
         self.seen.placeholders = list(names)
         return self.seen
+
+
+def _unfolded(export: labelled.Export, rows: list[Any]) -> list[Any]:
+    unfolded = []
+    for row in rows:
+        try:
+            unfolded.append(export.unfold(row))
+        except Rejected:
+            continue  # It is counted and listed when all rows are read.
+    return unfolded
 
 
 def _first(numbered: readers.Rows) -> Iterator[tuple[int, Any]]:

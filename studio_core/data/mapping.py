@@ -29,6 +29,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "messages": ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns"),
     "prompt": ("prompt", "instruction", "question", "query", "problem", "input", "user"),
     "completion": (
+        "corrected_response", "correction",
         "completion", "response", "output", "solution", "answer", "answers", "target", "assistant", "reply",
     ),
     "chosen": ("chosen", "preferred_output", "preferred", "better", "accepted"),
@@ -226,7 +227,7 @@ def rated_good(column: str | None, rows: Sequence[Row]) -> float | None:
     """From which rating on answers are good: the upper part of the scale; None if they are not ratings."""
     values = _values(column, rows)
     numbers = [rating for value in values if (rating := number(value)) is not None]
-    if not numbers or len(numbers) < len(values) or max(numbers) <= 1 or max(numbers) > 100:
+    if not numbers or len(numbers) * 2 <= len(values) or max(numbers) <= 1 or max(numbers) > 100:
         return None
     scale = next(top for top in (5, 7, 10, 100) if max(numbers) <= top)
     return math.ceil(0.7 * scale)

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from studio_core.data import jsonstream, readers
-from studio_core.data.turns import Rejected
+from studio_core.data import readers
+from studio_core.data.reading import jsonstream
+from studio_core.data.turns import Rejected, plain_text
 from studio_core.errors import BadInput
 
 RECORDS = [{"prompt": "你好, “Ana”", "completion": "1,234"}, {"prompt": "a\nb", "completion": "=1"}]
@@ -89,32 +90,79 @@ def test_unicode_with_a_byte_order_mark(written: Any, name: str, encoding: str) 
     assert rows(path) == RECORDS
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
-@pytest.mark.parametrize(
-    ("encoding", "text", "likely"),
-    [
-        ("gb18030", "你好，世界。今天天气很好，我们去公园散步吧。", "GB18030"),
-        ("windows-1252", "déjà vu, señor, naïve café, Größe", "WINDOWS-1252"),
-        ("windows-1251", "Привет, как дела? Всё хорошо", "WINDOWS-1251"),
-    ],
-)
-def test_other_encodings_are_named_with_the_place(
-    written: Any, name: str, encoding: str, text: str, likely: str
-) -> None:
-    content = {
+FOREIGN = {
+    "gb18030": "你好，世界。今天天气很好，我们去公园散步吧。",
+    "big5": "請把下面的句子翻譯成英文：春天來了，花兒都開了。",
+    "shift_jis": "東京は日本の首都です。次の文を英語に翻訳してください。",
+    "euc_jp": "東京は日本の首都です。次の文を英語に翻訳してください。",
+    "euc_kr": "서울은 대한민국의 수도입니다. 오늘 날씨가 좋습니다.",
+    "windows-1251": "Привет, как дела? Всё хорошо — спасибо",
+    "koi8-r": "Привет, как дела? Всё хорошо",
+    "windows-1252": "déjà vu, señor, naïve café, Größe – it’s “fine” for 5 €",
+    "windows-1250": "Zażółć gęślą jaźń, příliš žluťoučký kůň",
+}
+
+
+def as_files(text: str) -> dict[str, str]:
+    return {
         "a.jsonl": json.dumps({"text": "first"}) + "\n" + json.dumps({"text": text}, ensure_ascii=False),
         "a.json": json.dumps([{"text": "first"}, {"text": text}], ensure_ascii=False),
-        "a.csv": f'text,more\nfirst,x\n"{text}",y\n',
-    }[name].encode(encoding)
-    position = next(place for place, byte in enumerate(content) if byte > 127)
+        "a.csv": f'text\nfirst\n"{text}"\n',
+    }
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
+@pytest.mark.parametrize("encoding", [*FOREIGN, "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_other_encodings_are_found_and_read(written: Any, name: str, encoding: str) -> None:
+    text = FOREIGN.get(encoding, FOREIGN["gb18030"])
+    path = written(name, as_files(text)[name].encode(encoding))
+    assert readers.recognise(path).encoding == encoding
+    assert rows(path) == [{"text": "first"}, {"text": text}]
+
+
+def test_an_encoding_is_told_by_what_stands_late_in_a_file(written: Any) -> None:
+    text = '{"text": "plain"}\n' * 90_000 + '{"text": "Größe"}\n'
+    path = written("a.jsonl", text.encode("windows-1252"))
+    assert rows(path)[-1] == {"text": "Größe"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bytes(range(128, 256)),
+        "\n".join(["Größe"] * 5).encode() + "\n".join(["Größe"] * 5).encode("latin-1"),
+        "Þetta er íslenska, það er satt".encode("windows-1252"),
+        "Γειά σου Κόσμε".encode("iso8859-7"),
+    ],
+)
+def test_an_encoding_that_is_not_certain_is_refused(written: Any, content: bytes) -> None:
     with pytest.raises(BadInput) as raised:
-        read(written(name, content))
-    assert f"{name} is not UTF-8: byte {position} does not fit. It is probably {likely}." in str(raised.value)
+        read(written("a.csv", b"text\n" + content))
+    assert raised.value.key in ("data.encoding", "data.encoding_unknown")
+    assert f"byte {raised.value.values['position']} does not fit" in str(raised.value)
+    wrong = (b"text\n" + content)[raised.value.values["position"] :]
+    assert wrong[0] > 127
 
 
-def test_utf_16_without_a_mark_is_named(written: Any) -> None:
-    with pytest.raises(BadInput, match=r"not UTF-8: byte 1 .* probably UTF-16LE"):
-        read(written("a.jsonl", LINES.encode("utf-16-le")))
+def test_a_few_broken_bytes_cost_their_rows_only(written: Any) -> None:
+    good = "Größe, naïve, 你好\n"
+    jsonl = "".join(json.dumps({"text": good * 3}, ensure_ascii=False) + "\n" for _ in range(9)).encode()
+    numbered = read(written("a.jsonl", jsonl + b'{"text": "\xff\xfe"}\n' + jsonl))
+    assert len(numbered) == 19
+    [(number, bad)] = [(number, row) for number, row in numbered if isinstance(row, Rejected)]
+    assert (number, bad.code, bad.values) == (10, "line_bytes", {"place": 11})
+    for name in ("a.json", "a.csv"):
+        text = (
+            json.dumps([{"text": good}] * 9, ensure_ascii=False)
+            if name == "a.json"
+            else "text\n" + f'"{good}"\n' * 9
+        )
+        broken = text.encode().replace("你好".encode(), b"\xe4\xbd\xa0\xff", 1)
+        texts = [row["text"] for row in rows(written(name, broken))]
+        assert [text == good for text in texts] == [False] + [True] * 8
+        with pytest.raises(Rejected) as raised:
+            plain_text(texts[0], "text")
+        assert raised.value.code == "bytes"
 
 
 @pytest.mark.parametrize("content", ["", "  \n\n", b"\xef\xbb\xbf"])
@@ -172,9 +220,32 @@ class TestJsonLines:
         assert torn[0] == 2 and torn[1].code == "line_torn"
 
     def test_what_is_no_standard_json_is_refused(self, written: Any) -> None:
-        content = '{"a": NaN}\n' + "[" * 100_000 + "\n" + '{"a": ' + "9" * 5000 + "}\n42\n"
+        content = '{"a": nan}\n' + "[" * 100_000 + "\n" + '{"a": ' + "9" * 5000 + "}\n42\n"
         codes = [row.code for row in rows(written("a.jsonl", content))]
         assert codes == ["json", "json", "json", "not_object"]
+
+    def test_not_a_number_is_nothing_and_said(self, written: Any) -> None:
+        for name, content in (
+            ("a.jsonl", '{"a": NaN, "b": [Infinity]}\n{"a": -Infinity}\n'),
+            ("a.json", '[{"a": NaN, "b": [Infinity]}, {"a": -Infinity}]'),
+        ):
+            file = readers.recognise(written(name, content))
+            assert [row for _, row in readers.rows(file)] == [{"a": None, "b": [None]}, {"a": None}]
+            assert file.notes.kinds["not_a_number"] == {"n": 3, "name": "NaN"}
+
+    def test_commas_between_lines_of_a_lost_list(self, written: Any) -> None:
+        numbered = read(written("a.jsonl", '{"a": 1},\n{"a": 2}, \n{"a" 3},\n{"a": 4}\n'))
+        assert [(n, row) for n, row in numbered if n != 3] == [(1, {"a": 1}), (2, {"a": 2}), (4, {"a": 4})]
+        assert numbered[2][1].code == "json"
+
+    def test_line_ends_of_old_macs(self, written: Any) -> None:
+        assert rows(written("a.jsonl", LINES.replace("\n", "\r"))) == RECORDS
+        assert rows(written("a.csv", "a,b\r1,2\r3,4\r")) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+    def test_too_many_fields(self, written: Any) -> None:
+        wide = json.dumps({f"c{n}": n for n in range(100_000)})
+        first, second = rows(written("a.jsonl", f'{{"a": 1}}\n{wide}\n'))
+        assert first == {"a": 1} and second.values == {"columns": 100_000, "limit": 2000}
 
     def test_bare_strings_and_bare_conversations_get_a_name(self, written: Any) -> None:
         content = '"a"\n[{"role": "user", "content": "b"}]\n'
@@ -211,6 +282,27 @@ class TestJson:
     def test_named_json_but_is_not(self, written: Any) -> None:
         with pytest.raises(BadInput, match="is named JSON but begins with 'hello'"):
             read(written("a.json", "hello"))
+
+    def test_a_list_inside_of_two_objects(self, written: Any) -> None:
+        for document in (
+            {"data": {"n": 1, "items": RECORDS}},
+            {"n": 1, "Data": {"more": {}, "rows": RECORDS}},
+        ):
+            for indent in (None, 1):
+                assert rows(written("a.json", json.dumps(document, indent=indent))) == RECORDS
+
+    def test_lists_that_belong_to_a_record(self, written: Any) -> None:
+        record = {"prompt": "q", "meta": {"tags": [{"a": 1}]}, "tools": [{"name": "x"}], "completion": "a"}
+        for name in ("a.json", "a.jsonl"):
+            for indent in (None, 1):
+                if name == "a.json" or indent is None:
+                    assert rows(written(name, json.dumps(record, indent=indent))) == [record]
+
+    def test_objects_one_after_the_other(self, written: Any) -> None:
+        first, second = RECORDS
+        one, two = json.dumps(first), json.dumps(second)
+        for text in (f"{one}{two}", f"{one} {two}\n{one}{two}\n"):
+            assert rows(written("a.json", text)) == RECORDS * (text.count(one))
 
     def test_two_lists(self, written: Any) -> None:
         document = {"train": [{"text": "a"}], "test": [{"text": "b"}]}
@@ -252,10 +344,45 @@ class TestTables:
         with pytest.raises(BadInput, match="ends inside a quote that opens in row 2, line 3"):
             read(written("a.csv", 'a,b\n1,2\n"three\nand,more'))
 
-    @pytest.mark.parametrize("header", ["a,a", "a,", ",b"])
-    def test_columns_without_a_name_of_their_own(self, written: Any, header: str) -> None:
-        with pytest.raises(BadInput, match="must name each column once"):
+    @pytest.mark.parametrize(
+        ("header", "names"),
+        [
+            ("a,a", ["a", "a_2"]),
+            (",b", ["column_1", "b"]),
+            ("a,a,a_2", ["a", "a_3", "a_2"]),
+            (",column_1", ["column_1_2", "column_1"]),
+            ('"a";b', ["a", "b"]),
+            ("a|b", ["a", "b"]),
+            ("\n\na,b", ["a", "b"]),
+        ],
+    )
+    def test_columns_get_a_name_of_their_own(self, written: Any, header: str, names: list[str]) -> None:
+        separator = next((s for s in ";|" if s in header), ",")
+        file = readers.recognise(written("a.csv", f"{header}\n{separator.join('123'[: len(names)])}\n"))
+        [(_, row)] = readers.rows(file)
+        assert row == dict(zip(names, "123", strict=False))
+        named = sum(name not in header.replace(",", " ").split() for name in names)
+        assert file.notes.kinds.get("header_named", {"n": 0})["n"] == (named if separator == "," else 0)
+
+    @pytest.mark.parametrize("header", [",,", '"a"b,c', " , "])
+    def test_a_heading_without_names(self, written: Any, header: str) -> None:
+        with pytest.raises(BadInput, match="must name its columns"):
             read(written("a.csv", f"{header}\n1,2\n"))
+
+    def test_too_many_columns(self, written: Any) -> None:
+        with pytest.raises(BadInput, match="has 100000 columns; at most 2000"):
+            read(written("a.csv", ",".join(f"c{n}" for n in range(100_000)) + "\n"))
+
+    def test_what_excel_writes(self, written: Any) -> None:
+        expected = [{"a": "1,5", "b": "'=1"}, {"a": "x\r\ny", "b": ""}]
+        text = 'a{0}b{0}{0}\r\n1,5{0}\'=1{0}{0}\r\n"x\r\ny"{0}{0}{0}\r\n{0}{0}{0}\r\n'
+        assert rows(written("a.csv", b"\xef\xbb\xbf" + text.format(";").encode())) == expected
+        assert rows(written("b.csv", ("sep=;\r\n" + text.format(";")).encode())) == expected
+        assert rows(written("c.csv", ("sep=|\r\n" + text.format("|")).encode())) == expected
+        assert rows(written("unicode.txt", text.format("\t").encode("utf-16"))) == expected
+        assert rows(written("ansi.txt", text.format("\t").encode())) == expected
+        lost = rows(written("d.csv", "a,b,\n1,2,3\n"))
+        assert lost[0].values == {"cells": 3, "columns": 2}
 
     def test_numbers_stay_as_they_are_written(self, written: Any) -> None:
         assert rows(written("a.csv", 'a,b\n"1,234",007\n')) == [{"a": "1,234", "b": "007"}]

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from studio_core.data.sniffing import is_records, strict_json
+from studio_core.data.notes import Notes
+from studio_core.data.reading.sniffing import WRAPPERS, is_records, may_wrap, tolerant_json
 from studio_core.errors import BadInput
 
 _LITERALS = ("true", "false", "null", "-")
@@ -18,14 +19,16 @@ MAX_RECORD = 16 << 20
 class JsonStream:
     """Pulls values out of blocks of text; holds no more than one record and one block."""
 
-    def __init__(self, blocks: Iterator[str], source: str) -> None:
+    def __init__(self, blocks: Iterator[str], source: str, notes: Notes | None = None) -> None:
         self._blocks = blocks
         self._source = source
-        self._decoder = strict_json()
+        self._decoder = tolerant_json(notes or Notes())
         self._text = ""
         self._at = 0
         self._pin: int | None = None
         """A place before ``_at`` from which the text must stay in memory."""
+        self._list = ""
+        """The name of the list of records inside of an object, once it was found."""
         self._before = 0
         self._count = 0
 
@@ -53,26 +56,38 @@ class JsonStream:
 
     def _object(self) -> Iterator[Any]:
         """The list of records inside an object, or the object itself if it holds none."""
+        if self._count:
+            # Objects one after the other are records, whatever lists they hold.
+            self._count += 1
+            yield self._value()
+            return
+        self._list = ""
         fields: dict[str, Any] = {}
-        wrapped = False
-        self._take("{")
-        while self._peek() != "}":
-            name = self._value()
-            self._take(":")
-            if self._peek() == "[" and self._starts_records():
-                if wrapped:
-                    raise BadInput("data.json_two_lists", file=self._source, name=str(name)[:40])
-                wrapped = True
-                yield from self._array()
-            else:
-                fields[str(name)] = self._value()
-            if self._take(",", "}") == "}":
-                break
-        else:
-            self._take("}")
-        if not wrapped:
+        yield from self._fields(fields)
+        if not self._list:
             self._count += 1
             yield fields
+
+    def _fields(self, fields: dict[str, Any], *, outer: bool = True) -> Iterator[Any]:
+        """Yields the records of the list inside, if there is one; fills ``fields`` with all else."""
+        self._take("{")
+        while self._peek() != "}":
+            name = str(self._value())
+            self._take(":")
+            if self._peek() == "[" and may_wrap(name) and self._starts_records():
+                if self._list:
+                    raise BadInput("data.json_two_lists", file=self._source, name=name[:40])
+                self._list = name
+                yield from self._array()
+            elif outer and self._peek() == "{" and name.lower() in WRAPPERS:
+                inner: dict[str, Any] = {}
+                yield from self._fields(inner, outer=False)
+                fields[name] = inner
+            else:
+                fields[name] = self._value()
+            if self._take(",", "}") == "}":
+                return
+        self._take("}")
 
     def _starts_records(self) -> bool:
         """Whether the list that begins here holds records: its first element tells."""

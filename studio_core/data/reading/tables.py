@@ -1,0 +1,89 @@
+"""CSV and TSV, with the habits of spreadsheets: other separators, a line that names it, empty columns."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from studio_core.data.reading import source
+from studio_core.data.reading.sniffing import delimiter
+from studio_core.data.reading.source import MAX_COLUMNS, MAX_LINE, File, Rows
+from studio_core.data.turns import Rejected
+from studio_core.errors import BadInput
+
+csv.field_size_limit(MAX_LINE)
+
+_SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+
+
+def rows(file: File) -> Rows:
+    """Numbered from the first below the heading, blank lines not counted."""
+    with source.opened_text(file) as text:
+        lines = source.lines(text, file)
+        first = next((line for line in lines if line.strip()), "")
+        named = _SEPARATOR.fullmatch(first)
+        if named:
+            first = next(lines, "")
+        separator = named[1] if named else "\t" if file.format == "tsv" else delimiter(first)
+        reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
+        try:
+            header = _header(next(reader, []), file)
+        except csv.Error as error:
+            raise BadInput("data.header_unclear", file=file.source, header=first.strip()[:200]) from error
+        yield from _below(reader, header, file)
+
+
+def _header(cells: list[str], file: File) -> list[str]:
+    """A name for each column; those without one are named by their place, repeated ones are numbered."""
+    names = [_text(cell).strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise BadInput("data.header_unclear", file=file.source, header=", ".join(cells)[:200])
+    if len(names) > MAX_COLUMNS:
+        raise BadInput("data.too_many_columns", file=file.source, columns=len(names), limit=MAX_COLUMNS)
+    known = set(names)
+    header: dict[str, None] = {}
+    for place, name in enumerate(names, start=1):
+        unique = base = name or f"column_{place}"
+        number = 2
+        while unique in header or (unique != name and unique in known):
+            unique = f"{base}_{number}"
+            number += 1
+        if unique != name:
+            file.notes.add("header_named", name=unique)
+        header[unique] = None
+    return list(header)
+
+
+def _text(cell: str) -> str:
+    """A name that can be shown, even if bytes of it are damaged."""
+    return cell.encode("utf-8", "replace").decode()
+
+
+def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
+    width = len(header)
+    number = 0
+    while True:
+        begun = reader.line_num + 1  # type: ignore[attr-defined]
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                raise BadInput("data.quote_open", file=file.source, row=number + 1, line=begun) from error
+            number += 1
+            yield number, Rejected("csv", reason=str(error))
+            continue
+        if not any(cells):
+            continue
+        number += 1
+        while len(cells) > width and not cells[-1]:
+            cells.pop()
+        if len(cells) == width:
+            yield number, dict(zip(header, cells, strict=True))
+        else:
+            yield number, Rejected("cells", cells=len(cells), columns=width)
