@@ -74,7 +74,7 @@ def statement(connection: DuckDBPyConnection, longest: float = LONGEST) -> Itera
         raise StudioError("browse.too_large") from error
     except (duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
         raise BadInput("browse.cannot_read", reason=str(error).splitlines()[0][:300]) from error
-    except (duckdb.IOException, duckdb.PermissionException) as error:
+    except duckdb.Error as error:
         raise StudioError("browse.file_unreadable", reason=str(error).splitlines()[0][:300]) from error
     finally:
         watch.cancel()
