@@ -68,6 +68,11 @@ class Settings(BaseModel):
         return self.home / "datasets"
 
     @property
+    def suites(self) -> Path:
+        """Files of evaluations: reports say which records hold what these ask."""
+        return self.home / "suites"
+
+    @property
     def runs(self) -> Path:
         return self.home / "runs"
 

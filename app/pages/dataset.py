@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.i18n import language_of, t
 from app.parts import data_view
-from app.parts.dataset import export, improve, opened, records
+from app.parts.dataset import export, improve, opened, records, report
 from app.parts.events import on_open
 from app.parts.html import html, notice, panel
 from studio_core.errors import StudioError
@@ -18,7 +18,7 @@ NAME = "dataset"
 PATH = "/dataset"
 WITHIN = "data"
 
-SECTIONS = (records, improve, export)
+SECTIONS = (records, report, improve, export)
 
 
 def build(studio: Studio) -> None:

@@ -69,6 +69,8 @@ def main(run_dir: Path) -> None:
         total_steps=report.total,
         seconds=round(time.monotonic() - began, 3),
         peak_memory=peak_memory(),
+        side_files=work.side_files,
+        **({"report": work.document} if work.document else {}),
     )
 
 

@@ -116,6 +116,10 @@ class Work:
     details: dict[str, Any] = field(default_factory=dict)
     """What else is worth keeping of how it went: a distribution, a cost."""
     outputs: list[Output] = field(default_factory=list)
+    document: str = ""
+    """File in ``folder`` with the report on the first source, if that is what was asked for."""
+    side_files: dict[str, str] = field(default_factory=dict)
+    """``{file in folder: what}``: to be kept beside the first source as ``<sha256>.<what>``."""
 
     @property
     def source(self) -> Source:

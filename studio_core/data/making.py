@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,23 +200,38 @@ def _keep_report(studio: Studio, job: Job, dataset_id: int, name: str) -> None:
         )
 
 
-def ask_report(studio: Studio, dataset: Dataset, model: str = "", limit: int = 0) -> Job | None:
+def ask_report(
+    studio: Studio, dataset: Dataset, model: str = "", limit: int = 0, others: Sequence[str] = ()
+) -> Job | None:
     """Have the report on a version made, unless it is there or on its way; None if it is there.
 
-    ``model`` names the tokenizer that counts, ``limit`` the length in tokens that is drawn in.
+    ``model`` names the tokenizer that counts, ``limit`` the length in tokens that is drawn in; ``others`` are
+    datasets whose prompts should not be in this one. Every file in the folder of suites is compared with.
     """
+    options = {"model": model, "limit": limit, "suites": _suites(studio)}
+    named = [
+        f"{one.name}@{one.version}" for one in (dataset, *(versions.get(studio, name) for name in others))
+    ]
     kept = report_of(studio, dataset.id, model)
-    if kept is not None and (kept.body.get("limit") or 0) == limit:
-        return None
+    if kept is not None and kept.job_id is not None:
+        made = queue.get(studio, kept.job_id).spec
+        if (made["datasets"], made["options"]) == (named, options):
+            return None
     with studio.db.read() as session:
         waiting = session.scalars(
             select(Job).where(Job.kind == "data", Job.method == REPORT, Job.state.not_in(list(TERMINAL)))
         ).all()
-    named, options = f"{dataset.name}@{dataset.version}", {"model": model, "limit": limit}
     for job in waiting:
-        if job.spec["datasets"] == [named] and job.spec["options"] == options:
+        if (job.spec["datasets"], job.spec["options"]) == (named, options):
             return job
-    return submit(studio, DataSpec(operation=REPORT, datasets=[named], options=options))
+    return submit(studio, DataSpec(operation=REPORT, datasets=named, options=options))
+
+
+def _suites(studio: Studio) -> dict[str, str]:
+    """Files of evaluations by name."""
+    folder = studio.settings.suites
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.stem: str(path) for path in files if path.is_file() and not path.name.startswith(".")}
 
 
 def report_of(studio: Studio, dataset_id: int, model: str | None = None) -> DatasetReport | None:

@@ -6,9 +6,16 @@ read it. It can always be made again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from studio_core.reports.check import Rows
+from studio_core.reports.findings import names
 
 SCHEMA = pa.schema(
     [
@@ -25,9 +32,50 @@ SCHEMA = pa.schema(
     ]
 )
 
+_COUNTED = ("characters", "prompt_characters", "answer_characters", "words", "turns")
+
 SUFFIX = ".features.parquet"
 
 
 def features_path(dataset_file: Path) -> Path:
     """Where the features of a dataset's Parquet file are."""
     return dataset_file.with_name(dataset_file.stem + SUFFIX)
+
+
+_ROWS_AT_ONCE = 100_000
+
+
+def write(path: Path, rows: Rows, languages: list[str]) -> None:
+    """Write what the checks left of each record; ``languages`` are the codes that the column counts."""
+    codes = pa.array(languages, pa.string())
+    combinations, which = np.unique(rows["found"], return_inverse=True)
+    found = pa.array([names(mask) for mask in combinations.tolist()], pa.list_(pa.string()))
+    places = np.arange(rows.count)
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        for start in range(0, rows.count, _ROWS_AT_ONCE):
+            some = slice(start, start + _ROWS_AT_ONCE)
+            same = rows["duplicate_of"][some]
+            columns = {
+                "row": places[some] + 1,
+                **{name: rows[name][some] for name in _COUNTED},
+                "language": codes.take(pa.array(rows["language"][some])),
+                "quality": rows["quality"][some],
+                "duplicate_of": pa.array(same + 1, mask=same == places[some]),
+                "findings": found.take(pa.array(which[some])),
+            }
+            writer.write_table(pa.table(columns, schema=SCHEMA))
+
+
+def with_finding(path: Path, finding: str, offset: int, limit: int) -> tuple[list[int], int]:
+    """Row numbers that have the finding, a page of them, and how many there are in all."""
+    table = pq.read_table(path, columns=["row", "findings"]).combine_chunks()
+    findings = table["findings"].combine_chunks()
+    inside = pc.list_parent_indices(findings).filter(pc.equal(pc.list_flatten(findings), finding))
+    return table["row"].take(inside.slice(offset, limit)).to_pylist(), len(inside)
+
+
+def repeated(path: Path, rows: Sequence[int]) -> dict[int, int]:
+    """Of these rows, those that repeat an earlier one, and which."""
+    table = pq.read_table(path, columns=["row", "duplicate_of"], filters=[("row", "in", list(rows))])
+    pairs = zip(table["row"].to_pylist(), table["duplicate_of"].to_pylist(), strict=True)
+    return {row: first for row, first in pairs if first is not None}

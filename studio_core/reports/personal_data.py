@@ -54,7 +54,7 @@ def masked(text: str) -> tuple[str, Counter[Kind]]:
 
 def _candidates(text: str) -> Iterator[Span]:
     """By precedence. The cheap tests come first, since most texts have nothing."""
-    if any(mark in text for mark in _SECRET_MARKS):
+    if any(map(text.__contains__, _SECRET_MARKS)):
         yield from _matches("secret", _SECRET, text, _is_secret)
     if "://" in text and "@" in text:
         yield from _matches("secret", _URL_PASSWORD, text)

@@ -1,0 +1,47 @@
+"""The report on a version, and its features file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from studio_core.curation.base import Work
+from studio_core.data.preview import ChatFormat
+from studio_core.reports.compute import compute
+
+DOCUMENT = "report.json"
+FEATURES = "features.parquet"
+
+
+class Stopped(Exception):
+    """Half a report is none."""
+
+
+def run(work: Work, options: dict[str, Any]) -> None:
+    source = work.source
+    model = work.models.get("model")
+
+    def progress(done: int) -> None:
+        if work.stopping():
+            raise Stopped
+        work.report(done, source.rows, {})
+
+    try:
+        report = compute(
+            source.path,
+            source.shape,
+            work.folder / FEATURES,
+            chat=ChatFormat.of(model) if model else None,
+            model=str(options.get("model", "")),
+            limit=int(options.get("limit") or 0),
+            suites={name: Path(path) for name, path in options.get("suites", {}).items()},
+            others={f"{other.name}@{other.version}": other.path for other in work.sources[1:]},
+            progress=progress,
+        )
+    except Stopped:
+        return
+    (work.folder / DOCUMENT).write_text(report.model_dump_json(), encoding="utf-8")
+    work.document = DOCUMENT
+    work.side_files[FEATURES] = FEATURES
+    for verdict, rows in report.verdicts.model_dump(exclude={"rejected"}).items():
+        work.count(verdict, rows)

@@ -1,0 +1,52 @@
+"""Stored reports on versions, and which records a finding is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow.parquet as pq
+
+from studio_core.data import making, versions
+from studio_core.data.shapes import Record
+from studio_core.errors import NotFound
+from studio_core.reports import features
+from studio_core.reports.document import Report
+from studio_core.reports.findings import FINDINGS
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+
+
+def stored(studio: Studio, dataset: Dataset, model: str | None = None) -> Report | None:
+    """The report on a version: with this tokenizer, or the newest; with what the import left out."""
+    kept = making.report_of(studio, dataset.id, model)
+    if kept is None:
+        return None
+    return Report.model_validate(kept.body).with_rejected(dataset.rejected, dataset.rejected_count)
+
+
+def records_at(studio: Studio, dataset: Dataset, rows: Sequence[int]) -> list[tuple[int, Record]]:
+    """The records with these numbers (from 1), in order; only the parts of the file that hold them are read."""
+    wanted = sorted(set(rows))
+    found: list[tuple[int, Record]] = []
+    with pq.ParquetFile(versions.parquet_path(studio, dataset)) as file:
+        before = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            here = [row for row in wanted if before < row <= before + count]
+            if here:
+                table = file.read_row_group(group).take([row - before - 1 for row in here])
+                found += zip(here, table.to_pylist(), strict=True)
+            before += count
+    return found
+
+
+def rows_with(
+    studio: Studio, dataset: Dataset, finding: str, offset: int = 0, limit: int = 50
+) -> tuple[list[int], int]:
+    """Row numbers that have the finding, a page of them, and how many there are in all."""
+    if finding not in FINDINGS:
+        raise NotFound("reports.unknown_finding", finding=finding[:40], known=", ".join(FINDINGS))
+    path = features.features_path(versions.parquet_path(studio, dataset))
+    if not path.is_file():
+        raise NotFound("reports.not_made", dataset=f"{dataset.name}@{dataset.version}")
+    return features.with_finding(path, finding, max(0, offset), max(0, limit))

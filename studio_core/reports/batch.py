@@ -1,0 +1,152 @@
+"""Records as the checks see them: a thousand at a time, each taken apart once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from studio_core.data.shapes import COLUMNS, Message, Record, Shape
+from studio_core.reports.findings import BITS
+from studio_core.reports.words import Places, Words, words
+
+ROWS_AT_ONCE = 1000
+
+
+class Parts(NamedTuple):
+    """A record taken apart."""
+
+    system: str
+    prompt: str
+    """All turns before the answer, without the system prompt."""
+    answer: str
+    """The last turn if it is the assistant's; of a pair, the chosen side; of plain text, all of it."""
+    other: str
+    """The rejected side of a pair."""
+    turns: int
+    kept: str
+    """Further columns of prompt-only records."""
+
+
+class Batch:
+    """Some records in a row. ``first``: number of the first one, from 1."""
+
+    def __init__(self, shape: Shape, first: int, records: list[Record]) -> None:
+        self.shape = shape
+        self.first = first
+        self.records = records
+        take_apart = _APART[shape]
+        self.parts: list[Parts] = [take_apart(record) for record in records]
+        self.found: npt.NDArray[np.uint32] = np.zeros(len(records), np.uint32)
+        self.columns: dict[str, npt.NDArray[Any]] = {}
+        """One number for each record, which checks leave for later."""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def flag(self, place: int, finding: str) -> None:
+        self.found[place] |= np.uint32(BITS[finding])
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Everything that each record says, as one text."""
+        return [
+            "\n".join(filter(None, (part.system, part.prompt, part.answer, part.other, part.kept)))
+            for part in self.parts
+        ]
+
+    @cached_property
+    def prompt_words(self) -> list[list[str]]:
+        return [words(part.prompt) for part in self.parts]
+
+    @cached_property
+    def answer_words(self) -> list[list[str]]:
+        return [words(part.answer) for part in self.parts]
+
+    @cached_property
+    def other_words(self) -> list[list[str]]:
+        return [words(part.other) for part in self.parts]
+
+    @cached_property
+    def words(self) -> Words:
+        """Of each record the words of prompt, answer and other side, one after the other: three texts."""
+        threes = zip(self.prompt_words, self.answer_words, self.other_words, strict=True)
+        return Words([text for three in threes for text in three])
+
+    @property
+    def whole_spans(self) -> tuple[Places, Places]:
+        starts = self.words.starts
+        return starts[:-1:3], starts[3::3]
+
+    @property
+    def prompt_spans(self) -> tuple[Places, Places]:
+        starts = self.words.starts
+        return starts[:-1:3], starts[1::3]
+
+
+def batches(file: Path, shape: Shape) -> Iterator[Batch]:
+    """All records of a dataset's Parquet file."""
+    first = 1
+    with pq.ParquetFile(file) as opened:
+        for some in opened.iter_batches(ROWS_AT_ONCE):
+            batch = Batch(shape, first, some.to_pylist())
+            yield batch
+            first += len(batch)
+
+
+def _joined(messages: list[Message]) -> tuple[str, str]:
+    """The system prompt, and all else that is said."""
+    system = [message["content"] for message in messages if message["role"] == "system"]
+    said = [message["content"] for message in messages if message["role"] != "system"]
+    return "\n".join(system), "\n".join(said)
+
+
+def _text(record: Record) -> Parts:
+    return Parts("", "", record["text"], "", 1, "")
+
+
+def _chat(record: Record) -> Parts:
+    messages: list[Message] = record["messages"]
+    answered = bool(messages) and messages[-1]["role"] == "assistant"
+    system, prompt = _joined(messages[:-1] if answered else messages)
+    return Parts(system, prompt, messages[-1]["content"] if answered else "", "", len(messages), "")
+
+
+def _completion(record: Record) -> Parts:
+    system, prompt = _joined(record["prompt"])
+    answer = _joined(record["completion"])[1]
+    return Parts(system, prompt, answer, "", len(record["prompt"]) + len(record["completion"]), "")
+
+
+def _pair(record: Record) -> Parts:
+    system, prompt = _joined(record["prompt"])
+    chosen, rejected = _joined(record["chosen"])[1], _joined(record["rejected"])[1]
+    return Parts(system, prompt, chosen, rejected, len(record["prompt"]) + len(record["chosen"]), "")
+
+
+def _stepwise(record: Record) -> Parts:
+    system, prompt = _joined(record["prompt"])
+    return Parts(system, prompt, "\n".join(record["completions"]), "", len(record["prompt"]) + 1, "")
+
+
+def _prompt_only(record: Record) -> Parts:
+    system, prompt = _joined(record["prompt"])
+    columns = COLUMNS[Shape.PROMPT_ONLY]
+    kept = "\n".join(value for name, value in record.items() if name not in columns and value)
+    return Parts(system, prompt, "", "", len(record["prompt"]), kept)
+
+
+_APART: dict[Shape, Callable[[Record], Parts]] = {
+    Shape.TEXT: _text,
+    Shape.CHAT: _chat,
+    Shape.PROMPT_COMPLETION: _completion,
+    Shape.UNPAIRED_PREFERENCE: _completion,
+    Shape.PREFERENCE: _pair,
+    Shape.PROMPT_ONLY: _prompt_only,
+    Shape.STEPWISE: _stepwise,
+}
