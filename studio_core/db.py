@@ -9,9 +9,10 @@ No transaction is held over I/O or over a ``yield``.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,11 +47,17 @@ def safe_for_wal(version: tuple[int, ...]) -> bool:
     return version >= (3, 51, 3)
 
 
+PATIENCE = 5
+"""Seconds that a statement waits for another process to finish its writing."""
+
+
 @dataclass(frozen=True)
 class Database:
     path: Path
     engine: Engine
     sessions: sessionmaker[Session]
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Threads of one process wait for each other here: in SQLite's own waiting some are passed over for seconds."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -61,10 +68,15 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that holds the write lock from its first statement; commits at the end."""
-        with _named_errors(self.path), self.sessions() as session:
-            session.connection(execution_options={"tunesmith_write": True})
-            yield session
-            session.commit()
+        if not self._turn.acquire(timeout=2 * PATIENCE):
+            raise StudioError("database_locked", path=self.path)
+        try:
+            with _named_errors(self.path), self.sessions() as session:
+                session.connection(execution_options={"tunesmith_write": True})
+                yield session
+                session.commit()
+        finally:
+            self._turn.release()
 
     def watch(self) -> Watch:
         """Tells cheaply whether anything was committed, by any process."""
@@ -125,7 +137,12 @@ def connect(path: Path) -> Database:
         connection.isolation_level = None  # We emit BEGIN ourselves, below.
         cursor = connection.cursor()
         # The timeout comes first: switching to WAL itself needs a lock.
-        for pragma in ("busy_timeout=5000", f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (
+            f"busy_timeout={1000 * PATIENCE}",
+            f"journal_mode={journal}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -295,3 +295,115 @@ class Vote(Table):
     """The preference record: ``{"prompt": [messages], "chosen": ..., "rejected": ...}``, or the pair."""
     superseded_by_id: Mapped[int | None] = mapped_column(ForeignKey("vote.id"))
     created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class LabelProject(Table):
+    """Something to label: items made of prompts and answers, and how people are asked about them."""
+
+    __tablename__ = "label_project"
+    __table_args__ = (CheckConstraint("mode IN ('pairs', 'rate', 'rank')", name="mode"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    mode: Mapped[str]
+    """``pairs``: which of two answers is better; ``rate``: one answer alone; ``rank``: three or more."""
+    seed: Mapped[int] = mapped_column(default=0)
+    settings: Mapped[dict[str, Any]]
+    """A ``studio_core.labeling.projects.ProjectSettings``."""
+    sources: Mapped[list[Any]] = mapped_column(default=list)
+    """Where answers come from: ``[{"name", "model", "temperature", "system"}]``; items name their places."""
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id"))
+    """Where the prompts come from."""
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    """The job that writes the answers."""
+    round: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """If it compares two models of a loop: ``{"project", "before", "after", "number"}``."""
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class Guidelines(Table):
+    """What annotators are told; a change is a new version, and votes name the one they were cast under."""
+
+    __tablename__ = "label_guidelines"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("label_project.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class LabelItem(Table):
+    """One prompt with its answers: what is shown to an annotator at once."""
+
+    __tablename__ = "label_item"
+    __table_args__ = (
+        UniqueConstraint("project_id", "number"),
+        UniqueConstraint("project_id", "content_hash"),
+        Index("ix_label_item_votes", "project_id", "votes"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("label_project.id"))
+    number: Mapped[int]
+    """From 1, in the order in which items are given out."""
+    prompt: Mapped[list[Any]]
+    """Messages, system prompt included."""
+    prompt_hash: Mapped[str]
+    content_hash: Mapped[str]
+    """Of prompt and answers: the same item never comes twice."""
+    answers: Mapped[list[Any]]
+    """``[{"text", "source", "origin"}]``; ``origin``: ``model``, ``dataset`` or ``human_edit``."""
+    votes: Mapped[int] = mapped_column(default=0)
+    """Verdicts by different people that count towards the number wanted."""
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class Lease(Table):
+    """One annotator is looking at one item, until a time."""
+
+    __tablename__ = "label_lease"
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("label_item.id"), primary_key=True)
+    annotator: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("label_project.id"), index=True)
+    until: Mapped[datetime]
+    order: Mapped[list[Any]]
+    """Places of the answers as they are shown, the leftmost first."""
+    repeats_id: Mapped[int | None]
+    """The vote that this showing repeats, mirrored."""
+    draft: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What has been entered and not submitted."""
+    since: Mapped[datetime] = mapped_column(default=_now)
+
+
+class Annotation(Table):
+    """One verdict of one annotator, or of a judge, on one item. Never deleted: the newest not undone counts."""
+
+    __tablename__ = "label_vote"
+    __table_args__ = (
+        Index("ix_label_vote_item", "item_id", "annotator"),
+        Index("ix_label_vote_annotator", "project_id", "annotator", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("label_project.id"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("label_item.id"))
+    annotator: Mapped[str]
+    origin: Mapped[str] = mapped_column(default="human")
+    """``human``, ``judge`` or ``adjudicator``."""
+    verdict: Mapped[str]
+    """Of pairs ``a`` (the first answer of the item), ``b``, ``tie``, ``both_bad``; ``rated``; ``ranked``; ``skip``."""
+    value: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """``{"strength", "ratings", "ranking", "edits": {place: text}}``, places being those of the item's answers."""
+    reasons: Mapped[list[Any]] = mapped_column(default=list)
+    comment: Mapped[str] = mapped_column(default="")
+    order: Mapped[list[Any]]
+    """Places of the answers as they were shown, the leftmost first."""
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    """From showing to submitting."""
+    guidelines: Mapped[int] = mapped_column(default=0)
+    repeats_id: Mapped[int | None] = mapped_column(ForeignKey("label_vote.id"))
+    """The vote that this one repeats, to measure consistency; it does not count beside it."""
+    superseded_by_id: Mapped[int | None] = mapped_column(ForeignKey("label_vote.id"))
+    undone_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=_now)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import backup, chat, data, doctor, jobs, models, serve, train
+from app.cli import backup, chat, data, doctor, jobs, label, models, serve, train
 from app.cli.output import bound_home
 from studio_core.about import studio_version
 from studio_core.errors import StudioError
@@ -25,6 +25,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 cli.add_typer(data.cli, name="data")
+cli.add_typer(label.cli, name="label")
 cli.add_typer(models.cli, name="models")
 cli.add_typer(jobs.cli, name="jobs")
 cli.command("train")(train.train)

@@ -1,0 +1,192 @@
+"""``label create | import | list | next | vote | undo | stats | export | dataset``: labelling without a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
+from studio_core.data import store
+from studio_core.data.shapes import Shape
+from studio_core.errors import BadInput
+from studio_core.labeling import assignment, exports, imports, items, projects, statistics, votes
+from studio_core.labeling.assignment import Showing
+from studio_core.labeling.votes import Verdict
+from studio_core.texts import text
+
+cli = typer.Typer(help="Labelling: projects, what to judge next, votes, what they are worth.")
+
+Project = Annotated[str, typer.Option(help="Name or number of the project.")]
+Annotator = Annotated[str, typer.Option(help="Who judges.")]
+
+
+@cli.command("list")
+def list_(as_json: AsJson = False, home: Home = None) -> None:
+    """List all projects, newest first."""
+    with opened(home) as studio:
+        rows = [
+            {
+                "project": one.name,
+                "mode": one.mode,
+                "items": items.count(studio, one.id),
+                "votes_wanted": projects.settings_of(one).votes,
+                "created_at": one.created_at,
+            }
+            for one in projects.all_projects(studio)
+        ]
+    print_json(rows) if as_json else print_rows(
+        rows, ["project", "mode", "items", "votes_wanted", "created_at"]
+    )
+
+
+@cli.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Pairs in any shape that data import knows.")],
+    project: Project,
+    votes_wanted: Annotated[int | None, typer.Option("--votes", help="Votes wanted for each pair.")] = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Bring pairs in to be judged; makes the project if it is not there."""
+    with opened(home) as studio:
+        if not file.is_file():
+            raise BadInput("cli.file_missing", path=file)
+        settings = {} if votes_wanted is None else {"votes": votes_wanted}
+        one = imports.project_for(studio, project, settings)
+        dataset = store.import_file(studio, file, name=f"{one.name}-pairs", source=file.name).dataset
+        if dataset.shape != Shape.PREFERENCE:
+            raise BadInput("labeling.not_pairs", dataset=dataset.name, shape=dataset.shape)
+        added = imports.from_dataset(studio, one.id, dataset)
+    document = {"project": one.name, **vars(added)}
+    print_json(document) if as_json else print(text("labeling.imported", **document))
+
+
+@cli.command("next")
+def next_(project: Project, annotator: Annotator, as_json: AsJson = False, home: Home = None) -> None:
+    """Print what an annotator is to judge now, and lease it to them."""
+    with opened(home) as studio:
+        shown = assignment.next_item(studio, project, annotator)
+    document = _shown(shown)
+    if as_json:
+        print_json(document)
+    elif shown is None:
+        print(text("labeling.nothing_left"))
+    else:
+        print_fields(document)
+
+
+def _shown(shown: Showing | None) -> dict[str, Any]:
+    if shown is None:
+        return {"pair": None}
+    answers = [answer["text"] for answer in shown.answers]
+    sides = {"left": answers[0], "right": answers[1]} if len(answers) == 2 else {"answers": answers}
+    return {
+        "pair": shown.item.id,
+        "number": shown.item.number,
+        "prompt": shown.item.prompt,
+        **sides,
+        "until": shown.until,
+        "draft": shown.draft,
+    }
+
+
+@cli.command("vote")
+def vote(
+    project: Project,
+    annotator: Annotator,
+    pair: Annotated[int, typer.Option(help="What label next printed as pair.")],
+    verdict: Annotated[
+        str,
+        typer.Option(help="left, right, tie, both_bad or skip; rated and ranked in projects of that mode."),
+    ],
+    reason: Annotated[
+        list[str] | None, typer.Option(help="A reason chip of the project. Repeatable.")
+    ] = None,
+    strength: Annotated[str, typer.Option(help="slightly or clearly, if the project asks for it.")] = "",
+    rating: Annotated[int | None, typer.Option(help="Of a single answer.")] = None,
+    ranking: Annotated[str, typer.Option(help="Places as shown, best first: 3,1,2.")] = "",
+    comment: Annotated[str, typer.Option(help="Anything to add.")] = "",
+    edit_left: Annotated[str | None, typer.Option(help="A better version of the left answer.")] = None,
+    edit_right: Annotated[str | None, typer.Option(help="A better version of the right answer.")] = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Judge what was leased."""
+    edits = {place: better for place, better in enumerate((edit_left, edit_right)) if better is not None}
+    said = Verdict(
+        verdict=verdict,
+        strength=strength,
+        rating=rating,
+        ranking=_places(ranking),
+        edits=edits,
+        reasons=reason or [],
+        comment=comment,
+    )
+    with opened(home) as studio:
+        cast = votes.cast(studio, project, annotator, pair, said)
+    document = {"vote": cast.id, "pair": pair, "verdict": cast.verdict, "seconds": round(cast.seconds, 1)}
+    print_json(document) if as_json else print(text("labeling.voted", **document))
+
+
+def _places(ranking: str) -> list[int]:
+    if not ranking:
+        return []
+    try:
+        return [int(place) - 1 for place in ranking.split(",")]
+    except ValueError as error:
+        raise BadInput("labeling.bad_ranking", answers=ranking[:40]) from error
+
+
+@cli.command("undo")
+def undo(project: Project, annotator: Annotator, as_json: AsJson = False, home: Home = None) -> None:
+    """Take an annotator's newest vote back; the pair is theirs again."""
+    with opened(home) as studio:
+        shown = votes.undo(studio, project, annotator)
+    document = _shown(shown)
+    print_json(document) if as_json else print_fields(document)
+
+
+@cli.command("stats")
+def stats(project: Project, as_json: AsJson = False, home: Home = None) -> None:
+    """Counts, agreement and biases of a project and of each annotator."""
+    with opened(home) as studio:
+        document = statistics.document(statistics.of_project(studio, project))
+    print_json(document) if as_json else print_fields(document)
+
+
+@cli.command("export")
+def export(
+    project: Project,
+    out: Annotated[Path, typer.Option(help="File to write, JSON lines.")],
+    shape: Annotated[str, typer.Option(help="preference, unpaired, score or audit.")] = "preference",
+    min_votes: Annotated[int, typer.Option(help="Fewest votes of an item.", min=1)] = 1,
+    min_agreement: Annotated[
+        float, typer.Option(help="Least share of votes that the majority has.", min=0, max=1)
+    ] = 0.0,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Write the votes to a file in the shape that a method trains on, or all of them for an audit."""
+    with opened(home) as studio:
+        rows, counts = exports.write(
+            studio, project, shape, out.absolute(), min_votes=min_votes, min_agreement=min_agreement
+        )
+    document = {"file": str(out), "rows": rows, "counts": counts}
+    print_json(document) if as_json else print_fields(document)
+
+
+@cli.command("dataset")
+def dataset(
+    project: Project,
+    shape: Annotated[str, typer.Option(help="preference, unpaired or score.")] = "preference",
+    name: Annotated[str, typer.Option(help="Name of the dataset; default that of the project.")] = "",
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Make a version to train on, and one of the prompts that are held out."""
+    with opened(home) as studio:
+        made = exports.make_dataset(studio, project, shape, name=name)
+    rows = [{"dataset": one.name, "version": one.version, "rows": one.rows} for one in made]
+    print_json(rows) if as_json else print_rows(rows, ["dataset", "version", "rows"])

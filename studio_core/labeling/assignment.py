@@ -1,0 +1,236 @@
+"""Who sees which item next, and until when it is theirs.
+
+A lease is an annotator's claim on an item: never do votes and live leases together exceed the number
+of votes that the project wants. A lease that ran out keeps its draft; the item may then go to others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, func, literal, select
+from sqlalchemy.orm import Session
+
+from studio_core import clock
+from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.labeling.projects import found, settings_of
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
+
+LEASE = timedelta(minutes=15)
+REPEATS_AFTER = 10
+"""Votes of an annotator before the first of them is shown again."""
+_MEMORY = 5
+"""Newest votes that are not shown again: they are remembered, not judged."""
+_CHARACTERS = 100_000
+"""Of a draft."""
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What is put before an annotator."""
+
+    item: LabelItem
+    order: list[int]
+    """Places of the item's answers, the leftmost first."""
+    draft: dict[str, Any]
+    since: datetime
+    until: datetime
+    repeat: bool
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """The answers as they are shown, from left to right."""
+        return [self.item.answers[place] for place in self.order]
+
+
+def current() -> ColumnElement[bool]:
+    """Votes that stand: neither replaced nor taken back."""
+    return and_(Annotation.undone_at.is_(None), Annotation.superseded_by_id.is_(None))
+
+
+def checked_annotator(name: str) -> str:
+    """The name of an annotator, as it is; raises ``BadInput`` if it will not do."""
+    name = name.strip()
+    if not name or len(name) > 80 or not name.isprintable():
+        raise BadInput("labeling.bad_annotator", name=name[:80])
+    return name
+
+
+def next_item(studio: Studio, project: str | int, annotator: str) -> Showing | None:
+    """What this annotator is to judge now, leased to them; None if there is nothing left for them.
+
+    Asked again before the verdict it gives the same item, with its draft.
+    """
+    annotator = checked_annotator(annotator)
+    with studio.db.write() as session:
+        one = found(session, project)
+        lease = _own_lease(session, one, annotator) or _repeat(session, one, annotator)
+        if lease is None:
+            item = _open_item(session, one, annotator)
+            if item is None:
+                return None
+            lease = take(session, one, item, annotator, seeded_order(one, item, annotator))
+        return _shown(session, lease)
+
+
+def take(
+    session: Session,
+    project: LabelProject,
+    item: LabelItem,
+    annotator: str,
+    order: Sequence[int],
+    *,
+    draft: dict[str, Any] | None = None,
+    repeats_id: int | None = None,
+) -> Lease:
+    """Lease an item, which must be open to the annotator."""
+    now = clock.now()
+    lease = session.get(Lease, (item.id, annotator)) or Lease(item_id=item.id, annotator=annotator, draft={})
+    lease.project_id, lease.order, lease.repeats_id = project.id, list(order), repeats_id
+    lease.since, lease.until = now, now + LEASE
+    if draft is not None:
+        lease.draft = draft
+    session.add(lease)
+    session.flush()
+    return lease
+
+
+def _shown(session: Session, lease: Lease) -> Showing:
+    lease.until = clock.now() + LEASE
+    item = session.get_one(LabelItem, lease.item_id)
+    return Showing(
+        item, list(lease.order), dict(lease.draft), lease.since, lease.until, lease.repeats_id is not None
+    )
+
+
+def _own_lease(session: Session, project: LabelProject, annotator: str) -> Lease | None:
+    """A lease that the annotator has; one that ran out only while the item is still open to them."""
+    mine = (Lease.project_id == project.id, Lease.annotator == annotator)
+    for lease in session.scalars(select(Lease).where(*mine).order_by(Lease.since.desc())):
+        if lease.until > clock.now() or lease.repeats_id is not None:
+            return lease
+        if session.scalar(_open_items(project, annotator).where(LabelItem.id == lease.item_id)):
+            return lease
+    return None
+
+
+def _open_items(project: LabelProject, annotator: str) -> Any:
+    """Items that still want a verdict of this annotator, given what others hold."""
+    wanted = settings_of(project).votes
+    others = (
+        select(func.count())
+        .select_from(Lease)
+        .where(
+            Lease.item_id == LabelItem.id,
+            Lease.annotator != annotator,
+            Lease.until > clock.now(),
+            Lease.repeats_id.is_(None),
+        )
+        .correlate(LabelItem)
+        .scalar_subquery()
+    )
+    mine = exists().where(
+        Annotation.item_id == LabelItem.id,
+        Annotation.annotator == annotator,
+        Annotation.repeats_id.is_(None),
+        current(),
+    )
+    # The sum with 0 keeps SQLite from walking the index of votes instead of the numbers in order.
+    return select(LabelItem).where(
+        LabelItem.project_id == project.id, literal(0) + LabelItem.votes + others < wanted, ~mine
+    )
+
+
+def _open_item(session: Session, project: LabelProject, annotator: str) -> LabelItem | None:
+    """The first open item after the annotator's newest vote, else the first of all."""
+    newest = session.scalar(
+        select(LabelItem.number)
+        .join(Annotation, Annotation.item_id == LabelItem.id)
+        .where(
+            Annotation.project_id == project.id,
+            Annotation.annotator == annotator,
+            Annotation.repeats_id.is_(None),
+        )
+        .order_by(Annotation.id.desc())
+        .limit(1)
+    )
+    open_ = _open_items(project, annotator).order_by(LabelItem.number).limit(1)
+    item: LabelItem | None = None
+    if newest:
+        item = session.scalar(open_.where(LabelItem.number > newest))
+    return item or session.scalar(open_)
+
+
+def _repeat(session: Session, project: LabelProject, annotator: str) -> Lease | None:
+    """Now and then an earlier pair again, mirrored: so it is seen how consistent a person is."""
+    share = settings_of(project).repeats
+    if project.mode != "pairs" or not share:
+        return None
+    mine = (Annotation.project_id == project.id, Annotation.annotator == annotator, current())
+    newest = session.scalar(select(Annotation).where(*mine).order_by(Annotation.id.desc()).limit(1))
+    if newest is None or newest.repeats_id is not None:
+        return None
+    voted = session.scalar(
+        select(func.count()).select_from(Annotation).where(*mine, Annotation.repeats_id.is_(None))
+    )
+    if (voted or 0) < REPEATS_AFTER or _random(project.seed, annotator, voted) >= share:
+        return None
+    repeated = select(Annotation.repeats_id).where(*mine, Annotation.repeats_id.is_not(None))
+    judged = Annotation.verdict.in_(("a", "b", "tie", "both_bad"))
+    candidates = session.scalars(
+        select(Annotation)
+        .where(*mine, judged, Annotation.repeats_id.is_(None), Annotation.id.not_in(repeated))
+        .order_by(Annotation.id.desc())
+        .offset(_MEMORY)
+        .limit(100)
+    ).all()
+    if not candidates:
+        return None
+    earlier = candidates[int(_random(project.seed, annotator, "which", voted) * len(candidates))]
+    item = session.get_one(LabelItem, earlier.item_id)
+    return take(session, project, item, annotator, earlier.order[::-1], draft={}, repeats_id=earlier.id)
+
+
+def seeded_order(project: LabelProject, item: LabelItem, annotator: str) -> list[int]:
+    """The places of the answers as this annotator sees them: the same whenever it is asked."""
+    places = range(len(item.answers))
+    return sorted(places, key=lambda place: _random(project.seed, item.id, annotator, place))
+
+
+def _random(*seed: object) -> float:
+    """A number from 0 to 1 that only the seed decides."""
+    digest = hashlib.sha256("/".join(map(str, seed)).encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def save_draft(studio: Studio, item_id: int, annotator: str, draft: dict[str, Any]) -> None:
+    """Keep what was entered so far, and renew the lease."""
+    if len(str(draft)) > _CHARACTERS:
+        raise BadInput("labeling.draft_long", limit=_CHARACTERS)
+    with studio.db.write() as session:
+        lease = held(session, item_id, annotator)
+        lease.draft = draft
+        lease.until = clock.now() + LEASE
+
+
+def renew(studio: Studio, item_id: int, annotator: str) -> None:
+    """The annotator is still there."""
+    with studio.db.write() as session:
+        held(session, item_id, annotator).until = clock.now() + LEASE
+
+
+def held(session: Session, item_id: int, annotator: str) -> Lease:
+    """The lease of an annotator on an item; raises if it went to others meanwhile."""
+    lease = session.get(Lease, (item_id, annotator))
+    if lease is None:
+        raise NotFound("labeling.not_given", item=item_id, annotator=annotator)
+    if lease.until <= clock.now() and lease.repeats_id is None:
+        project = session.get_one(LabelProject, lease.project_id)
+        if session.scalar(_open_items(project, annotator).where(LabelItem.id == item_id)) is None:
+            raise Conflict("labeling.taken_meanwhile", item=item_id)
+    return lease

@@ -1,0 +1,119 @@
+"""Votes as a file, or as versions of a dataset that a method trains on."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from studio_core.data import parquet, versions
+from studio_core.data.naming import checked_name
+from studio_core.data.shapes import COLUMNS, Record
+from studio_core.data.versions import Made
+from studio_core.errors import BadInput
+from studio_core.labeling.projects import found
+from studio_core.labeling.records import SHAPE_OF, Yield, records
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, LabelProject
+
+OPERATION = "labelling"
+HELD_OUT = "-held-out"
+
+
+def write(
+    studio: Studio, project: str | int, shape: str, target: Path, **filters: Any
+) -> tuple[int, dict[str, int]]:
+    """All records as JSON lines; the file appears when it is whole. Returns how many, and the counts."""
+    one = _project(studio, project)
+    counted, rows = Yield(), 0
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            for _, record in records(studio, one, shape, counted, **filters):
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                rows += 1
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        os.replace(name, target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return rows, dict(counted.counts)
+
+
+def make_dataset(
+    studio: Studio, project: str | int, shape: str = "preference", *, name: str = "", **filters: Any
+) -> list[Dataset]:
+    """A version to train on, and one of the prompts that are held out, if any have records.
+
+    No prompt is on both sides, in this version and in all later ones: its own hash decides.
+    """
+    one = _project(studio, project)
+    if shape not in SHAPE_OF:
+        raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPE_OF))
+    named = checked_name(name or one.name)
+    counted = Yield()
+    sides = {False: _Side(studio, shape), True: _Side(studio, shape)}
+    try:
+        for held_out, record in records(studio, one, shape, counted, **filters):
+            sides[held_out].add(record)
+        if not sides[False].rows:
+            raise BadInput("labeling.nothing_to_train", project=one.name, counts=_said(counted))
+        return [
+            side.stored(one, named + (HELD_OUT if held_out else ""), counted)
+            for held_out, side in sides.items()
+            if side.rows
+        ]
+    finally:
+        for side in sides.values():
+            side.discard()
+
+
+def _project(studio: Studio, project: str | int) -> LabelProject:
+    with studio.db.read() as session:
+        return found(session, project)
+
+
+def _said(counted: Yield) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counted.counts.items()) or "-"
+
+
+class _Side:
+    """One side of the split while it is written."""
+
+    def __init__(self, studio: Studio, shape: str) -> None:
+        self._studio = studio
+        self._shape = SHAPE_OF[shape]
+        self._keep = ["completion", "score"] if shape == "score" else []
+        descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
+        self._path = Path(name)
+        self._file = open(descriptor, "wb")  # noqa: SIM115 - stored() or discard() closes it
+        self._writer = parquet.Writer(self._file, self._shape, self._keep)
+        self.rows = 0
+
+    def add(self, record: Record) -> None:
+        self._writer.add({name: record[name] for name in (*COLUMNS[self._shape], *self._keep)})
+        self.rows += 1
+
+    def stored(self, project: LabelProject, name: str, counted: Yield) -> Dataset:
+        sha256 = self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        made = Made(
+            name=name,
+            shape=self._shape,
+            rows=self.rows,
+            sha256=sha256,
+            source=f"label:{project.name}",
+            operation=OPERATION,
+            parents=[project.dataset_id] if project.dataset_id else [],
+            made={"options": {"project": project.name}, "counts": dict(counted.counts)},
+        )
+        return versions.add(self._studio, self._path, made)[0]
+
+    def discard(self) -> None:
+        self._writer.abandon()
+        self._file.close()
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,159 @@
+"""Items of a project: prompts with their answers, each once; too alike answers are dropped and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from studio_core import clock
+from studio_core.data.shapes import Message
+from studio_core.errors import BadInput
+from studio_core.labeling.projects import found
+from studio_core.studio import Studio
+from studio_core.tables import LabelItem
+
+_AT_ONCE = 500
+"""Items written in one transaction: annotators are not kept waiting."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    text: str
+    source: str
+    """Name of the source in the project, or where it was imported from."""
+    origin: str = "model"
+    """``model``, ``dataset`` or ``human_edit``."""
+
+
+@dataclass(frozen=True)
+class NewItem:
+    prompt: list[Message]
+    answers: Sequence[Answer]
+
+
+@dataclass
+class Added:
+    added: int = 0
+    identical: int = 0
+    """Items whose answers are all the same: there is nothing to prefer."""
+    empty: int = 0
+    """Items with an answer that says nothing."""
+    known: int = 0
+    """Items that the project has already."""
+    numbers: list[int] = field(default_factory=list)
+    """Of the first few that were added."""
+
+
+def add(studio: Studio, project: str | int, items: Iterable[NewItem]) -> Added:
+    """Append items; the same prompt with the same answers never comes twice."""
+    counted = Added()
+    with studio.db.read() as session:
+        one = found(session, project)
+    for batch in _batches(items):
+        with studio.db.write() as session:
+            _add(session, one.id, one.mode, batch, counted)
+    return counted
+
+
+def _batches(items: Iterable[NewItem]) -> Iterator[list[NewItem]]:
+    rest = iter(items)
+    while batch := list(islice(rest, _AT_ONCE)):
+        yield batch
+
+
+def _add(session: Session, project_id: int, mode: str, batch: Sequence[NewItem], counted: Added) -> None:
+    last = session.scalar(select(func.max(LabelItem.number)).where(LabelItem.project_id == project_id)) or 0
+    rows: dict[str, dict[str, object]] = {}
+    for item in batch:
+        _check(item, mode)
+        said = [answer.text.strip() for answer in item.answers]
+        content = content_hash(item.prompt, said)
+        if not all(said):
+            counted.empty += 1
+        elif len(said) > 1 and len(set(said)) == 1:
+            counted.identical += 1
+        elif content in rows:
+            counted.known += 1
+        else:
+            rows[content] = {
+                "project_id": project_id,
+                "prompt": item.prompt,
+                "prompt_hash": prompt_hash(item.prompt),
+                "content_hash": content,
+                "answers": [vars(answer) for answer in item.answers],
+                "votes": 0,
+                "created_at": clock.now(),
+            }
+    known = set(
+        session.scalars(
+            select(LabelItem.content_hash).where(
+                LabelItem.project_id == project_id, LabelItem.content_hash.in_(list(rows))
+            )
+        )
+    )
+    counted.known += len(known)
+    new = [row for content, row in rows.items() if content not in known]
+    for number, row in enumerate(new, start=last + 1):
+        row["number"] = number
+    if new:
+        session.execute(insert(LabelItem), new)
+    counted.added += len(new)
+    counted.numbers += list(range(last + 1, last + 1 + len(new)))[: max(0, 10 - len(counted.numbers))]
+
+
+def _check(item: NewItem, mode: str) -> None:
+    wanted = {"pairs": "2", "rate": "1", "rank": "3 to 8"}[mode]
+    fits = {
+        "pairs": len(item.answers) == 2,
+        "rate": len(item.answers) == 1,
+        "rank": 3 <= len(item.answers) <= 8,
+    }
+    if not fits[mode]:
+        raise BadInput("labeling.wrong_answers", mode=mode, wanted=wanted, given=len(item.answers))
+    if not item.prompt or item.prompt[-1]["role"] != "user":
+        raise BadInput("labeling.no_prompt")
+
+
+def prompt_hash(prompt: Sequence[Message]) -> str:
+    """The same for prompts that differ in case and spaces only."""
+    said = [[message["role"], " ".join(message["content"].split()).casefold()] for message in prompt]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def content_hash(prompt: Sequence[Message], answers: Sequence[str]) -> str:
+    said = [prompt_hash(prompt), *sorted(answers)]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def is_held_out(prompt_hash: str, share: float) -> bool:
+    """Whether a prompt is kept for comparing models: decided by the prompt alone, so never on two sides."""
+    return int(prompt_hash[:8], 16) < share * 2**32
+
+
+def get(studio: Studio, item_id: int) -> LabelItem | None:
+    with studio.db.read() as session:
+        return session.get(LabelItem, item_id)
+
+
+def count(studio: Studio, project_id: int) -> int:
+    with studio.db.read() as session:
+        return session.scalar(select(func.count()).where(LabelItem.project_id == project_id)) or 0
+
+
+def page(studio: Studio, project_id: int, after: int = 0, limit: int = 50) -> Sequence[LabelItem]:
+    """Items in order, after the number ``after``."""
+    query = (
+        select(LabelItem)
+        .where(LabelItem.project_id == project_id, LabelItem.number > after)
+        .order_by(LabelItem.number)
+        .limit(limit)
+    )
+    with studio.db.read() as session:
+        return session.scalars(query).all()

@@ -1,0 +1,150 @@
+"""Projects: what is asked of annotators, under which guidelines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from studio_core.data.naming import checked_name
+from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.studio import Studio
+from studio_core.tables import Guidelines, LabelProject
+
+MODES = ("pairs", "rate", "rank")
+
+REASONS = ("factual", "instruction", "format", "language", "safety", "too_long", "too_short")
+"""Chips that are offered unless a project has its own; their texts are ``labeling.reason_<name>``."""
+
+
+class ProjectSettings(BaseModel):
+    """How annotators are asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    votes: int = Field(default=1, ge=1, le=20, description="Votes wanted for each item.")
+    blind: bool = Field(default=True, description="Where an answer comes from is hidden until it is judged.")
+    strength: bool = Field(default=False, description="Ask how much better.")
+    scale: int = Field(
+        default=10, ge=2, le=10, description="Highest rating of a single answer; 2: up or down."
+    )
+    repeats: float = Field(default=0.05, ge=0, le=0.5, description="Share of items shown again, mirrored.")
+    reasons: list[str] = Field(default_factory=lambda: list(REASONS), max_length=12)
+    held_out: float = Field(
+        default=0.1, ge=0, le=0.5, description="Share of prompts kept for comparing models."
+    )
+
+
+def create(
+    studio: Studio,
+    name: str,
+    *,
+    mode: str = "pairs",
+    settings: dict[str, Any] | None = None,
+    sources: Sequence[dict[str, Any]] = (),
+    guidelines: str = "",
+    dataset_id: int | None = None,
+    seed: int = 0,
+    round: dict[str, Any] | None = None,
+) -> LabelProject:
+    """A new project without items."""
+    name = checked_name(name)
+    if mode not in MODES:
+        raise BadInput("labeling.unknown_mode", mode=mode[:40], known=", ".join(MODES))
+    checked = _checked(settings or {})
+    with studio.db.write() as session:
+        if session.scalar(select(LabelProject.id).where(LabelProject.name == name)):
+            raise Conflict("labeling.name_taken", name=name)
+        project = LabelProject(
+            name=name,
+            mode=mode,
+            seed=seed,
+            settings=checked.model_dump(),
+            sources=list(sources),
+            dataset_id=dataset_id,
+            job_id=None,
+            round=round or {},
+        )
+        session.add(project)
+        session.flush()
+        session.add(Guidelines(project_id=project.id, version=1, text=guidelines))
+        return project
+
+
+def _checked(settings: dict[str, Any]) -> ProjectSettings:
+    try:
+        return ProjectSettings.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            "labeling.setting_invalid", name=name, value=str(first["input"])[:80], reason=first["msg"]
+        ) from error
+
+
+def get(studio: Studio, project: str | int) -> LabelProject:
+    """A project by its number or its name."""
+    with studio.db.read() as session:
+        return found(session, project)
+
+
+def found(session: Session, project: str | int) -> LabelProject:
+    text = str(project).strip()
+    query = select(LabelProject).where(LabelProject.name == text)
+    one = session.scalar(query)
+    if one is None and text.isascii() and text.isdigit() and len(text) < 16:
+        one = session.get(LabelProject, int(text))
+    if one is None:
+        raise NotFound("labeling.no_project", project=text[:80])
+    return one
+
+
+def all_projects(studio: Studio) -> Sequence[LabelProject]:
+    """Newest first."""
+    with studio.db.read() as session:
+        return session.scalars(select(LabelProject).order_by(LabelProject.id.desc())).all()
+
+
+def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> LabelProject:
+    """Change some settings; what was voted stays."""
+    with studio.db.write() as session:
+        one = found(session, project)
+        one.settings = _checked({**one.settings, **settings}).model_dump()
+        return one
+
+
+def settings_of(project: LabelProject) -> ProjectSettings:
+    return ProjectSettings.model_validate(project.settings)
+
+
+def write_guidelines(studio: Studio, project: str | int, text: str) -> Guidelines:
+    """The next version of the guidelines, unless nothing changed."""
+    if len(text) > 100_000:
+        raise BadInput("labeling.guidelines_long", characters=len(text), limit=100_000)
+    with studio.db.write() as session:
+        one = found(session, project)
+        newest = _newest_guidelines(session, one.id)
+        if newest is not None and newest.text == text:
+            return newest
+        written = Guidelines(project_id=one.id, version=(newest.version if newest else 0) + 1, text=text)
+        session.add(written)
+        return written
+
+
+def guidelines(studio: Studio, project_id: int) -> Guidelines | None:
+    with studio.db.read() as session:
+        return _newest_guidelines(session, project_id)
+
+
+def _newest_guidelines(session: Session, project_id: int) -> Guidelines | None:
+    query = select(Guidelines).where(Guidelines.project_id == project_id).order_by(Guidelines.version.desc())
+    return session.scalars(query.limit(1)).first()
+
+
+def guidelines_version(session: Session, project_id: int) -> int:
+    return (
+        session.scalar(select(func.max(Guidelines.version)).where(Guidelines.project_id == project_id)) or 0
+    )

@@ -1,0 +1,203 @@
+"""What votes become: preference pairs, rated answers, scores, or all of it for an audit.
+
+Only votes that stand count, and of several people's on one item the majority. Ties, skips and items on
+which people disagree evenly are left out of pairs, and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from studio_core import clock
+from studio_core.data.shapes import Message, Record, Shape
+from studio_core.errors import BadInput
+from studio_core.labeling import items as items_of
+from studio_core.labeling import votes as votes_of
+from studio_core.labeling.items import is_held_out
+from studio_core.labeling.projects import settings_of
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, LabelItem, LabelProject
+
+SHAPES = ("preference", "unpaired", "score", "audit")
+_PAGE = 1000
+
+
+@dataclass
+class Yield:
+    """Counts of what became of the items."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """``pairs``, ``edited``, ``tie``, ``both_bad``, ``skip``, ``disagreement``, ``unlabelled`` ..."""
+
+
+def records(
+    studio: Studio,
+    project: LabelProject,
+    shape: str,
+    counted: Yield,
+    *,
+    min_votes: int = 1,
+    min_agreement: float = 0.0,
+    judges: bool = False,
+) -> Iterator[tuple[bool, Record]]:
+    """``(held out, record)`` of all items, in their order, page by page.
+
+    ``min_agreement`` is the share of votes that the majority must have. ``judges``: what a judge said
+    counts where no person voted.
+    """
+    if shape not in SHAPES:
+        raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPES))
+    made = {"preference": _preference, "unpaired": _unpaired, "score": _scores, "audit": _audit}[shape]
+    share = settings_of(project).held_out
+    for item, votes in _voted(studio, project):
+        held_out = is_held_out(item.prompt_hash, share)
+        if shape == "audit":
+            yield from ((held_out, record) for record in made(item, votes, counted))
+            continue
+        people = [vote for vote in votes if vote.repeats_id is None and vote.origin != "judge"]
+        used = people or ([vote for vote in votes if vote.origin == "judge"] if judges else [])
+        settled = _settled(used, min_votes, min_agreement, counted)
+        yield from ((held_out, record) for record in made(item, settled, counted))
+
+
+def _voted(studio: Studio, project: LabelProject) -> Iterator[tuple[LabelItem, list[Annotation]]]:
+    after = 0
+    while page := items_of.page(studio, project.id, after, _PAGE):
+        by_item: dict[int, list[Annotation]] = defaultdict(list)
+        for vote in votes_of.standing(studio, project.id, item_ids=[item.id for item in page]):
+            by_item[vote.item_id].append(vote)
+        for item in page:
+            yield item, by_item[item.id]
+        after = page[-1].number
+
+
+def _settled(
+    votes: Sequence[Annotation], min_votes: int, min_agreement: float, counted: Yield
+) -> list[Annotation]:
+    """The votes that carry an item: an adjudicator's, else those of the majority; none if there is none."""
+    judged = [vote for vote in votes if vote.verdict != "skip"]
+    if not judged:
+        counted.counts["skip" if votes else "unlabelled"] += 1
+        return []
+    if last := [vote for vote in judged if vote.origin == "adjudicator"]:
+        return last[-1:]
+    if len(judged) < min_votes:
+        counted.counts["too_few_votes"] += 1
+        return []
+    (verdict, most), *others = Counter(vote.verdict for vote in judged).most_common()
+    if (others and others[0][1] == most) or most / len(judged) < min_agreement:
+        counted.counts["disagreement"] += 1
+        return []
+    return [vote for vote in judged if vote.verdict == verdict]
+
+
+def _said(text: str) -> list[Message]:
+    return [{"role": "assistant", "content": text}]
+
+
+def _pair(item: LabelItem, chosen: str, rejected: str) -> Record:
+    return {"prompt": item.prompt, "chosen": _said(chosen), "rejected": _said(rejected)}
+
+
+def _preference(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
+    if not votes:
+        return
+    texts = [answer["text"] for answer in item.answers]
+    verdict = votes[0].verdict
+    edited = list(_edits(item, votes))
+    for place, better in edited:
+        counted.counts["edited"] += 1
+        yield _pair(item, better, texts[place])
+    if verdict in ("a", "b"):
+        chosen, rejected = texts if verdict == "a" else texts[::-1]
+        counted.counts["pairs"] += 1
+        yield _pair(item, chosen, rejected)
+    elif verdict == "ranked":
+        for above, below in _ranked_pairs(votes, len(texts)):
+            if texts[above].strip() != texts[below].strip():
+                counted.counts["pairs"] += 1
+                yield _pair(item, texts[above], texts[below])
+    elif not edited:
+        counted.counts[verdict] += 1
+
+
+def _ranked_pairs(votes: Sequence[Annotation], answers: int) -> Iterator[tuple[int, int]]:
+    """Every two answers of which more rankings put the first above the second than the other way round."""
+    rankings: list[list[int]] = [vote.value["ranking"] for vote in votes]
+    for one, other in combinations(range(answers), 2):
+        ahead = sum(ranking.index(one) < ranking.index(other) for ranking in rankings)
+        if 2 * ahead != len(rankings):
+            yield (one, other) if 2 * ahead > len(rankings) else (other, one)
+
+
+def _edits(item: LabelItem, votes: Sequence[Annotation]) -> Iterator[tuple[int, str]]:
+    """Answers that a person wrote better: ``(place of the original, the better text)``, each once."""
+    seen: set[tuple[int, str]] = set()
+    for vote in votes:
+        for place, text in vote.value.get("edits", {}).items():
+            edit = (int(place), text)
+            if edit not in seen and text.strip() != item.answers[edit[0]]["text"].strip():
+                seen.add(edit)
+                yield edit
+
+
+def _unpaired(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
+    if not votes:
+        return
+    texts, vote = [answer["text"] for answer in item.answers], votes[-1]
+    labels: dict[int, bool] = {}
+    if vote.verdict in ("a", "b"):
+        labels = {0: vote.verdict == "a", 1: vote.verdict == "b"}
+    elif vote.verdict == "both_bad":
+        labels = {0: False, 1: False}
+    elif vote.verdict == "rated" and vote.value["scale"] == 2:
+        labels = {0: vote.value["rating"] == 2}
+    else:
+        counted.counts[vote.verdict] += 1
+    rated = [(texts[place], label) for place, label in labels.items()]
+    rated += [(better, True) for _, better in _edits(item, votes)]
+    for text, label in rated:
+        counted.counts["good" if label else "bad"] += 1
+        yield {"prompt": item.prompt, "completion": _said(text), "label": label}
+
+
+def _scores(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
+    """One answer with the mean of its ratings, as text columns of a prompt-only record."""
+    ratings = [vote.value["rating"] for vote in votes if vote.verdict == "rated"]
+    if ratings:
+        counted.counts["scores"] += 1
+        mean = sum(ratings) / len(ratings)
+        yield {"prompt": item.prompt, "completion": item.answers[0]["text"], "score": f"{mean:g}"}
+
+
+def _audit(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
+    for vote in votes:
+        counted.counts["votes"] += 1
+        yield {
+            "item": item.number,
+            "prompt": item.prompt,
+            "answers": item.answers,
+            "annotator": vote.annotator,
+            "origin": vote.origin,
+            "verdict": vote.verdict,
+            "value": vote.value,
+            "reasons": vote.reasons,
+            "comment": vote.comment,
+            "shown_left": vote.order[0],
+            "order": vote.order,
+            "seconds": round(vote.seconds, 2),
+            "guidelines": vote.guidelines,
+            "repeats": vote.repeats_id,
+            "vote": vote.id,
+            "at": clock.iso(vote.created_at),
+        }
+
+
+SHAPE_OF: dict[str, Shape] = {
+    "preference": Shape.PREFERENCE,
+    "unpaired": Shape.UNPAIRED_PREFERENCE,
+    "score": Shape.PROMPT_ONLY,
+}

@@ -1,0 +1,282 @@
+"""Verdicts: cast, taken back, changed. Rows are never deleted; the newest that stands counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from studio_core import clock
+from studio_core.errors import BadInput, Conflict
+from studio_core.labeling.assignment import Showing, checked_annotator, current, held, take
+from studio_core.labeling.projects import found, guidelines_version, settings_of
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
+
+UNDOABLE = 50
+"""Newest actions that can be taken back one after the other."""
+STRENGTHS = ("slightly", "clearly")
+_LONGEST = 20_000
+"""Characters of an edited answer or a comment."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an annotator says of what they see: places count from the left."""
+
+    verdict: str
+    """``left``, ``right``, ``tie``, ``both_bad``, ``rated``, ``ranked`` or ``skip``."""
+    strength: str = ""
+    rating: int | None = None
+    ranking: Sequence[int] = ()
+    """Places as shown, the best first."""
+    edits: dict[int, str] = field(default_factory=dict)
+    """``{place as shown: text}``: a better version of that answer."""
+    reasons: Sequence[str] = ()
+    comment: str = ""
+
+
+_VERDICTS = {
+    "pairs": ("left", "right", "tie", "both_bad", "skip"),
+    "rate": ("rated", "skip"),
+    "rank": ("ranked", "skip"),
+}
+
+
+def cast(
+    studio: Studio,
+    project: str | int,
+    annotator: str,
+    item_id: int,
+    said: Verdict,
+    *,
+    origin: str = "human",
+) -> Annotation:
+    """Store a verdict on an item that is leased to the annotator; it replaces an earlier one of theirs."""
+    annotator = checked_annotator(annotator)
+    with studio.db.write() as session:
+        one = found(session, project)
+        lease = held(session, item_id, annotator)
+        item = session.get_one(LabelItem, item_id)
+        if item.project_id != one.id:
+            raise BadInput("labeling.not_given", item=item_id, annotator=annotator)
+        vote = _annotation(session, one, item, lease, said, origin)
+        session.add(vote)
+        session.flush()
+        if vote.repeats_id is None:
+            _replace_earlier(session, vote)
+            _recount(session, item)
+        session.delete(lease)
+        return vote
+
+
+def _annotation(
+    session: Session, project: LabelProject, item: LabelItem, lease: Lease, said: Verdict, origin: str
+) -> Annotation:
+    order = list(lease.order)
+    return Annotation(
+        project_id=project.id,
+        item_id=item.id,
+        annotator=lease.annotator,
+        origin=origin,
+        verdict=_verdict(project, order, said),
+        value=_value(project, order, said),
+        reasons=_known_reasons(project, said.reasons),
+        comment=_bounded(said.comment),
+        order=order,
+        seconds=max(0.0, (clock.now() - lease.since).total_seconds()),
+        guidelines=guidelines_version(session, project.id),
+        repeats_id=lease.repeats_id,
+        superseded_by_id=None,
+        undone_at=None,
+    )
+
+
+def _verdict(project: LabelProject, order: list[int], said: Verdict) -> str:
+    """The verdict by the item's own places, whatever side they were shown on."""
+    if said.verdict not in _VERDICTS[project.mode]:
+        known = ", ".join(_VERDICTS[project.mode])
+        raise BadInput("labeling.unknown_verdict", verdict=said.verdict[:40], known=known)
+    if said.verdict in ("left", "right"):
+        return "ab"[order[0 if said.verdict == "left" else 1]]
+    return said.verdict
+
+
+def _value(project: LabelProject, order: list[int], said: Verdict) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    if said.strength:
+        if said.strength not in STRENGTHS or not settings_of(project).strength:
+            raise BadInput("labeling.unknown_strength", strength=said.strength[:40])
+        value["strength"] = said.strength
+    if said.verdict == "rated":
+        highest = settings_of(project).scale
+        if said.rating is None or not 1 <= said.rating <= highest:
+            raise BadInput("labeling.bad_rating", rating=said.rating, highest=highest)
+        value |= {"rating": said.rating, "scale": highest}
+    if said.verdict == "ranked":
+        if sorted(said.ranking) != list(range(len(order))):
+            raise BadInput("labeling.bad_ranking", answers=len(order))
+        value["ranking"] = [order[place] for place in said.ranking]
+    edits = {
+        str(order[place]): _bounded(text) for place, text in said.edits.items() if 0 <= place < len(order)
+    }
+    if edits:
+        if not all(text.strip() for text in edits.values()):
+            raise BadInput("labeling.empty_edit")
+        value["edits"] = edits
+    return value
+
+
+def _known_reasons(project: LabelProject, reasons: Sequence[str]) -> list[str]:
+    offered = settings_of(project).reasons
+    if unknown := next((reason for reason in reasons if reason not in offered), None):
+        raise BadInput("labeling.unknown_reason", reason=unknown[:40], known=", ".join(offered))
+    return list(dict.fromkeys(reasons))
+
+
+def _bounded(text: str) -> str:
+    if len(text) > _LONGEST:
+        raise BadInput("labeling.text_long", characters=len(text), limit=_LONGEST)
+    return text
+
+
+def _replace_earlier(session: Session, vote: Annotation) -> None:
+    earlier = select(Annotation).where(
+        Annotation.item_id == vote.item_id,
+        Annotation.annotator == vote.annotator,
+        Annotation.id != vote.id,
+        Annotation.repeats_id.is_(None),
+        current(),
+    )
+    for one in session.scalars(earlier):
+        one.superseded_by_id = vote.id
+
+
+def _recount(session: Session, item: LabelItem) -> None:
+    """Verdicts by different people; skipping is none, and a judge's never counts as a person's."""
+    session.flush()
+    item.votes = (
+        session.scalar(
+            select(func.count())
+            .select_from(Annotation)
+            .where(
+                Annotation.item_id == item.id,
+                Annotation.verdict != "skip",
+                Annotation.origin == "human",
+                Annotation.repeats_id.is_(None),
+                current(),
+            )
+        )
+        or 0
+    )
+
+
+def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
+    """Take the annotator's newest action back; the item is theirs again, as they had left it."""
+    annotator = checked_annotator(annotator)
+    with studio.db.write() as session:
+        one = found(session, project)
+        mine = (Annotation.project_id == one.id, Annotation.annotator == annotator)
+        newest = session.scalar(
+            select(Annotation).where(*mine, current()).order_by(Annotation.id.desc()).limit(1)
+        )
+        if newest is None:
+            raise Conflict("labeling.nothing_to_undo")
+        undone = select(func.count()).where(
+            *mine, Annotation.id > newest.id, Annotation.undone_at.is_not(None)
+        )
+        if (session.scalar(undone) or 0) >= UNDOABLE:
+            raise Conflict("labeling.undo_limit", limit=UNDOABLE)
+        newest.undone_at = clock.now()
+        for replaced in session.scalars(select(Annotation).where(Annotation.superseded_by_id == newest.id)):
+            replaced.superseded_by_id = None
+        item = session.get_one(LabelItem, newest.item_id)
+        _recount(session, item)
+        _let_go(session, one, annotator)
+        lease = take(
+            session,
+            one,
+            item,
+            annotator,
+            newest.order,
+            draft=draft_of(newest),
+            repeats_id=newest.repeats_id,
+        )
+        return Showing(
+            item, list(lease.order), dict(lease.draft), lease.since, lease.until, lease.repeats_id is not None
+        )
+
+
+def reopen(studio: Studio, project: str | int, annotator: str, item_id: int) -> Showing:
+    """Show an item again that the annotator has judged or skipped, to change what they said."""
+    annotator = checked_annotator(annotator)
+    with studio.db.write() as session:
+        one = found(session, project)
+        standing = session.scalar(
+            select(Annotation)
+            .where(
+                Annotation.project_id == one.id,
+                Annotation.item_id == item_id,
+                Annotation.annotator == annotator,
+                Annotation.repeats_id.is_(None),
+                current(),
+            )
+            .order_by(Annotation.id.desc())
+        )
+        if standing is None:
+            raise Conflict("labeling.not_given", item=item_id, annotator=annotator)
+        item = session.get_one(LabelItem, item_id)
+        _let_go(session, one, annotator)
+        lease = take(session, one, item, annotator, standing.order, draft=draft_of(standing))
+        return Showing(item, list(lease.order), dict(lease.draft), lease.since, lease.until, False)
+
+
+def _let_go(session: Session, project: LabelProject, annotator: str) -> None:
+    """Give back what the annotator holds, except what they have begun: that comes again afterwards."""
+    mine = select(Lease).where(Lease.project_id == project.id, Lease.annotator == annotator)
+    for lease in session.scalars(mine):
+        if not lease.draft:
+            session.delete(lease)
+    session.flush()
+
+
+def draft_of(vote: Annotation) -> dict[str, Any]:
+    """A vote as the form holds it: places are those on the screen."""
+    places = {place: shown for shown, place in enumerate(vote.order)}
+    draft: dict[str, Any] = {"verdict": vote.verdict, "reasons": vote.reasons, "comment": vote.comment}
+    if vote.verdict in ("a", "b"):
+        draft["verdict"] = ("left", "right")[places["ab".index(vote.verdict)]]
+    for name in ("strength", "rating"):
+        if name in vote.value:
+            draft[name] = vote.value[name]
+    if "ranking" in vote.value:
+        draft["ranking"] = [places[place] for place in vote.value["ranking"]]
+    if "edits" in vote.value:
+        draft["edits"] = {str(places[int(place)]): text for place, text in vote.value["edits"].items()}
+    return draft
+
+
+def standing(
+    studio: Studio, project_id: int, *, item_ids: Sequence[int] | None = None
+) -> Sequence[Annotation]:
+    """All votes that stand, repeats included, in the order in which they were cast."""
+    query = select(Annotation).where(Annotation.project_id == project_id, current()).order_by(Annotation.id)
+    if item_ids is not None:
+        query = query.where(Annotation.item_id.in_(item_ids))
+    with studio.db.read() as session:
+        return session.scalars(query).all()
+
+
+def history(studio: Studio, project_id: int, annotator: str, limit: int = 50) -> Sequence[Annotation]:
+    """The newest votes of an annotator that stand, newest first."""
+    query = (
+        select(Annotation)
+        .where(Annotation.project_id == project_id, Annotation.annotator == annotator, current())
+        .order_by(Annotation.id.desc())
+        .limit(limit)
+    )
+    with studio.db.read() as session:
+        return session.scalars(query).all()

@@ -1,0 +1,95 @@
+"""How often one model's answers were preferred to another's, and whether that says anything.
+
+Ties count half in the rate. Its interval is Wilson's (1927, "Probable inference, the law of succession,
+and statistical inference"), on the number of judged items; better or worse is said by the exact sign
+test (Dixon and Mood 1946), which leaves ties out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class WinRate:
+    wins: int
+    losses: int
+    ties: int
+    """Both good and both bad alike."""
+    rate: float
+    """0 to 1, ties counting half; 0.5 if nothing was judged."""
+    low: float
+    high: float
+    p_value: float
+    """Of the two-sided sign test on wins and losses; 1 if there are none."""
+    more_needed: int | None
+    """About how many more verdicts would tell them apart, if the rate stays; None if they are apart,
+    or if no number would do."""
+
+    @property
+    def judged(self) -> int:
+        return self.wins + self.losses + self.ties
+
+    @property
+    def separable(self) -> bool:
+        return self.p_value < 1 - LEVEL
+
+    @property
+    def outcome(self) -> str:
+        """``better``, ``worse`` or ``open``: a key of the text catalogue, ``labeling.outcome_<name>``."""
+        if not self.separable:
+            return "open"
+        return "better" if self.wins > self.losses else "worse"
+
+
+def win_rate(wins: int, losses: int, ties: int = 0) -> WinRate:
+    """The rate with its interval and test, from counts of verdicts."""
+    judged, decided = wins + losses + ties, wins + losses
+    p_value = sign_test(wins, decided)
+    rate = (wins + ties / 2) / judged if judged else 0.5
+    low, high = wilson(rate, judged)
+    more = None if p_value < 1 - LEVEL else _more_needed(wins, losses, ties)
+    return WinRate(wins, losses, ties, rate, low, high, p_value, more)
+
+
+def wilson(rate: float, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a share ``rate`` of ``n``, which may count halves; (0, 1) if n is 0."""
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    # Rounding could put an end on the wrong side of the share itself.
+    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
+
+
+def _more_needed(wins: int, losses: int, ties: int, most: int = 100_000) -> int | None:
+    """How many verdicts more until the sign test tells the two apart, if they fall as those so far."""
+    decided = wins + losses
+    if wins == losses:
+        return None
+    share, of_all = max(wins, losses) / decided, decided / (decided + ties)
+    low, high = decided, decided
+    while not _tells(share, high):
+        low, high = high, 2 * high
+        if high > most:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _tells(share, middle) else (middle, high)
+    return max(1, math.ceil((high - decided) / of_all))
+
+
+def _tells(share: float, n: int) -> bool:
+    return sign_test(round(share * n), n) < 1 - LEVEL
+
+
+def sign_test(wins: int, decided: int) -> float:
+    """Two-sided p-value of so many wins of so many, were both sides equally good; 1 if none was decided."""
+    from scipy.stats import binomtest  # Half a second: not for every page.
+
+    return float(binomtest(wins, decided).pvalue) if decided else 1.0

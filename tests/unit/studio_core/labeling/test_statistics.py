@@ -1,0 +1,145 @@
+"""The figures against published worked examples and independent implementations."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.linear_model import LogisticRegression
+
+from studio_core.labeling.agreement import agreement, habits
+from studio_core.labeling.ranking import RIDGE, Game, ratings, strengths
+from studio_core.labeling.winrate import wilson, win_rate
+from studio_core.tables import Annotation, LabelItem
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "low", "high"),
+    # Newcombe (1998), "Two-sided confidence intervals for the single proportion", table I, method 3.
+    [(81, 182, 0.2553, 0.3662), (15, 133, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 28, 0.0061, 0.1718)],
+)
+def test_the_interval_is_that_of_newcombes_table(wins: int, losses: int, low: float, high: float) -> None:
+    found = win_rate(wins, losses)
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 20))
+def test_rate_interval_and_test_hold_together(wins: int, losses: int, ties: int) -> None:
+    found, turned = win_rate(wins, losses, ties), win_rate(losses, wins, ties)
+    assert 0 <= found.low <= found.rate <= found.high <= 1
+    assert found.rate == pytest.approx(1 - turned.rate) and found.p_value == turned.p_value
+    assert (found.more_needed is None) or not found.separable
+    if found.more_needed:
+        decided = wins + losses
+        grown = decided + found.more_needed * decided / (decided + ties)
+        larger = round(max(wins, losses) / decided * math.ceil(grown))
+        assert binomtest(larger, math.ceil(grown)).pvalue < 0.08  # Rounded to whole votes: about 0.05.
+
+
+def test_what_is_said_of_a_comparison() -> None:
+    assert [win_rate(34, 16).outcome, win_rate(16, 34).outcome, win_rate(12, 8).outcome] == [
+        "better",
+        "worse",
+        "open",
+    ]
+    assert win_rate(12, 8).more_needed and win_rate(5, 5).more_needed is None
+    assert win_rate(0, 0).rate == 0.5 and wilson(0.5, 0) == (0.0, 1.0)
+
+
+def test_alpha_of_krippendorffs_example() -> None:
+    """Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", section C: nominal, 0.743."""
+    rows = [
+        "1 2 3 3 2 1 4 1 2 . . .",
+        "1 2 3 3 2 2 4 1 2 5 . 3",
+        ". 3 3 3 2 3 4 2 2 5 1 .",
+        "1 2 3 3 2 4 4 1 2 5 1 .",
+    ]
+    table = [row.split() for row in rows]
+    units = {
+        unit: {f"observer {n}": row[unit] for n, row in enumerate(table) if row[unit] != "."}
+        for unit in range(12)
+    }
+    many = {12 * times + unit: said for times in range(30) for unit, said in units.items()}
+    found = agreement(many)
+    # Repeating every unit leaves observed and expected disagreement as they are, but for the finite correction.
+    assert found.alpha == pytest.approx(0.743, abs=0.006)
+    assert found.alpha_low is not None and found.alpha_low < found.alpha < (found.alpha_high or 0)
+    assert agreement(units) == agreement(units) and agreement(units).alpha is None  # Eleven shared: too few.
+
+
+def test_kappa_of_cohens_two_readers() -> None:
+    """The table of 50 proposals that is usually worked by hand: 20, 5, 10, 15 give 0.4."""
+    pairs = [("a", "a")] * 20 + [("a", "b")] * 5 + [("b", "a")] * 10 + [("b", "b")] * 15
+    found = agreement({n: {"anna": one, "ben": other} for n, (one, other) in enumerate(pairs)})
+    assert found.kappas == {"anna / ben": pytest.approx(0.4)} and found.raw == 0.7
+
+
+def test_agreement_where_all_say_the_same_is_not_called_perfect() -> None:
+    found = agreement({n: {"anna": "a", "ben": "a"} for n in range(30)})
+    assert found.raw == 1.0 and found.alpha is None and found.kappas == {}
+
+
+def test_ratings_equal_a_logistic_regression() -> None:
+    chance = random.Random(0)
+    strength = {"weak": 0.0, "middle": 0.6, "strong": 1.5, "new": 1.0}
+    games = []
+    for n in range(400):
+        one, other = chance.sample(list(strength), 2)
+        won = chance.random() < 1 / (1 + math.exp(strength[other] - strength[one]))
+        games.append(Game(str(n // 4), one, other, 0.5 if n % 9 == 0 else float(won)))
+    names = sorted(strength)
+    pairs = np.array([[names.index(game.one), names.index(game.other)] for game in games])
+    scores = np.array([game.score for game in games])
+    ours, _ = strengths(pairs, scores, np.ones(len(games)), len(names))
+    rows = np.eye(len(names))[pairs[:, 0]] - np.eye(len(names))[pairs[:, 1]]
+    features, outcomes = np.vstack([rows, rows]), np.repeat([1, 0], len(games))
+    weights = np.concatenate([scores, 1 - scores])
+    rival = LogisticRegression(C=1 / RIDGE, fit_intercept=False, tol=1e-10, max_iter=2000)
+    rival.fit(features, outcomes, sample_weight=weights)
+    assert ours == pytest.approx(rival.coef_[0] - rival.coef_[0].mean(), abs=1e-4)
+    assert ratings(games)[0].model == "strong"
+    assert all(rating.low < rating.rating < rating.high for rating in ratings(games))
+
+
+def test_five_wins_of_five_are_no_certainty() -> None:
+    first, second = ratings([Game(str(n), "new", "old", 1.0) for n in range(5)])
+    assert first.model == "new" and first.low < second.high and (first.rank, second.rank) == (1, 1)
+    assert ratings([]) == []
+
+
+def vote(n: int, verdict: str, **given: Any) -> Annotation:
+    at = datetime(2026, 1, 1) + timedelta(seconds=12 * n)
+    values = {"order": [0, 1], "seconds": 8.0, "repeats_id": None, **given}
+    return Annotation(id=n, item_id=n, annotator="anna", verdict=verdict, created_at=at, **values)
+
+
+def test_habits() -> None:
+    items = {n: LabelItem(id=n, answers=[{"text": "long answer"}, {"text": "short"}]) for n in range(1, 9)}
+    votes = [
+        vote(1, "a"),
+        vote(2, "a", order=[1, 0]),
+        vote(3, "b", seconds=1.0),
+        vote(4, "tie"),
+        vote(5, "skip", seconds=0.5),
+    ]
+    votes += [again(6, "a", 1), again(7, "b", 2)]
+    found = habits(votes, items)
+    assert found.counts == {"a": 2, "b": 1, "tie": 1, "skip": 1} and found.votes == 5
+    assert (found.left_wins.count, found.left_wins.of) == (1, 3)
+    assert (found.longer_wins.count, found.longer_wins.of) == (2, 3)
+    assert (found.fast.count, found.fast.of) == (1, 4) and found.median_seconds == 8.0
+    assert (found.consistent.count, found.consistent.of) == (1, 2)
+    assert found.hourly == pytest.approx(300)
+
+
+def again(n: int, verdict: str, earlier: int) -> Annotation:
+    shown = vote(n, verdict, repeats_id=earlier)
+    shown.item_id = earlier
+    return shown
