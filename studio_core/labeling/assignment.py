@@ -121,7 +121,17 @@ def _own_lease(session: Session, project: LabelProject, annotator: str) -> Lease
 
 def _open_items(project: LabelProject, annotator: str) -> Any:
     """Items that still want a verdict of this annotator, given what others hold."""
-    wanted = settings_of(project).votes
+    mine = exists().where(
+        Annotation.item_id == LabelItem.id,
+        Annotation.annotator == annotator,
+        Annotation.repeats_id.is_(None),
+        current(),
+    )
+    return select(LabelItem).where(LabelItem.project_id == project.id, _room(project, annotator), ~mine)
+
+
+def _room(project: LabelProject, annotator: str) -> ColumnElement[bool]:
+    """That votes and the live leases of others leave room for one more."""
     others = (
         select(func.count())
         .select_from(Lease)
@@ -134,16 +144,14 @@ def _open_items(project: LabelProject, annotator: str) -> Any:
         .correlate(LabelItem)
         .scalar_subquery()
     )
-    mine = exists().where(
-        Annotation.item_id == LabelItem.id,
-        Annotation.annotator == annotator,
-        Annotation.repeats_id.is_(None),
-        current(),
-    )
     # The sum with 0 keeps SQLite from walking the index of votes instead of the numbers in order.
-    return select(LabelItem).where(
-        LabelItem.project_id == project.id, literal(0) + LabelItem.votes + others < wanted, ~mine
-    )
+    return literal(0) + LabelItem.votes + others < settings_of(project).votes
+
+
+def has_room(session: Session, project: LabelProject, item: LabelItem, annotator: str) -> bool:
+    """Whether the item wants one more verdict, given what others hold."""
+    asked = select(LabelItem.id).where(LabelItem.id == item.id, _room(project, annotator))
+    return session.scalar(asked) is not None
 
 
 def _open_item(session: Session, project: LabelProject, annotator: str) -> LabelItem | None:

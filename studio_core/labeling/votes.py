@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from studio_core import clock
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling.assignment import Showing, checked_annotator, current, held, take
+from studio_core.labeling.assignment import Showing, checked_annotator, current, has_room, held, take
 from studio_core.labeling.projects import found, guidelines_version, settings_of
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
@@ -195,6 +195,7 @@ def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
             replaced.superseded_by_id = None
         item = session.get_one(LabelItem, newest.item_id)
         _recount(session, item)
+        _require_room(session, one, item, newest)
         _let_go(session, one, annotator)
         lease = take(
             session,
@@ -229,9 +230,20 @@ def reopen(studio: Studio, project: str | int, annotator: str, item_id: int) -> 
         if standing is None:
             raise Conflict("labeling.not_given", item=item_id, annotator=annotator)
         item = session.get_one(LabelItem, item_id)
+        _require_room(session, one, item, standing)
         _let_go(session, one, annotator)
         lease = take(session, one, item, annotator, standing.order, draft=draft_of(standing))
         return Showing(item, list(lease.order), dict(lease.draft), lease.since, lease.until, False)
+
+
+def _require_room(session: Session, project: LabelProject, item: LabelItem, vote: Annotation) -> None:
+    """What was skipped may have gone to as many others as are wanted; a verdict has kept its place."""
+    if (
+        vote.verdict == "skip"
+        and vote.repeats_id is None
+        and not has_room(session, project, item, vote.annotator)
+    ):
+        raise Conflict("labeling.taken_since_skipped", item=item.number)
 
 
 def _let_go(session: Session, project: LabelProject, annotator: str) -> None:

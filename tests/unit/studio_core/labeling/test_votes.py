@@ -174,6 +174,15 @@ def test_a_changed_verdict_replaces_the_old_one_and_undo_brings_it_back(studio: 
     assert item is not None and item.votes == 1
 
 
+def test_what_was_skipped_and_went_to_others_does_not_come_back(studio: Studio) -> None:
+    one = project(studio, count=1)
+    judge(studio, one, "anna", verdict="skip")
+    assert number(studio, one, "ben") == 1
+    with pytest.raises(Conflict, match="has gone to others"):
+        undo(studio, one, "anna")
+    assert [vote.verdict for vote in votes.standing(studio, one)] == ["skip"]
+
+
 @pytest.mark.parametrize(
     ("mode", "said", "sentence"),
     [
