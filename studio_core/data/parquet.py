@@ -15,11 +15,13 @@ from studio_core.data.shapes import COLUMNS, Record, Shape
 
 ROW_GROUP = 4096
 
+TEXT = pa.string()
+
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _TYPES = {
-    "text": pa.string(),
+    "text": TEXT,
     "label": pa.bool_(),
-    "completions": pa.list_(pa.string()),
+    "completions": pa.list_(TEXT),
     "labels": pa.list_(pa.bool_()),
 }
 
@@ -27,7 +29,7 @@ _TYPES = {
 def schema(shape: Shape, keep: Sequence[str] = ()) -> pa.Schema:
     """Columns of the file; ``keep`` are further text columns of prompt-only records."""
     fields = [(name, _TYPES.get(name, _MESSAGES)) for name in COLUMNS[shape]]
-    return pa.schema([*fields, *((name, pa.string()) for name in keep if name not in COLUMNS[shape])])
+    return pa.schema([*fields, *((name, TEXT) for name in keep if name not in COLUMNS[shape])])
 
 
 class Writer:
@@ -70,6 +72,15 @@ class Writer:
         self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema))
         self.rows += len(self._waiting)
         self._waiting.clear()
+
+
+def columns(path: Path) -> list[str]:
+    """Names of the file's columns."""
+    return list(pq.read_schema(path).names)
+
+
+def rows(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows)
 
 
 def read(path: Path, offset: int = 0, limit: int | None = None) -> Iterator[Record]:

@@ -1,0 +1,227 @@
+"""Datasets as files for other programs: a layout says what a row is, a format how it is written.
+
+What a layout or a format cannot hold is found and counted before anything is written.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from studio_core.data import parquet
+from studio_core.data.checks import converter
+from studio_core.data.columns import columns_of
+from studio_core.data.exports import writers
+from studio_core.data.exports.layouts import FORMATS, LAYOUTS, Form, Layout, Row, layouts_for
+from studio_core.data.exports.tools import Unfit
+from studio_core.data.exports.writers import Table
+from studio_core.data.mapping import Mapping, guess
+from studio_core.data.shapes import COLUMNS, Record, Shape
+from studio_core.data.turns import Rejected
+from studio_core.errors import BadInput
+
+__all__ = ["FORMATS", "LAYOUTS", "Fit", "Layout", "fit", "layouts_for", "plan", "unknown_format", "write"]
+
+LISTED = 100
+"""Rows of each kind that are named; more are only counted."""
+
+_LOOKED_AT = 200
+
+
+@dataclass
+class Rows:
+    """How many rows, and the first of them."""
+
+    n: int = 0
+    rows: list[int] = field(default_factory=list)
+
+    def add(self, row: int) -> None:
+        self.n += 1
+        if len(self.rows) < LISTED:
+            self.rows.append(row)
+
+    def document(self) -> dict[str, Any]:
+        return {"n": self.n, "rows": self.rows}
+
+
+@dataclass
+class Fit:
+    """What a version becomes in a layout and a format."""
+
+    layout: str
+    format: str
+    shape: Shape
+    becomes: Shape
+    """Its shape when it is read back."""
+    rows: int = 0
+    """Rows that are written."""
+    left_out: dict[str, Rows] = field(default_factory=dict)
+    """Rows that the layout or the format cannot hold, by reason: ``exports.unfit_<reason>``."""
+    changed: Rows = field(default_factory=Rows)
+    """Rows that this studio would read back otherwise than they are."""
+    recognised: bool = True
+    """Whether the file is taken for what it is when it is imported without a mapping."""
+    mapping: dict[str, Any] = field(default_factory=dict)
+    """The mapping that reads it back."""
+    sample: str = ""
+    """The first row as it is written."""
+    bytes: int = 0
+    """Size of the file, estimated from its first rows."""
+
+    @property
+    def lost(self) -> int:
+        return sum(rows.n for rows in self.left_out.values())
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "layout": self.layout,
+            "format": self.format,
+            "shape": self.shape.value,
+            "becomes": self.becomes.value,
+            "rows": self.rows,
+            "left_out": {code: rows.document() for code, rows in self.left_out.items()},
+            "changed": self.changed.document(),
+            "recognised": self.recognised,
+            "mapping": self.mapping,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A version on its way into a file."""
+
+    stored: Path
+    shape: Shape
+    layout: Layout
+    format: str
+    form: Form
+    kept: list[str]
+    """Further columns of prompt-only records, which stay as they are."""
+
+    def rows(self, left_out: dict[str, Rows], limit: int | None = None) -> Iterator[tuple[int, Record, Row]]:
+        """Number, record and row of what can be held; the others are counted."""
+        prepared = writers.prepared(self.format, self.table)
+        for number, record in enumerate(parquet.read(self.stored, limit=limit), start=1):
+            try:
+                row = prepared(self.form.row(record))
+            except Unfit as unfit:
+                left_out.setdefault(unfit.code, Rows()).add(number)
+                continue
+            yield number, record, row
+
+    def nothing(self) -> Fit:
+        return Fit(self.layout.name, self.format, self.shape, self.form.becomes)
+
+    def mapping(self, columns: Sequence[str]) -> Mapping:
+        """The mapping that reads rows with these columns back."""
+        parts = {part: column for part, column in self.form.parts.items() if column in columns}
+        return Mapping(shape=self.form.becomes, columns=parts, keep=self.kept)
+
+    @property
+    def table(self) -> Table:
+        return Table({**self.form.columns, **dict.fromkeys(self.kept, parquet.TEXT)}, frozenset(self.kept))
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything can be held as it is, whatever the records say."""
+        return self.layout.name == "trl" and self.format != "csv"
+
+
+def plan(stored: Path, shape: Shape, layout: str, format: str) -> Plan:
+    """How a version goes into a file; raises what stands in the way whatever its records say."""
+    if format not in FORMATS:
+        raise unknown_format(format)
+    chosen = LAYOUTS.get(layout)
+    if chosen is None:
+        raise BadInput("exports.layout_unknown", layout=layout[:40], layouts=", ".join(LAYOUTS))
+    if shape not in chosen.forms:
+        fitting = ", ".join(one.name for one in layouts_for(shape))
+        raise BadInput("exports.layout_shape", layout=layout, shape=shape.value, layouts=fitting)
+    if format not in chosen.formats:
+        raise BadInput(
+            "exports.layout_format", layout=layout, format=format, formats=", ".join(chosen.formats)
+        )
+    form = chosen.forms[shape]
+    kept = [name for name in parquet.columns(stored) if name not in COLUMNS[shape]]
+    for name in kept:
+        if name in form.columns or (format == "csv" and not writers.heading_holds(name)):
+            raise BadInput("exports.column_name", column=name[:80], layout=layout, format=format)
+    return Plan(stored, shape, chosen, format, form, kept)
+
+
+def unknown_format(format: str) -> BadInput:
+    return BadInput("data.export_format", format=format[:40], formats=", ".join(FORMATS))
+
+
+def write(plan: Plan, target: Path, *, skip: bool = False) -> Fit:
+    """Write the file; ``target`` appears when it is whole.
+
+    Rows that cannot be held are left out with ``skip``; without, they raise and nothing is written.
+    """
+    found = plan.nothing()
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        if plan.whole and plan.format == "parquet":
+            found.rows = writers.copied(plan.stored, partial)
+        else:
+            rows = (row for _, _, row in plan.rows(found.left_out))
+            found.rows = writers.WRITERS[plan.format](partial, plan.table, rows)
+        if found.left_out and not skip:
+            raise _left_out(found)
+        found.bytes = partial.stat().st_size
+        partial.chmod(0o644)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return found
+
+
+def _left_out(found: Fit) -> BadInput:
+    code, rows = max(found.left_out.items(), key=lambda item: item[1].n)
+    return BadInput(
+        "exports.left_out",
+        n=found.lost,
+        rows=found.lost + found.rows,
+        layout=found.layout,
+        format=found.format,
+        reason=code,
+        first=", ".join(map(str, rows.rows[:10])),
+    )
+
+
+def fit(plan: Plan, limit: int | None = None) -> Fit:
+    """What the file will hold, and what not; of the first ``limit`` rows only, if it is given."""
+    found = plan.nothing()
+    read = writers.as_read(plan.format)
+    convert = converter(plan.mapping([*plan.form.parts.values()]))
+    first: list[Row] = []
+    for number, record, row in plan.rows(found.left_out, limit):
+        found.rows += 1
+        if len(first) < _LOOKED_AT:
+            first.append(row)
+        elif plan.whole:
+            found.rows = parquet.rows(plan.stored) if limit is None else limit
+            break
+        if not plan.whole and not _comes_back(convert, read(row), plan.form.back(record)):
+            found.changed.add(number)
+    rows = [read(row) for row in first]
+    columns = columns_of(rows)
+    mapping = plan.mapping(columns)
+    found.mapping = mapping.model_dump(mode="json", exclude_defaults=True)
+    found.recognised = not rows or guess(columns, rows).mapping == mapping
+    found.sample, size = writers.sample(plan.format, plan.table, first)
+    found.bytes = round(size * found.rows / max(1, len(first)))
+    return found
+
+
+def _comes_back(convert: Callable[[Row], Record], row: Row, record: Record) -> bool:
+    try:
+        return convert(row) == record
+    except Rejected:
+        return False

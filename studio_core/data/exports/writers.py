@@ -1,0 +1,188 @@
+"""Rows as JSONL, JSON, CSV or Parquet: streamed, and the same bytes for the same rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from studio_core.data import parquet
+from studio_core.data.cells import EMPTY, defused, undefused
+from studio_core.data.exports.tools import Unfit, as_json
+from studio_core.data.turns import Rejected, turns
+
+Row = dict[str, Any]
+
+_ROLES = {"prompt": "user", "completion": "assistant", "chosen": "assistant", "rejected": "assistant"}
+"""Roles of the columns in which one turn may stand as its text."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of the rows, in order, with their Arrow types."""
+
+    columns: Mapping[str, Any]
+    kept: frozenset[str]
+    """Those in which no value and an empty text are two things."""
+
+
+# CSV
+
+
+def cells(table: Table) -> Callable[[Row], Row]:
+    """A function that gives the cells of a row; a text that no cell can hold raises ``Unfit``."""
+
+    def prepared(row: Row) -> Row:
+        return {name: _cell(row[name], name, name in table.kept) for name in table.columns}
+
+    return prepared
+
+
+def _cell(value: Any, column: str, kept: bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return defused(_conversation(value, column)) if value else ""
+    if value is None:
+        return ""
+    if "\0" in value:
+        raise Unfit("nul")
+    return defused(value) if value or not kept else EMPTY
+
+
+def _conversation(value: list[Any], column: str) -> str:
+    """One turn is its text, where that is read as the same turn again; everything else is JSON."""
+    role = _ROLES.get(column)
+    first = value[0]
+    if role and len(value) == 1 and isinstance(first, dict) and first.get("role") == role:
+        text: str = first["content"]
+        if "\0" not in text and _reads_as(text, role, value):
+            return text
+    return as_json(value)
+
+
+def _reads_as(text: str, role: str, value: list[Any]) -> bool:
+    try:
+        return turns(text, role, "") == value
+    except Rejected:
+        return False
+
+
+def heading_holds(name: str) -> bool:
+    """Whether the heading of a CSV file gives this name back."""
+    return bool(name) and name == name.strip() and "\0" not in name
+
+
+def _as_read(row: Row) -> Row:
+    return {name: undefused(cell) or None for name, cell in row.items()}
+
+
+def _csv(target: Path, table: Table, rows: Iterable[Row]) -> int:
+    with open(target, "w", encoding="utf-8-sig", newline="") as file:
+        return _csv_into(file, table, rows)
+
+
+def _csv_into(file: IO[str], table: Table, rows: Iterable[Row]) -> int:
+    writer = csv.writer(file)
+    writer.writerow(defused(name) for name in table.columns)
+    count = 0
+    for row in rows:
+        writer.writerow(row.values())
+        count += 1
+    return count
+
+
+# JSON
+
+
+def _jsonl(target: Path, table: Table, rows: Iterable[Row]) -> int:
+    count = 0
+    with open(target, "w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(as_json(row) + "\n")
+            count += 1
+    return count
+
+
+def _json(target: Path, table: Table, rows: Iterable[Row]) -> int:
+    count = 0
+    with open(target, "w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        for row in rows:
+            file.write((",\n" if count else "\n") + json.dumps(row, ensure_ascii=False, indent=2))
+            count += 1
+        file.write("\n]\n")
+    return count
+
+
+# Parquet
+
+
+def _parquet(target: Path | IO[bytes], table: Table, rows: Iterable[Row]) -> int:
+    schema = pa.schema(list(table.columns.items()))
+    count = 0
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        for batch in _batches(rows):
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            count += len(batch)
+    return count
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    left = iter(rows)
+    while batch := list(islice(left, parquet.ROW_GROUP)):
+        yield batch
+
+
+def copied(stored: Path, target: Path) -> int:
+    """The stored file itself; returns its number of rows."""
+    shutil.copyfile(stored, target)
+    return parquet.rows(stored)
+
+
+def _unchanged(row: Row) -> Row:
+    return row
+
+
+WRITERS: dict[str, Callable[[Path, Table, Iterable[Row]], int]] = {
+    "jsonl": _jsonl,
+    "json": _json,
+    "csv": _csv,
+    "parquet": _parquet,
+}
+"""Each writes all rows and says how many they were."""
+
+
+def prepared(format: str, table: Table) -> Callable[[Row], Row]:
+    """A function that makes of a row what the format writes; raises ``Unfit``."""
+    return cells(table) if format == "csv" else _unchanged
+
+
+def as_read(format: str) -> Callable[[Row], Row]:
+    """A function that makes of a prepared row what a reader finds in the file."""
+    return _as_read if format == "csv" else _unchanged
+
+
+def sample(format: str, table: Table, rows: list[Row]) -> tuple[str, int]:
+    """The first row as it is written, and the bytes that these rows take."""
+    if format == "csv":
+        first, all_of_them = io.StringIO(), io.StringIO()
+        _csv_into(first, table, rows[:1])
+        _csv_into(all_of_them, table, rows)
+        return first.getvalue(), len(all_of_them.getvalue().encode())
+    indent = None if format == "jsonl" else 2
+    text = json.dumps(rows[0], ensure_ascii=False, indent=indent) if rows else ""
+    if format == "parquet":
+        buffer = io.BytesIO()
+        _parquet(buffer, table, rows)
+        return text, buffer.tell()
+    return text, sum(len(json.dumps(row, ensure_ascii=False, indent=indent).encode()) + 2 for row in rows)
