@@ -30,4 +30,3 @@ def undefused(cell: str) -> str:
 def _runs(cell: str) -> bool:
     """Whether an apostrophe before the cell means something."""
     return not cell or (bool(_FORMULA.match(cell)) and not _NUMBER.fullmatch(cell))
-

@@ -125,6 +125,8 @@ def _prompt(read: _Reader, row: Row) -> list[Message]:
 
 
 def _history(value: Any, column: str) -> list[Message]:
+    if isinstance(value, str) and value.startswith("[["):
+        value = _from_json(value)
     if not value:
         return []
     if isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value):
@@ -269,13 +271,18 @@ def _listed(read: _Reader, row: Row, part: str) -> list[Any]:
     """A list, or one that is written as JSON in the cell of a table."""
     value = read.value(row, part)
     if isinstance(value, str) and value.startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            value = None
+        value = _from_json(value)
     if not isinstance(value, list):
         raise Rejected("not_list", column=read.name(part), kind=type(value).__name__)
     return value
+
+
+def _from_json(text: str) -> Any:
+    """What is written as JSON in the cell of a table; the text itself if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _kept(value: Any, column: str) -> str | None:

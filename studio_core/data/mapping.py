@@ -17,7 +17,7 @@ PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Shape.PROMPT_COMPLETION: (("prompt", "completion"), ("input", "system", "history")),
     Shape.CHAT: (("messages",), ("system", "tools")),
     Shape.PREFERENCE: (("chosen", "rejected"), ("prompt", "system", "tools")),
-    Shape.UNPAIRED_PREFERENCE: (("label",), ("messages", "prompt", "completion", "system")),
+    Shape.UNPAIRED_PREFERENCE: (("label",), ("messages", "prompt", "completion", "system", "tools")),
     Shape.PROMPT_ONLY: (("prompt",), ("system",)),
     Shape.STEPWISE: (("prompt", "completions", "labels"), ("system",)),
 }
@@ -134,7 +134,9 @@ def _guess(
         turns_in = "messages" in has and _holds_turns(found["messages"], rows)
         if turns_in or {"prompt", "completion"} <= has:
             parts = ("messages",) if turns_in else ("prompt", "completion")
-            return made(Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, "label", "system", good_from=good_from)
+            return made(
+                Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, "label", "system", "tools", good_from=good_from
+            )
     if "messages" in has and _holds_turns(found["messages"], rows):
         because = "sharegpt" if _holds_sharegpt(found["messages"], rows) else "messages"
         return made(Shape.CHAT, because, "messages", "system", "tools")

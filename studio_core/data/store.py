@@ -19,11 +19,11 @@ from typing import IO, Any
 
 from sqlalchemy import select
 
-from studio_core.data import archives, exports, parquet, versions
+from studio_core.data import archives, parquet, versions
 from studio_core.data.inspection import LISTED, Inspection, Reading, none_good
 from studio_core.data.mapping import Mapping
 from studio_core.data.naming import checked_name, name_from
-from studio_core.data.shapes import Record, Shape
+from studio_core.data.shapes import Record
 from studio_core.data.versions import Made, all_datasets, get, parquet_path
 from studio_core.errors import BadInput, StudioError
 from studio_core.settings import bundled_folder
@@ -36,7 +36,6 @@ __all__ = [
     "Inspection",
     "all_datasets",
     "ensure_samples",
-    "export",
     "get",
     "import_file",
     "import_files",
@@ -132,7 +131,7 @@ def _reading(
     # Files may unpack to four times what may be uploaded; more is a mistake or an attack.
     limit = studio.settings.max_upload_mb << 22
     uploads = studio.settings.uploads
-    with _space_for(uploads, uploads):
+    with space_for(uploads, uploads):
         with archives.opened(
             paths, sources, scratch=uploads, limit=limit, roots=studio.settings.allowed_roots
         ) as bundle:
@@ -144,7 +143,7 @@ def _written(studio: Studio, reading: Reading) -> tuple[Path, str]:
     descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
     partial = Path(name)
     try:
-        with _space_for(studio.settings.datasets, partial), open(descriptor, "wb") as file:
+        with space_for(studio.settings.datasets, partial), open(descriptor, "wb") as file:
             sha256 = _write_records(file, reading)
             file.flush()
             os.fsync(file.fileno())
@@ -169,7 +168,8 @@ def _write_records(file: IO[bytes], reading: Reading) -> str:
 
 
 @contextmanager
-def _space_for(folder: Path, partial: Path) -> Iterator[None]:
+def space_for(folder: Path, partial: Path) -> Iterator[None]:
+    """Says of a full disk how much was needed in ``folder``."""
     try:
         yield
     except OSError as error:
@@ -201,18 +201,6 @@ def _stored(studio: Studio, seen: Inspection, name: str, partial: Path, sha256: 
 
 def records(studio: Studio, dataset: Dataset, offset: int = 0, limit: int = 50) -> list[Record]:
     return list(parquet.read(parquet_path(studio, dataset), max(0, offset), max(0, limit)))
-
-
-def export(studio: Studio, dataset: Dataset, target: Path, format: str) -> Path:
-    """Write a dataset to ``target`` as jsonl, json, csv or parquet: the whole file or nothing."""
-    target = target.expanduser().absolute()
-    path = parquet_path(studio, dataset)
-    try:
-        with _space_for(target.parent, target):
-            exports.write(path, Shape(dataset.shape), target, format)
-    except OSError as error:
-        raise BadInput("data.export_failed", path=target, reason=error.strerror or str(error)) from error
-    return target
 
 
 def ensure_samples(studio: Studio) -> list[Dataset]:

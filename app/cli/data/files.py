@@ -1,4 +1,4 @@
-"""``data import | list | show | export``."""
+"""``data import | list | show``."""
 
 from __future__ import annotations
 
@@ -108,24 +108,6 @@ def show(
         print(json.dumps(record, ensure_ascii=False, indent=2, default=str))
 
 
-def export(
-    name: Name,
-    to: Annotated[Path, typer.Option(help="File to write; its ending names the format.")],
-    as_json: AsJson = False,
-    home: Home = None,
-) -> None:
-    """Write a dataset to a JSONL, JSON, CSV or Parquet file."""
-    with opened(home) as studio:
-        store.ensure_samples(studio)
-        dataset = store.get(studio, name)
-        path = store.export(studio, dataset, to, to.suffix.lstrip(".").lower())
-    document = {"dataset": dataset.name, "version": dataset.version, "rows": dataset.rows, "file": path}
-    if as_json:
-        print_json(document)
-    else:
-        print(text("cli.exported", **document))
-
-
 def _summary(dataset: Dataset) -> dict[str, Any]:
     return {
         "dataset": dataset.name,
@@ -139,5 +121,5 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
 
 
 def add_to(cli: typer.Typer) -> None:
-    for name, command in (("import", import_), ("list", list_), ("show", show), ("export", export)):
+    for name, command in (("import", import_), ("list", list_), ("show", show)):
         cli.command(name)(command)

@@ -12,19 +12,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studio_core import texts
 from studio_core.data import parquet
 from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of
 from studio_core.data.exports import writers
 from studio_core.data.exports.layouts import FORMATS, LAYOUTS, Form, Layout, Row, layouts_for
-from studio_core.data.exports.tools import Unfit
+from studio_core.data.exports.tools import Unfit, as_json
 from studio_core.data.exports.writers import Table
 from studio_core.data.mapping import Mapping, guess
 from studio_core.data.shapes import COLUMNS, Record, Shape
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 
-__all__ = ["FORMATS", "LAYOUTS", "Fit", "Layout", "fit", "layouts_for", "plan", "unknown_format", "write"]
+__all__ = [
+    "FORMATS",
+    "LAYOUTS",
+    "Fit",
+    "Layout",
+    "LeftOut",
+    "Plan",
+    "fit",
+    "layouts_for",
+    "plan",
+    "reasons",
+    "said",
+    "unknown_format",
+    "write",
+]
 
 LISTED = 100
 """Rows of each kind that are named; more are only counted."""
@@ -43,6 +58,11 @@ class Rows:
         self.n += 1
         if len(self.rows) < LISTED:
             self.rows.append(row)
+
+    @property
+    def named(self) -> str:
+        """The first few of them."""
+        return ", ".join(map(str, self.rows[:5])) + (", …" if self.n > 5 else "")
 
     def document(self) -> dict[str, Any]:
         return {"n": self.n, "rows": self.rows}
@@ -76,7 +96,8 @@ class Fit:
     def lost(self) -> int:
         return sum(rows.n for rows in self.left_out.values())
 
-    def document(self) -> dict[str, Any]:
+    def written(self) -> dict[str, Any]:
+        """What is known when the file is written."""
         return {
             "layout": self.layout,
             "format": self.format,
@@ -84,6 +105,12 @@ class Fit:
             "becomes": self.becomes.value,
             "rows": self.rows,
             "left_out": {code: rows.document() for code, rows in self.left_out.items()},
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The same, and what only a look can tell."""
+        return {
+            **self.written(),
             "changed": self.changed.document(),
             "recognised": self.recognised,
             "mapping": self.mapping,
@@ -172,8 +199,8 @@ def write(plan: Plan, target: Path, *, skip: bool = False) -> Fit:
         else:
             rows = (row for _, _, row in plan.rows(found.left_out))
             found.rows = writers.WRITERS[plan.format](partial, plan.table, rows)
-        if found.left_out and not skip:
-            raise _left_out(found)
+        if found.left_out and not (skip and found.rows):
+            raise LeftOut(found)
         found.bytes = partial.stat().st_size
         partial.chmod(0o644)
         os.replace(partial, target)
@@ -182,17 +209,53 @@ def write(plan: Plan, target: Path, *, skip: bool = False) -> Fit:
     return found
 
 
-def _left_out(found: Fit) -> BadInput:
-    code, rows = max(found.left_out.items(), key=lambda item: item[1].n)
-    return BadInput(
-        "exports.left_out",
-        n=found.lost,
-        rows=found.lost + found.rows,
-        layout=found.layout,
-        format=found.format,
-        reason=code,
-        first=", ".join(map(str, rows.rows[:10])),
+class LeftOut(BadInput):
+    """Records do not fit; nothing was written."""
+
+    def __init__(self, fit: Fit) -> None:
+        self.fit = fit
+        key = "exports.left_out" if fit.rows else "exports.nothing_fits"
+        rows = fit.lost + fit.rows
+        super().__init__(key, n=fit.lost, rows=rows, layout=fit.layout, format=fit.format, reasons="")
+
+    def sentence(self, language: str = texts.DEFAULT_LANGUAGE) -> str:
+        return texts.text(self.key, language, **{**self.values, "reasons": reasons(self.fit, language)})
+
+
+def reasons(fit: Fit, language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """Why records are left out, how many for each reason, and which."""
+    said = (
+        texts.text(
+            "exports.left_out_reason",
+            language,
+            n=f"{rows.n:,}",
+            reason=texts.text(f"exports.unfit_{code}", language),
+            rows=rows.named,
+        )
+        for code, rows in fit.left_out.items()
     )
+    return "; ".join(said)
+
+
+def said(fit: Fit, language: str = texts.DEFAULT_LANGUAGE) -> list[str]:
+    """Sentences about what fits, what is left out, and what is to be known when it is read back."""
+
+    def sentence(key: str, **values: Any) -> str:
+        return texts.text(f"exports.{key}", language, **values)
+
+    n, rows = f"{fit.lost:,}", f"{fit.lost + fit.rows:,}"
+    sentences = [
+        sentence("some_fit", n=n, rows=rows, reasons=reasons(fit, language))
+        if fit.lost
+        else sentence("all_fit", rows=rows)
+    ]
+    if fit.becomes is not fit.shape:
+        sentences.append(sentence("becomes", shape=fit.becomes.value, before=fit.shape.value))
+    if fit.changed.n:
+        sentences.append(sentence("changed", n=f"{fit.changed.n:,}", rows=fit.changed.named))
+    if not fit.recognised:
+        sentences.append(sentence("not_recognised", mapping=as_json(fit.mapping)))
+    return sentences
 
 
 def fit(plan: Plan, limit: int | None = None) -> Fit:

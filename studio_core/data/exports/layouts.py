@@ -1,10 +1,10 @@
 """Layouts of records that other programs read, and what each of them cannot hold.
 
-    trl        as stored: conversations as lists of messages; holds everything
-    trl-text   prompts and answers as plain strings
-    openai     files for OpenAI's fine-tuning: ``messages``, or ``input`` with two outputs
-    alpaca     ``instruction, input, output, history, system``
-    sharegpt   ``conversations`` of ``from`` and ``value``, as LLaMA-Factory reads them
+trl        as stored: conversations as lists of messages; holds everything
+trl-text   prompts and answers as plain strings
+openai     files for OpenAI's fine-tuning: ``messages``, or ``input`` with two outputs
+alpaca     ``instruction, input, output, history, system``
+sharegpt   ``conversations`` of ``from`` and ``value``, as LLaMA-Factory reads them
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def _openai_tool(tool: dict[str, Any]) -> dict[str, Any]:
 def _openai_calls(message: Message, number: int) -> dict[str, Any] | None:
     """An answer that ends in calls as OpenAI has it; None if it ends in none that would be read back."""
     text = message["content"]
-    start, calls = len(text), []
+    start, calls = len(text), list[str]()
     for match in _CALL.finditer(text):
         if calls and match.start() != start:
             calls.clear()

@@ -83,7 +83,7 @@ def heading_holds(name: str) -> bool:
 
 
 def _as_read(row: Row) -> Row:
-    return {name: undefused(cell) or None for name, cell in row.items()}
+    return {name: undefused(cell) if cell else None for name, cell in row.items()}
 
 
 def _csv(target: Path, table: Table, rows: Iterable[Row]) -> int:
@@ -92,8 +92,11 @@ def _csv(target: Path, table: Table, rows: Iterable[Row]) -> int:
 
 
 def _csv_into(file: IO[str], table: Table, rows: Iterable[Row]) -> int:
+    # A reader finds out from the heading what separates the cells; what is quoted does not mislead it.
+    unclear = any(set(name) & set(";\t|") for name in table.columns)
+    heading = csv.writer(file, quoting=csv.QUOTE_ALL if unclear else csv.QUOTE_MINIMAL)
+    heading.writerow(defused(name) for name in table.columns)
     writer = csv.writer(file)
-    writer.writerow(defused(name) for name in table.columns)
     count = 0
     for row in rows:
         writer.writerow(row.values())

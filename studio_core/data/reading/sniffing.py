@@ -131,7 +131,7 @@ def is_records(value: Any) -> bool:
 
 def delimiter(header: str) -> str:
     """What separates the cells of this heading: the commonest of comma, semicolon, tab and bar."""
-    bare = re.sub(r'"[^"]*"', "", header)
+    bare = re.sub(r'"[^"]*("|$)', "", header)
     return max(",;\t|", key=bare.count)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from studio_core.data.cells import undefused
 from studio_core.data.reading import source
 from studio_core.data.reading.sniffing import delimiter
 from studio_core.data.reading.source import MAX_COLUMNS, MAX_LINE, File, Rows
@@ -37,7 +38,7 @@ def rows(file: File) -> Rows:
 
 def _header(cells: list[str], file: File) -> list[str]:
     """A name for each column; those without one are named by their place, repeated ones are numbered."""
-    names = [_text(cell).strip() for cell in cells]
+    names = [undefused(_text(cell).strip()) for cell in cells]
     while names and not names[-1]:
         names.pop()
     if not names:
@@ -84,6 +85,7 @@ def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
         while len(cells) > width and not cells[-1]:
             cells.pop()
         if len(cells) == width:
-            yield number, dict(zip(header, cells, strict=True))
+            values = (undefused(cell) if cell else None for cell in cells)
+            yield number, dict(zip(header, values, strict=True))
         else:
             yield number, Rejected("cells", cells=len(cells), columns=width)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import os
@@ -282,59 +281,6 @@ def test_a_dataset_whose_file_is_gone_says_so(studio: Studio, tmp_path: Path) ->
         store.records(studio, dataset)
     assert not store.import_file(studio, tmp_path / "a.jsonl").new
     assert len(store.records(studio, dataset)) == 5
-
-
-PREFERENCE = {
-    "prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "q, “q”"}],
-    "chosen": [{"role": "assistant", "content": "=1+1"}],
-    "rejected": [{"role": "assistant", "content": "no"}],
-}
-UNPAIRED = {**messages("q", "a\nb"), "label": False}
-CHAT = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
-PROMPT = {"prompt": [{"role": "user", "content": "q"}], "level": "3"}
-
-
-@pytest.mark.parametrize("record", [{"text": "t"}, messages("q", "a"), CHAT, PREFERENCE, UNPAIRED, PROMPT])
-@pytest.mark.parametrize("format", ["jsonl", "json", "csv", "parquet"])
-def test_exports_can_be_imported_again(studio: Studio, tmp_path: Path, record: Any, format: str) -> None:
-    dataset = store.import_file(studio, jsonl(tmp_path / "a.jsonl", [record])).dataset
-    target = store.export(studio, dataset, tmp_path / f"out.{format}", format)
-    again = store.import_file(studio, target, name="again").dataset
-    [stored] = store.records(studio, again)
-    if format == "csv" and record is PREFERENCE:
-        assert stored["chosen"][0]["content"] == "'=1+1"
-        stored["chosen"][0]["content"] = "=1+1"
-    assert stored == record
-    assert list(tmp_path.glob(".*.partial")) == []
-
-
-@pytest.mark.parametrize(
-    ("cell", "written"),
-    [
-        ("=1+1", "'=1+1"),
-        ("@x", "'@x"),
-        ("-cmd", "'-cmd"),
-        ("+1 a", "'+1 a"),
-        ("-5", "-5"),
-        ("+1,234", "+1,234"),
-    ],
-)
-def test_spreadsheets_run_no_formula_of_the_data(
-    studio: Studio, tmp_path: Path, cell: str, written: str
-) -> None:
-    dataset = store.import_file(studio, jsonl(tmp_path / "a.jsonl", [{"text": cell}])).dataset
-    with open(store.export(studio, dataset, tmp_path / "a.csv", "csv"), encoding="utf-8-sig") as file:
-        assert list(csv.reader(file)) == [["text"], [written]]
-
-
-def test_exports_that_cannot_be_written(studio: Studio, tmp_path: Path) -> None:
-    dataset = store.import_file(studio, jsonl(tmp_path / "a.jsonl", GOOD)).dataset
-    with pytest.raises(
-        BadInput, match=r"'xlsx' is not a format to export to\. Use one of: jsonl, json, csv, parquet\."
-    ):
-        store.export(studio, dataset, tmp_path / "a.xlsx", "xlsx")
-    with pytest.raises(BadInput, match="cannot be written: No such file or directory"):
-        store.export(studio, dataset, tmp_path / "none" / "a.csv", "csv")
 
 
 def test_samples_are_imported_once(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
