@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import APIRouter
 from markupsafe import Markup
 
 from app.i18n import language_of, say, t
@@ -28,10 +27,6 @@ PATH = "/data"
 ALL_PARTS = tuple(dict.fromkeys(part for needed, others in PARTS.values() for part in (*needed, *others)))
 FILLS = 6
 """Placeholders that can be filled in on the page."""
-
-
-def routes(studio: Studio) -> APIRouter:
-    return data_view.downloads(studio)
 
 
 def build(studio: Studio) -> None:

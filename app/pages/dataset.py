@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from fastapi import APIRouter
 
 from app.i18n import language_of, t
-from app.parts import data_view
+from app.parts import data_view, downloads
 from app.parts.dataset import export, improve, opened, records, report
 from app.parts.events import on_open
 from app.parts.html import html, notice, panel
@@ -19,6 +20,10 @@ PATH = "/dataset"
 WITHIN = "data"
 
 SECTIONS = (records, report, improve, export)
+
+
+def routes(studio: Studio) -> APIRouter:
+    return downloads.routes(studio)
 
 
 def build(studio: Studio) -> None:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, PlainTextResponse, Response
 from markupsafe import Markup
-from starlette.background import BackgroundTask
-from starlette.requests import Request
 
-from app.i18n import language_of, say
+from app.i18n import say
 from app.parts.html import NOTHING, ago, empty, html, join, notice, number, size, stat, table
 from studio_core import texts
-from studio_core.data import exports, store
 from studio_core.data.store import Imported, Inspection
-from studio_core.errors import StudioError
-from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
 LISTED_REASONS = 100
-FORMATS = ("jsonl", "csv", "parquet")
 
 
 def page_head(language: str) -> Markup:
@@ -179,50 +168,8 @@ def dataset_head(dataset: Dataset, language: str) -> Markup:
     )
 
 
-def download_links(dataset: Dataset, language: str) -> Markup:
-    links = join(
-        html(
-            '<a class="ts-button" href="/api/datasets/{}/{}" download>{}</a>',
-            dataset.id,
-            format,
-            say(f"data.get_{format}", language),
-        )
-        for format in FORMATS
-    )
-    return html('<div class="ts-actions">{}</div>', links)
-
-
 def position(offset: int, shown: int, rows: int, language: str) -> Markup:
     text = say(
         "data.position", language, first=number(offset + 1), last=number(offset + shown), rows=number(rows)
     )
     return html('<h2 class="ts-muted" aria-live="polite">{}</h2>', text)
-
-
-def downloads(studio: Studio) -> APIRouter:
-    """``/api/datasets/<id>/<format>``: a dataset as a file."""
-    router = APIRouter()
-
-    @router.get("/api/datasets/{id}/{format}")
-    def download(id: int, format: str, request: Request) -> Response:
-        try:
-            dataset = store.get(studio, id)
-            if format not in exports.FORMATS:
-                raise exports.unknown_format(format)
-            descriptor, name = tempfile.mkstemp(suffix=f".{format}", dir=studio.settings.uploads)
-            os.close(descriptor)
-            try:
-                path = store.export(studio, dataset, Path(name), format)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-        except StudioError as error:
-            return PlainTextResponse(error.sentence(language_of(request)), status_code=404)
-        return FileResponse(
-            path,
-            filename=f"{dataset.name}-v{dataset.version}.{format}",
-            media_type="application/octet-stream",
-            background=BackgroundTask(path.unlink, missing_ok=True),
-        )
-
-    return router

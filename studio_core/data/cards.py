@@ -43,6 +43,8 @@ class Facts:
     columns: Sequence[str]
     steps: Sequence[Step]
     """The version itself, then those that it was made from."""
+    repo: str = ""
+    """Its repository on the Hub, if it is in one."""
     report: dict[str, Any] = field(default_factory=dict)
     """Figures of the stored report: ``{name: value}``."""
     rejected: int = 0
@@ -123,7 +125,8 @@ def _use(facts: Facts) -> Iterator[str]:
     yield "from datasets import load_dataset"
     yield ""
     builder = _BUILDERS[facts.fit.format]
-    yield f'data = load_dataset("{builder}", data_files="{facts.file}", split="train")'
+    where = f'"{facts.repo}"' if facts.repo else f'"{builder}", data_files="{facts.file}"'
+    yield f'data = load_dataset({where}, split="train")'
     yield "```"
     yield ""
     yield "## Licence"

@@ -74,11 +74,12 @@ def file_name(dataset: Dataset, format: str, layout: str) -> str:
     return f"{dataset.name}-v{dataset.version}{'' if layout == 'trl' else f'-{layout}'}.{format}"
 
 
-def card_of(studio: Studio, dataset: Dataset, fit: exports.Fit, file: str) -> str:
-    """The card of an exported ``file``."""
+def card_of(studio: Studio, dataset: Dataset, fit: exports.Fit, file: str, repo: str = "") -> str:
+    """The card of an exported ``file``, or of the repository in which it lies."""
     plan = _plan(studio, dataset, fit.format, fit.layout)
     facts = Facts(
         file=file,
+        repo=repo,
         sha256=dataset.sha256,
         fit=fit,
         columns=list(plan.table.columns),

@@ -74,7 +74,7 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     expect(page.locator("#data-preview del.ts-cut").nth(1)).to_be_visible()
     page.get_by_role("tab", name="Export").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="JSONL").click()
+        page.get_by_role("link", name="Download browser-sft-v1.jsonl").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == store.records(served.studio, dataset)
     assert download.value.suggested_filename == "browser-sft-v1.jsonl"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,26 @@ def test_the_whole_path_on_real_files(cli: Studio, real_data: Path) -> None:
         assert trained["state"] == "succeeded", trained
         answers = cli.json("chat", "--models", f"tiny-chat,{trained['model']}", "--prompt", "Who are you?")
         assert len(answers) == 2
+
+
+def test_data_goes_out_in_the_layouts_of_others(cli: Studio, tmp_path: Path) -> None:
+    rows = [{"prompt": f"q {n}", "completion": "a"} for n in range(3)]
+    rows[1]["system"] = "s"
+    cli.json("data", "import", write_lines(tmp_path / "out.jsonl", rows), "--name", "out")
+    file = tmp_path / "alpaca.json"
+    done = cli.json("data", "export", "out", "--to", file, "--layout", "alpaca")
+    assert done == {
+        "dataset": "out", "version": 1, "layout": "alpaca", "format": "json", "shape": "prompt-completion",
+        "becomes": "prompt-completion", "rows": 3, "left_out": {}, "file": str(file),
+    }  # fmt: skip
+    assert json.loads(file.read_text())[1]["system"] == "s"
+    again = cli.json("data", "import", file, "--name", "out")
+    assert (again["version"], again["rows"]) == (1, 3)
+
+    small = tmp_path / "small.csv"
+    seen = cli.json("data", "export", "out", "--to", small, "--layout", "trl-text", "--check")
+    assert seen["left_out"] == {"system": {"n": 1, "rows": [2]}} and not small.exists()
+    done = cli.json("data", "export", "out", "--to", small, "--layout", "trl-text", "--skip")
+    assert done["rows"] == 2 and len(small.read_text().splitlines()) == 3
+    zipped = cli.json("data", "export", "out", "--to", tmp_path / "out.parquet.zip", "--card")
+    assert zipped["format"] == "parquet" and zipfile.is_zipfile(zipped["file"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from app.cli.data.files import Name
 from app.cli.output import AsJson, Home, opened, print_json
-from studio_core.data import exports, outgoing, store
+from studio_core.data import exports, hub_push, outgoing, store
 from studio_core.texts import text
 
 _LAYOUTS = ", ".join(exports.LAYOUTS)
@@ -51,6 +52,28 @@ def export(
             print(exports.said(fit)[0])
 
 
+def push(
+    name: Name,
+    repo: Annotated[str, typer.Option(help="YOUR-NAME/DATASET on the Hub; made if it does not exist.")],
+    public: Annotated[
+        bool, typer.Option("--public", help="Everybody can read it; else it is private.")
+    ] = False,
+    layout: Annotated[str, typer.Option(help=f"Whose shape the rows have: {_LAYOUTS}.")] = "trl",
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Upload a dataset and its card to the Hub, with the token of `hf auth login` or HF_TOKEN."""
+    with opened(home) as studio:
+        store.ensure_samples(studio)
+        dataset = store.get(studio, name)
+        done = hub_push.push(studio, dataset, repo, public=public, layout=layout)
+    if as_json:
+        print_json({"dataset": dataset.name, "version": dataset.version, **asdict(done)})
+    else:
+        key = "exports.hub_done_public" if done.public else "exports.hub_done_private"
+        print(text(key, dataset=f"{dataset.name}@{dataset.version}", repo=done.repo), done.url)
+
+
 def _ending(file: Path) -> str:
     """``.jsonl`` of ``a.jsonl``, and of ``a.jsonl.zip``."""
     return (Path(file.stem) if file.suffix.lower() == ".zip" else file).suffix.lstrip(".")
@@ -58,3 +81,4 @@ def _ending(file: Path) -> str:
 
 def add_to(cli: typer.Typer) -> None:
     cli.command("export")(export)
+    cli.command("push")(push)

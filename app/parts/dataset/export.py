@@ -1,24 +1,160 @@
-"""Export: a version as a file for other programs."""
+"""Export: a version as a file for other programs, or in a repository on the Hub."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
 
-from app.i18n import language_of
-from app.parts import data_view
+from app.i18n import language_of, say, t
+from app.parts import downloads
 from app.parts.dataset import opened
-from app.parts.events import on_open
-from app.parts.html import panel
+from app.parts.events import ASKED, on_open
+from app.parts.handlers import safely
+from app.parts.html import html, join, notice, number, panel, size, stat
+from studio_core.data import exports, hub_push, outgoing
+from studio_core.data.exports import LAYOUTS, Fit
+from studio_core.data.shapes import Shape
 from studio_core.studio import Studio
+from studio_core.tables import Dataset
 
 NAME = "export"
 
+FIRST = 2_000
+"""Rows that are looked at before all are."""
+
+_SHOWN = 4_000
+"""Characters of the first record."""
+
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    links = panel("dataset-export")
+    section = Export(studio)
+    with gr.Row():
+        layout = gr.Dropdown(
+            [(t(one.title_key), name) for name, one in LAYOUTS.items()],
+            value="trl",
+            label=t("exports.layout"),
+            elem_id="export-layout",
+        )
+        format = gr.Dropdown(
+            list(exports.FORMATS), value="jsonl", label=t("exports.format"), elem_id="export-format"
+        )
+    shown = panel("dataset-export")
+    with gr.Group(elem_id="export-hub"):
+        gr.Markdown(f"### {t('exports.hub_title')}")
+        gr.Markdown(t("exports.hub_note"))
+        with gr.Row():
+            repo = gr.Textbox(
+                label=t("exports.hub_repo"),
+                info=t("exports.hub_repo.help"),
+                placeholder="your-name/dataset-name",
+                max_lines=1,
+                elem_id="export-repo",
+            )
+            public = gr.Checkbox(label=t("exports.hub_public"), elem_id="export-public")
+            push = gr.Button(t("exports.hub_push"), elem_id="export-push", scale=0, min_width=140)
+        pushed = panel("export-pushed")
 
-    def open_section(request: gr.Request) -> Markup:
-        return data_view.download_links(opened(studio, request), language_of(request))
+    on_open(section.open, [layout, format, shown])
+    layout.input(
+        safely(section.laid_out), [layout, format], [format, shown], trigger_mode="always_last", **ASKED
+    )
+    format.input(safely(section.written), [layout, format], shown, trigger_mode="always_last", **ASKED)
+    push.click(safely(section.push), [repo, public], pushed, trigger_mode="once", **ASKED)
 
-    on_open(open_section, links)
+
+class Export:
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def open(self, request: gr.Request) -> tuple[Any, ...]:
+        dataset, language = opened(self.studio, request), language_of(request)
+        fitting = exports.layouts_for(Shape(dataset.shape))
+        choices = [(t(layout.title_key), layout.name) for layout in fitting]
+        fit = outgoing.look(self.studio, dataset)
+        return (
+            gr.Dropdown(choices=choices, value="trl"),
+            gr.Dropdown(choices=list(LAYOUTS["trl"].formats), value="jsonl"),
+            view(dataset, fit, language),
+        )
+
+    def laid_out(self, layout: str, format: str, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+        formats = LAYOUTS[layout].formats if layout in LAYOUTS else exports.FORMATS
+        chosen = format if format in formats else formats[0]
+        for shown in self.written(layout, chosen, request):
+            yield gr.Dropdown(choices=list(formats), value=chosen), shown
+
+    def written(self, layout: str, format: str, request: gr.Request) -> Iterator[Markup]:
+        """What a file would hold; first what can be said at once."""
+        dataset, language = opened(self.studio, request), language_of(request)
+        layout, format = str(layout), str(format)
+        if dataset.rows > FIRST:
+            yield view(dataset, outgoing.look(self.studio, dataset, format, layout, FIRST), language)
+        yield view(dataset, outgoing.look(self.studio, dataset, format, layout), language)
+
+    def push(self, repo: str, public: bool, request: gr.Request) -> Iterator[Markup]:
+        dataset, language = opened(self.studio, request), language_of(request)
+
+        def said(key: str, **values: Any) -> str:
+            return say(f"exports.{key}", language, **values)
+
+        repo = str(repo or "").strip()
+        yield notice("info", said("hub_pushing", rows=number(dataset.rows), repo=repo[:200]))
+        try:
+            done = hub_push.push(self.studio, dataset, repo, public=bool(public))
+        except Exception:
+            yield Markup()
+            raise
+        sentence = said(
+            "hub_done_public" if done.public else "hub_done_private",
+            dataset=f"{dataset.name}@{dataset.version}",
+            repo=done.repo,
+        )
+        link = html('<a href="{0}" rel="noopener noreferrer" target="_blank">{0}</a>', done.url)
+        yield notice("good", html("{} {}", sentence, link))
+
+
+def view(dataset: Dataset, fit: Fit, language: str) -> Markup:
+    """What the file will hold, what it cannot, its first record, and the links that fetch it."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"exports.{key}", language, **values)
+
+    rows = dataset.rows if fit.first else fit.rows
+    figures = [
+        stat(said("records"), number(rows)),
+        stat(said("size"), size(fit.bytes / max(1, fit.rows) * rows), said("size_about")),
+    ]
+    layout = LAYOUTS[fit.layout]
+    sentences = exports.said(fit, language)
+    kinds = ["warn" if fit.lost else "good", *["info"] * (len(sentences) - 1)]
+    if fit.first:
+        sentences.append(said("checked_first", rows=number(fit.first)))
+        kinds.append("info")
+    return html(
+        '<div class="ts-stack"><p class="ts-muted">{}</p><div class="ts-figures">{}</div>{}'
+        '<h3>{}</h3><pre class="ts-tokens" tabindex="0">{}</pre>{}</div>',
+        say(layout.help_key, language),
+        join(figures),
+        join([notice(kind, sentence) for kind, sentence in zip(kinds, sentences, strict=True)]),
+        said("first_record"),
+        fit.sample[:_SHOWN] + (" …" if len(fit.sample) > _SHOWN else ""),
+        _links(dataset, fit, language) if fit.rows else Markup(),
+    )
+
+
+def _links(dataset: Dataset, fit: Fit, language: str) -> Markup:
+    skip = fit.lost > 0
+    file = outgoing.file_name(dataset, fit.format, fit.layout)
+    plain = downloads.address(dataset.id, fit.format, fit.layout, skip=skip)
+    with_card = downloads.address(dataset.id, fit.format, fit.layout, skip=skip, card=True)
+    return html(
+        '<div class="ts-actions"><a class="ts-button ts-button-primary" id="export-download" href="{}" download>{}'
+        '</a><a class="ts-button" id="export-download-card" href="{}" download>{}</a></div>',
+        plain,
+        say("exports.download_skip" if skip else "exports.download", language, file=file),
+        with_card,
+        say("exports.download_card", language),
+    )

@@ -91,6 +91,8 @@ class Fit:
     """The first row as it is written."""
     bytes: int = 0
     """Size of the file, estimated from its first rows."""
+    first: int | None = None
+    """Only so many rows were looked at; None: all."""
 
     @property
     def lost(self) -> int:
@@ -273,6 +275,7 @@ def fit(plan: Plan, limit: int | None = None) -> Fit:
             break
         if not plan.whole and not _comes_back(convert, read(row), plan.form.back(record)):
             found.changed.add(number)
+    found.first = limit if limit is not None and limit < parquet.rows(plan.stored) else None
     rows = [read(row) for row in first]
     columns = columns_of(rows)
     mapping = plan.mapping(columns)

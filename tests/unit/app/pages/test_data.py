@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from app.pages.data import ALL_PARTS, FILLS, DataPage
-from app.parts import data_view
 from studio_core.data import store
 from studio_core.errors import BadInput
 from studio_core.models import registry
@@ -131,31 +126,3 @@ def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: str) -> Non
 def test_without_data_the_page_says_what_to_do_first(page: DataPage) -> None:
     _, listed, *_ = page.open(request())
     assert "There is no data yet. Choose a file above" in listed
-
-
-@pytest.fixture
-def client(studio: Studio) -> Iterator[TestClient]:
-    api = FastAPI()
-    api.include_router(data_view.downloads(studio))
-    with TestClient(api) as opened_:
-        yield opened_
-
-
-def test_downloads(client: TestClient, page: DataPage, uploaded: str, studio: Studio) -> None:
-    page.imported(request(), uploaded, opened(page, uploaded), "mine", *GOOD)
-    dataset = store.get(studio, "mine")
-    for format in ("jsonl", "json", "csv", "parquet"):
-        answer = client.get(f"/api/datasets/{dataset.id}/{format}")
-        assert answer.status_code == 200
-        assert f'attachment; filename="mine-v1.{format}"' in answer.headers["content-disposition"]
-    (studio.settings.uploads / "x.parquet").write_bytes(
-        client.get(f"/api/datasets/{dataset.id}/parquet").content
-    )
-    assert pq.read_metadata(studio.settings.uploads / "x.parquet").num_rows == 3
-    for path, sentence in (
-        ("99/jsonl", "There is no dataset '99'"),
-        (f"{dataset.id}/exe", "'exe' is not a format"),
-    ):
-        refused = client.get(f"/api/datasets/{path}")
-        assert refused.status_code == 404 and sentence in refused.text
-    assert sorted(p.name for p in studio.settings.uploads.iterdir()) == ["0123", "x.parquet"]

@@ -17,19 +17,18 @@ from studio_core.data.columns import columns_of
 from studio_core.data.exports.layouts import FORMATS, LAYOUTS
 from studio_core.data.mapping import Mapping, guess
 from studio_core.data.shapes import Record, Shape
-from studio_core.data.turns import Rejected, tools_prompt
+from studio_core.data.turns import Rejected, tool_call, tools_prompt
 from studio_core.errors import BadInput
 from studio_core.texts import LANGUAGES, catalogue
 
+CALL = tool_call('{"name": "f", "arguments": {"x": 1}}')
 NASTY = [
     "=1+1", "'=1+1", "''=1", "'", "''", "'tis", "+1 a", "-5", "- item", "@x", "\t=x", "\r\n=x", " =x", "＝1",
     "a\nb", "a\r\nb", "a\rb", '"quoted"', '"', "a,b;c\td|e", "\ufeffbom", "\x00nul", "\u2028line\u2029", "\x85",
     "NaN", "null", "1.0", "007", "1e5", "true", "", " ", "\n", "{{name}}", "<image>",
     '[{"role": "user", "content": "in a text"}]', '{"role": "x"}', '{"messages": []}', "[]", "[[", '[["a", "b"]]',
     "\n\nHuman: a\n\nAssistant: b", "Human: a\n\nAssistant: b",
-    '<tool_call>\n{"name": "f", "arguments": {"x": 1}}\n</tool_call>',
-    'so\n<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>\n<tool_call>\n{"name": "g", "arguments": []}\n</tool_call>',
-    '<tool_call>\n{"name":"f","arguments":{}}\n</tool_call>', "<tool_call>\n1\n</tool_call>", "<tool_call>\n\n</tool_call>",
+    CALL, f"so\n{CALL}\n{CALL}", f"\n{CALL}", f"{CALL}.", CALL.replace(": ", ":"), tool_call("1"), tool_call(""),
     "# Tools", tools_prompt([{"type": "function", "function": {"name": "f"}}], ""),
     "sys\n\n" + tools_prompt([{"name": "f", "parameters": {"ü": "=1"}}], ""), "汉字", "👩‍👩‍👧", "e\u0301",
 ]  # fmt: skip
@@ -131,7 +130,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("shape", "layout", "format"), CASES)
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_round_trip_is_the_identity(shape: Shape, layout: str, format: str, data: st.DataObject) -> None:
     stored = importable(shape, data.draw(records(shape)))

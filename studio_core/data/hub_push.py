@@ -1,0 +1,76 @@
+"""Push a version of a dataset to the Hub, when a person asks for it: its Parquet and its card in one commit.
+
+The upload runs in a process of its own (``hub_upload``), so that gigabytes and the Hub's client stay out
+of the process that serves the pages. The token is found by that client; the studio never has it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio_core.data import outgoing
+from studio_core.errors import BadInput, StudioError
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+
+DATA = "data/train-00000-of-00001.parquet"
+"""Where the records lie in the repository."""
+
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+
+
+@dataclass(frozen=True)
+class Pushed:
+    repo: str
+    url: str
+    """Address of the repository."""
+    commit: str
+    public: bool
+    rows: int
+
+
+def push(studio: Studio, dataset: Dataset, repo: str, *, public: bool = False, layout: str = "trl") -> Pushed:
+    """Upload a version to ``name/dataset``, which is made, private unless ``public``, if it does not exist.
+
+    Raises ``StudioError`` if there is no token, no right, or no connection.
+    """
+    repo = repo.strip()
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or repo.endswith((".git", ".", "-")):
+        raise BadInput("exports.hub_repo_invalid", repo=repo[:200])
+    with tempfile.TemporaryDirectory(dir=studio.settings.uploads) as folder:
+        file, card = Path(folder) / "data.parquet", Path(folder) / "README.md"
+        done = outgoing.export(studio, dataset, file, "parquet", layout=layout)
+        card.write_text(outgoing.card_of(studio, dataset, done.fit, DATA, repo), encoding="utf-8")
+        answer = _uploaded(
+            {
+                "repo": repo,
+                "public": public,
+                "message": f"{dataset.name}, version {dataset.version}",
+                "files": {DATA: str(file), "README.md": str(card)},
+            }
+        )
+    return Pushed(repo, answer["url"], answer["commit"], public, done.fit.rows)
+
+
+def _uploaded(asked: dict[str, object]) -> dict[str, str]:
+    command = [sys.executable, "-m", "studio_core.data.hub_upload", json.dumps(asked)]
+    environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        lines = done.stderr.strip().splitlines() or ["?"]
+        raise StudioError("exports.hub_failed", repo=asked["repo"], reason=lines[-1][:300]) from error
+    if "key" in answer:
+        raise StudioError(f"exports.{answer['key']}", **answer["values"])
+    return {name: str(value) for name, value in answer.items()}

@@ -1,0 +1,72 @@
+"""``python -m studio_core.data.hub_upload ASKED``: the upload itself; its last line of output is JSON.
+
+``{"url", "commit"}``, or what stood in the way: ``{"key", "values"}`` of the text catalogue.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def main(asked: dict[str, Any]) -> dict[str, Any]:
+    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    repo, public = asked["repo"], asked["public"]
+    if not get_token():
+        return {"key": "hub_no_token", "values": {}}
+    api = HfApi()
+    try:
+        is_private = api.dataset_info(repo).private
+    except RepositoryNotFoundError:
+        api.create_repo(repo, repo_type="dataset", private=not public)
+    else:
+        if bool(is_private) is public:
+            there = "private" if is_private else "public"
+            return {"key": "hub_other_visibility", "values": {"repo": repo, "visibility": there}}
+    files = [
+        CommitOperationAdd(path_in_repo=path, path_or_fileobj=file) for path, file in asked["files"].items()
+    ]
+    done = api.create_commit(repo, files, commit_message=asked["message"], repo_type="dataset")
+    return {"url": f"{api.endpoint}/datasets/{repo}", "commit": done.oid}
+
+
+def why(error: Exception, asked: dict[str, Any]) -> dict[str, Any]:
+    """What an error of the Hub's client means for the person who asked."""
+    from huggingface_hub import constants, get_token
+
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    reason = reason.replace(get_token() or "\0", "***")
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    values = {"repo": asked["repo"], "reason": reason}
+    if status == 401:
+        return {"key": "hub_token_refused", "values": {"reason": reason}}
+    if status in (403, 404):
+        return {"key": "hub_no_right", "values": values}
+    if status is None and any(_is_connection(part) for part in _chain(error)):
+        return {"key": "hub_offline", "values": {"address": constants.ENDPOINT, "reason": reason}}
+    return {"key": "hub_failed", "values": values}
+
+
+def _is_connection(error: BaseException) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"OfflineModeIsEnabled", "ConnectionError", "TransportError", "TimeoutError"})
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    parts: list[BaseException] = []
+    while error is not None and error not in parts:
+        parts.append(error)
+        error = error.__cause__ or error.__context__
+    return parts
+
+
+if __name__ == "__main__":
+    wanted = json.loads(sys.argv[1])
+    try:
+        answer = main(wanted)
+    except Exception as failure:  # The border of the process: told in a sentence.
+        answer = why(failure, wanted)
+    print(json.dumps(answer))
