@@ -214,7 +214,7 @@ WILD: dict[str, tuple[str, str, Shape, dict[str, Any]]] = {
         "excel.csv",
         "\ufeffsep=;\r\nprompt;completion;;\r\n" + '"Why;\r\nreally?";\'=1+1;;\r\n' * 3,
         Shape.PROMPT_COMPLETION,
-        {"prompt": [user("Why;\r\nreally?")], "completion": [assistant("'=1+1")]},
+        {"prompt": [user("Why;\r\nreally?")], "completion": [assistant("=1+1")]},
     ),
     "text": (
         "tale.txt",
