@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,10 @@ class OperationOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+BATCH = 500
+"""Records in one batch: few enough that long ones fit in memory."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One version that an operation takes."""
@@ -46,9 +51,15 @@ class Source:
     path: Path
     features: Path | None = None
     """What its report knows of each record (``studio_core.reports.features``), if there is one."""
+    limit: int | None = None
+    """Records that are looked at, where not all are: in a preview."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}@{self.version}"
 
     def records(self) -> Iterator[Record]:
-        return parquet.read(self.path)
+        return parquet.read(self.path, limit=self.limit)
 
     @property
     def kept(self) -> list[str]:
@@ -70,7 +81,8 @@ class Output:
         self._file = open(self.path, "wb")  # noqa: SIM115 - close() or abandon() follows
         self._writer = parquet.Writer(self._file, self.shape, self.keep)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, row: int = 0) -> None:
+        """``row`` of the source that it was made of, for who wants to compare."""
         self._writer.add(record)
 
     def close(self) -> dict[str, Any]:
@@ -139,6 +151,12 @@ class Work:
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
 
+    def drop(self, reason: str, by: int = 1) -> None:
+        """Count a record that is left out. Reasons are texts: ``curation.reason.<reason>``, or findings."""
+        self.count("dropped", by)
+        reasons = self.details.setdefault("reasons", {})
+        reasons[reason] = reasons.get(reason, 0) + by
+
     def each(self, source: Source | None = None) -> Iterator[tuple[int, Record]]:
         """``(row, record)`` of a source (the first one), with progress; ends early when asked to stop."""
         source = source or self.source
@@ -147,6 +165,12 @@ class Work:
                 return
             yield row, record
             self.report(row, source.rows, {})
+
+    def batches(self, source: Source | None = None) -> Iterator[list[tuple[int, Record]]]:
+        """The same, some at a time, for what is faster that way."""
+        each = self.each(source)
+        while batch := list(islice(each, BATCH)):
+            yield batch
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""The same records in another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from studio_core.curation.base import Operation, OperationOptions, Work
+from studio_core.curation.checked import checker
+from studio_core.data.shapes import COLUMNS, Message, Record, Shape
+from studio_core.data.turns import Rejected
+from studio_core.errors import BadInput
+from studio_core.methods.base import option
+
+Target = Literal["prompt-completion", "chat", "prompt-only", "unpaired-preference", "text"]
+Side = Literal["good", "bad", "both"]
+Answer = tuple[list[Message], list[Message], bool]
+"""Prompt, answer, and whether the answer is a good one."""
+Convert = Callable[[Record], Iterator[Record]]
+
+
+class ConvertOptions(OperationOptions):
+    to: Target = option("prompt-completion", advanced=False)
+    side: Side = option("good", advanced=False)
+
+
+def conversion(shape: Shape, to: Shape, side: Side = "good") -> Convert | None:
+    """From a record of one shape to those of another that it becomes; None if there is no natural way.
+
+    ``side``: where answers are judged, those that are taken; where judgements are wanted, it is both.
+    """
+    if shape is to:
+        return lambda record: iter((record,))
+    answers = _ANSWERS.get(shape)
+    if answers is None or to not in _MADE:
+        return None
+    if to is Shape.UNPAIRED_PREFERENCE:
+        side = "both"
+    elif to is Shape.PROMPT_ONLY:
+        # Each prompt once, whatever was answered.
+        return lambda record: iter(({"prompt": answers(record)[0][0]},))
+    made, wanted = _MADE[to], {"good": (True,), "bad": (False,), "both": (True, False)}[side]
+    return lambda record: (made(*answer) for answer in answers(record) if answer[2] in wanted)
+
+
+def _stepwise(record: Record) -> list[Answer]:
+    answer: list[Message] = [{"role": "assistant", "content": "\n".join(record["completions"])}]
+    return [(record["prompt"], answer, all(record["labels"]))]
+
+
+_ANSWERS: dict[Shape, Callable[[Record], list[Answer]]] = {
+    Shape.PROMPT_COMPLETION: lambda record: [(record["prompt"], record["completion"], True)],
+    Shape.UNPAIRED_PREFERENCE: lambda record: [(record["prompt"], record["completion"], record["label"])],
+    Shape.CHAT: lambda record: [(record["messages"][:-1], record["messages"][-1:], True)],
+    Shape.PREFERENCE: lambda record: [
+        (record["prompt"], record["chosen"], True),
+        (record["prompt"], record["rejected"], False),
+    ],
+    Shape.STEPWISE: _stepwise,
+}
+
+
+def _completion(prompt: list[Message], answer: list[Message], good: bool) -> Record:
+    return {"prompt": prompt, "completion": answer}
+
+
+def _chat(prompt: list[Message], answer: list[Message], good: bool) -> Record:
+    return {"messages": [*prompt, *answer]}
+
+
+def _unpaired(prompt: list[Message], answer: list[Message], good: bool) -> Record:
+    return {"prompt": prompt, "completion": answer, "label": good}
+
+
+def _text(prompt: list[Message], answer: list[Message], good: bool) -> Record:
+    return {"text": "\n\n".join(message["content"] for message in [*prompt, *answer])}
+
+
+_MADE: dict[Shape, Callable[[list[Message], list[Message], bool], Record]] = {
+    Shape.PROMPT_COMPLETION: _completion,
+    Shape.CHAT: _chat,
+    Shape.UNPAIRED_PREFERENCE: _unpaired,
+    Shape.PROMPT_ONLY: _completion,
+    Shape.TEXT: _text,
+}
+
+
+def run(work: Work, options: ConvertOptions) -> None:
+    to = Shape(options.to)
+    convert = conversion(work.source.shape, to, options.side)
+    if convert is None:
+        raise BadInput("curation.no_conversion", dataset=work.source.title, shape=work.source.shape, to=to)
+    keep = [name for name in work.source.kept if name not in COLUMNS[to]]
+    check = checker(to, keep)
+    made = work.output(shape=to, keep=keep)
+    for row, record in work.each():
+        further = {name: record[name] for name in keep}
+        converted = 0
+        for new in convert(record):
+            try:
+                made.add(check({**new, **further}), row)
+            except Rejected as rejected:
+                work.drop(f"row_{rejected.code}")
+            else:
+                work.count("kept")
+            converted += 1
+        if not converted:
+            work.drop("other_side")
+
+
+CONVERT = Operation(name="convert", Options=ConvertOptions, run=run, group="reshape")

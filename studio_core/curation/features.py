@@ -1,0 +1,62 @@
+"""What the report knows of each record, for operations that go by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from studio_core import reports
+from studio_core.curation.base import BATCH, Source, Work
+from studio_core.reports import features
+
+NAMES = tuple(name for name in features.SCHEMA.names if name not in ("row", "findings"))
+"""Columns with one value for each record."""
+
+
+class Stopped(Exception):
+    """The user asked to stop while features were worked out."""
+
+
+def file_of(work: Work, source: Source | None = None) -> Path:
+    """The features file of a source; worked out first if no report has done so. Raises ``Stopped``."""
+    source = source or work.source
+    if source.features is not None:
+        return source.features
+    made = work.folder / f"{source.path.stem}{features.SUFFIX}"
+    if made.is_file():
+        return made
+
+    def progress(done: int) -> None:
+        if work.stopping():
+            raise Stopped
+        work.report(done, source.rows, {})
+
+    reports.write_features(
+        source.path, source.shape, source.rows, made, progress=progress, limit=source.limit
+    )
+    return made
+
+
+def rows(file: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """These columns of each record, in order."""
+    with pq.ParquetFile(file) as opened:
+        for batch in opened.iter_batches(batch_size=10 * BATCH, columns=list(names)):
+            yield from batch.to_pylist()
+
+
+def beside(
+    work: Work, names: Sequence[str], source: Source | None = None
+) -> Iterator[list[tuple[int, Any, dict[str, Any]]]]:
+    """``Work.batches`` with the features of each record: ``(row, record, features)``; {} if none is named."""
+    if not names:
+        for batch in work.batches(source):
+            yield [(row, record, {}) for row, record in batch]
+        return
+    known = rows(file_of(work, source), names)
+    for batch in work.batches(source):
+        described = islice(known, len(batch))
+        yield [(row, record, what) for (row, record), what in zip(batch, described, strict=True)]

@@ -1,0 +1,51 @@
+"""Put a word such as [EMAIL] in place of personal data."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from pydantic import field_validator
+
+from studio_core.curation import parts
+from studio_core.curation.base import Operation, OperationOptions, Work
+from studio_core.errors import BadInput
+from studio_core.methods.base import option
+from studio_core.reports.personal_data import KINDS, Kind, found
+
+
+class MaskOptions(OperationOptions):
+    kinds: list[Kind] = option(list(KINDS), advanced=False)
+    replacement: str = option("[{kind}]", advanced=False)
+
+    @field_validator("kinds")
+    @classmethod
+    def _some_kind(cls, kinds: list[Kind]) -> list[Kind]:
+        if not kinds:
+            raise BadInput("curation.no_kind", known=", ".join(get_args(Kind)))
+        return kinds
+
+
+def run(work: Work, options: MaskOptions) -> None:
+    wanted = frozenset(options.kinds)
+    made = work.output()
+    for row, record in work.each():
+        counts: dict[str, int] = {}
+
+        def masked(text: str) -> str:
+            spans = [span for span in found(text) if span.kind in wanted]
+            for span in reversed(spans):
+                word = options.replacement.replace("{kind}", span.kind.upper())
+                text = text[: span.start] + word + text[span.end :]
+                counts[span.kind] = counts.get(span.kind, 0) + 1
+            return text
+
+        new = parts.rewritten(record, masked)
+        made.add(new if counts else record, row)
+        work.count("kept")
+        if counts:
+            work.count("changed")
+            for kind, count in counts.items():
+                work.count(kind, count)
+
+
+MASK = Operation(name="mask", Options=MaskOptions, run=run, group="clean")

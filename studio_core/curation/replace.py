@@ -1,0 +1,76 @@
+"""Find and replace in chosen parts of all records."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from studio_core.curation import parts
+from studio_core.curation.base import Operation, OperationOptions, Work
+from studio_core.curation.checked import checker
+from studio_core.curation.patterns import Pattern
+from studio_core.data.turns import Rejected
+from studio_core.errors import BadInput
+from studio_core.methods.base import option
+
+
+class ReplaceOptions(OperationOptions):
+    find: str = option("", advanced=False)
+    replace: str = option("", advanced=False)
+    regex: bool = option(False, advanced=False)
+    ignore_case: bool = option(False, advanced=False)
+    whole_words: bool = option(False, advanced=False)
+    where: list[Literal["system", "prompt", "answer", "rejected", "columns"]] = option(
+        ["system", "prompt", "answer", "rejected"], advanced=False
+    )
+
+    @model_validator(mode="after")
+    def _something_to_find(self) -> ReplaceOptions:
+        if not self.find:
+            raise BadInput("curation.nothing_to_find")
+        if not self.where:
+            raise BadInput("curation.no_part")
+        _pattern(self).check_replacement(self.replace)
+        return self
+
+
+def run(work: Work, options: ReplaceOptions) -> None:
+    pattern = _pattern(options)
+    check = checker(work.source.shape, work.source.kept)
+    made = work.output()
+    for batch in work.batches():
+        texts = [text for _, record in batch for text in parts.texts(record, options.where)]
+        replaced = iter(pattern.replaced(texts, options.replace))
+        for row, record in batch:
+            found = 0
+
+            def next_text(_: str) -> str:
+                nonlocal found
+                text, count = next(replaced)
+                found += count
+                return text
+
+            new = parts.rewritten(record, next_text, options.where)
+            if found:
+                try:
+                    new = check(new)
+                except Rejected as rejected:
+                    work.drop(f"row_{rejected.code}")
+                    continue
+                work.count("replacements", found)
+                work.count("changed", new != record)
+            work.count("kept")
+            made.add(new if found else record, row)
+
+
+def _pattern(options: ReplaceOptions) -> Pattern:
+    return Pattern(
+        options.find,
+        plain=not options.regex,
+        ignore_case=options.ignore_case,
+        whole_words=options.whole_words,
+    )
+
+
+REPLACE = Operation(name="replace", Options=ReplaceOptions, run=run, group="clean")
