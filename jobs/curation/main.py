@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from studio_core import curation
-from studio_core.curation.base import Source, Work, validated
+from studio_core.curation.base import Source, Stopped, Work, validated
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.run_folder import SPEC, EventWriter, read_json
@@ -49,15 +49,14 @@ def main(run_dir: Path) -> None:
     began = time.monotonic()
     events.write("phase", phase="working")
     try:
-        script(run.spec.operation)(work, run.options)
-        outputs = [output.close() for output in work.outputs]
+        outputs = carried_out(run, work)
     except BaseException:
         for output in work.outputs:
             output.abandon()
         raise
     report.last()
     events.write("phase", phase="saving")
-    if outputs and not any(output["rows"] for output in outputs):
+    if outputs and not stop.is_set() and not any(output["rows"] for output in outputs):
         raise BadInput("curation.nothing_left", operation=run.spec.operation, counts=said(work.counts))
     events.write(
         "result",
@@ -74,15 +73,23 @@ def main(run_dir: Path) -> None:
     )
 
 
+def carried_out(run: DataRun, work: Work) -> list[dict[str, Any]]:
+    """What was made; nothing if the user stopped it before there was anything to keep."""
+    try:
+        script(run.spec.operation)(work, run.options)
+    except Stopped:
+        for output in work.outputs:
+            output.abandon()
+        return []
+    return [output.close() for output in work.outputs]
+
+
 def script(operation: str) -> Callable[[Work, dict[str, Any]], None]:
     """What carries the operation out; the options are validated again, since this is another process."""
     known = curation.OPERATIONS.get(operation)
     run = known.run if known and known.run else importlib.import_module(f"jobs.curation.{operation}").run
 
-    def carried_out(work: Work, options: dict[str, Any]) -> None:
-        run(work, validated(known, options) if known else options)
-
-    return carried_out
+    return lambda work, options: run(work, validated(known, options) if known else options)
 
 
 def source(dataset: ResolvedDataset) -> Source:

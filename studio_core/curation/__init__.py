@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 from studio_core.curation.base import Operation
+from studio_core.curation.convert import CONVERT
+from studio_core.curation.deduplicate import DEDUPLICATE
+from studio_core.curation.edit import EDIT
 from studio_core.curation.filter import FILTER
+from studio_core.curation.map import MAP
+from studio_core.curation.mask import MASK
+from studio_core.curation.mix import MIX
+from studio_core.curation.replace import REPLACE
+from studio_core.curation.sample import SAMPLE
+from studio_core.curation.select import SELECT
+from studio_core.curation.split import SPLIT
 from studio_core.errors import BadInput
 
-OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in (FILTER,)}
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        FILTER,
+        DEDUPLICATE,
+        MASK,
+        REPLACE,
+        EDIT,
+        SELECT,
+        SAMPLE,
+        SPLIT,
+        MIX,
+        CONVERT,
+        MAP,
+    )
+}
 
 
 def named(name: str) -> Operation:

@@ -51,20 +51,22 @@ class Source:
     path: Path
     features: Path | None = None
     """What its report knows of each record (``studio_core.reports.features``), if there is one."""
-    limit: int | None = None
-    """Records that are looked at, where not all are: in a preview."""
 
     @property
     def title(self) -> str:
         return f"{self.name}@{self.version}"
 
     def records(self) -> Iterator[Record]:
-        return parquet.read(self.path, limit=self.limit)
+        return parquet.read(self.path)
 
     @property
     def kept(self) -> list[str]:
         """Columns that its records have beyond those of the shape."""
         return [name for name in pq.read_schema(self.path).names if name not in COLUMNS[self.shape]]
+
+
+class Stopped(Exception):
+    """The user asked to stop before there was anything to keep."""
 
 
 @dataclass
@@ -132,6 +134,9 @@ class Work:
     """File in ``folder`` with the report on the first source, if that is what was asked for."""
     side_files: dict[str, str] = field(default_factory=dict)
     """``{file in folder: what}``: to be kept beside the first source as ``<sha256>.<what>``."""
+    passes: int = 1
+    """How often the records are gone through."""
+    _passed: int = 0
 
     @property
     def source(self) -> Source:
@@ -164,7 +169,13 @@ class Work:
             if self.stopping():
                 return
             yield row, record
-            self.report(row, source.rows, {})
+            self.report(self._passed * source.rows + row, self.passes * source.rows, {})
+        self._passed += 1
+
+    def go_on(self) -> None:
+        """Raise ``Stopped`` if asked to stop: for what is of no use half done."""
+        if self.stopping():
+            raise Stopped
 
     def batches(self, source: Source | None = None) -> Iterator[list[tuple[int, Record]]]:
         """The same, some at a time, for what is faster that way."""
@@ -187,6 +198,8 @@ class Operation:
     """Whether, with these options, a model is loaded on a device."""
     models: tuple[str, ...] = ()
     """Options that name a model of the studio; an empty one names none."""
+    by_record: bool = True
+    """It judges or changes each record by itself: the first ones tell what it does."""
     group: Group = "models"
     """Where a page lists it."""
     area: str = "curation"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from studio_core import reports
 from studio_core.curation.base import BATCH, Source, Work
 from studio_core.reports import features
 
@@ -17,12 +16,8 @@ NAMES = tuple(name for name in features.SCHEMA.names if name not in ("row", "fin
 """Columns with one value for each record."""
 
 
-class Stopped(Exception):
-    """The user asked to stop while features were worked out."""
-
-
 def file_of(work: Work, source: Source | None = None) -> Path:
-    """The features file of a source; worked out first if no report has done so. Raises ``Stopped``."""
+    """The features file of a source; worked out first if no report has done so."""
     source = source or work.source
     if source.features is not None:
         return source.features
@@ -31,13 +26,13 @@ def file_of(work: Work, source: Source | None = None) -> Path:
         return made
 
     def progress(done: int) -> None:
-        if work.stopping():
-            raise Stopped
+        work.go_on()
         work.report(done, source.rows, {})
 
-    reports.write_features(
-        source.path, source.shape, source.rows, made, progress=progress, limit=source.limit
-    )
+    # Only here: what it judges languages with takes a second to load.
+    from studio_core.reports.compute import compute
+
+    compute(source.path, source.shape, made, progress=progress)
     return made
 
 

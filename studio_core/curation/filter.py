@@ -60,18 +60,15 @@ class FilterOptions(OperationOptions):
 def run(work: Work, options: FilterOptions) -> None:
     judges = list(_judges(work, options))
     kept = work.output()
-    try:
-        for batch in features.beside(work, _features_for(work, options)):
-            for judge in judges:
-                reasons = judge(batch)
-                for reason in filter(None, reasons):
-                    work.drop(reason)
-                batch = [one for one, reason in zip(batch, reasons, strict=True) if not reason]
-            for row, record, _ in batch:
-                kept.add(record, row)
-            work.count("kept", len(batch))
-    except features.Stopped:
-        return
+    for batch in features.beside(work, _features_for(work, options)):
+        for judge in judges:
+            reasons = judge(batch)
+            for reason in filter(None, reasons):
+                work.drop(reason)
+            batch = [one for one, reason in zip(batch, reasons, strict=True) if not reason]
+        for row, record, _ in batch:
+            kept.add(record, row)
+        work.count("kept", len(batch))
 
 
 def _features_for(work: Work, options: FilterOptions) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from typing import get_args
 
 from pydantic import field_validator
 
 from studio_core.curation import parts
 from studio_core.curation.base import Operation, OperationOptions, Work
+from studio_core.data.shapes import Record
 from studio_core.errors import BadInput
 from studio_core.methods.base import option
 from studio_core.reports.personal_data import KINDS, Kind, found
@@ -29,23 +32,27 @@ def run(work: Work, options: MaskOptions) -> None:
     wanted = frozenset(options.kinds)
     made = work.output()
     for row, record in work.each():
-        counts: dict[str, int] = {}
-
-        def masked(text: str) -> str:
-            spans = [span for span in found(text) if span.kind in wanted]
-            for span in reversed(spans):
-                word = options.replacement.replace("{kind}", span.kind.upper())
-                text = text[: span.start] + word + text[span.end :]
-                counts[span.kind] = counts.get(span.kind, 0) + 1
-            return text
-
-        new = parts.rewritten(record, masked)
+        new, counts = masked(record, wanted, options.replacement)
         made.add(new if counts else record, row)
         work.count("kept")
-        if counts:
-            work.count("changed")
-            for kind, count in counts.items():
-                work.count(kind, count)
+        work.count("changed", bool(counts))
+        for kind, count in counts.items():
+            work.count(kind, count)
+
+
+def masked(record: Record, kinds: Collection[Kind], replacement: str) -> tuple[Record, Counter[Kind]]:
+    """The record without personal data, and how much of each kind there was."""
+    counts: Counter[Kind] = Counter()
+
+    def change(text: str) -> str:
+        for span in reversed(found(text)):
+            if span.kind in kinds:
+                word = replacement.replace("{kind}", span.kind.upper())
+                text = text[: span.start] + word + text[span.end :]
+                counts[span.kind] += 1
+        return text
+
+    return parts.rewritten(record, change), counts
 
 
 MASK = Operation(name="mask", Options=MaskOptions, run=run, group="clean")

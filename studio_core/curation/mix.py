@@ -35,8 +35,8 @@ class MixOptions(OperationOptions):
 
 
 def run(work: Work, options: MixOptions) -> None:
-    converts = [_conversion(source, work.source) for source in work.sources]
     sizes = wanted(work.sources, options)
+    converts = [_conversion(source, work.source) for source in work.sources]
     keep = list(dict.fromkeys(name for source in work.sources for name in source.kept))
     keep = [name for name in keep if name not in COLUMNS[work.source.shape]]
     made = work.output(keep=keep)
@@ -118,4 +118,4 @@ def _merged(streams: list[Iterator[Record]], sizes: list[int]) -> Iterator[tuple
             heapq.heappush(due, ((taken[which] + 0.5) / sizes[which], which))
 
 
-MIX = Operation(name="mix", Options=MixOptions, run=run, several=True, group="choose")
+MIX = Operation(name="mix", Options=MixOptions, run=run, several=True, by_record=False, group="choose")

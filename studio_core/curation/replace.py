@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 from pydantic import model_validator
 
@@ -10,6 +10,7 @@ from studio_core.curation import parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.curation.checked import checker
 from studio_core.curation.patterns import Pattern
+from studio_core.data.shapes import Record
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 from studio_core.methods.base import option
@@ -21,9 +22,7 @@ class ReplaceOptions(OperationOptions):
     regex: bool = option(False, advanced=False)
     ignore_case: bool = option(False, advanced=False)
     whole_words: bool = option(False, advanced=False)
-    where: list[Literal["system", "prompt", "answer", "rejected", "columns"]] = option(
-        ["system", "prompt", "answer", "rejected"], advanced=False
-    )
+    where: list[parts.Part] = option(["system", "prompt", "answer", "rejected"], advanced=False)
 
     @model_validator(mode="after")
     def _something_to_find(self) -> ReplaceOptions:
@@ -43,15 +42,7 @@ def run(work: Work, options: ReplaceOptions) -> None:
         texts = [text for _, record in batch for text in parts.texts(record, options.where)]
         replaced = iter(pattern.replaced(texts, options.replace))
         for row, record in batch:
-            found = 0
-
-            def next_text(_: str) -> str:
-                nonlocal found
-                text, count = next(replaced)
-                found += count
-                return text
-
-            new = parts.rewritten(record, next_text, options.where)
+            new, found = _rewritten(record, options.where, replaced)
             if found:
                 try:
                     new = check(new)
@@ -62,6 +53,22 @@ def run(work: Work, options: ReplaceOptions) -> None:
                 work.count("changed", new != record)
             work.count("kept")
             made.add(new if found else record, row)
+
+
+def _rewritten(
+    record: Record, where: Sequence[parts.Part], replaced: Iterator[tuple[str, int]]
+) -> tuple[Record, int]:
+    """The record with its texts replaced by the next ones, and how often something was found in them."""
+    found = 0
+
+    def next_text(_: str) -> str:
+        nonlocal found
+        text, count = next(replaced)
+        found += count
+        return text
+
+    new = parts.rewritten(record, next_text, where)
+    return new, found
 
 
 def _pattern(options: ReplaceOptions) -> Pattern:

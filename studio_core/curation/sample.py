@@ -33,18 +33,16 @@ def run(work: Work, options: SampleOptions) -> None:
     def kind_of(record: Record, known: dict[str, Any]) -> str:
         return columns.text(columns.value(column, record, known)) if column else ""
 
-    try:
-        sizes = _sizes(work, names, kind_of) if column else Counter({"": work.source.rows})
-        draw = Draw(sizes, quotas(sizes, _wanted(work, options)), random.Random(work.seed))
-        kept = work.output()
-        for batch in features.beside(work, names):
-            for row, record, known in batch:
-                taken = draw(kind_of(record, known))
-                if taken:
-                    kept.add(record, row)
-                work.count("kept" if taken else "dropped")
-    except features.Stopped:
-        return
+    work.passes = 2 if column else 1
+    sizes = _sizes(work, names, kind_of) if column else Counter({"": work.source.rows})
+    draw = Draw(sizes, quotas(sizes, _wanted(work, options)), random.Random(work.seed))
+    kept = work.output()
+    for batch in features.beside(work, names):
+        for row, record, known in batch:
+            taken = draw(kind_of(record, known))
+            if taken:
+                kept.add(record, row)
+            work.count("kept" if taken else "dropped")
 
 
 def _wanted(work: Work, options: SampleOptions) -> int:
@@ -58,6 +56,7 @@ def _sizes(work: Work, names: list[str], kind_of: Callable[[Record, dict[str, An
         sizes.update(kind_of(record, known) for _, record, known in batch)
         if len(sizes) > MOST_KINDS:
             raise BadInput("curation.too_many_kinds", kinds=len(sizes), limit=MOST_KINDS)
+    work.go_on()
     return sizes
 
 

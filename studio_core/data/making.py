@@ -35,7 +35,7 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
     operation = None if spec.operation in WITHOUT_OPERATION else curation.named(spec.operation)
     taken = [versions.get(studio, name) for name in spec.datasets]
     if operation is not None:
-        _check_taken(operation, taken)
+        check_taken(operation, taken)
     options = validated(operation, spec.options) if operation else None
     result = checked_name(spec.result) if spec.result.strip() else ""
     exact = spec.model_copy(
@@ -71,7 +71,8 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
     )
 
 
-def _check_taken(operation: Operation, taken: list[Dataset]) -> None:
+def check_taken(operation: Operation, taken: Sequence[Dataset]) -> None:
+    """Raise what keeps the operation from taking these datasets."""
     if not taken or (len(taken) > 1 and not operation.several):
         raise BadInput("curation.wrong_number", operation=operation.name, given=len(taken))
     for dataset in taken:

@@ -4,107 +4,318 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from markupsafe import Markup
 
-from app.i18n import t
+from app.i18n import language_of, say, t
+from app.parts import curation_view, data_job_view
 from app.parts.choices import filled
 from app.parts.dataset import opened
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
+from app.parts.html import html, notice, panel
 from app.parts.options_form import component_of, plain
+from studio_core import queue
 from studio_core.curation import OPERATIONS
 from studio_core.curation.base import Operation, fields
-from studio_core.data import making
+from studio_core.curation.preview import can_be_tried
+from studio_core.data import improving, making, versions
 from studio_core.data.shapes import Shape
 from studio_core.engine_process import ensure_engine
+from studio_core.errors import StudioError
 from studio_core.methods.base import OptionField
+from studio_core.reasons import ending
 from studio_core.spec import DataSpec
+from studio_core.states import TERMINAL, State, Stop
 from studio_core.studio import Studio
+from studio_core.tables import Dataset, Job
 
 NAME = "improve"
 
-_GO = "(address) => { if (address && address.startsWith('/runs?run=')) window.location.assign(address); }"
+POLL = 1.0
+"""Seconds between two looks at a job."""
+
+_CHOOSE = """
+element.addEventListener('click', (event) => {
+	const button = event.target.closest('[data-operation]');
+	if (button) trigger('choose', { operation: button.dataset.operation });
+});
+"""
 
 
 @dataclass(frozen=True)
 class Form:
+    """The form of one operation."""
+
     operation: Operation
     group: gr.Group
     fields: list[OptionField]
     components: list[Component]
+    others: gr.Dropdown | None
+    """Further datasets, if it takes several."""
     result: gr.Textbox
+    seed: gr.Number
     start: gr.Button
+
+    @property
+    def inputs(self) -> list[Component]:
+        """What makes up its options, in the order in which ``options`` takes it."""
+        return [*([self.others] if self.others else []), *self.components]
+
+    def options(self, given: Sequence[Any]) -> tuple[list[str], dict[str, Any]]:
+        """Names of further datasets, and the options by name; what is left empty is absent."""
+        others, values = (given[0] or [], given[1:]) if self.others else ([], given)
+        pairs = zip(self.fields, values, strict=True)
+        options = {field.name: plain(field, value) for field, value in pairs if value not in (None, "")}
+        return [str(other) for other in others], options
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    choice = gr.Dropdown(
-        [(t(operation.title_key), name) for name, operation in OPERATIONS.items()],
-        label=t("curation.title"),
-        elem_id="improve-operation",
-    )
+    section = Improve(studio)
+    cards = panel("improve-operations", js_on_load=_CHOOSE)
     forms = [_form(operation) for operation in OPERATIONS.values()]
-    key, address = gr.State(""), gr.Textbox(visible=False)
+    section.forms = forms
+    trial = panel("improve-preview")
+    progress = panel("improve-progress")
+    with gr.Row(elem_id="improve-stopping"):
+        stop = gr.Button(t("curation.stop"), elem_id="improve-stop", visible=False, scale=0, min_width=160)
+        cancel = gr.Button(
+            t("curation.cancel"),
+            elem_id="improve-cancel",
+            variant="stop",
+            visible=False,
+            scale=0,
+            min_width=160,
+        )
+    chosen, key, job = gr.Textbox(visible=False), gr.State(""), gr.Textbox(visible=False)
+    timer = gr.Timer(POLL, active=False)
 
-    def open_section(request: gr.Request) -> list[Any]:
-        dataset = opened(studio, request)
-        shape = Shape(dataset.shape)
-        fitting = [(t(o.title_key), name) for name, o in OPERATIONS.items() if shape in o.shapes]
-        first = fitting[0][1] if fitting else None
-        offered = [update for form in forms for update in filled(studio, dataset, form.fields)]
-        return [gr.Dropdown(choices=fitting, value=first), *shown(first), secrets.token_hex(8), *offered]
-
-    def shown(name: str | None) -> list[Any]:
-        return [gr.Group(visible=form.operation.name == name) for form in forms]
-
-    on_open(
-        open_section,
-        [choice, *(form.group for form in forms), key, *(c for form in forms for c in form.components)],
-    )
-    choice.input(safely(shown), [choice], [form.group for form in forms], **LIGHT)
+    groups = [form.group for form in forms]
+    inputs = [component for form in forms for component in form.inputs]
+    watched = [progress, stop, cancel, timer]
+    on_open(section.opened, [cards, *groups, chosen, key, job, *watched, trial, *inputs])
+    cards.choose(safely(section.chosen), inputs, [cards, *groups, chosen, trial], **LIGHT)
     for form in forms:
+        if can_be_tried(form.operation):
+            gr.on(
+                [component.change for component in form.inputs],
+                safely(section.tried_by(form)),
+                form.inputs,
+                trial,
+                trigger_mode="always_last",
+                **LIGHT,
+            )
         form.start.click(
-            safely(_starter(studio, form)),
-            [key, form.result, *form.components],
-            [address],
+            safely(section.starter(form)),
+            [key, form.result, form.seed, *form.inputs],
+            [job, *watched],
             trigger_mode="once",
             **ASKED,
-        ).then(None, js=_GO, inputs=[address])
+        )
+    timer.tick(safely(section.watched), [job], watched, **LIGHT)
+    stop.click(safely(section.stop), [job], watched, trigger_mode="once", **ASKED)
+    cancel.click(safely(section.cancel), [job], watched, trigger_mode="once", **ASKED)
 
 
 def _form(operation: Operation) -> Form:
     described = fields(operation)
     prefix = f"improve-{operation.name}"
+    by_name: dict[str, Component] = {}
+    others = None
     with gr.Group(visible=False, elem_classes="ts-options", elem_id=prefix) as group:
-        gr.Markdown(t(operation.help_key))
+        gr.Markdown(f"### {t(operation.title_key)}", elem_classes="ts-head")
+        gr.Markdown(t(operation.help_key), elem_classes="ts-muted")
+        if operation.several:
+            others = gr.Dropdown(
+                [],
+                label=t("curation.others"),
+                info=t("curation.others.help"),
+                multiselect=True,
+                elem_id=f"{prefix}-others",
+            )
         with gr.Row(elem_classes="ts-option-row"):
-            components = [component_of(field, f"{prefix}-{field.name}") for field in described]
-        result = gr.Textbox(
-            label=t("curation.result"),
-            info=t("curation.result.help"),
-            max_lines=1,
-            elem_id=f"{prefix}-result",
-        )
+            for field in described:
+                if not field.advanced:
+                    by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
+        with gr.Accordion(t("curation.more"), open=False, elem_id=f"{prefix}-more"):
+            with gr.Row(elem_classes="ts-option-row"):
+                for field in described:
+                    if field.advanced:
+                        by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
+                seed = gr.Number(
+                    0, label=t("curation.seed"), info=t("curation.seed.help"), precision=0, min_width=210
+                )
+        with gr.Row(elem_classes="ts-option-row"):
+            result = gr.Textbox(
+                label=t("curation.result"),
+                info=t("curation.result.help"),
+                max_lines=1,
+                elem_id=f"{prefix}-result",
+            )
         start = gr.Button(t("curation.start"), variant="primary", elem_id=f"{prefix}-start")
-    return Form(operation, group, described, components, result, start)
+    components = [by_name[field.name] for field in described]
+    return Form(operation, group, described, components, others, result, seed, start)
 
 
-def _starter(studio: Studio, form: Form) -> Any:
-    def start(request: gr.Request, key: str, result: str, *given: Any) -> str:
-        dataset = opened(studio, request)
-        pairs = zip(form.fields, given, strict=True)
-        options = {field.name: plain(field, value) for field, value in pairs if value not in (None, "")}
-        spec = DataSpec(
-            operation=form.operation.name,
-            datasets=[f"{dataset.name}@{dataset.version}"],
-            options=options,
-            result=str(result or ""),
-        )
-        job = making.submit(studio, spec, key=f"{key}-{hashlib.sha256(str(spec).encode()).hexdigest()[:16]}")
-        ensure_engine(studio)
-        return f"/runs?run={job.id}"
+class Improve:
+    """What the section does when it is opened, and on its buttons."""
 
-    return start
+    forms: list[Form]
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def opened(self, request: gr.Request) -> list[Any]:
+        dataset, language = opened(self.studio, request), language_of(request)
+        asked = dict(request.query_params)
+        name = asked.get("operation", "")
+        name = name if any(form.operation.name == name for form in self._fitting(dataset)) else ""
+        job = improving.job_on(self.studio, dataset)
+        updates = [update for form in self.forms for update in self._filled(form, dataset, asked, name)]
+        return [
+            *self._shown(dataset, name, language),
+            secrets.token_hex(8),
+            str(job.id) if job else "",
+            *self._progress(job, language),
+            "",
+            *updates,
+        ]
+
+    def _fitting(self, dataset: Dataset) -> list[Form]:
+        return [form for form in self.forms if Shape(dataset.shape) in form.operation.shapes]
+
+    def _shown(self, dataset: Dataset, name: str, language: str) -> list[Any]:
+        """The cards, which form is visible, and its name."""
+        operations = [form.operation for form in self._fitting(dataset)]
+        groups = [gr.Group(visible=form.operation.name == name) for form in self.forms]
+        return [curation_view.cards(operations, name, language), *groups, name]
+
+    def _filled(self, form: Form, dataset: Dataset, asked: dict[str, str], chosen: str) -> list[Any]:
+        """Choices that this dataset offers; where the address names this operation, its values too."""
+        updates: list[dict[str, Any]] = filled(self.studio, dataset, form.fields)
+        if form.operation.name == chosen:
+            for field, update in zip(form.fields, updates, strict=True):
+                if field.name in asked:
+                    update.update(_prefilled(field, str(asked[field.name])))
+        if form.others is None:
+            return updates
+        own = f"{dataset.name}@{dataset.version}"
+        names = [f"{one.name}@{one.version}" for one in versions.all_datasets(self.studio)]
+        return [gr.update(choices=[name for name in names if name != own]), *updates]
+
+    def chosen(self, request: gr.Request, event: gr.EventData, *given: Any) -> list[Any]:
+        dataset, language = opened(self.studio, request), language_of(request)
+        asked = str(getattr(event, "operation", ""))
+        form = next((form for form in self._fitting(dataset) if form.operation.name == asked), None)
+        if form is None:
+            return [gr.skip()] * (len(self.forms) + 3)
+        start = sum(len(other.inputs) for other in self.forms[: self.forms.index(form)])
+        trial = self._tried(form, dataset, given[start : start + len(form.inputs)], language)
+        return [*self._shown(dataset, asked, language), trial]
+
+    def tried_by(self, form: Form) -> Any:
+        def tried(request: gr.Request, *given: Any) -> Markup:
+            return self._tried(form, opened(self.studio, request), given, language_of(request))
+
+        return tried
+
+    def _tried(self, form: Form, dataset: Dataset, given: Sequence[Any], language: str) -> Markup:
+        """What would become of the first records, or why that cannot be said."""
+        if form.operation.run is None:
+            return notice("info", say("curation.no_preview_model", language))
+        if not can_be_tried(form.operation):
+            return notice("info", say("curation.no_preview", language))
+        try:
+            _, options = form.options(given)
+            found = improving.previewed(self.studio, form.operation, [dataset], options)
+        except StudioError as error:
+            return notice("warn", error.sentence(language))
+        return curation_view.preview(found, dataset.rows, language)
+
+    def starter(self, form: Form) -> Any:
+        def start(request: gr.Request, key: str, result: str, seed: Any, *given: Any) -> list[Any]:
+            dataset = opened(self.studio, request)
+            others, options = form.options(given)
+            spec = DataSpec(
+                operation=form.operation.name,
+                datasets=[f"{dataset.name}@{dataset.version}", *others],
+                options=options,
+                result=str(result or ""),
+                seed=seed_of(seed),
+            )
+            once = f"{key}-{hashlib.sha256(repr(spec).encode()).hexdigest()[:16]}"
+            job = making.submit(self.studio, spec, key=once)
+            ensure_engine(self.studio)
+            return [str(job.id), *self._progress(queue.get(self.studio, job.id), language_of(request))]
+
+        return start
+
+    def watched(self, request: gr.Request, job: str) -> list[Any]:
+        return self._progress(self._job(job), language_of(request))
+
+    def stop(self, request: gr.Request, job: str) -> list[Any]:
+        return self._end(request, job, Stop.SAVE)
+
+    def cancel(self, request: gr.Request, job: str) -> list[Any]:
+        return self._end(request, job, Stop.CANCEL)
+
+    def _end(self, request: gr.Request, job: str, how: Stop) -> list[Any]:
+        found = self._job(job)
+        if found is not None:
+            queue.request_stop(self.studio, found.id, how)
+        return self.watched(request, job)
+
+    def _job(self, job: str) -> Job | None:
+        """The job that the page watches; of other kinds it knows nothing."""
+        if not (job.isascii() and job.isdigit() and len(job) < 16):
+            return None
+        found = queue.get(self.studio, int(job))
+        return found if found.kind == "data" else None
+
+    def _progress(self, job: Job | None, language: str) -> list[Any]:
+        """How far a job is or what it made, the two buttons, and the clock that looks again."""
+        if job is None:
+            return ["", gr.Button(visible=False), gr.Button(visible=False), gr.Timer(active=False)]
+        live = job.state not in TERMINAL
+        return [
+            self._told(job, language),
+            gr.Button(visible=job.state == State.RUNNING and not job.stop_request),
+            gr.Button(visible=live and job.stop_request != Stop.CANCEL),
+            gr.Timer(active=live),
+        ]
+
+    def _told(self, job: Job, language: str) -> Markup:
+        link = html(' <a href="/runs?run={}">{}</a>', job.id, say("curation.to_job", language, job=job.id))
+        if job.state not in TERMINAL:
+            return html("{}{}", data_job_view.progress(self.studio, job, language), link)
+        made = versions.of_job(self.studio, job.id)
+        if made:
+            return curation_view.result(made, language)
+        if job.state == State.SUCCEEDED:
+            return notice("info", html("{}{}", say("curation.same_already", language), link))
+        return notice("bad", html("{}{}", ending(job, language), link))
+
+
+def seed_of(given: Any) -> int:
+    """The seed that a number field holds; 0 if it is none."""
+    whole = isinstance(given, int | float) and 0 <= given < 2**31 and float(given).is_integer()
+    return int(given) if whole else 0
+
+
+def _prefilled(field: OptionField, text: str) -> dict[str, Any]:
+    """A value from the address, if it is one of the option's kind."""
+    if field.kind == "choices":
+        return {"value": [part for part in text.split(",") if not field.choices or part in field.choices]}
+    if field.kind == "bool":
+        return {"value": text == "true"}
+    if field.kind in ("int", "float"):
+        try:
+            return {"value": float(text) if field.kind == "float" else int(text)}
+        except ValueError:
+            return {}
+    return {"value": text[:10_000]} if not field.choices or text in field.choices else {}
