@@ -7,9 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from studio_core.data import versions
+from app.i18n import say
+from app.parts.html import number
+from studio_core.curation import columns as curation_columns
+from studio_core.curation import features
+from studio_core.data import improving, making, versions
 from studio_core.methods.base import ChoicesOf, OptionField
 from studio_core.models import registry
+from studio_core.reports.findings import FINDINGS
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
@@ -17,19 +22,58 @@ Choices = list[tuple[str, str]]
 """``(label, value)``."""
 
 
-def models(studio: Studio, dataset: Dataset) -> Choices:
+def models(studio: Studio, dataset: Dataset, language: str) -> Choices:
     return [(model.name, model.name) for model in registry.all_models(studio)]
 
 
-def datasets(studio: Studio, dataset: Dataset) -> Choices:
+def datasets(studio: Studio, dataset: Dataset, language: str) -> Choices:
     names = [f"{one.name}@{one.version}" for one in versions.all_datasets(studio)]
     return [(name, name) for name in names]
 
 
-OFFERED: dict[ChoicesOf, Callable[[Studio, Dataset], Choices]] = {"models": models, "datasets": datasets}
+def columns(studio: Studio, dataset: Dataset, language: str) -> Choices:
+    """Those of the records, and what the report knows of each."""
+    source = improving.source_of(studio, dataset)
+    return [(name, name) for name in dict.fromkeys([*curation_columns.of(source), *features.NAMES])]
 
 
-def filled(studio: Studio, dataset: Dataset, fields: list[OptionField]) -> list[Any]:
+def languages(studio: Studio, dataset: Dataset, language: str) -> Choices:
+    """Those that the report found, with the number of records."""
+    rows = _report(studio, dataset).get("languages", {}).get("rows", {})
+    return [(f"{code} ({number(count)})", code) for code, count in rows.items() if code]
+
+
+def findings(studio: Studio, dataset: Dataset, language: str) -> Choices:
+    """What the report found, with the number of records; without one, all that it looks for."""
+    found = _report(studio, dataset).get("findings")
+    if found is None:
+        return [(_finding(name, language), name) for name in FINDINGS]
+    return [
+        (f"{_finding(one['name'], language)} ({number(one['rows'])})", one["name"])
+        for one in found
+        if one["rows"]
+    ]
+
+
+def _finding(name: str, language: str) -> str:
+    return say(f"reports.finding_{name}", language)
+
+
+def _report(studio: Studio, dataset: Dataset) -> dict[str, Any]:
+    report = making.report_of(studio, dataset.id)
+    return report.body if report else {}
+
+
+OFFERED: dict[ChoicesOf, Callable[[Studio, Dataset, str], Choices]] = {
+    "models": models,
+    "datasets": datasets,
+    "columns": columns,
+    "languages": languages,
+    "findings": findings,
+}
+
+
+def filled(studio: Studio, dataset: Dataset, fields: list[OptionField], language: str) -> list[Any]:
     """An update for the component of each field: the choices that there are now."""
     known: dict[ChoicesOf, Choices] = {}
     updates: list[Any] = []
@@ -39,6 +83,6 @@ def filled(studio: Studio, dataset: Dataset, fields: list[OptionField]) -> list[
             updates.append(gr.update())
             continue
         if field.choices_of not in known:
-            known[field.choices_of] = offer(studio, dataset)
+            known[field.choices_of] = offer(studio, dataset, language)
         updates.append(gr.update(choices=known[field.choices_of]))
     return updates

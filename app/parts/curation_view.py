@@ -28,7 +28,8 @@ def cards(operations: Sequence[Operation], chosen: str, language: str) -> Markup
             title = say(f"curation.group.{group}", language)
             listed = join(_card(operation, operation.name == chosen, language) for operation in found)
             groups.append(html('<h3>{}</h3><div class="ts-operations">{}</div>', title, listed))
-    return join(groups)
+    style = "ts-operations-chosen" if chosen else ""
+    return html('<div class="{}">{}</div>', style, join(groups))
 
 
 def _card(operation: Operation, chosen: bool, language: str) -> Markup:

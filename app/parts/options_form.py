@@ -74,7 +74,8 @@ def component_of(field: OptionField, elem_id: str) -> Component:
             choices=[(_choice(field, choice), choice) for choice in field.choices],
             value=list(field.default) if field.kind == "choices" else field.default or None,
             multiselect=field.kind == "choices",
-            allow_custom_value=field.choices_of in ("columns", "languages"),
+            # What is offered may be out of date; the options themselves say what can be.
+            allow_custom_value=bool(field.choices_of),
             **shared,
         )
     if field.kind == "text":
@@ -98,12 +99,16 @@ def _choice(field: OptionField, choice: str) -> Any:
 
 def _info(field: OptionField) -> Any:
     """The help, and the range with its unit."""
-    if field.minimum is None or field.maximum is None:
+    if field.minimum is None or field.maximum is None or field.maximum >= NO_LIMIT:
         return t(field.help_key)
     bounds = f"{_short(field.minimum)} – {_short(field.maximum)}"
     if not field.unit:
         return combined(f"{{}} [{bounds}]", field.help_key)
     return combined(f"{{}} [{bounds} {{}}]", field.help_key, f"methods.unit.{field.unit}")
+
+
+NO_LIMIT = 100_000_000
+"""A largest value that no person meets is not worth reading."""
 
 
 def _short(value: float) -> str:

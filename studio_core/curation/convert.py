@@ -20,7 +20,7 @@ Convert = Callable[[Record], Iterator[Record]]
 
 
 class ConvertOptions(OperationOptions):
-    to: Target = option("prompt-completion", advanced=False)
+    shape: Target = option("prompt-completion", advanced=False)
     side: Side = option("good", advanced=False)
 
 
@@ -86,7 +86,7 @@ _MADE: dict[Shape, Callable[[list[Message], list[Message], bool], Record]] = {
 
 
 def run(work: Work, options: ConvertOptions) -> None:
-    to = Shape(options.to)
+    to = Shape(options.shape)
     convert = conversion(work.source.shape, to, options.side)
     if convert is None:
         raise BadInput("curation.no_conversion", dataset=work.source.title, shape=work.source.shape, to=to)

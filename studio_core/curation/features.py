@@ -33,6 +33,8 @@ def file_of(work: Work, source: Source | None = None) -> Path:
     from studio_core.reports.compute import compute
 
     compute(source.path, source.shape, made, progress=progress)
+    if source is work.source:
+        work.side_files[made.name] = features.SUFFIX.lstrip(".")
     return made
 
 

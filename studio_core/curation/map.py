@@ -36,7 +36,7 @@ _SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant", "tool
 
 
 class MapOptions(OperationOptions):
-    to: Target = option("same", advanced=False)
+    shape: Target = option("same", advanced=False)
     system: str = option("", kind="prompt", advanced=False)
     prompt: str = option("", kind="prompt", advanced=False)
     completion: str = option("", kind="prompt", advanced=False)
@@ -55,7 +55,7 @@ class MapOptions(OperationOptions):
 
 
 def run(work: Work, options: MapOptions) -> None:
-    to = work.source.shape if options.to == "same" else Shape(options.to)
+    to = work.source.shape if options.shape == "same" else Shape(options.shape)
     keep = [name for name in work.source.kept if name not in COLUMNS[to]]
     make = _maker(work.source, options, to)
     check = checker(to, keep)

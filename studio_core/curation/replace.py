@@ -15,6 +15,9 @@ from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 from studio_core.methods.base import option
 
+EVERYWHERE: tuple[parts.Part, ...] = ("system", "prompt", "answer", "rejected")
+"""What is said; further columns hold what answers are compared with."""
+
 
 class ReplaceOptions(OperationOptions):
     find: str = option("", advanced=False)
@@ -22,27 +25,26 @@ class ReplaceOptions(OperationOptions):
     regex: bool = option(False, advanced=False)
     ignore_case: bool = option(False, advanced=False)
     whole_words: bool = option(False, advanced=False)
-    where: list[parts.Part] = option(["system", "prompt", "answer", "rejected"], advanced=False)
+    where: list[parts.Part] = option([], advanced=False)
 
     @model_validator(mode="after")
     def _something_to_find(self) -> ReplaceOptions:
         if not self.find:
             raise BadInput("curation.nothing_to_find")
-        if not self.where:
-            raise BadInput("curation.no_part")
         _pattern(self).check_replacement(self.replace)
         return self
 
 
 def run(work: Work, options: ReplaceOptions) -> None:
     pattern = _pattern(options)
+    where = options.where or EVERYWHERE
     check = checker(work.source.shape, work.source.kept)
     made = work.output()
     for batch in work.batches():
-        texts = [text for _, record in batch for text in parts.texts(record, options.where)]
+        texts = [text for _, record in batch for text in parts.texts(record, where)]
         replaced = iter(pattern.replaced(texts, options.replace))
         for row, record in batch:
-            new, found = _rewritten(record, options.where, replaced)
+            new, found = _rewritten(record, where, replaced)
             if found:
                 try:
                     new = check(new)

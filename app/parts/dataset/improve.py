@@ -53,7 +53,7 @@ class Form:
     """The form of one operation."""
 
     operation: Operation
-    group: gr.Group
+    group: gr.Column
     fields: list[OptionField]
     components: list[Component]
     others: gr.Dropdown | None
@@ -80,7 +80,6 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     cards = panel("improve-operations", js_on_load=_CHOOSE)
     forms = [_form(operation) for operation in OPERATIONS.values()]
     section.forms = forms
-    trial = panel("improve-preview")
     progress = panel("improve-progress")
     with gr.Row(elem_id="improve-stopping"):
         stop = gr.Button(t("curation.stop"), elem_id="improve-stop", visible=False, scale=0, min_width=160)
@@ -92,6 +91,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
             scale=0,
             min_width=160,
         )
+    trial = panel("improve-preview")
     chosen, key, job = gr.Textbox(visible=False), gr.State(""), gr.Textbox(visible=False)
     timer = gr.Timer(POLL, active=False)
 
@@ -127,9 +127,9 @@ def _form(operation: Operation) -> Form:
     prefix = f"improve-{operation.name}"
     by_name: dict[str, Component] = {}
     others = None
-    with gr.Group(visible=False, elem_classes="ts-options", elem_id=prefix) as group:
+    with gr.Column(visible=False, elem_classes="ts-improve-form", elem_id=prefix) as group:
         gr.Markdown(f"### {t(operation.title_key)}", elem_classes="ts-head")
-        gr.Markdown(t(operation.help_key), elem_classes="ts-muted")
+        gr.Markdown(t(operation.help_key), elem_classes="ts-head ts-muted")
         if operation.several:
             others = gr.Dropdown(
                 [],
@@ -138,7 +138,7 @@ def _form(operation: Operation) -> Form:
                 multiselect=True,
                 elem_id=f"{prefix}-others",
             )
-        with gr.Row(elem_classes="ts-option-row"):
+        with gr.Group(elem_classes="ts-options"), gr.Row(elem_classes="ts-option-row"):
             for field in described:
                 if not field.advanced:
                     by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
@@ -150,13 +150,12 @@ def _form(operation: Operation) -> Form:
                 seed = gr.Number(
                     0, label=t("curation.seed"), info=t("curation.seed.help"), precision=0, min_width=210
                 )
-        with gr.Row(elem_classes="ts-option-row"):
-            result = gr.Textbox(
-                label=t("curation.result"),
-                info=t("curation.result.help"),
-                max_lines=1,
-                elem_id=f"{prefix}-result",
-            )
+        result = gr.Textbox(
+            label=t("curation.result"),
+            info=t("curation.result.help"),
+            max_lines=1,
+            elem_id=f"{prefix}-result",
+        )
         start = gr.Button(t("curation.start"), variant="primary", elem_id=f"{prefix}-start")
     components = [by_name[field.name] for field in described]
     return Form(operation, group, described, components, others, result, seed, start)
@@ -176,7 +175,9 @@ class Improve:
         name = asked.get("operation", "")
         name = name if any(form.operation.name == name for form in self._fitting(dataset)) else ""
         job = improving.job_on(self.studio, dataset)
-        updates = [update for form in self.forms for update in self._filled(form, dataset, asked, name)]
+        updates = [
+            update for form in self.forms for update in self._filled(form, dataset, asked, name, language)
+        ]
         return [
             *self._shown(dataset, name, language),
             secrets.token_hex(8),
@@ -192,12 +193,14 @@ class Improve:
     def _shown(self, dataset: Dataset, name: str, language: str) -> list[Any]:
         """The cards, which form is visible, and its name."""
         operations = [form.operation for form in self._fitting(dataset)]
-        groups = [gr.Group(visible=form.operation.name == name) for form in self.forms]
+        groups = [gr.Column(visible=form.operation.name == name) for form in self.forms]
         return [curation_view.cards(operations, name, language), *groups, name]
 
-    def _filled(self, form: Form, dataset: Dataset, asked: dict[str, str], chosen: str) -> list[Any]:
+    def _filled(
+        self, form: Form, dataset: Dataset, asked: dict[str, str], chosen: str, language: str
+    ) -> list[Any]:
         """Choices that this dataset offers; where the address names this operation, its values too."""
-        updates: list[dict[str, Any]] = filled(self.studio, dataset, form.fields)
+        updates: list[dict[str, Any]] = filled(self.studio, dataset, form.fields, language)
         if form.operation.name == chosen:
             for field, update in zip(form.fields, updates, strict=True):
                 if field.name in asked:

