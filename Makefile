@@ -5,12 +5,12 @@ BIN := .venv/bin
 PORT ?= 7860
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: docs run test check lint types laws unit faults browser soak real-data test-gpu bench demo fix clean
+.PHONY: docs run test check lint types laws unit faults fuzz browser soak real-data test-gpu bench demo fix clean
 
 run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
 	@exec $(BIN)/python -m app --port $(PORT)
 
-test: check unit faults browser  ## Everything that CI runs
+test: check unit faults fuzz browser  ## Everything that CI runs
 
 check: lint types laws
 
@@ -31,6 +31,9 @@ unit: .venv/test.stamp  ## Unit and integration tests
 
 faults: .venv/test.stamp  ## Kills, full disks, locked databases
 	$(BIN)/pytest tests/faults
+
+fuzz: .venv/test.stamp  ## A minute of damaged files through all readers; FUZZ_SECONDS=600 for more
+	$(BIN)/python -m tests.faults.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
 
 browser: .venv/test.stamp  ## The page in a real Chromium
 	@sh tests/browser/find_chromium.sh

@@ -23,7 +23,9 @@ class StudioError(Exception):
         super().__init__(self.key)
 
     def sentence(self, language: str = texts.DEFAULT_LANGUAGE) -> str:
-        return texts.text(self.key, language, **self.values)
+        said = texts.text(self.key, language, **self.values)
+        # Names and texts of files may hold what no page can show: halves of characters.
+        return said.encode("utf-8", "replace").decode()
 
     def __str__(self) -> str:
         return self.sentence()

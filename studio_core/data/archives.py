@@ -7,6 +7,7 @@ limited in members, in bytes, and in proportion to its own size.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -257,7 +258,10 @@ def _damage_named(source: str) -> Iterator[None]:
         raise BadInput("data.archive_encrypted", file=source) from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, struct.error, ValueError) as error:
         raise BadInput("data.archive_damaged", file=source) from error
-    except gzip.BadGzipFile as error:
+    except OSError as error:
+        # A place before the beginning of the file, or a gzip that is none; others are the disk's.
+        if error.errno not in (None, errno.EINVAL):
+            raise
         raise BadInput("data.archive_damaged", file=source) from error
 
 

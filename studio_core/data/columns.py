@@ -34,7 +34,7 @@ def columns_of(rows: Iterable[Row], limit: int = 2000) -> list[str]:
                 return list(names)
             if name not in names and _sayable(name):
                 names[name] = None
-            if isinstance(value, dict):
+            if isinstance(value, dict) and name in names:
                 names.update(dict.fromkeys(_paths(name, value, depth=2)))
     return list(names)[:limit]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -26,6 +27,8 @@ _LOOKED_AT = 200
 _WEIGHT = 32 << 20
 """Characters of the first rows that are held at once."""
 _PLACEHOLDERS = 20
+_SHOWN = 100_000
+"""Characters of one text in a sample row."""
 
 
 @dataclass
@@ -65,7 +68,7 @@ class Inspection:
     Of several files also ``"file"``; ``row`` counts in each.
     """
     sample_rows: list[Any] = field(default_factory=list)
-    """The first rows as the file has them."""
+    """The first rows as the file has them, in what JSON and a page can show."""
     sample_records: list[Record] = field(default_factory=list)
     """The first good rows as they would be stored."""
     files: list[FileSeen] = field(default_factory=list)
@@ -110,7 +113,7 @@ class Reading:
             columns=columns,
             mapping=mapping or guessed.mapping,
             guess=guessed,
-            sample_rows=next(b.rows[:5] for b in self._beginnings if b.guess),
+            sample_rows=[shown(row) for row in next(b.rows[:5] for b in self._beginnings if b.guess)],
             files=[b.seen for b in self._beginnings],
             passed_over=bundle.passed_over,
         )
@@ -278,14 +281,25 @@ def _all_of(names: Iterator[str]) -> str:
 
 def reason(number: int, rejected: Rejected, file: str | None = None) -> dict[str, Any]:
     """Why a row was left out, as it is listed."""
-    values = {name: _sayable(value) for name, value in rejected.values.items()}
+    values = {name: shown(value) for name, value in rejected.values.items()}
     sentence = texts.text(f"data.row_{rejected.code}", **values)
     said: dict[str, Any] = {"row": number, "reason": sentence, "code": rejected.code, "values": values}
     return said if file is None else {"file": file, **said}
 
 
-def _sayable(value: Any) -> Any:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+def shown(value: Any, depth: int = 20) -> Any:
+    """A value of a row as JSON that any page can show: bytes that are no text become marks."""
+    if isinstance(value, str):
+        return value[:_SHOWN].encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict) and depth:
+        return {shown(str(name)): shown(inner, depth - 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple) and depth:
+        return [shown(inner, depth - 1) for inner in value]
+    return shown(str(value))
 
 
 def none_good(source: str, bad: int, first: dict[str, Any]) -> BadInput:

@@ -8,7 +8,6 @@ comes as ``Rejected``; a file that cannot be understood raises ``BadInput``.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from studio_core.errors import BadInput
 __all__ = ["MAX_LINE", "File", "Rows", "as_row", "recognise", "rows"]
 
 _BLOCK = 1 << 20
-_BLANK_LINE = re.compile(r"(\r\n|\r|\n)[ \t]*\1")
 
 
 def recognise(path: Path, name: str | None = None, *, limit: int = 8 << 30) -> File:
@@ -45,7 +43,7 @@ def recognise(path: Path, name: str | None = None, *, limit: int = 8 << 30) -> F
         format=sniffing.text_format(text, ending, name),
         encoding=encoding,
         line_end="\r" if "\r" in text and "\n" not in text else "\n",
-        split="paragraph" if _BLANK_LINE.search(text.rstrip()) else "line",
+        split=prose.likely_split(text),
     )
 
 
@@ -74,8 +72,10 @@ def _encoding(file: File, head: bytes) -> str:
     if wrong is None:
         return "utf-8"
     with source.opened(file) as stream:
-        sample = encodings.foreign_lines(iter(lambda: stream.readline(_BLOCK), b""))
+        sample, share = encodings.foreign_lines(iter(lambda: stream.readline(_BLOCK), b""))
     verdict = encodings.by_reading(sample)
+    if not verdict.sure and share < 0.1:
+        return "utf-8"  # A few lines were damaged: they are left out with their reason.
     if not verdict.sure:
         if not verdict.encoding:
             raise BadInput("data.encoding_unknown", file=file.source, position=wrong)

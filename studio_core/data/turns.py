@@ -62,7 +62,7 @@ def plain_text(value: Any, column: str) -> str:
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise Rejected("not_text", column=column, kind=type(value).__name__)
     else:
-        text = str(value)
+        text = "" if value != value else str(value)  # Tables keep an empty cell as a number that is none.
     if len(text) > MAX_CHARACTERS:
         raise Rejected("too_long", column=column, characters=len(text), limit=MAX_CHARACTERS)
     if not text.isascii():
@@ -80,7 +80,7 @@ def turns(value: Any, role: str, column: str, notes: Notes | None = None) -> lis
     if isinstance(value, str):
         return _turns_in_string(value, role, column, notes)
     if isinstance(value, list):
-        if value and isinstance(value[0], str) and len(value) == 1:
+        if len(value) == 1 and isinstance(value[0], str | list):
             return turns(value[0], role, column, notes)
         return [_turn(item, column, place, notes) for place, item in enumerate(value, start=1)]
     if isinstance(value, dict):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from studio_core.data import store
+from studio_core.data.mapping import for_shape
 from studio_core.data.preview import ChatFormat, lengths, segments
 from studio_core.data.shapes import Shape
 from studio_core.studio import Studio
@@ -78,6 +81,60 @@ def test_humaneval_is_gzipped(studio: Studio, real_data: Path) -> None:
     dataset = store.import_file(studio, file).dataset
     assert (dataset.shape, dataset.rows) == ("prompt-only", 164)
     assert "canonical_solution" in store.records(studio, dataset, limit=1)[0]
+
+
+def test_gsm8k_as_prompts_with_their_reference_answers(studio: Studio, real_data: Path) -> None:
+    file = real_data / "gsm8k" / "test.jsonl"
+    seen = store.inspect_file(studio, file)
+    mapping = for_shape(Shape.PROMPT_ONLY, seen.columns, seen.sample_rows)
+    assert (mapping.columns, mapping.keep) == ({"prompt": "question"}, ["answer"])
+    dataset = store.import_file(studio, file, mapping=mapping).dataset
+    stored = [record["answer"] for record in store.records(studio, dataset, limit=2000)]
+    assert stored == [json.loads(line)["answer"] for line in file.read_text(encoding="utf-8").splitlines()]
+    assert sum(bool(re.search(r"#### -?\d+,\d", answer)) for answer in stored) == 14
+
+
+UNDERSTOOD = {
+    "arena_hard/v0.1_question.jsonl": ("prompt-only", 500),
+    "bfcl/BFCL_v4_parallel.json": ("prompt-only", 200),
+    "gsm8k/test.jsonl": ("prompt-completion", 1319),
+    "ifeval/input_data.jsonl": ("prompt-only", 541),
+    "math500/test.jsonl": ("prompt-completion", 500),
+    "mbpp/mbpp.jsonl": ("text", 974),
+    "mmlu_pro/sample_700.jsonl": ("prompt-completion", 700),
+    "self_instruct/user_oriented_instructions.jsonl": ("prompt-only", 252),
+    "text/public_domain_tales.txt": ("text", 6471),
+}
+
+
+@pytest.mark.parametrize("name", UNDERSTOOD)
+def test_files_of_benchmarks_and_books(studio: Studio, real_data: Path, name: str) -> None:
+    seen = store.inspect_file(studio, real_data / name)
+    assert (seen.shape, seen.good, seen.bad) == (*UNDERSTOOD[name], 0)
+
+
+def test_both_parts_of_gsm8k_in_one_archive_and_in_one_folder(
+    studio: Studio, real_data: Path, tmp_path: Path
+) -> None:
+    files = sorted((real_data / "gsm8k").glob("*.jsonl"))
+    with zipfile.ZipFile(tmp_path / "gsm8k.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, f"gsm8k/{file.name}")
+    for path in (tmp_path / "gsm8k.zip", real_data / "gsm8k"):
+        imported = store.import_file(studio, path)
+        assert (imported.dataset.name, imported.dataset.rows) == ("gsm8k", 1319 + 7473)
+
+
+def test_the_same_data_in_the_encodings_of_excel(studio: Studio, real_data: Path, tmp_path: Path) -> None:
+    rows = json.loads((real_data / "formats" / "identity.json").read_text(encoding="utf-8"))
+    for encoding in ("utf-8-sig", "utf-16"):
+        path = tmp_path / f"{encoding}.csv"
+        with open(path, "w", encoding=encoding, newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
+            writer.writeheader()
+            writer.writerows(rows)
+        seen = store.inspect_file(studio, path)
+        assert (seen.encoding, seen.good, seen.placeholders) == (encoding, 91, ["name", "author"])
 
 
 @pytest.mark.parametrize("name", ["identity.json", "dpo_en_demo.json", "glaive_toolcall_en_demo.json"])

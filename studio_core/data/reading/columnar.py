@@ -14,7 +14,7 @@ from studio_core.data.reading.source import MAX_COLUMNS, File, Rows
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 
-_BATCH = 256
+_BATCH = 64
 """Rows that are held at once; fewer if they are large."""
 _BYTES = 16 << 20
 
@@ -42,8 +42,11 @@ def _rows(stream: IO[bytes], file: File) -> Rows:
     for name in names:
         if name not in kept:
             file.notes.add("column_of_bytes", name=name)
-    number = 0
+    number = size = 0
     for batch in parquet.iter_batches(batch_size=_batch_size(parquet), columns=kept):
+        size += batch.nbytes
+        if size > file.limit:
+            raise BadInput("data.unpacks_too_big", file=file.source, limit=file.limit >> 20)
         for row in _values(batch):
             number += 1
             yield number, row

@@ -30,6 +30,8 @@ def by_mark(head: bytes) -> str | None:
 
 def by_zeros(head: bytes) -> str | None:
     """The encoding of a text without a mark in which zero bytes stand, as UTF-16 and UTF-32 have them."""
+    if head.count(0) * 5 < len(head) and first_wrong(iter([head])) is None:
+        return None  # A text with a few zero bytes reads as Chinese in UTF-16.
     readable = {name: _readable(head, name) for name in _WIDE}
     best = max(_WIDE, key=lambda name: readable[name])
     others = max(readable[name] for name in _WIDE if name != best)
@@ -71,15 +73,18 @@ def first_wrong(blocks: Iterator[bytes]) -> int | None:
     return None
 
 
-def foreign_lines(lines: Iterator[bytes]) -> bytes:
-    """The first lines that are not ASCII: by these an encoding is told."""
+def foreign_lines(lines: Iterator[bytes]) -> tuple[bytes, float]:
+    """The first lines that are not ASCII, by which an encoding is told, and the share of such lines."""
     sample = bytearray()
+    foreign = count = 0
     for line in lines:
+        count += 1
         if not line.isascii():
+            foreign += 1
             sample += line[:SAMPLE]
             if len(sample) >= SAMPLE:
                 break
-    return bytes(sample)
+    return bytes(sample), foreign / max(1, count)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,15 @@ from studio_core.data.reading.source import File, Rows
 from studio_core.data.turns import MAX_CHARACTERS, Rejected
 
 
+def likely_split(head: str) -> str:
+    """By paragraph where blank lines part them; by line where a line is one, as long lines mostly are."""
+    lines = head.strip().splitlines()
+    blank = sum(not line.strip() for line in lines)
+    return "paragraph" if blank * 50 > len(lines) else "line"
+
+
 def rows(file: File, split: str | None) -> Rows:
-    """Numbered as they stand; without a choice by paragraph, or by line where no line is blank."""
+    """Numbered as they stand; without a choice by ``likely_split``."""
     chosen = split or file.split
     with source.opened_text(file) as text:
         lines = source.lines(text, file)

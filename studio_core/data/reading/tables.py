@@ -74,9 +74,12 @@ def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
         except StopIteration:
             return
         except csv.Error as error:
-            if "unexpected end of data" in str(error):
-                raise BadInput("data.quote_open", file=file.source, row=number + 1, line=begun) from error
             number += 1
+            if "unexpected end of data" in str(error):
+                raise BadInput("data.quote_open", file=file.source, row=number, line=begun) from error
+            if "field limit" in str(error):
+                limit = MAX_LINE >> 20
+                raise BadInput("data.record_too_long", file=file.source, row=number, limit=limit) from error
             yield number, Rejected("csv", reason=str(error))
             continue
         if not any(cells):
