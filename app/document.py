@@ -17,13 +17,15 @@ import gradio.routes
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.requests import Request
 
+from app.access import STAFF, Access, current_user
 from app.files import GRADIO_FRONTEND, asset
 from app.i18n import catalogue, language_of, say
+from studio_core.accounts import Account
 from studio_core.settings import bundled_folder
 
 THEMES = ("auto", "light", "dark")
 _OURS = Path(__file__).with_name("page.html")
-_SHORT = {"en": "EN", "zh-CN": "中文"}
+LANGUAGES_SHORT = {"en": "EN", "zh-CN": "中文"}
 
 
 @dataclass(frozen=True)
@@ -44,28 +46,37 @@ class Shell:
     title: str
     pages: Sequence[Link]
     styles: Sequence[str]
-    languages = tuple(_SHORT.items())
+    account: Account
+    """Who reads the page."""
+    works: bool
+    """Whether they may know what the queue is doing."""
+    languages = tuple(LANGUAGES_SHORT.items())
     themes = THEMES
 
+    @property
+    def account_title(self) -> str:
+        role = say(f"accounts.role_{self.account.role}", self.language)
+        return say("accounts.signed_in_as", self.language, name=self.account.name, role=role)
+
     def say(self, key: str) -> str:
-        return say(f"shell.{key}", self.language)
+        return say(key if "." in key else f"shell.{key}", self.language)
 
 
-def install(pages: Sequence[tuple[str, str, str]]) -> None:
+def install(pages: Sequence[tuple[str, str, str]], access: Access) -> None:
     """Make Gradio answer with our document. ``pages``: name and path of each, and under which it belongs."""
 
     def shell_of(request: Request, config: dict[str, Any]) -> Shell:
         language = language_of(request)
+        account = current_user(request)
         links = [
             Link(name, path, say(f"shell.nav_{name}", language))
             for name, path, within in pages
-            if within == name
+            if within == name and access.may_run(account, [path])
         ]
         opened = f"/{config.get('current_page', '')}"
         page, within = next(
             ((name, within) for name, path, within in pages if path == opened), ("home", "home")
         )
-        current = next(link for link in links if link.name == within)
         theme = request.cookies.get("theme", "auto")
         title = f"{say(f'shell.nav_{page}', language)} · Tunesmith"
         # Gradio's script sets the title again from here, and needs the texts of one language only.
@@ -74,10 +85,12 @@ def install(pages: Sequence[tuple[str, str, str]]) -> None:
         return Shell(
             language=language,
             theme=theme if theme in THEMES else "auto",
-            current=current.name,
+            current=within,
             title=title,
             pages=links,
-            styles=[*_styles(current.name), *(_styles(page) if page != within else [])],
+            styles=[*_styles(within), *(_styles(page) if page != within else [])],
+            account=account,
+            works=account.role in STAFF,
         )
 
     environment = gradio.routes.templates.env

@@ -1,20 +1,20 @@
 """Stands before every route: who may ask, for what, and with how much.
 
-The studio has no accounts yet; what protects it is that only the page itself,
-opened by the person at this machine, can make it do something. Another site in
-the same browser can send requests here too, so that each one has to name this
-host (against rebinding of names) and to come from our own page (against forged
-requests). Gradio's routes are an allow-list: it has more than the pages use.
+Only the page itself can make the studio do something. Another site in the same
+browser can send requests here too, so that each one has to name this host
+(against rebinding of names) and to come from our own page (against forged
+requests). Who may open what is the gate's business, which stands behind the
+guard and knows the addresses that there are.
 
 Plain ASGI, since Starlette's middleware classes hold back streams of events.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -47,13 +47,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
-_OURS = r"/health|/favicon\.ico|/robots\.txt|/api/[\w./-]*|/static/.+"
-_GRADIO = (
-    r"/config/?|/theme\.css|/assets/.+"
-    r"|/gradio_api/(startup-events|app_id|info|upload|upload_progress|component_server|cancel|reset)/?"
-    r"|/gradio_api/(queue/(join|data)|(run|heartbeat)/[\w-]+)/?"
-    r"|/gradio_api/file=.+"
-)
+FORMS = frozenset({"/sign-in", "/sign-out", "/account"})
+"""Forms with passwords: they are short, come from our own page only, and not often."""
+FORM_LIMIT = 16 << 10
 _UPLOADS = re.compile(r"/gradio_api/upload/?|/api/(data/)?upload/?")
 
 
@@ -84,12 +80,12 @@ class Refused(Exception):
 class Guard:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, pages: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        self.names = HOST_NAMES | settings.names
         self.upload_limit = (settings.max_upload_mb << 20) + (1 << 20)  # The form around the file.
-        paths = "|".join(re.escape(path) + ("/?" if path != "/" else "") for path in pages)
-        self.allowed = re.compile(f"{paths}|{_OURS}|{_GRADIO}")
         self.uploads = Bucket(burst=30, per_second=1)
+        self.forms = Bucket(burst=15, per_second=0.5)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -112,36 +108,49 @@ class Guard:
             await self._with_limit(scope, receive, send_with_headers)
         except Refused as refused:
             log.warning("refused %s %s: %s", scope["method"], scope["path"], refused.key)
-            sentence = say(f"shell.{refused.key}", language_of(Request(scope)))
+            sentence = say(refused.key, language_of(Request(scope)))
             response = PlainTextResponse(sentence, refused.status, {"Connection": "close"})
             await response(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if re.sub(r":\d+$", "", host.lower()) not in HOST_NAMES or len(headers.getlist("host")) != 1:
-            raise Refused(HTTPStatus.BAD_REQUEST, "refused_host")
+        if not self._is_ours(scope, host) or len(headers.getlist("host")) != 1:
+            raise Refused(HTTPStatus.BAD_REQUEST, "shell.refused_host")
         reading = scope["method"] in ("GET", "HEAD")
         site = headers.get("sec-fetch-site", "none")
         opened = reading and headers.get("sec-fetch-mode") == "navigate"
         if site not in ("same-origin", "none") and not opened:
-            raise Refused(HTTPStatus.FORBIDDEN, "refused_origin")
+            raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_origin")
         origin = headers.get("origin")
         if not reading and origin is not None and origin != f"{scope['scheme']}://{host}":
-            raise Refused(HTTPStatus.FORBIDDEN, "refused_origin")
+            raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_origin")
         if scope["method"] in ("OPTIONS", "TRACE", "CONNECT"):
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "refused_path")
-        if not self.allowed.fullmatch(scope["path"]):
-            raise Refused(HTTPStatus.NOT_FOUND, "refused_path")
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "shell.refused_path")
         if not reading and _UPLOADS.fullmatch(scope["path"]) and not self.uploads.take(_client(scope)):
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "refused_rate")
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "shell.refused_rate")
+        if not reading and scope["path"] in FORMS:
+            if origin is None:  # Every browser sends it with a form.
+                raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_origin")
+            if not self.forms.take(_client(scope)):
+                raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "accounts.too_often")
+
+    def _is_ours(self, scope: Scope, host: str) -> bool:
+        """Whether a request names this studio: by a name that it has, or by the address at which it arrived.
+
+        Nobody can make a browser send a bare address that the reader did not open.
+        """
+        name = re.sub(r":\d+$", "", host.lower())
+        arrived = (scope.get("server") or ("",))[0]
+        return name in self.names or (_is_address(arrived) and name.strip("[]") == arrived)
 
     async def _with_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; stop it when more bytes arrive than the route takes, announced or not."""
         limit = self.upload_limit if _UPLOADS.fullmatch(scope["path"]) else BODY_LIMIT
+        limit = FORM_LIMIT if scope["path"] in FORMS else limit
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdigit() or int(announced) > limit:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "refused_size")
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "shell.refused_size")
         received = 0
         started = False
 
@@ -165,7 +174,14 @@ class Guard:
             if started or received <= limit:
                 raise
         if received > limit and not started:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "refused_size")
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "shell.refused_size")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def _client(scope: Scope) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from app.log_file import logged_to_file
+from studio_core import accounts
 from studio_core.engine_process import keep_engine
 from studio_core.errors import BadInput
 from studio_core.studio import Studio
@@ -31,23 +33,32 @@ def create_app(studio: Studio) -> FastAPI:
 
 def serve(studio: Studio, host: str, port: int, open_browser: bool = False) -> None:
     """Serve the page until interrupted."""
+    check_host(studio, host)
     taken = take_port(host, port)  # First of all: a refusal should not wait for imports.
-    _log_to_file(studio)
-    config = uvicorn.Config(
+    with logged_to_file(studio.settings):
+        server = uvicorn.Server(_config(studio))
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        threading.Thread(target=prepare, args=(studio,), name="prepare", daemon=True).start()
+        threading.Thread(target=keep_engine, args=(studio, threading.Event()), daemon=True).start()
+        print(text("shell.serving", address=address, home=studio.settings.home), flush=True)
+        if open_browser:
+            webbrowser.open(address)
+        server.run(sockets=[taken])
+
+
+def _config(studio: Studio) -> uvicorn.Config:
+    proxies = [address.strip() for address in studio.settings.trusted_proxy.split(",") if address.strip()]
+    return uvicorn.Config(
         create_app(studio),
         log_level="warning",
         access_log=False,
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=2,  # Every open page holds a connection.
+        # Without a proxy of ours nobody is believed who says for whom they ask, or over what.
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
     )
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    threading.Thread(target=prepare, args=(studio,), name="prepare", daemon=True).start()
-    threading.Thread(target=keep_engine, args=(studio, threading.Event()), daemon=True).start()
-    print(text("shell.serving", address=address, home=studio.settings.home), flush=True)
-    if open_browser:
-        webbrowser.open(address)
-    uvicorn.Server(config).run(sockets=[taken])
 
 
 def prepare(studio: Studio) -> None:
@@ -63,10 +74,18 @@ def prepare(studio: Studio) -> None:
             log.exception("%s failed", step.__name__)
 
 
-def take_port(host: str, port: int) -> socket.socket:
-    """The bound socket. Refuses addresses that others could reach, and a port that is taken."""
+def check_host(studio: Studio, host: str) -> None:
+    """Refuse an address, name or proxy by which others could reach the page as long as nobody has to sign in."""
+    if accounts.any_accounts(studio):
+        return
     if not is_loopback(host):
         raise BadInput("shell.host_needs_accounts", host=host)
+    if elsewhere := studio.settings.allowed_hosts or studio.settings.trusted_proxy:
+        raise BadInput("shell.host_needs_accounts", host=elsewhere)
+
+
+def take_port(host: str, port: int) -> socket.socket:
+    """The bound socket. Refuses a port that is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,10 +111,3 @@ def _free_port(host: str, family: socket.AddressFamily) -> int:
     with socket.socket(family) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-def _log_to_file(studio: Studio) -> None:
-    handler = logging.FileHandler(studio.settings.logs / "web.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.getLogger("tunesmith").addHandler(handler)
-    logging.getLogger("uvicorn.error").addHandler(handler)

@@ -13,12 +13,19 @@ from studio_core.states import LIVE, State
 from studio_core.studio import Studio
 
 
-def routes(studio: Studio) -> APIRouter:
+def health() -> APIRouter:
+    """For everybody: it says no more than that something is there."""
     router = APIRouter()
 
     @router.get("/health")
     def health() -> dict[str, Any]:
         return {"ok": True, "version": studio_version()}
+
+    return router
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/api/status")
     def status(request: Request) -> dict[str, Any]:

@@ -14,10 +14,14 @@ from gradio.routes import App
 from starlette.middleware.cors import CORSMiddleware
 
 from app import document, status
+from app.access import STAFF, Access, roles_of
+from app.access import install as install_access
 from app.files import StudioFiles
+from app.gate import Gate
 from app.guard import Guard
 from app.i18n import translations
 from app.pages import PAGES
+from app.sign_in import SignInPages
 from app.theme import theme
 from studio_core.studio import Studio
 
@@ -25,28 +29,35 @@ from studio_core.studio import Studio
 def create_app(studio: Studio) -> FastAPI:
     """The whole web application for one studio."""
     os.environ["GRADIO_TEMP_DIR"] = str(studio.settings.uploads)
-    document.install([(page.NAME, page.PATH, getattr(page, "WITHIN", page.NAME)) for page in PAGES])
+    access = Access(PAGES)
+    install_access()
+    document.install([(page.NAME, page.PATH, getattr(page, "WITHIN", page.NAME)) for page in PAGES], access)
 
     api = FastAPI(title="Tunesmith", docs_url=None, redoc_url=None, openapi_url=None)
     api.mount("/static", StudioFiles())
-    api.include_router(status.routes(studio))
+    api.include_router(status.health())
+    SignInPages(studio, access).add_to(api)
+    api.include_router(access.add(status.routes(studio), STAFF))
     for page in PAGES:
         if hasattr(page, "routes"):
-            api.include_router(page.routes(studio))
+            api.include_router(access.add(page.routes(studio), roles_of(page)))
     # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
     api.add_middleware(CORSMiddleware, allow_origins=[])
-    api.add_middleware(Guard, settings=studio.settings, pages=[page.PATH for page in PAGES])
+    api.add_middleware(Gate, studio=studio, access=access)
+    api.add_middleware(Guard, settings=studio.settings)
     # Gradio makes itself an event loop for each lock, and never closes it, unless one is running.
-    return asyncio.run(_mounted(api, studio))
+    return asyncio.run(_mounted(api, studio, access))
 
 
-async def _mounted(api: FastAPI, studio: Studio) -> FastAPI:
+async def _mounted(api: FastAPI, studio: Studio, access: Access) -> FastAPI:
+    demo = draw(studio)
+    access.learn(demo)
     with warnings.catch_warnings():
         # Said of any application with several pages, also when it was not asked for.
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
         return gr.mount_gradio_app(
             api,
-            draw(studio),
+            demo,
             path="/",
             theme=theme(),
             i18n=translations(),

@@ -5,11 +5,13 @@ Every field is read from ``TUNESMITH_<NAME>`` and documented in ``docs/REFERENCE
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from studio_core.errors import BadInput
 
@@ -25,7 +27,7 @@ class Settings(BaseModel):
     )
     host: str = Field(
         default="127.0.0.1",
-        description="Address on which the page is served. Only loopback addresses are accepted.",
+        description="Address on which the page is served. Others than loopback need accounts: `users add`.",
     )
     port: int = Field(default=7860, ge=1, le=65535, description="Port on which the page is served.")
     warm_workers: int = Field(
@@ -59,6 +61,23 @@ class Settings(BaseModel):
         "(';' on Windows). Empty means your home folder and the data folder.",
     )
 
+    allowed_hosts: str = Field(
+        default="",
+        description="Names under which the page is reached besides localhost, separated by commas, such as "
+        "`studio.example.org`. Needed when it is served under a name or through a proxy.",
+    )
+    trusted_proxy: str = Field(
+        default="",
+        description="Addresses of the https proxy in front of the page, separated by commas. Only from these "
+        "is believed who asks, and that the connection is encrypted.",
+    )
+    session_idle_hours: float = Field(
+        default=12.0, gt=0, description="Hours without a request after which somebody is signed out."
+    )
+    session_hours: float = Field(
+        default=168.0, gt=0, description="Hours after which somebody is signed out in any case."
+    )
+
     @property
     def database(self) -> Path:
         return self.home / "studio.db"
@@ -87,6 +106,28 @@ class Settings(BaseModel):
     @property
     def logs(self) -> Path:
         return self.home / "logs"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """``allowed_hosts`` as a set, in lower case."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, value: str) -> str:
+        """A name only: no scheme, port, path or asterisk, which would let any site in."""
+        for name in value.split(","):
+            if name.strip() and not re.fullmatch(r"[\w.-]+|\[[0-9a-fA-F:]+\]", name.strip()):
+                raise ValueError(f"{name.strip()!r} is not the name of a host")
+        return value
+
+    @field_validator("trusted_proxy")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        for address in value.split(","):
+            if address.strip():
+                ipaddress.ip_network(address.strip())
+        return value
 
     @property
     def allowed_roots(self) -> list[Path]:

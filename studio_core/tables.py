@@ -407,3 +407,49 @@ class Annotation(Table):
     superseded_by_id: Mapped[int | None] = mapped_column(ForeignKey("label_vote.id"))
     undone_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=_now)
+
+
+class User(Table):
+    """A person who may sign in. Never deleted: votes and runs go on naming them."""
+
+    __tablename__ = "user"
+    __table_args__ = (CheckConstraint("role IN ('administrator', 'trainer', 'annotator')", name="role"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)
+    """The name without differences of case, by which it is found."""
+    role: Mapped[str]
+    """An ``accounts.Role``."""
+    password_hash: Mapped[str]
+    must_change: Mapped[bool] = mapped_column(default=False)
+    """The password was made by an administrator, and has to be changed before anything else."""
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+    signed_in_at: Mapped[datetime | None]
+
+
+class UserSession(Table):
+    """A browser in which somebody is signed in."""
+
+    __tablename__ = "user_session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    """SHA-256 of what the cookie holds: a copy of the database opens no session."""
+    created_at: Mapped[datetime] = mapped_column(default=_now)
+    seen_at: Mapped[datetime] = mapped_column(default=_now)
+    """The last request, give or take a minute."""
+
+
+class SignInFailure(Table):
+    """How often in a row somebody failed to sign in, by name and by address."""
+
+    __tablename__ = "sign_in_failure"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """``name:alice`` or ``address:10.0.0.7``."""
+    count: Mapped[int]
+    last_at: Mapped[datetime]
+    locked_until: Mapped[datetime]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import backup, chat, data, doctor, jobs, label, models, serve, train
+from app.cli import backup, chat, data, doctor, jobs, label, models, serve, train, users
 from app.cli.output import bound_home
 from studio_core.about import studio_version
 from studio_core.errors import StudioError
@@ -28,6 +28,7 @@ cli.add_typer(data.cli, name="data")
 cli.add_typer(label.cli, name="label")
 cli.add_typer(models.cli, name="models")
 cli.add_typer(jobs.cli, name="jobs")
+cli.add_typer(users.cli, name="users")
 cli.command("train")(train.train)
 cli.command("chat")(chat.chat)
 cli.command("backup")(backup.backup)
@@ -40,7 +41,9 @@ def root(
     home: Annotated[
         Path | None, typer.Option(help="Data folder; default TUNESMITH_HOME, else ~/.tunesmith.")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Loopback address to serve the page on.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to serve the page on; others than loopback need accounts.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port to serve the page on; default 7860.")] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:

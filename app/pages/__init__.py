@@ -5,6 +5,8 @@ A page is a module with ``NAME`` (also of its texts ``shell.nav_<name>`` and of 
 page's own Gradio context. Our own HTML goes into ``parts.html.panel``, and a page's
 style sheet is nested in ``#ts-content { }``, so that Gradio's styles do not win.
 A page that is not in the navigation says with ``WITHIN`` under which of the others it belongs.
+``ROLES`` says whom a page, its handlers and its routes are for (``app.access``; without it,
+trainers and administrators).
 A page that needs plain HTTP (streaming, downloads) also has
 ``routes(studio) -> APIRouter``; its routes live below ``/api/``.
 """
@@ -13,6 +15,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from app.pages import chat, data, dataset, home, models, runs, settings, train
+from app.pages import chat, data, dataset, home, models, runs, settings, train, users
 
-PAGES: tuple[ModuleType, ...] = (home, data, train, runs, chat, models, settings, dataset)
+PAGES: tuple[ModuleType, ...] = (home, data, train, runs, chat, models, users, settings, dataset)

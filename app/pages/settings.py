@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from app.access import ADMINISTRATORS
 from app.document import THEMES
 from app.i18n import cookie, language_of, say, t
 from app.parts.events import on_open
@@ -18,6 +19,7 @@ from studio_core.studio import Studio
 
 NAME = "settings"
 PATH = "/settings"
+ROLES = ADMINISTRATORS
 
 
 def build(studio: Studio) -> None:

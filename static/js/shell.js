@@ -26,19 +26,21 @@
 	}
 
 	const badge = document.getElementById("queue-status");
-	const words = badge.querySelector(".ts-status-text");
+	const words = badge?.querySelector(".ts-status-text");
 	function show(text, kind) {
+		if (!badge) return;
 		if (words.textContent !== text) words.textContent = text;
 		badge.dataset.kind = kind;
 	}
 	async function poll() {
 		if (document.visibilityState === "visible") {
 			try {
-				const answer = await fetch("/api/status", { headers: { Accept: "application/json" } });
+				const answer = await fetch(document.body.dataset.poll, { headers: { Accept: "application/json" } });
+				if (answer.status === 401) return location.reload(); // The session ended: sign in again.
 				const status = await answer.json();
 				show(status.text, status.running ? "busy" : status.queued ? "waiting" : "idle");
 			} catch {
-				show(badge.dataset.lost, "lost");
+				show(badge?.dataset.lost, "lost");
 			}
 		}
 		setTimeout(poll, POLL);

@@ -1,0 +1,166 @@
+"""Accounts: who may sign in, and what each may do. For administrators only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.access import ADMINISTRATORS
+from app.i18n import language_of, say, t
+from app.parts.events import ASKED, on_open
+from app.parts.handlers import safely
+from app.parts.html import ago, empty, html, notice, panel, table
+from studio_core import accounts
+from studio_core.accounts import Role
+from studio_core.errors import BadInput
+from studio_core.studio import Studio
+from studio_core.tables import User
+
+NAME = "users"
+PATH = "/users"
+ROLES = ADMINISTRATORS
+
+
+def build(studio: Studio) -> None:
+    head = panel("users-head")
+    told = panel("users-told")
+    listed = panel("users-list")
+    roles = [(t(f"accounts.role_{role}"), role.value) for role in Role]
+    with gr.Column(elem_classes="ts-card", elem_id="users-add"):
+        gr.Markdown(t("accounts.add_title"))
+        with gr.Row(equal_height=False):
+            name = gr.Textbox(
+                label=t("accounts.new_name"),
+                info=t("accounts.new_name_info"),
+                elem_id="user-name",
+                max_lines=1,
+            )
+            password = gr.Textbox(
+                label=t("accounts.new_password"),
+                info=t("accounts.new_password_info"),
+                type="password",
+                elem_id="user-password",
+                max_lines=1,
+            )
+            role = gr.Radio(
+                roles, value=Role.ADMINISTRATOR.value, label=t("accounts.new_role"), elem_id="user-role"
+            )
+        add = gr.Button(t("accounts.add"), variant="primary", elem_id="user-add", scale=0)
+    with gr.Column(elem_classes="ts-card", elem_id="users-change", visible=False) as change:
+        gr.Markdown(t("accounts.change_title"))
+        with gr.Row(equal_height=False):
+            who = gr.Dropdown([], label=t("accounts.who"), elem_id="user-who")
+            new_role = gr.Radio(
+                roles, value=Role.ANNOTATOR.value, label=t("accounts.new_role"), elem_id="user-new-role"
+            )
+        with gr.Row():
+            give = gr.Button(t("accounts.set_role"), elem_id="user-set-role", size="sm", scale=0)
+            reset = gr.Button(t("accounts.reset"), elem_id="user-reset", size="sm", scale=0)
+            disable = gr.Button(t("accounts.disable"), elem_id="user-disable", size="sm", scale=0)
+            enable = gr.Button(t("accounts.enable"), elem_id="user-enable", size="sm", scale=0)
+
+    drawn = [head, listed, change, who]
+    page = UsersPage(studio)
+    on_open(page.draw, drawn)
+    add.click(safely(page.add), [name, role, password], [told, name, password, *drawn], **ASKED)
+    give.click(safely(page.set_role), [who, new_role], [told, *drawn], **ASKED)
+    for button, handler in ((reset, page.reset), (disable, page.disable), (enable, page.enable)):
+        button.click(safely(handler), [who], [told, *drawn], **ASKED)
+
+
+class UsersPage:
+    """The handlers: each changes one account, and draws the page anew."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def draw(self, request: gr.Request) -> list[Any]:
+        users = accounts.all_accounts(self.studio)
+        names = gr.Dropdown(choices=[user.name for user in users], value=users[-1].name if users else None)
+        language = language_of(request)
+        return [_head(language), listing(users, language), gr.update(visible=bool(users)), names]
+
+    def add(self, name: str, role: str, password: str, request: gr.Request) -> list[Any]:
+        first = not accounts.any_accounts(self.studio)
+        given = password or accounts.one_time_password()
+        user = accounts.add(self.studio, str(name), str(role), str(given), one_time=not password)
+        language = language_of(request)
+        told = html("{}", self._said("added", language, user))
+        if not password:
+            told = html("{}{}", told, handed_out(user, given, language))
+        if first:
+            told = html('{}<p><a href="/sign-in">{}</a></p>', told, say("accounts.first_added", language))
+        return [notice("good", told), "", "", *self.draw(request)]
+
+    def set_role(self, name: str, role: str, request: gr.Request) -> list[Any]:
+        user = accounts.set_role(self.studio, _chosen(name), str(role))
+        return self._done("role_now", user, request)
+
+    def disable(self, name: str, request: gr.Request) -> list[Any]:
+        return self._done("disabled_now", accounts.set_disabled(self.studio, _chosen(name), True), request)
+
+    def enable(self, name: str, request: gr.Request) -> list[Any]:
+        return self._done("enabled_now", accounts.set_disabled(self.studio, _chosen(name), False), request)
+
+    def reset(self, name: str, request: gr.Request) -> list[Any]:
+        made = accounts.one_time_password()
+        user = accounts.set_password(self.studio, _chosen(name), made, one_time=True)
+        language = language_of(request)
+        told = html("{}{}", self._said("password_set", language, user), handed_out(user, made, language))
+        return [notice("good", told), *self.draw(request)]
+
+    def _done(self, key: str, user: User, request: gr.Request) -> list[Any]:
+        return [notice("good", self._said(key, language_of(request), user)), *self.draw(request)]
+
+    def _said(self, key: str, language: str, user: User) -> str:
+        role = say(f"accounts.role_{user.role}", language)
+        return say(f"accounts.{key}", language, name=user.name, role=role)
+
+
+def handed_out(user: User, password: str, language: str) -> Markup:
+    """A one-time password, the only time that it is seen."""
+    return html(
+        '<p>{} <code id="one-time" class="ts-mono">{}</code></p><p class="ts-muted">{}</p>',
+        say("accounts.handed_out", language, name=user.name),
+        password,
+        say("accounts.handed_out_note", language),
+    )
+
+
+def listing(users: list[User], language: str) -> Markup:
+    """Everybody, or what it means that there is nobody."""
+    if not users:
+        return empty(say("accounts.none", language))
+    columns = ("name", "role", "state", "signed_in", "created")
+    return table(
+        [say(f"accounts.column_{column}", language) for column in columns],
+        [_row(user, language) for user in users],
+        say("accounts.list", language),
+    )
+
+
+def _row(user: User, language: str) -> list[Any]:
+    state = "disabled" if user.disabled else "must_change" if user.must_change else "enabled"
+    colour = {"disabled": "bad", "must_change": "warn", "enabled": "good"}[state]
+    shown = html(
+        '<span class="ts-badge ts-badge-{}">{}</span>', colour, say(f"accounts.state_{state}", language)
+    )
+    seen = ago(user.signed_in_at, language) if user.signed_in_at else say("accounts.never", language)
+    role = say(f"accounts.role_{user.role}", language)
+    return [html("<strong>{}</strong>", user.name), role, shown, seen, ago(user.created_at, language)]
+
+
+def _head(language: str) -> Markup:
+    return html(
+        '<header class="ts-head"><h1>{}</h1><p>{}</p></header>',
+        say("accounts.title", language),
+        say("accounts.lead", language),
+    )
+
+
+def _chosen(name: Any) -> str:
+    if not name:
+        raise BadInput("accounts.choose_first")
+    return str(name)
