@@ -4,8 +4,10 @@ import socket
 
 import pytest
 
-from app.server import is_loopback, take_port
+from app.server import check_host, is_loopback, take_port
+from studio_core import accounts
 from studio_core.errors import BadInput
+from studio_core.studio import Studio
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
@@ -14,9 +16,19 @@ def test_loopback(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org", ""])
-def test_addresses_that_others_reach_are_refused(host: str) -> None:
-    with pytest.raises(BadInput, match="accounts"):
-        take_port(host, 7860)
+def test_addresses_that_others_reach_need_accounts(studio: Studio, host: str) -> None:
+    with pytest.raises(BadInput, match="users add NAME --role administrator"):
+        check_host(studio, host)
+    accounts.add(studio, "ann", "administrator", "correct horse battery")
+    check_host(studio, host)
+
+
+@pytest.mark.parametrize("more", [{"allowed_hosts": "studio.example.org"}, {"trusted_proxy": "127.0.0.1"}])
+def test_so_do_names_and_proxies(studio: Studio, more: dict[str, str]) -> None:
+    check_host(studio, "127.0.0.1")
+    reached = Studio(studio.settings.model_copy(update=more), studio.db)
+    with pytest.raises(BadInput, match=next(iter(more.values()))):
+        check_host(reached, "127.0.0.1")
 
 
 def test_a_taken_port_is_named_with_one_that_is_free() -> None:
