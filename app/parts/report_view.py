@@ -143,7 +143,7 @@ def details(report: Report, language: str, suites_folder: str) -> Markup:
 
     cards = [
         _card(said("about_tokens"), _token_facts(report, said)),
-        _card(said("about_pairs"), _pair_facts(report, said)),
+        _card(said("about_pairs"), _pair_facts(report, said), wide=True),
         _card(said("about_labels"), _label_facts(report, said)),
         _card(said("about_references"), _reference_facts(report, said)),
         _card(said("about_repeats"), _repeat_facts(report, said)),
@@ -154,11 +154,12 @@ def details(report: Report, language: str, suites_folder: str) -> Markup:
     return html('<div class="ts-report-facts">{}</div>', join(card for card in cards if card))
 
 
-def _card(title: str, facts: list[Markup | str]) -> Markup:
+def _card(title: str, facts: list[Markup | str], *, wide: bool = False) -> Markup:
     if not facts:
         return Markup()
     body = join(fact if isinstance(fact, Markup) else html("<p>{}</p>", fact) for fact in facts)
-    return html('<section class="ts-card"><h3>{}</h3>{}</section>', title, body)
+    kind = " ts-wide" if wide else ""
+    return html('<section class="ts-card{}"><h3>{}</h3>{}</section>', kind, title, body)
 
 
 def _token_facts(report: Report, said: Any) -> list[Markup | str]:

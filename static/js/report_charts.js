@@ -55,13 +55,15 @@ function bars(chart) {
 	};
 }
 
+const height = (chart) => (chart.kind === "bars" ? 60 + 24 * chart.labels.length : 240);
+
 function layout(chart) {
 	const axis = { gridcolor: token("--ts-border"), zerolinecolor: token("--ts-border-strong"), automargin: true };
 	const flat = chart.kind === "bars";
 	const lines = chart.lines ?? [];
 	return {
 		margin: { l: 8, r: 12, t: lines.length ? 26 : 8, b: 8 },
-		height: flat ? 60 + 24 * chart.labels.length : 240,
+		height: height(chart),
 		bargap: flat ? 0.3 : 0,
 		showlegend: false,
 		paper_bgcolor: "rgba(0,0,0,0)",
@@ -77,6 +79,8 @@ function layout(chart) {
 		})),
 		annotations: lines.map(({ x, label, kind }) => ({
 			x, y: 1, yref: "paper", yanchor: "bottom", text: label, showarrow: false,
+			// Two lines that are close have their names on the outside.
+			xanchor: lines.length < 2 ? "center" : lines.every((line) => line.x <= x) ? "left" : "right",
 			font: { color: token(kind === "limit" ? "--ts-b" : "--ts-muted"), size: 12 },
 		})),
 	};
@@ -92,6 +96,7 @@ function card(chart) {
 	plot.className = "ts-chart-plot";
 	plot.setAttribute("role", "img");
 	plot.setAttribute("aria-label", `${chart.title}. ${chart.note}`);
+	plot.style.minHeight = `${height(chart)}px`; // Nothing jumps when Plotly has come.
 	const note = document.createElement("p");
 	note.className = "ts-muted";
 	note.textContent = chart.note;

@@ -66,7 +66,7 @@ def _candidates(text: str) -> Iterator[Span]:
     yield from _matches("national_id", _US_SSN, text)
     yield from _matches("iban", _IBAN, text, _is_iban)
     yield from _matches("card", _CARD, text, _is_card)
-    yield from _matches("phone", _CN_MOBILE, text)
+    yield from _matches("phone", _CN_MOBILE, text, _is_no_term)
     yield from _matches("phone", _INTERNATIONAL, text, _is_international)
     yield from _matches("phone", _US_PHONE, text)
     yield from _matches("ip_address", _IPV4, text, _is_ip)
@@ -185,7 +185,7 @@ _CARD = re.compile(
     r"|[0-9]{13,19})" + _AFTER
 )
 _ISSUERS = re.compile(
-    r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
+    r"4[0-9]{15}"  # Visa
     r"|(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"  # Mastercard
     r"|3[47][0-9]{13}"  # American Express
     r"|(?:6011|64[4-9][0-9]|65[0-9]{2})[0-9]{12}"  # Discover
@@ -198,12 +198,14 @@ _ISSUERS = re.compile(
 def _is_card(match: re.Match[str]) -> bool:
     """An issuer's prefix and length, and the check digit (Luhn)."""
     number = match[0].replace(" ", "").replace("-", "")
-    if not _ISSUERS.fullmatch(number) or len(set(number)) == 1:
+    if not _ISSUERS.fullmatch(number) or len(set(number)) == 1 or not _is_no_term(match):
         return False
     digits = [int(digit) for digit in reversed(number)]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
+
+_OPERATORS = ("+", "*", "/", "×", "÷", "=")
 
 _CN_MOBILE = re.compile(_BEFORE + r"(?:(?:\+|00)?86[ \-]?)?1[3-9][0-9]([ \-]?)[0-9]{4}\1[0-9]{4}" + _AFTER)
 _INTERNATIONAL = re.compile(
@@ -213,9 +215,21 @@ _INTERNATIONAL = re.compile(
 
 
 def _is_international(match: re.Match[str]) -> bool:
-    """By E.164 at most 15 digits; a bare ``+1234567`` in a sum is none."""
-    digits = sum(c.isdigit() for c in match[0])
-    return (10 if match[0][1:].isdigit() else 8) <= digits <= 15 and match[0][:3] != "000"
+    """Of a length that numbers have; a bare ``+1234567`` in a sum is none."""
+    digits = "".join(c for c in match[0] if c.isdigit())
+    digits = digits[2:] if match[0].startswith("00") else digits
+    if digits.startswith("1"):
+        return len(digits) == 11
+    return (10 if match[0][1:].isdigit() else 8) <= len(digits) <= 13 and not digits.startswith("0")
+
+
+def _is_no_term(match: re.Match[str]) -> bool:
+    """Not part of a sum: ``1646615806005 + 4111111111111111 = ...``"""
+    text, (start, end) = match.string, match.span()
+    before = text[max(0, start - 12) : start].rstrip()
+    after = text[end : end + 4].lstrip()
+    is_result = before.endswith("=") and before[:-1].rstrip()[-1:].isdigit()
+    return not (is_result or before.endswith(("+", "*", "/", "×", "÷", " -")) or after.startswith(_OPERATORS))
 
 
 _US_PHONE = re.compile(

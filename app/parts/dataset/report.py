@@ -100,7 +100,8 @@ class Section:
         dataset = opened(self.studio, request)
         if making.report_of(self.studio, dataset.id) is not None:
             return gr.skip(), gr.skip(), gr.skip()
-        return self._asked(dataset, model, limit, language_of(request))
+        # The tab may be opened before the models have come to the page.
+        return self._asked(dataset, model or self._model(), limit or LIMIT, language_of(request))
 
     def make(self, model: str | None, limit: Any, request: gr.Request) -> tuple[Any, ...]:
         """The report is asked for with this tokenizer and this limit."""
@@ -125,6 +126,9 @@ class Section:
 
     def forward(self, finding: str | None, offset: int, request: gr.Request) -> tuple[Any, ...]:
         return self._rows(opened(self.studio, request), finding, int(offset) + PAGE, language_of(request))
+
+    def _model(self) -> str | None:
+        return preview_form.models(self.studio, None)[0]
 
     def _asked(self, dataset: Dataset, model: str | None, limit: Any, language: str) -> tuple[Any, ...]:
         """Status, number of the job, and the timer that looks how it goes."""

@@ -20,6 +20,8 @@ PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAK+/=\n-----END RSA P
         ("Write to ann.lee+news@mail.example.co.uk.", "email", "ann.lee+news@mail.example.co.uk"),
         ("邮箱是wang_wei@163.com，谢谢", "email", "wang_wei@163.com"),
         ("<a href='mailto:x@y.org'>", "email", "x@y.org"),
+        ("tel=13812345678", "phone", "13812345678"),
+        ("card_number = 4111111111111111", "card", "4111111111111111"),
         ("电话13812345678。", "phone", "13812345678"),
         ("手机 138-1234-5678", "phone", "138-1234-5678"),
         ("+86 138 1234 5678", "phone", "+86 138 1234 5678"),
@@ -78,6 +80,10 @@ def test_it_is_found_where_it_stands(text: str, kind: str, part: str) -> None:
         "-----BEGIN PUBLIC KEY-----",
         "https://example.org:8080/a@b",
         "0.4155552671 and 4155552671",
+        "472547338\n+960397912423686\n-------",
+        "1646615806005 =\n\nThe result is:\n\n4212883012996",
+        "2 + 4111111111111111 = 13812345678 - 4",
+        "13812345678 * 2 = 27624691356",
     ],
 )
 def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
