@@ -19,7 +19,9 @@ from studio_core.reports.check import Check, Rows
 
 UNKNOWN = ""
 
-_LOOKED_AT = 400
+_LOOKED_AT = 240
+_WORDS_LOOKED_AT = 50
+_LONG_ENOUGH = 60
 _FEWEST_LETTERS = 20
 _FEWEST_CJK = 4
 _SURE = 0.9
@@ -53,14 +55,12 @@ class LanguageCheck(Check[Languages]):
         self._rows: Counter[str] = Counter()
 
     def see(self, batch: Batch) -> None:
+        sides = zip(batch.parts, batch.answer_words, batch.prompt_words, strict=True)
         found = []
-        for part, answer, prompt in zip(batch.parts, batch.answer_words, batch.prompt_words, strict=True):
-            text, words = (
-                (part.answer, answer)
-                if len(part.answer) >= 60
-                else (f"{part.prompt}\n{part.answer}", [*prompt, *answer])
-            )
-            found.append(language_of(text[:_LOOKED_AT], words[:50]))
+        for part, answer, prompt in sides:
+            code = _of(part.answer, answer) if len(part.answer) >= _LONG_ENOUGH else UNKNOWN
+            # A short answer, or one of formulas, is in the language of what was asked.
+            found.append(code or _of(f"{part.prompt}\n{part.answer}", prompt + answer))
         self._rows.update(found)
         for code in found:
             if code not in self.codes:
@@ -69,6 +69,10 @@ class LanguageCheck(Check[Languages]):
 
     def result(self, rows: Rows) -> Languages:
         return Languages(rows=dict(self._rows.most_common()))
+
+
+def _of(text: str, words: list[str]) -> str:
+    return language_of(text[:_LOOKED_AT], words[:_WORDS_LOOKED_AT])
 
 
 def language_of(text: str, words: list[str]) -> str:

@@ -84,7 +84,7 @@ def _matches(
 _BEFORE = r"(?<![A-Za-z0-9_.,+\-])"
 _AFTER = r"(?![A-Za-z0-9_\-]|[.,]\d)"
 
-_MANY_DIGITS = re.compile(r"[0-9][^\n]?(?:[0-9][ ().\-A-Z]{0,3}){5}[0-9Xx]")
+_MANY_DIGITS = re.compile(r"(?:[0-9][ ().\-/]{0,2}){6}[0-9]")
 
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+\-/@])[A-Za-z0-9_][A-Za-z0-9._%+\-]{0,63}"
