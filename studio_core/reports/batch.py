@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,11 +89,11 @@ class Batch:
         return starts[:-1:3], starts[1::3]
 
 
-def batches(file: Path, shape: Shape) -> Iterator[Batch]:
-    """All records of a dataset's Parquet file."""
+def batches(file: Path, shape: Shape, columns: Sequence[str] | None = None) -> Iterator[Batch]:
+    """All records of a dataset's Parquet file, or these columns of them as records of ``shape``."""
     first = 1
     with pq.ParquetFile(file) as opened:
-        for some in opened.iter_batches(ROWS_AT_ONCE):
+        for some in opened.iter_batches(ROWS_AT_ONCE, columns=columns and list(columns)):
             batch = Batch(shape, first, some.to_pylist())
             yield batch
             first += len(batch)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from studio_core.data import readers
-from studio_core.data.shapes import Shape
+from studio_core.data.shapes import COLUMNS, Shape
 from studio_core.errors import StudioError
 from studio_core.reports.batch import Batch, batches
 from studio_core.reports.check import PROMPTED, Check, Rows
@@ -214,11 +214,13 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _prompts(path: Path) -> Places:
     """Keys of the prompts of another version."""
-    columns = set(pq.read_schema(path).names)
-    shape = Shape.CHAT if "messages" in columns else Shape.PROMPT_ONLY if "prompt" in columns else None
-    if shape is None:
-        return np.zeros(0, np.int64)
-    return np.unique(np.concatenate([_prompt_keys(batch) for batch in batches(path, shape)]))
+    columns = pq.read_schema(path).names
+    for shape in (Shape.PROMPT_ONLY, Shape.CHAT):
+        [column] = COLUMNS[shape]
+        if column in columns:
+            keys = [_prompt_keys(batch) for batch in batches(path, shape, [column])]
+            return np.unique(np.concatenate([np.zeros(0, np.int64), *keys]))
+    return np.zeros(0, np.int64)
 
 
 def _prompt_keys(batch: Batch) -> Places:
