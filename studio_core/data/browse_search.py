@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     Rows = np.ndarray[Any, np.dtype[np.int32]]
 
-LONGEST_STEP = 5.0
+LONGEST_STEP = 10.0
 """Seconds after which one step, a few blocks, is broken off with an error."""
 
 _FIRST_BLOCKS = 4
-_MOST_BLOCKS = 96
+_MOST_BLOCKS = 256
 _STEP = 0.05
 """Seconds that a step should take: blocks are taken accordingly."""
 
@@ -65,21 +65,25 @@ class Search:
             end = time.perf_counter() + seconds
             while self._done < len(self._blocks) and (count or self.total < enough):
                 if self._done and not self._narrowed:
-                    self._narrow()
+                    self._narrow(max(_FIRST_BLOCKS, enough - self.total))
                     continue
                 begun = time.perf_counter()
-                some = self._blocks[self._done : self._done + self._step]
-                found = self._look_into(some)
-                self._found.append(found)
-                self.total += len(found)
-                self._done += len(some)
+                self._take_step()
                 now = time.perf_counter()
-                faster = _STEP / max(now - begun, 1e-3)
-                self._step = int(np.clip(self._step * faster, 1, min(2 * self._step + 2, _MOST_BLOCKS)))
+                # A statement has a cost of its own: who counts to the end takes longer steps.
+                wanted = max(_STEP, seconds / 3) / max(now - begun, 1e-3)
+                self._step = int(np.clip(self._step * wanted, 1, min(4 * self._step, _MOST_BLOCKS)))
                 if now >= end:
                     break
             self.searched = self._done / len(self._blocks) if self._blocks else 1.0
             self.exact = self._done >= len(self._blocks)
+
+    def _take_step(self) -> None:
+        some = self._blocks[self._done : self._done + self._step]
+        found = self._look_into(some)
+        self._found.append(found)
+        self.total += len(found)
+        self._done += len(some)
 
     def numbers(self, offset: int, limit: int) -> list[int]:
         """Row numbers of the ``offset``-th to the ``offset + limit``-th record found, in the order asked for."""
@@ -134,7 +138,7 @@ class Search:
     def _backwards(self) -> bool:
         return self.query.sort == "row" and self.query.descending
 
-    def _narrow(self) -> None:
+    def _narrow(self, wanted: int) -> None:
         """Leave out, of what is still to be read, the blocks in which the index has not all the words."""
         index = self.file.index
         assert index is not None
@@ -143,7 +147,8 @@ class Search:
             if blocks is not None:
                 self._blocks[self._done :] = [n for n in self._blocks[self._done :] if n in blocks]
         self._narrowed = True
-        self._step = _MOST_BLOCKS // 2
+        # What is left has a match in nearly every block.
+        self._step = min(wanted, _MOST_BLOCKS)
 
     def _look_into(self, blocks: Sequence[int]) -> Rows:
         import numpy as np

@@ -78,6 +78,7 @@ def statement(connection: DuckDBPyConnection, longest: float = LONGEST) -> Itera
         raise StudioError("browse.file_unreadable", reason=str(error).splitlines()[0][:300]) from error
     finally:
         watch.cancel()
+        watch.join()
         cursor.close()
 
 

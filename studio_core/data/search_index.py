@@ -1,7 +1,8 @@
 """The index of a large dataset's words: ``datasets/<sha256>.words.parquet``, beside the records.
 
-One row for each word: ``word`` and ``blocks``, the blocks of 4,096 records in which it stands. It says
-where a text may be found, never whether it is there: whoever searches looks into those blocks. Words are
+One row for each word: ``word``, ``blocks``, the blocks of 4,096 records in which it stands, and ``number``,
+whether it is digits only: such words are many, and stand apart. The index says where a text may be
+found, never whether it is there: whoever searches looks into those blocks. Words are
 runs of letters and digits; writing without spaces (Chinese, Japanese, Thai...) is cut into overlapping
 pairs of characters. It can always be made again.
 """
@@ -12,7 +13,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,10 @@ _UNSPACED = (
 _FIRST_UNSPACED = "\u0e00"
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]+")
 _WORD = re.compile(f"[^\\W{_UNSPACED}]+")
+_DIGITS = re.compile("[0-9]+")
 _SCHEMA = pa.schema([("word", pa.string()), ("blocks", pa.list_(pa.int32()))])
+_MERGED = _SCHEMA.append(pa.field("number", pa.bool_()))
+_NUMBER = "regexp_full_match(word, '[0-9]+')"
 
 Progress = Callable[[int, int], None]
 """Called with ``(records done, records in all)``; what it raises ends the work."""
@@ -139,19 +143,20 @@ def _merge(segments: Path, target: Path, scratch: Path) -> int:
     parts = max(1, metadata.num_rows // _MERGED_AT_ONCE)
     bounds: list[str | None] = [lowest[len(lowest) * part // parts] for part in range(1, parts)]
     sql = (
-        "SELECT word, flatten(list(blocks)) AS blocks FROM read_parquet($file) "
-        "WHERE ($low IS NULL OR word >= $low) AND ($high IS NULL OR word < $high) GROUP BY word ORDER BY word"
+        "SELECT word, flatten(list(blocks)) AS blocks, $number AS number FROM read_parquet($file) "
+        "WHERE ($low IS NULL OR word >= $low) AND ($high IS NULL OR word < $high) "
+        f"AND {_NUMBER} = $number GROUP BY word ORDER BY word"
     )
     words = 0
     with (
         closing(duck.connect(scratch, spill=scratch)) as connection,
-        pq.ParquetWriter(target, _SCHEMA, compression="zstd") as writer,
+        pq.ParquetWriter(target, _MERGED, compression="zstd") as writer,
     ):
-        for low, high in pairwise([None, *bounds, None]):
+        for number, (low, high) in product((False, True), pairwise([None, *bounds, None])):
             with duck.statement(connection, longest=_LONGEST_WORK) as cursor:
-                given = {"file": str(segments.resolve()), "low": low, "high": high}
+                given = {"file": str(segments.resolve()), "low": low, "high": high, "number": number}
                 for batch in cursor.sql(sql, params=given).to_arrow_reader(32_768):
-                    writer.write_batch(batch.cast(_SCHEMA))
+                    writer.write_batch(batch.cast(_MERGED))
                     words += batch.num_rows
     return words
 
@@ -183,14 +188,17 @@ def _pieces(term: str) -> list[tuple[str, str]]:
     pieces = {}
     for run in _UNSPACED_RUN.finditer(term):
         if len(run[0]) == 1:
-            pieces[f"word >= '{_FIRST_UNSPACED}' AND contains(word, $word)", run[0]] = 1
-        pieces.update({("word = $word", a + b): 4 for a, b in pairwise(run[0])})
+            pieces[f"NOT number AND word >= '{_FIRST_UNSPACED}' AND contains(word, $word)", run[0]] = 1
+        pieces.update({("NOT number AND word = $word", a + b): 4 for a, b in pairwise(run[0])})
     for run in _WORD.finditer(term):
         word, begun, ended = run[0][:_LONGEST_PIECE], run.start() > 0, run.end() < len(term)
         if begun and ended and len(run[0]) <= _LONGEST_PIECE:
-            pieces["word = $word", word] = len(word)
+            condition = "word = $word"
         elif begun:
-            pieces["starts_with(word, $word)", word] = len(word)
+            condition = "starts_with(word, $word)"
         else:
-            pieces["contains(word, $word)", word] = len(word)
+            condition = "contains(word, $word)"
+        if not _DIGITS.fullmatch(word):
+            condition = f"NOT number AND {condition}"
+        pieces[condition, word] = len(word)
     return sorted(pieces, key=lambda piece: -pieces[piece])[:_PIECES]

@@ -370,7 +370,7 @@ def test_segments_of_the_index_are_merged(
     dataset = stored(studio, [chat("q", f"w{n % 7} 汉字{n}") for n in range(40)], Shape.CHAT)
     with_index(studio, dataset)
     table = pq.read_table(index_path(parquet_path(studio, dataset))).to_pylist()
-    words = [row["word"] for row in table]
+    words = [(row["number"], row["word"]) for row in table]
     assert words == sorted(set(words))
     assert asked(studio, dataset, Query("w3")) == [n + 1 for n in range(40) if n % 7 == 3]
     assert asked(studio, dataset, Query("汉字7")) == [8]
