@@ -10,11 +10,13 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import html, join, notice, number, stat
 from studio_core.data import preview
-from studio_core.data.preview import ChatFormat, Segment
+from studio_core.data.preview import ChatFormat, LossOn, Segment
 from studio_core.data.shapes import Message, Record, Shape
 
 SHOWN = 2_000
 """Characters of one text that are shown; the rest is counted."""
+OPENED = 200_000
+"""Characters of one text of a record that is shown in full."""
 SEGMENT = 20_000
 """Characters of one stretch of a preview."""
 
@@ -27,6 +29,12 @@ def stored(records: Sequence[Record], first: int, language: str) -> Markup:
     )
 
 
+def in_full(record: Record, language: str) -> Markup:
+    """One record as a conversation, with its other fields."""
+    fields = (_field(name, value, language, OPENED) for name, value in record.items() if value is not None)
+    return html('<div class="ts-record-full">{}</div>', join(fields))
+
+
 def _card(record: Record, number_: int, language: str) -> Markup:
     fields = join(_field(name, value, language) for name, value in record.items() if value is not None)
     return html(
@@ -37,10 +45,11 @@ def _card(record: Record, number_: int, language: str) -> Markup:
     )
 
 
-def _field(name: str, value: Any, language: str) -> Markup:
+def _field(name: str, value: Any, language: str, most: int = SHOWN) -> Markup:
     if isinstance(value, list):
         body = join(
-            _turn(item, language) if isinstance(item, dict) else _step(item, language) for item in value
+            _turn(item, language, most) if isinstance(item, dict) else _step(item, language, most)
+            for item in value
         )
         heading = say(f"data.part_{name}", language) if name in ("chosen", "rejected") else ""
         mark = html('<div class="ts-side-name">{}</div>', heading) if heading else Markup()
@@ -51,46 +60,51 @@ def _field(name: str, value: Any, language: str) -> Markup:
                     "good" if value else "bad", text)  # fmt: skip
     label = Markup() if name == "text" else html('<span class="ts-turn-role">{}</span>', name)
     return html(
-        '<div class="ts-turn">{}<div class="ts-turn-text">{}</div></div>', label, _cut(value, language)
+        '<div class="ts-turn">{}<div class="ts-turn-text">{}</div></div>', label, _cut(value, language, most)
     )
 
 
-def _step(item: Any, language: str) -> Markup:
+def _step(item: Any, language: str, most: int) -> Markup:
     """A step of a solution, or whether one is right."""
     if isinstance(item, bool):
         item = say("data.label_good" if item else "data.label_bad", language)
-    return html('<div class="ts-turn"><div class="ts-turn-text">{}</div></div>', _cut(item, language))
+    return html('<div class="ts-turn"><div class="ts-turn-text">{}</div></div>', _cut(item, language, most))
 
 
-def _turn(message: Message, language: str) -> Markup:
+def _turn(message: Message, language: str, most: int) -> Markup:
     role = message["role"]
     return html(
         '<div class="ts-turn ts-turn-{0}"><span class="ts-turn-role">{1}</span>'
         '<div class="ts-turn-text">{2}</div></div>',
         role,
         say(f"data.role_{role}", language),
-        _cut(message["content"], language),
+        _cut(message["content"], language, most),
     )
 
 
-def _cut(value: Any, language: str) -> Markup:
+def _cut(value: Any, language: str, most: int) -> Markup:
     text = str(value)
-    if len(text) <= SHOWN:
+    if len(text) <= most:
         return html("{}", text)
-    more = say("data.more_characters", language, n=number(len(text) - SHOWN))
-    return html('{}… <span class="ts-muted">{}</span>', text[:SHOWN], more)
+    more = say("data.more_characters", language, n=number(len(text) - most))
+    return html('{}… <span class="ts-muted">{}</span>', text[:most], more)
 
 
 def as_the_model_sees_it(
-    chat: ChatFormat, shape: Shape, record: Record, max_length: int | None, language: str
+    chat: ChatFormat,
+    shape: Shape,
+    record: Record,
+    max_length: int | None,
+    language: str,
+    loss_on: LossOn = "answers",
 ) -> Markup:
     """The record's tokens as text: trained ones marked, cut ones struck out."""
 
     def said(key: str, **values: Any) -> str:
         return say(f"data.{key}", language, **values)
 
-    sequences = preview.tokens(chat, shape, record)
-    parts = preview.segments(chat, shape, record, max_length)
+    sequences = preview.tokens(chat, shape, record, loss_on)
+    parts = preview.segments(chat, shape, record, max_length, loss_on)
     limit = max_length or max(len(sequence.ids) for sequence in sequences)
     learnt = sum(sum(sequence.trained[:limit]) for sequence in sequences)
     cut = sum(max(0, len(sequence.ids) - limit) for sequence in sequences)

@@ -22,7 +22,7 @@ from studio_core.errors import BadInput
 from studio_core.models.inspect import chat_template
 from studio_core.spec import ResolvedModel
 
-__all__ = ["STANDARD_TEMPLATE", "ChatFormat", "Segment", "Tokens", "lengths", "segments", "tokens"]
+__all__ = ["STANDARD_TEMPLATE", "ChatFormat", "LossOn", "Segment", "Tokens", "lengths", "segments", "tokens"]
 
 LossOn = Literal["answers", "everything"]
 

@@ -65,11 +65,12 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     assert store.records(served.studio, dataset, limit=1)[0]["completion"][0]["content"] == "I am 0, Ada."
 
     page.locator("#data-answer").get_by_role("link", name="Open").click()
-    expect(page.locator("#data-records .ts-record")).to_have_count(20)
+    expect(page.locator("#data-records tbody tr")).to_have_count(25)
     page.locator("#data-next").click()
-    expect(page.locator("#data-position")).to_contain_text("Records 21 to 29 of 29")
-    expect(page.locator("#data-records .ts-record")).to_have_count(9)
-    fill(page, "data-preview-row", "29")
+    expect(page.locator("#data-position")).to_contain_text("26 to 29 of 29")
+    expect(page.locator("#data-records tbody tr")).to_have_count(4)
+    page.locator("#data-records tbody tr").last.click()
+    page.get_by_role("tab", name="As the model sees it").click()
     fill(page, "data-preview-limit", "8")
     expect(page.locator("#data-preview del.ts-cut").nth(1)).to_be_visible()
     page.get_by_role("tab", name="Export").click()
@@ -147,7 +148,7 @@ def test_texts_of_data_are_never_run(
     screenshot(page, f"data-{language}-{theme}")
     page.locator("#data-import").click()
     page.locator("#data-answer a").first.click()
-    expect(page.locator("#data-records .ts-record")).to_contain_text("<script>")
+    expect(page.locator("#data-records tbody tr").first).to_contain_text("<script>")
     assert page.title() != "run"
     assert page.locator("#data-records img, #data-preview img, #data-rejected img").count() == 0
 
