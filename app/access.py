@@ -39,7 +39,7 @@ _OF_ANY_PAGE = (
     r"/theme\.css|/assets/.+|/gradio_api/(startup-events|app_id|component_server|cancel|reset)/?"
     r"|/gradio_api/(queue/(join|data)|(run|heartbeat)/[\w-]+)/?"
 )
-_OF_STAFF = r"/config/?|/gradio_api/(info|upload|upload_progress)/?|/gradio_api/file=.+"
+_OF_STAFF = r"/config/?|/gradio_api/info/?|/gradio_api/file=.+"
 _OF_NOBODY = r"/health|/favicon\.ico|/robots\.txt|/static/.+"
 
 

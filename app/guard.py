@@ -30,7 +30,7 @@ log = logging.getLogger("tunesmith.web")
 
 HOST_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 BODY_LIMIT = 8 << 20
-"""Bytes of a request that is not an upload: a form with a long text fits many times."""
+"""Bytes of a request: a form with a long text fits many times; files are sent in chunks."""
 
 HEADERS = {
     # Gradio compiles its templates in the browser, hence 'unsafe-eval'. What the policy is worth:
@@ -50,7 +50,7 @@ HEADERS = {
 FORMS = frozenset({"/sign-in", "/sign-out", "/account"})
 """Forms with passwords: they are short, come from our own page only, and not often."""
 FORM_LIMIT = 16 << 10
-_UPLOADS = re.compile(r"/gradio_api/upload/?|/api/(data/)?upload/?")
+_UPLOADS = re.compile(r"/api/uploads(/.*)?")
 
 
 @dataclass
@@ -83,8 +83,8 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.names = HOST_NAMES | settings.names
-        self.upload_limit = (settings.max_upload_mb << 20) + (1 << 20)  # The form around the file.
-        self.uploads = Bucket(burst=30, per_second=1)
+        # A chunk holds up to 8 MB, a folder up to a thousand small files of three requests each.
+        self.uploads = Bucket(burst=600, per_second=200)
         self.forms = Bucket(burst=15, per_second=0.5)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,8 +146,7 @@ class Guard:
 
     async def _with_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; stop it when more bytes arrive than the route takes, announced or not."""
-        limit = self.upload_limit if _UPLOADS.fullmatch(scope["path"]) else BODY_LIMIT
-        limit = FORM_LIMIT if scope["path"] in FORMS else limit
+        limit = FORM_LIMIT if scope["path"] in FORMS else BODY_LIMIT
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdigit() or int(announced) > limit:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "shell.refused_size")

@@ -64,7 +64,6 @@ async def _mounted(api: FastAPI, studio: Studio, access: Access) -> FastAPI:
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
-            max_file_size=f"{studio.settings.max_upload_mb}mb",
             show_error=False,
             ssr_mode=False,
             mcp_server=False,

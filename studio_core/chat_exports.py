@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+from pathlib import Path
 
-from studio_core.chats import Answer, get, history, messages_of, votes
+from studio_core.chats import Answer, get, history, messages_of, titles, votes
+from studio_core.data import store
+from studio_core.errors import BadInput
 from studio_core.studio import Studio
+from studio_core.tables import Dataset
 
 
 def markdown(studio: Studio, chat_id: int) -> str:
@@ -54,3 +59,25 @@ def jsonl(studio: Studio, chat_id: int) -> str:
                 json.dumps({"model": answer["name"], "messages": messages}, ensure_ascii=False) + "\n"
             )
     return "".join(lines)
+
+
+MOST = 100_000
+"""Conversations that are made a dataset of, the newest ones."""
+
+
+def all_jsonl(studio: Studio) -> list[str]:
+    """``jsonl`` of every conversation in which a model has answered, newest first."""
+    return [text for chat in titles(studio, MOST) if (text := jsonl(studio, chat.id))]
+
+
+def chats_to_dataset(studio: Studio, name: str = "chats") -> Dataset:
+    """Make all conversations a dataset; the next time, a new version of it."""
+    found = all_jsonl(studio)
+    if not found:
+        raise BadInput("adding.no_chats")
+    with tempfile.NamedTemporaryFile(
+        "w", dir=studio.settings.uploads, suffix=".jsonl", encoding="utf-8"
+    ) as file:
+        file.writelines(found)
+        file.flush()
+        return store.import_file(studio, Path(file.name), name=name, source=f"{name}.jsonl").dataset

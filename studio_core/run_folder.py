@@ -11,6 +11,7 @@
     checkpoints/      checkpoint-N folders; one is complete when it holds manifest.json
     model/            the result; appears by rename when it is whole
     serve.json        of a chat worker: {"port", "token"}, readable by its owner only
+    fetched.json      of a job that fetched rows from the Hub: {"file", "name", "origin"}
     exit.json         written last by the supervisor, when the whole process tree is dead:
                       {"returncode", "signal", "stop", "forced", "timed_out", "strays", "oom_kills", "at"}
 
@@ -54,6 +55,7 @@ MANIFEST = "manifest.json"
 MODEL = "model"
 SERVE = "serve.json"
 EXIT = "exit.json"
+FETCHED = "fetched.json"
 
 
 def write_json(path: Path, document: dict[str, Any], mode: int = 0o600) -> None:

@@ -55,6 +55,12 @@ class Settings(BaseModel):
         description="Seconds without a question after which the chat worker ends and frees its memory.",
     )
     max_upload_mb: int = Field(default=2048, ge=1, description="Largest file that may be uploaded, in MB.")
+    upload_quota_mb: int = Field(
+        default=16_384,
+        ge=1,
+        description="Size in MB of all uploads together that are not imported yet, unfinished ones included. "
+        "An upload is removed when it is imported, and 7 days after anything was last added to it.",
+    )
     model_roots: str = Field(
         default="",
         description="Folders from which local models and data may be read, separated by ':' "

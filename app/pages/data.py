@@ -1,43 +1,73 @@
-"""Data: bring a file in, see what was understood of it, correct it, store it; look into what is stored."""
+"""Data: bring something in, see what was understood of it, say how its columns are used, store it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import APIRouter
 from markupsafe import Markup
 
+from app import uploads
 from app.i18n import language_of, say, t
 from app.parts import data_view, preview_form
-from app.parts.events import LIGHT, on_open
+from app.parts.adding import files, folder, hub, mapping_form, paste, read, studio_made, table, taken, waiting
+from app.parts.adding.mapping_form import FILLS, WRITTEN, assigned, mapping_of, remembered
+from app.parts.adding.understood import columns_table, found
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import notice, number, panel
-from studio_core.data import store
-from studio_core.data.mapping import PARTS, Mapping, for_shape
-from studio_core.data.naming import name_from
+from studio_core import queue
+from studio_core.data import adding, making, store
+from studio_core.data.adding import Brought
+from studio_core.data.mapping import for_shape
 from studio_core.data.shapes import Shape
-from studio_core.data.store import Inspection
+from studio_core.data.store import Imported, Inspection
+from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, StudioError
+from studio_core.states import State, Stop
 from studio_core.studio import Studio
 
 NAME = "data"
 PATH = "/data"
 
-ALL_PARTS = tuple(dict.fromkeys(part for needed, others in PARTS.values() for part in (*needed, *others)))
-FILLS = 6
-"""Placeholders that can be filled in on the page."""
+WAYS = ("files", "folder", "hub", "paste", "table", "studio")
+
+_FORM = 2 + len(WRITTEN) + 2 + FILLS
+"""Components of the mapping form, without the table of columns."""
+
+
+def routes(studio: Studio) -> APIRouter:
+    return uploads.routes(studio)
 
 
 def build(studio: Studio) -> None:
     page = DataPage(studio)
     head = panel("data-head")
-    with gr.Column(elem_id="data-upload"):
-        file = gr.File(label=t("data.file"), type="filepath", elem_id="data-file", height=150)
-        answer = panel("data-answer")
+    brought, opened, running = gr.State(None), gr.State(None), gr.State(None)
+    with gr.Tabs(elem_id="data-ways") as ways:
+        tabs = {name: gr.Tab(t(f"adding.way_{name}"), id=name, elem_id=f"data-way-{name}") for name in WAYS}
+    listed, answer = panel("data-list", render=False), panel("data-answer", render=False)
+    with ways:
+        with tabs["files"]:
+            file = files.build(studio, brought)
+        with tabs["folder"]:
+            folder.build(studio, brought)
+        with tabs["hub"]:
+            hub.build(studio, running)
+        with tabs["paste"]:
+            paste.build(studio, brought)
+        with tabs["table"]:
+            table.build(studio, brought)
+        with tabs["studio"]:
+            studio_made.build(studio, answer, listed)
+    with gr.Column(visible=False, elem_id="data-running") as going:
+        progress = panel("data-progress")
+        cancel = gr.Button(t("adding.cancel"), elem_id="data-cancel", size="sm")
+    answer.render()
     with gr.Column(visible=False, elem_id="data-understood") as understood:
         summary = panel("data-found")
-        shape, parts, system, fills = _mapping_form()
+        form = mapping_form.build()
         with gr.Row(elem_id="data-store"):
             name = gr.Textbox(
                 label=t("data.name"), info=t("data.name_help"), elem_id="data-name", max_lines=1, scale=3
@@ -48,27 +78,47 @@ def build(studio: Studio) -> None:
     rejected = panel("data-rejected")
     with gr.Column(visible=False, elem_id="data-preview-card") as preview:
         model, row, limit, shown = preview_form.form()
-    listed = panel("data-list")
-    opened = gr.State(None)
+    listed.render()
 
-    form = [shape, *parts, system, *fills]
+    fields = [form.shape, form.narrow, *form.texts, form.good_from, form.split, *form.fills]
     seen = [answer, summary, rejected, start, shown, opened]
     queued: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
-    on_open(page.open, [head, listed, model])
-    file.upload(
-        safely(page.uploaded),
-        [file, model, limit],
-        [understood, preview, model, *form, name, *seen],
+    on_open(page.open, [head, listed, model, file, running])
+    brought.change(
+        safely(page.looked),
+        [brought, model, limit],
+        [understood, preview, model, form.columns, *fields, name, *seen],
         **queued,
     )
-    file.clear(safely(page.cleared), None, [understood, preview, rejected, answer, opened], **LIGHT)
-    shape.input(safely(page.shaped), [file, opened, shape, model, limit], [*form, *seen], **queued)
+    form.shape.input(
+        safely(page.shaped),
+        [brought, opened, form.shape, model, limit],
+        [form.columns, *fields, *seen],
+        **queued,
+    )
+    typed = [brought, opened, model, limit, *form.typed]
+    # One after the other: what is skipped would lose its roles, as Gradio keeps those of the first event.
+    form.columns.assign(
+        safely(page.assigned),
+        typed,
+        seen,
+        api_visibility="private",
+        trigger_mode="multiple",
+        concurrency_limit=1,
+    )
     gr.on(
-        [*(part.input for part in parts), *(box.blur for box in (system, *fills))],
+        [*(box.blur for box in (*form.texts, *form.fills)), form.good_from.change, form.split.input],
         safely(page.corrected),
-        [file, opened, model, limit, *form],
+        typed,
         seen,
         **queued,
+    )
+    form.narrow.input(
+        safely(page.narrowed),
+        [opened, form.narrow],
+        [form.columns, opened],
+        trigger_mode="always_last",
+        **LIGHT,
     )
     gr.on(
         [model.input, row.change, limit.change],
@@ -80,46 +130,20 @@ def build(studio: Studio) -> None:
     )
     start.click(
         safely(page.imported),
-        [file, opened, name, *form],
-        [answer, listed, understood, preview, rejected, file, opened],
+        [brought, opened, name, *form.typed],
+        [answer, listed, understood, preview, rejected, file, brought, opened, running],
         api_visibility="private",
         trigger_mode="once",
         concurrency_limit=2,
     )
-
-
-def _mapping_form() -> tuple[gr.Dropdown, list[gr.Dropdown], gr.Textbox, list[gr.Textbox]]:
-    with gr.Accordion(t("data.mapping"), open=True, elem_id="data-mapping"):
-        shape = gr.Dropdown(
-            [(t(f"data.shape_{name}"), name.value) for name in Shape],
-            label=t("data.shape"),
-            info=t("data.shape_help"),
-            elem_id="data-shape",
-        )
-        with gr.Row(elem_id="data-parts"):
-            parts = [
-                gr.Dropdown(
-                    [],
-                    label=t(f"data.part_{part}"),
-                    visible=False,
-                    min_width=180,
-                    elem_id=f"data-part-{part}",
-                )
-                for part in ALL_PARTS
-            ]
-        with gr.Row():
-            fills = [
-                gr.Textbox(visible=False, min_width=180, elem_id=f"data-fill-{place}", max_lines=1)
-                for place in range(FILLS)
-            ]
-        system = gr.Textbox(
-            label=t("data.system"), info=t("data.system_help"), elem_id="data-system", max_lines=3
-        )
-    return shape, parts, system, fills
+    timer = gr.Timer(1.0, active=False)
+    timer.tick(safely(page.ticked), [running], [going, progress, answer, listed, brought, running], **LIGHT)
+    running.change(lambda job: gr.Timer(active=job is not None), running, timer, **LIGHT)
+    cancel.click(safely(page.cancelled), [running], None, **ASKED)
 
 
 class DataPage:
-    """The page's handlers. ``opened`` is what is being looked at: a dataset's id, or an uploaded file."""
+    """The page's handlers. ``brought`` is what came in, ``opened`` what was understood of it."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -128,59 +152,101 @@ class DataPage:
         language = language_of(request)
         _, choices = preview_form.models(self.studio, None)
         listed = data_view.dataset_list(store.all_datasets(self.studio), language)
-        return data_view.page_head(language), listed, choices
+        drop = files.drawn(self.studio, language)
+        return data_view.page_head(language), listed, choices, drop, waiting.unfinished(self.studio)
 
-    def uploaded(
-        self, file: str | None, model: str | None, limit: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
-        """A file has arrived: say what it is, and offer its good rows."""
+    def looked(self, brought: Any, model: str | None, limit: Any, request: gr.Request) -> tuple[Any, ...]:
+        """Something has come in: say what it is, and offer its good rows."""
         language = language_of(request)
-        path = self._upload(file)
+        if brought is None:  # It was stored, and that is being said.
+            return (gr.skip(),) * (_FORM + 11)
+        if not brought:  # It was taken back.
+            return self._nothing("")
         model, choices = preview_form.models(self.studio, model)
         try:
-            seen = store.inspect_file(self.studio, path)
+            found_here = adding.located(self.studio, read(brought))
+            seen = adding.inspect(self.studio, read(brought))
         except StudioError as error:
-            # A refused file is said on the page, where it stays, not in a passing notice.
-            hidden = gr.Column(visible=False)
-            form = [gr.skip()] * (len(ALL_PARTS) + FILLS + 3)
-            refusal = notice("bad", error.sentence(language))
-            return hidden, hidden, choices, *form, refusal, "", "", gr.Button(interactive=False), "", None
-        opened = _opened(seen, seen.placeholders)
+            # What is refused is said on the page, where it stays, not in a passing notice.
+            return self._nothing(notice("bad", error.sentence(language)))
+        opened = remembered(seen, seen.placeholders)
         shown = gr.Column(visible=True)
         return (
             shown,
             shown,
             choices,
-            *_form(seen, opened),
-            name_from(seen.source),
+            self._columns(opened, language),
+            *mapping_form.drawn(seen, opened),
+            found_here.name,
             *self._seen(seen, opened, model, limit, language),
         )
 
-    def cleared(self) -> tuple[Any, ...]:
-        hidden = gr.Column(visible=False)
-        return hidden, hidden, "", "", None
+    def _nothing(self, said: Markup | str) -> tuple[Any, ...]:
+        hidden, skipped = gr.Column(visible=False), [gr.skip()] * (_FORM + 2)
+        return (
+            hidden,
+            hidden,
+            skipped[0],
+            "",
+            *skipped[1:],
+            said,
+            "",
+            "",
+            gr.Button(interactive=False),
+            "",
+            None,
+        )
 
     def shaped(
-        self, file: str | None, opened: Any, shape: str, model: str | None, limit: Any, request: gr.Request
+        self, brought: Any, opened: Any, shape: Any, model: str | None, limit: Any, request: gr.Request
     ) -> tuple[Any, ...]:
         """Another shape was chosen: find the likeliest columns for it."""
         language = language_of(request)
-        path = self._upload(file)
-        first = store.inspect_file(self.studio, path, mapping=Mapping(shape=_shape(shape)))
-        mapping = for_shape(_shape(shape), first.columns, first.sample_rows)
-        seen = store.inspect_file(self.studio, path, mapping=mapping)
-        opened = _opened(seen, seen.placeholders)
-        return *_form(seen, opened), *self._seen(seen, opened, model, limit, language)
+        if not brought or not opened:
+            raise BadInput("data.upload_gone")
+        mapping = for_shape(_shape(shape), opened["columns"], opened["rows"])
+        seen = adding.inspect(self.studio, read(brought), mapping)
+        opened = remembered(seen, seen.placeholders)
+        return (
+            self._columns(opened, language),
+            *mapping_form.drawn(seen, opened),
+            *self._seen(seen, opened, model, limit, language),
+        )
+
+    def assigned(
+        self,
+        request: gr.Request,
+        event: gr.EventData,
+        brought: Any,
+        opened: Any,
+        model: str | None,
+        limit: Any,
+        *typed: Any,
+    ) -> tuple[Any, ...]:
+        """Roles were chosen in the headers of the columns."""
+        data = event._data
+        opened = assigned(opened, data.get("roles") if isinstance(data, dict) else None)
+        return self.corrected(request, brought, opened, model, limit, *typed)
 
     def corrected(
-        self, request: gr.Request, file: str | None, opened: Any, model: str | None, limit: Any, *form: Any
+        self, request: gr.Request, brought: Any, opened: Any, model: str | None, limit: Any, *typed: Any
     ) -> tuple[Any, ...]:
-        """A column, the system prompt or a filler was changed: check all rows again."""
-        path = self._upload(file)
-        seen = store.inspect_file(self.studio, path, mapping=_mapping(opened, *form))
+        """A role, a text or a filler was changed: check the rows again."""
+        mapping = mapping_of(opened, *typed)
+        if not brought:
+            raise BadInput("data.upload_gone")
+        seen = adding.inspect(self.studio, read(brought), mapping)
         # Names that have been filled in keep their boxes.
-        names = list(dict.fromkeys([*opened["names"], *seen.placeholders]))
-        return self._seen(seen, _opened(seen, names), model, limit, language_of(request))
+        names = list(dict.fromkeys([*opened["names"], *seen.placeholders]))[:FILLS]
+        opened = {**opened, "records": seen.sample_records, "names": names}
+        return self._seen(seen, opened, model, limit, language_of(request))
+
+    def narrowed(self, opened: Any, narrow: Any, request: gr.Request) -> tuple[Any, ...]:
+        """Of many columns, those whose names contain what was typed."""
+        if not opened:
+            return "", None
+        opened = {**opened, "narrow": str(narrow or "")[:200]}
+        return self._columns(opened, language_of(request)), opened
 
     def previewed(
         self, opened: Any, model: str | None, row: Any, limit: Any, request: gr.Request
@@ -188,35 +254,68 @@ class DataPage:
         return self._preview(opened, model, row, limit, language_of(request))
 
     def imported(
-        self, request: gr.Request, file: str | None, opened: Any, name: str, *form: Any
+        self, request: gr.Request, brought: Any, opened: Any, name: Any, *typed: Any
     ) -> tuple[Any, ...]:
-        """Store the good rows."""
+        """Store the good rows: at once, or by a job if there are many."""
         language = language_of(request)
-        path = self._upload(file)
-        imported = store.import_file(
-            self.studio, path, name=str(name or "").strip() or None, mapping=_mapping(opened, *form)
-        )
-        hidden = gr.Column(visible=False)
-        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
-        rejected = data_view.rejected_rows(imported.rejected, len(imported.rejected), language, closed=True)
-        return data_view.imported_notice(imported, language), listed, hidden, hidden, rejected, None, None
-
-    def _upload(self, file: str | None) -> Path:
-        """The uploaded file; a path from elsewhere is refused."""
-        uploads = self.studio.settings.uploads.resolve()
-        path = Path(file or "").resolve()
-        if not file or not path.is_relative_to(uploads) or not path.is_file():
+        mapping = mapping_of(opened, *typed)
+        if not brought:
             raise BadInput("data.upload_gone")
-        return path
+        chosen = str(name or "").strip() or None
+        made = adding.bring_in(self.studio, read(brought), name=chosen, mapping=mapping)
+        hidden, drop = gr.Column(visible=False), files.drawn(self.studio, language)
+        if not isinstance(made, Imported):
+            ensure_engine(self.studio)
+            return "", gr.skip(), hidden, hidden, "", drop, None, None, {"job": made.id}
+        if made.new:
+            adding.judge(self.studio, made.dataset)
+        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
+        rejected = data_view.rejected_rows(made.rejected, len(made.rejected), language, closed=True)
+        said = data_view.imported_notice(made, language)
+        return said, listed, hidden, hidden, rejected, drop, None, None, gr.skip()
+
+    def ticked(self, running: Any, request: gr.Request) -> tuple[Any, ...]:
+        """How far the job is that fetches or imports; what it has made, once it is over."""
+        language = language_of(request)
+        skip = gr.skip()
+        if not running:
+            return gr.Column(visible=False), "", skip, skip, skip, skip
+        job = queue.get(self.studio, int(running["job"]))
+        if not waiting.is_over(job):
+            return gr.Column(visible=True), waiting.shown(self.studio, job, language), skip, skip, skip, skip
+        hidden = gr.Column(visible=False)
+        if job.state != State.SUCCEEDED:
+            said = waiting.failed(job, language) if job.state == State.FAILED else ""
+            return hidden, "", said, skip, skip, None
+        if job.method == making.FETCH:
+            return hidden, "", "", skip, taken(Brought(job=job.id)), None
+        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
+        said = data_view.imported_notice(waiting.imported(self.studio, job), language)
+        return hidden, "", said, listed, skip, None
+
+    def cancelled(self, running: Any) -> None:
+        if running:
+            queue.request_stop(self.studio, int(running["job"]), Stop.CANCEL)
+
+    def _columns(self, opened: dict[str, Any], language: str) -> Markup:
+        return columns_table(
+            opened["columns"],
+            opened["rows"],
+            Shape(opened["shape"]),
+            opened["roles"],
+            opened["narrow"],
+            language,
+        )
 
     def _seen(
         self, seen: Inspection, opened: dict[str, Any], model: str | None, limit: Any, language: str
     ) -> tuple[Any, ...]:
         key = "data.import_all" if not seen.bad else "data.import_good"
-        label = say(key, language, n=number(seen.good)) if seen.good else say("data.import", language)
+        counted = seen.good and seen.whole
+        label = say(key, language, n=number(seen.good)) if counted else say("data.import", language)
         return (
             "",
-            data_view.found(seen, language),
+            found(seen, language),
             data_view.rejected_rows(seen.reasons, seen.bad, language),
             gr.Button(label, interactive=seen.good > 0),
             self._preview(opened, model, 1, limit, language),
@@ -230,55 +329,8 @@ class DataPage:
         return preview_form.shown(self.studio, model, shape, record, limit, language)
 
 
-def _opened(seen: Inspection, names: list[str]) -> dict[str, Any]:
-    """What is remembered of an uploaded file between two clicks."""
-    return {
-        "records": seen.sample_records,
-        "shape": seen.shape.value,
-        "columns": seen.columns,
-        "names": names[:FILLS],
-    }
-
-
 def _shape(value: Any) -> Shape:
     try:
         return Shape(value)
     except ValueError as error:
         raise BadInput("data.shape_unknown", shape=str(value)[:40]) from error
-
-
-def _form(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
-    """Shape, a dropdown for each part that the shape has, the system prompt, and boxes for placeholders."""
-    needed, others = PARTS[seen.shape]
-    parts = [
-        gr.Dropdown(
-            choices=[("–", ""), *((column, column) for column in seen.columns)],
-            value=seen.mapping.columns.get(part, ""),
-            visible=part in (*needed, *others),
-        )
-        for part in ALL_PARTS
-    ]
-    names = [*opened["names"], *[""] * FILLS][:FILLS]
-    fills = [gr.Textbox(label=f"{{{{{name}}}}}", value="", visible=bool(name)) for name in names]
-    return [seen.shape.value, *parts, gr.Textbox(value="", visible="system" in others), *fills]
-
-
-def _mapping(opened: Any, shape: Any, *form: Any) -> Mapping:
-    """The mapping that the form says; columns that the file does not have are refused."""
-    if not opened or "columns" not in opened:
-        raise BadInput("data.upload_gone")
-    kind = _shape(shape)
-    chosen, system, fills = form[: len(ALL_PARTS)], form[len(ALL_PARTS)], form[len(ALL_PARTS) + 1 :]
-    allowed = (*PARTS[kind][0], *PARTS[kind][1])
-    columns = {p: str(c) for p, c in zip(ALL_PARTS, chosen, strict=True) if c and p in allowed}
-    for column in columns.values():
-        if column not in opened["columns"]:
-            raise BadInput("data.column_unknown", column=column[:80])
-    values = dict(zip(opened["names"], fills, strict=False))
-    return Mapping(
-        shape=kind,
-        columns=columns,
-        constants={"system": str(system)} if system and str(system).strip() else {},
-        fill={name: str(value) for name, value in values.items() if value},
-        keep=[c for c in opened["columns"] if c not in columns.values()] if kind is Shape.PROMPT_ONLY else [],
-    )

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, ago, empty, html, join, notice, number, size, stat, table
 from studio_core import texts
-from studio_core.data.store import Imported, Inspection
+from studio_core.data.store import Imported
 from studio_core.tables import Dataset
 
 LISTED_REASONS = 100
@@ -27,42 +27,6 @@ def page_head(language: str) -> Markup:
 
 def shape_name(shape: str, language: str) -> str:
     return say(f"data.shape_{shape}", language)
-
-
-def found(seen: Inspection, language: str) -> Markup:
-    """What a file was taken for, and how many of its rows would do."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"data.{key}", language, **values)
-
-    kind = seen.format.upper() + (" (gzip)" if seen.gzipped else "")
-    encoding = (
-        said("encoding_bom", encoding="UTF-8") if seen.encoding == "utf-8-sig" else seen.encoding.upper()
-    )
-    figures = join(
-        [
-            stat(said("format"), kind, encoding),
-            stat(said("shape_found"), shape_name(seen.shape, language)),
-            stat(said("good_rows"), number(seen.good)),
-            stat(said("bad_rows"), number(seen.bad)),
-        ]
-    )
-    why = say(seen.guess.because, language) if seen.mapping.shape is seen.guess.mapping.shape else ""
-    notes = [html('<p class="ts-muted">{}</p>', why)] if why else []
-    if missing := seen.mapping.missing():
-        parts = say("shell.comma", language).join(said(f"part_{part}") for part in missing)
-        notes.append(notice("warn", said("choose_parts", parts=parts)))
-    elif not seen.guess.sure and why:
-        notes.append(notice("info", said("check_parts")))
-    if seen.placeholders:
-        names = " ".join(f"{{{{{name}}}}}" for name in seen.placeholders)
-        notes.append(notice("warn", said("placeholders_found", names=names)))
-    return html(
-        '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div>{}</section>',
-        seen.source,
-        figures,
-        join(notes),
-    )
 
 
 def rejected_rows(

@@ -84,10 +84,15 @@ def carried_out(run: DataRun, work: Work) -> list[dict[str, Any]]:
     return [output.close() for output in work.outputs]
 
 
+MODULES = {"import": "importing", "fetch": "fetching"}
+"""Modules that cannot or should not be named as their operation is."""
+
+
 def script(operation: str) -> Callable[[Work, dict[str, Any]], None]:
     """What carries the operation out; the options are validated again, since this is another process."""
     known = curation.OPERATIONS.get(operation)
-    run = known.run if known and known.run else importlib.import_module(f"jobs.curation.{operation}").run
+    module = f"jobs.curation.{MODULES.get(operation, operation)}"
+    run = known.run if known and known.run else importlib.import_module(module).run
 
     return lambda work, options: run(work, validated(known, options) if known else options)
 

@@ -78,6 +78,8 @@ class Output:
     keep: list[str]
     suffix: str
     """Added to the name of the result, such as ``-train``; empty for the only or the main one."""
+    described: dict[str, Any] = field(default_factory=dict)
+    """What else is known of it: ``name``, ``source``, ``mapping``, ``rejected``, ``rejected_count``."""
 
     def __post_init__(self) -> None:
         self._file = open(self.path, "wb")  # noqa: SIM115 - close() or abandon() follows
@@ -94,6 +96,7 @@ class Output:
         os.fsync(self._file.fileno())
         self._file.close()
         return {
+            **self.described,
             "file": self.path.name,
             "suffix": self.suffix,
             "shape": self.shape.value,

@@ -82,7 +82,7 @@ def opened(
     with ExitStack() as stack:
         space = _Space(stack, scratch, limit)
         for path, source in zip(paths, sources, strict=True):
-            for found in _listed(path, source, roots, bundle):
+            for found in listed(path, source, roots, bundle):
                 kind = archive_kind(found.path, found.source)
                 if kind is None:
                     bundle.files.append(found)
@@ -110,7 +110,7 @@ def archive_kind(path: Path, source: str) -> str | None:
     return None
 
 
-def _listed(path: Path, source: str, roots: Sequence[Path], bundle: Bundle) -> list[Found]:
+def listed(path: Path, source: str, roots: Sequence[Path], bundle: Bundle) -> list[Found]:
     """The path itself, or the files of the folder that it is, in the order of their names."""
     if not path.is_dir():
         return [Found(path, source)]

@@ -75,6 +75,8 @@ class Inspection:
     passed_over: list[dict[str, str]] = field(default_factory=list)
     """``{"file", "why"}`` of what was left aside in archives and folders: ``data.passed_<why>``."""
     notes: Notes = field(default_factory=Notes)
+    whole: bool = True
+    """False: only the first rows were looked at, and ``good`` and ``bad`` count those."""
 
     @property
     def shape(self) -> Shape:
@@ -185,12 +187,27 @@ class Reading:
                     columns = ", ".join(self.seen.columns)[:500]
                     raise BadInput("data.template_column", part=part, name=name, columns=columns)
 
-    def records(self) -> Iterator[Record]:
-        """The good rows of all files as records; the bad ones are counted and listed in ``seen``."""
-        for beginning in self._beginnings:
-            yield from self._records_of(beginning)
+    def records(self, first: int | None = None) -> Iterator[Record]:
+        """The good rows of all files as records; the bad ones are counted and listed in ``seen``.
 
-    def _records_of(self, beginning: _Beginning) -> Iterator[Record]:
+        With ``first`` only so many rows are read, good and bad ones.
+        """
+        for beginning in self._beginnings:
+            yield from self._records_of(beginning, first)
+
+    def bytes_read(self) -> tuple[int, int]:
+        """How much of the files has been read, and how much they hold together, as they lie on the disk."""
+        done = whole = 0
+        for beginning in self._beginnings:
+            size = beginning.file.path.stat().st_size
+            whole += size
+            if beginning.file.streams:
+                done += min(size, beginning.file.streams[-1].tell())
+            elif beginning.seen.good or beginning.seen.bad:
+                done += size
+        return done, whole
+
+    def _records_of(self, beginning: _Beginning, first: int | None) -> Iterator[Record]:
         seen, one = self.seen, beginning.seen
         mapping = self._mapping_of(beginning)
         convert = converter(mapping, seen.notes)
@@ -199,6 +216,9 @@ class Reading:
         if export is not None:
             seen.notes.add(export.name)
         for number, row in readers.rows(replace(beginning.file, notes=seen.notes), mapping.split):
+            if first is not None and seen.good + seen.bad >= first:
+                seen.whole = False
+                return
             try:
                 if isinstance(row, Rejected):
                     raise row
@@ -231,12 +251,12 @@ class Reading:
             }
         )
 
-    def looked_through(self) -> Inspection:
-        """What is known after all rows were read."""
+    def looked_through(self, first: int | None = None) -> Inspection:
+        """What is known after all rows were read, or the ``first`` ones."""
         if self.seen.mapping.missing():
             return self.seen
         names: dict[str, None] = {}
-        for record in self.records():
+        for record in self.records(first):
             if len(self.seen.sample_records) < 20:
                 self.seen.sample_records.append(record)
             if len(names) < _PLACEHOLDERS:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
-from studio_core import clock, curation, queue
+from studio_core import clock, curation, queue, uploads
 from studio_core.curation.base import Operation, validated
 from studio_core.data import versions
 from studio_core.data.naming import checked_name
@@ -26,7 +26,8 @@ from studio_core.tables import Dataset, DatasetReport, Job
 
 REPORT = "report"
 IMPORT = "import"
-WITHOUT_OPERATION = (REPORT, IMPORT)
+FETCH = "fetch"
+WITHOUT_OPERATION = (REPORT, IMPORT, FETCH)
 """Jobs on data that make no version out of others; ``jobs.curation`` has a module for each."""
 
 
@@ -140,7 +141,17 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> list[Da
             _keep_side_file(studio, _inside(folder, name), f"{dataset.sha256}.{what}")
         if "report" in result:
             _keep_report(studio, job, dataset.id, result["report"])
+    if run.spec.operation == IMPORT:
+        _imported(studio, run, made)
     return made
+
+
+def _imported(studio: Studio, run: DataRun, made: list[Dataset]) -> None:
+    """What was uploaded is stored now; what is to be said of it is found out next."""
+    for id in run.options.get("uploads", []):
+        uploads.discard(studio.settings, id)
+    for dataset in made:
+        ask_report(studio, dataset)
 
 
 def _registered(

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from sqlalchemy import select
 
+from studio_core import uploads
 from studio_core.data import archives, parquet, versions
 from studio_core.data.inspection import LISTED, Inspection, Reading, none_good
 from studio_core.data.mapping import Mapping
@@ -71,10 +72,11 @@ def inspect_files(
     *,
     sources: Sequence[str] | None = None,
     mapping: Mapping | None = None,
+    first: int | None = None,
 ) -> Inspection:
-    """The same of several files, archives and folders that make one dataset."""
+    """The same of several files, archives and folders that make one dataset; with ``first`` of so many rows."""
     with _reading(studio, paths, sources, mapping) as reading:
-        return reading.looked_through()
+        return reading.looked_through(first)
 
 
 def import_file(
@@ -99,8 +101,12 @@ def import_files(
     name: str | None = None,
     sources: Sequence[str] | None = None,
     mapping: Mapping | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> Imported:
-    """The same of several files, archives and folders: their good rows, in order, are one version."""
+    """The same of several files, archives and folders: their good rows, in order, are one version.
+
+    ``origin`` says where they came from, and is kept with the version.
+    """
     sources = sources or [path.name for path in paths]
     name = checked_name(name) if name else name_from(sources[0])
     with _reading(studio, paths, sources, mapping) as reading:
@@ -115,7 +121,7 @@ def import_files(
             )
         partial, sha256 = _written(studio, reading)
     try:
-        return _stored(studio, seen, name, partial, sha256)
+        return _stored(studio, seen, name, partial, sha256, origin)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -130,10 +136,10 @@ def _reading(
             raise BadInput("data.file_missing", file=source)
     # Files may unpack to four times what may be uploaded; more is a mistake or an attack.
     limit = studio.settings.max_upload_mb << 22
-    uploads = studio.settings.uploads
-    with space_for(uploads, uploads):
+    scratch = studio.settings.uploads
+    with space_for(scratch, scratch):
         with archives.opened(
-            paths, sources, scratch=uploads, limit=limit, roots=studio.settings.allowed_roots
+            paths, sources, scratch=scratch, limit=limit, roots=studio.settings.allowed_roots
         ) as bundle:
             yield Reading(bundle, ", ".join(sources)[:200], mapping, limit=limit)
 
@@ -184,7 +190,9 @@ def space_for(folder: Path, partial: Path) -> Iterator[None]:
         ) from error
 
 
-def _stored(studio: Studio, seen: Inspection, name: str, partial: Path, sha256: str) -> Imported:
+def _stored(
+    studio: Studio, seen: Inspection, name: str, partial: Path, sha256: str, origin: dict[str, Any] | None
+) -> Imported:
     made = Made(
         name=name,
         shape=seen.shape,
@@ -194,6 +202,7 @@ def _stored(studio: Studio, seen: Inspection, name: str, partial: Path, sha256: 
         mapping=seen.mapping.model_dump(mode="json"),
         rejected=seen.reasons,
         rejected_count=seen.bad,
+        made={"options": {"origin": origin}} if origin else {},
     )
     dataset, new = versions.add(studio, partial, made)
     return Imported(dataset, seen.reasons, new=new)
@@ -212,15 +221,17 @@ def ensure_samples(studio: Studio) -> list[Dataset]:
 
 
 def sweep_uploads(studio: Studio, older_than: float = 86_400.0) -> int:
-    """Remove leftovers of uploads and imports untouched for ``older_than`` seconds; returns how many."""
+    """Remove leftovers of imports untouched for ``older_than`` seconds, and old uploads; returns how many."""
     limit = time.time() - older_than
-    removed = 0
+    removed = uploads.sweep(studio.settings)
     for folder, _, names in os.walk(studio.settings.uploads, topdown=False):
-        for path in (Path(folder) / name for name in names):
+        below = Path(folder)
+        if uploads.is_one(below):
+            continue
+        for path in (below / name for name in names):
             if path.lstat().st_mtime < limit:
                 path.unlink(missing_ok=True)
                 removed += 1
-        below = Path(folder)
         if below != studio.settings.uploads and not any(below.iterdir()):
             below.rmdir()
     return removed

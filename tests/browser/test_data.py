@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
+from studio_core import uploads
 from studio_core.data import store
 from tests.browser.conftest import Served, choose, screenshot, visit
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -23,12 +26,17 @@ def jsonl(path: Path, rows: list[object]) -> Path:
     return path
 
 
-def upload(page: Page, path: Path) -> None:
-    page.locator("#data-file input[type=file]").set_input_files(path)
+def upload(page: Page, *paths: Path) -> None:
+    page.locator("#data-file [data-part=input-files]").set_input_files(paths)
 
 
 def fill(page: Page, id: str, text: str) -> None:
     page.locator(f"#{id} textarea, #{id} input").fill(text)
+
+
+def role(page: Page, column: str) -> Locator:
+    """The choice in a column's header."""
+    return page.locator("#data-columns").get_by_label(f"What the column {column} is", exact=True)
 
 
 def pick(page: Page, id: str, option: str) -> None:
@@ -48,7 +56,7 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     expect(found).to_contain_text("JSONL")
     expect(found).to_contain_text("It has the Alpaca columns instruction and output.")
     expect(page.locator("#data-shape input")).to_have_value("prompts with answers")
-    expect(page.locator("#data-part-prompt input")).to_have_value("instruction")
+    expect(role(page, "instruction")).to_have_value("prompt")
     expect(page.locator("#data-rejected td").first).to_have_text("5")
     expect(page.locator("#data-rejected")).to_contain_text("the answer in 'output' is empty (turn 1)")
     expect(page.locator("#data-preview mark.ts-trained").nth(1)).to_have_text("I am 0, {{name}}.<|end|>")
@@ -85,19 +93,127 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     )
 
 
-def test_columns_with_other_names_are_assigned_by_hand(page: Page, served: Served, tmp_path: Path) -> None:
+def test_roles_are_chosen_in_the_headers_of_the_columns(page: Page, served: Served, tmp_path: Path) -> None:
+    rows: list[object] = [{"frage": "q", "gut": "a", "schlecht": "b", "thema": "Vögel"}] * 2
     visit(page, "/data")
-    upload(page, jsonl(tmp_path / "odd.jsonl", [{"frage": "q", "gut": "a", "schlecht": "b"}] * 2))
+    upload(page, jsonl(tmp_path / "odd.jsonl", rows))
     expect(page.locator("#data-found")).to_contain_text("Choose which column is")
     expect(page.locator("#data-import")).to_be_disabled()
     pick(page, "data-shape", "preference pairs (chosen and rejected)")
-    for part, column in (("prompt", "frage"), ("chosen", "gut"), ("rejected", "schlecht")):
-        expect(page.locator(f"#data-part-{part} input")).to_be_visible()
-        pick(page, f"data-part-{part}", column)
+    expect(role(page, "gut").locator("option", has_text="Chosen")).to_have_count(1)
+    for column, part in (("frage", "chosen"), ("gut", "chosen"), ("schlecht", "rejected")):
+        role(page, column).select_option(part)
+    expect(role(page, "frage")).to_have_value("")
+    expect(page.locator("#data-import")).to_be_disabled()
+    page.locator("#data-written").get_by_role("button").click()
+    fill(page, "data-text-prompt", "{{thema}}: {{frage}}?")
+    page.locator("#data-name textarea, #data-name input").focus()
+    expect(page.locator("#data-preview")).to_contain_text("Vögel: q?")
     page.get_by_role("button", name="Import all rows (2)").click()
     expect(page.locator("#data-answer")).to_contain_text("Stored 2 rows as odd, version 1.")
     [record, _] = store.records(served.studio, store.get(served.studio, "odd"))
-    assert [record[key][0]["content"] for key in ("prompt", "chosen", "rejected")] == ["q", "a", "b"]
+    assert [record[key][0]["content"] for key in ("prompt", "chosen", "rejected")] == ["Vögel: q?", "a", "b"]
+
+
+def test_a_thousand_columns_do_not_break_the_page(page: Page, tmp_path: Path) -> None:
+    visit(page, "/data")
+    upload(page, jsonl(tmp_path / "wide.jsonl", [{f"column{n}": f"value {n}" for n in range(1000)}]))
+    expect(page.locator("#data-columns select")).to_have_count(50)
+    page.locator("#data-narrow textarea, #data-narrow input").press_sequentially("column99")
+    expect(page.locator("#data-columns select")).to_have_count(11)
+    role(page, "column990").select_option("prompt")
+    page.locator("#data-narrow textarea, #data-narrow input").clear()
+    page.locator("#data-narrow textarea, #data-narrow input").press_sequentially("column77")
+    expect(role(page, "column990")).to_have_value("prompt")
+    role(page, "column770").select_option("completion")
+    expect(page.locator("#data-preview mark.ts-trained").nth(1)).to_contain_text("value 770")
+
+
+def test_several_files_are_one_dataset(page: Page, served: Served, tmp_path: Path) -> None:
+    visit(page, "/data")
+    paths = [jsonl(tmp_path / f"part{n}.jsonl", [{"prompt": f"q{n}", "completion": "a"}]) for n in range(3)]
+    upload(page, *paths)
+    expect(page.locator("#data-file [data-part=name]")).to_have_text("3 files")
+    expect(page.locator("#data-found h2")).to_have_text("part0.jsonl, part1.jsonl, part2.jsonl")
+    page.get_by_role("button", name="Import all rows (3)").click()
+    expect(page.locator("#data-answer")).to_contain_text("Stored 3 rows as part0, version 1.")
+    records = store.records(served.studio, store.get(served.studio, "part0"))
+    assert [record["prompt"][0]["content"] for record in records] == ["q0", "q1", "q2"]
+    assert not [one for one in uploads.uploads(served.studio.settings) if one.name.startswith("part")]
+
+
+def test_an_upload_is_paused_and_goes_on_after_a_reload(page: Page, served: Served, tmp_path: Path) -> None:
+    text = "x" * 1000
+    path = jsonl(
+        tmp_path / "big.jsonl", [{"prompt": f"{n} {text}", "completion": "a"} for n in range(11_000)]
+    )
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visit(page, "/data")
+    page.route(lambda address: "offset=8388608" in address, hold)
+    upload(page, path)
+    expect(page.locator("[data-part=figures]")).to_contain_text("8.4 MB of 11.4 MB")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("[data-part=figures]")).to_contain_text("paused")
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    held[0].abort("aborted")
+    page.unroute_all()
+    page.reload()
+    expect(page.locator("[data-part=open-list]")).to_have_text("big.jsonl: 8.4 MB of 11.4 MB")
+    chunks: list[str] = []
+    page.on("request", lambda asked: chunks.append(asked.url) if asked.method == "PUT" else None)
+    upload(page, path)
+    expect(page.locator("#data-found")).to_contain_text("11,000")
+    assert [address.rpartition("=")[2] for address in chunks] == ["8388608"]
+    [arrived] = [one for one in uploads.uploads(served.studio.settings) if one.name == "big.jsonl"]
+    assert arrived.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#data-understood")).to_be_hidden()
+    expect(page.get_by_role("button", name="Choose files")).to_be_focused()
+    wait_until(lambda: not arrived.path.exists(), what="the upload is gone")
+
+
+def test_text_is_pasted(page: Page, served: Served) -> None:
+    visit(page, "/data")
+    page.get_by_role("tab", name="Paste").click()
+    for text, kind in (("prompt,completion\nq,a\n", "CSV"), ('{"prompt": "q", "completion": "a"}', "JSON")):
+        fill(page, "data-paste", text)
+        page.get_by_role("button", name="Use this text").click()
+        expect(page.locator("#data-found .ts-stat").first).to_contain_text(kind)
+    fill(page, "data-name", "from-text")
+    page.get_by_role("button", name="Import all rows (1)").click()
+    expect(page.locator("#data-answer")).to_contain_text("Stored 1 rows as from-text, version 1.")
+
+
+def test_a_table_is_typed(page: Page, served: Served) -> None:
+    visit(page, "/data")
+    page.get_by_role("tab", name="Type a table").click()
+    pick(page, "data-table-shape", "preference pairs (chosen and rejected)")
+    cells = page.locator("#data-table [data-testid^='cell-']").filter(visible=True)
+    expect(page.locator("#data-table")).to_contain_text("rejected")
+    for place, text in enumerate(("Who?", "Ada.", "Bob.")):
+        page.locator(f"#data-table [data-testid='cell-0-{place}']").filter(visible=True).dblclick()
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+    expect(cells.first).to_contain_text("Who?")
+    page.get_by_role("button", name="Use these rows").click()
+    fill(page, "data-name", "typed-pairs")
+    page.get_by_role("button", name="Import all rows (1)").click()
+    expect(page.locator("#data-answer")).to_contain_text("Stored 1 rows as typed-pairs, version 1.")
+    [record] = store.records(served.studio, store.get(served.studio, "typed-pairs"))
+    assert [record[key][0]["content"] for key in ("prompt", "chosen", "rejected")] == ["Who?", "Ada.", "Bob."]
+
+
+def test_a_folder_of_this_computer(page: Page, served: Served, tmp_path: Path) -> None:
+    visit(page, "/data")
+    page.get_by_role("tab", name="Folder on this computer").click()
+    fill(page, "data-path", "/etc")
+    page.get_by_role("button", name="Look").click()
+    expect(page.get_by_text("/etc does not lie in a folder from which data may be read")).to_be_visible()
+    expect(page.locator("#data-understood")).to_be_hidden()
 
 
 def test_a_bad_file_is_refused_in_a_sentence(page: Page, served: Served, tmp_path: Path) -> None:
@@ -106,13 +222,13 @@ def test_a_bad_file_is_refused_in_a_sentence(page: Page, served: Served, tmp_pat
     for name, content, sentence in (
         ("empty.jsonl", b"\n", "empty.jsonl is empty."),
         ("cut.json", b'[{"text": "a"}, {"text"', "ends in the middle of row 2: it was cut off"),
-        ("latin.csv", "text,b\ncafé au lait,1\n".encode("latin-1"), "is not UTF-8: byte 10 does not fit"),
+        ("binary.csv", b"text\0\1\2", "is not a text file: byte 4 is zero"),
     ):
         (tmp_path / name).write_bytes(content)
         upload(page, tmp_path / name)
         expect(page.locator("#data-answer [role=alert]")).to_contain_text(sentence)
         expect(page.locator("#data-import")).to_be_hidden()
-        page.locator("#data-file").get_by_role("button", name="Clear").click()
+        page.locator("#data-file").get_by_role("button", name="Remove").click()
         expect(page.locator("#data-answer [role=alert]")).to_have_count(0)
     assert len(store.all_datasets(served.studio)) == before
 
@@ -150,7 +266,10 @@ def test_texts_of_data_are_never_run(
     page.locator("#data-answer a").first.click()
     expect(page.locator("#data-records tbody tr").first).to_contain_text("<script>")
     assert page.title() != "run"
-    assert page.locator("#data-records img, #data-preview img, #data-rejected img").count() == 0
+    assert (
+        page.locator("#data-records img, #data-preview img, #data-rejected img, #data-columns img").count()
+        == 0
+    )
 
 
 def test_an_address_that_names_no_dataset(page: Page) -> None:

@@ -27,7 +27,7 @@ ENDED = re.compile("stop|length")
 def test_sft_with_an_uploaded_file(page: Page, served: Served, tmp_path: Path) -> None:
     choose(page.context, served.url, language="en", theme="light")
     visit(page, "/data")
-    page.locator("#data-file input[type=file]").set_input_files(our_file(tmp_path))
+    page.locator("#data-file [data-part=input-files]").set_input_files(our_file(tmp_path))
     expect(page.locator("#data-found")).to_contain_text("40")
     expect(page.locator("#data-rejected")).to_contain_text("7")
     screenshot(page, "loop-data")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from studio_core.data import store
+from studio_core.data import adding, store
 from studio_core.errors import BadInput
 from studio_core.studio import Studio, open_studio
 from tests.browser.conftest import free_port, start_web, stop_engine
@@ -23,11 +26,11 @@ PLACES = ["before os.replace", "after os.replace", "before commit", "after commi
 KILLED = """
 import os, sys
 from pathlib import Path
-from studio_core.data import store
+from studio_core.data import store, versions
 from studio_core.studio import open_studio
 
 when, _, what = sys.argv[3].partition(" ")
-owner, name = (os, "replace") if what == "os.replace" else (store, "_row")
+owner, name = (os, "replace") if what == "os.replace" else (versions, "_row")
 original = getattr(owner, name)
 
 def killed(*arguments):
@@ -95,43 +98,50 @@ def test_19_half_of_a_file_is_no_dataset(studio: Studio, tmp_path: Path, file: P
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+def web(tmp_path: Path) -> Iterator[tuple[int, Path, list[subprocess.Popen[bytes]]]]:
     home, port = tmp_path / "home", free_port()
     (home / "uploads").mkdir(parents=True)
     stale = home / "uploads" / "left-over"
     stale.write_text("half of something")
     old(stale)
-    process = start_web(home, port, TUNESMITH_WARM_WORKERS="0")
-    yield port, home
-    process.terminate()
-    process.wait(20)
+    processes = [start_web(home, port, TUNESMITH_WARM_WORKERS="0")]
+    yield port, home, processes
+    for process in processes:
+        process.terminate()
+        process.wait(20)
     stop_engine(home)
 
 
-def test_19_an_upload_that_breaks_off_in_the_middle_leaves_nothing_that_counts(
-    web: tuple[int, Path], file: Path
+def asked(port: int, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/uploads{path}", body, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return dict(json.load(answer))
+
+
+def test_19_an_upload_goes_on_after_a_broken_chunk_and_a_killed_studio(
+    web: tuple[int, Path, list[subprocess.Popen[bytes]]], file: Path
 ) -> None:
-    port, home = web
-    uploads = home / "uploads"
-    wait_until(lambda: not (uploads / "left-over").exists(), what="leftovers are swept at the start")
-    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="mine.jsonl"\r\n\r\n'
-    body = part + file.read_bytes() + b"\r\n--x--\r\n"
-    head = b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\n"
-    head += b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    port, home, processes = web
+    wait_until(lambda: not (home / "uploads" / "left-over").exists(), what="leftovers are swept at the start")
+    content = file.read_bytes()
+    half, part = len(content) // 2, len(content) // 4
+    id = asked(port, "POST", "", json.dumps({"name": "mine.jsonl", "size": len(content)}).encode())["id"]
+    assert asked(port, "PUT", f"/{id}?offset=0", content[:half])["received"] == half
+    head = f"PUT /api/uploads/{id}?offset={half} HTTP/1.1\r\nHost: localhost\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(head + body[: len(body) // 2])
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        assert b" 200 " in connection.recv(100)
-    assert not list(uploads.rglob("mine.jsonl"))
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(head + body)
-        answer = connection.recv(1 << 16)
-    assert b" 200 " in answer.partition(b"\r\n")[0]
-    [arrived] = uploads.rglob("mine.jsonl")
-    assert arrived.read_bytes() == file.read_bytes()
+        connection.sendall(f"{head}Content-Length: {half}\r\n\r\n".encode() + content[half : half + part])
+    assert asked(port, "GET", f"/{id}")["received"] == half, "of a broken chunk nothing is kept"
+    processes[-1].kill()
+    processes[-1].wait(20)
+    processes.append(start_web(home, port, TUNESMITH_WARM_WORKERS="0"))
+    assert asked(port, "GET", f"/{id}")["received"] == half
+    asked(port, "PUT", f"/{id}?offset={half}", content[half:])
+    digest = hashlib.sha256(content).hexdigest()
+    body = json.dumps({"sha256": digest}).encode()
+    assert asked(port, "POST", f"/{id}/finish", body)["sha256"] == digest
     studio = open_studio(home=home)
     assert "mine" not in {dataset.name for dataset in store.all_datasets(studio)}
-    imported = store.import_file(studio, arrived)
-    assert imported.new and imported.dataset.rows == 2000
+    made = adding.bring_in(studio, adding.Brought(uploads=[id]))
+    assert isinstance(made, store.Imported) and made.new and made.dataset.rows == 2000
+    assert made.dataset.name == "mine" and not (home / "uploads" / id).exists()
     studio.close()

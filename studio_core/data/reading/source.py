@@ -43,6 +43,8 @@ class File:
     split: str = "paragraph"
     """What one record of a plain text is, if nobody chooses: ``paragraph`` or ``line``."""
     notes: Notes = field(default_factory=Notes, compare=False)
+    streams: list[IO[bytes]] = field(default_factory=list, compare=False)
+    """Open at the moment: where they stand says how much has been read."""
 
 
 class _Bounded(io.RawIOBase):
@@ -69,7 +71,7 @@ class _Bounded(io.RawIOBase):
 def opened(file: File) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked; names what is wrong with one that cannot be read to the end."""
     try:
-        with open(file.path, "rb") as raw:
+        with open(file.path, "rb") as raw, _noted(file, raw):
             if not file.gzipped:
                 yield raw
                 return
@@ -84,6 +86,15 @@ def opened(file: File) -> Iterator[IO[bytes]]:
         raise BadInput("data.gzip_damaged", file=file.source) from error
     except UnicodeDecodeError as error:
         raise BadInput("data.text_cut_off", file=file.source, encoding=file.encoding) from error
+
+
+@contextmanager
+def _noted(file: File, raw: IO[bytes]) -> Iterator[None]:
+    file.streams.append(raw)
+    try:
+        yield
+    finally:
+        file.streams.remove(raw)
 
 
 @contextmanager

@@ -31,8 +31,8 @@ def client(reached: list[str]) -> Iterator[TestClient]:
         reached.append(f"{request.url.path} {len(await request.body())}")
         return PlainTextResponse("done")
 
-    app = Starlette(routes=[Route("/{path:path}", anything, methods=["GET", "POST", "HEAD", "DELETE"])])
-    guarded = Guard(app, Settings(max_upload_mb=2, allowed_hosts="studio.example.org"))
+    app = Starlette(routes=[Route("/{path:path}", anything, methods=["GET", "POST", "PUT", "HEAD", "DELETE"])])
+    guarded = Guard(app, Settings(allowed_hosts="studio.example.org"))
     with TestClient(guarded, base_url=HOST) as opened:
         yield opened
 
@@ -68,7 +68,7 @@ def test_a_rebound_name_is_refused(client: TestClient, reached: list[str], host:
     ],
 )
 def test_a_post_of_another_origin_is_refused(client: TestClient, reached: list[str], origin: str) -> None:
-    for path in ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/run/save", "/api/vote"):
+    for path in ("/gradio_api/queue/join", "/api/uploads", "/gradio_api/run/save", "/api/vote"):
         assert client.post(path, headers={"origin": origin}, content=b"{}").status_code == 403
     assert reached == []
 
@@ -81,7 +81,7 @@ def test_a_post_of_our_own_page_passes(client: TestClient) -> None:
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_a_cross_site_upload_or_picture_is_refused(client: TestClient, reached: list[str], site: str) -> None:
     headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
-    assert client.post("/gradio_api/upload", headers=headers, files={"files": b"x"}).status_code == 403
+    assert client.post("/api/uploads", headers=headers, files={"files": b"x"}).status_code == 403
     assert client.get("/gradio_api/file=/tmp/a.png", headers=headers).status_code == 403
     assert reached == []
 
@@ -94,17 +94,17 @@ def test_a_link_on_another_site_may_open_the_page(client: TestClient) -> None:
 
 def test_an_oversize_request_is_refused_before_it_is_read(client: TestClient, reached: list[str]) -> None:
     assert client.post("/gradio_api/run/save", content=b"x" * (BODY_LIMIT + 1)).status_code == 413
-    assert client.post("/gradio_api/upload", content=b"x" * (4 * MEGABYTE)).status_code == 413
+    assert client.put("/api/uploads/a", content=b"x" * (BODY_LIMIT + 1)).status_code == 413
     assert reached == []
 
 
-def test_an_upload_below_the_limit_passes(client: TestClient, reached: list[str]) -> None:
-    assert client.post("/gradio_api/upload", content=b"x" * (2 * MEGABYTE)).status_code == 200
-    assert reached == [f"/gradio_api/upload {2 * MEGABYTE}"]
+def test_a_chunk_of_an_upload_passes(client: TestClient, reached: list[str]) -> None:
+    assert client.put("/api/uploads/a?offset=0", content=b"x" * (4 * MEGABYTE)).status_code == 200
+    assert reached == [f"/api/uploads/a {4 * MEGABYTE}"]
 
 
 @pytest.mark.parametrize(
-    ("path", "size"), [("/gradio_api/upload", 6 * MEGABYTE), ("/gradio_api/run/a", 9 * MEGABYTE)]
+    ("path", "size"), [("/api/uploads/a", 9 * MEGABYTE), ("/gradio_api/run/a", 9 * MEGABYTE)]
 )
 def test_a_chunked_request_cannot_hide_its_size(
     client: TestClient, reached: list[str], path: str, size: int
@@ -119,12 +119,12 @@ def test_a_chunked_request_cannot_hide_its_size(
 
 def test_a_false_length_is_refused(client: TestClient) -> None:
     for length in ("-5", "many"):
-        assert client.post("/gradio_api/upload", headers={"content-length": length}).status_code == 413
+        assert client.post("/api/uploads", headers={"content-length": length}).status_code == 413
 
 
 def test_preflight_requests_get_no_answer(client: TestClient) -> None:
     answer = client.options(
-        "/gradio_api/upload", headers={"origin": HOST, "access-control-request-method": "POST"}
+        "/api/uploads", headers={"origin": HOST, "access-control-request-method": "POST"}
     )
     assert answer.status_code == 405
     assert "access-control-allow-origin" not in answer.headers
@@ -143,10 +143,12 @@ def test_a_refusal_is_said_in_the_readers_language(client: TestClient) -> None:
     assert "这个地址不属于本工作室" in client.get("/", headers={"host": "evil.example"}).text
 
 
-def test_uploads_are_rationed(client: TestClient) -> None:
-    answers = [client.post("/gradio_api/upload", content=b"x").status_code for _ in range(40)]
-    assert answers[:30] == [200] * 30
+def test_uploads_are_rationed(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.guard.time.monotonic", lambda: 100.0)
+    answers = [client.put("/api/uploads/a", content=b"x").status_code for _ in range(610)]
+    assert answers[:600] == [200] * 600
     assert answers[-1] == 429
+    assert client.get("/api/uploads/a").status_code == 200
 
 
 def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:

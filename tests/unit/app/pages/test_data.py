@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from app.pages.data import ALL_PARTS, FILLS, DataPage
-from studio_core.data import store
-from studio_core.errors import BadInput
+from app.pages.data import DataPage
+from app.parts.adding import files, taken
+from app.parts.adding.mapping_form import FILLS, WRITTEN
+from app.parts.adding.understood import SHOWN_COLUMNS, columns_table
+from studio_core import queue, uploads
+from studio_core.data import adding, store
+from studio_core.data.adding import Brought
+from studio_core.data.shapes import Shape
+from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.models import registry
 from studio_core.studio import Studio
 
-ROWS = [{"prompt": f"q {n}", "completion": "a {{name}}"} for n in range(3)]
+ROWS = [{"prompt": f"q {n}", "completion": "a {{name}}", "topic": "birds"} for n in range(3)]
 
 
 def request(language: str = "en", **query: str) -> Any:
@@ -23,98 +28,184 @@ def request(language: str = "en", **query: str) -> Any:
     return SimpleNamespace(cookies={}, headers=headers, query_params=query)
 
 
+def event(**data: Any) -> Any:
+    return SimpleNamespace(_data=data)
+
+
 @pytest.fixture
-def page(studio: Studio) -> DataPage:
+def page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> DataPage:
     registry.ensure_demo_models(studio)
+    for module in ("app.pages.data", "studio_core.data.adding"):
+        monkeypatch.setattr(f"{module}.ensure_engine", lambda studio: None)
     return DataPage(studio)
 
 
 @pytest.fixture
-def uploaded(studio: Studio) -> str:
-    folder = studio.settings.uploads / "0123"
-    folder.mkdir()
-    path = folder / "a.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    return str(path)
+def uploaded(studio: Studio) -> Any:
+    content = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+    return taken(Brought(uploads=[uploads.keep(studio.settings, "a.jsonl", content).id]))
 
 
-def form(shape: str = "prompt-completion", fill: str = "", system: str = "", **columns: str) -> list[Any]:
-    return [shape, *(columns.get(part, "") for part in ALL_PARTS), system, fill, *[""] * (FILLS - 1)]
+def typed(*fills: str, good_from: Any = None, split: Any = None, **texts: str) -> list[Any]:
+    return [
+        *(texts.get(part, "") for part in WRITTEN),
+        good_from,
+        split,
+        *fills,
+        *[""] * (FILLS - len(fills)),
+    ]
 
 
-GOOD = form(prompt="prompt", completion="completion", fill="Ada", system="Be {{name}}.")
+def opened(page: DataPage, uploaded: Any) -> Any:
+    return page.looked(uploaded, "tiny-chat", 0, request())[-1]
 
 
-def opened(page: DataPage, uploaded: str) -> Any:
-    return page.uploaded(uploaded, "tiny-chat", 0, request())[-1]
-
-
-def test_an_upload_is_imported_as_the_form_says(page: DataPage, uploaded: str, studio: Studio) -> None:
+def test_what_came_in_is_imported_as_the_form_says(page: DataPage, uploaded: Any, studio: Studio) -> None:
     state = opened(page, uploaded)
-    answer, listed, *_ = page.imported(request(), uploaded, state, "mine", *GOOD)
+    given = typed("Ada", system="Be {{name}} of {{topic}}.")
+    answer, listed, *_ = page.imported(request(), uploaded, state, "mine", *given)
     dataset = store.get(studio, "mine@1")
     assert f'href="/dataset?id={dataset.id}"' in answer and "mine" in listed
     assert 'href="/train?dataset=mine@1"' in answer
     [record, *_] = store.records(studio, dataset)
-    assert record["prompt"][0] == {"role": "system", "content": "Be Ada."}
+    assert record["prompt"][0] == {"role": "system", "content": "Be Ada of birds."}
     assert record["completion"][0]["content"] == "a Ada"
-    again, *_ = page.imported(request("zh-CN"), uploaded, state, "mine", *GOOD)
-    assert "没有新增内容" in again and len(store.all_datasets(studio)) == 1
+    assert uploads.uploads(studio.settings) == [], "what was imported is no longer kept as an upload"
+    with pytest.raises(NotFound, match="no longer there"):
+        page.imported(request(), uploaded, state, "mine", *given)
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "", None, "/nonexistent"])
-def test_paths_that_are_no_uploads_are_refused(
-    page: DataPage, path: Any, uploaded: str, studio: Studio
-) -> None:
+def test_what_is_no_upload_of_the_page_is_refused(page: DataPage, uploaded: Any, studio: Studio) -> None:
+    half = uploads.begin(studio.settings, "b", 5).id
+    for data in (
+        None,
+        [],
+        {"ids": []},
+        {"ids": "a"},
+        {"ids": [1]},
+        {"ids": ["a"] * 2000},
+        {"paths": ["/etc"]},
+    ):
+        with pytest.raises(BadInput, match="nothing that this page sends"):
+            files.sent(studio, data)
+    for id, kind in (("../../etc/passwd", NotFound), ("0" * 32, NotFound), (half, Conflict)):
+        with pytest.raises(kind):
+            files.sent(studio, {"ids": [id]})
     state = opened(page, uploaded)
-    calls = [
-        lambda: page.uploaded(path, None, 0, request()),
-        lambda: page.shaped(path, state, "text", None, 0, request()),
-        lambda: page.corrected(request(), path, state, None, 0, *GOOD),
-        lambda: page.imported(request(), path, state, "x", *GOOD),
-    ]
-    for call in calls:
-        with pytest.raises(BadInput, match="The uploaded file is no longer there"):
-            call()
+    for nothing in (None, {}):
+        with pytest.raises(BadInput, match="no longer there"):
+            page.imported(request(), nothing, state, "x", *typed())
+        with pytest.raises(BadInput, match="no longer there"):
+            page.shaped(nothing, state, "text", None, 0, request())
+    with pytest.raises(BadInput, match="no longer there"):
+        page.imported(request(), uploaded, None, "x", *typed())
     assert store.all_datasets(studio) == []
 
 
-def test_a_link_out_of_the_uploads_is_refused(page: DataPage, studio: Studio, tmp_path: Path) -> None:
-    secret = tmp_path / "secret.jsonl"
-    secret.write_text('{"text": "secret"}\n')
-    (studio.settings.uploads / "link.jsonl").symlink_to(secret)
-    with pytest.raises(BadInput, match="no longer there"):
-        page.uploaded(str(studio.settings.uploads / "link.jsonl"), None, 0, request())
+def test_what_was_refused_is_said_where_it_stays(page: DataPage, studio: Studio) -> None:
+    empty = taken(Brought(uploads=[uploads.keep(studio.settings, "<img>.jsonl", b"\n").id]))
+    shown = page.looked(empty, None, 0, request())
+    [refusal] = [part for part in shown if 'role="alert"' in str(part)]
+    assert "&lt;img&gt;.jsonl is empty." in refusal
+    assert (
+        len(shown) == len(page.looked({}, None, 0, request())) == len(page.looked(None, None, 0, request()))
+    )
+    assert len(shown) == len(page.looked(taken(adding.pasted(studio, "a")), None, 0, request()))
 
 
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        (form("sorcery"), "There is no shape 'sorcery'"),
-        (form(prompt="prompt", completion="secret"), "The file has no column 'secret'"),
-        (form(prompt="prompt"), "No column of a.jsonl is known to be: completion"),
-    ],
-)
-def test_forms_that_will_not_do(
-    page: DataPage, uploaded: str, studio: Studio, values: list[Any], sentence: str
-) -> None:
+def test_roles_are_assigned_and_looked_at_again(page: DataPage, uploaded: Any) -> None:
     state = opened(page, uploaded)
-    with pytest.raises(BadInput) as raised:
-        page.imported(request(), uploaded, state, "", *values)
-    assert sentence in str(raised.value)
+    assert state["columns"] == ["prompt", "completion", "topic"]
+    assert state["roles"] == {"prompt": "prompt", "completion": "completion"}
+    assert "Choose which column is: Answer" in assign(page, uploaded, state, {"1": ""})[1]
+    swapped = assign(page, uploaded, state, {"0": "completion", "1": "prompt"})[-1]
+    assert swapped["roles"] == {"prompt": "completion", "completion": "prompt"}
+    assert swapped["records"][0]["completion"][0]["content"] == "q 0"
+    # A role goes from a column that is out of sight to the one that was given it.
+    moved = assign(page, uploaded, state, {"2": "prompt"})[-1]
+    assert moved["roles"] == {"completion": "completion", "topic": "prompt"}
+
+
+def assign(page: DataPage, uploaded: Any, state: Any, roles: Any) -> tuple[Any, ...]:
+    return page.assigned(request(), event(roles=roles), uploaded, state, "tiny-chat", 0, *typed())
+
+
+def test_roles_that_will_not_do(page: DataPage, uploaded: Any) -> None:
+    state = opened(page, uploaded)
+    for roles in ({"9": "prompt"}, {"0": "sorcery"}, {"0": "keep"}, {"0": "messages"}, {"0": None}):
+        with pytest.raises(BadInput, match="The file has no column"):
+            assign(page, uploaded, state, roles)
+    for roles in (None, [], "x", {0: "prompt"}, {"-1": "prompt"}, {"٣": "prompt"}, {"1" * 9: "prompt"}):
+        with pytest.raises(BadInput, match="nothing that this page sends"):
+            assign(page, uploaded, state, roles)
     with pytest.raises(BadInput, match="no longer there"):
-        page.imported(request(), uploaded, None, "", *GOOD)
-    assert store.all_datasets(studio) == []
+        assign(page, uploaded, None, {"0": "prompt"})
 
 
-def test_a_chosen_shape_finds_its_columns(page: DataPage, uploaded: str) -> None:
-    shape, *rest = page.shaped(uploaded, opened(page, uploaded), "prompt-only", "tiny-chat", 0, request())
+def test_texts_for_every_record(page: DataPage, uploaded: Any) -> None:
+    state = opened(page, uploaded)
+    shown = page.corrected(
+        request(),
+        uploaded,
+        state,
+        "tiny-chat",
+        0,
+        *typed(prompt="On {{topic}}: {{prompt}}", completion="Yes."),
+    )
+    record = shown[-1]["records"][0]
+    assert record["prompt"][0]["content"] == "On birds: q 0"
+    assert record["completion"][0]["content"] == "a {{name}}", "a constant only fills what is empty"
+    with pytest.raises(BadInput, match="names 'nothing', which is no column"):
+        given = typed(prompt="{{prompt}} {{nothing}}")
+        page.corrected(request(), uploaded, state, None, 0, *given)
+
+
+def test_a_chosen_shape_finds_its_columns(page: DataPage, uploaded: Any) -> None:
+    table, shape, *rest = page.shaped(
+        uploaded, opened(page, uploaded), "prompt-only", "tiny-chat", 0, request()
+    )
     assert shape == "prompt-only" and rest[-1]["shape"] == "prompt-only"
-    by_part = dict(zip(ALL_PARTS, rest, strict=False))
-    assert by_part["prompt"].value == "prompt" and not by_part["completion"].visible
+    assert rest[-1]["roles"] == {"prompt": "prompt", "completion": "keep", "topic": "keep"}
+    assert "kept beside it" in table
+    with pytest.raises(BadInput, match="There is no shape 'sorcery'"):
+        page.shaped(uploaded, opened(page, uploaded), "sorcery", None, 0, request())
 
 
-def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: str) -> None:
+def test_many_columns_are_shown_in_part_and_found_by_name() -> None:
+    columns = [f"c{n}" for n in range(1000)]
+    row = dict.fromkeys(columns, "v")
+    table = columns_table(columns, [row], Shape.PREFERENCE, {"c999": "chosen"}, "", "en")
+    assert table.count("<select") == SHOWN_COLUMNS and 'data-column="999"' in table
+    assert "50 of 1,000 columns are shown" in table
+    found = columns_table(columns, [row], Shape.PREFERENCE, {"c999": "chosen"}, "c77", "en")
+    assert found.count("<select") == 12 and 'data-column="770"' in found
+
+
+def test_columns_and_values_are_escaped() -> None:
+    hostile = "<script>alert(1)</script>"
+    table = columns_table([hostile], [{hostile: hostile}], Shape.TEXT, {hostile: "text"}, "", "en")
+    assert "<script" not in table and table.count("&lt;script&gt;") == 3
+
+
+def test_something_big_is_imported_by_a_job(
+    page: DataPage, uploaded: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "AT_ONCE", 10)
+    monkeypatch.setattr(adding, "LOOKED_AT", 2)
+    shown = page.looked(uploaded, "tiny-chat", 0, request())
+    assert any("the first 2 rows were looked at" in str(part) for part in shown)
+    *_, running = page.imported(request(), uploaded, shown[-1], "mine", *typed("Ada"))
+    job = queue.get(studio, running["job"])
+    assert (job.kind, job.method, job.spec["result"]) == ("data", "import", "mine")
+    assert job.spec["options"]["mapping"]["fill"] == {"name": "Ada"}
+    visible, told, *_ = page.ticked(running, request())
+    assert visible.visible and "Waits for the engine" in told
+    assert page.open(request())[-1] == running, "a page that is opened later follows the job"
+    page.cancelled(running)
+    assert page.ticked(running, request())[-1] is None
+
+
+def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: Any) -> None:
     state = opened(page, uploaded)
     assert "<mark" in page.previewed(state, "tiny-chat", 2, 0, request())
     assert "<del" in page.previewed(state, "tiny-chat", 10**9, 3, request())
@@ -124,5 +215,6 @@ def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: str) -> Non
 
 
 def test_without_data_the_page_says_what_to_do_first(page: DataPage) -> None:
-    _, listed, *_ = page.open(request())
+    _, listed, _, drop, _ = page.open(request())
     assert "There is no data yet. Choose a file above" in listed
+    assert "Drop files or a folder here" in drop

@@ -1,0 +1,91 @@
+"""Files of the reader's own computer: dropped or chosen, sent in chunks (``static/js/upload.js``)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.files import asset
+from app.i18n import say
+from app.parts.adding import taken
+from app.parts.events import ASKED
+from app.parts.handlers import safely
+from app.parts.html import html, join, size
+from studio_core import uploads
+from studio_core.data.adding import Brought
+from studio_core.errors import BadInput
+from studio_core.studio import Studio
+
+NAME = "files"
+
+_TEXTS = ("of", "done", "failed", "changed", "paused", "lost", "seconds", "minutes", "files", "open")
+
+
+def build(studio: Studio, brought: gr.State) -> gr.HTML:
+    script = (
+        f"import('{asset('js/upload.js')}').then((m) => m.mount(element, trigger, watch)); 'ready'; 'cleared'"
+    )
+    panel = gr.HTML("", apply_default_css=False, elem_id="data-file", js_on_load=script)
+
+    def ready(event: gr.EventData) -> dict[str, Any]:
+        return taken(sent(studio, event._data))
+
+    panel.ready(safely(ready), None, brought, **ASKED)
+    panel.cleared(lambda: {}, None, brought, **ASKED)
+    return panel
+
+
+def sent(studio: Studio, data: Any) -> Brought:
+    """The uploads that the page says are complete; checked as all that a page sends."""
+    ids = data.get("ids") if isinstance(data, dict) else None
+    if (
+        not isinstance(ids, list)
+        or not 0 < len(ids) <= uploads.MOST
+        or not all(type(id) is str for id in ids)
+    ):
+        raise BadInput("adding.bad_request")
+    for id in ids:
+        uploads.complete(studio.settings, id)
+    return Brought(uploads=ids)
+
+
+def drawn(studio: Studio, language: str) -> Markup:
+    """The place for files, as it is at the beginning."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"adding.{key}", language, **values)
+
+    # The numbers are filled in by the browser.
+    texts = {name: say(f"adding.upload_{name}", language) for name in _TEXTS}
+    limit = size(studio.settings.max_upload_mb * 1_000_000)
+    return html(
+        '<div class="ts-upload" data-drawn="{drawn}">'
+        '<div class="ts-drop" data-part="drop" data-texts="{texts}"><p><strong>{drop}</strong></p>'
+        '<div class="ts-row">{files}{folder}</div><p class="ts-muted">{kinds}</p></div>'
+        '<input type="file" multiple hidden data-part="input-files">'
+        '<input type="file" webkitdirectory hidden data-part="input-folder">'
+        '<div class="ts-sending" data-part="progress" hidden><div class="ts-row"><strong data-part="name"></strong>'
+        '<span class="ts-sending-buttons">{buttons}</span></div>'
+        '<progress data-part="bar" max="1" value="0"></progress>'
+        '<p class="ts-muted" data-part="figures"></p></div>'
+        '<div class="ts-notice ts-notice-info" data-part="open" hidden><p>{again}</p>'
+        '<ul data-part="open-list"></ul>{discard}</div>'
+        '<p class="ts-unseen" role="status" data-part="spoken"></p></div>',
+        drawn=secrets.token_hex(4),
+        texts=json.dumps(texts, ensure_ascii=False),
+        drop=said("drop"),
+        files=_button("files", said("choose_files"), "ts-button-primary"),
+        folder=_button("folder", said("choose_folder")),
+        kinds=said("kinds", limit=limit),
+        buttons=join(_button(name, said(name)) for name in ("pause", "resume", "cancel", "clear")),
+        again=said("go_on"),
+        discard=_button("discard", said("discard")),
+    )
+
+
+def _button(action: str, label: str, look: str = "") -> Markup:
+    return html('<button type="button" class="ts-button {}" data-do="{}">{}</button>', look, action, label)

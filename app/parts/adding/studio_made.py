@@ -1,0 +1,54 @@
+"""What the studio itself has collected: votes as preference pairs, conversations as records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.i18n import language_of, say, t
+from app.parts import data_view
+from app.parts.events import ASKED, on_open
+from app.parts.handlers import safely
+from app.parts.html import html, number, panel
+from studio_core import chat_exports, chats
+from studio_core.data import adding, store
+from studio_core.data.store import Imported
+from studio_core.studio import Studio
+
+NAME = "studio"
+
+MADE = {"votes": chats.votes_to_dataset, "chats": chat_exports.chats_to_dataset}
+
+
+def build(studio: Studio, answer: gr.HTML, listed: gr.HTML) -> None:
+    counted = panel("data-studio-counts")
+    with gr.Row(elem_classes="ts-asking"):
+        buttons = {
+            name: gr.Button(t(f"adding.from_{name}"), elem_id=f"data-from-{name}", min_width=220)
+            for name in MADE
+        }
+
+    def counts(request: gr.Request) -> Markup:
+        language = language_of(request)
+        votes, conversations = len(chats.preference_records(studio)), len(chat_exports.all_jsonl(studio))
+        text = say("adding.studio_has", language, votes=number(votes), chats=number(conversations))
+        return html('<p class="ts-muted">{}</p>', text)
+
+    def maker(name: str) -> Any:
+        def made(request: gr.Request) -> tuple[Any, ...]:
+            language = language_of(request)
+            known = {dataset.id for dataset in store.all_datasets(studio)}
+            dataset = MADE[name](studio)
+            new = dataset.id not in known
+            if new:
+                adding.judge(studio, dataset)
+            shown = data_view.imported_notice(Imported(dataset, [], new), language)
+            return shown, data_view.dataset_list(store.all_datasets(studio), language)
+
+        return made
+
+    on_open(counts, [counted])
+    for name, button in buttons.items():
+        button.click(safely(maker(name)), None, [answer, listed], trigger_mode="once", **ASKED)

@@ -1,0 +1,159 @@
+"""What was understood of the files that came in: figures, and their first rows under the roles of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.files import asset
+from app.i18n import say
+from app.parts.data_view import shape_name
+from app.parts.html import NOTHING, html, join, notice, number, stat
+from studio_core import texts
+from studio_core.data.columns import MISSING, value_in
+from studio_core.data.mapping import PARTS
+from studio_core.data.shapes import Shape
+from studio_core.data.store import Inspection
+
+SHOWN_COLUMNS = 50
+SHOWN_NOTES = 20
+CELL = 160
+"""Characters of a value that are shown."""
+KEEP = "keep"
+
+
+def columns_panel() -> gr.HTML:
+    """The first rows; choosing a role in a header is the event ``assign`` with ``{"roles": {index: role}}``."""
+    script = f"import('{asset('js/columns.js')}').then((m) => m.mount(element, trigger)); 'assign'"
+    return gr.HTML("", apply_default_css=False, elem_id="data-columns", js_on_load=script)
+
+
+def found(seen: Inspection, language: str) -> Markup:
+    """What the files were taken for, and how many of their rows would do."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"data.{key}", language, **values)
+
+    kind = seen.format.upper() + (" (gzip)" if seen.gzipped else "")
+    encoding = (
+        said("encoding_bom", encoding="UTF-8") if seen.encoding == "utf-8-sig" else seen.encoding.upper()
+    )
+    files = say("adding.of_files", language, n=len(seen.files)) if len(seen.files) > 1 else ""
+    figures = join(
+        [
+            stat(said("format"), kind, " · ".join(filter(None, [encoding, files]))),
+            stat(said("shape_found"), shape_name(seen.shape, language)),
+            stat(said("good_rows"), number(seen.good)),
+            stat(said("bad_rows"), number(seen.bad)),
+        ]
+    )
+    return html(
+        '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div>{}{}</section>',
+        seen.source,
+        figures,
+        join(_sentences(seen, language)),
+        _passed_over(seen, language),
+    )
+
+
+def _sentences(seen: Inspection, language: str) -> list[Markup]:
+    why = say(seen.guess.because, language) if seen.mapping.shape is seen.guess.mapping.shape else ""
+    said = [html('<p class="ts-muted">{}</p>', why)] if why else []
+    if not seen.whole:
+        n = number(seen.good + seen.bad)
+        said.append(notice("info", say("adding.first_rows", language, n=n)))
+    if missing := seen.mapping.missing():
+        parts = say("shell.comma", language).join(say(f"data.part_{part}", language) for part in missing)
+        said.append(notice("warn", say("data.choose_parts", language, parts=parts)))
+    elif not seen.guess.sure and why:
+        said.append(notice("info", say("data.check_parts", language)))
+    if seen.placeholders:
+        names = " ".join(f"{{{{{name}}}}}" for name in seen.placeholders)
+        said.append(notice("warn", say("data.placeholders_found", language, names=names)))
+    for code, values in list(seen.notes.kinds.items())[:SHOWN_NOTES]:
+        key = f"data.note_{code}"
+        if key in texts.catalogue(texts.DEFAULT_LANGUAGE):
+            said.append(html('<p class="ts-muted">{}</p>', say(key, language, **values)))
+    return said
+
+
+def _passed_over(seen: Inspection, language: str) -> Markup:
+    if not seen.passed_over:
+        return Markup()
+    lines = join(
+        html("<li>{}: {}</li>", one["file"], say(f"data.passed_{one['why']}", language))
+        for one in seen.passed_over
+    )
+    title = say("adding.passed_over", language, n=len(seen.passed_over))
+    return html('<details class="ts-reasons"><summary>{}</summary><ul>{}</ul></details>', title, lines)
+
+
+def columns_table(
+    columns: Sequence[str],
+    rows: Sequence[Any],
+    shape: Shape,
+    roles: dict[str, str],
+    narrow: str,
+    language: str,
+) -> Markup:
+    """The first rows with a choice of role in each header; of many columns those in use and the first others.
+
+    ``roles`` are ``{column: role}``; ``narrow`` is what the names of further columns must contain.
+    """
+    shown = _shown(columns, roles, narrow)
+    choices = [("", say("adding.unused", language))]
+    choices += [(part, say(f"data.part_{part}", language)) for part in (*PARTS[shape][0], *PARTS[shape][1])]
+    if shape is Shape.PROMPT_ONLY:
+        choices.append((KEEP, say("adding.keep", language)))
+    head = join(_header(index, columns[index], choices, roles, language) for index in shown)
+    body = join(
+        html("<tr>{}</tr>", join(html("<td><div>{}</div></td>", _cell(row, columns[at])) for at in shown))
+        for row in rows
+    )
+    left = len(columns) - len(shown)
+    more = say("adding.more_columns", language, shown=len(shown), n=number(len(columns))) if left else ""
+    return html(
+        '<div class="ts-table-wrap ts-columns" tabindex="0"><table class="ts-table"><caption>{}</caption>'
+        '<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div><p class="ts-muted">{}</p>',
+        say("adding.columns_title", language),
+        head,
+        body,
+        more,
+    )
+
+
+def _shown(columns: Sequence[str], roles: dict[str, str], narrow: str) -> list[int]:
+    """Numbers of the columns that are drawn, in their order: all in use, and others up to the limit."""
+    used = {at for at, column in enumerate(columns) if roles.get(column)}
+    wanted = narrow.strip().lower()
+    others = [at for at, column in enumerate(columns) if at not in used and wanted in column.lower()]
+    return sorted([*sorted(used)[:SHOWN_COLUMNS], *others[: max(0, SHOWN_COLUMNS - len(used))]])
+
+
+def _header(
+    index: int, column: str, choices: Sequence[tuple[str, str]], roles: dict[str, str], language: str
+) -> Markup:
+    role = roles.get(column, "")
+    options = join(
+        html('<option value="{}"{}>{}</option>', value, Markup(" selected" if value == role else ""), label)
+        for value, label in choices
+    )
+    return html(
+        '<th scope="col" class="{}"><span>{}</span><select data-column="{}" aria-label="{}">{}</select></th>',
+        "ts-column-used" if role else "",
+        column if len(column) <= 60 else f"{column[:60]}…",
+        index,
+        say("adding.role_of", language, column=column[:100]),
+        options,
+    )
+
+
+def _cell(row: Any, column: str) -> str:
+    value = value_in(row, column)
+    if value is MISSING or value is None:
+        return NOTHING
+    text = value if isinstance(value, str) else str(value)[: CELL * 4]
+    return text if len(text) <= CELL else f"{text[:CELL]}…"

@@ -1,0 +1,15 @@
+// Roles of columns, chosen in the headers of the preview: a role belongs to one column only.
+const SEVERAL = ["", "keep"];
+
+export function mount(element, trigger) {
+	element.addEventListener("change", (event) => {
+		const chosen = event.target.closest("select[data-column]");
+		if (!chosen) return;
+		const all = [...element.querySelectorAll("select[data-column]")];
+		if (!SEVERAL.includes(chosen.value)) {
+			for (const other of all) if (other !== chosen && other.value === chosen.value) other.value = "";
+		}
+		for (const one of all) one.closest("th").classList.toggle("ts-column-used", one.value !== "");
+		trigger("assign", { roles: Object.fromEntries(all.map((one) => [one.dataset.column, one.value])) });
+	});
+}
