@@ -31,7 +31,9 @@ def client(reached: list[str]) -> Iterator[TestClient]:
         reached.append(f"{request.url.path} {len(await request.body())}")
         return PlainTextResponse("done")
 
-    app = Starlette(routes=[Route("/{path:path}", anything, methods=["GET", "POST", "PUT", "HEAD", "DELETE"])])
+    app = Starlette(
+        routes=[Route("/{path:path}", anything, methods=["GET", "POST", "PUT", "HEAD", "DELETE"])]
+    )
     guarded = Guard(app, Settings(allowed_hosts="studio.example.org"))
     with TestClient(guarded, base_url=HOST) as opened:
         yield opened
@@ -123,9 +125,7 @@ def test_a_false_length_is_refused(client: TestClient) -> None:
 
 
 def test_preflight_requests_get_no_answer(client: TestClient) -> None:
-    answer = client.options(
-        "/api/uploads", headers={"origin": HOST, "access-control-request-method": "POST"}
-    )
+    answer = client.options("/api/uploads", headers={"origin": HOST, "access-control-request-method": "POST"})
     assert answer.status_code == 405
     assert "access-control-allow-origin" not in answer.headers
 
