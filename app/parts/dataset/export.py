@@ -42,22 +42,22 @@ def build(studio: Studio, tab: gr.Tab) -> None:
             list(exports.FORMATS), value="jsonl", label=t("exports.format"), elem_id="export-format"
         )
     shown = panel("dataset-export")
-    with gr.Group(elem_id="export-hub"):
-        gr.Markdown(f"### {t('exports.hub_title')}")
-        gr.Markdown(t("exports.hub_note"))
-        with gr.Row():
-            repo = gr.Textbox(
-                label=t("exports.hub_repo"),
-                info=t("exports.hub_repo.help"),
-                placeholder="your-name/dataset-name",
-                max_lines=1,
-                elem_id="export-repo",
-            )
-            public = gr.Checkbox(label=t("exports.hub_public"), elem_id="export-public")
-            push = gr.Button(t("exports.hub_push"), elem_id="export-push", scale=0, min_width=140)
-        pushed = panel("export-pushed")
+    hub = panel("export-hub")
+    with gr.Row():
+        repo = gr.Textbox(
+            label=t("exports.hub_repo"),
+            info=t("exports.hub_repo.help"),
+            placeholder="your-name/dataset-name",
+            max_lines=1,
+            elem_id="export-repo",
+        )
+        public = gr.Checkbox(
+            label=t("exports.hub_public"), info=t("exports.hub_public.help"), elem_id="export-public"
+        )
+    push = gr.Button(t("exports.hub_push"), elem_id="export-push")
+    pushed = panel("export-pushed")
 
-    on_open(section.open, [layout, format, shown])
+    on_open(section.open, [layout, format, shown, hub])
     layout.input(
         safely(section.laid_out), [layout, format], [format, shown], trigger_mode="always_last", **ASKED
     )
@@ -78,6 +78,11 @@ class Export:
             gr.Dropdown(choices=choices, value="trl"),
             gr.Dropdown(choices=list(LAYOUTS["trl"].formats), value="jsonl"),
             view(dataset, fit, language),
+            html(
+                '<div class="ts-stack"><section><h2>{}</h2><p class="ts-muted">{}</p></section></div>',
+                say("exports.hub_title", language),
+                say("exports.hub_note", language),
+            ),
         )
 
     def laid_out(self, layout: str, format: str, request: gr.Request) -> Iterator[tuple[Any, Any]]:
@@ -134,8 +139,8 @@ def view(dataset: Dataset, fit: Fit, language: str) -> Markup:
         sentences.append(said("checked_first", rows=number(fit.first)))
         kinds.append("info")
     return html(
-        '<div class="ts-stack"><p class="ts-muted">{}</p><div class="ts-figures">{}</div>{}'
-        '<h3>{}</h3><pre class="ts-tokens" tabindex="0">{}</pre>{}</div>',
+        '<section class="ts-card ts-stack"><p class="ts-muted">{}</p><div class="ts-figures">{}</div>{}'
+        '<div><p class="ts-label">{}</p><pre class="ts-tokens" tabindex="0">{}</pre></div>{}</section>',
         say(layout.help_key, language),
         join(figures),
         join([notice(kind, sentence) for kind, sentence in zip(kinds, sentences, strict=True)]),

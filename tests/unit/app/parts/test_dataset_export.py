@@ -44,7 +44,7 @@ def client(studio: Studio, dataset: Dataset) -> Iterator[TestClient]:
 
 
 def test_the_section_opens_with_everything_fitting(studio: Studio, dataset: Dataset) -> None:
-    layouts, _, shown = Export(studio).open(request(id=str(dataset.id)))
+    layouts, _, shown, _ = Export(studio).open(request(id=str(dataset.id)))
     assert [name for _, name in layouts.choices] == ["trl", "trl-text", "openai", "alpaca", "sharegpt"]
     assert "All 3 records fit." in shown and "&lt;b&gt;q 0&lt;/b&gt;" in shown and "<b>q" not in shown
     assert f'href="/api/datasets/{dataset.id}/jsonl?layout=trl"' in shown
