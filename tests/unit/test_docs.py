@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from studio_core.data.exports import LAYOUTS
+from studio_core.data.shapes import Shape
 from studio_core.methods import METHODS
 from studio_core.methods.base import fields
 from studio_core.settings import PREFIX, Settings
@@ -81,3 +83,15 @@ def test_options_are_named_as_they_are_spelled() -> None:
         re.findall(r"python -m app [a-z ]*(--[a-z-]+)", "\n".join(f.read_text("utf-8") for f in DOCS))
     )
     assert named <= spelled | {"--help"}, named - spelled
+
+
+def test_the_page_about_data_lists_every_layout_and_shape() -> None:
+    prose = (ROOT / "docs" / "DATA.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \|.*\| (.*) \| (.*) \|$", prose, flags=re.MULTILINE)
+    listed = {name: tuple(set(re.findall(r"`([\w-]+)`", cell)) for cell in cells) for name, *cells in rows}
+    assert listed == {
+        name: ({shape.value for shape in layout.forms}, set(layout.formats))
+        for name, layout in LAYOUTS.items()
+    }
+    taken_for = set(re.findall(r"\| `([\w-]+)` \|$", prose, flags=re.MULTILINE))
+    assert {shape.value for shape in Shape} <= taken_for
