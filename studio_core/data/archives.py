@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from studio_core.data.reading import encodings
 from studio_core.errors import BadInput
 
 MAX_MEMBERS = 10_000
@@ -286,7 +287,16 @@ def _zip_member(opened_zip: zipfile.ZipFile, info: zipfile.ZipInfo, source: str)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
         raise BadInput("data.archive_unsupported", file=source)
     why_not = "link" if special else _why_not_by_name(info.orig_filename)
-    return _Member(info.filename, why_not, lambda: opened_zip.open(info))
+    return _Member(_unicode_name(info), why_not, lambda: opened_zip.open(info))
+
+
+def _unicode_name(info: zipfile.ZipInfo) -> str:
+    """The member's name; Windows writes it in the encoding of its country and does not say which."""
+    if info.flag_bits & 0x800 or info.filename.isascii():
+        return info.filename
+    raw = info.filename.encode("cp437", "replace")
+    verdict = encodings.by_reading(raw)
+    return raw.decode(verdict.encoding, "replace") if verdict.sure else info.filename
 
 
 def _check_directory(archive: Found) -> None:

@@ -16,6 +16,7 @@ from studio_core.data.turns import Rejected, check_turns, plain_text, tools_prom
 
 _IMAGE_COLUMNS = ("image", "images")
 _IMAGE_MARK = re.compile(r"<image>[ \t]*\n?")
+_IMAGE_AT_AN_END = re.compile(r"\A(<image>[ \t]*\n)+|(\n<image>[ \t]*)+\Z")
 
 
 def converter(mapping: Mapping, notes: Notes | None = None) -> Callable[[Row], Record]:
@@ -37,7 +38,13 @@ def converter(mapping: Mapping, notes: Notes | None = None) -> Callable[[Row], R
     def record(row: Row) -> Record:
         if not isinstance(row, dict):
             raise Rejected("not_object", kind=type(row).__name__)
-        return convert(read, row)
+        made = convert(read, row)
+        if "image" in row or "images" in row:
+            for column in read.pictures(row):
+                read.notes.add(
+                    "images", len(row[column]) if isinstance(row[column], list) else 1, column=column
+                )
+        return made
 
     return record
 
@@ -75,21 +82,26 @@ class _Reader:
 
     def turns(self, row: Row, part: str, role: str, *, needed: bool = True) -> list[Message]:
         messages = turns(self.value(row, part, needed=needed), role, self.name(part), self.notes)
-        if "image" in row or "images" in row:
-            self._without_images(row, messages)
+        for message in messages:
+            if "<image>" in message["content"]:
+                self._without_marks(message, row)
         if self.fill:
             for message in messages:
                 message["content"] = filled(message["content"], self.fill)
         return messages
 
-    def _without_images(self, row: Row, messages: list[Message]) -> None:
+    def _without_marks(self, message: Message, row: Row) -> None:
         """Takes the marks out of a text that stand for pictures in a column of their own."""
-        if not any(row.get(column) for column in _IMAGE_COLUMNS):
-            return
-        for message in messages:
-            if "<image>" in message["content"]:
-                message["content"], images = _IMAGE_MARK.subn("", message["content"])
-                self.notes.add("images", images, column=" / ".join(c for c in _IMAGE_COLUMNS if c in row))
+        pictures = self.pictures(row)
+        mark = _IMAGE_MARK if pictures else _IMAGE_AT_AN_END
+        message["content"], images = mark.subn("", message["content"])
+        if images and not pictures:  # Their column holds bytes, which the reader has left out.
+            self.notes.add("images", images, column="<image>")
+
+    def pictures(self, row: Row) -> list[str]:
+        """Columns that hold pictures, and that nothing of the record is made of."""
+        used = (*self.columns.values(), *self.mapping.keep)
+        return [column for column in _IMAGE_COLUMNS if row.get(column) and column not in used]
 
     def with_system(self, row: Row, messages: list[Message]) -> list[Message]:
         """The conversation, opened by what the columns for system prompt and tools say."""

@@ -223,10 +223,11 @@ class Reading:
                 if isinstance(row, Rejected):
                     raise row
                 record = convert(row if export is None else export.unfold(row))
-            except Rejected as rejected:
+            except (Rejected, RecursionError) as error:
                 one.bad += 1
                 seen.bad += 1
                 if len(seen.reasons) < LISTED:
+                    rejected = error if isinstance(error, Rejected) else Rejected("too_deep")
                     seen.reasons.append(reason(number, rejected, file))
                 continue
             one.good += 1
@@ -270,7 +271,7 @@ def _unfolded(export: labelled.Export, rows: list[Any]) -> list[Any]:
     for row in rows:
         try:
             unfolded.append(export.unfold(row))
-        except Rejected:
+        except (Rejected, RecursionError):
             continue  # It is counted and listed when all rows are read.
     return unfolded
 
@@ -285,14 +286,12 @@ def _first(numbered: readers.Rows) -> Iterator[tuple[int, Any]]:
             return
 
 
-def _weight(value: Any) -> int:
+def _weight(value: Any, depth: int = 50) -> int:
+    """Characters of a value, roughly."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, dict):
-        return sum(64 + _weight(inner) for inner in value.values())
-    if isinstance(value, list):
-        return sum(64 + _weight(inner) for inner in value)
-    return 64
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 64 + (sum(_weight(item, depth - 1) for item in inner) if depth else 0)
 
 
 def _all_of(names: Iterator[str]) -> str:

@@ -133,6 +133,8 @@ def _turn(item: Any, column: str, place: int, notes: Notes | None) -> Message:
     text = plain_text(content, column)
     if named == "function_call":
         text = tool_call(text)
+    if notes is not None and item.get("weight") == 0:
+        notes.add("weight")
     calls = item.get("tool_calls") or item.get("function_call")
     if calls:
         text = "\n".join([*([text] if text else []), *_openai_calls(calls, column, place)])

@@ -1,8 +1,8 @@
-"""A JSON document: a list of records, one wrapped in objects, or objects one after the other."""
+"""A JSON document: a list of records, one wrapped in objects, objects in a row, or columns as pandas writes them."""
 
 from __future__ import annotations
 
-from studio_core.data.reading import source
+from studio_core.data.reading import sniffing, source
 from studio_core.data.reading.jsonstream import JsonStream
 from studio_core.data.reading.source import File, Rows, as_row
 
@@ -11,5 +11,8 @@ def rows(file: File) -> Rows:
     """Numbered by record."""
     with source.opened_text(file) as text:
         stream = JsonStream(iter(lambda: text.read(1 << 20), ""), file.source, file.notes)
-        for number, value in enumerate(stream.records(), start=1):
-            yield number, as_row(value)
+        number = 0
+        for value in stream.records():
+            for row in sniffing.rows_of_columns(value) or [value]:
+                number += 1
+                yield number, as_row(row)

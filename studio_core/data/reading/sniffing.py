@@ -73,7 +73,8 @@ def _json_format(text: str, lines: bool) -> str:
         return "jsonl" if same or (lines and len(first.strip()) > 1) else "json"
     if second:
         return "jsonl"
-    return "jsonl" if lines or not wraps_records(value) else "json"
+    wraps = wraps_records(value) or rows_of_columns(value)
+    return "jsonl" if lines or not wraps else "json"
 
 
 def _begins_json(text: str) -> bool:
@@ -115,6 +116,18 @@ def wraps_records(value: Any, *, outer: bool = True) -> bool:
         )
         for name, inner in value.items()
     )
+
+
+def rows_of_columns(value: Any) -> list[dict[str, Any]] | None:
+    """The rows of a table that was written by column, ``{"prompt": {"0": ..., "1": ...}}``; None of all else."""
+    if not isinstance(value, dict) or not value or not all(isinstance(v, dict) for v in value.values()):
+        return None
+    keys = next(iter(value.values())).keys()
+    if not keys or list(keys) != [str(n) for n in range(len(keys))]:
+        return None
+    if any(column.keys() != keys for column in value.values()):
+        return None
+    return [{name: column[key] for name, column in value.items()} for key in keys]
 
 
 def may_wrap(name: str) -> bool:

@@ -237,6 +237,12 @@ def test_an_archive_that_was_cut_off(studio: Studio, tmp_path: Path, make: Any, 
         store.inspect_file(studio, path)
 
 
+def test_names_that_windows_wrote(studio: Studio, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"XXXX.jsonl": PAIRS})
+    path.write_bytes(path.read_bytes().replace(b"XXXX", "你好".encode("gb18030")))
+    assert [file.source for file in store.inspect_file(studio, path).files] == ["a.zip/你好.jsonl"]
+
+
 def test_lists_and_headers_made_to_fill_the_memory_are_refused(tmp_path: Path) -> None:
     crowd = tmp_path / "crowd.zip"
     entry = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"

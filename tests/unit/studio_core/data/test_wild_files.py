@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from studio_core import texts
@@ -198,6 +200,12 @@ WILD: dict[str, tuple[str, str, Shape, dict[str, Any]]] = {
         Shape.PROMPT_COMPLETION,
         {"prompt": [user("How much?")], "completion": [assistant("500 + 734 = 1,234\n#### 1,234")]},
     ),
+    "pandas": (
+        "frame.json",
+        json.dumps({"question": {"0": "Why?", "1": "Why?", "2": "Why?"}, "answer": dict.fromkeys("012", "Because.")}),
+        Shape.PROMPT_COMPLETION,
+        {"prompt": [user("Why?")], "completion": [assistant("Because.")]},
+    ),
     "nested": (
         "nested.jsonl",
         lines(*[{"id": 1, "data": {"question": "Why?", "answer": "Because."}}] * 3),
@@ -321,12 +329,48 @@ def test_openai_tools_inside_of_the_input_are_kept(studio: Studio, written: Any)
 
 def test_images_are_left_out_and_counted(studio: Studio, written: Any) -> None:
     parts = [{"type": "text", "text": "What is this?"}, IMAGE, IMAGE]
-    llava = {"image": "cat.jpg", "conversations": [
-        {"from": "human", "value": "<image>\nWhat is this?"}, {"from": "gpt", "value": "A cat."}]}  # fmt: skip
-    for row in ({"messages": [user(parts), assistant("A cat.")]}, llava):  # type: ignore[arg-type]
+    turns = [{"from": "human", "value": "<image>\nWhat is this?"}, {"from": "gpt", "value": "A cat."}]
+    rows: dict[int, Any] = {
+        1: {"image": "cat.jpg", "conversations": turns},
+        2: {"messages": [{"role": "user", "content": parts}, assistant("A cat.")]},
+        3: {"images": ["a.jpg", "b.jpg", "c.jpg"], "conversations": turns},
+    }
+    for images, row in rows.items():
         seen = store.inspect_file(studio, written("a.jsonl", lines(row)))
         assert seen.sample_records == [{"messages": [user("What is this?"), assistant("A cat.")]}]
-        assert seen.notes.kinds["images"]["n"] == (1 if row is llava else 2)
+        assert seen.notes.kinds["images"]["n"] == images
+    asked = {"image": "cat.jpg", "prompt": "What is <image> this?", "completion": "A cat."}
+    seen = store.inspect_file(studio, written("a.jsonl", lines(asked)))
+    assert (seen.sample_records[0]["prompt"], seen.notes.kinds["images"]["n"]) == ([user("What is this?")], 1)
+
+
+def test_a_column_of_pictures_as_bytes_is_left_out(studio: Studio, tmp_path: Path) -> None:
+    row = {
+        "images": [{"bytes": b"\x89PNG", "path": None}],
+        "messages": [user("<image>\nWhat is this?"), assistant("Write <image> in HTML.")],
+    }
+    pq.write_table(pa.Table.from_pylist([row] * 3), tmp_path / "a.parquet")
+    seen = store.inspect_file(studio, tmp_path / "a.parquet")
+    assert seen.columns == ["messages"]
+    assert seen.sample_records[0]["messages"] == [user("What is this?"), assistant("Write <image> in HTML.")]
+    assert (seen.notes.kinds["images"]["n"], seen.notes.kinds["column_of_bytes"]["name"]) == (3, "images")
+
+
+def test_weights_of_turns_are_said(studio: Studio, written: Any) -> None:
+    row = {
+        "messages": [user("a"), {**assistant("b"), "weight": 0}, user("c"), {**assistant("d"), "weight": 1}]
+    }
+    assert store.inspect_file(studio, written("a.jsonl", lines(row))).notes.kinds == {"weight": {"n": 1}}
+
+
+def test_rows_nested_as_deep_as_json_allows(studio: Studio, written: Any) -> None:
+    deep: Any = "x"
+    for _ in range(900):
+        deep = [deep]
+    good = {"question": "q", "more": 1}
+    for row in ({"question": "q", "more": deep}, {"question": deep, "more": 1}):
+        seen = store.inspect_file(studio, written("a.jsonl", lines(good, good, row)))
+        assert seen.good + seen.bad == 3 and seen.good >= 2
 
 
 @pytest.mark.parametrize("part", ["reference", "answer"])
