@@ -123,7 +123,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     ),
     "100 MB in a line of text": ("a.txt", written(b"", LETTERS, 100, b""), "data.line_too_long"),
     "100 MB without a blank line": (
-        "a.txt", written(b"One\n\n", b"x" * 99 + b"\n", MB, b"\n\nTwo"), "text 2 1 too_long",
+        "a.txt", written(b"One\n\n" * 3000, b"x" * 99 + b"\n", MB, b"\n\nTwo"), "text 3001 1 too_long",
     ),
     "100 MB of empty lists": (
         "a.jsonl", written(b'{"a":[', b"[],[]," * 170_000, 100, b"[]]}"), "data.line_too_long",
