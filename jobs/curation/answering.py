@@ -1,0 +1,172 @@
+"""Questions of a whole dataset: what is known already is not asked again, the rest is asked and kept.
+
+An operation fetches the answers to all its questions first, in whatever order they come, and goes through
+its records afterwards. So what is made does not depend on who answered first, and a stopped job makes a
+version of the records whose answers are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.curation.makers import Failure, Maker, Question, Served, trouble
+from jobs.curation.store import Store
+from studio_core import services
+from studio_core.asking import Answer, Sampling
+from studio_core.curation.asking import AskingOptions
+from studio_core.curation.base import Work
+from studio_core.errors import BadInput
+
+GIVE_UP = 10
+"""Questions that fail one after another before a job ends: then it is the service, not the questions."""
+REASONS = 5
+"""Different reasons for failures that are kept."""
+
+
+@dataclass
+class Tally:
+    """How it goes with the questions of one maker."""
+
+    name: str
+    prices: tuple[float, float]
+    asked: int = 0
+    cached: int = 0
+    failed: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    saved_in: int = 0
+    saved_out: int = 0
+    """Tokens of the answers that were known already."""
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def cost(self) -> float:
+        return (self.tokens_in * self.prices[0] + self.tokens_out * self.prices[1]) / 1e6
+
+    @property
+    def saved(self) -> float:
+        return (self.saved_in * self.prices[0] + self.saved_out * self.prices[1]) / 1e6
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "who": self.name,
+            "asked": self.asked,
+            "cached": self.cached,
+            "failed": self.failed,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "cost": round(self.cost, 6),
+            "saved": round(self.saved, 6),
+            "priced": any(self.prices),
+            "reasons": self.reasons,
+        }
+
+
+class Answers:
+    """The answers of one maker. ``fetch`` the questions, then look them up one by one."""
+
+    def __init__(self, work: Work, maker: Maker) -> None:
+        if work.answers is None:
+            raise BadInput("curation.options_invalid", operation="answers", reason="no folder for answers")
+        self._work, self._maker = work, maker
+        self._store = Store(work.answers, maker.who)
+        self._tally = Tally(maker.name, maker.prices)
+
+    def fetch(self, questions: Iterable[Question], total: int, done: int = 0) -> None:
+        """Have them answered; ``total`` questions are asked in this job in all, ``done`` of them before these."""
+        tallies: list[dict[str, Any]] = self._work.details.setdefault("answers", [])
+        place = len(tallies)
+        tallies.append(self._tally.document())
+        in_a_row, self._done, self._total = 0, done, total
+        try:
+            for question, outcome in self._maker.answers(self._unknown(questions), self._work.stopping):
+                if isinstance(outcome, Failure):
+                    in_a_row += 1
+                    self._note_failure(outcome)
+                    if in_a_row >= GIVE_UP:
+                        raise trouble(self._maker, outcome.said, in_a_row)
+                else:
+                    in_a_row = 0
+                    self._keep(question, outcome)
+                self._tell()
+        finally:
+            tallies[place] = self._tally.document()
+        if self._tally.failed and not self._tally.asked and not self._tally.cached:
+            raise trouble(self._maker, next(iter(self._tally.reasons), ""), self._tally.failed)
+
+    def __call__(self, question: Question) -> Answer | None:
+        known = self._store.get(question.key)
+        if known is None:
+            return None
+        return Answer(known["text"], known["reason"], known["in"], known["out"])
+
+    def _unknown(self, questions: Iterable[Question]) -> Iterator[Question]:
+        """Those that must be asked, each once."""
+        met: set[str] = set()
+        for question in questions:
+            key = question.key
+            if key in met:
+                self._done += 1
+                continue
+            met.add(key)
+            known = self._store.get(key)
+            if known is None:
+                yield question
+            else:
+                self._tally.cached += 1
+                self._tally.saved_in += known["in"]
+                self._tally.saved_out += known["out"]
+                self._tell()
+
+    def _keep(self, question: Question, answer: Answer) -> None:
+        known = {"text": answer.text, "reason": answer.reason, "in": answer.tokens_in, "out": answer.tokens_out}
+        self._store.put(question.key, known)
+        self._tally.asked += 1
+        self._tally.tokens_in += answer.tokens_in
+        self._tally.tokens_out += answer.tokens_out
+
+    def _note_failure(self, failure: Failure) -> None:
+        self._tally.failed += 1
+        reasons = self._tally.reasons
+        if failure.said in reasons or len(reasons) < REASONS:
+            reasons[failure.said] = reasons.get(failure.said, 0) + 1
+
+    def _tell(self) -> None:
+        tally = self._tally
+        self._done += 1
+        figures = {
+            "answers_asked": tally.asked,
+            "answers_cached": tally.cached,
+            "answers_failed": tally.failed,
+            "answers_tokens": tally.tokens_in + tally.tokens_out,
+        }
+        if any(tally.prices):
+            figures["answers_cost"] = round(tally.cost, 6)
+        self._work.report(self._done, self._total, figures)
+
+
+def maker(
+    work: Work, options: AskingOptions, sampling: Sampling, model: str = "model", service: str = "service"
+) -> Maker:
+    """Who answers: what the options of these two names say."""
+    if model in work.models:
+        return local(work, model, sampling)
+    file = work.services
+    if file is None:
+        raise BadInput("generation.no_service", name=getattr(options, service), known="-")
+    return Served(
+        services.get(file, getattr(options, service)),
+        sampling,
+        at_once=options.concurrency,
+        retries=options.retries,
+        timeout=options.timeout,
+    )
+
+
+def local(work: Work, name: str, sampling: Sampling) -> Maker:
+    # Only here: torch takes seconds to load, and a service does not need it.
+    from jobs.curation import local_model
+
+    return local_model.LocalModel(local_model.models(), work.models[name], sampling)

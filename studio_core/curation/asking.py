@@ -1,0 +1,87 @@
+"""What operations that ask a model or a service have in common: who is asked, and what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from studio_core.asking import Sampling
+from studio_core.curation.base import OperationOptions
+from studio_core.data.shapes import Message, Record, Shape
+from studio_core.errors import BadInput
+from studio_core.methods.base import option
+
+PROMPTED = (
+    Shape.PROMPT_ONLY,
+    Shape.PROMPT_COMPLETION,
+    Shape.CHAT,
+    Shape.PREFERENCE,
+    Shape.UNPAIRED_PREFERENCE,
+)
+"""Shapes whose records ask something."""
+
+
+class AskingOptions(OperationOptions):
+    """Options of every operation that asks: the form shows the first two and the last few lines apart."""
+
+    model: str = option("", choices_of="models", advanced=False)
+    service: str = option("", choices_of="services", advanced=False)
+    concurrency: int = option(8, at_least=1, at_most=256)
+    retries: int = option(5, at_least=0, at_most=20)
+    timeout: float = option(120.0, at_least=1.0, at_most=3600.0, unit="seconds")
+
+    @model_validator(mode="after")
+    def _somebody_is_asked(self) -> AskingOptions:
+        one_of(self.model, self.service, "model", "service")
+        return self
+
+
+class DrawingOptions(AskingOptions):
+    """Asked for answers that are drawn, and with a system prompt."""
+
+    system: str = option("", kind="prompt", advanced=False)
+    temperature: float = option(0.7, at_least=0.0, at_most=2.0, advanced=False)
+    top_p: float = option(0.95, at_least=0.01, at_most=1.0)
+    max_tokens: int = option(512, at_least=1, at_most=131_072, unit="tokens", advanced=False)
+
+    def sampling(self, seed: int) -> Sampling:
+        return Sampling(self.temperature, self.top_p, self.max_tokens, seed)
+
+
+def one_of(model: str, service: str, model_option: str, service_option: str) -> None:
+    """Raises ``BadInput`` unless exactly one of the two is named."""
+    if bool(model.strip()) == bool(service.strip()):
+        raise BadInput("generation.one_of", model=model_option, service=service_option)
+
+
+def asked_of(record: Record) -> list[Message]:
+    """What a record asks: its prompt, or of a conversation all before its last answer. May be empty."""
+    if "prompt" in record:
+        return list(record["prompt"])
+    messages: list[Message] = record.get("messages", [])
+    last = max((place for place, one in enumerate(messages) if one["role"] == "assistant"), default=None)
+    return messages if last is None else messages[:last]
+
+
+def with_system(messages: list[Message], system: str) -> list[Message]:
+    """The conversation under this system prompt instead of its own; an empty one leaves it as it is."""
+    if not system:
+        return messages
+    return [
+        {"role": "system", "content": system},
+        *(one for one in messages if one["role"] != "system"),
+    ]
+
+
+def question_text(messages: list[Message]) -> str:
+    """What is asked as one text, without the system prompt."""
+    return "\n".join(one["content"] for one in messages if one["role"] != "system")
+
+
+def answered(messages: list[Message], text: str, shape: Shape) -> dict[str, Any]:
+    """A record of the shape, prompt-completion or chat, with this answer."""
+    answer: Message = {"role": "assistant", "content": text}
+    if shape is Shape.CHAT:
+        return {"messages": [*messages, answer]}
+    return {"prompt": messages, "completion": [answer]}
