@@ -108,7 +108,12 @@ def add(
     address = checked_address(address)
     try:
         service = Service(
-            name=name, address=address, model=model, key=SecretStr(key), price_in=price_in, price_out=price_out
+            name=name,
+            address=address,
+            model=model,
+            key=SecretStr(key),
+            price_in=price_in,
+            price_out=price_out,
         )
     except ValidationError as error:
         raise BadInput("generation.service_price", name=name) from error

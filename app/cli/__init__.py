@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import backup, chat, data, doctor, jobs, label, models, serve, train, users
+from app.cli import backup, chat, data, doctor, jobs, label, models, serve, services, train, users
 from app.cli.output import bound_home
 from studio_core.about import studio_version
 from studio_core.errors import StudioError
@@ -27,6 +27,7 @@ cli = typer.Typer(
 cli.add_typer(data.cli, name="data")
 cli.add_typer(label.cli, name="label")
 cli.add_typer(models.cli, name="models")
+cli.add_typer(services.cli, name="services")
 cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(users.cli, name="users")
 cli.command("train")(train.train)

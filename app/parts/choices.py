@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.i18n import say
 from app.parts.html import number
+from studio_core import services
 from studio_core.curation import columns as curation_columns
 from studio_core.curation import features
 from studio_core.data import improving, making, versions
@@ -21,9 +22,16 @@ from studio_core.tables import Dataset
 Choices = list[tuple[str, str]]
 """``(label, value)``."""
 
+NONE = ("–", "")
+
 
 def models(studio: Studio, dataset: Dataset, language: str) -> Choices:
-    return [(model.name, model.name) for model in registry.all_models(studio)]
+    return [NONE, *((model.name, model.name) for model in registry.all_models(studio))]
+
+
+def known_services(studio: Studio, dataset: Dataset, language: str) -> Choices:
+    kept = services.all_services(studio.settings.home / services.FILE)
+    return [NONE, *((f"{one.name} ({one.model})", one.name) for one in kept)]
 
 
 def datasets(studio: Studio, dataset: Dataset, language: str) -> Choices:
@@ -66,6 +74,7 @@ def _report(studio: Studio, dataset: Dataset) -> dict[str, Any]:
 
 OFFERED: dict[ChoicesOf, Callable[[Studio, Dataset, str], Choices]] = {
     "models": models,
+    "services": known_services,
     "datasets": datasets,
     "columns": columns,
     "languages": languages,

@@ -72,6 +72,10 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
 
 _FIGURES = {
     "records_per_second": "methods.metric.records_per_second",
+    "answers_cached": "generation.view.cached",
+    "answers_failed": "generation.view.failed",
+    "answers_tokens": "generation.view.tokens",
+    "answers_cost": "generation.view.cost",
 }
 """Figures that a job may report, and how each is called."""
 

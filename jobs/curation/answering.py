@@ -121,7 +121,12 @@ class Answers:
                 self._tell()
 
     def _keep(self, question: Question, answer: Answer) -> None:
-        known = {"text": answer.text, "reason": answer.reason, "in": answer.tokens_in, "out": answer.tokens_out}
+        known = {
+            "text": answer.text,
+            "reason": answer.reason,
+            "in": answer.tokens_in,
+            "out": answer.tokens_out,
+        }
         self._store.put(question.key, known)
         self._tally.asked += 1
         self._tally.tokens_in += answer.tokens_in

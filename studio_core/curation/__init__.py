@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from studio_core.curation.base import Operation
+from studio_core.curation.best_of import BEST_OF
 from studio_core.curation.convert import CONVERT
+from studio_core.curation.correct import CORRECT
 from studio_core.curation.deduplicate import DEDUPLICATE
+from studio_core.curation.distill import DISTILL
 from studio_core.curation.edit import EDIT
 from studio_core.curation.filter import FILTER
+from studio_core.curation.judge import JUDGE
 from studio_core.curation.map import MAP
 from studio_core.curation.mask import MASK
 from studio_core.curation.mix import MIX
+from studio_core.curation.perplexity import PERPLEXITY
 from studio_core.curation.replace import REPLACE
 from studio_core.curation.sample import SAMPLE
 from studio_core.curation.select import SELECT
@@ -30,6 +35,11 @@ OPERATIONS: dict[str, Operation] = {
         MIX,
         CONVERT,
         MAP,
+        DISTILL,
+        BEST_OF,
+        CORRECT,
+        JUDGE,
+        PERPLEXITY,
     )
 }
 

@@ -33,7 +33,7 @@ class AskingOptions(OperationOptions):
 
     @model_validator(mode="after")
     def _somebody_is_asked(self) -> AskingOptions:
-        one_of(self.model, self.service, "model", "service")
+        one_of(self, "model", "service")
         return self
 
 
@@ -49,10 +49,10 @@ class DrawingOptions(AskingOptions):
         return Sampling(self.temperature, self.top_p, self.max_tokens, seed)
 
 
-def one_of(model: str, service: str, model_option: str, service_option: str) -> None:
-    """Raises ``BadInput`` unless exactly one of the two is named."""
-    if bool(model.strip()) == bool(service.strip()):
-        raise BadInput("generation.one_of", model=model_option, service=service_option)
+def one_of(options: OperationOptions, model: str, service: str) -> None:
+    """Raises ``BadInput`` unless exactly one of these two options is given."""
+    if bool(getattr(options, model)) == bool(getattr(options, service)):
+        raise BadInput("generation.one_of", model=model, service=service)
 
 
 def asked_of(record: Record) -> list[Message]:

@@ -201,6 +201,8 @@ class Operation:
     """Whether, with these options, a model is loaded on a device."""
     models: tuple[str, ...] = ()
     """Options that name a model of the studio; an empty one names none."""
+    services: tuple[str, ...] = ()
+    """Options that name a service; an empty one names none."""
     by_record: bool = True
     """It judges or changes each record by itself: the first ones tell what it does."""
     group: Group = "models"

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
-from studio_core import clock, curation, queue, uploads
+from studio_core import clock, curation, queue, services, uploads
 from studio_core.curation.base import Operation, validated
 from studio_core.data import versions
 from studio_core.data.naming import checked_name
@@ -47,6 +47,10 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
         }
     )
     values = options.model_dump(mode="json") if options else spec.options
+    file = studio.settings.home / services.FILE
+    for name in operation.services if operation else ():
+        if values.get(name):
+            services.get(file, values[name])  # It must be there; its key stays where it is.
     run = DataRun(
         spec=exact,
         datasets=[_resolved(studio, dataset) for dataset in taken],
@@ -56,7 +60,7 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
             for name in (operation.models if operation else ("model",))
             if values.get(name)
         },
-        services=str(studio.settings.home / "services.json"),
+        services=str(file),
         answers=str(studio.settings.home / "answers"),
     )
     needs_model = operation is not None and operation.needs_model(options)

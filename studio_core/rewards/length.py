@@ -32,6 +32,6 @@ def near(setting: str) -> Reward:
 
 
 def _characters(setting: str) -> int:
-    if not (setting.isascii() and setting.isdigit() and 0 < int(setting[:9]) and len(setting) < 10):
+    if not (setting.isascii() and setting.isdigit() and int(setting[:9]) > 0 and len(setting) < 10):
         raise BadInput("generation.reward_number", value=setting[:80])
     return int(setting)

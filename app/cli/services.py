@@ -1,0 +1,117 @@
+"""``services add | list | remove | test``."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import AsJson, Home, opened, print_json, print_rows
+from studio_core import services
+from studio_core.asking import Sampling, ask_once
+from studio_core.errors import BadInput
+from studio_core.services import Service
+from studio_core.texts import text
+
+cli = typer.Typer(help="Services that answer questions: OpenAI-compatible addresses, with their keys.")
+
+Name = Annotated[str, typer.Argument(help="Name of the service.")]
+
+
+@cli.command("list")
+def list_(as_json: AsJson = False, home: Home = None) -> None:
+    """List the services. Keys are never printed."""
+    rows = [_summary(one) for one in services.all_services(_file(home))]
+    if as_json:
+        print_json(rows)
+    else:
+        print_rows(rows, ["service", "address", "model", "key", "price_in", "price_out"])
+
+
+@cli.command("add")
+def add(
+    name: Name,
+    address: Annotated[
+        str, typer.Option(help="Up to what comes before /chat/completions, as http://127.0.0.1:8000/v1.")
+    ],
+    model: Annotated[str, typer.Option(help="The model, as the service calls it.")],
+    key_stdin: Annotated[
+        bool, typer.Option("--key-stdin", help="Read the key from the standard input, one line.")
+    ] = False,
+    key_variable: Annotated[
+        str | None, typer.Option(help="Read the key from this variable of the environment.")
+    ] = None,
+    price_in: Annotated[float, typer.Option(help="Price of a million tokens asked.")] = 0.0,
+    price_out: Annotated[float, typer.Option(help="Price of a million tokens answered.")] = 0.0,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Keep a service, in the place of the one of that name. Without a new key it keeps the one it has."""
+    key = _key(key_stdin, key_variable)
+    made = services.add(_file(home), name, address, model, key, price_in, price_out)
+    if as_json:
+        print_json(_summary(made))
+        return
+    print(text("generation.service_kept", name=made.name))
+    for note in made.notes:
+        print(text(f"generation.note_{note}"))
+
+
+@cli.command("remove")
+def remove(name: Name, home: Home = None) -> None:
+    """Forget a service and its key."""
+    services.remove(_file(home), name)
+    print(text("generation.service_removed", name=name))
+
+
+@cli.command("test")
+def test(
+    name: Name,
+    timeout: Annotated[float, typer.Option(min=1.0, max=600.0, help="Seconds to wait.")] = 30.0,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Ask a service one short question, and show what it answers."""
+    service = services.get(_file(home), name)
+    began = time.monotonic()
+    answer = ask_once(service, [{"role": "user", "content": "Say OK."}], Sampling(max_tokens=16), timeout)
+    said: dict[str, Any] = {
+        "name": service.name,
+        "answer": answer.text[:200],
+        "seconds": round(time.monotonic() - began, 3),
+        "tokens": answer.tokens_in + answer.tokens_out,
+    }
+    print_json(said) if as_json else print(text("generation.service_works", **said))
+
+
+def _file(home: Path | None) -> Path:
+    with opened(home) as studio:
+        return studio.settings.home / services.FILE
+
+
+def _key(from_stdin: bool, variable: str | None) -> str:
+    """From where no other user and no history sees it: never from the arguments."""
+    if variable:
+        key = os.environ.get(variable, "")
+        if not key:
+            raise BadInput("generation.no_key_variable", variable=variable)
+        return key
+    if not from_stdin:
+        return ""
+    return getpass.getpass("") if sys.stdin.isatty() else sys.stdin.readline().strip()
+
+
+def _summary(service: Service) -> dict[str, Any]:
+    return {
+        "service": service.name,
+        "address": service.address,
+        "model": service.model,
+        "key": text("generation.service_has_key") if service.key.get_secret_value() else None,
+        "price_in": service.price_in,
+        "price_out": service.price_out,
+    }

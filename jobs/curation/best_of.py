@@ -1,0 +1,156 @@
+"""Several answers to each prompt, scored; the best is kept, or the best and the worst as a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from jobs.curation.answering import Answers, maker
+from jobs.curation.distribution import distribution
+from jobs.curation.makers import Question
+from jobs.curation.prompts import asked_records, several, stored_prompt
+from studio_core import rewards
+from studio_core.asking import Sampling
+from studio_core.curation import judging
+from studio_core.curation.asking import answered, question_text
+from studio_core.curation.base import Work
+from studio_core.curation.best_of import BestOfOptions
+from studio_core.data.shapes import Message, Record, Shape
+
+Score = Callable[[Record, Question, str], float | None]
+"""How good an answer of this text is; None if nobody could say."""
+
+JUDGE_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Candidate:
+    text: str
+    score: float
+
+
+def run(work: Work, options: BestOfOptions) -> None:
+    answers = Answers(work, maker(work, options, options.sampling(work.seed)))
+    passes = 1 if options.scored_by == "reward" else 2
+    total = work.source.rows * options.k * passes
+    answers.fetch(
+        (
+            one
+            for _, _, question in asked_records(work, options.system)
+            for one in several(question, options.k)
+        ),
+        total,
+    )
+    texts = Texts(work, options, answers)
+    score = _scorer(work, options, texts, total)
+    pairs = options.result == "pairs"
+    made = work.output(Shape.PREFERENCE if pairs else Shape.PROMPT_COMPLETION, keep=[])
+    best_scores, mean_scores = [], []
+    for row, record, question in asked_records(work, options.system, count=True):
+        candidates = _candidates(record, question, texts, score)
+        if candidates:
+            best_scores.append(candidates[-1].score)
+            mean_scores.append(sum(one.score for one in candidates) / len(candidates))
+        prompt = stored_prompt(record, question, options.keep_system)
+        record = (
+            _pair(work, options, prompt, candidates) if pairs else _best(work, options, prompt, candidates)
+        )
+        if record:
+            made.add(record, row)
+            work.count("kept")
+    work.details["distribution"] = distribution(
+        {"mean": np.array(mean_scores, np.float32), "best": np.array(best_scores, np.float32)},
+        options.min_score,
+    )
+
+
+class Texts:
+    """The different usable answers to a question, each once."""
+
+    def __init__(self, work: Work, options: BestOfOptions, answers: Answers) -> None:
+        self._options, self._answers = options, answers
+        self._work = work
+
+    def __call__(self, question: Question) -> list[str]:
+        found: dict[str, None] = {}
+        for one in several(question, self._options.k):
+            answer = self._answers(one)
+            cut = answer is not None and self._options.drop_truncated and answer.reason == "length"
+            if answer is not None and not cut and answer.text.strip():
+                found[answer.text.strip()] = None
+        return list(found)
+
+
+def _candidates(record: Record, question: Question, texts: Texts, score: Score) -> list[Candidate]:
+    """From the worst to the best; between equals the one that came first is the better one."""
+    scored = [(text, score(record, question, text)) for text in texts(question)]
+    known = [Candidate(text, value) for text, value in scored if value is not None]
+    places = sorted(range(len(known)), key=lambda place: (known[place].score, -place))
+    return [known[place] for place in places]
+
+
+def _best(
+    work: Work, options: BestOfOptions, prompt: list[Message], candidates: list[Candidate]
+) -> Record | None:
+    if not candidates:
+        work.drop("no_candidate")
+    elif options.min_score is not None and candidates[-1].score < options.min_score:
+        work.drop("low_score")
+    else:
+        return answered(prompt, candidates[-1].text, Shape.PROMPT_COMPLETION)
+    return None
+
+
+def _pair(
+    work: Work, options: BestOfOptions, prompt: list[Message], candidates: list[Candidate]
+) -> Record | None:
+    if not candidates:
+        work.drop("no_candidate")
+    elif len(candidates) < 2:
+        work.drop("identical")
+    elif candidates[-1].score == candidates[0].score:
+        work.drop("tie")
+    elif candidates[-1].score - candidates[0].score < options.margin:
+        work.drop("small_margin")
+    elif options.min_score is not None and candidates[-1].score < options.min_score:
+        work.drop("low_score")
+    else:
+        chosen, rejected = ([{"role": "assistant", "content": candidates[place].text}] for place in (-1, 0))
+        return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    return None
+
+
+def _scorer(work: Work, options: BestOfOptions, texts: Texts, total: int) -> Score:
+    if options.scored_by == "reward":
+        reward = rewards.made(options.reward, options.reward_setting)
+        return lambda record, question, text: reward(question_text(question.messages), text, record)
+    asked = total // 2
+    if options.scored_by == "judge":
+        return _judge(work, options, texts, total, asked)
+    # Only here: torch takes seconds to load.
+    from jobs.curation.reward_model import scorer
+
+    return scorer(work, options, texts, total, asked)
+
+
+def _judge(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:
+    sampling = Sampling(0.0, 1.0, JUDGE_TOKENS, work.seed)
+    judge = Answers(work, maker(work, options, sampling, "judge_model", "judge_service"))
+
+    def asked(question: Question, text: str) -> Question:
+        return Question(judging.question(question_text(question.messages), text, options.rubric))
+
+    def questions() -> Iterator[Question]:
+        for _, _, question in asked_records(work, options.system):
+            for text in texts(question):
+                yield asked(question, text)
+
+    judge.fetch(questions(), total, done)
+
+    def score(record: Record, question: Question, text: str) -> float | None:
+        reply = judge(asked(question, text))
+        return judging.score(reply.text) if reply else None
+
+    return score

@@ -1,0 +1,62 @@
+"""Keep the records that a judge thinks well of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from jobs.curation.answering import Answers, maker
+from jobs.curation.distribution import distribution
+from jobs.curation.makers import Question
+from studio_core.curation import judging, parts
+from studio_core.curation.base import Work
+from studio_core.curation.judge import SCORE, JudgeOptions
+from studio_core.data.shapes import Record
+
+
+def run(work: Work, options: JudgeOptions) -> None:
+    judge = Answers(work, maker(work, options, options.sampling(work.seed)))
+    judge.fetch((question for _, _, question in _questions(work, options)), work.source.rows)
+    scores = np.full(work.source.rows + 1, np.nan, np.float32)
+    unread = 0
+    for row, _, question in _questions(work, options):
+        reply = judge(question)
+        score = judging.score(reply.text) if reply else None
+        unread += reply is not None and score is None
+        scores[row] = np.nan if score is None else score
+    known = scores[~np.isnan(scores)]
+    least = _least(known, options)
+    columns = work.source.kept
+    keep = list(dict.fromkeys([*columns, SCORE])) if options.keep_scores else columns
+    kept = work.output(keep=keep)
+    for row, record, question in _questions(work, options):
+        score = float(scores[row])
+        if np.isnan(score):
+            work.drop("unjudged" if judge(question) is None else "unreadable_score")
+        elif score < least:
+            work.drop("low_score")
+        else:
+            kept.add({**record, SCORE: f"{score:g}"} if options.keep_scores else record, row)
+            work.count("kept")
+    work.details["distribution"] = distribution(
+        {"score": known}, threshold=least if least > 0 else None, low=judging.LOWEST, high=judging.HIGHEST
+    )
+    if not len(known) and unread:
+        work.details["unread"] = unread
+
+
+def _least(known: np.ndarray, options: JudgeOptions) -> float:  # type: ignore[type-arg]
+    """The lowest score that is kept. Equals are kept or left out together."""
+    least = options.min_score
+    if options.keep_top < 1 and len(known):
+        wanted = max(1, round(len(known) * options.keep_top))
+        least = max(least, float(np.sort(known)[-wanted]))
+    return least
+
+
+def _questions(work: Work, options: JudgeOptions) -> Iterator[tuple[int, Record, Question]]:
+    for row, record in enumerate(work.source.records(), start=1):
+        asked = "" if "text" in record else parts.prompt_of(record)
+        answer = "\n".join(parts.texts(record, ["answer"]))
+        yield row, record, Question(judging.question(asked, answer, options.rubric))
