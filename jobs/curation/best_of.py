@@ -29,6 +29,8 @@ JUDGE_TOKENS = 512
 class Candidate:
     text: str
     score: float
+    times: int
+    """How many of the answers say this."""
 
 
 def run(work: Work, options: BestOfOptions) -> None:
@@ -52,7 +54,9 @@ def run(work: Work, options: BestOfOptions) -> None:
         candidates = _candidates(record, question, texts, score)
         if candidates:
             best_scores.append(candidates[-1].score)
-            mean_scores.append(sum(one.score for one in candidates) / len(candidates))
+            mean_scores.append(
+                sum(one.score * one.times for one in candidates) / sum(one.times for one in candidates)
+            )
         prompt = stored_prompt(record, question, options.keep_system)
         record = (
             _pair(work, options, prompt, candidates) if pairs else _best(work, options, prompt, candidates)
@@ -67,26 +71,27 @@ def run(work: Work, options: BestOfOptions) -> None:
 
 
 class Texts:
-    """The different usable answers to a question, each once."""
+    """The different usable answers to a question, each with how often it was given."""
 
     def __init__(self, work: Work, options: BestOfOptions, answers: Answers) -> None:
         self._options, self._answers = options, answers
         self._work = work
 
-    def __call__(self, question: Question) -> list[str]:
-        found: dict[str, None] = {}
+    def __call__(self, question: Question) -> dict[str, int]:
+        found: dict[str, int] = {}
         for one in several(question, self._options.k):
             answer = self._answers(one)
             cut = answer is not None and self._options.drop_truncated and answer.reason == "length"
             if answer is not None and not cut and answer.text.strip():
-                found[answer.text.strip()] = None
-        return list(found)
+                text = answer.text.strip()
+                found[text] = found.get(text, 0) + 1
+        return found
 
 
 def _candidates(record: Record, question: Question, texts: Texts, score: Score) -> list[Candidate]:
     """From the worst to the best; between equals the one that came first is the better one."""
-    scored = [(text, score(record, question, text)) for text in texts(question)]
-    known = [Candidate(text, value) for text, value in scored if value is not None]
+    scored = [(text, times, score(record, question, text)) for text, times in texts(question).items()]
+    known = [Candidate(text, value, times) for text, times, value in scored if value is not None]
     places = sorted(range(len(known)), key=lambda place: (known[place].score, -place))
     return [known[place] for place in places]
 
