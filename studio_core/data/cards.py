@@ -19,6 +19,11 @@ _BUILDERS = {"jsonl": "json", "json": "json", "csv": "csv", "parquet": "parquet"
 """What `datasets` calls the reader of each format."""
 
 
+_UNSTATED = (
+    "Not stated. Whoever passes this data on says under which licence, and respects that of its sources."
+)
+
+
 @dataclass(frozen=True)
 class Step:
     """How one version came to be."""
@@ -63,7 +68,7 @@ def _head(facts: Facts) -> Iterator[str]:
         "configs": [{"config_name": "default", "data_files": facts.file}],
     }
     yield "---"
-    yield yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip()
+    yield _yaml(front)
     yield "---"
     yield ""
     yield f"# {own.name}, version {own.version}"
@@ -131,7 +136,37 @@ def _use(facts: Facts) -> Iterator[str]:
     yield ""
     yield "## Licence"
     yield ""
-    yield "Not stated. Whoever passes this data on says under which licence, and respects that of its sources."
+    yield _UNSTATED
+
+
+def with_theirs(card: str, there: str) -> str:
+    """The card with what people have stated in one that it replaces: its licence, languages and the like."""
+    old, new = _front(there), _front(card)
+    kept = {name: value for name, value in old.items() if name not in new}
+    tags = [tag for tag in old.get("tags") or [] if isinstance(tag, str) and tag not in new["tags"]]
+    if not kept and not tags:
+        return card
+    front = {**new, "tags": [*new["tags"], *tags], **kept}
+    body = card.split("---\n", 2)[2]
+    if isinstance(kept.get("license"), str):
+        body = body.replace(_UNSTATED, _code(kept["license"]))
+    return f"---\n{_yaml(front)}\n---\n{body}"
+
+
+def _front(card: str) -> dict[str, Any]:
+    """What stands as YAML before a card."""
+    parts = card.replace("\r\n", "\n").split("---\n", 2)
+    if len(parts) < 3 or parts[0].strip():
+        return {}
+    try:
+        front = yaml.safe_load(parts[1])
+    except yaml.YAMLError:
+        return {}
+    return front if isinstance(front, dict) else {}
+
+
+def _yaml(front: dict[str, Any]) -> str:
+    return yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip()
 
 
 def _key(layout: str) -> str:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
+
+from studio_core.data.cards import with_theirs
 
 
 def main(asked: dict[str, Any]) -> dict[str, Any]:
@@ -26,11 +29,24 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
         if bool(is_private) is public:
             there = "private" if is_private else "public"
             return {"key": "hub_other_visibility", "values": {"repo": repo, "visibility": there}}
+        _keep_theirs(api, repo, Path(asked["files"]["README.md"]))
     files = [
         CommitOperationAdd(path_in_repo=path, path_or_fileobj=file) for path, file in asked["files"].items()
     ]
     done = api.create_commit(repo, files, commit_message=asked["message"], repo_type="dataset")
     return {"url": f"{api.endpoint}/datasets/{repo}", "commit": done.oid}
+
+
+def _keep_theirs(api: Any, repo: str, card: Path) -> None:
+    """Put what people have stated in the card that is there into the one that replaces it."""
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        there = api.hf_hub_download(repo, "README.md", repo_type="dataset", local_dir=card.parent / "there")
+    except EntryNotFoundError:
+        return
+    text = Path(there).read_text(encoding="utf-8", errors="replace")
+    card.write_text(with_theirs(card.read_text(encoding="utf-8"), text), encoding="utf-8")
 
 
 def why(error: Exception, asked: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -39,10 +40,15 @@ def fake_hub() -> Iterator[Hub]:
             repo = self.path.removeprefix("/api/datasets/")
             if self.headers["Authorization"] != f"Bearer {TOKEN}":
                 self._answer(401, {"error": "Invalid username or password."})
+            elif "/resolve/" in self.path:
+                self._file(self.path.partition("/resolve/")[2].partition("/")[2])
             elif repo in hub.repos:
                 self._answer(200, {"id": repo, "private": hub.repos[repo], "siblings": []})
             else:
                 self._answer(404, {"error": "Repository not found"}, "RepoNotFound")
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def do_PUT(self) -> None:
             self._seen()
@@ -71,6 +77,19 @@ def fake_hub() -> Iterator[Hub]:
                 repo = self.path.removeprefix("/api/").partition("/commit/")[0]
                 url = f"{hub.address}/{repo}/commit/{'c' * 40}"
                 self._answer(200, {"commitOid": "c" * 40, "commitUrl": url})
+
+        def _file(self, path: str) -> None:
+            if path not in hub.files:
+                self._answer(404, {"error": "Entry not found"}, "EntryNotFound")
+                return
+            body = hub.files[path]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", hashlib.sha256(body).hexdigest())
+            self.send_header("X-Repo-Commit", "c" * 40)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
 
         def _mode(self, file: dict[str, Any]) -> dict[str, Any]:
             mode = "lfs" if file["path"].endswith(".parquet") else "regular"

@@ -55,6 +55,22 @@ def test_records_and_card_go_up_in_one_commit(studio: Studio, dataset: Dataset, 
     assert hub.repos["me/open"] is False
 
 
+def test_what_people_stated_in_the_card_stays(studio: Studio, dataset: Dataset, hub: Hub) -> None:
+    hub_push.push(studio, dataset, "me/mine")
+    stated = hub.files["README.md"].decode().replace("---\n", "---\nlicense: cc-by-4.0\nlanguage: [en]\n", 1)
+    hub.files["README.md"] = stated.replace("- tunesmith\n", "- tunesmith\n- maths\n").encode()
+    hub_push.push(studio, dataset, "me/mine")
+    card = hub.files["README.md"].decode()
+    assert "license: cc-by-4.0" in card and "- en" in card and "- maths" in card
+    assert "## Licence\n\n`cc-by-4.0`" in card and f"data_files: {hub_push.DATA}" in card
+    hub.files["README.md"] = b"---\n: [broken\n---\n"
+    hub_push.push(studio, dataset, "me/mine")
+    assert "Not stated." in hub.files["README.md"].decode()
+    del hub.files["README.md"]
+    hub_push.push(studio, dataset, "me/mine")
+    assert len(hub.commits) == 4
+
+
 @pytest.mark.parametrize(
     "repo", ["", "mine", "me/mine/more", "../mine", "me/..", "me/a b", "https://x/y", "me/x.git"]
 )

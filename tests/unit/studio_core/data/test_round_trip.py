@@ -1,7 +1,11 @@
-"""What is exported and brought in again is what it was, in every shape, layout and format that allows it."""
+"""What is exported and brought in again is what it was, in every shape, layout and format that allows it.
+
+``HYPOTHESIS_PROFILE=deep`` tries thirty times as many records.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -121,6 +125,8 @@ def importable(shape: Shape, given: list[Record]) -> list[Record]:
     return stored
 
 
+EXAMPLES = {"quick": 10, "deep": 300}[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
+
 CASES = [
     (shape, layout.name, format)
     for layout in LAYOUTS.values()
@@ -130,7 +136,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("shape", "layout", "format"), CASES)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_round_trip_is_the_identity(shape: Shape, layout: str, format: str, data: st.DataObject) -> None:
     stored = importable(shape, data.draw(records(shape)))
