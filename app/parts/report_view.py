@@ -350,32 +350,26 @@ def _reason(reason: RejectedReason, language: str) -> str:
 
 
 def found_rows(
-    records: list[tuple[int, Record]], shape: str, duplicates: dict[int, int], language: str
+    records: list[tuple[int, Record]], dataset: Dataset, duplicates: dict[int, int], language: str
 ) -> Markup:
     """Rows that a finding is about: number, what is asked, what is answered."""
 
     def said(key: str, **values: Any) -> str:
         return say(f"reports.{key}", language, **values)
 
-    batch = Batch(Shape(shape), 1, [record for _, record in records])
+    batch = Batch(Shape(dataset.shape), 1, [record for _, record in records])
     rows = []
     for (row, _), part in zip(records, batch.parts, strict=True):
-        first = duplicates.get(row)
-        again = (
-            html(' <span class="ts-muted">{}</span>', said("repeats_row", row=number(first))) if first else ""
-        )
-        rows.append(
-            (
-                html("{}{}", number(row), again),
-                _excerpt(part.prompt),
-                _excerpt(part.answer),
-                _excerpt(part.other),
+        which = html('<a href="{}">{}</a>', address(dataset, "records", row=str(row)), number(row))
+        if first := duplicates.get(row):
+            earlier = address(dataset, "records", row=str(first))
+            which += html(
+                ' <a class="ts-muted" href="{}">{}</a>', earlier, said("repeats_row", row=number(first))
             )
-        )
+        rows.append([which, *map(_excerpt, (part.prompt, part.answer, part.other))])
+    columns = 4 if Shape(dataset.shape) is Shape.PREFERENCE else 3
     headers = [said("row"), said("prompt"), said("answer"), said("rejected")]
-    if Shape(shape) is not Shape.PREFERENCE:
-        headers, rows = headers[:3], [row[:3] for row in rows]  # type: ignore[misc]
-    return table(headers, rows)
+    return table(headers[:columns], [row[:columns] for row in rows])
 
 
 def _excerpt(text: str) -> str:

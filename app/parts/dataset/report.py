@@ -182,7 +182,7 @@ class Section:
         path = features.features_path(versions.parquet_path(self.studio, dataset))
         table = report_view.found_rows(
             judging.records_at(self.studio, dataset, numbers),
-            dataset.shape,
+            dataset,
             features.repeated(path, numbers),
             language,
         )
