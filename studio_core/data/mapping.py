@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studio_core.data.columns import MISSING, Row, label, names_in, number, value_in
 from studio_core.data.shapes import Shape
+from studio_core.data.turns import TURNS_IN_TEXT
 
 PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Shape.TEXT: (("text",), ()),
@@ -44,6 +45,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 _RATINGS = ("rating", "score", "stars", "grade")
 """Numbers that say how good an answer is; they are taken for labels only where labels are wanted."""
+
+_CLASSES = ("yes", "no", "y", "n", "positive", "negative", "correct", "incorrect", "right", "wrong", "+", "-")
+"""Labels that are as likely the answer to a question as a judgement on one."""
 
 _REFERENCES = ("answer", "answers", "solution", "target")
 """Beside a prompt in turns these hold what a reward function compares with, not a turn."""
@@ -167,9 +171,12 @@ def _judged(
         good_from = rated_good(column, rows)
         if good_from is not None:
             return column, good_from
-    for named in (found["label"], *labels):
-        if named and _holds_labels(named, rows):
+    for named in labels:
+        if _holds_labels(named, rows):
             return named, None
+    # Of "yes" or "positive" it is not known whether they say that an answer is good, or are one themselves.
+    if found["label"] and _holds_labels(found["label"], rows, plain=True):
+        return found["label"], None
     return None
 
 
@@ -248,7 +255,7 @@ def _values(column: str | None, rows: Sequence[Row]) -> list[Any]:
 def _holds_turns(column: str | None, rows: Sequence[Row]) -> bool:
     return any(
         (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
-        or (isinstance(value, str) and value.startswith('[{"'))
+        or (isinstance(value, str) and bool(TURNS_IN_TEXT.match(value)))
         for value in _values(column, rows)
     )
 
@@ -265,6 +272,10 @@ def _holds_lists(column: str | None, rows: Sequence[Row]) -> bool:
     )
 
 
-def _holds_labels(column: str | None, rows: Sequence[Row]) -> bool:
+def _holds_labels(column: str, rows: Sequence[Row], *, plain: bool = False) -> bool:
     values = _values(column, rows)
-    return sum(label(value) is not None for value in values) > len(values) / 2
+    good = sum(
+        label(value) is not None and not (plain and str(value).strip().lower() in _CLASSES)
+        for value in values
+    )
+    return good > len(values) / 2

@@ -8,6 +8,7 @@ beside them. What a template could not render raises ``Rejected``.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from typing import Any
@@ -41,6 +42,11 @@ ROLE_NAMES = {
 }
 
 _TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):[ \t]?")
+TURNS_IN_TEXT = re.compile(r"""\[\s*\{\s*["'](role|from|content|value)["']\s*:""")
+"""How turns begin in the cell of a table, in JSON or as Python prints them."""
+_NAMES_ROLES = re.compile(r"""["'](role|from)["']\s*:""")
+_LITERAL = 200_000
+"""Characters of what Python printed that are parsed."""
 _IMAGES = ("image", "image_url", "input_image", "video", "audio", "input_audio")
 
 
@@ -82,7 +88,9 @@ def turns(value: Any, role: str, column: str, notes: Notes | None = None) -> lis
     if isinstance(value, list):
         if len(value) == 1 and isinstance(value[0], str | list):
             return turns(value[0], role, column, notes)
-        return [_turn(item, column, place, notes) for place, item in enumerate(value, start=1)]
+        told = [_turn(item, column, place, notes) for place, item in enumerate(value, start=1)]
+        # Many files open every conversation with a system prompt, even where there is none.
+        return told[1:] if told and told[0]["role"] == "system" and not told[0]["content"].strip() else told
     if isinstance(value, dict):
         if isinstance(value.get("messages"), list):
             return turns(value["messages"], role, column, notes)
@@ -93,13 +101,13 @@ def turns(value: Any, role: str, column: str, notes: Notes | None = None) -> lis
 
 def _turns_in_string(value: str, role: str, column: str, notes: Notes | None) -> list[Message]:
     start = value[:2]
-    if start in ("[{", '{"') and value.rstrip()[-1:] in "]}":
-        try:
-            inner = json.loads(value)
-        except (ValueError, RecursionError):
-            inner = None
+    if start in ("[{", '{"', "[ ", "[\n"):
+        inner = _parsed(value)
         if _looks_like_turns(inner):
             return turns(inner, role, column, notes)
+        if inner is None and TURNS_IN_TEXT.match(value) and _NAMES_ROLES.search(value):
+            # Cut off by a program that keeps only so many characters in a cell: text it is not.
+            raise Rejected("turns_broken", column=column)
     elif (start == "\n\n" and _TRANSCRIPT.match(value)) or _opens_like_transcript(value):
         _, *parts = _TRANSCRIPT.split("\n\n" + plain_text(value, column).lstrip())
         return [
@@ -108,6 +116,19 @@ def _turns_in_string(value: str, role: str, column: str, notes: Notes | None) ->
         ]
     text = plain_text(value, column)
     return [{"role": role, "content": text}] if text and not text.isspace() else []
+
+
+def _parsed(value: str) -> Any:
+    """What is written in a cell as JSON, or as Python prints lists of turns; None if it is neither."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        if len(value) > _LITERAL or not TURNS_IN_TEXT.match(value):
+            return None
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
 
 
 def _opens_like_transcript(value: str) -> bool:

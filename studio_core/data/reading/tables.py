@@ -16,6 +16,8 @@ from studio_core.errors import BadInput
 
 csv.field_size_limit(MAX_LINE)
 
+_EXCEL = 32_767
+"""Characters that Excel keeps of a cell: one that is just as long was probably cut."""
 _SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 
 
@@ -87,6 +89,8 @@ def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
         number += 1
         while len(cells) > width and not cells[-1]:
             cells.pop()
+        if _EXCEL in map(len, cells):
+            file.notes.add("cut_by_excel", row=number)
         if len(cells) == width:
             values = (undefused(cell) if cell else None for cell in cells)
             yield number, dict(zip(header, values, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -354,6 +355,59 @@ def test_a_column_of_pictures_as_bytes_is_left_out(studio: Studio, tmp_path: Pat
     assert seen.columns == ["messages"]
     assert seen.sample_records[0]["messages"] == [user("What is this?"), assistant("Write <image> in HTML.")]
     assert (seen.notes.kinds["images"]["n"], seen.notes.kinds["column_of_bytes"]["name"]) == (3, "images")
+
+
+def test_turns_as_python_prints_them_into_a_table(studio: Studio, tmp_path: Path) -> None:
+    said = [user("It's 5 o'clock\n"), assistant('"Yes"')]
+    cells = [str(said), json.dumps(said), str(said)[:-12], json.dumps(said)[:40]]
+    with open(tmp_path / "a.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["messages"], *([cell] for cell in cells)])
+    seen = store.inspect_file(studio, tmp_path / "a.csv")
+    assert seen.sample_records == [{"messages": said}] * 2
+    assert [(reason["row"], reason["code"]) for reason in seen.reasons] == [
+        (3, "turns_broken"),
+        (4, "turns_broken"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer", ['[{"value": 1}]', '{"role": 1', '[{"value": 1}', "[{'a': 1}]", '{"a": [1]}', "[1]"]
+)
+def test_answers_that_are_json_themselves_stay_text(studio: Studio, written: Any, answer: str) -> None:
+    [record] = store.inspect_file(
+        studio, written("a.jsonl", lines({"prompt": "As JSON?", "completion": answer}))
+    ).sample_records
+    assert record["completion"] == [assistant(answer)]
+
+
+def test_cells_that_excel_has_cut_are_said(studio: Studio, written: Any) -> None:
+    path = written("a.csv", f"prompt,completion\nq,{'x' * 32767}\nq,{'x' * 32766}\n")
+    assert store.inspect_file(studio, path).notes.kinds["cut_by_excel"] == {"n": 1, "row": 1}
+
+
+def test_an_empty_system_prompt_is_none(studio: Studio, written: Any) -> None:
+    row = {"messages": [{"role": "system", "content": " "}, user("Hi"), assistant("Hello")]}
+    assert store.inspect_file(studio, written("a.jsonl", lines(row))).sample_records == [
+        {"messages": [user("Hi"), assistant("Hello")]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "shape"),
+    [
+        ([True, False], Shape.UNPAIRED_PREFERENCE),
+        (["👍", "👎"], Shape.UNPAIRED_PREFERENCE),
+        (["good", "bad"], Shape.UNPAIRED_PREFERENCE),
+        (["positive", "negative"], Shape.PROMPT_COMPLETION),
+        (["yes", "no"], Shape.PROMPT_COMPLETION),
+        ([3, 4], Shape.PROMPT_COMPLETION),
+    ],
+)
+def test_labels_of_classes_are_no_judgement(
+    studio: Studio, written: Any, labels: list[Any], shape: Shape
+) -> None:
+    rows = [{"prompt": "q", "completion": "a", "label": label} for label in labels]
+    assert store.inspect_file(studio, written("a.jsonl", lines(*rows))).shape is shape
 
 
 def test_weights_of_turns_are_said(studio: Studio, written: Any) -> None:
