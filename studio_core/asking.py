@@ -86,8 +86,9 @@ class Connection:
 
     async def ask(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
         """The answer; raises ``Busy``, ``Unanswered``, or ``StudioError`` if any question would be refused."""
+        sent_as = self._limit_name
         status, headers, body = await self._sent(messages, sampling)
-        if status == 400 and self._limit_name == "max_tokens" and b"max_completion_tokens" in body:
+        if status == 400 and sent_as == "max_tokens" and b"max_completion_tokens" in body:
             self._limit_name = "max_completion_tokens"  # The newer name, and the only one some models know.
             status, headers, body = await self._sent(messages, sampling)
         if status == 200:

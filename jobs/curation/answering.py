@@ -7,7 +7,7 @@ version of the records whose answers are there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,15 @@ from jobs.curation.makers import Failure, Maker, Question, Served, trouble
 from jobs.curation.store import Store
 from studio_core import services
 from studio_core.asking import Answer, Sampling
+from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Work
-from studio_core.errors import BadInput
+from studio_core.errors import BadInput, StudioError
 
 GIVE_UP = 10
 """Questions that fail one after another before a job ends: then it is the service, not the questions."""
+OF_NO_USE = 50
+"""Answers without a single one that can be read before a job ends, rather than pay for more."""
 REASONS = 5
 """Different reasons for failures that are kept."""
 
@@ -67,12 +70,14 @@ class Tally:
 class Answers:
     """The answers of one maker. ``fetch`` the questions, then look them up one by one."""
 
-    def __init__(self, work: Work, maker: Maker) -> None:
+    def __init__(self, work: Work, maker: Maker, read: Callable[[Answer], bool] | None = None) -> None:
+        """``read``: whether an answer is of use; if the first many are not, none will be."""
         if work.answers is None:
             raise BadInput("curation.options_invalid", operation="answers", reason="no folder for answers")
         self._work, self._maker = work, maker
         self._store = Store(work.answers, maker.who)
         self._tally = Tally(maker.name, maker.prices)
+        self._read, self._of_use, self._of_no_use = read, 0, 0
 
     def fetch(self, questions: Iterable[Question], total: int, done: int = 0) -> None:
         """Have them answered; ``total`` questions are asked in this job in all, ``done`` of them before these."""
@@ -128,6 +133,11 @@ class Answers:
             "out": answer.tokens_out,
         }
         self._store.put(question.key, known)
+        if self._read is not None:
+            self._of_use += self._read(answer)
+            self._of_no_use += not self._read(answer)
+            if not self._of_use and self._of_no_use >= OF_NO_USE:
+                raise StudioError("generation.of_no_use", who=self._maker.name, said=answer.text[:200])
         self._tally.asked += 1
         self._tally.tokens_in += answer.tokens_in
         self._tally.tokens_out += answer.tokens_out
@@ -150,6 +160,11 @@ class Answers:
         if any(tally.prices):
             figures["answers_cost"] = round(tally.cost, 6)
         self._work.report(self._done, self._total, figures)
+
+
+def readable(answer: Answer) -> bool:
+    """Whether a judge's reply is a score."""
+    return judging.score(answer.text) is not None
 
 
 def maker(

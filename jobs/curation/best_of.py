@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from jobs.curation.answering import Answers, maker
+from jobs.curation.answering import Answers, maker, readable
 from jobs.curation.distribution import distribution
 from jobs.curation.makers import Question
 from jobs.curation.prompts import asked_records, several, stored_prompt
@@ -18,11 +19,15 @@ from studio_core.curation.asking import answered, question_text
 from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
 from studio_core.data.shapes import Message, Record, Shape
+from studio_core.errors import BadInput
+from studio_core.rewards.equality import reference
 
 Score = Callable[[Record, Question, str], float | None]
 """How good an answer of this text is; None if nobody could say."""
 
 JUDGE_TOKENS = 512
+LOOKED_AT = 1000
+"""Records in which a reference answer is looked for."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Candidate:
 
 
 def run(work: Work, options: BestOfOptions) -> None:
+    _check_references(work, options)
     answers = Answers(work, maker(work, options, options.sampling(work.seed)))
     passes = 1 if options.scored_by == "reward" else 2
     total = work.source.rows * options.k * passes
@@ -68,6 +74,14 @@ def run(work: Work, options: BestOfOptions) -> None:
         {"mean": np.array(mean_scores, np.float32), "best": np.array(best_scores, np.float32)},
         options.min_score,
     )
+
+
+def _check_references(work: Work, options: BestOfOptions) -> None:
+    """Before anything is asked: there must be answers to compare with."""
+    if options.scored_by == "reward" and options.reward == "equality":
+        column = options.reward_setting.strip()
+        if not any(reference(record, column) for record in islice(work.source.records(), LOOKED_AT)):
+            raise BadInput("generation.no_reference", dataset=work.source.title, column=column or "-")
 
 
 class Texts:
@@ -142,7 +156,7 @@ def _scorer(work: Work, options: BestOfOptions, texts: Texts, total: int) -> Sco
 
 def _judge(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:
     sampling = Sampling(0.0, 1.0, JUDGE_TOKENS, work.seed)
-    judge = Answers(work, maker(work, options, sampling, "judge_model", "judge_service"))
+    judge = Answers(work, maker(work, options, sampling, "judge_model", "judge_service"), readable)
 
     def asked(question: Question, text: str) -> Question:
         return Question(judging.question(question_text(question.messages), text, options.rubric))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jobs.curation.answering import Answers, maker
+from jobs.curation.answering import Answers, maker, readable
 from jobs.curation.distribution import distribution
 from jobs.curation.makers import Question
 from studio_core.curation import judging, parts
@@ -16,14 +16,12 @@ from studio_core.data.shapes import Record
 
 
 def run(work: Work, options: JudgeOptions) -> None:
-    judge = Answers(work, maker(work, options, options.sampling(work.seed)))
+    judge = Answers(work, maker(work, options, options.sampling(work.seed)), readable)
     judge.fetch((question for _, _, question in _questions(work, options)), work.source.rows)
     scores = np.full(work.source.rows + 1, np.nan, np.float32)
-    unread = 0
     for row, _, question in _questions(work, options):
         reply = judge(question)
         score = judging.score(reply.text) if reply else None
-        unread += reply is not None and score is None
         scores[row] = np.nan if score is None else score
     known = scores[~np.isnan(scores)]
     least = _least(known, options)
@@ -42,8 +40,6 @@ def run(work: Work, options: JudgeOptions) -> None:
     work.details["distribution"] = distribution(
         {"score": known}, threshold=least if least > 0 else None, low=judging.LOWEST, high=judging.HIGHEST
     )
-    if not len(known) and unread:
-        work.details["unread"] = unread
 
 
 def _least(known: np.ndarray, options: JudgeOptions) -> float:  # type: ignore[type-arg]

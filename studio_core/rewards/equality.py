@@ -9,7 +9,7 @@ from studio_core.rewards.base import Reward
 
 COLUMN_NAMES = (
     "answer", "answers", "solution", "target", "reference", "reference_answer", "ground_truth", "final_answer",
-    "expected", "gold", "label", "completion",
+    "expected", "gold", "label", "completion", "chosen", "messages",
 )  # fmt: skip
 """Where a reference answer is looked for, the likeliest first."""
 
@@ -33,8 +33,7 @@ def reference(record: dict[str, Any], column: str = "") -> str | None:
     """The reference answer of a record, or None."""
     names = (column,) if column else COLUMN_NAMES
     held = next((record[name] for name in names if record.get(name)), None)
-    if isinstance(held, list):  # Turns: the last one answers.
-        last = held[-1]
-        held = last.get("content") if isinstance(last, dict) else last
+    if isinstance(held, list):  # Turns: the last one answers, if one does.
+        held = held[-1].get("content") if held[-1].get("role") == "assistant" else None
     text = "" if held is None else str(held).strip()
     return (final_answer(text) or text) or None
