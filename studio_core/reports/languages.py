@@ -25,6 +25,7 @@ _LONG_ENOUGH = 60
 _FEWEST_LETTERS = 20
 _FEWEST_CJK = 4
 _SURE = 0.9
+_NO_LANGUAGE = "zxx"
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
@@ -90,7 +91,7 @@ def language_of(text: str, words: list[str]) -> str:
     if sum(map(len, words)) < _FEWEST_LETTERS:
         return UNKNOWN
     code, probability = _identifier().classify(text)
-    return str(code) if probability >= _SURE else UNKNOWN
+    return str(code) if probability >= _SURE and code != _NO_LANGUAGE else UNKNOWN
 
 
 @cache
