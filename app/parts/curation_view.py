@@ -127,25 +127,27 @@ def preview(found: Preview, rows: int, language: str) -> Markup:
     head = say(f"curation.{key}", language, n=number(found.looked_at))
     parts = [html("<h3>{}</h3>", head), counted(found.counts, language), reasons(found.reasons, language)]
     for row, before, after in found.changed:
-        parts.append(_changed(row, before, after, language))
+        parts.append(records_beside([("before", before), ("after", after)], row, language))
     if not found.changed:
-        parts += [_dropped(row, record, language) for row, record in found.dropped]
+        parts += [dropped(row, record, language) for row, record in found.dropped]
     return html('<div class="ts-card ts-trial">{}</div>', join(parts))
 
 
-def _changed(row: int, before: Record, after: Record, language: str) -> Markup:
+def records_beside(records: Sequence[tuple[str, Record]], row: int, language: str) -> Markup:
+    """One record ``before`` and ``after``."""
     sides = [
         html(
             "<div><h4>{}</h4>{}</div>",
             say(f"curation.{when}", language),
             record_view.stored([record], row, language),
         )
-        for when, record in (("before", before), ("after", after))
+        for when, record in records
     ]
     return html('<div class="ts-before-after">{}</div>', join(sides))
 
 
-def _dropped(row: int, record: Record, language: str) -> Markup:
+def dropped(row: int, record: Record, language: str) -> Markup:
+    """One record that would be left out."""
     title = say("curation.would_go", language, row=number(row))
     return html(
         "<details><summary>{}</summary>{}</details>", title, record_view.stored([record], row, language)

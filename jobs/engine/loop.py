@@ -254,6 +254,8 @@ class Engine:
             log.info("Job %d ended: %s %s %s", job.id, end.state, end.cause or "", end.detail or "")
         else:
             log.warning("Job %d: its end (%s) came too late and was dropped", job.id, end.state)
+        if job.kind == "data":
+            making.discard(job)
         self._starts.pop(job.id, None)
 
 

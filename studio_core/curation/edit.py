@@ -98,4 +98,4 @@ def checked(source: Source, changes: list[Change]) -> tuple[dict[int, Record | N
     return changed, added
 
 
-EDIT = Operation(name="edit", Options=EditOptions, run=run, group="clean")
+EDIT = Operation(name="edit", Options=EditOptions, run=run, by_record=False, group="clean")

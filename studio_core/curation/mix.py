@@ -68,7 +68,8 @@ def wanted(sources: Sequence[Source], options: MixOptions) -> list[int]:
         round(count * sum(weights) / weight) for count, weight in zip(rows, weights, strict=True) if weight
     )
     shares = quotas(dict(enumerate(weights)), total)
-    return [shares[place] for place in range(len(sources))]
+    # Rounding may give one too many.
+    return [shares[place] if options.n else min(shares[place], count) for place, count in enumerate(rows)]
 
 
 def _conversion(source: Source, first: Source) -> Convert:

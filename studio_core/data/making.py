@@ -190,6 +190,13 @@ def _registered(
     return versions.add(studio, partial, described)[0]
 
 
+def discard(job: Job) -> None:
+    """Remove what a job on data had not completed when it ended: what it did complete is a version by now."""
+    if job.run_dir:
+        for partial in Path(job.run_dir).glob("output-*.parquet"):
+            partial.unlink(missing_ok=True)
+
+
 def _inside(folder: Path, name: str) -> Path:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):

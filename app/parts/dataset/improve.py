@@ -15,7 +15,7 @@ from markupsafe import Markup
 from app.i18n import language_of, say, t
 from app.parts import curation_view, data_job_view
 from app.parts.choices import filled
-from app.parts.dataset import opened
+from app.parts.dataset import opened, record_editor
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, notice, panel
@@ -23,6 +23,7 @@ from app.parts.options_form import component_of, plain
 from studio_core import queue
 from studio_core.curation import OPERATIONS
 from studio_core.curation.base import Operation, fields
+from studio_core.curation.edit import EDIT
 from studio_core.curation.preview import can_be_tried
 from studio_core.data import improving, making, versions
 from studio_core.data.shapes import Shape
@@ -54,6 +55,8 @@ class Form:
 
     operation: Operation
     group: gr.Column
+    before: gr.Column
+    """A place above the options, for what helps to fill them in."""
     fields: list[OptionField]
     components: list[Component]
     others: gr.Dropdown | None
@@ -97,9 +100,12 @@ def build(studio: Studio, tab: gr.Tab) -> None:
 
     groups = [form.group for form in forms]
     inputs = [component for form in forms for component in form.inputs]
-    watched = [progress, stop, cancel, timer]
-    on_open(section.opened, [cards, *groups, chosen, key, job, *watched, trial, *inputs])
+    watched = [progress, stop, cancel, timer, key]
+    on_open(section.opened, [cards, *groups, chosen, job, *watched, trial, *inputs])
     cards.choose(safely(section.chosen), inputs, [cards, *groups, chosen, trial], **LIGHT)
+    edit = next(form for form in forms if form.operation is EDIT)
+    with edit.before:
+        record_editor.build(studio, edit.components[0], trial)
     for form in forms:
         if can_be_tried(form.operation):
             gr.on(
@@ -138,6 +144,7 @@ def _form(operation: Operation) -> Form:
                 multiselect=True,
                 elem_id=f"{prefix}-others",
             )
+        before = gr.Column(elem_classes="ts-improve-form")
         with gr.Group(elem_classes="ts-options"), gr.Row(elem_classes="ts-option-row"):
             for field in described:
                 if not field.advanced:
@@ -158,7 +165,7 @@ def _form(operation: Operation) -> Form:
         )
         start = gr.Button(t("curation.start"), variant="primary", elem_id=f"{prefix}-start")
     components = [by_name[field.name] for field in described]
-    return Form(operation, group, described, components, others, result, seed, start)
+    return Form(operation, group, before, described, components, others, result, seed, start)
 
 
 class Improve:
@@ -180,7 +187,6 @@ class Improve:
         ]
         return [
             *self._shown(dataset, name, language),
-            secrets.token_hex(8),
             str(job.id) if job else "",
             *self._progress(job, language),
             "",
@@ -231,6 +237,8 @@ class Improve:
         """What would become of the first records, or why that cannot be said."""
         if form.operation.run is None:
             return notice("info", say("curation.no_preview_model", language))
+        if form.operation is EDIT:
+            return Markup()  # The editor shows all changes itself.
         if not can_be_tried(form.operation):
             return notice("info", say("curation.no_preview", language))
         try:
@@ -281,15 +289,19 @@ class Improve:
         return found if found.kind == "data" else None
 
     def _progress(self, job: Job | None, language: str) -> list[Any]:
-        """How far a job is or what it made, the two buttons, and the clock that looks again."""
+        """How far a job is or what it made, the two buttons, the clock that looks again, and the next key.
+
+        The key makes two clicks one job; what has ended may be started again.
+        """
         if job is None:
-            return ["", gr.Button(visible=False), gr.Button(visible=False), gr.Timer(active=False)]
+            return ["", gr.Button(visible=False), gr.Button(visible=False), gr.Timer(active=False), _key()]
         live = job.state not in TERMINAL
         return [
             self._told(job, language),
             gr.Button(visible=job.state == State.RUNNING and not job.stop_request),
             gr.Button(visible=live and job.stop_request != Stop.CANCEL),
             gr.Timer(active=live),
+            gr.skip() if live else _key(),
         ]
 
     def _told(self, job: Job, language: str) -> Markup:
@@ -302,6 +314,10 @@ class Improve:
         if job.state == State.SUCCEEDED:
             return notice("info", html("{}{}", say("curation.same_already", language), link))
         return notice("bad", html("{}{}", ending(job, language), link))
+
+
+def _key() -> str:
+    return secrets.token_hex(8)
 
 
 def seed_of(given: Any) -> int:
