@@ -93,6 +93,7 @@ def finished(studio: Studio, job: Job, *, wait: bool, as_json: bool) -> int:
         "cause": job.cause,
         "detail": job.detail,
         "counts": counts,
+        "details": made[0].made["details"] if made else {},
         "datasets": [
             {"dataset": one.name, "version": one.version, "shape": one.shape, "rows": one.rows}
             for one in made

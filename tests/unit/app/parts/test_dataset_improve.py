@@ -1,0 +1,168 @@
+"""The Improve section: what it offers for a dataset, what it says beforehand, and what it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.routes import App
+
+from app.parts.dataset import improve
+from app.parts.dataset.improve import Form, Improve, _form
+from app.parts.dataset.record_editor import FIELDS, RecordEditor, places, text_at, with_text
+from studio_core import queue
+from studio_core.curation import OPERATIONS
+from studio_core.data import store
+from studio_core.errors import BadInput
+from studio_core.states import State
+from studio_core.studio import Studio
+
+
+def request(**query: str) -> Any:
+    return SimpleNamespace(
+        cookies={}, headers={"accept-language": "en"}, query_params={"id": "mine", **query}
+    )
+
+
+@pytest.fixture
+def section(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Improve:
+    # A page on its own would bring a whole web application with it.
+    monkeypatch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
+    monkeypatch.setattr(improve, "ensure_engine", lambda studio: None)
+
+    async def drawn() -> list[Form]:
+        with gr.Blocks():
+            return [_form(operation) for operation in OPERATIONS.values()]
+
+    file = tmp_path / "mine.jsonl"
+    rows = [{"prompt": f"q <b>{n}</b>", "completion": "a" * n} for n in range(1, 31)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    store.import_file(studio, file)
+    made = Improve(studio)
+    made.forms = asyncio.run(drawn())
+    return made
+
+
+def form(section: Improve, name: str) -> Form:
+    return next(form for form in section.forms if form.operation.name == name)
+
+
+def values(form: Form, **given: Any) -> list[Any]:
+    return [
+        *([given.pop("others", [])] if form.others else []),
+        *(given.get(field.name, field.default) for field in form.fields),
+    ]
+
+
+def test_the_address_chooses_and_fills_in(section: Improve) -> None:
+    asked = request(
+        operation="filter", min_characters="60", findings="near_duplicate,refusal", where="prompt", plain="true",
+        max_words="many", comparison="sorcery",
+    )  # fmt: skip
+    opened = section.opened(asked)
+    cards, groups = opened[0], opened[1 : 1 + len(section.forms)]
+    assert 'data-operation="filter" aria-pressed="true"' in cards and "Keeps the records" in cards
+    assert [group.visible for group in groups].index(True) == list(OPERATIONS).index("filter")
+    filter_form = form(section, "filter")
+    inputs = opened[-sum(len(form.inputs) for form in section.forms) :]
+    start = sum(len(one.inputs) for one in section.forms[: section.forms.index(filter_form)])
+    by_name = {
+        field.name: update.get("value")
+        for field, update in zip(filter_form.fields, inputs[start:], strict=False)
+    }
+    assert by_name["min_characters"] == 60 and by_name["plain"] is True and by_name["where"] == "prompt"
+    assert by_name["findings"] == ["near_duplicate", "refusal"]
+    assert by_name["max_words"] is None and by_name["comparison"] is None
+
+
+def test_an_unknown_operation_in_the_address_shows_all_cards(section: Improve) -> None:
+    opened = section.opened(request(operation="<script>"))
+    assert 'aria-pressed="true"' not in opened[0] and "<script>" not in opened[0]
+
+
+def test_the_preview_says_what_would_happen_and_why_not(section: Improve) -> None:
+    replace = form(section, "replace")
+    tried = section.tried_by(replace)
+    shown = tried(request(), *values(replace, find="q", replace="<i>"))
+    assert "all 30 records" in shown and "&lt;i&gt; &lt;b&gt;1&lt;/b&gt;" in shown and "<b>1</b>" not in shown
+    assert "nothing to find" in tried(request(), *values(replace))
+    filtered = form(section, "filter")
+    shown = section.tried_by(filtered)(request(), *values(filtered, min_words=2))
+    assert "Too short" in shown and "Row 1 would be left out" in shown
+
+
+def test_start_queues_one_job_and_tells_of_it(section: Improve, studio: Studio) -> None:
+    filtered = form(section, "filter")
+    start = section.starter(filtered)
+    given = ("key", " shorter ", 3, *values(filtered, max_characters=20))
+    job = start(request(), *given)[0]
+    assert start(request(), *given)[0] == job
+    [queued] = queue.all_jobs(studio)
+    assert str(queued.id) == job and queued.spec["seed"] == 3 and queued.spec["result"] == "shorter"
+    assert queued.spec["run"]["options"]["max_characters"] == 20
+    told, stop, cancel, timer, _ = section.watched(request(), job)
+    assert "/runs?run=" in told and not stop.visible and cancel.visible and timer.active
+    ended = section.cancel(request(), job)
+    assert queue.get(studio, queued.id).state == State.CANCELLED
+    assert not ended[2].visible and not ended[3].active and len(ended[4]) == 16
+    assert section.opened(request())[1 + len(section.forms) + 1] == ""
+
+
+@pytest.mark.parametrize("job", ["", "x", "9" * 400, "-1"])
+def test_what_is_no_job_is_not_watched(section: Improve, job: str) -> None:
+    assert section.watched(request(), job)[0] == ""
+
+
+def test_mixing_takes_the_datasets_that_are_chosen(section: Improve, studio: Studio) -> None:
+    mix = form(section, "mix")
+    section.starter(mix)(request(), "key", "", None, *values(mix, others=["mine@1"], weights="1 2"))
+    [queued] = queue.all_jobs(studio)
+    assert queued.spec["datasets"] == ["mine@1", "mine@1"]
+    assert queued.spec["run"]["options"]["weights"] == [1, 2]
+
+
+def test_editing_notes_changes_and_takes_them_back(section: Improve, studio: Studio) -> None:
+    editor = RecordEditor(studio)
+    row, *boxes = editor.opened(request(row="500"))[: FIELDS + 1]
+    assert row == 30 and [box.value for box in boxes[:3]] == ["q <b>30</b>", "a" * 30, ""]
+    texts = ["q", "new", *[""] * (FIELDS - 2)]
+    changes = editor.kept(request(), 2, "", False, *texts)[0]
+    assert json.loads(changes)[0]["row"] == 2
+    assert editor.loaded(request(), 2, changes)[2].value == "new"
+    deleted = editor.deleted(request(), 3, changes)[0]
+    assert [change["row"] for change in json.loads(deleted)] == [2, 3]
+    pending = editor.pending(request(), deleted)
+    assert "2 changes" in pending and "q &lt;b&gt;2&lt;/b&gt;" in pending and "Row 3" in pending
+    back = editor.kept(request(), 2, changes, False, "q <b>2</b>", "aa", *[""] * (FIELDS - 2))[0]
+    assert back == ""
+    added = editor.added(
+        request(), 1, "", json.dumps(store.records(studio, store.get(studio, "mine"), 0, 1)[0])
+    )
+    assert json.loads(added[0])[0]["row"] is None
+    with pytest.raises(BadInput, match="cannot be stored like this"):
+        editor.kept(request(), 2, "", False, "q", " ", *[""] * (FIELDS - 2))
+    for written in ("{", "[1]", '{"prompt": 1}'):
+        with pytest.raises(BadInput):
+            editor.kept_json(request(), 1, "", written)
+    with pytest.raises(BadInput):
+        editor.pending(request(), "[{}]")
+
+
+def test_texts_of_all_shapes_have_a_place() -> None:
+    record = {
+        "prompt": [{"role": "user", "content": "q"}],
+        "completions": ["one", "two"],
+        "labels": [True, False],
+        "note": None,
+    }
+    found = list(places(record))
+    assert [text_at(record, place) for place in found] == ["q", "one", "two", ""]
+    for place in found[:3]:
+        record = with_text(record, place, "new")
+    assert record["prompt"][0]["content"] == "new" and record["completions"] == ["new", "new"]
+    assert with_text(record, found[3], "")["note"] is None
