@@ -82,6 +82,7 @@ def build(studio: Studio) -> None:
 
     fields = [form.shape, form.narrow, *form.texts, form.good_from, form.split, *form.fills]
     seen = [answer, summary, rejected, start, shown, opened]
+    again = [*seen, *form.fills]
     queued: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
     on_open(page.open, [head, listed, model, file, running])
     brought.change(
@@ -101,7 +102,7 @@ def build(studio: Studio) -> None:
     form.columns.assign(
         safely(page.assigned),
         typed,
-        seen,
+        again,
         api_visibility="private",
         trigger_mode="multiple",
         concurrency_limit=1,
@@ -110,7 +111,7 @@ def build(studio: Studio) -> None:
         [*(box.blur for box in (*form.texts, *form.fills)), form.good_from.change, form.split.input],
         safely(page.corrected),
         typed,
-        seen,
+        again,
         **queued,
     )
     form.narrow.input(
@@ -239,7 +240,8 @@ class DataPage:
         # Names that have been filled in keep their boxes.
         names = list(dict.fromkeys([*opened["names"], *seen.placeholders]))[:FILLS]
         opened = {**opened, "records": seen.sample_records, "names": names}
-        return self._seen(seen, opened, model, limit, language_of(request))
+        fills = mapping_form.fills(names)
+        return *self._seen(seen, opened, model, limit, language_of(request)), *fills
 
     def narrowed(self, opened: Any, narrow: Any, request: gr.Request) -> tuple[Any, ...]:
         """Of many columns, those whose names contain what was typed."""

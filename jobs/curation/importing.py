@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from studio_core.curation.base import Work
+from studio_core.curation.base import Stopped, Work
 from studio_core.data import archives
 from studio_core.data.inspection import Reading, none_good
 from studio_core.data.mapping import Mapping
@@ -45,6 +45,8 @@ def _store(work: Work, reading: Reading) -> None:
             if work.stopping():
                 break
         output.add(record)
+    if not seen.good and work.stopping():
+        raise Stopped
     if not seen.good:
         raise none_good(seen.source, seen.bad, seen.reasons[0])
     _tell(work, reading)

@@ -125,8 +125,7 @@ def drawn(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
     """Updates of shape, filter, texts, rating, split and placeholders."""
     needed, others = PARTS[seen.shape]
     texts = [gr.Textbox(value="", visible=part in (*needed, *others)) for part in WRITTEN]
-    names = [*opened["names"], *[""] * FILLS][:FILLS]
-    fills = [gr.Textbox(label=f"{{{{{name}}}}}", value="", visible=bool(name)) for name in names]
+    empty = [gr.update(**{**box, "value": ""}) for box in fills(opened["names"])]
     rated = seen.shape is Shape.UNPAIRED_PREFERENCE
     prose = "text" in seen.format.split(", ")
     return [
@@ -135,8 +134,14 @@ def drawn(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
         *texts,
         gr.Number(value=seen.mapping.good_from, visible=rated),
         gr.update(value=seen.mapping.split or "auto", visible=prose),
-        *fills,
+        *empty,
     ]
+
+
+def fills(names: list[str]) -> list[dict[str, Any]]:
+    """Updates that show a box for each placeholder, and leave what was typed into it."""
+    padded = [*names, *[""] * FILLS][:FILLS]
+    return [gr.update(label=f"{{{{{name}}}}}", visible=bool(name)) for name in padded]
 
 
 def assigned(opened: Any, roles: Any) -> dict[str, Any]:

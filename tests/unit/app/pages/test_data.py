@@ -118,11 +118,11 @@ def test_roles_are_assigned_and_looked_at_again(page: DataPage, uploaded: Any) -
     assert state["columns"] == ["prompt", "completion", "topic"]
     assert state["roles"] == {"prompt": "prompt", "completion": "completion"}
     assert "Choose which column is: Answer" in assign(page, uploaded, state, {"1": ""})[1]
-    swapped = assign(page, uploaded, state, {"0": "completion", "1": "prompt"})[-1]
+    swapped = assign(page, uploaded, state, {"0": "completion", "1": "prompt"})[5]
     assert swapped["roles"] == {"prompt": "completion", "completion": "prompt"}
     assert swapped["records"][0]["completion"][0]["content"] == "q 0"
     # A role goes from a column that is out of sight to the one that was given it.
-    moved = assign(page, uploaded, state, {"2": "prompt"})[-1]
+    moved = assign(page, uploaded, state, {"2": "prompt"})[5]
     assert moved["roles"] == {"completion": "completion", "topic": "prompt"}
 
 
@@ -152,7 +152,7 @@ def test_texts_for_every_record(page: DataPage, uploaded: Any) -> None:
         0,
         *typed(prompt="On {{topic}}: {{prompt}}", completion="Yes."),
     )
-    record = shown[-1]["records"][0]
+    record = shown[5]["records"][0]
     assert record["prompt"][0]["content"] == "On birds: q 0"
     assert record["completion"][0]["content"] == "a {{name}}", "a constant only fills what is empty"
     with pytest.raises(BadInput, match="names 'nothing', which is no column"):
