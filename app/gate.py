@@ -14,11 +14,12 @@ from urllib.parse import quote, urlsplit
 from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import PUBLIC, Access, enter
 from app.guard import Refused
+from app.parts.html import html
 from studio_core import accounts, sign_in
 from studio_core.accounts import LOCAL, Account
 from studio_core.studio import Studio
@@ -78,10 +79,15 @@ class Gate:
         return None
 
     async def _ask_to_sign_in(self, request: Request, receive: Receive, send: Send) -> None:
-        path, query = request.url.path, request.url.query
+        path, query = request.url.path.rstrip("/") or "/", request.url.query
         if request.method not in ("GET", "HEAD") or path not in {*self.access.pages, ACCOUNT}:
             raise Refused(HTTPStatus.UNAUTHORIZED, "accounts.sign_in_first")
         wanted = f"{path}?{query}" if query else path
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            # A link on another site: the browser holds the cookie back. It sends it if we lead there ourselves.
+            again = html('<meta http-equiv="refresh" content="0; url={}">', wanted)
+            await HTMLResponse(again, headers={"Cache-Control": "no-store"})(request.scope, receive, send)
+            return
         address = SIGN_IN if wanted == "/" else f"{SIGN_IN}?next={quote(wanted, safe='')}"
         await RedirectResponse(address, HTTPStatus.SEE_OTHER)(request.scope, receive, send)
 

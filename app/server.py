@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 import threading
@@ -78,7 +77,7 @@ def check_host(studio: Studio, host: str) -> None:
     """Refuse an address, name or proxy by which others could reach the page as long as nobody has to sign in."""
     if accounts.any_accounts(studio):
         return
-    if not is_loopback(host):
+    if not accounts.is_loopback(host):
         raise BadInput("shell.host_needs_accounts", host=host)
     if elsewhere := studio.settings.allowed_hosts or studio.settings.trusted_proxy:
         raise BadInput("shell.host_needs_accounts", host=elsewhere)
@@ -96,15 +95,6 @@ def take_port(host: str, port: int) -> socket.socket:
         taken.close()
         raise BadInput("shell.port_taken", port=port, free=_free_port(host, family)) from error
     return taken
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _free_port(host: str, family: socket.AddressFamily) -> int:

@@ -7,6 +7,7 @@ deleted, and an administrator is always left.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 import secrets
@@ -139,6 +140,16 @@ def set_password(studio: Studio, name: str, password: str, one_time: bool = Fals
         session.execute(delete(SignInFailure).where(SignInFailure.key == f"name:{user.key}"))
     log.info("password of account %r set", user.name)
     return user
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches that address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def one_time_password() -> str:

@@ -14,7 +14,7 @@ import psutil
 from sqlalchemy import select
 from sqlalchemy import text as sql
 
-from studio_core import backup, clock, queue, run_folder
+from studio_core import accounts, backup, clock, queue, run_folder, sign_in
 from studio_core.data import store
 from studio_core.db import safe_for_wal
 from studio_core.engine_process import engine_alive, ensure_engine
@@ -28,6 +28,8 @@ Say = Callable[..., str]
 
 _LOW_DISK = 2 << 30
 _LARGE_LOG = 64 << 20
+_LONG_SESSION = 720.0
+"""Hours."""
 _OLD_BACKUP = 30 * 24 * 3600
 _ABANDONED = 3600.0
 """Seconds after which a file that was never finished belongs to nobody who still writes it."""
@@ -53,6 +55,7 @@ def examine(studio: Studio, language: str = DEFAULT_LANGUAGE) -> list[Check]:
         _versions(),
         _disk(studio, say),
         _database(studio, say),
+        *_access(studio, say),
         _log(studio, say),
         _backups(studio, say),
         *_files(studio, say),
@@ -89,6 +92,35 @@ def _database(studio: Studio, say: Say) -> Check:
     safe = safe_for_wal(tuple(int(part) for part in version.split(".")))
     detail = f"SQLite {version}, {journal}, schema {current(studio.db)}, integrity {answer}"
     return Check("database", state, detail if safe else f"{detail}; {text('cli.doctor_sqlite_old')}")
+
+
+def _access(studio: Studio, say: Say) -> list[Check]:
+    """Who is let in, and what is weak about that."""
+    users, settings = accounts.all_accounts(studio), studio.settings
+    able = [user for user in users if not user.disabled]
+    checks = []
+    if not accounts.is_loopback(settings.host):
+        if not users:
+            checks.append(Check("access", "bad", say("accounts.doctor_open", host=settings.host)))
+        elif not settings.trusted_proxy:
+            checks.append(Check("access", "warn", say("accounts.doctor_plain", host=settings.host)))
+    if settings.session_hours > _LONG_SESSION:
+        checks.append(
+            Check("access", "warn", say("accounts.doctor_long", hours=f"{settings.session_hours:g}"))
+        )
+    if waiting := [user.name for user in able if user.must_change]:
+        checks.append(Check("access", "warn", say("accounts.doctor_unchanged", names=_some(waiting, say))))
+    key = sign_in.key_file(settings.home)
+    if key.exists() and key.stat().st_mode & 0o077:
+
+        def close() -> str:
+            key.chmod(0o600)
+            return say("accounts.doctor_key_mended", path=key)
+
+        checks.append(Check("access", "bad", say("accounts.doctor_key", path=key), close))
+    administrators = sum(user.role == accounts.Role.ADMINISTRATOR for user in able)
+    well = say("accounts.doctor_good", count=len(able), administrators=administrators)
+    return checks or [Check("access", "good", well if users else say("accounts.doctor_local"))]
 
 
 def _files(studio: Studio, say: Say) -> list[Check]:

@@ -24,7 +24,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from studio_core import accounts, clock
-from studio_core.accounts import Account, account_of, hasher, key_of, normal
+from studio_core.accounts import Account, account_of, key_of, normal
 from studio_core.errors import BadInput, Conflict, StudioError
 from studio_core.studio import Studio
 from studio_core.tables import SignInFailure, User, UserSession
@@ -58,7 +58,8 @@ def sign_in(studio: Studio, name: str, password: str, address: str) -> tuple[Acc
     counted = _count(studio, keys, name, address)
     with studio.db.read() as session:
         user = session.scalar(select(User).where(User.key == key_of(name)))
-    fits = _fits(user.password_hash if user else _nobodys_hash(), password)
+    nobodys = _nobodys_hash()  # Made for every attempt, so that the first does not stand out either.
+    fits = _fits(user.password_hash if user else nobodys, password)
     if user is None or not fits or user.disabled:
         log.warning("sign-in as %r from %s refused", name[:64], address)
         raise BadInput("accounts.wrong")
@@ -122,7 +123,8 @@ def change_password(studio: Studio, account: Account, old: str, new: str, addres
 def _begin(studio: Studio, user: User, password: str, counted: dict[str, datetime]) -> str:
     token, now = secrets.token_urlsafe(32), clock.now()
     stale = now - timedelta(hours=studio.settings.session_hours)
-    fresh_hash = hasher().hash(normal(password)) if hasher().check_needs_rehash(user.password_hash) else None
+    outdated = accounts.hasher().check_needs_rehash(user.password_hash)
+    fresh_hash = accounts.hasher().hash(normal(password)) if outdated else None
     with studio.db.write() as session:
         # Between the check and this moment the account may have been disabled, or its password changed.
         same = select(User).where(
@@ -197,7 +199,7 @@ def _fits(stored: str, password: str) -> bool:
         password = ""  # No such password was ever taken; the work is the same.
     try:
         with _HASHING:
-            return hasher().verify(stored, normal(password))
+            return accounts.hasher().verify(stored, normal(password))
     except (VerificationError, InvalidHashError):
         return False
 
@@ -205,7 +207,7 @@ def _fits(stored: str, password: str) -> bool:
 @cache
 def _nobodys_hash() -> str:
     """What an unknown name's password is compared with, so that it takes as long as a known one's."""
-    return hasher().hash(secrets.token_urlsafe(32))
+    return accounts.hasher().hash(secrets.token_urlsafe(32))
 
 
 def _token_hash(studio: Studio, cookie: str | None) -> str | None:
@@ -231,9 +233,13 @@ def _signer(home: Path) -> Signer:
     return Signer(secret_key(home), salt="tunesmith.session", digest_method=hashlib.sha256)
 
 
+def key_file(home: Path) -> Path:
+    return home / "secret.key"
+
+
 def secret_key(home: Path) -> bytes:
     """The key that signs cookies, made once; readable by the owner only. Without it all sessions end."""
-    file = home / "secret.key"
+    file = key_file(home)
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
     if not file.exists():
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

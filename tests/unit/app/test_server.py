@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from app.server import check_host, is_loopback, take_port
+from app.server import check_host, take_port
 from studio_core import accounts
 from studio_core.errors import BadInput
 from studio_core.studio import Studio
@@ -12,7 +12,7 @@ from studio_core.studio import Studio
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_loopback(host: str) -> None:
-    assert is_loopback(host)
+    assert accounts.is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org", ""])

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from studio_core import backup, clock, doctor, queue, run_folder
+from studio_core import accounts, backup, clock, doctor, queue, run_folder, sign_in
 from studio_core.data import store
 from studio_core.doctor import Check, examine, repair
 from studio_core.studio import Studio
@@ -147,3 +147,33 @@ def test_files_of_no_dataset_are_put_aside_and_lost_ones_are_told(studio: Studio
     file.unlink()
     check = found(studio, "datasets")
     assert check.state == "bad" and "mine@1" in check.detail and check.repair is None
+
+
+def test_weak_ways_of_letting_people_in_are_named(studio: Studio) -> None:
+    def looked(**settings: object) -> dict[str, str]:
+        there = Studio(studio.settings.model_copy(update=settings), studio.db)
+        return {c.detail: c.state for c in examine(there) if c.name == "access"}
+
+    assert list(looked().values()) == ["good"]
+    [(said, state)] = looked(host="0.0.0.0").items()
+    assert state == "bad" and "users add NAME --role administrator" in said
+    accounts.add(studio, "ann", "administrator", "correct horse battery")
+    accounts.add(studio, "tom", "trainer", "made for somebody", one_time=True)
+    assert looked() == {"One-time passwords that were never changed: tom": "warn"}
+    accounts.set_disabled(studio, "tom", True)
+    assert looked() == {"1 accounts, 1 of them administrators": "good"}
+    [(said, state)] = looked(host="0.0.0.0").items()
+    assert state == "warn" and "without encryption" in said
+    assert list(looked(host="0.0.0.0", trusted_proxy="10.0.0.1").values()) == ["good"]
+    [(said, state)] = looked(session_hours=9000.0).items()
+    assert state == "warn" and "9000 hours" in said
+
+
+def test_a_key_that_others_can_read_is_closed(studio: Studio) -> None:
+    key = sign_in.key_file(studio.settings.home)
+    sign_in.secret_key(studio.settings.home)
+    key.chmod(0o644)
+    check = found(studio, "access")
+    assert check.state == "bad" and "chmod 600" in check.detail
+    repair([check])
+    assert key.stat().st_mode & 0o777 == 0o600 and found(studio, "access").state == "good"

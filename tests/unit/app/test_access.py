@@ -1,0 +1,402 @@
+"""Every route and every handler of the running application, asked for by everybody: who gets through?
+
+The tables say what is meant. A page, route or handler that nobody has thought about fails here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import pytest
+from fastapi.routing import APIRoute
+from gradio.blocks import BlockFunction, Blocks
+from gradio.context import LocalContext
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+import app.web
+from app import access
+from app.access import Access
+from app.pages import PAGES
+from studio_core import engine_process
+from studio_core.models import registry
+from studio_core.studio import Studio, open_studio
+from tests.people import NAMES, PASSWORD, add_all, cheap_hashes
+
+__all__ = ["cheap_hashes"]
+# Gradio's queue sets an option that this pandas is about to drop.
+pytestmark = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")
+HOST = "http://127.0.0.1:7860"
+ANNOTATOR, TRAINER, ADMINISTRATOR = "annotator", "trainer", "administrator"
+
+NOBODY = {"nobody", ANNOTATOR, TRAINER, ADMINISTRATOR}
+ANYBODY = {ANNOTATOR, TRAINER, ADMINISTRATOR}
+STAFF = {TRAINER, ADMINISTRATOR}
+ADMINISTRATORS = {ADMINISTRATOR}
+
+PAGES_ARE_FOR: dict[str, set[str]] = {
+    "/": STAFF,
+    "/data": STAFF,
+    "/dataset": STAFF,
+    "/train": STAFF,
+    "/runs": STAFF,
+    "/chat": STAFF,
+    "/models": STAFF,
+    "/users": ADMINISTRATORS,
+    "/settings": ADMINISTRATORS,
+}
+ROUTES_ARE_FOR: dict[tuple[str, str], set[str]] = {
+    ("GET", "/health"): NOBODY,
+    ("GET", "/sign-in"): NOBODY,
+    ("POST", "/sign-in"): NOBODY,
+    ("POST", "/sign-out"): ANYBODY,
+    ("GET", "/account"): ANYBODY,
+    ("POST", "/account"): ANYBODY,
+    ("GET", "/api/me"): ANYBODY,
+    ("GET", "/api/status"): STAFF,
+    ("GET", "/api/datasets/{id}/{format}"): STAFF,
+    ("GET", "/api/chat/{chat_id}.{ending}"): STAFF,
+}
+# What is behind these is asked about for each handler and component, below.
+GRADIO_IS_FOR: dict[str, set[str]] = {
+    "/favicon.ico": NOBODY,
+    "/robots.txt": NOBODY,
+    "/static/css/studio.css": NOBODY,
+    "/theme.css": ANYBODY,
+    "/assets/x.js": ANYBODY,
+    "/gradio_api/startup-events": ANYBODY,
+    "/gradio_api/app_id": ANYBODY,
+    "/gradio_api/component_server": ANYBODY,
+    "/gradio_api/cancel": ANYBODY,
+    "/gradio_api/reset": ANYBODY,
+    "/gradio_api/queue/join": ANYBODY,
+    "/gradio_api/queue/data": ANYBODY,
+    "/gradio_api/run/predict": ANYBODY,
+    "/gradio_api/heartbeat/abc": ANYBODY,
+    "/config": STAFF,
+    "/gradio_api/info": STAFF,
+    "/gradio_api/upload": STAFF,
+    "/gradio_api/upload_progress": STAFF,
+    "/gradio_api/file=/etc/passwd": STAFF,
+}
+
+
+class Visitor:
+    """Somebody's browser; all share one server, since Gradio's queue lives in one event loop."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client, self.cookie = client, ""
+
+    def request(self, method: str, path: str, **more: Any) -> Any:
+        headers = {
+            "origin": HOST,
+            **({"cookie": self.cookie} if self.cookie else {}),
+            **more.pop("headers", {}),
+        }
+        return self.client.request(method, path, headers=headers, follow_redirects=False, **more)
+
+    def get(self, path: str, **more: Any) -> Any:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> Any:
+        return self.request("POST", path, **more)
+
+
+@dataclass
+class House:
+    """The application, and one browser for each kind of visitor."""
+
+    application: Any
+    demo: Blocks
+    access: Access
+    visitors: dict[str, Visitor]
+    ran: set[tuple[int, str]]
+    """Which handler was run, and in whose session."""
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    opened = open_studio(home=tmp_path_factory.mktemp("access") / "home")
+    registry.ensure_demo_models(opened)
+    add_all(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def house(studio: Studio, cheap_hashes: None) -> Iterator[House]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_process, "_PATIENCE", 0.0)
+        patch.setattr(engine_process.subprocess, "Popen", lambda *_, **__: _NoProcess())
+        seen: dict[str, Any] = {}
+        learn = Access.learn
+
+        def learning(self: Access, demo: Blocks) -> None:
+            seen.update(access=self, demo=demo)
+            learn(self, demo)
+
+        patch.setattr(Access, "learn", learning)
+        application = app.web.create_app(studio)
+        ran: set[tuple[int, str]] = set()
+        for fn in seen["demo"].fns.values():
+            _count_instead(fn, ran)
+        with TestClient(application, base_url=HOST) as client:
+            visitors = {kind: Visitor(client) for kind in NOBODY}
+            for role, name in NAMES.items():
+                form = {"name": name, "password": PASSWORD}
+                signed_in = visitors[role].post("/sign-in", data=form)
+                assert signed_in.status_code == 303, signed_in.text
+                visitors[role].cookie = signed_in.headers["set-cookie"].partition(";")[0]
+                client.cookies.clear()
+            assert visitors["annotator"].get("/gradio_api/startup-events").status_code == 200
+            yield House(application, seen["demo"], seen["access"], visitors, ran)
+
+
+def _count_instead(fn: BlockFunction, ran: set[tuple[int, str]]) -> None:
+    """Replace what a handler does by a note that it was reached."""
+    if fn.fn is not None:
+
+        def noted(*_: Any, **__: Any) -> Any:
+            ran.add((fn._id, LocalContext.request.get().session_hash))
+            raise gr.Error("reached", print_exception=False)
+
+        fn.fn = noted
+
+
+class _NoProcess:
+    def poll(self) -> int:
+        return 1
+
+
+def got_through(house: House, method: str, path: str, **body: Any) -> set[str]:
+    """The kinds of visitors whom the gate lets pass to a path."""
+    through = set()
+    for kind, client in house.visitors.items():
+        answer = client.request(method, path, **body)
+        refused = answer.status_code in (401, 403) or (
+            answer.status_code == 303 and answer.headers["location"].startswith(("/sign-in?", "/account"))
+        )
+        if not refused:
+            through.add(kind)
+    return through
+
+
+def test_every_page_is_in_the_table_and_for_whom_the_table_says(house: House) -> None:
+    assert {page.PATH for page in PAGES} == PAGES_ARE_FOR.keys()
+    for path, meant in PAGES_ARE_FOR.items():
+        assert set(house.access.pages[path]) == meant, path
+        for slash in ("", "/") if path != "/" else ("",):
+            through = got_through(house, "GET", path + slash)
+            assert through - {"nobody"} == meant, path + slash
+            opened = house.visitors["nobody"].get(path + slash)
+            assert opened.status_code in (303, 401) and "gradio" not in opened.text
+
+
+def own_routes(routes: Any) -> list[tuple[str, str]]:
+    found = []
+    for route in routes:
+        if hasattr(route, "original_router"):  # As FastAPI keeps the routers that it includes.
+            found += own_routes(route.original_router.routes)
+        elif isinstance(route, APIRoute):
+            found += [(method, route.path) for method in sorted(route.methods - {"HEAD"})]
+    return found
+
+
+def test_every_route_of_ours_is_in_the_table(house: House) -> None:
+    assert set(own_routes(house.application.routes)) == ROUTES_ARE_FOR.keys()
+    rest = [route for route in house.application.routes if not hasattr(route, "original_router")]
+    assert {getattr(route, "path", None) for route in rest} == {"/static", ""}
+
+
+def test_every_route_is_for_whom_the_table_says(house: House) -> None:
+    for (method, path), meant in ROUTES_ARE_FOR.items():
+        if path in ("/sign-in", "/sign-out", "/account"):
+            continue  # They answer differently to each; see below, and test_sign_in_pages.py.
+        asked = path.replace("{id}", "1").replace("{chat_id}", "1").replace("{", "").replace("}", "")
+        assert got_through(house, method, asked) == meant, (method, path)
+    nobody = house.visitors["nobody"]
+    assert nobody.get("/sign-in").status_code == 200 and nobody.post("/sign-in").status_code == 401
+    assert nobody.post("/sign-out").status_code == nobody.post("/account").status_code == 401
+    assert nobody.get("/account").headers["location"] == "/sign-in?next=%2Faccount"
+    for kind in ANYBODY:
+        assert house.visitors[kind].get("/account").status_code == 200
+        assert house.visitors[kind].get("/sign-in").status_code == 303
+
+
+def paths_of(routes: Any) -> set[str]:
+    paths: set[str] = set()
+    for route in routes:
+        if hasattr(route, "original_router"):
+            paths |= paths_of(route.original_router.routes)
+        elif hasattr(route, "path"):
+            paths.add(route.path)
+    return paths
+
+
+def gradios_routes(house: House) -> set[str]:
+    [gradio] = [r.app for r in house.application.routes if isinstance(r, Mount) and r.path == ""]
+    return paths_of(gradio.routes)  # type: ignore[attr-defined]
+
+
+def test_every_route_of_gradio_is_for_those_of_the_table_or_is_not_there(house: House) -> None:
+    for path, meant in GRADIO_IS_FOR.items():
+        if path.startswith(("/gradio_api/heartbeat", "/gradio_api/queue/data", "/gradio_api/file")):
+            roles = house.access.roles_for(path)  # A stream that does not end; a refusal by Gradio itself.
+            assert {str(role) for role in roles or ()} == meant
+            assert house.visitors["nobody"].get(path).status_code == 401
+        else:
+            assert got_through(house, "GET", path) == meant, path
+            assert got_through(house, "POST", path) == meant, path
+    declared = {path.partition("=")[0].rstrip("/") for path in GRADIO_IS_FOR}
+    hidden = 0
+    for route in gradios_routes(house):
+        asked = route.replace("{api_name}", "predict").replace("{session_hash}", "abc").replace(":path", "")
+        asked = asked.replace("{path_or_url}", "/etc/passwd").replace("{path}", "x.js")
+        known = asked.rstrip("/") or "/"
+        if known in PAGES_ARE_FOR or known.partition("=")[0] in declared or known.startswith("/static/"):
+            continue
+        if known == "/assets/x.js":
+            continue
+        hidden += 1
+        for kind, client in house.visitors.items():
+            for method in ("GET", "POST"):
+                answer = client.request(method, asked)
+                assert answer.status_code == 404, (kind, method, route, answer.status_code)
+    assert hidden > 30
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/process_recording", "/gradio_api/proxy=http://169.254.169.254/latest",
+        "/gradio_api/vibe-edit", "/gradio_api/vibe-code/", "/gradio_api/stream/abc", "/gradio_api/call/save",
+        "/gradio_api/call/v2/save", "/gradio_api/api/predict", "/gradio_api/runs",
+        "/gradio_api/run-history/connect", "/gradio_api/deep_link", "/gradio_api/openapi.json",
+        "/gradio_api/custom_component/1/client/component/index.js", "/monitoring", "/monitoring/summary",
+        "/login", "/dev/reload", "/docs", "/openapi.json", "/svelte/index.js", "/nothing", "/data/../users",
+        "/users%2f", "/Users", "/api/statusx", "/gradio_api/queue/status", "/gradio_api/user",
+    ],
+)  # fmt: skip
+def test_a_route_that_no_page_uses_is_not_there(house: House, path: str) -> None:
+    assert house.visitors["nobody"].get(path).status_code in (303, 404)
+    assert house.visitors["annotator"].get(path).status_code in (403, 404)
+    assert house.visitors["annotator"].post(path).status_code in (403, 404)
+
+
+def test_every_handler_runs_for_whom_its_page_is_and_for_nobody_else(house: House) -> None:
+    """Each handler, called as its page's script would, through both doors, by everybody."""
+    handlers = {number: fn for number, fn in house.demo.fns.items() if fn.fn is not None}
+    assert len(handlers) > 40
+    for number, fn in handlers.items():
+        meant = PAGES_ARE_FOR[f"/{fn.page}"]
+        for kind, visitor in house.visitors.items():
+            body = {"data": [None] * len(fn.inputs), "fn_index": number, "session_hash": f"s-{kind}"}
+            answers = [
+                visitor.post("/gradio_api/run/predict", json=body),
+                visitor.post(f"/gradio_api/run/{fn.api_name}", json=body),
+                visitor.post("/gradio_api/queue/join", json=body),
+            ]
+            expected = 401 if kind == "nobody" else 403
+            for answer in answers:
+                assert (answer.status_code == expected) != (kind in meant), (fn.api_name, fn.page, kind)
+            by_name = {"data": body["data"], "session_hash": f"s-{kind}"}
+            visitor.post(f"/gradio_api/run/{fn.api_name}", json=by_name)
+    for number, session in house.ran:
+        assert session.removeprefix("s-") in PAGES_ARE_FOR[f"/{handlers[number].page}"]
+    reached = {number: {s.removeprefix("s-") for n, s in house.ran if n == number} for number in handlers}
+    light = [number for number, fn in handlers.items() if not fn.queue and reached[number]]
+    assert len(light) > 15  # Those of the queue run later, and some refuse to be given nothing.
+    assert all(reached[number] == PAGES_ARE_FOR[f"/{handlers[number].page}"] for number in light)
+
+
+def test_numbers_that_are_written_in_other_ways_open_no_other_door(house: House) -> None:
+    [users] = [page for page in PAGES if page.PATH == "/users"]
+    number = next(n for n, fn in house.demo.fns.items() if f"/{fn.page}" == users.PATH and fn.fn)
+    for odd in (
+        str(number),
+        float(number),
+        f" {number} ",
+        f"+{number}",
+        [number],
+        {"x": number},
+        True,
+        None,
+        -1,
+    ):
+        body = {"data": [], "fn_index": odd, "session_hash": "odd"}
+        for address in ("/gradio_api/run/predict", "/gradio_api/queue/join"):
+            answer = house.visitors["annotator"].post(address, json=body)
+            assert answer.status_code in (400, 403, 404, 422), (odd, answer.status_code)
+    assert not any(session == "odd" for _, session in house.ran)
+    twice = f'{{"data": [], "fn_index": 0, "fn_index": {number}, "session_hash": "odd"}}'
+    for content in (twice, twice.encode("utf-16")):
+        answer = house.visitors["annotator"].post(
+            "/gradio_api/run/predict",
+            content=content,
+            headers={"content-type": "application/json"},
+        )
+        assert answer.status_code in (400, 403, 422)
+
+
+def test_functions_of_components_are_for_those_of_their_page(house: House) -> None:
+    """``component_server`` runs a function by its component's number: it asks for the page as well."""
+    found = [
+        (block, function)
+        for block in house.demo.blocks.values()
+        for function in getattr(block, "server_fns", ())
+    ]
+    reached: list[str] = []
+
+    def secret(value: str) -> str:
+        reached.append(value)
+        return "secret"
+
+    block = next(b for b in house.demo.blocks.values() if b.page == "users" and type(b).__name__ == "HTML")
+    secret._is_server_fn = True  # type: ignore[attr-defined]
+    block.secret = secret  # type: ignore[attr-defined]
+    body = {"data": "x", "component_id": block._id, "session_hash": "c", "fn_name": "secret"}
+
+    def call(kind: str) -> int:
+        return house.visitors[kind].post("/gradio_api/component_server", json=body).status_code
+
+    assert {kind: call(kind) for kind in NOBODY} == {
+        "nobody": 401, ANNOTATOR: 403, TRAINER: 403, ADMINISTRATOR: 403,
+    }  # fmt: skip
+    house.access.functions[secret] = {"/users"}
+    assert (call("nobody"), call(ANNOTATOR), call(TRAINER), reached) == (401, 403, 403, [])
+    assert call(ADMINISTRATOR) == 200 and reached == ["x"]
+    for block, function in found:
+        pages = house.access.functions[access._plain(function)]
+        assert f"/{block.page}" in pages
+        asked = {"data": None, "component_id": block._id, "session_hash": "c", "fn_name": function.__name__}
+        for kind, client in house.visitors.items():
+            allowed = any(kind in PAGES_ARE_FOR[page] for page in pages)
+            answer = client.post("/gradio_api/component_server", json=asked)
+            assert (answer.status_code in (401, 403)) != allowed, (function.__name__, kind)
+
+
+def test_a_request_that_did_not_come_through_the_gate_runs_nothing(house: House) -> None:
+    with pytest.raises(KeyError):
+        access.current_user(type("Request", (), {"scope": {}})())
+    with pytest.raises(access.HTTPException):
+        access._require(type("Request", (), {"scope": {}})(), lambda _: {"/"})
+    with pytest.raises(access.HTTPException):
+        access._require(None, lambda _: {"/"})
+
+
+def test_an_annotator_is_told_nothing_of_other_pages(house: House) -> None:
+    for path in ("/", "/account"):
+        shown = house.visitors[ANNOTATOR].get(path).text
+        for other in ("/data", "/train", "/runs", "/chat", "/models", "/users", "/settings"):
+            assert f'href="{other}"' not in shown
+    assert 'href="/users"' not in house.visitors[TRAINER].get("/").text
+    shown = house.visitors[ADMINISTRATOR].get("/").text
+    assert 'href="/users"' in shown and 'id="sign-out"' in shown and ">ann</a>" in shown
+    config = json.JSONDecoder().raw_decode(shown.split("window.gradio_config = ")[1])[0]
+    assert {d["id"] for d in config["dependencies"]} <= {
+        n for n, fn in house.demo.fns.items() if fn.page == ""
+    }
