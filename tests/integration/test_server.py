@@ -44,6 +44,13 @@ def ask(port: int, request: bytes, more: bytes = b"", times: int = 0) -> str:
         return connection.recv(4096).decode().partition("\r\n")[0]
 
 
+def head_of(port: int, request: str) -> str:
+    """Status line and headers of the answer to a raw request."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request.encode())
+        return connection.recv(8192).decode().partition("\r\n\r\n")[0]
+
+
 def test_a_studio_starts_with_models_and_an_engine(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
     port, home, process = web
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
@@ -84,6 +91,35 @@ def test_an_address_that_others_reach_is_refused(tmp_path: Path) -> None:
     )
     assert refused.returncode == 2
     assert "accounts" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_with_accounts_it_listens_to_others_and_believes_its_proxy(tmp_path: Path) -> None:
+    """A real server on all addresses: names, the proxy's word, the cookie over https, and who is noted."""
+    home, port, public = tmp_path / "home", free_port(), "studio.example.org"
+    command = [sys.executable, "-m", "app", "--home", str(home), "users", "add", "ann"]
+    command += ["--role", "administrator", "--password-stdin"]
+    subprocess.run(command, cwd=ROOT, input=b"correct horse battery\n", check=True, capture_output=True)
+    known = {"TUNESMITH_ALLOWED_HOSTS": public, "TUNESMITH_TRUSTED_PROXY": "127.0.0.1"}
+    web = start_web(home, port, TUNESMITH_HOST="0.0.0.0", **known)
+    try:
+        assert " 400 " in head_of(port, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        door = head_of(port, f"GET /data HTTP/1.1\r\nHost: {public}\r\n\r\n")
+        assert " 303 " in door and "location: /sign-in?next=%2Fdata" in door
+        form = "name=ann&password=correct+horse+battery"
+        head = f"POST /sign-in HTTP/1.1\r\nHost: {public}\r\nContent-Length: {len(form)}\r\n"
+        head += f"Content-Type: application/x-www-form-urlencoded\r\nOrigin: https://{public}\r\n"
+        # It did not arrive by https, whatever the page says that sends it.
+        assert " 403 " in head_of(port, f"{head}\r\n{form}")
+        proxied = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 10.1.2.3\r\n"
+        entered = head_of(port, f"{head}{proxied}\r\n{form}")
+        assert " 303 " in entered and f"set-cookie: __Host-tunesmith-{port}=" in entered
+        assert "; Secure" in entered
+        log = (home / "logs" / "web.log").read_text()
+        assert "sign-in of 'ann' from 10.1.2.3" in log and "correct" not in log
+    finally:
+        web.terminate()
+        web.wait(20)
+        stop_engine(home)
 
 
 def test_names_rebound_to_this_machine_are_refused(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
