@@ -35,7 +35,7 @@ def rejected_rows(
     """Rows that were or would be left out, with their numbers and reasons."""
     if not count:
         return Markup()
-    rows = [(number(entry["row"]), _reason(entry, language)) for entry in reasons[:LISTED_REASONS]]
+    rows = [(_where(entry), _reason(entry, language)) for entry in reasons[:LISTED_REASONS]]
     shown = table([say("data.row", language), say("data.reason", language)], rows)
     more = count - len(rows)
     rest = html('<p class="ts-muted">{}</p>', say("data.more_rows", language, n=number(more))) if more else ""
@@ -46,6 +46,12 @@ def rejected_rows(
         shown,
         rest,
     )
+
+
+def _where(entry: dict[str, Any]) -> Markup | str:
+    """The number of a row, with the name of its file if there are several."""
+    row = number(entry["row"])
+    return html('{} <span class="ts-muted">{}</span>', row, entry["file"]) if "file" in entry else row
 
 
 def _reason(entry: dict[str, Any], language: str) -> str:

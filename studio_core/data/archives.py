@@ -29,7 +29,7 @@ from studio_core.errors import BadInput
 
 MAX_MEMBERS = 10_000
 """Of one archive, of whatever kind."""
-MAX_FILES = 1_000
+MAX_FILES = 5_000
 """Files of data that make one dataset."""
 MAX_RATIO = 250
 """Times its own size that an archive may unpack to; text of records stays far below."""
@@ -339,8 +339,11 @@ def _tar(archive: Found, space: _Space, allowed: int) -> Iterator[Iterator[_Memb
     path = archive.path
     if archive_kind(path, archive.source) == "tar.gz":
         with gzip.open(path) as packed:
-            path, _ = space.keep(packed, archive.source, allowed)
+            path, size = space.keep(packed, archive.source, allowed)
+        space.left += size  # Its members are what is kept.
     with open(path, "rb") as file:
+        if path != archive.path:
+            path.unlink()  # It stays readable until it is closed.
         careful: Any = _Careful(file)
         with tarfile.open(fileobj=careful, mode="r:") as opened_tar:
             yield _tar_members(opened_tar, archive.source)

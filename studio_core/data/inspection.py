@@ -153,7 +153,7 @@ class Reading:
             file.gzipped,
             guessed.mapping.shape if guessed and known else None,
         )
-        return _Beginning(file, seen, columns, rows[:50] if self._several else rows, guessed, export)
+        return _Beginning(file, seen, columns, _kept(rows) if self._several else rows, guessed, export)
 
     def _one_guess(self, columns: list[str]) -> Guess:
         """The guess for all files; refused are files that hold records of different shapes."""
@@ -286,6 +286,16 @@ def _first(numbered: readers.Rows) -> Iterator[tuple[int, Any]]:
             return
 
 
+def _kept(rows: list[Any]) -> list[Any]:
+    """A few rows by which the columns of one file of many can be told, with the beginnings of their texts."""
+    kept: list[Any] = []
+    for row in rows[:20]:
+        if sum(map(_weight, kept)) > 100_000:
+            break
+        kept.append(shown(row, characters=500))
+    return kept
+
+
 def _weight(value: Any, depth: int = 50) -> int:
     """Characters of a value, roughly."""
     if isinstance(value, str):
@@ -306,19 +316,19 @@ def reason(number: int, rejected: Rejected, file: str | None = None) -> dict[str
     return said if file is None else {"file": file, **said}
 
 
-def shown(value: Any, depth: int = 20) -> Any:
+def shown(value: Any, depth: int = 20, characters: int = _SHOWN) -> Any:
     """A value of a row as JSON that any page can show: bytes that are no text become marks."""
     if isinstance(value, str):
-        return value[:_SHOWN].encode("utf-8", "replace").decode()
+        return value[:characters].encode("utf-8", "replace").decode()
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict) and depth:
-        return {shown(str(name)): shown(inner, depth - 1) for name, inner in value.items()}
+        return {shown(str(name)): shown(inner, depth - 1, characters) for name, inner in value.items()}
     if isinstance(value, list | tuple) and depth:
-        return [shown(inner, depth - 1) for inner in value]
-    return shown(str(value))
+        return [shown(inner, depth - 1, characters) for inner in value]
+    return shown(str(value), 0, characters)
 
 
 def none_good(source: str, bad: int, first: dict[str, Any]) -> BadInput:

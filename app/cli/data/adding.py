@@ -140,7 +140,7 @@ def _say(imported: Imported, as_json: bool, **more: Any) -> None:
         return
     print(text("cli.imported", **document))
     for rejected in imported.rejected[:20]:
-        print(text("cli.rejected_row", **rejected))
+        print(text("data.rejected_row_in" if "file" in rejected else "cli.rejected_row", **rejected))
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -92,7 +92,7 @@ def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
         if _EXCEL in map(len, cells):
             file.notes.add("cut_by_excel", row=number)
         if len(cells) == width:
-            values = (undefused(cell) if cell else None for cell in cells)
+            values = [undefused(cell) if cell[:1] == "'" else cell or None for cell in cells]
             yield number, dict(zip(header, values, strict=True))
         else:
             yield number, Rejected("cells", cells=len(cells), columns=width)

@@ -237,6 +237,30 @@ def test_an_archive_that_was_cut_off(studio: Studio, tmp_path: Path, make: Any, 
         store.inspect_file(studio, path)
 
 
+def test_what_a_packed_tar_unpacks_to_is_counted_once(tmp_path: Path) -> None:
+    packed = tarred(tmp_path / "x.tar.gz", {f"{n}.jsonl": PAIRS * 9000 for n in range(4)})
+    with archives.opened([packed], ["x.tar.gz"], scratch=tmp_path, limit=4 << 20) as bundle:
+        assert [file.path.stat().st_size for file in bundle.files] == [len(PAIRS) * 9000] * 4
+    assert list(tmp_path.iterdir()) == [packed]
+
+
+def test_many_files_with_huge_rows_take_little_memory(tmp_path: Path) -> None:
+    for n in range(40):
+        row = {"text": "x" * 1_000_000, "more": [{"y": "z" * 500_000}]}
+        (tmp_path / f"{n}.jsonl").write_text((json.dumps(row) + "\n") * 4)
+    code = (
+        "import re, sys; from pathlib import Path\n"
+        "from studio_core.data import archives; from studio_core.data.inspection import Reading\n"
+        "folder = Path(sys.argv[1])\n"
+        "with archives.opened([folder], ['x'], scratch=folder, limit=1 << 30) as bundle:\n"
+        "    seen = Reading(bundle, 'x', None, limit=1 << 30).looked_through()\n"
+        "print(seen.good, re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
+    assert printed[0] == "160" and int(printed[1]) < 250 << 10
+
+
 def test_names_that_windows_wrote(studio: Studio, tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"XXXX.jsonl": PAIRS})
     path.write_bytes(path.read_bytes().replace(b"XXXX", "你好".encode("gb18030")))
