@@ -1,0 +1,181 @@
+"""How the history of a dataset looks, and the differences between two versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts import record_view
+from app.parts.html import ago, html, join, number, stat
+from studio_core import texts
+from studio_core.data import diff
+from studio_core.data.diff import Change
+from studio_core.data.shapes import Record
+from studio_core.tables import Dataset
+
+LONGEST_HISTORY = 200
+_UNCHANGED = 160
+"""Characters that are shown of a text, before and after what was changed in it."""
+_SHOWN = 20_000
+
+
+def history(family: Sequence[Dataset], current: Dataset, language: str) -> Markup:
+    """Versions, newest first: what made each, of what, what it kept and dropped."""
+    known = {one.id: one for one in family}
+    entries = join(_entry(one, known, current, language) for one in family[:LONGEST_HISTORY])
+    return html(
+        '<section class="ts-stack"><h2>{}</h2><ol class="ts-history">{}</ol></section>',
+        say("browse.history", language),
+        entries,
+    )
+
+
+def _entry(dataset: Dataset, known: Mapping[int, Dataset], current: Dataset, language: str) -> Markup:
+    def said(key: str, **values: Any) -> str:
+        return say(f"browse.{key}", language, **values)
+
+    here = dataset.id == current.id
+    parents = [known[id] for id in dataset.parents if id in known]
+    facts = [html("{}", said("rows_n", n=number(dataset.rows))), *_counts(dataset, language)]
+    ways = []
+    if not here:
+        address = "/dataset?" + urlencode({"id": current.id, "tab": "versions", "with": dataset.id})
+        ways.append(html('<a href="{}">{}</a>', address, said("compare_this")))
+    if dataset.job_id:
+        ways.append(html('<a href="/runs?run={}">{}</a>', dataset.job_id, said("its_job")))
+    return html(
+        '<li{}><p><strong><a href="/dataset?id={}&amp;tab=versions">{}</a></strong> {} · {}{} · {}</p>'
+        '<p class="ts-muted">{} {}</p></li>',
+        Markup(' aria-current="true"') if here else Markup(),
+        dataset.id,
+        f"{dataset.name}@{dataset.version}",
+        html('<span class="ts-badge ts-badge-good">{}</span>', said("this_one")) if here else Markup(),
+        operation_name(dataset.operation, language),
+        html(" {} {}", said("of"), join((_link(one) for one in parents), ", ")) if parents else _source(dataset, language),
+        ago(dataset.created_at, language),
+        join(facts, " · "),
+        join([Markup(), *ways], " · "),
+    )
+
+
+def _link(dataset: Dataset) -> Markup:
+    return html('<a href="/dataset?id={}">{}@{}</a>', dataset.id, dataset.name, dataset.version)
+
+
+def _source(dataset: Dataset, language: str) -> Markup:
+    return html(" {}", say("data.from_file", language, file=dataset.source)) if dataset.source else Markup()
+
+
+def operation_name(operation: str, language: str) -> str:
+    """The operation that made a version, in words."""
+    for key in (f"browse.made_by_{operation}", f"curation.{operation}", f"generation.{operation}"):
+        if key in texts.catalogue(texts.DEFAULT_LANGUAGE):
+            return say(key, language)
+    return operation.replace("_", " ")
+
+
+def _counts(dataset: Dataset, language: str) -> list[Markup]:
+    """What came of the records: kept, dropped and why."""
+    shown = []
+    for name, count in (dataset.made.get("counts") or {}).items():
+        key = f"curation.count_{name}"
+        words = say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else name.replace("_", " ")
+        shown.append(html("{}: {}", words, number(count) if isinstance(count, int) else count))
+    if dataset.rejected_count:
+        shown.append(html("{}: {}", say("data.left_out", language), number(dataset.rejected_count)))
+    return shown
+
+
+def counts(found: Mapping[str, int], older: Dataset, newer: Dataset, language: str) -> Markup:
+    figures = [stat(say(f"browse.kind_{kind}", language), number(found[kind])) for kind in ("same", *diff.KINDS)]
+    return html(
+        '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div></section>',
+        say(
+            "browse.from_to",
+            language,
+            older=f"{older.name}@{older.version}",
+            newer=f"{newer.name}@{newer.version}",
+        ),
+        join(figures),
+    )
+
+
+def differences(changes: Sequence[Change], where: str, language: str) -> Markup:
+    entries = join(_difference(change, language) for change in changes)
+    return html('<p><strong>{}</strong></p><ol class="ts-records ts-differences">{}</ol>', where, entries)
+
+
+def _difference(change: Change, language: str) -> Markup:
+    if change.before is not None and change.after is not None:
+        label = f"{number(change.before_row)} → {number(change.after_row)}"
+        body = _changed(change.before, change.after, language)
+    else:
+        added = change.after is not None
+        label = f"{'+' if added else '−'} {number(change.after_row if added else change.before_row)}"
+        body = record_view.in_full(change.after or change.before or {}, language)
+    return html(
+        '<li class="ts-record"><span class="ts-record-number">{}</span><div>{}</div></li>', label, body
+    )
+
+
+def _changed(before: Record, after: Record, language: str) -> Markup:
+    """Both records in one, field by field: what went is struck out, what came is marked."""
+    parts = []
+    for name in dict.fromkeys([*before, *after]):
+        pairs = zip_longest(_lines(before.get(name)), _lines(after.get(name)), fillvalue=("", ""))
+        for (old_role, old), (new_role, new) in pairs:
+            label = _label(name, new_role or old_role, language)
+            text = _words(old, new) if old != new or old_role != new_role else html("{}", _short(old, True))
+            parts.append(
+                html(
+                    '<div class="ts-turn"><span class="ts-turn-role">{}</span><div class="ts-turn-text">{}</div></div>',
+                    label,
+                    text,
+                )
+            )
+    return join(parts)
+
+
+def _lines(value: Any) -> Iterator[tuple[str, str]]:
+    """A field as texts, each with the role that says it."""
+    if value is None:
+        return
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, dict):
+            yield str(item.get("role") or ""), str(item.get("content") or "")
+        else:
+            yield "", str(item)
+
+
+def _label(name: str, role: str, language: str) -> str:
+    field = say(f"data.part_{name}", language) if name in ("chosen", "rejected") else ""
+    key = f"data.role_{role}"
+    spoken = say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else role
+    return " · ".join(filter(None, (field, spoken))) or name
+
+
+def _words(before: str, after: str) -> Markup:
+    pieces = diff.words(before[:_SHOWN], after[:_SHOWN])
+    shown = []
+    for place, (kind, text) in enumerate(pieces):
+        if kind == "same":
+            shown.append(html("{}", _short(text, place == 0, place == len(pieces) - 1)))
+        else:
+            shown.append(html("<del>{}</del>" if kind == "removed" else "<ins>{}</ins>", text))
+    return join(shown)
+
+
+def _short(text: str, first: bool = False, last: bool = False) -> str:
+    """What did not change, cut where it is long."""
+    if len(text) <= 3 * _UNCHANGED:
+        return text
+    if first and not last:
+        return f"…{text[-_UNCHANGED:]}" if not last else text
+    if last:
+        return f"{text[:_UNCHANGED]}…"
+    return f"{text[:_UNCHANGED]} … {text[-_UNCHANGED:]}"
