@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from app.i18n import language_of, t
 from app.parts import data_view, downloads
-from app.parts.dataset import export, improve, opened, records, report
+from app.parts.dataset import export, improve, opened, records, report, versions
 from app.parts.events import on_open
 from app.parts.html import html, notice, panel
 from studio_core.errors import StudioError
@@ -19,7 +19,7 @@ NAME = "dataset"
 PATH = "/dataset"
 WITHIN = "data"
 
-SECTIONS = (records, report, improve, export)
+SECTIONS = (records, report, improve, versions, export)
 
 
 def routes(studio: Studio) -> APIRouter:

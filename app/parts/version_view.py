@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts import record_view
+from app.parts.curation_view import count_name
 from app.parts.html import ago, html, join, number, stat
 from studio_core import texts
+from studio_core.curation import OPERATIONS
 from studio_core.data import diff
 from studio_core.data.diff import Change
 from studio_core.data.shapes import Record
@@ -56,7 +58,7 @@ def _entry(dataset: Dataset, known: Mapping[int, Dataset], current: Dataset, lan
         f"{dataset.name}@{dataset.version}",
         html('<span class="ts-badge ts-badge-good">{}</span>', said("this_one")) if here else Markup(),
         operation_name(dataset.operation, language),
-        html(" {} {}", said("of"), join((_link(one) for one in parents), ", ")) if parents else _source(dataset, language),
+        _origin(dataset, parents, language),
         ago(dataset.created_at, language),
         join(facts, " · "),
         join([Markup(), *ways], " · "),
@@ -67,32 +69,39 @@ def _link(dataset: Dataset) -> Markup:
     return html('<a href="/dataset?id={}">{}@{}</a>', dataset.id, dataset.name, dataset.version)
 
 
-def _source(dataset: Dataset, language: str) -> Markup:
+def _origin(dataset: Dataset, parents: Sequence[Dataset], language: str) -> Markup:
+    if parents:
+        return html(" {} {}", say("browse.of", language), join((_link(one) for one in parents), ", "))
     return html(" {}", say("data.from_file", language, file=dataset.source)) if dataset.source else Markup()
 
 
 def operation_name(operation: str, language: str) -> str:
     """The operation that made a version, in words."""
-    for key in (f"browse.made_by_{operation}", f"curation.{operation}", f"generation.{operation}"):
-        if key in texts.catalogue(texts.DEFAULT_LANGUAGE):
-            return say(key, language)
-    return operation.replace("_", " ")
+    known = OPERATIONS.get(operation)
+    if known is not None:
+        return say(known.title_key, language)
+    key = f"browse.made_by_{operation}"
+    return (
+        say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else operation.replace("_", " ")
+    )
 
 
 def _counts(dataset: Dataset, language: str) -> list[Markup]:
     """What came of the records: kept, dropped and why."""
-    shown = []
-    for name, count in (dataset.made.get("counts") or {}).items():
-        key = f"curation.count_{name}"
-        words = say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else name.replace("_", " ")
-        shown.append(html("{}: {}", words, number(count) if isinstance(count, int) else count))
+    shown = [
+        html("{}: {}", count_name(name, language), number(count))
+        for name, count in (dataset.made.get("counts") or {}).items()
+        if isinstance(count, int | float)
+    ]
     if dataset.rejected_count:
         shown.append(html("{}: {}", say("data.left_out", language), number(dataset.rejected_count)))
     return shown
 
 
 def counts(found: Mapping[str, int], older: Dataset, newer: Dataset, language: str) -> Markup:
-    figures = [stat(say(f"browse.kind_{kind}", language), number(found[kind])) for kind in ("same", *diff.KINDS)]
+    figures = [
+        stat(say(f"browse.kind_{kind}", language), number(found[kind])) for kind in ("same", *diff.KINDS)
+    ]
     return html(
         '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div></section>',
         say(
@@ -130,7 +139,7 @@ def _changed(before: Record, after: Record, language: str) -> Markup:
         pairs = zip_longest(_lines(before.get(name)), _lines(after.get(name)), fillvalue=("", ""))
         for (old_role, old), (new_role, new) in pairs:
             label = _label(name, new_role or old_role, language)
-            text = _words(old, new) if old != new or old_role != new_role else html("{}", _short(old, True))
+            text = _words(old, new) if old != new or old_role != new_role else html("{}", _short(old))
             parts.append(
                 html(
                     '<div class="ts-turn"><span class="ts-turn-role">{}</span><div class="ts-turn-text">{}</div></div>',
@@ -174,8 +183,6 @@ def _short(text: str, first: bool = False, last: bool = False) -> str:
     """What did not change, cut where it is long."""
     if len(text) <= 3 * _UNCHANGED:
         return text
-    if first and not last:
-        return f"…{text[-_UNCHANGED:]}" if not last else text
-    if last:
-        return f"{text[:_UNCHANGED]}…"
+    if first != last:
+        return f"…{text[-_UNCHANGED:]}" if first else f"{text[:_UNCHANGED]}…"
     return f"{text[:_UNCHANGED]} … {text[-_UNCHANGED:]}"

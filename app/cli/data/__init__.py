@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from app.cli.data import adding, files, operations, out, report
+from app.cli.data import adding, files, look, operations, out, report
 
 cli = typer.Typer(help="Datasets: bring files in, look at them, improve them, take them out.")
 
-for group in (adding, files, report, operations, out):
+for group in (adding, files, look, report, operations, out):
     group.add_to(cli)

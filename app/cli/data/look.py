@@ -24,7 +24,9 @@ def add_to(cli: typer.Typer) -> None:
 
 def search(
     name: Name,
-    words: Annotated[str, typer.Argument(help='Words that must all stand in a record; "in quotes" a phrase.')] = "",
+    words: Annotated[
+        str, typer.Argument(help='Words that must all stand in a record; "in quotes" a phrase.')
+    ] = "",
     regex: Annotated[str, typer.Option(help="A regular expression (RE2) that a text must match.")] = "",
     finding: Annotated[
         list[str] | None, typer.Option(help="Only records with this finding of the report. Repeatable.")
@@ -43,7 +45,9 @@ def search(
         page = browse.page(studio, dataset, query, offset, limit, count_for=3600.0)
     if as_json:
         rows = [{"row": row, "record": record} for row, record in page.rows]
-        print_json({"dataset": dataset.name, "version": dataset.version, "found": page.total, "records": rows})
+        print_json(
+            {"dataset": dataset.name, "version": dataset.version, "found": page.total, "records": rows}
+        )
         return
     print(text("browse.cli_found", total=page.total, rows=dataset.rows))
     for row, record in page.rows:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from studio_core.data import versions
+from studio_core.data import versions as known_versions  # "versions" is a section of this package.
 from studio_core.errors import NotFound
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
@@ -19,4 +19,4 @@ def opened(studio: Studio, request: gr.Request) -> Dataset:
     if not asked:
         raise NotFound("data.dataset_not_found", dataset="")
     number = asked.isascii() and asked.isdigit() and len(asked) < 16
-    return versions.get(studio, int(asked) if number else asked)
+    return known_versions.get(studio, int(asked) if number else asked)

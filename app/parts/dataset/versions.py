@@ -30,7 +30,11 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     gr.Markdown(f"## {t('browse.compare_title')}")
     with gr.Row(elem_id="versions-asking"):
         other = gr.Dropdown(
-            [], label=t("browse.compare_with"), info=t("browse.compare_help"), elem_id="versions-other", scale=3
+            [],
+            label=t("browse.compare_with"),
+            info=t("browse.compare_help"),
+            elem_id="versions-other",
+            scale=3,
         )
         start = gr.Button(t("browse.compare"), elem_id="versions-compare", scale=0, min_width=160)
     counts = panel("versions-counts")
@@ -71,7 +75,7 @@ class Versions:
         asked = str(request.query_params.get("with", ""))[:200]
         likely = lineage.before(self.studio, dataset)
         try:
-            chosen = versions.get(self.studio, int(asked) if asked.isdigit() and len(asked) < 16 else asked) if asked else likely
+            chosen = versions.get(self.studio, _name(asked)) if asked else likely
         except StudioError as error:
             unknown = notice("warn", error.sentence(language))
             return history, gr.Dropdown(choices=names), unknown, gr.Row(visible=False), gr.skip(), "", 0
@@ -121,4 +125,11 @@ class Versions:
         changes = diff.page(self.studio, older, dataset, kind, offset, PAGE)
         count = diff.compare(self.studio, older, dataset).counts[kind]
         where = say("browse.found", language, first=offset + 1, last=offset + len(changes), total=count)
-        return version_view.differences(changes, where if changes else say("browse.kind_none", language), language)
+        return version_view.differences(
+            changes, where if changes else say("browse.kind_none", language), language
+        )
+
+
+def _name(asked: str) -> str | int:
+    """A version's id, or its name."""
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 16 else asked
