@@ -27,7 +27,7 @@ PAGE = 10
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = Versions(studio)
     history = panel("versions-history")
-    gr.Markdown(f"## {t('browse.compare_title')}")
+    gr.Markdown(f"### {t('browse.compare_title')}")
     with gr.Row(elem_id="versions-asking"):
         other = gr.Dropdown(
             [],
