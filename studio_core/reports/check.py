@@ -68,6 +68,12 @@ class Rows:
     def __setitem__(self, name: str, values: Numbers) -> None:
         self._whole[name] = values
 
+    def forget(self, *names: str) -> None:
+        """Free columns that nobody needs any more."""
+        for name in names:
+            self._pieces.pop(name, None)
+            self._whole.pop(name, None)
+
     def flag(self, places: Numbers, finding: str) -> None:
         """Note a finding of records that were seen earlier. ``places`` count from 0."""
         self["found"][places] |= np.uint32(BITS[finding])

@@ -113,6 +113,7 @@ class DuplicateCheck(Check[Duplicates]):
         )
         if self._prompted:
             self._judge_prompts(rows, found)
+        rows.forget("whole", "prompt", "answer", "other", "label")
         return found
 
     def close(self) -> None:

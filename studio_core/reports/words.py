@@ -23,7 +23,7 @@ SHINGLE = 3
 
 _ASCII = re.compile(r"[a-z0-9]+")
 _ANY = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
-_MOST_KNOWN = 500_000
+_MOST_KNOWN = 200_000
 
 
 def words(text: str) -> list[str]:
