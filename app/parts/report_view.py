@@ -14,6 +14,7 @@ from studio_core import texts
 from studio_core.data.shapes import Record, Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.document import Finding, RejectedReason, Report
+from studio_core.reports.features import About
 from studio_core.reports.findings import Severity
 from studio_core.reports.statistics import Share
 from studio_core.tables import Dataset
@@ -350,9 +351,9 @@ def _reason(reason: RejectedReason, language: str) -> str:
 
 
 def found_rows(
-    records: list[tuple[int, Record]], dataset: Dataset, duplicates: dict[int, int], language: str
+    records: list[tuple[int, Record]], dataset: Dataset, about: dict[int, About], language: str
 ) -> Markup:
-    """Rows that a finding is about: number, what is asked, what is answered."""
+    """Rows with what was found: number, reasons, what is asked, what is answered."""
 
     def said(key: str, **values: Any) -> str:
         return say(f"reports.{key}", language, **values)
@@ -361,15 +362,20 @@ def found_rows(
     rows = []
     for (row, _), part in zip(records, batch.parts, strict=True):
         which = html('<a href="{}">{}</a>', address(dataset, "records", row=str(row)), number(row))
-        if first := duplicates.get(row):
-            earlier = address(dataset, "records", row=str(first))
-            which += html(
-                ' <a class="ts-muted" href="{}">{}</a>', earlier, said("repeats_row", row=number(first))
-            )
-        rows.append([which, *map(_excerpt, (part.prompt, part.answer, part.other))])
-    columns = 4 if Shape(dataset.shape) is Shape.PREFERENCE else 3
-    headers = [said("row"), said("prompt"), said("answer"), said("rejected")]
+        reasons = _reasons(about[row], dataset, said) if row in about else Markup()
+        rows.append([which, reasons, *map(_excerpt, (part.prompt, part.answer, part.other))])
+    columns = 5 if Shape(dataset.shape) is Shape.PREFERENCE else 4
+    headers = [said(name) for name in ("row", "reasons", "prompt", "answer", "rejected")]
     return table(headers[:columns], [row[:columns] for row in rows])
+
+
+def _reasons(found: About, dataset: Dataset, said: Any) -> Markup:
+    reasons = [html("<li>{}</li>", said(f"finding_{name}")) for name in found.findings]
+    if found.repeats:
+        earlier = address(dataset, "records", row=str(found.repeats))
+        again = said("repeats_row", row=number(found.repeats))
+        reasons.append(html('<li><a href="{}">{}</a></li>', earlier, again))
+    return html('<ul class="ts-reasons-of-row">{}</ul>', join(reasons))
 
 
 def _excerpt(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -11,7 +12,7 @@ from studio_core.data.shapes import Record
 from studio_core.errors import NotFound
 from studio_core.reports import features
 from studio_core.reports.document import Report
-from studio_core.reports.findings import FINDINGS
+from studio_core.reports.findings import FINDINGS, Severity
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
@@ -41,12 +42,27 @@ def records_at(studio: Studio, dataset: Dataset, rows: Sequence[int]) -> list[tu
 
 
 def rows_with(
-    studio: Studio, dataset: Dataset, finding: str, offset: int = 0, limit: int = 50
+    studio: Studio, dataset: Dataset, which: str, offset: int = 0, limit: int = 50
 ) -> tuple[list[int], int]:
-    """Row numbers that have the finding, a page of them, and how many there are in all."""
-    if finding not in FINDINGS:
-        raise NotFound("reports.unknown_finding", finding=finding[:40], known=", ".join(FINDINGS))
+    """Row numbers that have a finding, or the verdict ``bad`` or ``look``: a page of them, how many in all."""
+    by_severity = {
+        at.value: [name for name, of in FINDINGS.items() if of is at] for at in (Severity.BAD, Severity.LOOK)
+    }
+    if which not in FINDINGS and which not in by_severity:
+        known = ", ".join((*by_severity, *FINDINGS))
+        raise NotFound("reports.unknown_finding", finding=which[:40], known=known)
+    wanted = by_severity.get(which, [which])
+    worse = by_severity[Severity.BAD] if which == Severity.LOOK else []
+    return features.with_any(_features(studio, dataset), wanted, worse, max(0, offset), max(0, limit))
+
+
+def about_rows(studio: Studio, dataset: Dataset, rows: Sequence[int]) -> dict[int, features.About]:
+    """What the report found of these rows, by number."""
+    return features.about(_features(studio, dataset), rows)
+
+
+def _features(studio: Studio, dataset: Dataset) -> Path:
     path = features.features_path(versions.parquet_path(studio, dataset))
     if not path.is_file():
         raise NotFound("reports.not_made", dataset=f"{dataset.name}@{dataset.version}")
-    return features.with_finding(path, finding, max(0, offset), max(0, limit))
+    return path

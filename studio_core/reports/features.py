@@ -6,8 +6,9 @@ read it. It can always be made again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -66,16 +67,30 @@ def write(path: Path, rows: Rows, languages: list[str]) -> None:
             writer.write_table(pa.table(columns, schema=SCHEMA))
 
 
-def with_finding(path: Path, finding: str, offset: int, limit: int) -> tuple[list[int], int]:
-    """Row numbers that have the finding, a page of them, and how many there are in all."""
-    table = pq.read_table(path, columns=["row", "findings"]).combine_chunks()
-    findings = table["findings"].combine_chunks()
-    inside = pc.list_parent_indices(findings).filter(pc.equal(pc.list_flatten(findings), finding))
-    return table["row"].take(inside.slice(offset, limit)).to_pylist(), len(inside)
+def with_any(
+    path: Path, wanted: Collection[str], without: Collection[str], offset: int, limit: int
+) -> tuple[list[int], int]:
+    """Numbers of rows that have one of these findings and none of those, a page of them; how many in all."""
+    findings = pq.read_table(path, columns=["findings"])["findings"].combine_chunks()
+    row, name = pc.list_parent_indices(findings), pc.list_flatten(findings)
+
+    def having(names: Collection[str]) -> Any:
+        return np.unique(row.filter(pc.is_in(name, pa.array(sorted(names), pa.string()))).to_numpy())
+
+    found = np.setdiff1d(having(wanted), having(without), assume_unique=True) + 1
+    return [int(number) for number in found[offset : offset + limit]], len(found)
 
 
-def repeated(path: Path, rows: Sequence[int]) -> dict[int, int]:
-    """Of these rows, those that repeat an earlier one, and which."""
-    table = pq.read_table(path, columns=["row", "duplicate_of"], filters=[("row", "in", list(rows))])
-    pairs = zip(table["row"].to_pylist(), table["duplicate_of"].to_pylist(), strict=True)
-    return {row: first for row, first in pairs if first is not None}
+class About(NamedTuple):
+    """Why a row is listed."""
+
+    findings: list[str]
+    repeats: int | None
+    """The first row that says the same."""
+
+
+def about(path: Path, rows: Sequence[int]) -> dict[int, About]:
+    """What is known of these rows, by number."""
+    columns = ["row", "findings", "duplicate_of"]
+    table = pq.read_table(path, columns=columns, filters=[("row", "in", list(rows))])
+    return {one["row"]: About(one["findings"], one["duplicate_of"]) for one in table.to_pylist()}

@@ -33,7 +33,8 @@ def report(
         list[str] | None, typer.Option(help="Dataset whose prompts should not be here. Repeatable.")
     ] = None,
     finding: Annotated[
-        str | None, typer.Option(help="Print the numbers of all records with this finding instead.")
+        str | None,
+        typer.Option(help="Print the numbers of all records with this finding, or that are bad, or look."),
     ] = None,
     as_json: AsJson = False,
     home: Home = None,

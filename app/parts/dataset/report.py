@@ -14,11 +14,10 @@ from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import empty, html, notice, number, panel
 from studio_core import queue
-from studio_core.data import judging, making, versions
+from studio_core.data import judging, making
 from studio_core.engine_process import ensure_engine
 from studio_core.methods.common import TrainingOptions
 from studio_core.reasons import ending
-from studio_core.reports import features
 from studio_core.reports.document import Report
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
@@ -153,19 +152,25 @@ class Section:
             none = "" if status else empty(say("reports.none_yet", language))
             hidden = gr.Column(visible=False)
             return status, none, "", "", hidden, gr.Dropdown(choices=[], value=None), "", "", 0
-        found = [one for one in report.findings if one.rows]
-        names = [one.name for one in found]
-        first = finding if finding in names else (names[0] if names else None)
+        verdicts = report.verdicts
+        counted = {
+            "verdict_bad": verdicts.bad,
+            "verdict_look": verdicts.look,
+            **{f"finding_{one.name}": one.rows for one in report.findings},
+        }
         choices = [
-            (f"{say(f'reports.finding_{one.name}', language)} ({number(one.rows)})", one.name)
-            for one in found
+            (f"{say(f'reports.{key}', language)} ({number(rows)})", key.partition("_")[2])
+            for key, rows in counted.items()
+            if rows
         ]
+        names = [name for _, name in choices]
+        first = finding if finding in names else (names[0] if names else None)
         return (
             status,
             report_view.summary(report, dataset, language),
             report_charts.payload(report, language),
             report_view.details(report, language, str(self.studio.settings.suites)),
-            gr.Column(visible=bool(found)),
+            gr.Column(visible=bool(choices)),
             gr.Dropdown(choices=choices, value=first),
             *self._rows(dataset, first, 0, language),
         )
@@ -179,11 +184,10 @@ class Section:
             offset = (total - 1) // PAGE * PAGE
             numbers, total = judging.rows_with(self.studio, dataset, finding, offset, PAGE)
         offset = max(0, offset)
-        path = features.features_path(versions.parquet_path(self.studio, dataset))
         table = report_view.found_rows(
             judging.records_at(self.studio, dataset, numbers),
             dataset,
-            features.repeated(path, numbers),
+            judging.about_rows(self.studio, dataset, numbers),
             language,
         )
         where = say(

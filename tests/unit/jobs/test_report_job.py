@@ -59,6 +59,9 @@ def test_a_report_is_asked_for_once_stored_and_read(studio: Studio, dataset: Dat
     assert features.features_path(studio.settings.datasets / dataset.file).is_file()
     assert judging.rows_with(studio, dataset, "personal_data") == ([10], 1)
     assert judging.rows_with(studio, dataset, "exact_duplicate") == ([9], 1)
+    assert judging.rows_with(studio, dataset, "look") == ([9, 10], 2)
+    assert judging.rows_with(studio, dataset, "bad", 0, 5) == ([], 0)
+    assert judging.about_rows(studio, dataset, [9])[9].repeats == 1
     assert [row for row, _ in judging.records_at(studio, dataset, [10, 9, 9, 99])] == [9, 10]
     with pytest.raises(NotFound, match="No check finds 'nothing'"):
         judging.rows_with(studio, dataset, "nothing")

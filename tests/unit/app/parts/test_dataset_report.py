@@ -79,7 +79,9 @@ def test_everything_is_said_and_nothing_is_a_page(studio: Studio, dataset: Datas
         [
             report_view.summary(report, dataset, language),
             report_view.details(report, language, HOSTILE),
-            report_view.found_rows(records, dataset, {61: 1}, language),
+            report_view.found_rows(
+                records, dataset, judging.about_rows(studio, dataset, [1, 2, 61]), language
+            ),
         ]
     )
     assert "<script" not in shown and "<img" not in shown and "&lt;script&gt;" in shown
@@ -117,6 +119,8 @@ def test_the_rows_of_a_finding_are_turned(studio: Studio, dataset: Dataset) -> N
     assert section.forward("in_other_version", offset, asked)[2] == 60
     assert section.back("in_other_version", 0, asked)[2] == 0
     assert "repeats 1" in section.chosen("exact_duplicate", asked)[1]
+    where, rows, _ = section.chosen("look", asked)
+    assert "of 2" in where and "Exact repetitions" in rows and "Personal data" in rows
     with pytest.raises(NotFound):
         section.chosen(HOSTILE, asked)
 

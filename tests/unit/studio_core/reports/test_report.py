@@ -70,7 +70,10 @@ def test_every_shape_has_a_report(tmp_path: Path, shape: Shape) -> None:
     report, rows = judged(tmp_path, shape, [record, record])
     assert rows_of(report, "exact_duplicate") == [2] and rows[1]["duplicate_of"] == 1
     assert report.verdicts.good + report.verdicts.look == 2
-    assert features.with_finding(tmp_path / "data.features.parquet", "exact_duplicate", 0, 10) == ([2], 1)
+    file = tmp_path / "data.features.parquet"
+    assert features.with_any(file, ["exact_duplicate", "turn_order"], [], 0, 10) == ([2], 1)
+    assert features.with_any(file, ["exact_duplicate"], ["exact_duplicate"], 0, 10) == ([], 0)
+    assert features.about(file, [2])[2].repeats == 1
     assert pq.read_schema(tmp_path / "data.features.parquet").equals(features.SCHEMA)
 
 
