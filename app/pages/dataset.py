@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from app.i18n import language_of, t
 from app.parts import data_view, downloads
-from app.parts.dataset import export, improve, opened, records, report, versions
+from app.parts.dataset import export, improve, made_view, opened, records, report, versions
 from app.parts.events import on_open
 from app.parts.html import html, notice, panel
 from studio_core.errors import StudioError
@@ -43,6 +43,7 @@ def build(studio: Studio) -> None:
             return html("{}{}", data_view.page_head(language), sentence), gr.Tabs(visible=False)
         asked = str(request.query_params.get("tab", ""))
         chosen = asked if any(asked == section.NAME for section in SECTIONS) else records.NAME
-        return data_view.dataset_head(dataset, language), gr.Tabs(visible=True, selected=chosen)
+        head = html("{}{}", data_view.dataset_head(dataset, language), made_view.shown(dataset, language))
+        return head, gr.Tabs(visible=True, selected=chosen)
 
     on_open(open_page, [head, tabs])

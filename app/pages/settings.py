@@ -13,6 +13,7 @@ from app.i18n import cookie, language_of, say, t
 from app.parts.events import on_open
 from app.parts.handlers import safely
 from app.parts.html import html, join, notice, panel, table
+from app.parts.services_panel import services_panel
 from studio_core import about, doctor, texts
 from studio_core.settings import PREFIX, Settings
 from studio_core.studio import Studio
@@ -50,6 +51,7 @@ def build(studio: Studio) -> None:
         shown = html("{}{}", told, _checks(checks, language_of(request)))
         return [shown, gr.update(visible=any(one.repair for one in checks))]
 
+    services_panel(studio)
     on_open(draw, body)
     for button, handler in ((check, examine), (mend, repair)):
         button.click(handler, outputs=[found, mend], api_visibility="private", show_progress="minimal")

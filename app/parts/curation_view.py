@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts import record_view
+from app.parts.dataset import made_view
 from app.parts.html import html, join, notice, number, table
 from studio_core import texts
 from studio_core.curation.base import Operation
@@ -115,6 +116,7 @@ def result(made: Sequence[Dataset], language: str) -> Markup:
         counted(what.get("counts", {}), language),
         coverage(details.get("coverage", {}), language),
         reasons(details.get("reasons", {}), language),
+        made_view.shown(made[0], language, folded=False),
     ]
     if what.get("stopped"):
         parts.insert(1, notice("warn", say("curation.stopped_early", language)))
