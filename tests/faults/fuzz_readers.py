@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,8 +28,10 @@ import pyarrow.parquet as pq
 
 from studio_core import texts
 from studio_core.data import archives
-from studio_core.data.inspection import Reading
+from studio_core.data.inspection import Inspection, Reading
+from studio_core.data.mapping import PARTS, Mapping, for_shape
 from studio_core.data.parquet import Writer
+from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from tests.unit.studio_core.data.test_several_files import MEMBERS, tarred, zipped
 from tests.unit.studio_core.data.test_wild_files import WILD
@@ -142,27 +145,40 @@ def check(name: str, content: bytes, folder: Path) -> str:
     path = folder / "file"
     path.write_bytes(content)
     try:
-        with archives.opened([path], [name], scratch=folder, limit=64 << 20) as bundle:
-            reading = Reading(bundle, name, None, limit=64 << 20)
-            seen = reading.looked_through()
-            said = [seen.columns, seen.reasons, seen.sample_rows, seen.passed_over, seen.notes.kinds]
-            said += [[file.source for file in seen.files], seen.mapping.model_dump(mode="json")]
-            json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
-            for language in texts.LANGUAGES:
-                for reason in seen.reasons:
-                    texts.text(f"data.row_{reason['code']}", language, **reason["values"])
-                for code, values in seen.notes.kinds.items():
-                    texts.text(f"data.note_{code}", language, **values)
-            with open(folder / "stored", "wb") as file:
-                writer = Writer(file, seen.shape, seen.mapping.keep)
-                for record in seen.sample_records:
-                    writer.add(record)
-                writer.close()
-            return str(seen.shape)
+        seen = _read(path, name, folder, None)
+        # As if a user had chosen: one shape of all, and a template over the file's own columns.
+        shape = list(Shape)[zlib.crc32(content) % len(Shape)]
+        chosen = for_shape(shape, seen.columns, seen.sample_rows)
+        if seen.columns and "{" not in seen.columns[0] and "}" not in seen.columns[0]:
+            part = PARTS[shape][0][0]
+            chosen.templates[part] = f"{{{{{seen.columns[0]}}}}} {{{{name}}}}"
+            chosen.fill["name"] = "Ada"
+        chosen.split = ("paragraph", "line", "file", None)[len(content) % 4]
+        _read(path, name, folder, chosen)
+        return str(seen.shape)
     except BadInput as refused:
         for language in texts.LANGUAGES:
             refused.sentence(language).encode()
         return refused.key
+
+
+def _read(path: Path, name: str, folder: Path, mapping: Mapping | None) -> Inspection:
+    with archives.opened([path], [name], scratch=folder, limit=64 << 20) as bundle:
+        seen = Reading(bundle, name, mapping, limit=64 << 20).looked_through()
+    said = [seen.columns, seen.reasons, seen.sample_rows, seen.passed_over, seen.notes.kinds]
+    said += [[file.source for file in seen.files], seen.mapping.model_dump(mode="json")]
+    json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
+    for language in texts.LANGUAGES:
+        for reason in seen.reasons:
+            texts.text(f"data.row_{reason['code']}", language, **reason["values"])
+        for code, values in seen.notes.kinds.items():
+            texts.text(f"data.note_{code}", language, **values)
+    with open(folder / "stored", "wb") as file:
+        writer = Writer(file, seen.shape, seen.mapping.keep)
+        for record in seen.sample_records:
+            writer.add(record)
+        writer.close()
+    return seen
 
 
 def run(seed: int, seconds: float, only: int | None) -> int:
