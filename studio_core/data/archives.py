@@ -207,13 +207,7 @@ def _unpack(kind: str, archive: Found, space: _Space, bundle: Bundle) -> None:
     before = len(bundle.files)
     with _damage_named(archive.source):
         with _tar(archive, space, allowed) if kind.startswith("tar") else _zip(archive) as members:
-            usable = []
-            for member in members:
-                if member.why_not:
-                    bundle.pass_over(f"{archive.source}/{_shown(member.name)}", member.why_not)
-                else:
-                    usable.append(member)
-            named = {f"{archive.source}/{_shown(member.name)}": member for member in usable}
+            named = _usable(members, archive.source, bundle)
             kept = _worth_reading(list(named), bundle)
             for source in sorted(kept):
                 member = named[source]
@@ -230,6 +224,18 @@ def _unpack(kind: str, archive: Found, space: _Space, bundle: Bundle) -> None:
                     raise BadInput("data.too_many_files", file=archive.source, limit=MAX_FILES)
     if len(bundle.files) == before:
         raise BadInput("data.archive_without_data", file=archive.source)
+
+
+def _usable(members: Iterator[_Member], archive: str, bundle: Bundle) -> dict[str, _Member]:
+    """Members that may be read, by the names under which they are shown."""
+    named: dict[str, _Member] = {}
+    for member in members:
+        source = f"{archive}/{_shown(member.name)}"
+        if member.why_not or source in named:
+            bundle.pass_over(source, member.why_not or "repeated")
+        if not member.why_not:
+            named[source] = member  # The last of several by one name, as programs that unpack have it.
+    return named
 
 
 def _shown(name: str) -> str:

@@ -106,7 +106,7 @@ class Reading:
         if not self._beginnings:
             raise BadInput("data.no_rows", file=source)
         columns = list(dict.fromkeys(column for b in self._beginnings for column in b.columns))
-        guessed = self._one_guess(columns)
+        guessed = self._one_guess()
         self.seen = Inspection(
             source=source,
             format=_all_of(b.file.format for b in self._beginnings),
@@ -145,36 +145,27 @@ class Reading:
         columns = columns_of(rows)
         questions = export.questions if export else ()
         guessed = guess(columns, rows, questions) if rows else None
-        known = guessed is not None and not guessed.mapping.missing()
-        seen = FileSeen(
-            file.source,
-            file.format,
-            file.encoding,
-            file.gzipped,
-            guessed.mapping.shape if guessed and known else None,
-        )
+        shape = guessed.mapping.shape if guessed and not guessed.mapping.missing() else None
+        seen = FileSeen(file.source, file.format, file.encoding, file.gzipped, shape)
         return _Beginning(file, seen, columns, _kept(rows) if self._several else rows, guessed, export)
 
-    def _one_guess(self, columns: list[str]) -> Guess:
+    def _one_guess(self) -> Guess:
         """The guess for all files; refused are files that hold records of different shapes."""
-        told = [b for b in self._beginnings if b.guess is not None]
+        told = [(b.seen, b.guess) for b in self._beginnings if b.guess is not None]
         if not told:
-            first = self._beginnings[0]
-            raise BadInput("data.no_good_file", file=first.file.source)
-        best = next((b for b in told if b.seen.shape), told[0])
-        guessed = best.guess
-        assert guessed is not None
-        for other in told:
-            if self._mapping is None and other.seen.shape not in (None, best.seen.shape):
+            raise BadInput("data.no_good_file", file=self._beginnings[0].file.source)
+        best, guessed = next((pair for pair in told if pair[0].shape), told[0])
+        for other, _ in told:
+            if self._mapping is None and other.shape not in (None, best.shape):
                 raise BadInput(
                     "data.shapes_differ",
-                    file=best.file.source,
-                    shape=best.seen.shape,
-                    other=other.file.source,
-                    other_shape=other.seen.shape,
+                    file=best.source,
+                    shape=best.shape,
+                    other=other.source,
+                    other_shape=other.shape,
                 )
         if guessed.mapping.shape is Shape.PROMPT_ONLY and self._several:
-            keep = dict.fromkeys(c for b in told if b.guess for c in b.guess.mapping.keep)
+            keep = dict.fromkeys(column for _, one in told for column in one.mapping.keep)
             mapping = guessed.mapping.model_copy(update={"keep": list(keep)})
             return replace(guessed, mapping=mapping)
         return guessed

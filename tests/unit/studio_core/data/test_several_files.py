@@ -237,6 +237,25 @@ def test_an_archive_that_was_cut_off(studio: Studio, tmp_path: Path, make: Any, 
         store.inspect_file(studio, path)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_of_members_of_one_name_the_last_is_read(studio: Studio, tmp_path: Path) -> None:
+    for path in (tmp_path / "a.zip", tmp_path / "a.tar"):
+        contents = [PAIRS, PAIRS, TABLE]
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path, "w") as packed:
+                for content in contents:
+                    packed.writestr("a.csv", content)
+        else:
+            with tarfile.open(path, "w") as file:
+                for content in contents:
+                    info = tarfile.TarInfo("a.csv")
+                    info.size = len(content)
+                    file.addfile(info, io.BytesIO(content))
+        seen = store.inspect_file(studio, path)
+        assert [record["prompt"][0]["content"] for record in seen.sample_records] == ["q4"]
+        assert [item["why"] for item in seen.passed_over] == ["repeated"] * 2
+
+
 def test_what_a_packed_tar_unpacks_to_is_counted_once(tmp_path: Path) -> None:
     packed = tarred(tmp_path / "x.tar.gz", {f"{n}.jsonl": PAIRS * 9000 for n in range(4)})
     with archives.opened([packed], ["x.tar.gz"], scratch=tmp_path, limit=4 << 20) as bundle:
