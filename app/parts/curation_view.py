@@ -52,6 +52,8 @@ def named(name: str, language: str, *keys: str) -> str:
 
 
 def count_name(name: str, language: str) -> str:
+    if "@" in name:  # A dataset.
+        return name
     return named(name, language, f"curation.count.{name}", f"generation.count.{name}")
 
 
@@ -133,6 +135,12 @@ def preview(found: Preview, rows: int, language: str) -> Markup:
     if not found.changed:
         parts += [dropped(row, record, language) for row, record in found.dropped]
     return html('<div class="ts-card ts-trial">{}</div>', join(parts))
+
+
+def expected(counts: Mapping[str, int], language: str) -> Markup:
+    """What the result will hold."""
+    head = say("curation.expected", language, n=number(sum(counts.values())))
+    return html('<div class="ts-card ts-trial"><h3>{}</h3>{}</div>', head, counted(counts, language))
 
 
 def records_beside(records: Sequence[tuple[str, Record]], row: int, language: str) -> Markup:

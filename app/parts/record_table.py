@@ -21,8 +21,6 @@ EXCERPT = 160
 """Characters of a text in the table."""
 IN_FULL = 400_000
 """Characters of an opened record as JSON."""
-_IN_ADDRESS = 4_000
-"""Characters of a record that may travel in an address."""
 
 
 def rows(page: Page, terms: Sequence[str], addresses: dict[int, str], language: str) -> Markup:
@@ -163,9 +161,7 @@ def position(
     )
 
 
-def opened_head(
-    dataset: Dataset, row: int, record: Record, features: dict[str, Any], language: str
-) -> Markup:
+def opened_head(dataset: Dataset, row: int, features: dict[str, Any], language: str) -> Markup:
     """Number, findings and ways on of the opened record."""
     facts = [findings(features["findings"], language)] if features.get("findings") else []
     if features.get("duplicate_of"):
@@ -185,20 +181,18 @@ def opened_head(
         join(facts, " "),
         say("browse.before", language),
         say("browse.after", language),
-        edit_link(dataset, row, record, language),
-        edit_link(dataset, row, None, language),
+        edit_link(dataset, row, language),
+        edit_link(dataset, row, language, delete=True),
         say("browse.close", language),
     )
 
 
-def edit_link(dataset: Dataset, row: int, record: Record | None, language: str) -> Markup:
-    """To the operation that edits single records, filled in with this one; without a record: deletes it."""
+def edit_link(dataset: Dataset, row: int, language: str, *, delete: bool = False) -> Markup:
+    """To where single records are edited, with this one open, or with its deletion noted."""
     wanted: dict[str, Any] = {"id": dataset.id, "tab": "improve", "operation": "edit", "row": row}
-    change = {"row": row} if record is None else {"row": row, "record": record}
-    changes = json.dumps([change], ensure_ascii=False, default=str)
-    if len(changes) <= _IN_ADDRESS:
-        wanted["changes"] = changes
-    label = say("browse.delete" if record is None else "browse.edit", language)
+    if delete:
+        wanted["changes"] = json.dumps([{"row": row}])
+    label = say("browse.delete" if delete else "browse.edit", language)
     return html('<a class="ts-button" href="/dataset?{}">{}</a>', urlencode(wanted), label)
 
 

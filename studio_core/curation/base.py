@@ -205,6 +205,8 @@ class Operation:
     """Options that name a service; an empty one names none."""
     by_record: bool = True
     """It judges or changes each record by itself: the first ones tell what it does."""
+    expects: Callable[[list[Source], Any], dict[str, int]] | None = None
+    """Its counts, where they are known beforehand."""
     group: Group = "models"
     """Where a page lists it."""
     area: str = "curation"

@@ -55,6 +55,15 @@ def run(work: Work, options: MixOptions) -> None:
         work.report(done, sum(sizes), {})
 
 
+def expected(sources: list[Source], options: MixOptions) -> dict[str, int]:
+    """What the result will hold, by dataset."""
+    counts: Counter[str] = Counter()
+    for source, size in zip(sources, wanted(sources, options), strict=True):
+        _conversion(source, sources[0])
+        counts[source.title] += size
+    return dict(counts)
+
+
 def wanted(sources: Sequence[Source], options: MixOptions) -> list[int]:
     """How many records of each: as the weights say, and as many in all as asked for.
 
@@ -119,4 +128,6 @@ def _merged(streams: list[Iterator[Record]], sizes: list[int]) -> Iterator[tuple
             heapq.heappush(due, ((taken[which] + 0.5) / sizes[which], which))
 
 
-MIX = Operation(name="mix", Options=MixOptions, run=run, several=True, by_record=False, group="choose")
+MIX = Operation(
+    name="mix", Options=MixOptions, run=run, several=True, by_record=False, expects=expected, group="choose"
+)

@@ -38,6 +38,17 @@ def previewed(
     return preview.tried(operation, sources, validated(operation, dict(options)))
 
 
+def expected(
+    studio: Studio, operation: Operation, datasets: Sequence[Dataset], options: Mapping[str, Any]
+) -> dict[str, int]:
+    """The counts that the result will have, of an operation that knows them beforehand; raises ``BadInput``."""
+    if operation.expects is None:
+        raise ValueError(f"{operation.name} cannot tell")
+    making.check_taken(operation, datasets)
+    sources = [source_of(studio, dataset) for dataset in datasets]
+    return operation.expects(sources, validated(operation, dict(options)))
+
+
 def job_on(studio: Studio, dataset: Dataset) -> Job | None:
     """An operation on a version that has not ended."""
     title = f"{dataset.name}@{dataset.version}"

@@ -107,7 +107,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     with edit.before:
         record_editor.build(studio, edit.components[0], trial)
     for form in forms:
-        if can_be_tried(form.operation):
+        if can_be_tried(form.operation) or form.operation.expects:
             gr.on(
                 [component.change for component in form.inputs],
                 safely(section.tried_by(form)),
@@ -189,9 +189,21 @@ class Improve:
             *self._shown(dataset, name, language),
             str(job.id) if job else "",
             *self._progress(job, language),
-            "",
+            self._opening(name, dataset, updates, language),
             *updates,
         ]
+
+    def _opening(self, name: str, dataset: Dataset, updates: Sequence[Any], language: str) -> Markup:
+        """The preview of what the address asks for."""
+        form = next((form for form in self.forms if form.operation.name == name), None)
+        if form is None:
+            return Markup()
+        start = sum(len(other.inputs) for other in self.forms[: self.forms.index(form)])
+        own = updates[start : start + len(form.inputs)]
+        given = [
+            update.get("value", component.value) for update, component in zip(own, form.inputs, strict=True)
+        ]
+        return self._tried(form, dataset, given, language)
 
     def _fitting(self, dataset: Dataset) -> list[Form]:
         return [form for form in self.forms if Shape(dataset.shape) in form.operation.shapes]
@@ -239,11 +251,15 @@ class Improve:
             return notice("info", say("curation.no_preview_model", language))
         if form.operation is EDIT:
             return Markup()  # The editor shows all changes itself.
-        if not can_be_tried(form.operation):
-            return notice("info", say("curation.no_preview", language))
         try:
-            _, options = form.options(given)
-            found = improving.previewed(self.studio, form.operation, [dataset], options)
+            others, options = form.options(given)
+            taken = [dataset, *(versions.get(self.studio, other) for other in others)]
+            if form.operation.expects:
+                known = improving.expected(self.studio, form.operation, taken, options)
+                return curation_view.expected(known, language)
+            if not can_be_tried(form.operation):
+                return notice("info", say("curation.no_preview", language))
+            found = improving.previewed(self.studio, form.operation, taken, options)
         except StudioError as error:
             return notice("warn", error.sentence(language))
         return curation_view.preview(found, dataset.rows, language)

@@ -187,7 +187,7 @@ class Records:
         [(_, record)] = page.rows
         return (
             gr.Column(visible=True),
-            record_table.opened_head(dataset, row, record, page.features.get(row, {}), language),
+            record_table.opened_head(dataset, row, page.features.get(row, {}), language),
             record_view.in_full(record, language),
             record_table.as_json(record, language),
             preview_form.shown(self.studio, model, dataset.shape, record, limit, language, method),

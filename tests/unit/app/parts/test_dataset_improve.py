@@ -137,7 +137,7 @@ def test_editing_notes_changes_and_takes_them_back(section: Improve, studio: Stu
     deleted = editor.deleted(request(), 3, changes)[0]
     assert [change["row"] for change in json.loads(deleted)] == [2, 3]
     pending = editor.pending(request(), deleted)
-    assert "2 changes" in pending and "q &lt;b&gt;2&lt;/b&gt;" in pending and "Row 3" in pending
+    assert "version: 2" in pending and "q &lt;b&gt;2&lt;/b&gt;" in pending and "Row 3" in pending
     back = editor.kept(request(), 2, changes, False, "q <b>2</b>", "aa", *[""] * (FIELDS - 2))[0]
     assert back == ""
     added = editor.added(
