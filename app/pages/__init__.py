@@ -15,6 +15,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from app.pages import chat, data, dataset, home, models, runs, settings, train, users
+from app.pages import chat, data, dataset, home, label, models, runs, settings, train, users
 
-PAGES: tuple[ModuleType, ...] = (home, data, train, runs, chat, models, users, settings, dataset)
+PAGES: tuple[ModuleType, ...] = (home, data, label, train, runs, chat, models, users, settings, dataset)

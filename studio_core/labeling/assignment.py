@@ -68,14 +68,18 @@ def next_item(studio: Studio, project: str | int, annotator: str) -> Showing | N
     """
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        one = found(session, project)
-        lease = _own_lease(session, one, annotator) or _repeat(session, one, annotator)
-        if lease is None:
-            item = _open_item(session, one, annotator)
-            if item is None:
-                return None
-            lease = take(session, one, item, annotator, seeded_order(one, item, annotator))
-        return _shown(session, lease)
+        return given_next(session, found(session, project), annotator)
+
+
+def given_next(session: Session, project: LabelProject, annotator: str) -> Showing | None:
+    """As ``next_item``, within a transaction that has more to do."""
+    lease = _own_lease(session, project, annotator) or _repeat(session, project, annotator)
+    if lease is None:
+        item = _open_item(session, project, annotator)
+        if item is None:
+            return None
+        lease = take(session, project, item, annotator, seeded_order(project, item, annotator))
+    return _shown(session, lease)
 
 
 def take(

@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 
 from studio_core import clock
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling.assignment import Showing, checked_annotator, current, has_room, held, take
+from studio_core.labeling.assignment import (
+    Showing,
+    checked_annotator,
+    current,
+    given_next,
+    has_room,
+    held,
+    take,
+)
 from studio_core.labeling.projects import found, guidelines_version, settings_of
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
@@ -58,19 +66,36 @@ def cast(
     """Store a verdict on an item that is leased to the annotator; it replaces an earlier one of theirs."""
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
+        return _cast(session, found(session, project), annotator, item_id, said, origin)
+
+
+def cast_and_go_on(
+    studio: Studio, project: str | int, annotator: str, item_id: int, said: Verdict
+) -> tuple[Annotation, Showing | None]:
+    """As ``cast``, with what comes next, in one transaction: a key press waits for one sync of the disk."""
+    annotator = checked_annotator(annotator)
+    with studio.db.write() as session:
         one = found(session, project)
-        lease = held(session, item_id, annotator)
-        item = session.get_one(LabelItem, item_id)
-        if item.project_id != one.id:
-            raise BadInput("labeling.not_given", item=item_id, annotator=annotator)
-        vote = _annotation(session, one, item, lease, said, origin)
-        session.add(vote)
+        vote = _cast(session, one, annotator, item_id, said, "human")
         session.flush()
-        if vote.repeats_id is None:
-            _replace_earlier(session, vote)
-            _recount(session, item)
-        session.delete(lease)
-        return vote
+        return vote, given_next(session, one, annotator)
+
+
+def _cast(
+    session: Session, project: LabelProject, annotator: str, item_id: int, said: Verdict, origin: str
+) -> Annotation:
+    lease = held(session, item_id, annotator)
+    item = session.get_one(LabelItem, item_id)
+    if item.project_id != project.id:
+        raise BadInput("labeling.not_given", item=item_id, annotator=annotator)
+    vote = _annotation(session, project, item, lease, said, origin)
+    session.add(vote)
+    session.flush()
+    if vote.repeats_id is None:
+        _replace_earlier(session, vote)
+        _recount(session, item)
+    session.delete(lease)
+    return vote
 
 
 def _annotation(

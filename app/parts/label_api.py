@@ -1,0 +1,135 @@
+"""The labelling screen's own requests: small JSON documents, so that a key press is answered at once.
+
+GET  /api/label/{project}/next                          what is to be judged now
+POST /api/label/{project}/vote     {"item", "verdict", ...}   the same, after a verdict
+POST /api/label/{project}/undo                          the last one again, as it was left
+POST /api/label/{project}/draft    {"item", "draft"}    keep what was entered
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+
+from app.access import current_user
+from app.i18n import language_of
+from app.parts.markdown import rendered
+from studio_core.errors import StudioError
+from studio_core.labeling import assignment, items, progress, projects, votes
+from studio_core.labeling.assignment import Showing
+from studio_core.labeling.votes import Verdict
+from studio_core.labeling.words import difference
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, LabelProject
+
+
+class Cast(BaseModel):
+    """What the screen sends; places count from the left."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    item: int = Field(ge=1, lt=2**62)
+    verdict: str = Field(max_length=20)
+    strength: str = Field(default="", max_length=20)
+    rating: int | None = Field(default=None, ge=0, le=100)
+    ranking: list[int] = Field(default_factory=list, max_length=8)
+    edits: dict[int, str] = Field(default_factory=dict, max_length=8)
+    reasons: list[str] = Field(default_factory=list, max_length=12)
+    comment: str = ""
+
+
+class Draft(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    item: int = Field(ge=1, lt=2**62)
+    draft: dict[str, Any]
+
+
+def annotator(request: Request) -> str:
+    """The name under which somebody judges: that of their account."""
+    return current_user(request).name or "me"
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/api/label/{project}/next")
+    def next_(project: int, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            who = annotator(request)
+            return _document(studio, project, who, assignment.next_item(studio, project, who))
+
+        return _answered(request, act)
+
+    @router.post("/api/label/{project}/vote")
+    def vote(project: int, cast: Cast, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            who, given = annotator(request), cast.model_dump()
+            made, shown = votes.cast_and_go_on(studio, project, who, given.pop("item"), Verdict(**given))
+            return {**_document(studio, project, who, shown), "last": _revealed(studio, made)}
+
+        return _answered(request, act)
+
+    @router.post("/api/label/{project}/undo")
+    def undo(project: int, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            who = annotator(request)
+            return _document(studio, project, who, votes.undo(studio, project, who))
+
+        return _answered(request, act)
+
+    @router.post("/api/label/{project}/draft")
+    def draft(project: int, kept: Draft, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            assignment.save_draft(studio, kept.item, annotator(request), kept.draft)
+            return {}
+
+        return _answered(request, act)
+
+    return router
+
+
+def _answered(request: Request, act: Any) -> Response:
+    try:
+        return JSONResponse(act())
+    except StudioError as error:
+        return JSONResponse({"error": error.sentence(language_of(request))}, status_code=409)
+
+
+def _document(studio: Studio, project: int, who: str, shown: Showing | None) -> dict[str, Any]:
+    one = projects.get(studio, project)
+    return {"item": _item(one, shown) if shown else None, "progress": progress.of(studio, one, who)}
+
+
+def _item(project: LabelProject, shown: Showing) -> dict[str, Any]:
+    """All that is needed to draw it; nothing that says where an answer comes from, while that is hidden."""
+    blind = projects.settings_of(project).blind
+    texts = [answer["text"] for answer in shown.answers]
+    differences = difference(*texts) if len(texts) == 2 else None
+    return {
+        "id": shown.item.id,
+        "number": shown.item.number,
+        "prompt": shown.item.prompt,
+        "answers": [
+            {
+                "text": answer["text"],
+                "html": rendered(answer["text"]),
+                "source": "" if blind else answer["source"],
+                "difference": differences[place] if differences else [],
+            }
+            for place, answer in enumerate(shown.answers)
+        ],
+        "draft": shown.draft,
+    }
+
+
+def _revealed(studio: Studio, made: Annotation) -> dict[str, Any]:
+    """Who wrote what was just judged, from left to right."""
+    item = items.get(studio, made.item_id)
+    assert item is not None
+    sources = [item.answers[place]["source"] for place in made.order]
+    return {"number": item.number, "verdict": votes.draft_of(made)["verdict"], "sources": sources}

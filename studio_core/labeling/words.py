@@ -1,0 +1,23 @@
+"""What two texts have in common and what not, word by word; of Chinese and Japanese, sign by sign."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+|\s+|[^\w\s]")
+MOST = 2000
+"""Words of a text that are compared; longer ones are shown as they are."""
+
+
+def difference(one: str, other: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
+    """Each text as stretches: ``(only in this one, text)``. Joined, they are the text."""
+    left, right = _WORD.findall(one), _WORD.findall(other)
+    if len(left) > MOST or len(right) > MOST:
+        return [(False, one)], [(False, other)]
+    sides: tuple[list[tuple[bool, str]], list[tuple[bool, str]]] = ([], [])
+    for same, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        for side, words in zip(sides, (left[a:b], right[c:d]), strict=True):
+            if words:
+                side.append((same != "equal", "".join(words)))
+    return sides

@@ -1,0 +1,134 @@
+"""The labelling screen's requests, as anyone on the network could send them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+
+from app.access import enter
+from app.parts import label_api
+from app.parts.markdown import rendered
+from studio_core.accounts import Account, Role
+from studio_core.labeling import items, projects, votes
+from studio_core.labeling.items import Answer, NewItem
+from studio_core.labeling.words import difference
+from studio_core.studio import Studio
+
+HOSTILE = (
+    '<img src=x onerror="alert(1)"><script>alert(1)</script> [x](javascript:alert(1)) ![y](http://evil/)'
+)
+
+
+@pytest.fixture
+def project(studio: Studio) -> int:
+    one = projects.create(studio, "p", settings={"repeats": 0.0})
+    prompt = [{"role": "user", "content": HOSTILE}]
+    items.add(
+        studio,
+        one.id,
+        (
+            NewItem(prompt, [Answer(f"{HOSTILE} {n}", "model-a"), Answer("short", "model-b")])
+            for n in range(8)
+        ),
+    )
+    return one.id
+
+
+@pytest.fixture
+def client(studio: Studio) -> Iterator[TestClient]:
+    api = FastAPI()
+
+    @api.middleware("http")
+    async def sign_in(request: Request, call_next: Any) -> Any:
+        name = request.headers.get("x-name", "anna")
+        enter(request.scope, Account(1, name, Role.ANNOTATOR), None)  # type: ignore[arg-type]
+        return await call_next(request)
+
+    api.include_router(label_api.routes(studio))
+    with TestClient(api) as opened:
+        yield opened
+
+
+def test_a_vote_brings_the_next_pair_and_says_who_wrote_what(
+    client: TestClient, studio: Studio, project: int
+) -> None:
+    first = client.get(f"/api/label/{project}/next").json()
+    assert first["item"]["number"] == 1 and first["progress"] == {"items": 8, "done": 0, "mine": 0}
+    assert "model-" not in str(first)  # Blind until the verdict.
+    said = {"item": first["item"]["id"], "verdict": "left", "comment": "good", "reasons": ["factual"]}
+    second = client.post(f"/api/label/{project}/vote", json=said).json()
+    assert second["item"]["number"] == 2 and second["progress"] == {"items": 8, "done": 1, "mine": 1}
+    assert sorted(second["last"]["sources"]) == ["model-a", "model-b"]
+    [vote] = votes.standing(studio, project)
+    assert vote.annotator == "anna" and vote.comment == "good"
+    back = client.post(f"/api/label/{project}/undo", json={}).json()
+    assert back["item"]["number"] == 1 and back["item"]["draft"]["comment"] == "good"
+
+
+def test_drafts_outlive_the_page(client: TestClient, project: int) -> None:
+    item = client.get(f"/api/label/{project}/next").json()["item"]
+    draft = {"edits": {"0": "far better"}, "comment": "half"}
+    assert client.post(f"/api/label/{project}/draft", json={"item": item["id"], "draft": draft}).json() == {}
+    again = client.get(f"/api/label/{project}/next").json()["item"]
+    assert again["draft"] == draft and again["id"] == item["id"]
+    vote = {"item": item["id"], "verdict": "both_bad", "edits": {"0": "far better"}}
+    assert client.post(f"/api/label/{project}/vote", json=vote).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("vote", {"item": 999, "verdict": "left"}, 409),
+        ("vote", {"item": 2**70, "verdict": "left"}, 422),
+        ("vote", {"item": 1, "verdict": "a"}, 409),
+        ("vote", {"item": 1, "verdict": "left", "annotator": "ben"}, 422),
+        ("vote", {"item": 1, "verdict": "left", "edits": {"x": "y"}}, 422),
+        ("vote", {"item": 1, "verdict": "left", "comment": "x" * 30_000}, 409),
+        ("draft", {"item": 1, "draft": {"comment": "x" * 200_000}}, 409),
+        ("draft", {"item": 5, "draft": {}}, 409),
+        ("undo", {}, 409),
+    ],
+)
+def test_what_will_not_do_changes_nothing(
+    client: TestClient, studio: Studio, project: int, path: str, body: dict[str, Any], status: int
+) -> None:
+    client.get(f"/api/label/{project}/next")
+    answer = client.post(f"/api/label/{project}/{path}", json=body)
+    assert answer.status_code == status
+    if status == 409:
+        assert answer.json()["error"].endswith(".")
+    assert votes.standing(studio, project) == []
+
+
+def test_nobody_votes_on_what_another_is_shown(client: TestClient, studio: Studio, project: int) -> None:
+    item = client.get(f"/api/label/{project}/next").json()["item"]["id"]
+    stolen = client.post(
+        f"/api/label/{project}/vote", json={"item": item, "verdict": "left"}, headers={"x-name": "ben"}
+    )
+    assert stolen.status_code == 409 and votes.standing(studio, project) == []
+    assert client.get("/api/label/77/next").status_code == 409
+
+
+def test_answers_are_rendered_and_cannot_act() -> None:
+    shown = str(rendered(HOSTILE))
+    assert "<script" not in shown and "<img" not in shown and "<a" not in shown
+    assert "&lt;script&gt;" in shown  # It is read, not run.
+    assert "<strong>b</strong>" in rendered("**b**") and "<math" in rendered("$x^2$")
+    assert "<td>b</td>" in rendered("|a|\n|-|\n|b|")
+    odd = ("$\\frac{1}{$", "```\nopen", "#" * 9000, "> " * 3000, "$$" * 500, "\x00\ufeff\u202e", "*a " * 4000)
+    for text in odd:
+        assert "<script" not in rendered(text)
+    assert "href" not in rendered("<https://evil.example> [a]: http://x\n[a]")
+    assert "<code>" in rendered("$\\undefined{$")
+
+
+def test_differences_join_to_the_texts() -> None:
+    one, other = "I am Deep Dulo, 你好世界!", "I am Dulo, 你好中国!"
+    left, right = difference(one, other)
+    assert "".join(text for _, text in left) == one and "".join(text for _, text in right) == other
+    assert [text for only, text in left if only] == [" Deep", "世界"]
+    assert difference("a " * 5000, "b") == ([(False, "a " * 5000)], [(False, "b")])
