@@ -282,7 +282,8 @@ def fit(plan: Plan, limit: int | None = None) -> Fit:
     found.mapping = mapping.model_dump(mode="json", exclude_defaults=True)
     found.recognised = not rows or guess(columns, rows).mapping == mapping
     found.sample, size = writers.sample(plan.format, plan.table, first)
-    found.bytes = round(size * found.rows / max(1, len(first)))
+    copied = plan.whole and plan.format == "parquet" and found.first is None
+    found.bytes = plan.stored.stat().st_size if copied else round(size * found.rows / max(1, len(first)))
     return found
 
 
