@@ -125,7 +125,12 @@ def _text(read: _Reader, row: Row) -> Record:
 
 
 def _prompt(read: _Reader, row: Row) -> list[Message]:
-    """The prompt with what belongs before it: system prompt, earlier turns, further input."""
+    """The prompt with what belongs before it, checked."""
+    return _checked_prompt(read.with_system(row, _asked(read, row)), read.name("prompt"))
+
+
+def _asked(read: _Reader, row: Row) -> list[Message]:
+    """The prompt with earlier turns and further input."""
     prompt = read.turns(row, "prompt", "user")
     if "input" in read.has and prompt:
         extra = read.text(row, "input", needed=False)
@@ -133,7 +138,7 @@ def _prompt(read: _Reader, row: Row) -> list[Message]:
             prompt[-1]["content"] += f"\n{extra}"
     if "history" in read.has:
         prompt = _history(read.value(row, "history", needed=False), read.name("history")) + prompt
-    return _checked_prompt(read.with_system(row, prompt), read.name("prompt"))
+    return prompt
 
 
 def _history(value: Any, column: str) -> list[Message]:
@@ -209,7 +214,7 @@ def _preference(read: _Reader, row: Row) -> Record:
     elif "prompt" not in read.has:
         prompt, chosen, rejected = _shared_beginning(read, chosen, rejected)
     else:
-        prompt = read.turns(row, "prompt", "user")
+        prompt = _asked(read, row)
     return {
         "prompt": _checked_prompt(read.with_system(row, prompt), read.name("prompt")),
         "chosen": _checked_answer(chosen, read.name("chosen")),

@@ -17,8 +17,11 @@ PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Shape.TEXT: (("text",), ()),
     Shape.PROMPT_COMPLETION: (("prompt", "completion"), ("input", "system", "history")),
     Shape.CHAT: (("messages",), ("system", "tools")),
-    Shape.PREFERENCE: (("chosen", "rejected"), ("prompt", "system", "tools")),
-    Shape.UNPAIRED_PREFERENCE: (("label",), ("messages", "prompt", "completion", "system", "tools")),
+    Shape.PREFERENCE: (("chosen", "rejected"), ("prompt", "input", "system", "history", "tools")),
+    Shape.UNPAIRED_PREFERENCE: (
+        ("label",),
+        ("messages", "prompt", "completion", "input", "system", "history", "tools"),
+    ),
     Shape.PROMPT_ONLY: (("prompt",), ("system",)),
     Shape.STEPWISE: (("prompt", "completions", "labels"), ("system",)),
 }
@@ -128,7 +131,8 @@ def _guess(
             turns_column = found["messages"]
         found["prompt"] = turns_column
         because = "preference" if turns_column else "implicit_preference"
-        return made(Shape.PREFERENCE, because, "prompt", "chosen", "rejected", "system", "tools")
+        parts = ("prompt", "chosen", "rejected", "input", "system", "history", "tools")
+        return made(Shape.PREFERENCE, because, *parts)
     if {"prompt", "completions", "labels"} <= has and _holds_lists(found["completions"], rows):
         return made(Shape.STEPWISE, "stepwise", "prompt", "completions", "labels", "system")
     judged = _judged(found, rows, labels)
@@ -137,10 +141,9 @@ def _guess(
         found["label"] = judgement
         turns_in = "messages" in has and _holds_turns(found["messages"], rows)
         if turns_in or {"prompt", "completion"} <= has:
-            parts = ("messages",) if turns_in else ("prompt", "completion")
-            return made(
-                Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, "label", "system", "tools", good_from=good_from
-            )
+            asked = ("messages",) if turns_in else ("prompt", "completion", "input", "history")
+            parts = (*asked, "label", "system", "tools")
+            return made(Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, good_from=good_from)
     if "messages" in has and _holds_turns(found["messages"], rows):
         because = "sharegpt" if _holds_sharegpt(found["messages"], rows) else "messages"
         return made(Shape.CHAT, because, "messages", "system", "tools")
@@ -227,7 +230,7 @@ def _found(columns: Sequence[str], *, inner: bool = False) -> dict[str, str | No
         found["prompt"] = "input.messages"
         found["tools"] = "input.tools" if "input.tools" in columns else found["tools"]
     found["input"] = _column_named(("input", "context"), columns)
-    if found["input"] == found["prompt"]:
+    if found["input"] == found["prompt"] or found["prompt"] == "input.messages":
         found["input"] = None
     return found
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from studio_core.data import store
-from studio_core.data.mapping import for_shape
+from studio_core.data import exports, outgoing, store
+from studio_core.data.mapping import Mapping, for_shape
 from studio_core.data.preview import ChatFormat, lengths, segments
 from studio_core.data.shapes import Shape
 from studio_core.studio import Studio
@@ -152,3 +152,35 @@ def test_a_model_without_a_chat_template_shows_them_by_the_standard_one(
         answers = [m["content"] for key in ("completion", "chosen", "messages") for m in record.get(key, [])]
         trained = "".join(segment.text for segment in shown if segment.trained)
         assert answers[-1] + "</s>" in trained
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "formats/identity",
+        "formats/dpo_en_demo",
+        "formats/kto_en_demo",
+        "formats/glaive_toolcall_en_demo",
+        "gsm8k/test",
+    ],
+)
+def test_a_round_trip_through_every_layout(
+    studio: Studio, real_data: Path, tmp_path: Path, name: str
+) -> None:
+    file = next(real_data.glob(f"{name}.json*"))
+    dataset = store.import_file(studio, file, name="mine").dataset
+    same = 0
+    for layout in exports.layouts_for(Shape(dataset.shape)):
+        for format in layout.formats:
+            target = tmp_path / f"out.{format}"
+            fit = outgoing.look(studio, dataset, format, layout.name)
+            outgoing.export(studio, dataset, target, format, layout=layout.name, skip=True)
+            assert fit.rows + fit.lost == dataset.rows and fit.recognised
+            again = store.import_file(
+                studio, target, name="mine", mapping=Mapping.model_validate(fit.mapping)
+            )
+            assert again.dataset.rows == fit.rows and not again.rejected
+            if fit.becomes is fit.shape and not fit.lost and not fit.changed.n:
+                assert again.dataset.id == dataset.id
+                same += 1
+    assert same >= len(exports.FORMATS)

@@ -200,21 +200,14 @@ def _alpaca(record: Record) -> Row:
     }
 
 
-def _alpaca_single(record: Record) -> Row:
-    row = _alpaca({"prompt": record["prompt"], "completion": record.get("completion", record.get("chosen"))})
-    if row.pop("history"):
-        raise Unfit("turns")
-    return row
-
-
 def _alpaca_preference(record: Record) -> Row:
-    row = _alpaca_single(record)
+    row = _alpaca({"prompt": record["prompt"], "completion": record["chosen"]})
     answers = {"chosen": row.pop("output"), "rejected": _answer(record["rejected"])}
-    return {"instruction": row["instruction"], "input": "", **answers, "system": row["system"]}
+    return {"instruction": row.pop("instruction"), "input": row.pop("input"), **answers, **row}
 
 
 def _alpaca_unpaired(record: Record) -> Row:
-    return {**_alpaca_single(record), "kto_tag": record["label"]}
+    return {**_alpaca(record), "kto_tag": record["label"]}
 
 
 _ALPACA_COLUMNS = {
@@ -224,13 +217,8 @@ _ALPACA_COLUMNS = {
     "history": pa.list_(pa.list_(_TEXT)),
     "system": _TEXT,
 }
-_ALPACA_PARTS = {
-    "prompt": "instruction",
-    "completion": "output",
-    "input": "input",
-    "system": "system",
-    "history": "history",
-}
+_ALPACA_PROMPT = {"prompt": "instruction", "input": "input", "system": "system", "history": "history"}
+_ALPACA_PARTS = {**_ALPACA_PROMPT, "completion": "output"}
 _ALPACA = {
     Shape.PROMPT_COMPLETION: Form(_alpaca, _ALPACA_COLUMNS, _ALPACA_PARTS, Shape.PROMPT_COMPLETION),
     Shape.CHAT: Form(
@@ -242,14 +230,18 @@ _ALPACA = {
     ),
     Shape.PREFERENCE: Form(
         _alpaca_preference,
-        dict.fromkeys(("instruction", "input", "chosen", "rejected", "system"), _TEXT),
-        {"prompt": "instruction", "chosen": "chosen", "rejected": "rejected", "system": "system"},
+        {
+            **dict.fromkeys(("instruction", "input", "chosen", "rejected"), _TEXT),
+            "history": _ALPACA_COLUMNS["history"],
+            "system": _TEXT,
+        },
+        {**{name: name for name in ("chosen", "rejected")}, **_ALPACA_PROMPT},
         Shape.PREFERENCE,
     ),
     Shape.UNPAIRED_PREFERENCE: Form(
         _alpaca_unpaired,
-        {**dict.fromkeys(("instruction", "input", "output", "system"), _TEXT), "kto_tag": pa.bool_()},
-        {"prompt": "instruction", "completion": "output", "label": "kto_tag", "system": "system"},
+        {**_ALPACA_COLUMNS, "kto_tag": pa.bool_()},
+        {**_ALPACA_PARTS, "label": "kto_tag"},
         Shape.UNPAIRED_PREFERENCE,
     ),
 }

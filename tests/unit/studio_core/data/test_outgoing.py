@@ -107,12 +107,19 @@ def test_exports_can_be_imported_again(studio: Studio, tmp_path: Path, record: A
         (
             "alpaca",
             PREFERENCE,
-            {"instruction": "q, “q”", "input": "", "chosen": "=1+1", "rejected": "no", "system": "s"},
+            {
+                "instruction": "q, “q”",
+                "input": "",
+                "chosen": "=1+1",
+                "rejected": "no",
+                "history": [],
+                "system": "s",
+            },
         ),
         (
             "alpaca",
             UNPAIRED,
-            {"instruction": "q", "input": "", "output": "a", "system": "", "kto_tag": False},
+            {"instruction": "q", "input": "", "output": "a", "history": [], "system": "", "kto_tag": False},
         ),
         (
             "sharegpt",
@@ -200,7 +207,7 @@ def test_what_changes_on_the_way_back_is_said(studio: Studio, tmp_path: Path) ->
     assert outgoing.look(studio, dataset, "jsonl", "trl").changed.n == 0
     fit = outgoing.look(studio, dataset, "jsonl", "trl-text")
     assert fit.lost == 0 and fit.changed.rows == [2]
-    assert any("1 records (row 2) would be read back" in sentence for sentence in exports.said(fit))
+    assert any("1 records (row 2) would not be quite the same" in sentence for sentence in exports.said(fit))
     with_answer = imported(studio, tmp_path, {"prompt": PAIR["prompt"], "level": "1"}, name="b")
     assert outgoing.look(studio, with_answer, "csv").recognised
     with_answer = imported(studio, tmp_path, {"prompt": PAIR["prompt"], "answer": "1"}, name="c")
@@ -294,6 +301,7 @@ def test_a_zip_of_file_and_card_is_the_same_each_time(studio: Studio, tmp_path: 
                  "`filter`", "left_out", "## Licence", f'data_files="{data}"', "`instruction`"):  # fmt: skip
         assert part in card, part
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".export")]
+    assert store.import_file(studio, first, name="a").dataset.id == parent.id
 
 
 def test_a_card_and_its_file_are_loaded_by_the_library_it_names(studio: Studio, tmp_path: Path) -> None:
