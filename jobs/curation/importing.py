@@ -40,10 +40,10 @@ def _store(work: Work, reading: Reading) -> None:
         )
     output = work.output(seen.shape, seen.mapping.keep)
     for number, record in enumerate(reading.records()):
-        if number % TOLD_EVERY == 0:
+        if number % TOLD_EVERY == TOLD_EVERY - 1:
             _tell(work, reading)
-            if work.stopping():
-                break
+        if work.stopping():
+            break
         output.add(record)
     if not seen.good and work.stopping():
         raise Stopped

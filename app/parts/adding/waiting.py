@@ -49,7 +49,7 @@ def shown(studio: Studio, job: Job, language: str) -> Markup:
         '<a href="/runs?run={}">{}</a></p>{}<p class="ts-muted">{}</p></section>',
         say("adding.importing" if job.method == making.IMPORT else "adding.fetching", language),
         job.id,
-        job.name,
+        job.spec["result"] or job.spec["options"].get("hub", job.name),
         bar if job.step else html("<progress></progress>"),
         told,
     )
