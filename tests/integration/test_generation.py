@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import transformers
 
 from jobs.curation.main import main
 from studio_core import run_folder, services
 from studio_core.data import making, store
+from studio_core.data.shapes import Record
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.spec import DataSpec
@@ -23,6 +26,7 @@ from studio_core.tables import Dataset, Job
 from tests.conftest import wait_until
 from tests.fake_service import FakeService, fake_service, reply
 from tests.integration.miniature import miniature_model
+from tests.unit.jobs.inference.small_models import save_llama
 
 KEY = "sk-secret-0123456789"
 ENVIRONMENT = {**os.environ, "TUNESMITH_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
@@ -262,6 +266,36 @@ def test_a_local_model_answers_the_same_again_and_is_surprised(studio: Studio, t
                 reward_model="mini", drop_truncated=False,
             ),
         )  # fmt: skip
+
+
+def test_a_reward_model_chooses(studio: Studio, asked: Dataset) -> None:
+    folder = studio.settings.models / "scorer"
+    save_llama(folder)
+    torch.manual_seed(0)
+    base = transformers.AutoConfig.from_pretrained(folder, num_labels=1)
+    transformers.LlamaForSequenceClassification(base).save_pretrained(folder)
+    registry.add(studio, str(folder), name="scorer")
+
+    def answer(document: dict[str, Any], before: int) -> Reply:
+        return 200, reply("abc"[before] * (before + 1)), {}
+
+    with fake_service(answer) as service:
+        add_service(studio, service)
+        options = {"service": "far", "k": 3, "scored_by": "reward_model", "reward_model": "scorer"}
+        job = submit(studio, "best_of", "asked", result="pairs", **options)
+        assert not job.spec["light"]
+        [pairs] = made_here(studio, job)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+
+    def score(record: Record, side: str) -> float:
+        text = tokenizer.apply_chat_template(record["prompt"] + record[side], tokenize=False)
+        with torch.no_grad():
+            return float(model(**tokenizer(text, return_tensors="pt", add_special_tokens=False)).logits)
+
+    records = store.records(studio, pairs, limit=ROWS)
+    assert len(records) == ROWS
+    assert all(score(record, "chosen") > score(record, "rejected") for record in records[:10])
 
 
 @pytest.mark.parametrize(
