@@ -42,6 +42,7 @@ PAGES_ARE_FOR: dict[str, set[str]] = {
     "/": STAFF,
     "/data": STAFF,
     "/dataset": STAFF,
+    "/label": ANYBODY,
     "/train": STAFF,
     "/runs": STAFF,
     "/chat": STAFF,
@@ -59,7 +60,16 @@ ROUTES_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("GET", "/api/me"): ANYBODY,
     ("GET", "/api/status"): STAFF,
     ("GET", "/api/datasets/{id}/{format}"): STAFF,
+    ("GET", "/api/label/{project}/next"): ANYBODY,
+    ("POST", "/api/label/{project}/vote"): ANYBODY,
+    ("POST", "/api/label/{project}/undo"): ANYBODY,
+    ("POST", "/api/label/{project}/draft"): ANYBODY,
     ("GET", "/api/chat/{chat_id}.{ending}"): STAFF,
+    ("POST", "/api/uploads"): STAFF,
+    ("GET", "/api/uploads/{id}"): STAFF,
+    ("PUT", "/api/uploads/{id}"): STAFF,
+    ("DELETE", "/api/uploads/{id}"): STAFF,
+    ("POST", "/api/uploads/{id}/finish"): STAFF,
 }
 # What is behind these is asked about for each handler and component, below.
 GRADIO_IS_FOR: dict[str, set[str]] = {
@@ -79,8 +89,6 @@ GRADIO_IS_FOR: dict[str, set[str]] = {
     "/gradio_api/heartbeat/abc": ANYBODY,
     "/config": STAFF,
     "/gradio_api/info": STAFF,
-    "/gradio_api/upload": STAFF,
-    "/gradio_api/upload_progress": STAFF,
     "/gradio_api/file=/etc/passwd": STAFF,
 }
 
@@ -177,9 +185,8 @@ def got_through(house: House, method: str, path: str, **body: Any) -> set[str]:
     through = set()
     for kind, client in house.visitors.items():
         answer = client.request(method, path, **body)
-        refused = answer.status_code in (401, 403) or (
-            answer.status_code == 303 and answer.headers["location"].startswith(("/sign-in?", "/account"))
-        )
+        # 303: to the sign-in page, or to the first page that is theirs.
+        refused = answer.status_code in (303, 401, 403)
         if not refused:
             through.add(kind)
     return through
