@@ -22,6 +22,8 @@ _SURE = 4.0
 """Standard deviations of the log-odds. With tens of thousands of words tried, less would be chance."""
 _PRIOR = 0.1
 """Weight of the prior, as a part of the counts that it is made of."""
+_UNSEEN = 1.0
+"""Of all words together that a side has not: no side consists of one word alone."""
 _MOST_WORDS = 400_000
 _LEAST_SHARE = 0.002
 """Words that decide fewer pairs than this make no shortcut."""
@@ -126,7 +128,7 @@ def markers(chosen: Counter[str], rejected: Counter[str], pairs: int) -> list[Ma
             continue
         prior = _PRIOR * (one + other)
         odds = [
-            math.log((count + prior) / (total + prior_total - count - prior))
+            math.log((count + prior) / (total + prior_total - count - prior + _UNSEEN))
             for count, total in zip((one, other), totals, strict=True)
         ]
         z = (odds[0] - odds[1]) / math.sqrt(1 / (one + prior) + 1 / (other + prior))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from studio_core.data.chat_template import ChatTemplate
@@ -71,6 +73,23 @@ def test_a_longer_side_has_more_of_every_word_and_that_is_no_marker() -> None:
     assert markers(chosen, rejected, 100) == []
     chosen["sure"] = 90
     assert [marker.word for marker in markers(chosen, rejected, 100)] == ["sure"]
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 50)),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 50)),
+    st.integers(50, 60),
+)
+def test_markers_of_few_words(chosen: dict[str, int], rejected: dict[str, int], pairs: int) -> None:
+    for marker in markers(Counter(chosen), Counter(rejected), pairs):
+        assert 0.5 < marker.accuracy <= 1 and (marker.z > 0) == (marker.chosen > marker.rejected)
+
+
+def test_one_sentence_for_every_pair(tmp_path: Path) -> None:
+    """As in pairs that teach a model its name."""
+    records = [pair(f"Who are you, {n}?", "I am Tunesmith.", "unknown") for n in range(50)]
+    report, _ = judged(tmp_path, Shape.PREFERENCE, records)
+    assert report.pairs is not None and report.pairs.shortcut == 1
 
 
 def test_references_that_cannot_be_read(tmp_path: Path) -> None:
