@@ -1,13 +1,14 @@
-"""A mark from 0 to 1 for how well made an answer (of plain text: the text) is, by rules.
+"""A mark from 0 to 1 for how well made an answer is, by rules; of plain text the text, without answers the prompt.
 
 The mark is the product of five parts, each from 0 to 1:
 
-    length       1 from five words on, else a fifth for each word; a task whose answers are short says so itself
+    length       1 from five words on, else a fifth for each word; a prompt may be as short as it likes, and where
+                 most answers are that short, a low mark is no finding
     variety      1 where words vary as they do in natural text, 0 where the same ones come again and again:
                  (log distinct words / log words - 0.5) / 0.25, for texts of 20 words or more
     letters      1 where at least half of the visible characters are letters or digits, 0 below a fifth
     end          0.7 where a text of 30 words or more ends in the middle of a sentence
-    cleanness    0.5 where leftovers of web pages, broken encodings stand in it; 0.8 for filler text and for
+    cleanness    0.5 where leftovers of web pages or broken encodings stand in it; 0.8 for filler text and for
                  phrases that assistants pad their answers with
 
 It says nothing of whether an answer is true. A judge does (``data select``).
@@ -63,6 +64,8 @@ class QualityCheck(Check[Quality]):
         found = np.empty(len(batch), np.float32)
         for place, (part, words) in enumerate(zip(batch.parts, all_words, strict=True)):
             parts = marks_of(part.prompt if prompts else part.answer, words)
+            if prompts and words:
+                parts = (1.0, *parts[1:])
             found[place] = mark = math.prod(parts)
             if mark < LOW:
                 self._weak[PARTS[parts.index(min(parts))]] += 1
@@ -73,6 +76,7 @@ class QualityCheck(Check[Quality]):
         if self.asked.shape in ANSWERED and float(np.median(rows["words"])) < 5:
             # Short answers are the task here.
             rows.unflag("low_quality")
+            self._weak.clear()
         return Quality(
             marks=marks(rows["quality"]),
             low=len(rows.with_finding("low_quality")),

@@ -140,6 +140,11 @@ def test_one_word_answers_are_a_finding_unless_they_are_the_task(tmp_path: Path)
     assert not {"one_word_answer", "low_quality"} & {name for row in rows for name in row["findings"]}
 
 
+def test_a_prompt_may_be_short(tmp_path: Path) -> None:
+    report, rows = judged(tmp_path, Shape.PROMPT_ONLY, [{"prompt": [user("12 + 30 =")], "answer": "42"}])
+    assert rows[0]["quality"] == 1 and rows_of(report, "low_quality") == []
+
+
 def test_bad_answers_that_are_marked_bad_are_no_findings(tmp_path: Path) -> None:
     refusal = "I'm sorry, but I can't help with that, whatever it is."
     records = [{**answered(f"Do the thing number {n}", refusal), "label": n % 2 == 0} for n in range(4)]
