@@ -19,7 +19,7 @@ from studio_core.reports.check import Check, Rows
 
 UNKNOWN = ""
 
-_LOOKED_AT = 240
+_LOOKED_AT = 160
 _WORDS_LOOKED_AT = 50
 _LONG_ENOUGH = 60
 _FEWEST_LETTERS = 20
