@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from studio_core.data import adding, store
+from studio_core.data import adding, outgoing, store
 from studio_core.errors import BadInput
 from studio_core.studio import Studio, open_studio
 from tests.browser.conftest import free_port, start_web, stop_engine
@@ -87,7 +87,8 @@ def test_19_the_same_bytes_again_are_one_version_and_one_file(studio: Studio, fi
 def test_19_half_of_a_file_is_no_dataset(studio: Studio, tmp_path: Path, file: Path) -> None:
     made = store.import_file(studio, file, name="whole").dataset
     for kind in ("json", "parquet"):
-        whole = store.export(studio, made, tmp_path / f"whole.{kind}", kind)
+        whole = tmp_path / f"whole.{kind}"
+        outgoing.export(studio, made, whole, kind)
         half = tmp_path / f"half.{kind}"
         half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
         with pytest.raises(BadInput, match="half"):
