@@ -3,7 +3,8 @@
 #   docker build -t tunesmith .                                 CPU
 #   docker build -t tunesmith --build-arg TORCH_BACKEND=cu130 . NVIDIA GPUs
 #
-# The studio listens on loopback only until it has accounts, so the container shares the host's network:
+# The studio listens on loopback only until it has accounts (see "More than one person" in the README), so the
+# container shares the host's network:
 #
 #   docker run --network host -v tunesmith:/data tunesmith              then open http://127.0.0.1:7860
 #   docker run --network host --gpus all -v tunesmith:/data tunesmith   with GPUs

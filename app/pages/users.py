@@ -57,13 +57,13 @@ def build(studio: Studio) -> None:
             )
         with gr.Row():
             give = gr.Button(t("accounts.set_role"), elem_id="user-set-role", size="sm", scale=0)
-            reset = gr.Button(t("accounts.reset"), elem_id="user-reset", size="sm", scale=0)
+            reset = gr.Button(t("accounts.reset"), elem_id="user-reset", size="sm", scale=0, min_width=210)
             disable = gr.Button(t("accounts.disable"), elem_id="user-disable", size="sm", scale=0)
             enable = gr.Button(t("accounts.enable"), elem_id="user-enable", size="sm", scale=0)
 
     drawn = [head, listed, change, who]
     page = UsersPage(studio)
-    on_open(page.draw, drawn)
+    on_open(page.open, [*drawn, role])
     add.click(safely(page.add), [name, role, password], [told, name, password, *drawn], **ASKED)
     give.click(safely(page.set_role), [who, new_role], [told, *drawn], **ASKED)
     for button, handler in ((reset, page.reset), (disable, page.disable), (enable, page.enable)):
@@ -81,6 +81,11 @@ class UsersPage:
         names = gr.Dropdown(choices=[user.name for user in users], value=users[-1].name if users else None)
         language = language_of(request)
         return [_head(language), listing(users, language), gr.update(visible=bool(users)), names]
+
+    def open(self, request: gr.Request) -> list[Any]:
+        """The first account has to be an administrator's; after it, the least role is offered."""
+        first = not accounts.any_accounts(self.studio)
+        return [*self.draw(request), Role.ADMINISTRATOR.value if first else Role.ANNOTATOR.value]
 
     def add(self, name: str, role: str, password: str, request: gr.Request) -> list[Any]:
         first = not accounts.any_accounts(self.studio)

@@ -161,7 +161,7 @@ def test_weak_ways_of_letting_people_in_are_named(studio: Studio) -> None:
     accounts.add(studio, "tom", "trainer", "made for somebody", one_time=True)
     assert looked() == {"One-time passwords that were never changed: tom": "warn"}
     accounts.set_disabled(studio, "tom", True)
-    assert looked() == {"1 accounts, 1 of them administrators": "good"}
+    assert looked() == {"Accounts that can sign in: 1; administrators among them: 1": "good"}
     [(said, state)] = looked(host="0.0.0.0").items()
     assert state == "warn" and "without encryption" in said
     assert list(looked(host="0.0.0.0", trusted_proxy="10.0.0.1").values()) == ["good"]
