@@ -8,7 +8,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import run_view
+from app.parts import curation_view, run_view
 from app.parts.html import NOTHING, html, join, number, table
 from studio_core.data import versions
 from studio_core.methods.base import Chart
@@ -85,9 +85,17 @@ def answers(studio: Studio, job: Job, language: str) -> Markup:
     made = versions.of_job(studio, job.id)
     if not made:
         return Markup()
-    rows = [[name.replace("_", " "), number(count)] for name, count in made[0].made["counts"].items()]
+    what = made[0].made
+    rows = [[curation_view.count_name(name, language), number(n)] for name, n in what["counts"].items()]
     heads = [say("runs.came_of", language), say("runs.records_n", language)]
-    return html("<h2>{}</h2>{}", say("runs.result", language), table(heads, rows))
+    details = what.get("details", {})
+    return html(
+        "<h2>{}</h2>{}{}{}",
+        say("runs.result", language),
+        table(heads, rows),
+        curation_view.coverage(details.get("coverage", {}), language),
+        curation_view.reasons(details.get("reasons", {}), language),
+    )
 
 
 def checkpoints(job: Job, language: str) -> Markup:

@@ -74,16 +74,17 @@ def run(work: Work, options: MapOptions) -> None:
 def fields_of(record: Record) -> Fields:
     """What templates can name, whatever the shape: ``system``, ``prompt``, ``completion``, ``messages`` and columns."""
     fields: Fields = dict(record)
-    if "messages" in record:
+    if "prompt" not in record and "messages" in record:
         fields["prompt"], fields["completion"] = record["messages"][:-1], record["messages"][-1:]
-    if "completions" in record:
+    if isinstance(record.get("completions"), list):
         said = "\n".join(record["completions"])
         fields["completion"] = [{"role": "assistant", "content": said}]
     prompt: Turns = fields.get("prompt", [])
     fields["system"] = "\n".join(turn["content"] for turn in prompt if turn["role"] == "system")
     if "prompt" in fields:
         fields["prompt"] = [turn for turn in prompt if turn["role"] != "system"]
-        fields.setdefault("messages", [*prompt, *fields.get("completion", [])])
+        answer = fields.get("completion")
+        fields.setdefault("messages", [*prompt, *(answer if _are_turns(answer) else [])])
     return fields
 
 

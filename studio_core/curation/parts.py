@@ -61,11 +61,13 @@ def rewritten(record: Record, change: Callable[[str], str], wanted: Collection[s
 
 def prompt_of(record: Record) -> str:
     """What is asked, without the system prompt: of a conversation all before its first answer, of plain text all."""
-    if "text" in record:
+    whole = "prompt" not in record
+    turns = record.get("messages") if whole else record["prompt"]
+    if turns is None:
         return str(record["text"])
     said = []
-    for message in record.get("prompt") or record.get("messages") or []:
-        if message["role"] == "assistant" and "messages" in record:
+    for message in turns:
+        if message["role"] == "assistant" and whole:
             break
         if message["role"] != "system":
             said.append(message["content"])

@@ -48,7 +48,7 @@ def test_its_page_says_what_it_made(studio: Studio, job: Job) -> None:
     [made] = making.register_result(studio, job, carried_out(studio, job))
     opened = "".join(str(part) for part in page.opened(request(run=str(job.id))))
     assert f'href="/dataset?id={made.id}"' in opened and "mine@2 with 5 records" in opened
-    assert "dropped" in opened and made.made["counts"] == {"kept": 5, "dropped": 5}
+    assert "left out" in opened and "Too short" in opened and made.made["counts"] == {"kept": 5, "dropped": 5}
 
 
 def test_it_resumes_from_its_page(studio: Studio, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

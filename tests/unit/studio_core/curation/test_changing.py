@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from studio_core.curation import named
+from studio_core.curation import named, parts
 from studio_core.curation.base import validated
 from studio_core.data import parquet
-from studio_core.data.shapes import Record
+from studio_core.data.shapes import Record, Shape
 from studio_core.errors import BadInput
 from tests.unit.studio_core.curation.bench import carried_out, chat, pair, pc, stored, turn
 
@@ -152,6 +152,15 @@ def test_map_fills_in_further_columns(tmp_path: Path) -> None:
     done = carried_out("map", stored(tmp_path, records), shape="prompt-completion", completion="{{answer}}")
     assert done.records == [{**pc("2+2?", "4"), "answer": "4"}]
     assert done.reasons == {"row_empty_answer": 1}
+
+
+def test_further_columns_may_be_called_like_parts(tmp_path: Path) -> None:
+    record = {"prompt": [turn("user", "q")], "completion": "4", "text": "note", "messages": "m"}
+    source = stored(tmp_path, [record], shape=Shape.PROMPT_ONLY)
+    asked = "{{prompt}} {{completion}} {{text}} {{messages}}"
+    done = carried_out("map", source, prompt=asked)
+    assert done.records[0]["prompt"][0]["content"] == "q 4 note m"
+    assert parts.prompt_of(record) == "q"
 
 
 @pytest.mark.parametrize(
