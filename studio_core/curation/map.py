@@ -83,8 +83,8 @@ def fields_of(record: Record) -> Fields:
     fields["system"] = "\n".join(turn["content"] for turn in prompt if turn["role"] == "system")
     if "prompt" in fields:
         fields["prompt"] = [turn for turn in prompt if turn["role"] != "system"]
-        answer = fields.get("completion")
-        fields.setdefault("messages", [*prompt, *(answer if _are_turns(answer) else [])])
+        answer: Turns = fields["completion"] if _are_turns(fields.get("completion")) else []
+        fields.setdefault("messages", [*prompt, *answer])
     return fields
 
 
