@@ -16,12 +16,7 @@ from studio_core.data.shapes import COLUMNS, Record, Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.check import FIRST, Check, Rows
 from studio_core.rewards.answers import LONGEST, final_answer, number
-
-COLUMN_NAMES = (
-    "answer", "answers", "solution", "target", "reference", "reference_answer", "ground_truth", "final_answer",
-    "expected", "gold", "label",
-)  # fmt: skip
-"""Columns that hold a reference answer, the likeliest first."""
+from studio_core.rewards.equality import COLUMN_NAMES
 
 MOSTLY = 0.5
 

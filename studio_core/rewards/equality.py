@@ -9,9 +9,12 @@ from studio_core.rewards.base import Reward
 
 COLUMN_NAMES = (
     "answer", "answers", "solution", "target", "reference", "reference_answer", "ground_truth", "final_answer",
-    "expected", "gold", "label", "completion", "chosen", "messages",
+    "expected", "gold", "label",
 )  # fmt: skip
-"""Where a reference answer is looked for, the likeliest first."""
+"""Columns that hold a reference answer, the likeliest first."""
+
+_OWN_ANSWERS = ("completion", "chosen", "messages")
+"""Where no column does, the record's own answer is the reference."""
 
 
 def equality(column: str) -> Reward:
@@ -31,7 +34,7 @@ def equality(column: str) -> Reward:
 
 def reference(record: dict[str, Any], column: str = "") -> str | None:
     """The reference answer of a record, or None."""
-    names = (column,) if column else COLUMN_NAMES
+    names = (column,) if column else (*COLUMN_NAMES, *_OWN_ANSWERS)
     held = next((record[name] for name in names if record.get(name)), None)
     if isinstance(held, list):  # Turns: the last one answers, if one does.
         held = held[-1].get("content") if held[-1].get("role") == "assistant" else None
