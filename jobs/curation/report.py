@@ -1,16 +1,19 @@
-"""The report on a version, and its features file."""
+"""The report on a version, its features file, and of a large version the index of its words."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from studio_core.curation.base import Work
 from studio_core.data.preview import ChatFormat
+from studio_core.data.search_index import build_index, worth_it
 from studio_core.reports.compute import compute
 
 DOCUMENT = "report.json"
 FEATURES = "features.parquet"
+INDEX = "words.parquet"
 
 
 class Stopped(Exception):
@@ -43,5 +46,10 @@ def run(work: Work, options: dict[str, Any]) -> None:
     (work.folder / DOCUMENT).write_text(report.model_dump_json(), encoding="utf-8")
     work.document = DOCUMENT
     work.side_files[FEATURES] = FEATURES
+    if worth_it(source.path):
+        # The report is made: who stops now keeps it, and searching reads everything.
+        with suppress(Stopped):
+            build_index(source.path, work.folder / INDEX, lambda done, rows: progress(rows))
+            work.side_files[INDEX] = INDEX
     for verdict, rows in report.verdicts.model_dump(exclude={"rejected"}).items():
         work.count(verdict, rows)

@@ -112,7 +112,8 @@ def test_an_opened_record_is_harmless(section: Records) -> None:
         json.loads(__import__("html").unescape(stored.split('tabindex="0">')[1].split("</pre>")[0]))
         == (store.records(section.studio, store.get(section.studio, "mine"), 2, 1)[0])
     )
-    assert "operation=edit&amp;row=3&amp;changes=" in head
+    assert 'operation=edit&amp;row=3"' in head
+    assert "operation=edit&amp;row=3&amp;changes=%5B%7B%22row%22%3A+3%7D%5D" in head
     listed = section.look(asked, None, *form(q="onerror"))[1]
     assert "<img" not in listed and "<mark>onerror</mark>" in listed
 
