@@ -22,7 +22,7 @@ from studio_core.reports.features import features_path
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
-__all__ = ["Facets", "Page", "Query", "facets", "has_features", "page"]
+__all__ = ["Facets", "Page", "Query", "facets", "forget", "has_features", "page"]
 
 AT_ONCE = 0.15
 """Seconds after which a search that has not filled its page is broken off, to go on when it is asked again."""
@@ -125,3 +125,9 @@ def _search(file: File, query: Query) -> Search:
                 _searches.popitem(last=False)
         _searches.move_to_end(key)
         return _searches[key]
+
+
+def forget() -> None:
+    """Let go of all searches, as if nothing had been looked for yet."""
+    with _lock:
+        _searches.clear()
