@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, HTTPException
 from gradio import Blocks, route_utils
@@ -30,6 +30,8 @@ STAFF = frozenset({Role.ADMINISTRATOR, Role.TRAINER})
 ADMINISTRATORS = frozenset({Role.ADMINISTRATOR})
 PUBLIC: frozenset[Role] = frozenset()
 """Not even signed in."""
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _WHO = "tunesmith.account"
 _ACCESS = "tunesmith.access"
@@ -93,6 +95,16 @@ class Access:
         return next((path for path, roles in self.pages.items() if account.role in roles), None)
 
 
+def only(roles: frozenset[Role]) -> Callable[[Handler], Handler]:
+    """Mark a handler as being for fewer people than the page on which it stands."""
+
+    def mark(handler: Handler) -> Handler:
+        handler.roles = roles  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
 def roles_of(page: ModuleType) -> frozenset[Role]:
     return frozenset(getattr(page, "ROLES", STAFF))
 
@@ -125,11 +137,12 @@ def install() -> None:
             fn = _get_fn(blocks, api_name, body)
         except (KeyError, route_utils.FnIndexInferError):
             raise HTTPException(HTTPStatus.NOT_FOUND) from None
-        _require(getattr(body, "request", None), lambda access: {f"/{fn.page}"})
+        _require(getattr(body, "request", None), lambda _: {f"/{fn.page}"}, getattr(fn.fn, "roles", EVERYONE))
         return fn
 
     def special_args(fn: Any, inputs: Any, request: Any, event_data: Any) -> Any:
-        _require(request, lambda access: access.functions.get(_plain(fn), set()))
+        of_page = _plain(fn)
+        _require(request, lambda a: a.functions.get(of_page, set()), getattr(fn, "roles", EVERYONE))
         return _special_args(fn, inputs, request, event_data)
 
     route_utils.get_fn, gradio_routes.special_args = get_fn, special_args
@@ -138,13 +151,14 @@ def install() -> None:
 _get_fn, _special_args = route_utils.get_fn, gradio_routes.special_args
 
 
-def _require(request: Any, pages: Callable[[Access], Iterable[str]]) -> None:
-    """Refuse a request to run something that stands on no page of whoever sends it."""
+def _require(request: Any, pages: Callable[[Access], Iterable[str]], roles: frozenset[Role]) -> None:
+    """Refuse a request to run something that stands on no page of whoever sends it, or is for others there."""
     scope = getattr(request, "scope", {})
     if _WHO not in scope:
         raise HTTPException(HTTPStatus.FORBIDDEN)
     access: Access = scope[_ACCESS]
-    if not access.may_run(scope[_WHO], pages(access)):
+    account: Account = scope[_WHO]
+    if account.role not in roles or not access.may_run(account, pages(access)):
         raise HTTPException(HTTPStatus.FORBIDDEN, say("accounts.not_yours", language_of(request)))
 
 

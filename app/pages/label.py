@@ -9,7 +9,7 @@ import gradio as gr
 from fastapi import APIRouter
 from markupsafe import Markup
 
-from app.access import EVERYONE, STAFF, current_user
+from app.access import EVERYONE, STAFF, current_user, only
 from app.files import asset
 from app.i18n import language_of, say, t
 from app.parts import label_api, label_view
@@ -122,16 +122,18 @@ class LabelPage:
                 )
         listed = label_view.projects_list(self.studio, language)
         choices = [
-            f"{d.name}@{d.version}" for d in versions.all_datasets(self.studio) if d.shape in _MADE_FROM
+            f"{d.name}@{d.version}"
+            for d in versions.all_datasets(self.studio)
+            if staff and d.shape in _MADE_FROM
         ]
         head = html("{}{}{}", label_view.page_head(language), said, listed)
         return head, "", gr.Column(visible=staff), gr.Dropdown(choices=choices), hidden, ""
 
+    @only(STAFF)
     def created(
         self, request: gr.Request, name: str, source: str | None, votes: Any, strength: bool, guide: str
     ) -> str:
         """A new project with the answers of a dataset; the page then goes to it."""
-        self._require_staff(request)
         if not source:
             raise BadInput("labeling.no_source")
         dataset = versions.get(self.studio, source)
@@ -149,25 +151,20 @@ class LabelPage:
         imports.from_dataset(self.studio, one.id, dataset)
         return f"/label?project={one.id}"
 
+    @only(STAFF)
     def statistics(self, request: gr.Request) -> Markup:
-        self._require_staff(request)
         one = projects.get(self.studio, str(request.query_params.get("project", "")))
         return label_view.statistics(self.studio, one, language_of(request))
 
+    @only(STAFF)
     def dataset(self, request: gr.Request) -> Markup:
         """The votes as versions of a dataset, with the way to train on them."""
-        self._require_staff(request)
         one = projects.get(self.studio, str(request.query_params.get("project", "")))
         shape = "preference" if one.mode in ("pairs", "rank") else "score"
         if one.mode == "rate" and projects.settings_of(one).scale == 2:
             shape = "unpaired"
         made = exports.make_dataset(self.studio, one.id, shape)
         return label_view.made(made, language_of(request))
-
-    def _require_staff(self, request: gr.Request) -> None:
-        """The page is for everybody; what makes projects and datasets is not."""
-        if current_user(request).role not in STAFF:
-            raise BadInput("accounts.not_yours")
 
 
 def _words(language: str) -> str:

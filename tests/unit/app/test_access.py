@@ -5,6 +5,7 @@ The tables say what is meant. A page, route or handler that nobody has thought a
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,6 +72,13 @@ ROUTES_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/api/uploads/{id}"): STAFF,
     ("POST", "/api/uploads/{id}/finish"): STAFF,
 }
+HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
+    ("label", "open"): ANYBODY,
+    ("label", "created"): STAFF,
+    ("label", "statistics"): STAFF,
+    ("label", "dataset"): STAFF,
+}
+"""Handlers of pages that annotators open, each by itself. Those of other pages are for whom their page is."""
 # What is behind these is asked about for each handler and component, below.
 GRADIO_IS_FOR: dict[str, set[str]] = {
     "/favicon.ico": NOBODY,
@@ -168,11 +176,18 @@ def _count_instead(fn: BlockFunction, ran: set[tuple[int, str]]) -> None:
     """Replace what a handler does by a note that it was reached."""
     if fn.fn is not None:
 
+        @functools.wraps(fn.fn)
         def noted(*_: Any, **__: Any) -> Any:
             ran.add((fn._id, LocalContext.request.get().session_hash))
             raise gr.Error("reached", print_exception=False)
 
         fn.fn = noted
+
+
+def meant_for(fn: BlockFunction) -> set[str]:
+    """Whom the tables mean a handler for. One of a page for everybody has to be in the table by name."""
+    page = PAGES_ARE_FOR[f"/{fn.page}"]
+    return HANDLERS_ARE_FOR[(fn.page, fn.name)] if ANNOTATOR in page else page
 
 
 class _NoProcess:
@@ -299,7 +314,7 @@ def test_every_handler_runs_for_whom_its_page_is_and_for_nobody_else(house: Hous
     handlers = {number: fn for number, fn in house.demo.fns.items() if fn.fn is not None}
     assert len(handlers) > 40
     for number, fn in handlers.items():
-        meant = PAGES_ARE_FOR[f"/{fn.page}"]
+        meant = meant_for(fn)
         for kind, visitor in house.visitors.items():
             body = {"data": [None] * len(fn.inputs), "fn_index": number, "session_hash": f"s-{kind}"}
             answers = [
@@ -313,11 +328,11 @@ def test_every_handler_runs_for_whom_its_page_is_and_for_nobody_else(house: Hous
             by_name = {"data": body["data"], "session_hash": f"s-{kind}"}
             visitor.post(f"/gradio_api/run/{fn.api_name}", json=by_name)
     for number, session in house.ran:
-        assert session.removeprefix("s-") in PAGES_ARE_FOR[f"/{handlers[number].page}"]
+        assert session.removeprefix("s-") in meant_for(handlers[number])
     reached = {number: {s.removeprefix("s-") for n, s in house.ran if n == number} for number in handlers}
     light = [number for number, fn in handlers.items() if not fn.queue and reached[number]]
     assert len(light) > 15  # Those of the queue run later, and some refuse to be given nothing.
-    assert all(reached[number] == PAGES_ARE_FOR[f"/{handlers[number].page}"] for number in light)
+    assert all(reached[number] == meant_for(handlers[number]) for number in light)
 
 
 def test_numbers_that_are_written_in_other_ways_open_no_other_door(house: House) -> None:
@@ -390,9 +405,9 @@ def test_a_request_that_did_not_come_through_the_gate_runs_nothing(house: House)
     with pytest.raises(KeyError):
         access.current_user(type("Request", (), {"scope": {}})())
     with pytest.raises(access.HTTPException):
-        access._require(type("Request", (), {"scope": {}})(), lambda _: {"/"})
+        access._require(type("Request", (), {"scope": {}})(), lambda _: {"/"}, access.EVERYONE)
     with pytest.raises(access.HTTPException):
-        access._require(None, lambda _: {"/"})
+        access._require(None, lambda _: {"/"}, access.EVERYONE)
 
 
 def test_an_annotator_is_told_nothing_of_other_pages(house: House) -> None:
