@@ -101,8 +101,10 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     groups = [form.group for form in forms]
     inputs = [component for form in forms for component in form.inputs]
     watched = [progress, stop, cancel, timer, key]
-    on_open(section.opened, [cards, *groups, chosen, job, *watched, trial, *inputs])
-    cards.choose(safely(section.chosen), inputs, [cards, *groups, chosen, trial], **LIGHT)
+    shown = on_open(section.opened, [cards, *groups, chosen, job, *watched, *inputs])
+    picked = cards.choose(safely(section.chosen), None, [cards, *groups, chosen], **LIGHT)
+    for event in (shown, picked):
+        event.then(safely(section.tried), [chosen, *inputs], trial, **LIGHT)
     edit = next(form for form in forms if form.operation is EDIT)
     with edit.before:
         record_editor.build(studio, edit.components[0], trial)
@@ -189,21 +191,20 @@ class Improve:
             *self._shown(dataset, name, language),
             str(job.id) if job else "",
             *self._progress(job, language),
-            self._opening(name, dataset, updates, language),
             *updates,
         ]
 
-    def _opening(self, name: str, dataset: Dataset, updates: Sequence[Any], language: str) -> Markup:
-        """The preview of what the address asks for."""
-        form = next((form for form in self.forms if form.operation.name == name), None)
+    def tried(self, request: gr.Request, name: str, *given: Any) -> Markup:
+        """The preview of the operation of that name. ``given``: what all forms hold."""
+        dataset, language = opened(self.studio, request), language_of(request)
+        form = next((form for form in self._fitting(dataset) if form.operation.name == name), None)
         if form is None:
             return Markup()
         start = sum(len(other.inputs) for other in self.forms[: self.forms.index(form)])
-        own = updates[start : start + len(form.inputs)]
-        given = [
-            update.get("value", component.value) for update, component in zip(own, form.inputs, strict=True)
-        ]
-        return self._tried(form, dataset, given, language)
+        own = given[start : start + len(form.inputs)]
+        if form.operation is EDIT:
+            return record_editor.RecordEditor(self.studio).pending(request, str(own[0] or ""))
+        return self._tried(form, dataset, own, language)
 
     def _fitting(self, dataset: Dataset) -> list[Form]:
         return [form for form in self.forms if Shape(dataset.shape) in form.operation.shapes]
@@ -229,15 +230,12 @@ class Improve:
         names = [f"{one.name}@{one.version}" for one in versions.all_datasets(self.studio)]
         return [gr.update(choices=[name for name in names if name != own]), *updates]
 
-    def chosen(self, request: gr.Request, event: gr.EventData, *given: Any) -> list[Any]:
+    def chosen(self, request: gr.Request, event: gr.EventData) -> list[Any]:
         dataset, language = opened(self.studio, request), language_of(request)
         asked = str(getattr(event, "operation", ""))
-        form = next((form for form in self._fitting(dataset) if form.operation.name == asked), None)
-        if form is None:
-            return [gr.skip()] * (len(self.forms) + 3)
-        start = sum(len(other.inputs) for other in self.forms[: self.forms.index(form)])
-        trial = self._tried(form, dataset, given[start : start + len(form.inputs)], language)
-        return [*self._shown(dataset, asked, language), trial]
+        if not any(form.operation.name == asked for form in self._fitting(dataset)):
+            return [gr.skip()] * (len(self.forms) + 2)
+        return self._shown(dataset, asked, language)
 
     def tried_by(self, form: Form) -> Any:
         def tried(request: gr.Request, *given: Any) -> Markup:
@@ -249,8 +247,6 @@ class Improve:
         """What would become of the first records, or why that cannot be said."""
         if form.operation.run is None:
             return notice("info", say("curation.no_preview_model", language))
-        if form.operation is EDIT:
-            return Markup()  # The editor shows all changes itself.
         try:
             others, options = form.options(given)
             taken = [dataset, *(versions.get(self.studio, other) for other in others)]

@@ -55,7 +55,10 @@ def form(section: Improve, name: str) -> Form:
 def values(form: Form, **given: Any) -> list[Any]:
     return [
         *([given.pop("others", [])] if form.others else []),
-        *(given.get(field.name, field.default) for field in form.fields),
+        *(
+            given.get(field.name, part.value)
+            for field, part in zip(form.fields, form.components, strict=True)
+        ),
     ]
 
 
@@ -94,6 +97,16 @@ def test_the_preview_says_what_would_happen_and_why_not(section: Improve) -> Non
     filtered = form(section, "filter")
     shown = section.tried_by(filtered)(request(), *values(filtered, min_words=2))
     assert "Too short" in shown and "Row 1 would be left out" in shown
+
+
+def test_choosing_shows_the_form_and_then_its_preview(section: Improve) -> None:
+    chosen = section.chosen(request(), SimpleNamespace(operation="mix"))  # type: ignore[arg-type]
+    assert chosen[-1] == "mix" and 'data-operation="mix" aria-pressed="true"' in chosen[0]
+    given = [value for one in section.forms for value in values(one)]
+    assert "will hold 30 records" in section.tried(request(), "mix", *given)
+    assert section.tried(request(), "", *given) == "" and section.tried(request(), "edit", *given) == ""
+    skipped = section.chosen(request(), SimpleNamespace(operation="sorcery"))  # type: ignore[arg-type]
+    assert len(skipped) == len(chosen)
 
 
 def test_start_queues_one_job_and_tells_of_it(section: Improve, studio: Studio) -> None:
