@@ -84,7 +84,8 @@ def build(studio: Studio) -> None:
     seen = [answer, summary, rejected, start, shown, opened]
     again = [*seen, *form.fills]
     queued: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
-    on_open(page.open, [head, listed, model, file, running])
+    timer = gr.Timer(1.0, active=False)
+    on_open(page.open, [head, listed, model, file, running, timer])
     brought.change(
         safely(page.looked),
         [brought, model, limit],
@@ -137,8 +138,8 @@ def build(studio: Studio) -> None:
         trigger_mode="once",
         concurrency_limit=2,
     )
-    timer = gr.Timer(1.0, active=False)
-    timer.tick(safely(page.ticked), [running], [going, progress, answer, listed, brought, running], **LIGHT)
+    # Queued, since Gradio follows changes of a state after queued events only.
+    timer.tick(safely(page.ticked), [running], [going, progress, answer, listed, brought, running], **ASKED)
     running.change(lambda job: gr.Timer(active=job is not None), running, timer, **LIGHT)
     cancel.click(safely(page.cancelled), [running], None, **ASKED)
 
@@ -154,7 +155,9 @@ class DataPage:
         _, choices = preview_form.models(self.studio, None)
         listed = data_view.dataset_list(store.all_datasets(self.studio), language)
         drop = files.drawn(self.studio, language)
-        return data_view.page_head(language), listed, choices, drop, waiting.unfinished(self.studio)
+        running = waiting.unfinished(self.studio)
+        timer = gr.Timer(active=running is not None)
+        return data_view.page_head(language), listed, choices, drop, running, timer
 
     def looked(self, brought: Any, model: str | None, limit: Any, request: gr.Request) -> tuple[Any, ...]:
         """Something has come in: say what it is, and offer its good rows."""
