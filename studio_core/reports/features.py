@@ -44,6 +44,8 @@ def features_path(dataset_file: Path) -> Path:
 
 
 _ROWS_AT_ONCE = 100_000
+_ROW_GROUP = 1 << 14
+"""Small, since browsing picks single rows out of it."""
 
 
 def write(path: Path, rows: Rows, languages: list[str]) -> None:
@@ -64,7 +66,7 @@ def write(path: Path, rows: Rows, languages: list[str]) -> None:
                 "duplicate_of": pa.array(same + 1, mask=same == places[some]),
                 "findings": found.take(pa.array(which[some])),
             }
-            writer.write_table(pa.table(columns, schema=SCHEMA))
+            writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=_ROW_GROUP)
 
 
 def with_any(
