@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +13,16 @@ from app.pages.data import DataPage
 from app.parts.adding import files, taken
 from app.parts.adding.mapping_form import FILLS, WRITTEN
 from app.parts.adding.understood import SHOWN_COLUMNS, columns_table
-from studio_core import queue, uploads
+from studio_core import clock, queue, uploads
 from studio_core.data import adding, store
 from studio_core.data.adding import Brought
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.models import registry
+from studio_core.run_folder import FETCHED, write_json
+from studio_core.states import State
 from studio_core.studio import Studio
+from studio_core.tables import Job
 
 ROWS = [{"prompt": f"q {n}", "completion": "a {{name}}", "topic": "birds"} for n in range(3)]
 
@@ -203,6 +207,28 @@ def test_something_big_is_imported_by_a_job(
     assert page.open(request())[-2] == running, "a page that is opened later follows the job"
     page.cancelled(running)
     assert page.ticked(running, request())[-1] is None
+
+
+def test_what_was_fetched_is_looked_at_and_a_failure_is_said(page: DataPage, studio: Studio) -> None:
+    for state, rows in ((State.SUCCEEDED, ROWS), (State.FAILED, None)):
+        job = adding.fetch(studio, "org/birds")
+        folder = Path(job.run_dir or "")
+        folder.mkdir(parents=True)
+        if rows:
+            (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+            write_json(
+                folder / FETCHED,
+                {"file": "rows.jsonl", "name": "birds.jsonl", "origin": {"hub": "org/birds"}},
+            )
+        with studio.db.write() as session:
+            stored = session.get_one(Job, job.id)
+            stored.state, stored.finished_at = state, clock.now()
+        _, _, said, _, brought, running = page.ticked({"job": job.id}, request())
+        assert running is None
+        if state is State.SUCCEEDED:
+            assert "birds.jsonl" in str(page.looked(brought, "tiny-chat", 0, request()))
+        else:
+            assert "Nothing was fetched." in said
 
 
 def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: Any) -> None:
