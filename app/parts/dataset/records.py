@@ -66,7 +66,8 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     forward.click(safely(section.forward), [offset, *asked.components], turning, **LIGHT)
     counting.tick(safely(section.count), [offset, *asked.components], turning, **latest)
     for place in (listed, head):
-        place.act(safely(section.act), [row, *previewed], record, **latest)
+        # Each key counts: an event that waits for the one before would lose what was pressed meanwhile.
+        place.act(safely(section.act), [row, *previewed], record, trigger_mode="multiple", **LIGHT)
     gr.on(
         [model.input, method.input, limit.change],
         safely(section.previewed),
