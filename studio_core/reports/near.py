@@ -27,7 +27,7 @@ SIMILAR = 0.8
 BANDS = 12
 _IN_BAND = 6
 _SEED = 7
-_KEPT_BYTES = 96 << 20
+_KEPT_BYTES = 32 << 20
 """Shingles that are held at once while candidates are compared."""
 
 Pairs = npt.NDArray[np.int64]
