@@ -76,9 +76,10 @@ class UsersPage:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
-    def draw(self, request: gr.Request) -> list[Any]:
+    def draw(self, request: gr.Request, chosen: User | None = None) -> list[Any]:
+        """The page, with nobody chosen but the one to whom something was just done."""
         users = accounts.all_accounts(self.studio)
-        names = gr.Dropdown(choices=[user.name for user in users], value=users[-1].name if users else None)
+        names = gr.Dropdown(choices=[user.name for user in users], value=chosen.name if chosen else None)
         language = language_of(request)
         return [_head(language), listing(users, language), gr.update(visible=bool(users)), names]
 
@@ -97,7 +98,7 @@ class UsersPage:
             told = html("{}{}", told, handed_out(user, given, language))
         if first:
             told = html('{}<p><a href="/sign-in">{}</a></p>', told, say("accounts.first_added", language))
-        return [notice("good", told), "", "", *self.draw(request)]
+        return [notice("good", told), "", "", *self.draw(request, user)]
 
     def set_role(self, name: str, role: str, request: gr.Request) -> list[Any]:
         user = accounts.set_role(self.studio, _chosen(name), str(role))
@@ -114,10 +115,10 @@ class UsersPage:
         user = accounts.set_password(self.studio, _chosen(name), made, one_time=True)
         language = language_of(request)
         told = html("{}{}", self._said("password_set", language, user), handed_out(user, made, language))
-        return [notice("good", told), *self.draw(request)]
+        return [notice("good", told), *self.draw(request, user)]
 
     def _done(self, key: str, user: User, request: gr.Request) -> list[Any]:
-        return [notice("good", self._said(key, language_of(request), user)), *self.draw(request)]
+        return [notice("good", self._said(key, language_of(request), user)), *self.draw(request, user)]
 
     def _said(self, key: str, language: str, user: User) -> str:
         role = say(f"accounts.role_{user.role}", language)
