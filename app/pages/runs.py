@@ -12,7 +12,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import language_of, t
-from app.parts import data_job_view, queue_panel, run_view
+from app.parts import data_job_view, queue_panel, run_list, run_view
 from app.parts.devices_panel import devices_panel
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
@@ -250,7 +250,7 @@ class RunsPage:
         language, show = language_of(request), str(request.query_params.get("show", ""))
         kind = "data" if request.query_params.get("kind") == "data" else "train"
         before = str(request.query_params.get("before", ""))
-        return run_view.jobs_page(self.studio, language, show, int(before) if _whole(before) else None, kind)
+        return run_list.jobs_page(self.studio, language, show, int(before) if _whole(before) else None, kind)
 
     def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> list[Any]:
         """Every part of the run's page, those that have not changed left as they are."""

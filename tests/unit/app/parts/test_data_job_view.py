@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.pages.runs import RunsPage
-from app.parts import run_view
+from app.parts import run_list
 from studio_core import queue
 from studio_core.data import making, store
 from studio_core.spec import DataSpec
@@ -35,9 +35,9 @@ def request(**query: str) -> Any:
 
 
 def test_the_list_has_it_among_work_on_data_only(studio: Studio, job: Job) -> None:
-    listed = run_view.jobs_page(studio, "en", "all", None, "data")
+    listed = run_list.jobs_page(studio, "en", "all", None, "data")
     assert "filter mine" in listed and "Filter ← mine@1" in listed and "Last loss" not in listed
-    trainings = run_view.jobs_page(studio, "en", "all", None, "train")
+    trainings = run_list.jobs_page(studio, "en", "all", None, "train")
     assert "filter mine" not in trainings and 'href="/runs?kind=data"' in trainings
 
 

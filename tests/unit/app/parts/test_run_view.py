@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.pages.runs import Cursor
-from app.parts import run_view
+from app.parts import run_list, run_view
 from studio_core import queue, run_folder, training
 from studio_core.models import registry
 from studio_core.states import State, Stop
@@ -30,7 +30,7 @@ def job(studio: Studio, sums: Dataset) -> Job:
 
 def everything(studio: Studio, job: Job, language: str = "en") -> str:
     parts = [
-        run_view.jobs_table(studio, queue.all_jobs(studio), language),
+        run_list.jobs_table(studio, queue.all_jobs(studio), language),
         run_view.header(studio, job, language),
         run_view.progress(studio, job, language),
         run_view.links(studio, job, language),
@@ -94,7 +94,7 @@ def test_a_finished_run_is_over(studio: Studio, job: Job) -> None:
 
 
 def test_an_empty_list_says_what_to_do(studio: Studio) -> None:
-    assert 'href="/train"' in run_view.jobs_table(studio, [], "en")
+    assert 'href="/train"' in run_list.jobs_table(studio, [], "en")
 
 
 def test_the_list_has_pages_and_can_be_narrowed(studio: Studio) -> None:
@@ -106,15 +106,15 @@ def test_the_list_has_pages_and_can_be_narrowed(studio: Studio) -> None:
     def listed(drawn: str) -> list[int]:
         return [int(n) for n in re.findall(r"/runs\?run=(\d+)", drawn)]
 
-    first = str(run_view.jobs_page(studio, "en", "", None))
+    first = str(run_list.jobs_page(studio, "en", "", None))
     assert listed(first) == ids[:69:-1]
     assert f"show=all&amp;before={ids[70]}" in first and "Newest" not in first
-    last = str(run_view.jobs_page(studio, "en", "all", ids[20]))
+    last = str(run_list.jobs_page(studio, "en", "all", ids[20]))
     assert listed(last) == ids[19::-1] and "Older" not in last and "Newest" in last
-    cancelled = str(run_view.jobs_page(studio, "zh-CN", "cancelled", None))
+    cancelled = str(run_list.jobs_page(studio, "zh-CN", "cancelled", None))
     assert listed(cancelled) == ids[118:18:-2] and "已取消" in cancelled
-    assert "no such run" in run_view.jobs_page(studio, "en", "failed", None)
-    assert listed(str(run_view.jobs_page(studio, "en", "<script>", 10**15))) == ids[:69:-1]
+    assert "no such run" in run_list.jobs_page(studio, "en", "failed", None)
+    assert listed(str(run_list.jobs_page(studio, "en", "<script>", 10**15))) == ids[:69:-1]
 
 
 @pytest.mark.parametrize("text", [None, "", "1|2", "x|1|a|b|c|d|e|f", "1|-1|a|b|c|d|e|f", "²|1|a|b|c|d|e|f"])
