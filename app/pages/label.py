@@ -120,7 +120,7 @@ class LabelPage:
                     gr.Column(visible=staff),
                     label_view.statistics(self.studio, one, language) if staff else "",
                 )
-        listed = label_view.projects_list(self.studio, language)
+        listed = label_view.projects_list(self.studio, language, may_create=staff)
         choices = [
             f"{d.name}@{d.version}"
             for d in versions.all_datasets(self.studio)
@@ -172,7 +172,19 @@ def _words(language: str) -> str:
     from studio_core import texts
 
     catalogue = {**texts.catalogue(texts.DEFAULT_LANGUAGE), **texts.catalogue(language)}
-    names = ("progress", "number", "last", "kept", "offline", "left", "right", "tie", "both_bad", "skip")
+    names = (
+        "progress",
+        "number",
+        "last",
+        "kept",
+        "offline",
+        "left",
+        "right",
+        "tie",
+        "both_bad",
+        "skip",
+        "rated",
+    )
     found = {name: catalogue[f"labeling.screen_{name}"] for name in names}
     roles = {
         f"role_{role}": say(f"data.role_{role}", language) for role in ("system", "user", "assistant", "tool")

@@ -29,11 +29,11 @@ def page_head(language: str) -> Markup:
     )
 
 
-def projects_list(studio: Studio, language: str) -> Markup:
+def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
     """All projects with how far they are."""
     known = projects.all_projects(studio)
     if not known:
-        return empty(say("labeling.none", language))
+        return empty(say("labeling.none" if may_create else "labeling.none_for_you", language))
     heads = [say(f"labeling.col_{name}", language) for name in ("name", "mode", "progress", "votes", "made")]
     rows = []
     for one in known:
@@ -67,8 +67,8 @@ def head(project: LabelProject, guidelines: str, language: str) -> Markup:
 
 
 def screen(project: LabelProject, words: str, language: str) -> Markup:
-    """The screen without an item; the script fills it. Other modes than pairs are judged on the command line."""
-    if project.mode != "pairs":
+    """The screen without an item; the script fills it. Rankings are made on the command line."""
+    if project.mode == "rank":
         return notice("info", say("labeling.mode_on_command_line", language, name=project.name))
 
     def said(key: str) -> str:
@@ -84,10 +84,12 @@ def screen(project: LabelProject, words: str, language: str) -> Markup:
             letter,
             said("better_version"),
         )
-        for letter in "AB"
+        for letter in ("AB" if project.mode == "pairs" else "A")
     )
+    verdicts = _verdicts(said) if project.mode == "pairs" else _ratings(settings.scale, said)
     return html(
-        '<section id="label-screen-body" data-project="{}" data-words="{}" data-view="rendered">'
+        '<section id="label-screen-body" data-project="{}" data-mode="{}" data-scale="{}" data-words="{}"'
+        ' data-view="rendered">'
         '<div class="ts-label-progress"><span data-part="progress" aria-live="polite"></span>'
         '<div class="ts-bar" aria-hidden="true"><span data-part="bar"></span></div></div>'
         '<div data-part="task" hidden><div class="ts-label-prompt"><span class="ts-muted" data-part="number"></span>'
@@ -96,17 +98,35 @@ def screen(project: LabelProject, words: str, language: str) -> Markup:
         '<div data-part="finished" hidden class="ts-empty"><p>{}</p></div>'
         '<p class="ts-label-said" data-part="said" role="status" aria-live="polite"></p>{}</section>',
         project.id,
+        project.mode,
+        settings.scale,
         words,
         answers,
         said("verdict"),
-        _verdicts(said),
+        verdicts,
         _details(settings, said, language),
         said("finished"),
         _tools(said),
     )
 
 
-def _verdicts(said: Any) -> Markup:
+def _ratings(scale: int, said: Any) -> Markup:
+    """One button for each mark; with two marks they are bad and good."""
+    marks = {1: said("rating_bad"), 2: said("rating_good")} if scale == 2 else {}
+    buttons = join(
+        html(
+            '<button type="button" class="ts-button" data-rating="{}" aria-keyshortcuts="{}" aria-pressed="false">'
+            "{}</button>",
+            mark,
+            mark % 10,
+            marks.get(mark, mark),
+        )
+        for mark in range(1, scale + 1)
+    )
+    return html("{}{}", buttons, _verdicts(said, VERDICTS[-1:]))
+
+
+def _verdicts(said: Any, offered: Sequence[tuple[str, str]] = VERDICTS) -> Markup:
     return join(
         html(
             '<button type="button" class="ts-button" data-verdict="{0}" aria-keyshortcuts="{1}" aria-pressed="false">'
@@ -115,7 +135,7 @@ def _verdicts(said: Any) -> Markup:
             key,
             said(f"screen_{name}"),
         )
-        for name, key in VERDICTS
+        for name, key in offered
     )
 
 

@@ -4,7 +4,7 @@ export function mount(element) {
 	if (!root || root.dataset.mounted) return;
 	root.dataset.mounted = "1";
 	const words = JSON.parse(root.dataset.words);
-	const project = root.dataset.project;
+	const { project, mode } = root.dataset;
 	const find = (name) => root.querySelector(`[data-part="${name}"]`);
 	const sides = () => [...root.querySelectorAll(".ts-label-answer")];
 	let item = null;
@@ -107,6 +107,7 @@ export function mount(element) {
 			const side = sides()[place];
 			if (side) side.querySelector("textarea").value = text;
 		}
+		for (const button of root.querySelectorAll("[data-rating]")) button.setAttribute("aria-pressed", String(Number(button.dataset.rating) === draft.rating));
 		for (const button of root.querySelectorAll("[data-verdict]")) button.setAttribute("aria-pressed", String(draft.verdict === button.dataset.verdict));
 	}
 	function edit(on) {
@@ -133,13 +134,13 @@ export function mount(element) {
 		clearTimeout(saving);
 		saving = setTimeout(keep, 300);
 	}
-	function vote(verdict) {
-		if (!item) return;
+	function vote(verdict, rating) {
+		if (!item || (rating && rating > Number(root.dataset.scale))) return;
 		clearTimeout(saving);
 		saving = 0;
 		const given = entered();
 		if (verdict === "skip") delete given.strength;
-		act(() => ask("vote", { item: item.id, verdict, ...given }));
+		act(() => ask("vote", { item: item.id, verdict, ...(rating ? { rating } : {}), ...given }));
 	}
 	function toggle(chip, only) {
 		const on = chip.getAttribute("aria-pressed") !== "true";
@@ -149,8 +150,10 @@ export function mount(element) {
 	}
 	const look = (name) => { view = view === name ? "rendered" : name; draw(); };
 	const scroll = (by) => sides().forEach((side) => { side.querySelector(".ts-label-text").scrollTop += by; });
+	const verdicts = { 1: "left", 2: "right", 3: "tie", 4: "both_bad" };
+	const digit = (n) => () => (mode === "rate" ? vote("rated", n || 10) : verdicts[n] && vote(verdicts[n]));
 	const keys = {
-		1: () => vote("left"), 2: () => vote("right"), 3: () => vote("tie"), 4: () => vote("both_bad"), s: () => vote("skip"),
+		...Object.fromEntries([..."0123456789"].map((n) => [n, digit(Number(n))])), s: () => vote("skip"),
 		u: () => act(() => ask("undo", {})),
 		d: () => look("difference"), m: () => look("raw"),
 		e: () => { edit(!root.dataset.editing); changed(); if (root.dataset.editing) sides()[0].querySelector("textarea").focus(); },
@@ -173,7 +176,8 @@ export function mount(element) {
 	root.addEventListener("click", (event) => {
 		const button = event.target.closest("button");
 		if (!button) return;
-		if (button.dataset.verdict) vote(button.dataset.verdict);
+		if (button.dataset.rating) vote("rated", Number(button.dataset.rating));
+		else if (button.dataset.verdict) vote(button.dataset.verdict);
 		else if (button.dataset.reason) toggle(button);
 		else if (button.dataset.strength) toggle(button, "strength");
 		else if (button.dataset.view) look(button.dataset.view);

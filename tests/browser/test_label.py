@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from studio_core.data import store
-from studio_core.labeling import projects, votes
+from studio_core.data import store, versions
+from studio_core.labeling import imports, projects, votes
 from tests.browser.conftest import Served, choose, screenshot, visit
 
 pytestmark = pytest.mark.browser
@@ -103,6 +103,25 @@ def test_composing_is_not_voting(page: Page, served: Served, pairs: str) -> None
     assert len(votes.standing(served.studio, projects.get(served.studio, "composing").id)) == 1
 
 
+def test_single_answers_are_rated_by_digits(page: Page, served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "to-rate.jsonl"
+    file.write_text(
+        "".join(json.dumps({"prompt": f"q {n}", "completion": f"a {n}"}) + "\n" for n in range(3))
+    )
+    dataset = store.import_file(served.studio, file).dataset
+    project = projects.create(served.studio, "rated", mode="rate")
+    imports.from_dataset(served.studio, project.id, dataset)
+    visit(page, f"/label?project={project.id}")
+    number(page, 1)
+    page.keyboard.press("7")
+    number(page, 2)
+    page.keyboard.press("0")
+    number(page, 3)
+    page.locator("[data-rating='3']").click()
+    expect(page.locator("[data-part=finished]")).to_be_visible()
+    assert [vote.value["rating"] for vote in votes.standing(served.studio, project.id)] == [7, 10, 3]
+
+
 @pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("zh-CN", "light")])
 def test_each_look(
     page: Page, context: BrowserContext, served: Served, pairs: str, language: str, theme: str
@@ -118,9 +137,6 @@ def test_each_look(
 
 
 def _project(served: Served, name: str, pairs: str) -> int:
-    from studio_core.data import versions
-    from studio_core.labeling import imports
-
     project = projects.create(served.studio, name, guidelines="g")
     imports.from_dataset(served.studio, project.id, versions.get(served.studio, pairs))
     return project.id
