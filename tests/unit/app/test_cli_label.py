@@ -1,0 +1,107 @@
+"""Labelling by commands: a whole project without a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli import run
+from studio_core.errors import BadInput
+from studio_core.labeling import projects
+from studio_core.labeling.statistics import of_project
+from studio_core.studio import Studio, open_studio
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    open_studio(home=tmp_path / "home").close()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def ask(home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    def asked(*words: str, code: int = 0, as_json: bool = True) -> Any:
+        arguments = ["label", *words, *(["--json"] if as_json else []), "--home", str(home)]
+        assert run(arguments) == code, capsys.readouterr().err
+        said = capsys.readouterr()
+        return json.loads(said.out) if as_json and not code else said.out + said.err
+
+    return asked
+
+
+def pairs(path: Path, count: int = 12) -> str:
+    rows = [{"prompt": f"q {n}", "chosen": f"good {n}", "rejected": f"bad {n}"} for n in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_a_whole_project_by_commands(ask: Any, home: Path, tmp_path: Path) -> None:
+    brought = ask("import", pairs(tmp_path / "pairs.jsonl"), "--project", "p", "--votes", "2")
+    assert brought["added"] == 12 and ask("list")[0]["items"] == 12
+    given = ("--project", "p", "--annotator")
+    shown = ask("next", *given, "anna")
+    assert ask("next", *given, "anna")["pair"] == shown["pair"] and {"left", "right"} <= shown.keys()
+    better = ("--reason", "factual", "--comment", "c", "--edit-left", "better still")
+    ask("vote", *given, "anna", "--pair", str(shown["pair"]), "--verdict", "left", *better)
+    assert ask("undo", *given, "anna")["draft"]["edits"] == {"0": "better still"}
+    for annotator in ("anna", "ben"):
+        while (shown := ask("next", *given, annotator))["pair"]:
+            verdict = "left" if shown["left"].startswith("good") else "right"
+            ask("vote", *given, annotator, "--pair", str(shown["pair"]), "--verdict", verdict)
+    stats = ask("stats", "--project", "p")
+    assert (stats["items"], stats["done"], stats["conflicts"]) == (12, 12, 0)
+    assert stats["everybody"]["left_wins"]["of"] == 24 and stats["agreement"]["raw"] is None
+    out = tmp_path / "out.jsonl"
+    assert ask("export", "--project", "p", "--out", str(out))["rows"] == 12
+    assert all(
+        "good" in line.split('"chosen"')[1].split('"rejected"')[0] for line in out.read_text().splitlines()
+    )
+    assert ask("export", "--project", "p", "--out", str(out), "--shape", "audit")["rows"] >= 24
+    made = ask("dataset", "--project", "p")
+    assert sum(one["rows"] for one in made) == 12
+    assert "There is nothing left to judge." in ask("next", *given, "anna", as_json=False)
+
+
+def test_what_cannot_be_done_is_said(ask: Any, tmp_path: Path) -> None:
+    assert "no labelling project 'nothing'" in ask("stats", "--project", "nothing", code=2)
+    assert "x.jsonl" in ask("import", str(tmp_path / "x.jsonl"), "--project", "p", code=2)
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "a"}\n')
+    assert "not pairs of answers" in ask("import", str(texts), "--project", "p", code=2)
+    ask("import", pairs(tmp_path / "pairs.jsonl"), "--project", "q")
+    refused = ask("vote", "--project", "q", "--annotator", "a", "--pair", "1", "--verdict", "left", code=2)
+    assert "is not before a" in refused
+    assert "each of the" in ask(
+        "vote",
+        "--project",
+        "q",
+        "--annotator",
+        "a",
+        "--pair",
+        "1",
+        "--verdict",
+        "x",
+        "--ranking",
+        "1,b",
+        code=2,
+    )
+
+
+def test_settings_and_guidelines_have_versions(studio: Studio) -> None:
+    one = projects.create(studio, "p", guidelines="first")
+    assert projects.write_guidelines(studio, one.id, "first").version == 1
+    assert projects.write_guidelines(studio, one.id, "second").version == 2
+    found = projects.guidelines(studio, one.id)
+    assert found is not None and found.text == "second"
+    assert projects.settings_of(projects.change(studio, "p", {"votes": 3})).votes == 3
+    for settings, sentence in (({"votes": 0}, "votes"), ({"sorcery": 1}, "sorcery")):
+        with pytest.raises(BadInput, match=sentence):
+            projects.change(studio, "p", settings)
+    with pytest.raises(BadInput, match="no way of labelling"):
+        projects.create(studio, "q", mode="sorcery")
+    with pytest.raises(BadInput, match="100001 characters"):
+        projects.write_guidelines(studio, "p", "x" * 100_001)
+    assert of_project(studio, "p").items == 0
