@@ -258,6 +258,8 @@ def _label(read: _Reader, value: Any, column: str) -> bool:
 def _prompt_only(read: _Reader, row: Row) -> Record:
     record: Record = {"prompt": _prompt(read, row)}
     for column in read.mapping.keep:
+        if column in record:  # A prompt that was made of other columns has taken its name.
+            continue
         value = value_in(row, column)
         record[column] = _kept(None if value is MISSING else value, column)
     return record

@@ -253,3 +253,9 @@ def test_columns_that_say_nothing_leave_parts_open() -> None:
 def test_a_label_that_is_a_class_is_no_rating() -> None:
     rows = [{"text": "a", "label": "sports"}, {"text": "b", "label": "world"}]
     assert guess(["text", "label"], rows).mapping.shape is Shape.TEXT
+
+
+def test_a_kept_column_does_not_take_the_place_of_the_prompt() -> None:
+    mapping = Mapping(shape=Shape.PROMPT_ONLY, templates={"prompt": "{{id}}?"}, keep=["prompt", "note"])
+    record = converter(mapping)({"id": "7", "prompt": "Why?", "note": "n"})
+    assert record == {"prompt": [user("7?")], "note": "n"}
