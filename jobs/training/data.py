@@ -101,7 +101,7 @@ def for_dpo(run: RunSpec, options: TrainingOptions, tokenizer: PreTrainedTokeniz
 
 
 def _batches(run: RunSpec) -> Iterator[list[dict[str, Any]]]:
-    with pq.ParquetFile(run.dataset.path) as file:
+    with pq.ParquetFile(run.dataset.path, pre_buffer=False) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE):
             yield batch.to_pylist()
 

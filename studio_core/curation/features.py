@@ -40,7 +40,7 @@ def file_of(work: Work, source: Source | None = None) -> Path:
 
 def rows(file: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """These columns of each record, in order."""
-    with pq.ParquetFile(file) as opened:
+    with pq.ParquetFile(file, pre_buffer=False) as opened:
         for batch in opened.iter_batches(batch_size=10 * BATCH, columns=list(names)):
             yield from batch.to_pylist()
 

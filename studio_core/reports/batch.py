@@ -92,7 +92,8 @@ class Batch:
 def batches(file: Path, shape: Shape, columns: Sequence[str] | None = None) -> Iterator[Batch]:
     """All records of a dataset's Parquet file, or these columns of them as records of ``shape``."""
     first = 1
-    with pq.ParquetFile(file) as opened:
+    # Without this pyarrow holds all that it has read until the end of the file.
+    with pq.ParquetFile(file, pre_buffer=False) as opened:
         for some in opened.iter_batches(ROWS_AT_ONCE, columns=columns and list(columns)):
             batch = Batch(shape, first, some.to_pylist())
             yield batch

@@ -34,7 +34,7 @@ def rows(file: File) -> Rows:
 
 
 def _rows(stream: IO[bytes], file: File) -> Rows:
-    parquet = pq.ParquetFile(stream)
+    parquet = pq.ParquetFile(stream, pre_buffer=False)  # Else it holds all that it has read.
     names = parquet.schema_arrow.names
     if len(names) > MAX_COLUMNS:
         raise BadInput("data.too_many_columns", file=file.source, columns=len(names), limit=MAX_COLUMNS)
