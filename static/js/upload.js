@@ -21,7 +21,6 @@ export function mount(element, trigger, watch) {
 	function begin(chosen) {
 		const files = [...chosen].slice(0, MOST);
 		if (!files.length || batch) return;
-		trigger("cleared", {});
 		batch = new Batch(files, draw, (ids) => trigger("ready", { ids }));
 		draw();
 	}

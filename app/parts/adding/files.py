@@ -34,8 +34,10 @@ def build(studio: Studio, brought: gr.State) -> gr.HTML:
     def ready(event: gr.EventData) -> dict[str, Any]:
         return taken(sent(studio, event._data))
 
-    panel.ready(safely(ready), None, brought, **ASKED)
-    panel.cleared(lambda: {}, None, brought, **ASKED)
+    # One after the other: a "cleared" that is worked off after its "ready" would take the files away again.
+    in_turn: dict[str, Any] = {**ASKED, "concurrency_id": "brought", "concurrency_limit": 1}
+    panel.ready(safely(ready), None, brought, **in_turn)
+    panel.cleared(lambda: {}, None, brought, **in_turn)
     return panel
 
 
