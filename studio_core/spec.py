@@ -135,6 +135,44 @@ class DataRun(BaseModel):
     """Folder of the job that this one goes on from."""
 
 
+class AnswerSource(BaseModel):
+    """Who writes answers to be judged, and how: a model of the studio or a service."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", max_length=80, description="How it is called; made up if empty.")
+    model: str = Field(default="", description="A model of the studio; empty if a service answers.")
+    service: str = Field(default="", description="A service of the settings; empty if a model answers.")
+    temperature: float = Field(default=0.7, ge=0, le=2, allow_inf_nan=False)
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    max_tokens: int = Field(default=256, ge=1, le=32_768, description="Longest answer in tokens.")
+    system: str = Field(
+        default="", max_length=20_000, description="System prompt instead of the prompt's own."
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    best_of: int = Field(
+        default=1, ge=1, le=64, description="More than 1: the best and the worst of so many under the reward."
+    )
+    reward: str = Field(default="", description="Reward that tells best from worst.")
+    setting: str = Field(default="", description="Setting of the reward.")
+
+
+class AnswersSpec(BaseModel):
+    """Answers to be written for a labelling project: options of a ``DataSpec`` whose operation is ``answers``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    project: int
+    mode: Literal["pairs", "rate", "rank"]
+    sources: list[AnswerSource] = Field(min_length=1, max_length=8)
+    prompts: str = Field(description="JSON lines: {prompt: messages, record: other columns}.")
+    every_pair: bool = Field(
+        default=False,
+        description="With more than two sources, all pairs of them and not one for each prompt.",
+    )
+    seed: int = 0
+
+
 class ServeSpec(BaseModel):
     """The chat worker: loads models as they are asked for and streams their answers."""
 
