@@ -169,7 +169,8 @@ export function mount(element) {
 		if (writing || event.isComposing || event.keyCode === 229 || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
 		if (event.target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
 		const work = keys[event.key] || keys[event.key.toLowerCase()];
-		if (!work || !root.isConnected || event.key.startsWith("Arrow") && !item) return;
+		// Nor is anything judged that is not on the screen, such as behind another tab.
+		if (!work || !root.isConnected || !root.offsetParent || event.key.startsWith("Arrow") && !item) return;
 		event.preventDefault();
 		work();
 	});

@@ -83,7 +83,7 @@ def test_a_project_on_the_keyboard_alone(page: Page, served: Served, pairs: str)
         number(page, seen)
     page.keyboard.press("2")
     expect(page.locator("[data-part=finished]")).to_be_visible()
-    page.locator("#label-refresh").click()
+    page.get_by_role("tab", name="Results").click()
     expect(page.locator("#label-statistics")).to_contain_text("12 of 12")
     page.locator("#label-make").click()
     expect(page.locator("#label-made").get_by_role("link", name="Train on these votes")).to_have_attribute(

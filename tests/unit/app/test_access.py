@@ -73,7 +73,10 @@ ROUTES_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/uploads/{id}/finish"): STAFF,
 }
 HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
-    ("label", "open"): ANYBODY,
+    ("label", "open_page"): ANYBODY,
+    ("label", "open_screen"): ANYBODY,
+    ("label", "open_results"): ANYBODY,
+    ("label", "open_form"): ANYBODY,
     ("label", "created"): STAFF,
     ("label", "statistics"): STAFF,
     ("label", "dataset"): STAFF,

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from app.access import enter
-from app.parts import label_api
+from app.parts.labeling import api as label_api
 from app.parts.markdown import rendered
 from studio_core.accounts import Account, Role
 from studio_core.labeling import items, projects, votes

@@ -15,8 +15,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
-from app.access import current_user
 from app.i18n import language_of
+from app.parts.labeling import annotator
 from app.parts.markdown import rendered
 from studio_core.errors import StudioError
 from studio_core.labeling import assignment, items, progress, projects, votes
@@ -47,11 +47,6 @@ class Draft(BaseModel):
 
     item: int = Field(ge=1, lt=2**62)
     draft: dict[str, Any]
-
-
-def annotator(request: Request) -> str:
-    """The name under which somebody judges: that of their account."""
-    return current_user(request).name or "me"
 
 
 def routes(studio: Studio) -> APIRouter:

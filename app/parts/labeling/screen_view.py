@@ -1,69 +1,19 @@
-"""How labelling looks: the list of projects, the screen, and what the votes are worth."""
+"""The labelling screen as HTML without an item: ``static/js/label.js`` fills it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts.html import NOTHING, ago, empty, html, join, notice, number, stat, table
-from app.parts.markdown import rendered
+from app.parts.html import html, join, notice
 from studio_core import texts
-from studio_core.labeling import progress, projects
-from studio_core.labeling import statistics as statistics_of
-from studio_core.labeling.agreement import SHARED, Habits, Share
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, LabelProject
+from studio_core.labeling import projects
+from studio_core.tables import LabelProject
 
 VERDICTS = (("left", "1"), ("right", "2"), ("tie", "3"), ("both_bad", "4"), ("skip", "S"))
-
-
-def page_head(language: str) -> Markup:
-    return html(
-        '<header class="ts-head"><h1>{}</h1><p>{}</p></header>',
-        say("labeling.title", language),
-        say("labeling.lead", language),
-    )
-
-
-def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
-    """All projects with how far they are."""
-    known = projects.all_projects(studio)
-    if not known:
-        return empty(say("labeling.none" if may_create else "labeling.none_for_you", language))
-    heads = [say(f"labeling.col_{name}", language) for name in ("name", "mode", "progress", "votes", "made")]
-    rows = []
-    for one in known:
-        how = progress.of(studio, one)
-        rows.append(
-            [
-                html('<a href="/label?project={}">{}</a>', one.id, one.name),
-                say(f"labeling.mode_{one.mode}", language),
-                say("labeling.done_of", language, done=number(how["done"]), items=number(how["items"])),
-                number(projects.settings_of(one).votes),
-                ago(one.created_at, language),
-            ]
-        )
-    return table(heads, rows)
-
-
-def head(project: LabelProject, guidelines: str, language: str) -> Markup:
-    guide = Markup()
-    if guidelines.strip():
-        guide = html(
-            '<details class="ts-card ts-label-guide" open><summary>{}</summary>{}</details>',
-            say("labeling.guidelines", language),
-            rendered(guidelines),
-        )
-    return html(
-        '<header class="ts-head"><p><a href="/label">← {}</a></p><h1>{}</h1></header>{}',
-        say("labeling.all", language),
-        project.name,
-        guide,
-    )
 
 
 def screen(project: LabelProject, words: str, language: str) -> Markup:
@@ -195,79 +145,4 @@ def _tools(said: Any) -> Markup:
         others,
         said("help"),
         said("help_keys"),
-    )
-
-
-def statistics(studio: Studio, project: LabelProject, language: str) -> Markup:
-    """Counts, agreement and biases, with their uncertainty."""
-    found = statistics_of.of_project(studio, project.id)
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.{key}", language, **values)
-
-    agreement = found.agreement
-    if agreement.raw is None:
-        agreed = said("agreement_unknown", shared=agreement.items, needed=SHARED)
-    else:
-        agreed = said("agreement_raw", percent=f"{100 * agreement.raw:.0f}", items=number(agreement.items))
-    alpha = NOTHING
-    if agreement.alpha is not None:
-        alpha = f"{agreement.alpha:.2f} ({agreement.alpha_low:.2f} – {agreement.alpha_high:.2f})"
-    figures = join(
-        [
-            stat(said("stat_done"), said("done_of", done=number(found.done), items=number(found.items))),
-            stat(said("stat_conflicts"), number(len(found.conflicts))),
-            stat(said("stat_alpha"), alpha, agreed),
-        ]
-    )
-    people = {said("everybody"): found.everybody, **found.annotators}
-    heads = [said(f"habit_{name}") for name in ("who", "votes", "left", "longer", "fast", "same", "pace")]
-    rows = [[name, *_habits(habits)] for name, habits in people.items() if habits.votes]
-    body = table(heads, rows) if rows else html('<p class="ts-muted">{}</p>', said("no_votes"))
-    return html(
-        '<section class="ts-stack"><h2>{}</h2><div class="ts-card"><div class="ts-figures">{}</div></div>{}</section>',
-        said("statistics"),
-        figures,
-        body,
-    )
-
-
-def _habits(habits: Habits) -> list[str]:
-    pace = NOTHING if habits.hourly is None else f"{habits.hourly:.0f} / h"
-    return [
-        number(habits.votes),
-        _share(habits.left_wins),
-        _share(habits.longer_wins),
-        _share(habits.fast),
-        _share(habits.consistent),
-        pace,
-    ]
-
-
-def _share(share: Share) -> str:
-    """``61 % (48 – 73) of 60``"""
-    if share.rate is None:
-        return NOTHING
-    return f"{100 * share.rate:.0f} % ({100 * share.low:.0f} – {100 * share.high:.0f}), n = {share.of}"
-
-
-def made(datasets: Sequence[Dataset], language: str) -> Markup:
-    """What was made of the votes, and the way to train on it."""
-    first = datasets[0]
-    named = quote(f"{first.name}@{first.version}", safe="@")
-    method = {"preference": "dpo"}.get(first.shape)
-    train = Markup()
-    if method:
-        train = html(
-            '<a class="ts-button ts-button-primary" href="/train?dataset={}&amp;method={}">{}</a>',
-            named,
-            method,
-            say("labeling.train", language),
-        )
-    links = join(
-        html('<a href="/dataset?id={}">{}@{} ({})</a>', one.id, one.name, one.version, number(one.rows))
-        for one in datasets
-    )
-    return notice(
-        "good", html("{} {}<div class='ts-actions'>{}</div>", say("labeling.made", language), links, train)
     )

@@ -1,0 +1,57 @@
+"""What stands above a project, and the list of all projects."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts.html import ago, empty, html, number, table
+from app.parts.markdown import rendered
+from studio_core.labeling import progress, projects
+from studio_core.studio import Studio
+from studio_core.tables import LabelProject
+
+
+def page_head(language: str) -> Markup:
+    return html(
+        '<header class="ts-head"><h1>{}</h1><p>{}</p></header>',
+        say("labeling.title", language),
+        say("labeling.lead", language),
+    )
+
+
+def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
+    """All projects with how far they are."""
+    known = projects.all_projects(studio)
+    if not known:
+        return empty(say("labeling.none" if may_create else "labeling.none_for_you", language))
+    heads = [say(f"labeling.col_{name}", language) for name in ("name", "mode", "progress", "votes", "made")]
+    rows = []
+    for one in known:
+        how = progress.of(studio, one)
+        rows.append(
+            [
+                html('<a href="/label?project={}">{}</a>', one.id, one.name),
+                say(f"labeling.mode_{one.mode}", language),
+                say("labeling.done_of", language, done=number(how["done"]), items=number(how["items"])),
+                number(projects.settings_of(one).votes),
+                ago(one.created_at, language),
+            ]
+        )
+    return table(heads, rows)
+
+
+def head(project: LabelProject, guidelines: str, language: str) -> Markup:
+    guide = Markup()
+    if guidelines.strip():
+        guide = html(
+            '<details class="ts-card ts-label-guide" open><summary>{}</summary>{}</details>',
+            say("labeling.guidelines", language),
+            rendered(guidelines),
+        )
+    return html(
+        '<header class="ts-head"><p><a href="/label">← {}</a></p><h1>{}</h1></header>{}',
+        say("labeling.all", language),
+        project.name,
+        guide,
+    )

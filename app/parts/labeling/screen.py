@@ -1,0 +1,64 @@
+"""Label: the screen on which people judge, made for the keyboard."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.access import EVERYONE
+from app.files import asset
+from app.i18n import language_of, say
+from app.parts.events import on_open
+from app.parts.html import panel
+from app.parts.labeling import opened, screen_view
+from studio_core import texts
+from studio_core.studio import Studio
+
+NAME = "label"
+ROLES = EVERYONE
+
+# The screen is drawn by the event that opens the page: the script waits for it.
+_WHEN_DRAWN = """
+const begin = () => { if (element.querySelector('#label-screen-body')) IMPORT; };
+new MutationObserver(begin).observe(element, { childList: true, subtree: true });
+begin();
+"""
+_WORDS = (
+    "progress",
+    "number",
+    "last",
+    "kept",
+    "offline",
+    "left",
+    "right",
+    "tie",
+    "both_bad",
+    "skip",
+    "rated",
+)
+
+
+def build(studio: Studio, tab: gr.Tab) -> None:
+    script = f"import('{asset('js/label.js')}').then((m) => m.mount(element))"
+    body = panel("label-screen", js_on_load=_WHEN_DRAWN.replace("IMPORT", script))
+
+    def open_screen(request: gr.Request) -> Any:
+        if not request.query_params.get("project"):
+            return Markup()
+        language = language_of(request)
+        return screen_view.screen(opened(studio, request), _words(language), language)
+
+    on_open(open_screen, body)
+
+
+def _words(language: str) -> str:
+    """Sentences for the script, which fills their values in itself."""
+    catalogue = {**texts.catalogue(texts.DEFAULT_LANGUAGE), **texts.catalogue(language)}
+    found = {name: catalogue[f"labeling.screen_{name}"] for name in _WORDS}
+    roles = {
+        f"role_{role}": say(f"data.role_{role}", language) for role in ("system", "user", "assistant", "tool")
+    }
+    return json.dumps({**found, **roles}, ensure_ascii=False)
