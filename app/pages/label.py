@@ -14,7 +14,6 @@ from app.parts.events import on_open
 from app.parts.html import html, notice, panel
 from app.parts.labeling import api, making_form, opened, overview, results, screen
 from studio_core.errors import StudioError
-from studio_core.labeling import projects
 from studio_core.studio import Studio
 
 NAME = "label"
@@ -53,9 +52,8 @@ def build(studio: Studio) -> None:
                 theirs = [role in section.ROLES for section in SECTIONS]
                 names = [section.NAME for section, shown in zip(SECTIONS, theirs, strict=True) if shown]
                 asked = str(request.query_params.get("section", ""))
-                guide = projects.guidelines(studio, one.id)
                 return (
-                    overview.head(one, guide.text if guide else "", language),
+                    overview.head(one, language),
                     gr.Tabs(visible=True, selected=asked if asked in names else screen.NAME),
                     *(gr.Tab(visible=shown) for shown in theirs),
                 )

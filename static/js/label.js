@@ -1,24 +1,32 @@
 // The labelling screen: everything by keys, every change kept, the next pair with the answer to a vote.
+import { Task } from "./label_task.js";
+import { Guide } from "./label_guide.js";
+
+const SMALL = 20_000; // Characters that a browser still sends while the page is being left.
+const AGAIN = 2_000; // Milliseconds until a draft that could not be kept is sent again.
+
 export function mount(element) {
 	const root = element.querySelector("#label-screen-body");
 	if (!root || root.dataset.mounted) return;
 	root.dataset.mounted = "1";
 	const words = JSON.parse(root.dataset.words);
 	const { project, mode } = root.dataset;
+	const correct = root.dataset.correct === "1";
+	const task = new Task(root, words);
+	const guide = new Guide(root, words, (since) => ask(`guidelines?since=${since}`));
 	const find = (name) => root.querySelector(`[data-part="${name}"]`);
-	const sides = () => [...root.querySelectorAll(".ts-label-answer")];
 	let item = null;
 	let busy = false;
-	let view = "rendered";
 	let saving = 0;
 
 	async function ask(action, body) {
-		const options = body === undefined ? {} : {
-			method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), keepalive: true,
+		const text = body === undefined ? null : JSON.stringify(body);
+		const options = text === null ? {} : {
+			method: "POST", headers: { "Content-Type": "application/json" }, body: text, keepalive: text.length < SMALL,
 		};
 		const reply = await fetch(`/api/label/${project}/${action}`, options);
 		const said = await reply.json();
-		if (!reply.ok) throw new Error(said.error || reply.status);
+		if (!reply.ok) throw Object.assign(new Error(said.error || reply.status), { gone: said.gone });
 		return said;
 	}
 	function say(sentence, bad) {
@@ -26,15 +34,20 @@ export function mount(element) {
 		line.textContent = sentence;
 		line.dataset.bad = bad ? "1" : "";
 	}
+	const unreachable = (error) => error instanceof TypeError || error instanceof SyntaxError;
 	// One request at a time: a second press while the first is on its way would judge an unseen pair.
 	async function act(work) {
 		if (busy) return;
 		busy = true;
 		root.setAttribute("aria-busy", "true");
+		clearTimeout(saving);
+		if (saving) await keep();
 		try {
 			show(await work());
 		} catch (error) {
-			say(error.message === "Failed to fetch" ? words.offline : error.message, true);
+			// The item is with others, or its vote had arrived although its answer was lost.
+			if (error.gone) await ask("next").then(show, () => {});
+			say(unreachable(error) ? words.offline : error.message, true);
 		} finally {
 			busy = false;
 			root.removeAttribute("aria-busy");
@@ -47,152 +60,137 @@ export function mount(element) {
 		find("bar").style.width = `${items ? (100 * done) / items : 0}%`;
 		find("task").hidden = !item;
 		find("finished").hidden = Boolean(item);
+		guide.seen(said.guidelines);
 		const last = said.last;
-		say(last ? `${words.last} ${words[last.verdict] || last.verdict}. ${last.sources.map((s, n) => `${"AB"[n] || n + 1}: ${s}`).join(" · ")}` : "");
+		say(last ? `${words.last} ${words[last.verdict] || last.verdict}. ${last.sources.map((s, n) => `${"ABCDEFGH"[n]}: ${s}`).join(" · ")}` : "");
+		find("leave").hidden = !item || !["submitted", "skipped"].includes(item.state);
 		if (!item) return;
-		const prompt = find("prompt");
-		prompt.replaceChildren(...item.prompt.map(turn));
-		find("number").textContent = words.number.replace("{number}", item.number);
-		sides().forEach((side, n) => drawAnswer(side, item.answers[n], n));
-		fill(item.draft || {});
-		draw();
-		sides().forEach((side) => { side.querySelector(".ts-label-text").scrollTop = 0; });
+		task.show(item);
+		if (correct) write();
 	}
-	function turn(message) {
-		const line = document.createElement("div");
-		line.className = `ts-label-turn ts-label-${message.role}`;
-		const role = document.createElement("span");
-		role.textContent = words[`role_${message.role}`] || message.role;
-		const text = document.createElement("p");
-		text.dir = "auto";
-		text.textContent = message.content;
-		line.append(role, text);
-		return line;
+	function write() {
+		task.edit(true);
+		task.shownSides[0].querySelector("textarea").focus();
 	}
-	function drawAnswer(side, answer, n) {
-		side.hidden = !answer;
-		if (!answer) return;
-		side.querySelector(".ts-label-source").textContent = answer.source;
-		const box = side.querySelector("textarea");
-		box.value = answer.text;
-		box.dataset.original = answer.text;
-		side.dataset.place = n;
-	}
-	// The server has cleaned the HTML; all else is set as text.
-	function draw() {
-		root.dataset.view = view;
-		sides().forEach((side, n) => {
-			const answer = item && item.answers[n];
-			if (!answer) return;
-			const text = side.querySelector(".ts-label-text");
-			if (view === "rendered") text.innerHTML = answer.html;
-			else if (view === "difference") text.replaceChildren(...answer.difference.map(([only, piece]) => {
-				const part = document.createElement(only ? "mark" : "span");
-				part.textContent = piece;
-				return part;
-			}));
-			else text.textContent = answer.text;
-		});
-		for (const button of root.querySelectorAll("[data-view]")) {
-			button.setAttribute("aria-pressed", String(button.dataset.view === view));
-		}
-	}
-	function fill(draft) {
-		for (const chip of root.querySelectorAll("[data-reason]")) chip.setAttribute("aria-pressed", String((draft.reasons || []).includes(chip.dataset.reason)));
-		for (const chip of root.querySelectorAll("[data-strength]")) chip.setAttribute("aria-pressed", String(draft.strength === chip.dataset.strength));
-		find("comment").value = draft.comment || "";
-		const edits = draft.edits || {};
-		edit(Object.keys(edits).length > 0);
-		for (const [place, text] of Object.entries(edits)) {
-			const side = sides()[place];
-			if (side) side.querySelector("textarea").value = text;
-		}
-		for (const button of root.querySelectorAll("[data-rating]")) button.setAttribute("aria-pressed", String(Number(button.dataset.rating) === draft.rating));
-		for (const button of root.querySelectorAll("[data-verdict]")) button.setAttribute("aria-pressed", String(draft.verdict === button.dataset.verdict));
-	}
-	function edit(on) {
-		root.dataset.editing = on ? "1" : "";
-		for (const side of sides()) side.querySelector("textarea").hidden = !on;
-	}
-	function entered() {
-		const edits = {};
-		sides().forEach((side, n) => {
-			const box = side.querySelector("textarea");
-			if (!side.hidden && !box.hidden && box.value !== box.dataset.original && box.value.trim()) edits[n] = box.value;
-		});
-		const pressed = (name) => [...root.querySelectorAll(`[data-${name}][aria-pressed="true"]`)].map((one) => one.dataset[name]);
-		return { reasons: pressed("reason"), strength: pressed("strength")[0] || "", comment: find("comment").value, edits };
-	}
+	const draft = () => ({ ...task.entered(), ...(mode === "rank" ? { ranking: task.ranking } : {}) });
 	function keep() {
 		saving = 0;
 		if (!item) return;
 		const { id } = item;
-		const still = (sentence, bad) => { if (item && item.id === id) say(sentence, bad); };
-		ask("draft", { item: id, draft: entered() }).then(() => still(words.kept), (error) => still(error.message, true));
+		const still = (act) => { if (item && item.id === id) act(); };
+		return ask("draft", { item: id, draft: draft() }).then(() => still(() => say(words.kept)), (error) => still(() => {
+			say(unreachable(error) ? words.offline : error.message, true);
+			if (unreachable(error) && !saving) saving = setTimeout(keep, AGAIN);
+		}));
 	}
 	function changed() {
 		clearTimeout(saving);
 		saving = setTimeout(keep, 300);
 	}
-	function vote(verdict, rating) {
-		if (!item || (rating && rating > Number(root.dataset.scale))) return;
+	function vote(verdict, more = {}) {
+		if (!item || busy) return;
 		clearTimeout(saving);
 		saving = 0;
-		const given = entered();
+		const given = { ...task.entered(), ...more };
 		if (verdict === "skip") delete given.strength;
-		act(() => ask("vote", { item: item.id, verdict, ...(rating ? { rating } : {}), ...given }));
+		act(() => ask("vote", { item: item.id, verdict, ...given }));
+	}
+	// Where answers are corrected, one that was left as it is counts as good.
+	const save = () => vote("rated", { rating: Object.keys(task.edits).length ? 1 : 2 });
+	const rate = (rating) => rating <= Number(root.dataset.scale) && vote("rated", { rating });
+	const submitRanking = () => task.ranked && vote("ranked", { ranking: task.ranked });
+	function rank(n) {
+		if (task.place(n)) changed();
 	}
 	function toggle(chip, only) {
+		if (!chip) return;
 		const on = chip.getAttribute("aria-pressed") !== "true";
 		if (only) for (const other of root.querySelectorAll(`[data-${only}]`)) other.setAttribute("aria-pressed", "false");
 		chip.setAttribute("aria-pressed", String(on));
 		changed();
 	}
-	const look = (name) => { view = view === name ? "rendered" : name; draw(); };
-	const scroll = (by) => sides().forEach((side) => { side.querySelector(".ts-label-text").scrollTop += by; });
+	const strength = (name) => toggle(root.querySelector(`[data-strength="${name}"]`), "strength");
+	const reason = (n) => toggle(root.querySelectorAll("[data-reason]")[n]);
+	async function differences() {
+		const { id } = item;
+		if (item.answers.length === 2 && !item.differences) {
+			const said = await ask(`difference/${id}`).catch((error) => say(error.message, true));
+			if (!said || !item || item.id !== id) return;
+			item.differences = said.differences;
+		}
+		if (item.differences) task.look("difference");
+	}
+	const scroll = (by) => task.shownSides.forEach((side) => { side.querySelector(".ts-label-text").scrollTop += by; });
 	const verdicts = { 1: "left", 2: "right", 3: "tie", 4: "both_bad" };
-	const digit = (n) => () => (mode === "rate" ? vote("rated", n || 10) : verdicts[n] && vote(verdicts[n]));
+	const digits = {
+		pairs: (n) => verdicts[n] && vote(verdicts[n]),
+		rate: (n) => !correct && rate(n || 10),
+		rank: (n) => n && rank(n - 1),
+	};
 	const keys = {
-		...Object.fromEntries([..."0123456789"].map((n) => [n, digit(Number(n))])), s: () => vote("skip"),
+		...Object.fromEntries([..."0123456789"].map((n) => [n, () => digits[mode](Number(n))])),
+		s: () => vote("skip"),
 		u: () => act(() => ask("undo", {})),
-		d: () => look("difference"), m: () => look("raw"),
-		e: () => { edit(!root.dataset.editing); changed(); if (root.dataset.editing) sides()[0].querySelector("textarea").focus(); },
+		l: () => !find("leave").hidden && act(() => ask("release", { item: item.id })),
+		d: () => item && differences(), m: () => task.look("raw"),
+		e: () => { if (correct || !root.dataset.editing) write(); else task.edit(false); changed(); },
 		c: () => find("comment").focus(),
-		r: () => { const chip = root.querySelector("[data-reason]"); if (chip) chip.focus(); },
+		r: () => root.querySelector("[data-reason]")?.focus(),
+		q: () => strength("slightly"), w: () => strength("clearly"),
+		g: () => guide.toggle(),
+		x: () => { if (item) { task.fill({}); changed(); } },
+		Enter: () => mode === "rank" && submitRanking(),
+		Backspace: () => { if (mode === "rank" && task.ranking.length) rank(task.ranking.at(-1)); },
 		ArrowDown: () => scroll(120), ArrowUp: () => scroll(-120),
 		"?": () => { const help = find("help"); help.open = !help.open; },
 	};
-	document.addEventListener("keydown", (event) => {
-		if (!(event.target instanceof Element)) return;
+	document.addEventListener("keydown", function pressed(event) {
+		if (!root.isConnected) return document.removeEventListener("keydown", pressed);
+		// Nothing is judged that is not on the screen, such as behind another tab.
+		if (!(event.target instanceof Element) || !root.offsetParent) return;
+		if (event.isComposing || event.keyCode === 229 || event.repeat) return;
 		const writing = event.target.closest("input, textarea, select, [contenteditable=true]");
+		if (correct && event.key === "Enter" && (event.ctrlKey || event.metaKey) && (!writing || root.contains(writing))) {
+			event.preventDefault();
+			return save();
+		}
 		if (writing && event.key === "Escape" && root.contains(writing)) return writing.blur();
-		if (writing || event.isComposing || event.keyCode === 229 || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-		if (event.target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
-		const work = keys[event.key] || keys[event.key.toLowerCase()];
-		// Nor is anything judged that is not on the screen, such as behind another tab.
-		if (!work || !root.isConnected || !root.offsetParent || event.key.startsWith("Arrow") && !item) return;
+		if (writing || event.ctrlKey || event.altKey || event.metaKey) return;
+		if (event.target.closest("button, a, summary, [role=tab]") && (event.key === "Enter" || event.key === " ")) return;
+		const shifted = event.shiftKey && !/\d/.test(event.key) && /^Digit([1-9])$/.exec(event.code);
+		const work = shifted ? () => reason(Number(shifted[1]) - 1) : keys[event.key] || keys[event.key.toLowerCase()];
+		if (!work || event.key.startsWith("Arrow") && !item) return;
 		event.preventDefault();
 		work();
 	});
 	root.addEventListener("click", (event) => {
 		const button = event.target.closest("button");
 		if (!button) return;
-		if (button.dataset.rating) vote("rated", Number(button.dataset.rating));
-		else if (button.dataset.verdict) vote(button.dataset.verdict);
+		const { rating, verdict, rank: named, key, view } = button.dataset;
+		if (rating) rate(Number(rating));
+		else if (verdict) vote(verdict);
+		else if (named) rank(Number(named));
 		else if (button.dataset.reason) toggle(button);
 		else if (button.dataset.strength) toggle(button, "strength");
-		else if (button.dataset.view) look(button.dataset.view);
-		else if (button.dataset.key) keys[button.dataset.key]();
+		else if (view) keys[view === "difference" ? "d" : "m"]();
+		else if (button.dataset.part === "save") save();
+		else if (key) keys[key]();
 	});
 	root.addEventListener("input", changed);
 	window.addEventListener("pagehide", () => { if (saving) keep(); });
-	// Both answers scroll together, so that the same place is compared.
+	// All answers scroll together, so that the same place is compared.
 	root.addEventListener("scroll", (event) => {
 		if (!event.target.classList || !event.target.classList.contains("ts-label-text")) return;
-		for (const side of sides()) {
+		for (const side of task.shownSides) {
 			const text = side.querySelector(".ts-label-text");
 			if (text !== event.target && text.scrollTop !== event.target.scrollTop) text.scrollTop = event.target.scrollTop;
 		}
 	}, true);
-	act(() => ask("next"));
+	const here = new URL(window.location);
+	const again = Number(here.searchParams.get("item"));
+	if (again) {
+		here.searchParams.delete("item");
+		window.history.replaceState(null, "", here);
+		act(() => ask("reopen", { item: again }));
+	} else act(() => ask("next"));
 }

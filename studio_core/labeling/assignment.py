@@ -53,6 +53,11 @@ def current() -> ColumnElement[bool]:
     return and_(Annotation.undone_at.is_(None), Annotation.superseded_by_id.is_(None))
 
 
+def human() -> ColumnElement[bool]:
+    """Votes that a person cast on an item as any other annotator."""
+    return Annotation.origin == "human"
+
+
 def checked_annotator(name: str) -> str:
     """The name of an annotator, as it is; raises ``BadInput`` if it will not do."""
     name = name.strip()
@@ -69,6 +74,12 @@ def next_item(studio: Studio, project: str | int, annotator: str) -> Showing | N
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
         return given_next(session, found(session, project), annotator)
+
+
+def showing(studio: Studio, item_id: int, annotator: str) -> Showing:
+    """What is before the annotator already; raises if it is not."""
+    with studio.db.write() as session:
+        return _shown(session, held(session, item_id, annotator))
 
 
 def given_next(session: Session, project: LabelProject, annotator: str) -> Showing | None:
@@ -166,6 +177,7 @@ def _open_item(session: Session, project: LabelProject, annotator: str) -> Label
         .where(
             Annotation.project_id == project.id,
             Annotation.annotator == annotator,
+            human(),
             Annotation.repeats_id.is_(None),
         )
         .order_by(Annotation.id.desc())
@@ -183,7 +195,7 @@ def _repeat(session: Session, project: LabelProject, annotator: str) -> Lease | 
     share = settings_of(project).repeats
     if project.mode != "pairs" or not share:
         return None
-    mine = (Annotation.project_id == project.id, Annotation.annotator == annotator, current())
+    mine = (Annotation.project_id == project.id, Annotation.annotator == annotator, human(), current())
     newest = session.scalar(select(Annotation).where(*mine).order_by(Annotation.id.desc()).limit(1))
     if newest is None or newest.repeats_id is not None:
         return None
@@ -228,6 +240,14 @@ def save_draft(studio: Studio, item_id: int, annotator: str, draft: dict[str, An
         lease = held(session, item_id, annotator)
         lease.draft = draft
         lease.until = clock.now() + LEASE
+
+
+def release(studio: Studio, item_id: int, annotator: str) -> None:
+    """Give an item back, with what was entered: what was said of it earlier stands."""
+    with studio.db.write() as session:
+        lease = session.get(Lease, (item_id, annotator))
+        if lease is not None:
+            session.delete(lease)
 
 
 def renew(studio: Studio, item_id: int, annotator: str) -> None:

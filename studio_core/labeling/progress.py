@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from studio_core.labeling.assignment import current
+from studio_core.labeling.assignment import current, human
 from studio_core.labeling.projects import settings_of
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject
@@ -22,6 +22,7 @@ def of(studio: Studio, project: LabelProject, annotator: str = "") -> dict[str, 
                 Annotation.project_id == project.id,
                 Annotation.annotator == annotator,
                 Annotation.repeats_id.is_(None),
+                human(),
                 current(),
             )
         )

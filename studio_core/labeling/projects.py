@@ -33,9 +33,17 @@ class ProjectSettings(BaseModel):
     )
     repeats: float = Field(default=0.05, ge=0, le=0.5, description="Share of items shown again, mirrored.")
     reasons: list[str] = Field(default_factory=lambda: list(REASONS), max_length=12)
+    correct: bool = Field(
+        default=False, description="A single answer is to be written better; what is kept is good as it is."
+    )
     held_out: float = Field(
         default=0.1, ge=0, le=0.5, description="Share of prompts kept for comparing models."
     )
+
+    @property
+    def marks(self) -> int:
+        """The highest rating; of an answer that is to be corrected, 1 says that it was, 2 that it is good."""
+        return 2 if self.correct else self.scale
 
 
 def create(
@@ -137,6 +145,18 @@ def write_guidelines(studio: Studio, project: str | int, text: str) -> Guideline
 def guidelines(studio: Studio, project_id: int) -> Guidelines | None:
     with studio.db.read() as session:
         return _newest_guidelines(session, project_id)
+
+
+def newest_version(studio: Studio, project_id: int) -> int:
+    with studio.db.read() as session:
+        return guidelines_version(session, project_id)
+
+
+def all_guidelines(studio: Studio, project_id: int) -> Sequence[Guidelines]:
+    """Every version, the newest first."""
+    query = select(Guidelines).where(Guidelines.project_id == project_id).order_by(Guidelines.version.desc())
+    with studio.db.read() as session:
+        return session.scalars(query).all()
 
 
 def _newest_guidelines(session: Session, project_id: int) -> Guidelines | None:

@@ -18,6 +18,7 @@ from studio_core.labeling.assignment import (
     given_next,
     has_room,
     held,
+    human,
     take,
 )
 from studio_core.labeling.projects import found, guidelines_version, settings_of
@@ -137,7 +138,7 @@ def _value(project: LabelProject, order: list[int], said: Verdict) -> dict[str, 
             raise BadInput("labeling.unknown_strength", strength=said.strength[:40])
         value["strength"] = said.strength
     if said.verdict == "rated":
-        highest = settings_of(project).scale
+        highest = settings_of(project).marks
         if said.rating is None or not 1 <= said.rating <= highest:
             raise BadInput("labeling.bad_rating", rating=said.rating, highest=highest)
         value |= {"rating": said.rating, "scale": highest}
@@ -173,6 +174,7 @@ def _replace_earlier(session: Session, vote: Annotation) -> None:
         Annotation.item_id == vote.item_id,
         Annotation.annotator == vote.annotator,
         Annotation.id != vote.id,
+        Annotation.origin == vote.origin,
         Annotation.repeats_id.is_(None),
         current(),
     )
@@ -190,7 +192,7 @@ def _recount(session: Session, item: LabelItem) -> None:
             .where(
                 Annotation.item_id == item.id,
                 Annotation.verdict != "skip",
-                Annotation.origin == "human",
+                human(),
                 Annotation.repeats_id.is_(None),
                 current(),
             )
@@ -204,7 +206,7 @@ def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
         one = found(session, project)
-        mine = (Annotation.project_id == one.id, Annotation.annotator == annotator)
+        mine = (Annotation.project_id == one.id, Annotation.annotator == annotator, human())
         newest = session.scalar(
             select(Annotation).where(*mine, current()).order_by(Annotation.id.desc()).limit(1)
         )
@@ -241,24 +243,44 @@ def reopen(studio: Studio, project: str | int, annotator: str, item_id: int) -> 
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
         one = found(session, project)
-        standing = session.scalar(
-            select(Annotation)
-            .where(
-                Annotation.project_id == one.id,
-                Annotation.item_id == item_id,
-                Annotation.annotator == annotator,
-                Annotation.repeats_id.is_(None),
-                current(),
-            )
-            .order_by(Annotation.id.desc())
-        )
-        if standing is None:
-            raise Conflict("labeling.not_given", item=item_id, annotator=annotator)
+        standing = _standing_on(session, one, annotator, item_id)
         item = session.get_one(LabelItem, item_id)
         _require_room(session, one, item, standing)
         _let_go(session, one, annotator)
         lease = take(session, one, item, annotator, standing.order, draft=draft_of(standing))
         return Showing(item, list(lease.order), dict(lease.draft), lease.since, lease.until, False)
+
+
+def withdraw(studio: Studio, project: str | int, annotator: str, item_id: int) -> None:
+    """Take a vote or a skip back without putting another in its place: the item waits for one again."""
+    annotator = checked_annotator(annotator)
+    with studio.db.write() as session:
+        one = found(session, project)
+        standing = _standing_on(session, one, annotator, item_id)
+        standing.undone_at = clock.now()
+        _recount(session, session.get_one(LabelItem, item_id))
+        lease = session.get(Lease, (item_id, annotator))
+        if lease is not None:
+            session.delete(lease)
+
+
+def _standing_on(session: Session, project: LabelProject, annotator: str, item_id: int) -> Annotation:
+    """What the annotator says of an item, repeats aside."""
+    standing = session.scalar(
+        select(Annotation)
+        .where(
+            Annotation.project_id == project.id,
+            Annotation.item_id == item_id,
+            Annotation.annotator == annotator,
+            Annotation.repeats_id.is_(None),
+            human(),
+            current(),
+        )
+        .order_by(Annotation.id.desc())
+    )
+    if standing is None:
+        raise Conflict("labeling.not_given", item=item_id, annotator=annotator)
+    return standing
 
 
 def _require_room(session: Session, project: LabelProject, item: LabelItem, vote: Annotation) -> None:
@@ -296,6 +318,22 @@ def draft_of(vote: Annotation) -> dict[str, Any]:
     return draft
 
 
+def state_of(studio: Studio, shown: Showing, annotator: str) -> str:
+    """What an item is to the annotator who sees it: ``pending``, ``draft``, ``submitted`` or ``skipped``."""
+    if not shown.draft:
+        return "pending"
+    said = select(Annotation.verdict).where(
+        Annotation.item_id == shown.item.id,
+        Annotation.annotator == annotator,
+        Annotation.repeats_id.is_(None),
+        human(),
+        current(),
+    )
+    with studio.db.read() as session:
+        verdict = None if shown.repeat else session.scalar(said)
+    return {None: "draft", "skip": "skipped"}.get(verdict, "submitted")
+
+
 def standing(
     studio: Studio, project_id: int, *, item_ids: Sequence[int] | None = None
 ) -> Sequence[Annotation]:
@@ -307,13 +345,25 @@ def standing(
         return session.scalars(query).all()
 
 
-def history(studio: Studio, project_id: int, annotator: str, limit: int = 50) -> Sequence[Annotation]:
-    """The newest votes of an annotator that stand, newest first."""
+def history(
+    studio: Studio,
+    project_id: int,
+    annotator: str,
+    limit: int = 50,
+    *,
+    before: int | None = None,
+    skipped: bool | None = None,
+) -> Sequence[Annotation]:
+    """The newest votes of an annotator that stand, newest first; ``before`` is the id of a vote."""
     query = (
         select(Annotation)
-        .where(Annotation.project_id == project_id, Annotation.annotator == annotator, current())
+        .where(Annotation.project_id == project_id, Annotation.annotator == annotator, human(), current())
         .order_by(Annotation.id.desc())
         .limit(limit)
     )
+    if before is not None:
+        query = query.where(Annotation.id < before)
+    if skipped is not None:
+        query = query.where((Annotation.verdict == "skip") == skipped)
     with studio.db.read() as session:
         return session.scalars(query).all()

@@ -21,3 +21,17 @@ def difference(one: str, other: str) -> tuple[list[tuple[bool, str]], list[tuple
             if words:
                 side.append((same != "equal", "".join(words)))
     return sides
+
+
+def changes(before: str, after: str) -> list[tuple[str, str]]:
+    """One text made of both: stretches that are ``same``, ``gone`` or ``new``."""
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    if len(old) > MOST or len(new) > MOST:
+        return [("gone", before), ("new", after)]
+    found: list[tuple[str, str]] = []
+    for same, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if same == "equal":
+            found.append(("same", "".join(old[a:b])))
+            continue
+        found += [(kind, "".join(some)) for kind, some in (("gone", old[a:b]), ("new", new[c:d])) if some]
+    return found

@@ -3,7 +3,11 @@
 GET  /api/label/{project}/next                          what is to be judged now
 POST /api/label/{project}/vote     {"item", "verdict", ...}   the same, after a verdict
 POST /api/label/{project}/undo                          the last one again, as it was left
+POST /api/label/{project}/reopen   {"item"}             one that was judged or skipped, to change that
+POST /api/label/{project}/release  {"item"}             the next one; what was said of this one stands
 POST /api/label/{project}/draft    {"item", "draft"}    keep what was entered
+GET  /api/label/{project}/difference/{item}             what the two answers do not share
+GET  /api/label/{project}/guidelines?since=             the guidelines, and what changed in them
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from app.i18n import language_of
-from app.parts.labeling import annotator
+from app.parts.labeling import annotator, guide
 from app.parts.markdown import rendered
-from studio_core.errors import StudioError
+from studio_core.errors import Conflict, NotFound, StudioError
 from studio_core.labeling import assignment, items, progress, projects, votes
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
@@ -40,6 +44,12 @@ class Cast(BaseModel):
     edits: dict[int, str] = Field(default_factory=dict, max_length=8)
     reasons: list[str] = Field(default_factory=list, max_length=12)
     comment: str = ""
+
+
+class One(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    item: int = Field(ge=1, lt=2**62)
 
 
 class Draft(BaseModel):
@@ -77,11 +87,44 @@ def routes(studio: Studio) -> APIRouter:
 
         return _answered(request, act)
 
+    @router.post("/api/label/{project}/reopen")
+    def reopen(project: int, one: One, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            who = annotator(request)
+            return _document(studio, project, who, votes.reopen(studio, project, who, one.item))
+
+        return _answered(request, act)
+
+    @router.post("/api/label/{project}/release")
+    def release(project: int, one: One, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            who = annotator(request)
+            assignment.release(studio, one.item, who)
+            return _document(studio, project, who, assignment.next_item(studio, project, who))
+
+        return _answered(request, act)
+
     @router.post("/api/label/{project}/draft")
     def draft(project: int, kept: Draft, request: Request) -> Response:
         def act() -> dict[str, Any]:
             assignment.save_draft(studio, kept.item, annotator(request), kept.draft)
             return {}
+
+        return _answered(request, act)
+
+    @router.get("/api/label/{project}/difference/{item}")
+    def differences(project: int, item: int, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            shown = assignment.showing(studio, item, annotator(request))
+            return {"differences": difference(*(answer["text"] for answer in shown.answers[:2]))}
+
+        return _answered(request, act)
+
+    @router.get("/api/label/{project}/guidelines")
+    def guidelines(project: int, request: Request, since: int = 0) -> Response:
+        def act() -> dict[str, Any]:
+            shown = guide.shown(studio, project, since)
+            return {"version": shown.version, "html": shown.html, "changes": shown.changes}
 
         return _answered(request, act)
 
@@ -92,31 +135,36 @@ def _answered(request: Request, act: Any) -> Response:
     try:
         return JSONResponse(act())
     except StudioError as error:
-        return JSONResponse({"error": error.sentence(language_of(request))}, status_code=409)
+        # ``gone``: the item is no longer before this annotator, and nothing that they enter makes it so.
+        gone = isinstance(error, NotFound | Conflict)
+        return JSONResponse({"error": error.sentence(language_of(request)), "gone": gone}, status_code=409)
 
 
 def _document(studio: Studio, project: int, who: str, shown: Showing | None) -> dict[str, Any]:
     one = projects.get(studio, project)
-    return {"item": _item(one, shown) if shown else None, "progress": progress.of(studio, one, who)}
+    state = votes.state_of(studio, shown, who) if shown else ""
+    return {
+        "item": _item(one, shown, state) if shown else None,
+        "progress": progress.of(studio, one, who),
+        "guidelines": projects.newest_version(studio, one.id),
+    }
 
 
-def _item(project: LabelProject, shown: Showing) -> dict[str, Any]:
+def _item(project: LabelProject, shown: Showing, state: str) -> dict[str, Any]:
     """All that is needed to draw it; nothing that says where an answer comes from, while that is hidden."""
     blind = projects.settings_of(project).blind
-    texts = [answer["text"] for answer in shown.answers]
-    differences = difference(*texts) if len(texts) == 2 else None
     return {
         "id": shown.item.id,
         "number": shown.item.number,
+        "state": state,
         "prompt": shown.item.prompt,
         "answers": [
             {
                 "text": answer["text"],
                 "html": rendered(answer["text"]),
                 "source": "" if blind else answer["source"],
-                "difference": differences[place] if differences else [],
             }
-            for place, answer in enumerate(shown.answers)
+            for answer in shown.answers
         ],
         "draft": shown.draft,
     }

@@ -6,7 +6,6 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import ago, empty, html, number, table
-from app.parts.markdown import rendered
 from studio_core.labeling import progress, projects
 from studio_core.studio import Studio
 from studio_core.tables import LabelProject
@@ -41,17 +40,9 @@ def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
     return table(heads, rows)
 
 
-def head(project: LabelProject, guidelines: str, language: str) -> Markup:
-    guide = Markup()
-    if guidelines.strip():
-        guide = html(
-            '<details class="ts-card ts-label-guide" open><summary>{}</summary>{}</details>',
-            say("labeling.guidelines", language),
-            rendered(guidelines),
-        )
+def head(project: LabelProject, language: str) -> Markup:
     return html(
-        '<header class="ts-head"><p><a href="/label">← {}</a></p><h1>{}</h1></header>{}',
+        '<header class="ts-head"><p><a href="/label">← {}</a></p><h1>{}</h1></header>',
         say("labeling.all", language),
         project.name,
-        guide,
     )

@@ -13,7 +13,7 @@ from app.files import asset
 from app.i18n import language_of, say
 from app.parts.events import on_open
 from app.parts.html import panel
-from app.parts.labeling import opened, screen_view
+from app.parts.labeling import annotator, guide, opened, screen_view
 from studio_core import texts
 from studio_core.studio import Studio
 
@@ -27,18 +27,9 @@ new MutationObserver(begin).observe(element, { childList: true, subtree: true })
 begin();
 """
 _WORDS = (
-    "progress",
-    "number",
-    "last",
-    "kept",
-    "offline",
-    "left",
-    "right",
-    "tie",
-    "both_bad",
-    "skip",
-    "rated",
-)
+    "progress", "number", "last", "kept", "offline", "left", "right", "tie", "both_bad", "skip", "rated",
+    "ranked", "rank_none", "rank_place", "state_pending", "state_draft", "state_submitted", "state_skipped",
+)  # fmt: skip
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
@@ -48,16 +39,19 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     def open_screen(request: gr.Request) -> Any:
         if not request.query_params.get("project"):
             return Markup()
-        language = language_of(request)
-        return screen_view.screen(opened(studio, request), _words(language), language)
+        one, language = opened(studio, request), language_of(request)
+        beside = guide.beside(studio, one, annotator(request), language)
+        return screen_view.screen(one, _words(one.mode, language), beside, language)
 
     on_open(open_screen, body)
 
 
-def _words(language: str) -> str:
+def _words(mode: str, language: str) -> str:
     """Sentences for the script, which fills their values in itself."""
     catalogue = {**texts.catalogue(texts.DEFAULT_LANGUAGE), **texts.catalogue(language)}
     found = {name: catalogue[f"labeling.screen_{name}"] for name in _WORDS}
+    if mode != "pairs":
+        found["number"] = catalogue["labeling.screen_number_one"]
     roles = {
         f"role_{role}": say(f"data.role_{role}", language) for role in ("system", "user", "assistant", "tool")
     }

@@ -8,55 +8,90 @@ from typing import Any
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts.html import html, join, notice
+from app.parts.html import html, join
 from studio_core import texts
 from studio_core.labeling import projects
 from studio_core.tables import LabelProject
 
+LETTERS = "ABCDEFGH"
 VERDICTS = (("left", "1"), ("right", "2"), ("tie", "3"), ("both_bad", "4"), ("skip", "S"))
 
 
-def screen(project: LabelProject, words: str, language: str) -> Markup:
-    """The screen without an item; the script fills it. Rankings are made on the command line."""
-    if project.mode == "rank":
-        return notice("info", say("labeling.mode_on_command_line", language, name=project.name))
+def screen(project: LabelProject, words: str, guide: Markup, language: str) -> Markup:
+    """The screen without an item; ``guide`` stands beside it."""
 
     def said(key: str) -> str:
         return say(f"labeling.{key}", language)
 
     settings = projects.settings_of(project)
-    answers = join(
-        html(
-            '<article class="ts-label-answer" aria-labelledby="label-side-{0}"><header><h2 id="label-side-{0}">{0}</h2>'
-            '<span class="ts-label-source ts-muted"></span></header>'
-            '<div class="ts-label-text" tabindex="0" dir="auto"></div>'
-            '<textarea hidden rows="6" dir="auto" aria-label="{1}"></textarea></article>',
-            letter,
-            said("better_version"),
-        )
-        for letter in ("AB" if project.mode == "pairs" else "A")
-    )
-    verdicts = _verdicts(said) if project.mode == "pairs" else _ratings(settings.scale, said)
+    letters = {"pairs": LETTERS[:2], "rate": LETTERS[:1], "rank": LETTERS}[project.mode]
+    verdicts = {"pairs": _verdicts, "rate": _correction if settings.correct else _ratings, "rank": _ranking}
     return html(
-        '<section id="label-screen-body" data-project="{}" data-mode="{}" data-scale="{}" data-words="{}"'
-        ' data-view="rendered">'
+        '<section id="label-screen-body" data-project="{}" data-mode="{}" data-scale="{}" data-correct="{}"'
+        ' data-words="{}" data-view="rendered"><div class="ts-label-work">'
         '<div class="ts-label-progress"><span data-part="progress" aria-live="polite"></span>'
         '<div class="ts-bar" aria-hidden="true"><span data-part="bar"></span></div></div>'
-        '<div data-part="task" hidden><div class="ts-label-prompt"><span class="ts-muted" data-part="number"></span>'
+        '<div data-part="task" hidden><div class="ts-label-prompt"><div class="ts-label-which">'
+        '<span class="ts-muted" data-part="number"></span><span data-part="state"></span></div>'
         '<div data-part="prompt"></div></div><div class="ts-label-sides">{}</div>'
         '<div class="ts-label-verdicts" role="group" aria-label="{}">{}</div>{}</div>'
         '<div data-part="finished" hidden class="ts-empty"><p>{}</p></div>'
-        '<p class="ts-label-said" data-part="said" role="status" aria-live="polite"></p>{}</section>',
+        '<p class="ts-label-said" data-part="said" role="status" aria-live="polite"></p>{}</div>{}</section>',
         project.id,
         project.mode,
-        settings.scale,
+        settings.marks,
+        "1" if settings.correct else "",
         words,
-        answers,
+        join(_answer(letter, project.mode, said) for letter in letters),
         said("verdict"),
-        verdicts,
-        _details(settings, said, language),
+        verdicts[project.mode](settings.marks, said),
+        _details(settings, said),
         said("finished"),
-        _tools(said),
+        _tools(project.mode, said),
+        guide,
+    )
+
+
+def _answer(letter: str, mode: str, said: Any) -> Markup:
+    """A place for an answer; several of them can be put in order."""
+    rank = Markup()
+    if mode == "rank":
+        number = LETTERS.index(letter)
+        rank = html(
+            '<button type="button" class="ts-chip" data-rank="{}" aria-keyshortcuts="{}" aria-pressed="false">'
+            "<span></span> <kbd>{}</kbd></button>",
+            number,
+            number + 1,
+            number + 1,
+        )
+    return html(
+        '<article class="ts-label-answer" aria-labelledby="label-side-{0}"><header><h2 id="label-side-{0}">{0}</h2>'
+        '<span class="ts-label-source ts-muted"></span>{2}</header>'
+        '<div class="ts-label-text" tabindex="0" dir="auto"></div>'
+        '<textarea hidden rows="6" dir="auto" aria-label="{1}"></textarea></article>',
+        letter,
+        said("better_version"),
+        rank,
+    )
+
+
+def _ranking(_: int, said: Any) -> Markup:
+    return html(
+        '<button type="button" class="ts-button ts-button-primary" data-part="rank-submit" data-key="Enter" disabled>'
+        '{} <kbd>Enter</kbd></button><button type="button" class="ts-button" data-key="Backspace">{} <kbd>⌫</kbd>'
+        "</button>{}",
+        said("screen_rank_submit"),
+        said("screen_rank_back"),
+        _verdicts(2, said, VERDICTS[-1:]),
+    )
+
+
+def _correction(_: int, said: Any) -> Markup:
+    return html(
+        '<button type="button" class="ts-button ts-button-primary" data-part="save" '
+        'aria-keyshortcuts="Control+Enter">{} <kbd>Ctrl Enter</kbd></button>{}',
+        said("screen_save"),
+        _verdicts(2, said, VERDICTS[-1:]),
     )
 
 
@@ -73,10 +108,10 @@ def _ratings(scale: int, said: Any) -> Markup:
         )
         for mark in range(1, scale + 1)
     )
-    return html("{}{}", buttons, _verdicts(said, VERDICTS[-1:]))
+    return html("{}{}", buttons, _verdicts(scale, said, VERDICTS[-1:]))
 
 
-def _verdicts(said: Any, offered: Sequence[tuple[str, str]] = VERDICTS) -> Markup:
+def _verdicts(_: int, said: Any, offered: Sequence[tuple[str, str]] = VERDICTS) -> Markup:
     return join(
         html(
             '<button type="button" class="ts-button" data-verdict="{0}" aria-keyshortcuts="{1}" aria-pressed="false">'
@@ -89,24 +124,26 @@ def _verdicts(said: Any, offered: Sequence[tuple[str, str]] = VERDICTS) -> Marku
     )
 
 
-def _details(settings: projects.ProjectSettings, said: Any, language: str) -> Markup:
+def _details(settings: projects.ProjectSettings, said: Any) -> Markup:
     """Chips of reasons and strength, and the comment."""
     catalogue = texts.catalogue(texts.DEFAULT_LANGUAGE)
     reasons = join(
         html(
-            '<button type="button" class="ts-chip" data-reason="{}" aria-pressed="false">{}</button>',
+            '<button type="button" class="ts-chip" data-reason="{}" aria-pressed="false">{} <kbd>⇧{}</kbd></button>',
             reason,
             said(f"reason_{reason}") if f"labeling.reason_{reason}" in catalogue else reason,
+            place,
         )
-        for reason in settings.reasons
+        for place, reason in enumerate(settings.reasons, start=1)
     )
     strengths = join(
         html(
-            '<button type="button" class="ts-chip" data-strength="{}" aria-pressed="false">{}</button>',
+            '<button type="button" class="ts-chip" data-strength="{}" aria-pressed="false">{} <kbd>{}</kbd></button>',
             name,
             said(f"strength_{name}"),
+            key,
         )
-        for name in ("slightly", "clearly")
+        for name, key in (("slightly", "Q"), ("clearly", "W"))
         if settings.strength
     )
     return html(
@@ -119,30 +156,33 @@ def _details(settings: projects.ProjectSettings, said: Any, language: str) -> Ma
     )
 
 
-def _tools(said: Any) -> Markup:
-    views = join(
+def _tools(mode: str, said: Any) -> Markup:
+    views = [("difference", "D")] if mode == "pairs" else []
+    looks = join(
         html(
             '<button type="button" class="ts-button" data-view="{}" aria-pressed="false">{} <kbd>{}</kbd></button>',
             name,
             said(f"view_{name}"),
             key,
         )
-        for name, key in (("difference", "D"), ("raw", "M"))
+        for name, key in (*views, ("raw", "M"))
     )
     others = join(
         html(
-            '<button type="button" class="ts-button" data-key="{}">{} <kbd>{}</kbd></button>',
+            '<button type="button" class="ts-button" data-key="{}"{}>{} <kbd>{}</kbd></button>',
             key,
+            Markup(' data-part="leave" hidden') if name == "leave" else Markup(),
             said(f"do_{name}"),
             key.upper(),
         )
-        for name, key in (("edit", "e"), ("undo", "u"))
+        for name, key in (("edit", "e"), ("clear", "x"), ("undo", "u"), ("leave", "l"))
     )
     return html(
         '<div class="ts-label-tools">{}{}'
-        '<details data-part="help"><summary>{} <kbd>?</kbd></summary><p>{}</p></details></div>',
-        views,
+        '<details data-part="help"><summary>{} <kbd>?</kbd></summary><p>{}</p><p>{}</p></details></div>',
+        looks,
         others,
         said("help"),
+        said(f"help_{mode}"),
         said("help_keys"),
     )

@@ -1,0 +1,136 @@
+"""Ranking, correcting, changing one's mind, and guidelines that change: on the keyboard, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from studio_core.labeling import items, projects, votes
+from studio_core.labeling.items import Answer, NewItem
+from tests.browser.conftest import Served, screenshot, visit
+from tests.browser.test_label import number
+
+pytestmark = pytest.mark.browser
+
+
+def made(served: Served, name: str, mode: str, answers: int, **settings: object) -> int:
+    project = projects.create(
+        served.studio, name, mode=mode, settings={"repeats": 0.0, **settings}, guidelines="Prefer *facts*."
+    )
+    items.add(
+        served.studio,
+        project.id,
+        (
+            NewItem(
+                [{"role": "system", "content": "Be brief."}, {"role": "user", "content": f"Question {n}?"}],
+                [Answer(f"answer {n} of **model {m}**", f"model-{m}") for m in range(answers)],
+            )
+            for n in range(1, 6)
+        ),
+    )
+    return project.id
+
+
+def test_answers_are_ranked_by_digits(page: Page, served: Served) -> None:
+    project = made(served, "ranked", "rank", 4)
+    visit(page, f"/label?project={project}")
+    number(page, 1)
+    submit = page.locator("[data-part=rank-submit]")
+    page.keyboard.press("Enter")
+    expect(submit).to_be_disabled()
+    page.keyboard.press("3")
+    page.keyboard.press("1")
+    page.keyboard.press("8")  # There are four answers.
+    expect(page.locator("[data-rank='2']")).to_contain_text("place 1")
+    page.keyboard.press("2")
+    expect(page.locator("[data-rank='3']")).to_contain_text("place 4")  # All that is left.
+    page.keyboard.press("Backspace")
+    expect(submit).to_be_disabled()
+    page.keyboard.press("1")
+    page.keyboard.press("4")
+    expect(page.locator("[data-part=said]")).to_have_text("Kept as a draft.")
+    page.reload()
+    number(page, 1)
+    expect(page.locator("[data-part=state]")).to_have_text("draft")
+    expect(page.locator("[data-rank='3']")).to_contain_text("place 2")
+    screenshot(page, "label-rank")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    number(page, 2)
+    [vote] = votes.standing(served.studio, project)
+    assert [vote.order.index(place) for place in vote.value["ranking"]] == [2, 3, 0, 1]
+    page.keyboard.press("u")
+    number(page, 1)
+    expect(page.locator("[data-rank='1']")).to_contain_text("place 4")
+
+
+def test_an_answer_is_corrected_without_the_mouse(page: Page, served: Served) -> None:
+    project = made(served, "corrected", "rate", 1, correct=True)
+    visit(page, f"/label?project={project}")
+    number(page, 1)
+    expect(page.locator(".ts-label-answer textarea").first).to_be_focused()
+    screenshot(page, "label-correct")
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("1 is better, 2 is not")
+    page.keyboard.press("Control+Enter")
+    number(page, 2)
+    expect(page.locator(".ts-label-answer textarea").first).to_be_focused()
+    page.keyboard.press("Control+Enter")  # Good as it is.
+    number(page, 3)
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    number(page, 4)
+    cast = votes.standing(served.studio, project)
+    assert [(vote.verdict, vote.value.get("rating")) for vote in cast] == [
+        ("rated", 1),
+        ("rated", 2),
+        ("skip", None),
+    ]
+    assert cast[0].value["edits"] == {"0": "1 is better, 2 is not"}
+
+
+def test_guidelines_that_change_are_shown_at_the_next_vote(page: Page, served: Served) -> None:
+    project = made(served, "guided", "pairs", 2)
+    visit(page, f"/label?project={project}")
+    number(page, 1)
+    news = page.locator("[data-part=guide-news]")
+    expect(news).to_be_hidden()
+    projects.write_guidelines(served.studio, project, "Prefer *short* facts.")
+    page.keyboard.press("1")
+    number(page, 2)
+    expect(news).to_be_visible()
+    expect(news.locator("ins").first).to_contain_text("short")
+    screenshot(page, "label-guide-changed")
+    page.get_by_role("button", name="Understood").click()
+    expect(news).to_be_hidden()
+    page.keyboard.press("g")
+    expect(page.locator("[data-part=guide-text]")).to_be_hidden()
+
+
+def test_a_vote_is_changed_later(page: Page, served: Served) -> None:
+    project = made(served, "changed", "pairs", 2, strength=True)
+    visit(page, f"/label?project={project}")
+    number(page, 1)
+    page.keyboard.press("Shift+Digit2")
+    page.keyboard.press("w")
+    expect(page.locator("[data-strength=clearly]")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("1")
+    number(page, 2)
+    page.keyboard.press("s")
+    number(page, 3)
+    first, skipped = votes.standing(served.studio, project)
+    assert first.reasons == ["instruction"] and first.value["strength"] == "clearly"
+    visit(page, f"/label?project={project}&item={first.item_id}")
+    number(page, 1)
+    expect(page.locator("[data-part=state]")).to_have_text("judged already")
+    page.keyboard.press("l")
+    number(page, 3)
+    assert "item=" not in page.url
+    visit(page, f"/label?project={project}&item={skipped.item_id}")
+    number(page, 2)
+    expect(page.locator("[data-part=state]")).to_have_text("skipped")
+    page.keyboard.press("4")
+    expect(page.locator("[data-part=number]")).not_to_have_text(re.compile(r"\b2\b"))
+    assert [vote.verdict for vote in votes.standing(served.studio, project)][1] == "both_bad"
