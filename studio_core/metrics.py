@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from studio_core import clock, outline
+from studio_core.labeling import writing
 from studio_core.studio import Studio
 from studio_core.tables import Job, Metric, RunNote
 
@@ -37,6 +38,7 @@ def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> li
             outline.condense(session, job_id)
         if notes:
             session.execute(insert(RunNote).on_conflict_do_nothing(), notes)
+        writing.store(session, job, parsed)
         _summarise(job, parsed)
         job.events_offset = lines[-1][0]
     return parsed

@@ -110,6 +110,11 @@ class Settings(BaseModel):
         return self.home / "uploads"
 
     @property
+    def labelling(self) -> Path:
+        """Prompts of projects to label, a folder for each."""
+        return self.home / "labelling"
+
+    @property
     def logs(self) -> Path:
         return self.home / "logs"
 

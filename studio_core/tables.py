@@ -311,13 +311,15 @@ class LabelProject(Table):
     settings: Mapped[dict[str, Any]]
     """A ``studio_core.labeling.projects.ProjectSettings``."""
     sources: Mapped[list[Any]] = mapped_column(default=list)
-    """Where answers come from: ``[{"name", "model", "temperature", "system"}]``; items name their places."""
+    """Who writes the answers: ``studio_core.spec.AnswerSource``; items name them."""
     dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id"))
     """Where the prompts come from."""
     job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
     """The job that writes the answers."""
     round: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """If it compares two models of a loop: ``{"project", "before", "after", "number"}``."""
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default="{}", default=dict)
+    """What became of the prompts: ``added``, ``identical``, ``empty``, ``failed``, ``known``, ``held_out``."""
     created_at: Mapped[datetime] = mapped_column(default=_now)
 
 
@@ -352,7 +354,8 @@ class LabelItem(Table):
     content_hash: Mapped[str]
     """Of prompt and answers: the same item never comes twice."""
     answers: Mapped[list[Any]]
-    """``[{"text", "source", "origin"}]``; ``origin``: ``model``, ``dataset`` or ``human_edit``."""
+    """``[{"text", "source", "origin", "model"}]``; ``origin``: ``model``, ``dataset`` or ``human_edit``;
+    ``model``: id of the studio's model that wrote it, or None."""
     votes: Mapped[int] = mapped_column(default=0)
     """Verdicts by different people that count towards the number wanted."""
     created_at: Mapped[datetime] = mapped_column(default=_now)

@@ -70,34 +70,51 @@ class Tally:
 class Answers:
     """The answers of one maker. ``fetch`` the questions, then look them up one by one."""
 
-    def __init__(self, work: Work, maker: Maker, read: Callable[[Answer], bool] | None = None) -> None:
-        """``read``: whether an answer is of use; if the first many are not, none will be."""
+    def __init__(
+        self,
+        work: Work,
+        maker: Maker,
+        read: Callable[[Answer], bool] | None = None,
+        *,
+        in_parts: bool = False,
+    ) -> None:
+        """``read``: whether an answer is of use; if the first many are not, none will be.
+
+        ``in_parts``: the questions are fetched a few at a time, and ``check`` is called after the last.
+        """
         if work.answers is None:
             raise BadInput("curation.options_invalid", operation="answers", reason="no folder for answers")
         self._work, self._maker = work, maker
         self._store = Store(work.answers, maker.who)
         self._tally = Tally(maker.name, maker.prices)
         self._read, self._of_use, self._of_no_use = read, 0, 0
+        self._in_parts, self._in_a_row, self._place = in_parts, 0, -1
 
     def fetch(self, questions: Iterable[Question], total: int, done: int = 0) -> None:
         """Have them answered; ``total`` questions are asked in this job in all, ``done`` of them before these."""
         tallies: list[dict[str, Any]] = self._work.details.setdefault("answers", [])
-        place = len(tallies)
-        tallies.append(self._tally.document())
-        in_a_row, self._done, self._total = 0, done, total
+        if self._place < 0:
+            self._place = len(tallies)
+            tallies.append(self._tally.document())
+        self._done, self._total = done, total
         try:
             for question, outcome in self._maker.answers(self._unknown(questions), self._work.stopping):
                 if isinstance(outcome, Failure):
-                    in_a_row += 1
+                    self._in_a_row += 1
                     self._note_failure(outcome)
-                    if in_a_row >= GIVE_UP:
-                        raise trouble(self._maker, outcome.said, in_a_row)
+                    if self._in_a_row >= GIVE_UP:
+                        raise trouble(self._maker, outcome.said, self._in_a_row)
                 else:
-                    in_a_row = 0
+                    self._in_a_row = 0
                     self._keep(question, outcome)
                 self._tell()
         finally:
-            tallies[place] = self._tally.document()
+            tallies[self._place] = self._tally.document()
+        if not self._in_parts:
+            self.check()
+
+    def check(self) -> None:
+        """Raise why all questions failed, if they did."""
         if self._tally.failed and not self._tally.asked and not self._tally.cached:
             raise trouble(self._maker, next(iter(self._tally.reasons), ""), self._tally.failed)
 

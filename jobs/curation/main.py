@@ -45,6 +45,7 @@ def main(run_dir: Path) -> None:
         services=Path(run.services) if run.services else None,
         answers=Path(run.answers) if run.answers else None,
         resumed=Path(run.resumed) if run.resumed else None,
+        tell=events.write,
     )
     began = time.monotonic()
     events.write("phase", phase="working")

@@ -137,6 +137,8 @@ class Work:
     """File in ``folder`` with the report on the first source, if that is what was asked for."""
     side_files: dict[str, str] = field(default_factory=dict)
     """``{file in folder: what}``: to be kept beside the first source as ``<sha256>.<what>``."""
+    tell: Callable[..., None] = lambda *_, **__: None
+    """``(type, **fields)``: an event beyond progress, such as an item to be judged."""
     passes: int = 1
     """How often the records are gone through."""
     _passed: int = 0

@@ -19,7 +19,7 @@ from studio_core.data.shapes import Shape
 from studio_core.data.versions import Made
 from studio_core.errors import BadInput, Conflict
 from studio_core.models import registry
-from studio_core.spec import DataRun, DataSpec, ResolvedDataset
+from studio_core.spec import DataRun, DataSpec, ResolvedDataset, ResolvedModel
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, DatasetReport, Job
@@ -51,25 +51,40 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
     for name in operation.services if operation else ():
         if values.get(name):
             services.get(file, values[name])  # It must be there; its key stays where it is.
+    models = {
+        name: registry.resolve(studio, values[name])
+        for name in (operation.models if operation else ("model",))
+        if values.get(name)
+    }
+    needs_model = operation is not None and operation.needs_model(options)
+    return enqueue(studio, exact, taken, options=values, models=models, needs_model=needs_model, key=key)
+
+
+def enqueue(
+    studio: Studio,
+    spec: DataSpec,
+    taken: Sequence[Dataset] = (),
+    *,
+    options: dict[str, Any],
+    models: dict[str, ResolvedModel],
+    needs_model: bool,
+    key: str | None = None,
+) -> Job:
+    """Queue work whose options are checked and whose models are found."""
     run = DataRun(
-        spec=exact,
+        spec=spec,
         datasets=[_resolved(studio, dataset) for dataset in taken],
-        options=values,
-        models={
-            name: registry.resolve(studio, values[name])
-            for name in (operation.models if operation else ("model",))
-            if values.get(name)
-        },
-        services=str(file),
+        options=options,
+        models=models,
+        services=str(studio.settings.home / services.FILE),
         answers=str(studio.settings.home / "answers"),
     )
-    needs_model = operation is not None and operation.needs_model(options)
     return queue.submit(
         studio,
         kind="data",
-        name=exact.name,
+        name=spec.name,
         method=spec.operation,
-        spec={**exact.model_dump(), "light": not needs_model, "run": run.model_dump()},
+        spec={**spec.model_dump(), "light": not needs_model, "run": run.model_dump()},
         idempotency_key=key,
         after_id=spec.after,
         priority=spec.priority,

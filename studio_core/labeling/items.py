@@ -30,6 +30,8 @@ class Answer:
     """Name of the source in the project, or where it was imported from."""
     origin: str = "model"
     """``model``, ``dataset`` or ``human_edit``."""
+    model: int | None = None
+    """The studio's model that wrote it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def add(studio: Studio, project: str | int, items: Iterable[NewItem]) -> Added:
         one = found(session, project)
     for batch in _batches(items):
         with studio.db.write() as session:
-            _add(session, one.id, one.mode, batch, counted)
+            put(session, one.id, one.mode, batch, counted)
     return counted
 
 
@@ -68,11 +70,12 @@ def _batches(items: Iterable[NewItem]) -> Iterator[list[NewItem]]:
         yield batch
 
 
-def _add(session: Session, project_id: int, mode: str, batch: Sequence[NewItem], counted: Added) -> None:
+def put(session: Session, project_id: int, mode: str, batch: Sequence[NewItem], counted: Added) -> None:
+    """As ``add``, within a transaction that has more to do."""
     last = session.scalar(select(func.max(LabelItem.number)).where(LabelItem.project_id == project_id)) or 0
     rows: dict[str, dict[str, object]] = {}
     for item in batch:
-        _check(item, mode)
+        checked(item, mode)
         said = [answer.text.strip() for answer in item.answers]
         content = content_hash(item.prompt, said)
         if not all(said):
@@ -108,7 +111,8 @@ def _add(session: Session, project_id: int, mode: str, batch: Sequence[NewItem],
     counted.numbers += list(range(last + 1, last + 1 + len(new)))[: max(0, 10 - len(counted.numbers))]
 
 
-def _check(item: NewItem, mode: str) -> None:
+def checked(item: NewItem, mode: str) -> NewItem:
+    """The item itself; raises ``BadInput`` if a project of this mode cannot show it."""
     wanted = {"pairs": "2", "rate": "1", "rank": "3 to 8"}[mode]
     fits = {
         "pairs": len(item.answers) == 2,
@@ -119,6 +123,7 @@ def _check(item: NewItem, mode: str) -> None:
         raise BadInput("labeling.wrong_answers", mode=mode, wanted=wanted, given=len(item.answers))
     if not item.prompt or item.prompt[-1]["role"] != "user":
         raise BadInput("labeling.no_prompt")
+    return item
 
 
 def prompt_hash(prompt: Sequence[Message]) -> str:

@@ -62,7 +62,7 @@ def create(
     name = checked_name(name)
     if mode not in MODES:
         raise BadInput("labeling.unknown_mode", mode=mode[:40], known=", ".join(MODES))
-    checked = _checked(settings or {})
+    checked = checked_settings(settings or {})
     with studio.db.write() as session:
         if session.scalar(select(LabelProject.id).where(LabelProject.name == name)):
             raise Conflict("labeling.name_taken", name=name)
@@ -82,7 +82,8 @@ def create(
         return project
 
 
-def _checked(settings: dict[str, Any]) -> ProjectSettings:
+def checked_settings(settings: dict[str, Any]) -> ProjectSettings:
+    """Settings as they were given; raises ``BadInput`` that names the first that will not do."""
     try:
         return ProjectSettings.model_validate(settings)
     except ValidationError as error:
@@ -120,7 +121,7 @@ def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> Labe
     """Change some settings; what was voted stays."""
     with studio.db.write() as session:
         one = found(session, project)
-        one.settings = _checked({**one.settings, **settings}).model_dump()
+        one.settings = checked_settings({**one.settings, **settings}).model_dump()
         return one
 
 

@@ -1,0 +1,160 @@
+"""Answers to be judged, written by a real worker on a miniature model, stored exactly once whatever happens."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from jobs.engine.ingest import Ingest
+from studio_core import clock, run_folder, services
+from studio_core.data import making as data_jobs
+from studio_core.labeling import items, making, projects
+from studio_core.labeling.making import NewPrompt
+from studio_core.models import registry
+from studio_core.spec import AnswerSource
+from studio_core.studio import Studio
+from studio_core.tables import Job, LabelItem
+from tests.conftest import wait_until
+from tests.fake_service import fake_service, reply
+from tests.integration.miniature import miniature_model
+from tests.integration.test_generation import begun, made_here
+
+SHORT = {"max_tokens": 6, "temperature": 1.0}
+ALL = {"held_out": 0.0}
+
+
+@pytest.fixture
+def tiny(studio: Studio) -> str:
+    return registry.add(studio, miniature_model(studio.settings.home / "tiny").path).name
+
+
+def prompts(count: int) -> list[NewPrompt]:
+    return [NewPrompt([{"role": "user", "content": f"say {n}"}]) for n in range(count)]
+
+
+def ingest(studio: Studio, job: Job) -> None:
+    Ingest(studio, job.id, Path(job.run_dir or ""), 0).drain()
+
+
+def of(studio: Studio, project: int) -> list[LabelItem]:
+    return list(items.page(studio, project, limit=1000))
+
+
+def told(job: Job) -> int:
+    file = Path(job.run_dir or "") / run_folder.EVENTS
+    return file.read_text().count('"type": "item"') if file.exists() else 0
+
+
+def test_one_model_at_two_temperatures_makes_pairs_at_once_in_growing_batches(
+    studio: Studio, tiny: str
+) -> None:
+    sources = [AnswerSource(model=tiny, **{**SHORT, "temperature": t}) for t in (0.0, 1.5)]
+    project, job = making.create(studio, "two", prompts(30), sources, settings={"held_out": 0.3})
+    assert [source["name"] for source in project.sources] == [f"{tiny} at 0", f"{tiny} at 1.5"]
+    assert not job.spec["light"] and making.is_under_way(studio, project)
+    made_here(studio, job)
+    ingest(studio, job)
+    ingest(studio, job)  # What was stored once is not stored again.
+    counts = projects.get(studio, project.id).counts
+    made = of(studio, project.id)
+    assert counts["held_out"] > 0 and sum(counts.values()) == 30 and len(made) == counts["added"] > 5
+    assert {answer["model"] for item in made for answer in item.answers} == {registry.get(studio, tiny).id}
+    assert all([a["source"] for a in item.answers] == [f"{tiny} at 0", f"{tiny} at 1.5"] for item in made)
+    held_out = {prompt.messages[0]["content"] for prompt in making.prompts_of(studio, project, True)}
+    assert len(held_out) == counts["held_out"]
+    assert not held_out & {item.prompt[0]["content"] for item in made}
+
+
+def test_the_same_source_twice_draws_other_answers(studio: Studio, tiny: str) -> None:
+    project, job = making.create(
+        studio, "same", prompts(5), [AnswerSource(model=tiny, **SHORT)] * 2, settings=ALL
+    )
+    made_here(studio, job)
+    ingest(studio, job)
+    assert projects.get(studio, project.id).counts["added"] == 5
+    assert [source["name"] for source in project.sources] == [tiny, f"{tiny} (2)"]
+
+
+def test_best_and_worst_under_a_reward(studio: Studio, tiny: str) -> None:
+    source = AnswerSource(model=tiny, best_of=6, reward="shorter", setting="20", **SHORT)
+    project, job = making.create(studio, "best", prompts(6), [source], settings=ALL)
+    made_here(studio, job)
+    ingest(studio, job)
+    made = of(studio, project.id)
+    counts = projects.get(studio, project.id).counts
+    assert len(made) + counts.get("identical", 0) + counts.get("same_score", 0) + counts.get("empty", 0) == 6
+    for item in made:
+        best, worst = item.answers
+        assert (best["source"], worst["source"]) == (f"{tiny}: best", f"{tiny}: worst")
+        assert len(best["text"]) < len(worst["text"])
+
+
+def test_three_sources_take_turns_in_balance_and_every_pair_if_asked(studio: Studio, tiny: str) -> None:
+    sources = [AnswerSource(name=n, model=tiny, seed=s, **SHORT) for s, n in enumerate("ABC")]
+    turns, job = making.create(studio, "turns", prompts(9), sources, settings=ALL)
+    made_here(studio, job)
+    ingest(studio, job)
+    pairs = Counter(tuple(a["source"] for a in item.answers) for item in of(studio, turns.id))
+    assert pairs == dict.fromkeys(combinations("ABC", 2), 3)
+    every, job = making.create(studio, "every", prompts(3), sources, settings=ALL, every_pair=True)
+    made_here(studio, job)
+    ingest(studio, job)
+    pairs = Counter(tuple(a["source"] for a in item.answers) for item in of(studio, every.id))
+    assert pairs == dict.fromkeys(combinations("ABC", 2), 3)
+    ranked, job = making.create(studio, "ranked", prompts(2), sources, settings=ALL, mode="rank")
+    made_here(studio, job)
+    ingest(studio, job)
+    assert all(len(item.answers) == 3 for item in of(studio, ranked.id))
+
+
+def test_one_answer_to_be_corrected_and_further_prompts(studio: Studio, tiny: str) -> None:
+    settings = {**ALL, "correct": True}
+    source = AnswerSource(model=tiny, system="Be brief.", **SHORT)
+    project, job = making.create(studio, "own", prompts(4), [source], mode="rate", settings=settings)
+    made_here(studio, job)
+    ingest(studio, job)
+    assert all(item.prompt[0]["role"] == "system" for item in of(studio, project.id))
+    with pytest.raises(Exception, match="still writing"):
+        making.more(studio, project.id, prompts(6))
+    studio_state(studio, job, "succeeded")
+    further = making.more(studio, project.id, prompts(6))
+    made_here(studio, further)
+    ingest(studio, further)
+    assert projects.get(studio, project.id).counts["added"] == 6
+
+
+def studio_state(studio: Studio, job: Job, state: str) -> None:
+    with studio.db.write() as session:
+        row = session.get_one(Job, job.id)
+        row.state, row.finished_at = state, clock.now()
+
+
+def test_killed_in_the_middle_and_resumed_no_item_is_lost_or_doubled(studio: Studio) -> None:
+    with fake_service(lambda document, before: (200, reply(f"answer {before}"), {})) as service:
+        service.delay = 0.05
+        services.add(studio.settings.home / services.FILE, "far", service.address, "big", "key")
+        sources = [AnswerSource(name=name, service="far", **SHORT) for name in "AB"]
+        project, job = making.create(studio, "killed", prompts(40), sources, settings=ALL)
+        assert job.spec["light"]
+        worker = begun(job)
+        wait_until(lambda: told(job) >= 8 or worker.poll() is not None, 60, "eight items")
+        worker.kill()
+        worker.wait()
+        ingest(studio, job)
+        before = len(of(studio, project.id))
+        assert 8 <= before < 40
+        studio_state(studio, job, "failed")
+        service.delay = 0.0
+        again = data_jobs.resume(studio, job.id)
+        assert making.job_of(studio, projects.get(studio, project.id)).id == again.id  # type: ignore[union-attr]
+        made_here(studio, again)
+        ingest(studio, again)
+        assert told(again) == 40 - told(job)
+    counts = projects.get(studio, project.id).counts
+    assert counts == {"added": 40} and len(of(studio, project.id)) == 40
+    asked = Counter(json.dumps(document["messages"]) for document in service.asked)
+    assert sum(asked.values()) <= 80 + 8  # Only what was on its way is asked again.
