@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli import label_create
 from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
 from studio_core.data import store
 from studio_core.data.shapes import Shape
@@ -17,6 +18,7 @@ from studio_core.labeling.votes import Verdict
 from studio_core.texts import text
 
 cli = typer.Typer(help="Labelling: projects, what to judge next, votes, what they are worth.")
+label_create.add_to(cli)
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
 Annotator = Annotated[str, typer.Option(help="Who judges.")]

@@ -23,8 +23,9 @@ from studio_core.tables import Job, JobEvent
 
 def operation_title(job: Job, language: str) -> str:
     """What a job on data does, in a word or two."""
-    key = f"curation.{job.method}"
-    return say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else str(job.method)
+    known = texts.catalogue(texts.DEFAULT_LANGUAGE)
+    keys = (f"curation.{job.method}", f"labeling.operation_{job.method}")
+    return next((say(key, language) for key in keys if key in known), str(job.method))
 
 
 def bar(job: Job, language: str) -> Markup:

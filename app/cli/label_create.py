@@ -1,0 +1,182 @@
+"""``label create | more``: projects whose answers models write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import AsJson, Home, opened, print_json
+from app.cli.waiting import watch
+from studio_core import services
+from studio_core.data import store, versions
+from studio_core.engine_process import ensure_engine
+from studio_core.errors import BadInput
+from studio_core.labeling import making, projects
+from studio_core.labeling.making import NewPrompt
+from studio_core.models import registry
+from studio_core.reasons import ending
+from studio_core.spec import AnswerSource
+from studio_core.states import State
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, Job, LabelProject
+from studio_core.texts import text
+
+Project = Annotated[str, typer.Option(help="Name or number of the project.")]
+Prompts = Annotated[str | None, typer.Option(help="Dataset whose prompts are taken: NAME or NAME@VERSION.")]
+PromptsFile = Annotated[
+    Path | None,
+    typer.Option(help="Text file of prompts, one a line; with blank lines in it, one prompt a block."),
+]
+FromChats = Annotated[bool, typer.Option(help="Take what was asked on the Chat page.")]
+Limit = Annotated[int, typer.Option(help="Most prompts to take.", min=1)]
+Wait = Annotated[bool, typer.Option(help="Wait until all answers are written.")]
+
+
+def add_to(cli: typer.Typer) -> None:
+    cli.command("create")(create)
+    cli.command("more")(more)
+
+
+def create(
+    project: Annotated[str, typer.Option(help="Name of the project.")],
+    source: Annotated[
+        list[str],
+        typer.Option(help="Who answers: MODEL or MODEL:TEMPERATURE; a service likewise. Repeatable."),
+    ],
+    prompts: Prompts = None,
+    prompts_file: PromptsFile = None,
+    from_chats: FromChats = False,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="System prompt of a source: the first one is of the first source, and so on."),
+    ] = None,
+    mode: Annotated[
+        str, typer.Option(help="pairs: which of two is better; rate: one answer; rank: three or more.")
+    ] = "pairs",
+    votes: Annotated[int, typer.Option(help="Votes wanted for each pair.", min=1, max=20)] = 1,
+    best_of: Annotated[
+        int, typer.Option(help="Of one source: the best and the worst of so many answers.", min=1, max=64)
+    ] = 1,
+    reward: Annotated[str, typer.Option(help="What tells best from worst: NAME or NAME=SETTING.")] = "",
+    correct: Annotated[
+        bool, typer.Option(help="With mode rate: each answer is to be written better by hand.")
+    ] = False,
+    every_pair: Annotated[
+        bool, typer.Option(help="With three sources or more: all pairs of them for each prompt, not one.")
+    ] = False,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer in tokens.", min=1)] = 256,
+    held_out: Annotated[
+        float, typer.Option(help="Share of prompts kept for comparing models.", min=0, max=0.5)
+    ] = 0.1,
+    limit: Limit = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the answers.", min=0)] = 0,
+    guidelines: Annotated[Path | None, typer.Option(help="Markdown file shown beside the task.")] = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Make a project of prompts and of who answers them; labelling can begin with the first answers."""
+    with opened(home) as studio:
+        _ready(studio)
+        dataset = versions.get(studio, prompts) if prompts else None
+        taken = _prompts(studio, dataset, prompts_file, from_chats, limit)
+        sources = _sources(
+            studio,
+            source,
+            system or [],
+            max_tokens=max_tokens,
+            seed=seed,
+            best_of=best_of,
+            reward=reward.partition("=")[0],
+            setting=reward.partition("=")[2],
+        )
+        made, job = making.create(
+            studio,
+            project,
+            taken,
+            sources,
+            mode=mode,
+            settings={"votes": votes, "held_out": held_out, "correct": correct},
+            guidelines=guidelines.read_text(encoding="utf-8") if guidelines else "",
+            dataset_id=dataset.id if dataset else None,
+            every_pair=every_pair,
+            seed=seed,
+        )
+        return _told(studio, made, job, wait, as_json)
+
+
+def more(
+    project: Project,
+    prompts: Prompts = None,
+    prompts_file: PromptsFile = None,
+    from_chats: FromChats = False,
+    limit: Limit = 1000,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Have further prompts answered by the same sources; those that are there already are passed over."""
+    with opened(home) as studio:
+        _ready(studio)
+        dataset = versions.get(studio, prompts) if prompts else None
+        job = making.more(studio, project, _prompts(studio, dataset, prompts_file, from_chats, limit))
+        return _told(studio, projects.get(studio, project), job, wait, as_json)
+
+
+def _ready(studio: Studio) -> None:
+    registry.ensure_demo_models(studio)
+    store.ensure_samples(studio)
+
+
+def _prompts(
+    studio: Studio, dataset: Dataset | None, file: Path | None, chats: bool, limit: int
+) -> Iterable[NewPrompt]:
+    if sum((dataset is not None, file is not None, chats)) != 1:
+        raise BadInput("labeling.making_one_origin")
+    if dataset is not None:
+        return making.prompts_of_dataset(studio, dataset, limit=limit)
+    if chats:
+        return making.prompts_of_chats(studio, limit)
+    try:
+        return making.prompts_of_text(Path(file or "").read_text(encoding="utf-8"))[:limit]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("cli.option_file", option="prompts-file", path=file, reason=error) from error
+
+
+def _sources(
+    studio: Studio, typed: Sequence[str], systems: Sequence[str], **shared: Any
+) -> list[AnswerSource]:
+    if len(systems) > len(typed):
+        raise BadInput("labeling.making_systems", systems=len(systems), sources=len(typed))
+    known = [one.name for one in services.all_services(studio.settings.home / services.FILE)]
+    each = [*systems, *[""] * (len(typed) - len(systems))]
+    return [
+        making.source_of(one, system=system, services_known=known, **shared)
+        for one, system in zip(typed, each, strict=True)
+    ]
+
+
+def _told(studio: Studio, project: LabelProject, job: Job, wait: bool, as_json: bool) -> int:
+    ensure_engine(studio)
+    if wait:
+        job = watch(studio, job.id)
+    document = {
+        "project": project.name,
+        "id": project.id,
+        "job": job.id,
+        "state": job.state,
+        "counts": projects.get(studio, project.id).counts,
+    }
+    if as_json:
+        print_json(document)
+    elif not wait:
+        print(text("labeling.making_queued", name=project.name, job=job.id))
+    elif job.state != State.SUCCEEDED:
+        print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
+    else:
+        counts = ", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in document["counts"].items())
+        print(text("labeling.making_done", name=project.name, counts=counts))
+    return 0 if not wait or job.state == State.SUCCEEDED else 1
