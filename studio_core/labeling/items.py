@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from math import ceil
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -150,6 +151,22 @@ def get(studio: Studio, item_id: int) -> LabelItem | None:
 def count(studio: Studio, project_id: int) -> int:
     with studio.db.read() as session:
         return session.scalar(select(func.count()).where(LabelItem.project_id == project_id)) or 0
+
+
+def prompt_hashes(studio: Studio, project_ids: Sequence[int]) -> set[str]:
+    """Of all prompts that these projects have items for."""
+    with studio.db.read() as session:
+        query = select(LabelItem.prompt_hash).where(LabelItem.project_id.in_(project_ids)).distinct()
+        return set(session.scalars(query))
+
+
+def held_out_prompts(studio: Studio, project_id: int, share: float) -> Sequence[list[Message]]:
+    """Prompts of a project's items that are kept from training, in the order of the items."""
+    # As ``is_held_out``, of the digits themselves.
+    below = f"{ceil(share * 2**32):08x}"
+    query = select(LabelItem.prompt).where(LabelItem.project_id == project_id, LabelItem.prompt_hash < below)
+    with studio.db.read() as session:
+        return session.scalars(query.order_by(LabelItem.number)).all()
 
 
 def page(studio: Studio, project_id: int, after: int = 0, limit: int = 50) -> Sequence[LabelItem]:

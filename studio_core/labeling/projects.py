@@ -117,6 +117,18 @@ def all_projects(studio: Studio) -> Sequence[LabelProject]:
         return session.scalars(select(LabelProject).order_by(LabelProject.id.desc())).all()
 
 
+def rounds_of(studio: Studio, project_id: int) -> Sequence[LabelProject]:
+    """The projects in which models trained on this one's votes are compared, oldest first."""
+    query = select(LabelProject).where(LabelProject.round["project"].as_integer() == project_id)
+    with studio.db.read() as session:
+        return session.scalars(query.order_by(LabelProject.id)).all()
+
+
+def root(studio: Studio, project: LabelProject) -> LabelProject:
+    """The project itself, or the one whose models it compares."""
+    return get(studio, project.round["project"]) if project.round else project
+
+
 def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> LabelProject:
     """Change some settings; what was voted stays."""
     with studio.db.write() as session:

@@ -1,5 +1,8 @@
 """What votes become: preference pairs, rated answers, scores, or all of it for an audit.
 
+The votes of a project's rounds are its own: a prompt on which models were compared has done its duty as
+one that was held out, and is trained on from then on.
+
 Only votes that stand count, and of several people's on one item the majority. Ties, skips and items on
 which people disagree evenly are left out of pairs, and counted.
 """
@@ -9,12 +12,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
 
 from studio_core import clock
 from studio_core.data.shapes import Message, Record, Shape
 from studio_core.errors import BadInput
 from studio_core.labeling import items as items_of
+from studio_core.labeling import projects as projects_of
 from studio_core.labeling import votes as votes_of
 from studio_core.labeling.items import is_held_out
 from studio_core.labeling.projects import settings_of
@@ -43,7 +47,7 @@ def records(
     min_agreement: float = 0.0,
     judges: bool = False,
 ) -> Iterator[tuple[bool, Record]]:
-    """``(held out, record)`` of all items, in their order, page by page.
+    """``(held out, record)`` of all items and of those of its rounds, in their order, page by page.
 
     ``min_agreement`` is the share of votes that the majority must have. ``judges``: what a judge said
     counts where no person voted.
@@ -52,18 +56,23 @@ def records(
         raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPES))
     made = {"preference": _preference, "unpaired": _unpaired, "score": _scores, "audit": _audit}[shape]
     share = settings_of(project).held_out
-    for item, votes in _voted(studio, project):
-        held_out = is_held_out(item.prompt_hash, share)
+    rounds = projects_of.rounds_of(studio, project.id)
+    compared = items_of.prompt_hashes(studio, [one.id for one in rounds])
+    for item, votes in chain.from_iterable(voted(studio, one) for one in (project, *rounds)):
+        held_out = is_held_out(item.prompt_hash, share) and item.prompt_hash not in compared
         if shape == "audit":
             yield from ((held_out, record) for record in made(item, votes, counted))
             continue
         people = [vote for vote in votes if vote.repeats_id is None and vote.origin != "judge"]
         used = people or ([vote for vote in votes if vote.origin == "judge"] if judges else [])
-        settled = _settled(used, min_votes, min_agreement, counted)
+        settled = carried(used, min_votes, min_agreement, counted)
+        if settled and item.project_id != project.id:
+            counted.counts["from_rounds"] += 1
         yield from ((held_out, record) for record in made(item, settled, counted))
 
 
-def _voted(studio: Studio, project: LabelProject) -> Iterator[tuple[LabelItem, list[Annotation]]]:
+def voted(studio: Studio, project: LabelProject) -> Iterator[tuple[LabelItem, list[Annotation]]]:
+    """Every item with all its votes that stand."""
     after = 0
     while page := items_of.page(studio, project.id, after, _PAGE):
         by_item: dict[int, list[Annotation]] = defaultdict(list)
@@ -74,7 +83,7 @@ def _voted(studio: Studio, project: LabelProject) -> Iterator[tuple[LabelItem, l
         after = page[-1].number
 
 
-def _settled(
+def carried(
     votes: Sequence[Annotation], min_votes: int, min_agreement: float, counted: Yield
 ) -> list[Annotation]:
     """The votes that carry an item: an adjudicator's, else those of the majority; none if there is none."""

@@ -37,10 +37,11 @@ def test_rate_interval_and_test_hold_together(wins: int, losses: int, ties: int)
     assert found.rate == pytest.approx(1 - turned.rate) and found.p_value == turned.p_value
     assert (found.more_needed is None) or not found.separable
     if found.more_needed:
-        decided = wins + losses
-        grown = decided + found.more_needed * decided / (decided + ties)
-        larger = round(max(wins, losses) / decided * math.ceil(grown))
-        assert binomtest(larger, math.ceil(grown)).pvalue < 0.08  # Rounded to whole votes: about 0.05.
+        decided, plain = wins + losses, win_rate(wins, losses).more_needed
+        assert plain is not None
+        grown = decided + plain
+        assert binomtest(round(max(wins, losses) / decided * grown), grown).pvalue < 0.05
+        assert abs(found.more_needed - plain * (decided + ties) / decided) <= 1  # Ties tell nothing.
 
 
 def test_what_is_said_of_a_comparison() -> None:

@@ -1,0 +1,293 @@
+"""The arena: ratings of three or more models of the studio, from all that people have said of their answers.
+
+A game is one person's vote on the answers of two models to one prompt: of labelling projects in which it was
+hidden who wrote what, and of blind rounds of the Chat page. Of an item that was adjudicated the adjudicator's
+vote alone counts; of a ranking, every two answers are a game.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations, pairwise
+from typing import Any
+
+from sqlalchemy import func, select
+
+from studio_core import texts
+from studio_core.errors import BadInput
+from studio_core.labeling import projects
+from studio_core.labeling.assignment import current
+from studio_core.labeling.items import prompt_hash
+from studio_core.labeling.projects import settings_of
+from studio_core.labeling.ranking import Game, Rating, ratings
+from studio_core.labeling.winrate import WinRate, win_rate
+from studio_core.models import registry
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, LabelItem, Model, Vote
+
+FEWEST = 3
+"""Models; two are told apart by their win rate alone."""
+_SCORES = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
+
+
+@dataclass
+class Games:
+    """All games between models of the studio, by the models' numbers."""
+
+    games: list[Game] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Votes on two models that do not count: ``not_blind``, ``incomplete``, ``leak``."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One model in the table."""
+
+    model: str
+    id: int
+    games: int
+    rating: float | None
+    """None if it has not played."""
+    low: float | None
+    high: float | None
+    rank: int | None
+    last: int | None
+    """Its rank lies between ``rank`` and ``last``: as many models are surely above it, as many surely below."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How often one model was preferred to another, directly."""
+
+    one: str
+    other: str
+    found: WinRate
+    """Of the first."""
+
+
+@dataclass(frozen=True)
+class Arena:
+    standings: list[Standing]
+    """The strongest first; those that have not played last."""
+    pairs: list[Pair]
+    overlaps: list[tuple[str, str]]
+    """Models whose intervals overlap: they are not told apart."""
+    groups: list[list[str]]
+    """Models that met, directly or over others. Between two groups nothing can be said."""
+    games: int
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A vote with what is to be known of its item, and nothing of what the answers say."""
+
+    project: int
+    prompt: str
+    models: list[int | None]
+    """Of each answer; None where no model of the studio wrote it."""
+    origin: str
+    verdict: str
+    value: dict[str, Any]
+
+
+def played(studio: Studio, models: Sequence[int] | None = None) -> Games:
+    """Games among these models, or among all."""
+    wanted, found = None if models is None else set(models), Games()
+    blind = {one.id: settings_of(one).blind for one in projects.all_projects(studio)}
+    for votes in _by_item(studio).values():
+        adjudicated = [vote for vote in votes if vote.origin == "adjudicator"]
+        for vote in adjudicated[-1:] or votes:
+            _take(found, list(_games(vote)), wanted, "" if blind[vote.project] else "not_blind")
+    for said in _chat_votes(studio):
+        _take(found, [_chat_game(said)], wanted, _flag(said.record))
+    return found
+
+
+def _by_item(studio: Studio) -> dict[int, list[_Said]]:
+    """All votes of people that stand, on items of which a model of the studio wrote an answer."""
+    models = func.json_extract(LabelItem.answers, *(f"$[{place}].model" for place in range(8)))
+    query = (
+        select(
+            Annotation.item_id,
+            Annotation.project_id,
+            LabelItem.prompt_hash,
+            models,
+            Annotation.origin,
+            Annotation.verdict,
+            Annotation.value,
+        )
+        .join(LabelItem, LabelItem.id == Annotation.item_id)
+        .where(
+            current(),
+            Annotation.repeats_id.is_(None),
+            Annotation.origin != "judge",
+            Annotation.verdict.in_((*_SCORES, "ranked")),
+            models != "[null,null,null,null,null,null,null,null]",
+        )
+        .order_by(Annotation.id)
+    )
+    found: dict[int, list[_Said]] = defaultdict(list)
+    with studio.db.read() as session:
+        for item, project, prompt, wrote, *vote in session.execute(query):
+            found[item].append(_Said(project, prompt, json.loads(wrote), *vote))
+    return found
+
+
+def _games(vote: _Said) -> Iterator[Game]:
+    ranking = vote.value.get("ranking", [])
+    for one, other in combinations(range(len(vote.models)), 2):
+        models = vote.models[one], vote.models[other]
+        if None not in models and models[0] != models[1]:
+            ahead = ranking.index(one) < ranking.index(other) if ranking else _SCORES[vote.verdict]
+            yield Game(vote.prompt, str(models[0]), str(models[1]), float(ahead))
+
+
+def _chat_votes(studio: Studio) -> Sequence[Vote]:
+    with studio.db.read() as session:
+        return session.scalars(select(Vote).where(Vote.superseded_by_id.is_(None)).order_by(Vote.id)).all()
+
+
+def _chat_game(vote: Vote) -> Game:
+    """A preference names the models as chosen and rejected, a tie as left and right."""
+    one, other = vote.record["models"]
+    score = 0.5 if vote.verdict in ("tie", "both_bad") else 1.0
+    return Game(prompt_hash(vote.record["prompt"]), str(one), str(other), score)
+
+
+def _flag(record: Mapping[str, Any]) -> str:
+    """Why a vote of the Chat page does not count, if it does not."""
+    if not record.get("blind"):
+        return "not_blind"
+    return next((name for name in ("incomplete", "leak") if record.get(name)), "")
+
+
+def _take(found: Games, games: Sequence[Game], wanted: set[int] | None, flag: str) -> None:
+    for game in games:
+        among = wanted is None or (int(game.one) in wanted and int(game.other) in wanted)
+        if not among or game.one == game.other:
+            continue
+        if flag:
+            found.left_out[flag] += 1
+        else:
+            found.games.append(game)
+
+
+def arena(studio: Studio, models: Sequence[str | int] | None = None) -> Arena:
+    """Ratings of these models, or of all that have played; raises if fewer than three are asked for."""
+    chosen = None if models is None else _chosen(studio, models)
+    found = played(studio, None if chosen is None else [model.id for model in chosen])
+    listed = _met(studio, found.games) if chosen is None else chosen
+    return rated(found, {str(model.id): model.name for model in listed})
+
+
+def _chosen(studio: Studio, models: Sequence[str | int]) -> list[Model]:
+    chosen = list({model.id: model for model in (registry.get(studio, name) for name in models)}.values())
+    if len(chosen) < FEWEST:
+        raise BadInput("labeling.arena_too_few", given=len(chosen), fewest=FEWEST)
+    return chosen
+
+
+def _met(studio: Studio, games: Sequence[Game]) -> list[Model]:
+    ids = {int(name) for game in games for name in (game.one, game.other)}
+    return [model for model in registry.all_models(studio) if model.id in ids]
+
+
+def rated(found: Games, names: Mapping[str, str]) -> Arena:
+    """Ratings and pairs from games; ``names``: ``{number of a model: its name}`` of all that are to be listed."""
+    games = [game for game in found.games if game.one in names and game.other in names]
+    by_rating = ratings(games)
+    rows = [
+        Standing(
+            names[one.model],
+            int(one.model),
+            one.games,
+            one.rating,
+            one.low,
+            one.high,
+            one.rank,
+            _last(one, by_rating),
+        )
+        for one in by_rating
+    ]
+    absent = [key for key in names if key not in {one.model for one in by_rating}]
+    rows += [Standing(names[key], int(key), 0, None, None, None, None, None) for key in absent]
+    overlaps = [
+        (names[one.model], names[other.model])
+        for one, other in combinations(by_rating, 2)
+        if one.low <= other.high and other.low <= one.high
+    ]
+    groups = [[names[key] for key in group] for group in _groups([one.model for one in by_rating], games)]
+    pairs = _pairs([one.model for one in by_rating], games, names)
+    return Arena(rows, pairs, overlaps, groups, len(games), dict(found.left_out))
+
+
+def _last(one: Rating, all_: Sequence[Rating]) -> int:
+    """The lowest rank that a model may have: how many there are, without those surely below it."""
+    return len(all_) - sum(other.high < one.low for other in all_)
+
+
+def _groups(models: Sequence[str], games: Sequence[Game]) -> list[list[str]]:
+    group = {model: {model} for model in models}
+    for game in games:
+        one, other = group[game.one], group[game.other]
+        if one is not other:
+            one |= other
+            group.update(dict.fromkeys(other, one))
+    distinct = {id(members): members for members in group.values()}
+    return [[model for model in models if model in members] for members in distinct.values()]
+
+
+def _pairs(models: Sequence[str], games: Sequence[Game], names: Mapping[str, str]) -> list[Pair]:
+    """Of all that met directly, the stronger model first."""
+    place = {model: index for index, model in enumerate(models)}
+    counts: dict[tuple[str, str], Counter[float]] = defaultdict(Counter)
+    for game in games:
+        turned = place[game.one] > place[game.other]
+        key = (game.other, game.one) if turned else (game.one, game.other)
+        counts[key][1 - game.score if turned else game.score] += 1
+    return [
+        Pair(names[one], names[other], win_rate(*(counts[one, other][score] for score in (1.0, 0.0, 0.5))))
+        for one, other in combinations(models, 2)
+        if (one, other) in counts
+    ]
+
+
+def sentences(found: Arena, language: str = texts.DEFAULT_LANGUAGE) -> list[str]:
+    """What the table says, in words."""
+
+    def said(key: str, **values: Any) -> str:
+        return texts.text(f"labeling.arena_{key}", language, **values)
+
+    if not found.games:
+        return [said("no_games")]
+    told = []
+    if len(found.groups) > 1:
+        named = "; ".join(", ".join(group) for group in found.groups)
+        told.append(said("groups", groups=named))
+    alike = {frozenset(pair) for pair in found.overlaps}
+    ranked = [row.model for row in found.standings if row.rating is not None]
+    for above, below in pairwise(ranked):
+        overlap = frozenset((above, below)) in alike
+        told.append(said("overlap" if overlap else "above", above=above, below=below))
+    return told
+
+
+def document(found: Arena) -> dict[str, Any]:
+    """The same for programs."""
+    pairs = [
+        {"one": pair.one, "other": pair.other, **asdict(pair.found), "outcome": pair.found.outcome}
+        for pair in found.pairs
+    ]
+    return {
+        "models": [asdict(row) for row in found.standings],
+        "pairs": pairs,
+        "overlaps": [list(pair) for pair in found.overlaps],
+        "groups": found.groups,
+        "games": found.games,
+        "left_out": found.left_out,
+        "words": sentences(found),
+    }

@@ -1,0 +1,130 @@
+"""What came of a round: how often the newer model was preferred, and whether that says anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio_core import texts
+from studio_core.labeling import projects
+from studio_core.labeling.records import Yield, carried, voted
+from studio_core.labeling.winrate import WinRate, win_rate
+from studio_core.studio import Studio
+from studio_core.tables import LabelProject, Model
+
+AGAINST = ("previous", "base")
+"""What a new model is compared with: that of the round before, or the one with which all began."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What people said of the two models of a round."""
+
+    round: LabelProject
+    before: str
+    """Name of the model."""
+    after: str
+    found: WinRate
+    """Of the model after; one verdict for each prompt, that of the majority."""
+    items: int
+    disagreement: int
+    """Prompts on which people disagree evenly: they count for neither."""
+    waiting: int
+    """Prompts that nobody has judged yet."""
+
+    @property
+    def number(self) -> int:
+        return int(self.round.round["number"])
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """The lines of the chart to which it belongs: the first round is against the base as well."""
+        of = self.round.round
+        return AGAINST if of["before"] == of["base"] and of["number"] == 1 else (of["against"],)
+
+
+def result(studio: Studio, round: LabelProject) -> Result:
+    """The settled verdicts of a round; judges' do not count."""
+    after, counts, counted, total = round.round["after"], Counter[str](), Yield(), 0
+    for item, votes in voted(studio, round):
+        total += 1
+        people = [vote for vote in votes if vote.repeats_id is None and vote.origin != "judge"]
+        if settled := carried(people, 1, 0.0, counted):
+            counts[_outcome(item.answers, settled[-1].verdict, after)] += 1
+    return Result(
+        round=round,
+        before=_model_name(studio, round.round["before"]),
+        after=_model_name(studio, after),
+        found=win_rate(counts["win"], counts["loss"], counts["tie"]),
+        items=total,
+        disagreement=counted.counts["disagreement"],
+        waiting=counted.counts["unlabelled"] + counted.counts["skip"],
+    )
+
+
+def _outcome(answers: Sequence[Mapping[str, Any]], verdict: str, after: int) -> str:
+    """A verdict as the model after sees it."""
+    if verdict not in ("a", "b"):
+        return "tie"
+    return "win" if answers["ab".index(verdict)].get("model") == after else "loss"
+
+
+def _model_name(studio: Studio, model_id: int) -> str:
+    with studio.db.read() as session:
+        model = session.get(Model, model_id)
+    return model.name if model else f"#{model_id}"
+
+
+def results(studio: Studio, project: LabelProject) -> list[Result]:
+    """Of all rounds of a project, in the order of their numbers."""
+    found = [result(studio, one) for one in projects.rounds_of(studio, project.id)]
+    return sorted(found, key=lambda one: (one.number, one.round.id))
+
+
+def sentence(name: str, found: WinRate, language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """A win rate in words: ``after wins 34 of 50, 68 % (54 to 79): better``."""
+    if not found.judged:
+        return texts.text("labeling.round_unjudged", language)
+    rate, low, high = (f"{100 * share:.0f}" for share in (found.rate, found.low, found.high))
+    values = {"name": name, "wins": found.wins, "ties": found.ties, "judged": found.judged}
+    key = "labeling.round_counts_ties" if found.ties else "labeling.round_counts"
+    counts = texts.text(key, language, **values, rate=rate, low=low, high=high)
+    outcome = found.outcome
+    if outcome == "open" and found.more_needed is None:
+        outcome = "even"
+    about = found.more_needed and _rounded(found.more_needed)
+    return texts.text(f"labeling.round_{outcome}", language, counts=counts, more=about)
+
+
+def _rounded(votes: int) -> int:
+    """An estimate is no exact number: in tens, from 200 on in fifties."""
+    unit = 10 if votes < 200 else 50
+    return max(unit, round(votes / unit) * unit)
+
+
+def document(found: Result) -> dict[str, Any]:
+    """The same for programs."""
+    rate = found.found
+    return {
+        "round": found.number,
+        "project": found.round.name,
+        "against": found.round.round["against"],
+        "run": found.round.round["job"],
+        "before": found.before,
+        "after": found.after,
+        "wins": rate.wins,
+        "losses": rate.losses,
+        "ties": rate.ties,
+        "judged": rate.judged,
+        "rate": rate.rate,
+        "low": rate.low,
+        "high": rate.high,
+        "p_value": rate.p_value,
+        "outcome": rate.outcome,
+        "more_needed": rate.more_needed,
+        "items": found.items,
+        "waiting": found.waiting,
+        "disagreement": found.disagreement,
+    }

@@ -1,0 +1,88 @@
+"""Which votes made a model, and which prompts it has seen: so that it is compared on none of those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import select
+
+from studio_core.data import parquet, versions
+from studio_core.data.shapes import Message, Record
+from studio_core.labeling import projects
+from studio_core.labeling.exports import OPERATION
+from studio_core.labeling.items import prompt_hash
+from studio_core.models import registry
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, Job, LabelProject, Model
+
+
+def versions_of(studio: Studio, project: LabelProject) -> list[Dataset]:
+    """What was made of a project's votes, and all that was made of that, newest first."""
+    names = {project.name, *(one.name for one in projects.rounds_of(studio, project.id))}
+    found: dict[int, Dataset] = {}
+    # A version is always younger than those it was made from.
+    for dataset in sorted(versions.all_datasets(studio), key=lambda dataset: dataset.id):
+        options = dataset.made.get("options", {})
+        own = dataset.operation == OPERATION and options.get("project") in names
+        if own or found.keys() & set(dataset.parents):
+            found[dataset.id] = dataset
+    return list(found.values())[::-1]
+
+
+def runs_of(studio: Studio, project: LabelProject) -> list[Job]:
+    """Trainings on the project's votes, newest first."""
+    made = {dataset.id for dataset in versions_of(studio, project)}
+    if not made:
+        return []
+    dataset_id = Job.spec["run"]["dataset"]["id"].as_integer()
+    query = select(Job).where(Job.kind == "train", dataset_id.in_(made)).order_by(Job.id.desc())
+    with studio.db.read() as session:
+        return list(session.scalars(query))
+
+
+def project_of(studio: Studio, job: Job) -> LabelProject | None:
+    """The project on whose votes a run was trained; None if it was trained on something else."""
+    by_id = {dataset.id: dataset for dataset in versions.all_datasets(studio)}
+    waiting, seen = [job.spec.get("run", {}).get("dataset", {}).get("id")], set()
+    while waiting:
+        dataset = by_id.get(waiting.pop(0))
+        if dataset is None or dataset.id in seen:
+            continue
+        seen.add(dataset.id)
+        if dataset.operation == OPERATION:
+            named = _named(studio, dataset.made.get("options", {}).get("project", ""))
+            if named is not None:
+                return projects.root(studio, named)
+        waiting += dataset.parents
+    return None
+
+
+def _named(studio: Studio, name: str) -> LabelProject | None:
+    with studio.db.read() as session:
+        return session.scalar(select(LabelProject).where(LabelProject.name == name))
+
+
+def prompts_seen(studio: Studio, models: Iterable[Model]) -> set[str]:
+    """Hashes of the prompts that these models, or those they came from, were trained on in this studio."""
+    trained: dict[str, Dataset] = {}
+    for model in models:
+        for ancestor in registry.lineage(studio, model):
+            if ancestor.dataset is not None:
+                dataset = versions.get(studio, ancestor.dataset)
+                trained[dataset.sha256] = dataset
+    return {
+        prompt_hash(prompt)
+        for dataset in trained.values()
+        for record in parquet.read(versions.parquet_path(studio, dataset))
+        for prompt in prompts_of(record)
+    }
+
+
+def prompts_of(record: Record) -> Iterator[Sequence[Message]]:
+    """Every conversation up to a turn of the user that the record has an answer to."""
+    if "prompt" in record:
+        yield record["prompt"]
+    messages: Sequence[Message] = record.get("messages", ())
+    for end, message in enumerate(messages):
+        if message["role"] == "assistant" and end and messages[end - 1]["role"] == "user":
+            yield messages[:end]
