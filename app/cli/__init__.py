@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import backup, chat, data, doctor, jobs, label, models, serve, services, train, users
+from app.cli import arena, backup, chat, data, doctor, jobs, label, models, serve, services, train, users
 from app.cli.output import bound_home
 from studio_core.about import studio_version
 from studio_core.errors import StudioError
@@ -32,6 +32,7 @@ cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(users.cli, name="users")
 cli.command("train")(train.train)
 cli.command("chat")(chat.chat)
+cli.command("arena")(arena.arena)
 cli.command("backup")(backup.backup)
 cli.command("doctor")(doctor.doctor)
 

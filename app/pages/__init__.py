@@ -15,6 +15,18 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from app.pages import chat, data, dataset, home, label, models, runs, settings, train, users
+from app.pages import arena, chat, data, dataset, home, label, models, runs, settings, train, users
 
-PAGES: tuple[ModuleType, ...] = (home, data, label, train, runs, chat, models, users, settings, dataset)
+PAGES: tuple[ModuleType, ...] = (
+    home,
+    data,
+    label,
+    train,
+    runs,
+    chat,
+    arena,
+    models,
+    users,
+    settings,
+    dataset,
+)

@@ -11,7 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any
 
 from sqlalchemy import func, select
@@ -270,9 +270,13 @@ def sentences(found: Arena, language: str = texts.DEFAULT_LANGUAGE) -> list[str]
         told.append(said("groups", groups=named))
     alike = {frozenset(pair) for pair in found.overlaps}
     ranked = [row.model for row in found.standings if row.rating is not None]
-    for above, below in pairwise(ranked):
-        overlap = frozenset((above, below)) in alike
-        told.append(said("overlap" if overlap else "above", above=above, below=below))
+    for place, above in enumerate(ranked[:-1]):
+        rest = ranked[place + 1 :]
+        apart = [below for below in rest if frozenset((above, below)) not in alike]
+        if apart:
+            told.append(said("above", above=above, below=", ".join(apart)))
+        if overlapping := [below for below in rest if below not in apart]:
+            told.append(said("overlap", above=above, below=", ".join(overlapping)))
     return told
 
 

@@ -47,6 +47,7 @@ PAGES_ARE_FOR: dict[str, set[str]] = {
     "/train": STAFF,
     "/runs": STAFF,
     "/chat": STAFF,
+    "/arena": STAFF,
     "/models": STAFF,
     "/users": ADMINISTRATORS,
     "/settings": ADMINISTRATORS,
