@@ -3,6 +3,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 	&& $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' && echo $$p && break; done)
 BIN := .venv/bin
 PORT ?= 7860
+# One process for each core; a file's tests stay together, and share what it sets up.
+SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: docs run test check lint types laws unit faults fuzz browser soak real-data test-gpu bench demo fix clean
@@ -25,19 +27,18 @@ laws: .venv/test.stamp
 	$(BIN)/lint-imports
 
 unit: .venv/test.stamp  ## Unit and integration tests
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest tests/unit tests/integration
+	$(BIN)/pytest $(SPREAD) --cov --cov-report= tests/unit tests/integration
 	$(BIN)/coverage report --skip-covered --skip-empty | tail -40
 
 faults: .venv/test.stamp  ## Kills, full disks, locked databases
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest $(SPREAD) tests/faults
 
 fuzz: .venv/test.stamp  ## A minute of damaged files through all readers; FUZZ_SECONDS=600 for more
 	$(BIN)/python -m tests.faults.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
 
 browser: .venv/test.stamp  ## The page in a real Chromium
 	@sh tests/browser/find_chromium.sh
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest $(SPREAD) tests/browser
 
 soak: .venv/test.stamp  ## An hour of use and harm at random; SOAK_MINUTES=3 for a trial
 	$(BIN)/python -m tests.faults.soak

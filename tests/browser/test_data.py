@@ -126,7 +126,7 @@ def test_a_thousand_columns_do_not_break_the_page(page: Page, tmp_path: Path) ->
     page.locator("#data-narrow textarea, #data-narrow input").press_sequentially("column77")
     expect(role(page, "column990")).to_have_value("prompt")
     role(page, "column770").select_option("completion")
-    expect(page.locator("#data-preview mark.ts-trained").nth(1)).to_contain_text("value 770")
+    expect(page.locator("#data-preview mark.ts-trained").nth(1)).to_contain_text("value 770", timeout=60_000)
 
 
 def test_several_files_are_one_dataset(page: Page, served: Served, tmp_path: Path) -> None:

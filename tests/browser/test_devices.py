@@ -53,6 +53,7 @@ def test_gpus_are_shown_and_offered(
     screenshot(page, f"devices-{language}-{theme}")
 
     visit(page, "/train")
+    expect(page.locator("#train-model input")).not_to_have_value("")  # The form is filled.
     page.locator("#train-more button").first.click()
     page.locator("#train-gpus input").fill("3")
     page.locator("#train-gpus input").blur()
