@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from studio_core import queue
 from studio_core.tables import Device
 from tests.browser.conftest import Served, choose, screenshot, visit
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def two_gpus(served: Served) -> Iterator[None]:
     """As the engine would note them; the page finds no driver to ask how they are."""
+    wait_until(lambda: queue.devices(served.studio))  # An engine that starts notes its own.
     before = [
         Device(id=slot.id, kind=slot.kind, label=slot.label, memory=slot.memory)
         for slot in queue.devices(served.studio)
