@@ -110,6 +110,10 @@ def create(
 
 def more(
     project: Project,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Who answers from now on, instead of those before. Repeatable."),
+    ] = None,
     prompts: Prompts = None,
     prompts_file: PromptsFile = None,
     from_chats: FromChats = False,
@@ -118,11 +122,16 @@ def more(
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Have further prompts answered by the same sources; those that are there already are passed over."""
+    """Have further prompts answered, by the same sources or new ones; pairs that are there are passed over.
+
+    With new sources and no prompts named, those that the project has are answered again.
+    """
     with opened(home) as studio:
         _ready(studio)
         dataset = versions.get(studio, prompts) if prompts else None
-        job = making.more(studio, project, _prompts(studio, dataset, prompts_file, from_chats, limit))
+        again = bool(source) and not (prompts or prompts_file or from_chats)
+        asked = None if again else _prompts(studio, dataset, prompts_file, from_chats, limit)
+        job = making.more(studio, project, asked, _sources(studio, source, ()) if source else None)
         return _told(studio, projects.get(studio, project), job, wait, as_json)
 
 

@@ -87,25 +87,37 @@ def create(
     return _submitted(studio, project.id, checked, 1, held_out, every_pair)
 
 
-def more(studio: Studio, project: str | int, prompts: Iterable[NewPrompt]) -> Job:
-    """Answers of the same sources to further prompts; those that the project has already are passed over."""
+def more(
+    studio: Studio,
+    project: str | int,
+    prompts: Iterable[NewPrompt] | None = None,
+    sources: Sequence[AnswerSource] | None = None,
+) -> Job:
+    """Answers to further prompts; those that the project has already are passed over.
+
+    New ``sources`` take the place of the old ones, such as the model that was trained on the votes so far:
+    then the prompts that the project has may be answered again, and are if no others are given.
+    """
     one = projects.get(studio, project)
     last = job_of(studio, one)
     if last is None or not one.sources:
         raise BadInput("labeling.making_no_sources", project=one.name)
     if last.state not in TERMINAL:
         raise Conflict("labeling.making_under_way", project=one.name, job=last.id)
-    sources = checked_sources(
-        studio, [AnswerSource.model_validate(source) for source in one.sources], one.mode
-    )
+    asked = sources or [AnswerSource.model_validate(source) for source in one.sources]
+    checked = checked_sources(studio, asked, one.mode)
     folder = _folder(studio, one.id)
     number = 1 + len(list(folder.glob("prompts-*.jsonl")))
-    known = {prompt_hash(prompt.messages) for prompt in prompts_of(studio, one)}
+    known = {prompt_hash(prompt.messages) for prompt in prompts_of(studio, one, True if sources else None)}
+    if prompts is None:
+        prompts = list(prompts_of(studio, one, False))
     taken, held_out = _write(folder, number, prompts, settings_of(one).held_out, known)
     if not taken:
         raise BadInput("labeling.making_no_prompts", held_out=held_out)
+    with studio.db.write() as session:
+        session.get_one(LabelProject, one.id).sources = [source.model_dump() for source in checked]
     every_pair = bool(last.spec["options"]["every_pair"])
-    return _submitted(studio, one.id, sources, number, held_out, every_pair)[1]
+    return _submitted(studio, one.id, checked, number, held_out, every_pair)[1]
 
 
 def _submitted(
@@ -255,13 +267,17 @@ def prompts_of_chats(studio: Studio, limit: int = 1000) -> Iterator[NewPrompt]:
 
 
 def prompts_of(studio: Studio, project: LabelProject, held_out: bool | None = None) -> Iterator[NewPrompt]:
-    """The prompts that a project was given: all, those held out, or those that were not."""
+    """The prompts that a project was given, each once: all, those held out, or those that were not."""
     patterns = {None: ("prompts-*", "held-out-*"), False: ("prompts-*",), True: ("held-out-*",)}[held_out]
+    known: set[str] = set()
     for pattern in patterns:
         for file in sorted(_folder(studio, project.id).glob(f"{pattern}.jsonl")):
             with open(file, encoding="utf-8") as lines:
                 for document in map(json.loads, lines):
-                    yield NewPrompt(document["prompt"], document.get("record", {}))
+                    hash = prompt_hash(document["prompt"])
+                    if hash not in known:
+                        known.add(hash)
+                        yield NewPrompt(document["prompt"], document.get("record", {}))
 
 
 def _folder(studio: Studio, project_id: int | None = None) -> Path:

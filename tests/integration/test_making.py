@@ -127,6 +127,31 @@ def test_one_answer_to_be_corrected_and_further_prompts(studio: Studio, tiny: st
     assert projects.get(studio, project.id).counts["added"] == 6
 
 
+def test_another_model_answers_the_same_prompts_again_and_held_out_ones_stay_so(
+    studio: Studio, tiny: str
+) -> None:
+    sources = [AnswerSource(model=tiny, **{**SHORT, "temperature": t}) for t in (0.0, 1.5)]
+    project, job = making.create(studio, "next", prompts(12), sources, settings={"held_out": 0.5})
+    made_here(studio, job)
+    ingest(studio, job)
+    studio_state(studio, job, "succeeded")
+    held_out = list(making.prompts_of(studio, project, True))
+    other = registry.add(studio, miniature_model(studio.settings.home / "other").path).name
+    again = making.more(studio, project.id, sources=[AnswerSource(model=other, **SHORT) for _ in range(2)])
+    made_here(studio, again)
+    ingest(studio, again)
+    after = projects.get(studio, project.id)
+    assert [source["model"] for source in after.sources] == [other, other]
+    assert {a["model"] for item in of(studio, project.id) for a in item.answers} == {
+        registry.get(studio, name).id for name in (tiny, other)
+    }
+    assert list(making.prompts_of(studio, after, True)) == held_out
+    assert len(list(making.prompts_of(studio, after))) == 12
+    assert not {items.prompt_hash(one.messages) for one in held_out} & {
+        item.prompt_hash for item in of(studio, project.id)
+    }
+
+
 def studio_state(studio: Studio, job: Job, state: str) -> None:
     with studio.db.write() as session:
         row = session.get_one(Job, job.id)
