@@ -20,7 +20,6 @@ from typing import Any
 from jobs.curation.answering import Answers, local
 from jobs.curation.makers import Maker, Question, Served
 from jobs.curation.prompts import several
-from jobs.curation.store import digest
 from studio_core import rewards, services
 from studio_core.asking import Sampling
 from studio_core.curation.asking import question_text, with_system
@@ -140,7 +139,7 @@ class Writer:
     """One source: its answers to prompts."""
 
     def __init__(self, work: Work, source: AnswerSource, place: int, first: int) -> None:
-        """``first``: answers to the same question that sources just like this one take before it."""
+        """``first``: answers to the same question that sources of the same model take before it."""
         self.source, self._first = source, first
         sampling = Sampling(source.temperature, source.top_p, source.max_tokens, source.seed)
         name = f"source_{place}"
@@ -155,9 +154,8 @@ class Writer:
         self._answers = Answers(work, self._maker, in_parts=True)
 
     def alike(self, other: AnswerSource) -> bool:
-        """Whether another source would give the same answers to the same questions."""
-        ignored = {"name", "best_of", "reward", "setting", *(("seed",) if other.service else ())}
-        return digest(self.source.model_dump(exclude=ignored)) == digest(other.model_dump(exclude=ignored))
+        """Whether it is the same model: drawn with the same random numbers its answers would be alike."""
+        return (self.source.model, self.source.service) == (other.model, other.service)
 
     @cached_property
     def _reward(self) -> rewards.Reward:
