@@ -12,7 +12,7 @@ from app.access import EVERYONE, STAFF, current_user
 from app.i18n import language_of, t
 from app.parts.events import on_open
 from app.parts.html import html, notice, panel
-from app.parts.labeling import api, making_form, opened, overview, results, screen
+from app.parts.labeling import api, making_form, making_progress, opened, overview, results, screen
 from studio_core.errors import StudioError
 from studio_core.studio import Studio
 
@@ -30,6 +30,7 @@ def routes(studio: Studio) -> APIRouter:
 
 def build(studio: Studio) -> None:
     head = panel("label-head")
+    making_progress.build(studio)
     tabs_of = []
     with gr.Tabs(elem_id="label-tabs", visible=False) as tabs:
         for section in SECTIONS:

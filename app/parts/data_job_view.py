@@ -43,6 +43,8 @@ def _made(studio: Studio, job: Job, language: str) -> Markup | str:
     """Links to what it made, with the figures of how."""
     made = versions.of_job(studio, job.id)
     links = [_link(dataset, language) for dataset in made]
+    if isinstance(project := job.spec["options"].get("project"), int):
+        links.append(html('<a href="/label?project={}">{}</a>', project, say("labeling.making_to", language)))
     if job.method == "report" and job.state == State.SUCCEEDED:
         name = job.spec["datasets"][0]
         address = f"/dataset?id={quote(name, safe='')}&tab=report"
@@ -71,6 +73,7 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
 
 
 _FIGURES = {
+    "items": "labeling.making_written",
     "records_per_second": "methods.metric.records_per_second",
     "answers_cached": "generation.view.cached",
     "answers_failed": "generation.view.failed",

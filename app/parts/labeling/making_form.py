@@ -1,23 +1,40 @@
-"""The form that makes a project: where its answers come from, and how people are asked about them."""
+"""The form that makes a project: what is asked, who answers, and how people judge it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from app.access import STAFF, current_user, only
-from app.i18n import t
-from app.parts.events import ASKED, on_open
+from app.i18n import language_of, say, t
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
+from app.parts.labeling.making_kinds import FIELDS, KINDS, SERVICE
+from studio_core import rewards, services
+from studio_core.curation.asking import PROMPTED
 from studio_core.data import versions
+from studio_core.data.naming import checked_name
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.labeling import imports, projects
+from studio_core.engine_process import ensure_engine
+from studio_core.errors import BadInput, NotFound
+from studio_core.labeling import imports, making, projects
+from studio_core.labeling.making import NewPrompt
+from studio_core.models import registry
 from studio_core.studio import Studio
+from studio_core.tables import Dataset, LabelProject
 
-_MADE_FROM = {Shape.PREFERENCE: "pairs", Shape.PROMPT_COMPLETION: "rate", Shape.UNPAIRED_PREFERENCE: "rate"}
+THERE = "dataset"
+"""The kind of project whose answers are there already."""
+_ANSWERED = {Shape.PREFERENCE: "pairs", Shape.PROMPT_COMPLETION: "rate", Shape.UNPAIRED_PREFERENCE: "rate"}
 """Shapes of dataset that hold answers to judge, and how they are judged."""
+ORIGINS = ("dataset", "text", "chats")
+FIRST_PROMPTS = "sums-prompts"
+"""The dataset that is offered first to whoever has none of their own."""
+FIRST_MODEL = "tiny-chat"
 _GO = "(address) => { if (address && address.startsWith('/')) window.location.assign(address); }"
 
 
@@ -26,40 +43,165 @@ def build(studio: Studio) -> None:
     form = MakingForm(studio)
     with gr.Column(visible=False, elem_id="label-create", elem_classes="ts-card") as create:
         gr.Markdown(t("labeling.new"))
+        kinds = [*KINDS, THERE]
+        kind = gr.Radio(
+            [(t(f"labeling.making_kind_{name}"), name) for name in kinds],
+            value=kinds[0],
+            label=t("labeling.making_kind"),
+            elem_id="label-kind",
+        )
+        with gr.Row(elem_classes="ts-option-row"):
+            asked = _fields()
+        with gr.Group(elem_id="label-prompts") as prompts:
+            origin = gr.Radio(
+                [(t(f"labeling.making_from_{name}"), name) for name in ORIGINS],
+                value=ORIGINS[0],
+                label=t("labeling.making_from"),
+                elem_id="label-origin",
+            )
+            with gr.Row():
+                dataset = gr.Dropdown([], label=t("labeling.making_dataset"), elem_id="label-dataset")
+                pasted = gr.Textbox(
+                    label=t("labeling.making_text"),
+                    info=t("labeling.making_text_help"),
+                    lines=6,
+                    visible=False,
+                    elem_id="label-text",
+                )
+                limit = _number("limit", 200, 1, 100_000)
+        there = gr.Dropdown(
+            [],
+            label=t("labeling.source"),
+            info=t("labeling.source_help"),
+            visible=False,
+            elem_id="label-source",
+        )
         with gr.Row():
-            name = gr.Textbox(label=t("labeling.name"), max_lines=1, elem_id="label-name")
-            source = gr.Dropdown(
-                [], label=t("labeling.source"), info=t("labeling.source_help"), elem_id="label-source"
+            name = gr.Textbox(
+                label=t("labeling.name"),
+                placeholder=t("labeling.making_name_help"),
+                max_lines=1,
+                elem_id="label-name",
             )
-            wanted = gr.Number(
-                1,
-                label=t("labeling.votes"),
-                info=t("labeling.votes_help"),
-                precision=0,
-                minimum=1,
-                maximum=20,
-                elem_id="label-votes",
+            votes = _number("votes", 1, 1, 20, "labeling.votes")
+            strength = gr.Checkbox(
+                label=t("labeling.strength"), info=t("labeling.strength_help"), elem_id="label-strength"
             )
-        strength = gr.Checkbox(
-            label=t("labeling.strength"), info=t("labeling.strength_help"), elem_id="label-strength"
-        )
-        guide = gr.Textbox(
-            label=t("labeling.guidelines"),
-            info=t("labeling.guidelines_help"),
-            lines=3,
-            elem_id="label-guidelines",
-        )
-        start = gr.Button(t("labeling.create"), variant="primary", elem_id="label-start")
+        with gr.Accordion(t("train.advanced"), open=False, elem_id="label-advanced"):
+            with gr.Row():
+                max_tokens = _number("max_tokens", 256, 1, 32_768)
+                held_out = _number("held_out", 10, 0, 50)
+                blind = gr.Checkbox(
+                    True,
+                    label=t("labeling.making_blind"),
+                    info=t("labeling.making_blind_help"),
+                    elem_id="label-blind",
+                )
+            guide = gr.Textbox(
+                label=t("labeling.guidelines"),
+                info=t("labeling.guidelines_help"),
+                lines=3,
+                elem_id="label-guidelines",
+            )
+        start = gr.Button(t("labeling.making_start"), variant="primary", elem_id="label-start")
     address = gr.Textbox(visible=False)
 
-    on_open(form.open_form, [create, source])
+    sources, kept = list(asked.values()), [asked["model"], asked["other_model"], asked["models"]]
+    on_open(form.open_form, [create, dataset, there, *kept])
+    kind.change(safely(kind_chosen), kind, [prompts, there, *sources], **LIGHT)
+    origin.change(safely(origin_chosen), origin, [dataset, pasted], **LIGHT)
     start.click(
         safely(form.created),
-        [name, source, wanted, strength, guide],
+        [
+            kind,
+            origin,
+            dataset,
+            pasted,
+            limit,
+            there,
+            name,
+            votes,
+            strength,
+            max_tokens,
+            held_out,
+            blind,
+            guide,
+        ]
+        + sources,
         [address],
         trigger_mode="once",
         **ASKED,
     ).then(None, js=_GO, inputs=[address])
+
+
+def _number(name: str, value: float, least: float, most: float, label: str = "", **more: Any) -> gr.Number:
+    return gr.Number(
+        value,
+        label=t(label or f"labeling.making_{name}"),
+        info=t(f"{label}_help" if label else f"labeling.making_{name}_help"),
+        precision=0,
+        minimum=least,
+        maximum=most,
+        elem_id=f"label-{name.replace('_', '-')}",
+        **more,
+    )
+
+
+def _fields() -> dict[str, Component]:
+    """One component for each of ``FIELDS``; the kind says which are shown."""
+    shown = next(iter(KINDS.values())).fields
+
+    def common(name: str) -> dict[str, Any]:
+        id = f"label-{name.replace('_', '-')}"
+        return {"label": t(f"labeling.making_{name}"), "visible": name in shown, "elem_id": id}
+
+    def temperature(name: str, value: float) -> gr.Number:
+        help = t("labeling.making_temperature_help")
+        return gr.Number(value, minimum=0, maximum=2, step=0.1, info=help, **common(name))
+
+    made: dict[str, Component] = {
+        "model": gr.Dropdown([], **common("model")),
+        "other_model": gr.Dropdown([], **common("other_model")),
+        "models": gr.Dropdown(
+            [], multiselect=True, max_choices=8, info=t("labeling.making_models_help"), **common("models")
+        ),
+        "temperature": temperature("temperature", 0.5),
+        "other_temperature": temperature("other_temperature", 1.2),
+        "system": gr.Textbox(lines=2, **common("system")),
+        "other_system": gr.Textbox(lines=2, **common("other_system")),
+        "best_of": gr.Number(8, minimum=2, maximum=64, precision=0, **common("best_of")),
+        "reward": gr.Dropdown(
+            [(t(f"generation.best_of.reward.{name}"), name) for name in rewards.REWARDS],
+            value="shorter",
+            **common("reward"),
+        ),
+        "setting": gr.Textbox(
+            "200", max_lines=1, info=t("generation.best_of.reward_setting.help"), **common("setting")
+        ),
+        "scale": gr.Radio(
+            [(t("labeling.making_scale_2"), 2), (t("labeling.making_scale_10"), 10)],
+            value=2,
+            **common("scale"),
+        ),
+    }
+    return {name: made[name] for name in FIELDS}
+
+
+@only(STAFF)
+def kind_chosen(kind: str) -> list[Any]:
+    """Show what this kind of project asks for."""
+    fields = KINDS[kind].fields if kind in KINDS else ("scale",)
+    there = kind == THERE
+    return [
+        gr.Group(visible=not there),
+        gr.Dropdown(visible=there),
+        *(gr.update(visible=name in fields) for name in FIELDS),
+    ]
+
+
+@only(STAFF)
+def origin_chosen(origin: str) -> list[Any]:
+    return [gr.update(visible=origin == name) for name in ("dataset", "text")]
 
 
 class MakingForm:
@@ -68,29 +210,117 @@ class MakingForm:
 
     def open_form(self, request: gr.Request) -> tuple[Any, ...]:
         if request.query_params.get("project") or current_user(request).role not in STAFF:
-            return gr.Column(visible=False), gr.skip()
+            return gr.Column(visible=False), *(gr.skip() for _ in range(5))
         known = versions.all_datasets(self.studio)
-        choices = [f"{one.name}@{one.version}" for one in known if one.shape in _MADE_FROM]
-        return gr.Column(visible=True), gr.Dropdown(choices=choices)
+        asking = [f"{one.name}@{one.version}" for one in known if Shape(one.shape) in PROMPTED]
+        answered = [f"{one.name}@{one.version}" for one in known if one.shape in _ANSWERED]
+        first = next((name for name in asking if name.startswith(f"{FIRST_PROMPTS}@")), None)
+        who = self._who(language_of(request))
+        names = [value for _, value in who]
+        model = next((name for name in (FIRST_MODEL, *names) if name in names), None)
+        other = next((name for name in reversed(names) if name != model), model)
+        return (
+            gr.Column(visible=True),
+            gr.Dropdown(choices=asking, value=first or next(iter(asking), None)),
+            gr.Dropdown(choices=answered, value=next(iter(answered), None)),
+            gr.Dropdown(choices=who, value=model),
+            gr.Dropdown(choices=who, value=other),
+            gr.Dropdown(choices=who, value=[model] if model else []),
+        )
+
+    def _who(self, language: str) -> list[tuple[str, str]]:
+        """Who can answer: ``(label, value)``."""
+        models = [(one.name, one.name) for one in registry.all_models(self.studio)]
+        kept = services.all_services(self.studio.settings.home / services.FILE)
+        served = [
+            (say("labeling.making_service", language, name=one.name, model=one.model), f"{SERVICE}{one.name}")
+            for one in kept
+        ]
+        return models + served
 
     @only(STAFF)
     def created(
-        self, request: gr.Request, name: str, source: str | None, votes: Any, strength: bool, guide: str
+        self,
+        request: gr.Request,
+        kind: str,
+        origin: str,
+        dataset: str | None,
+        pasted: str,
+        limit: Any,
+        there: str | None,
+        name: str,
+        votes: Any,
+        strength: bool,
+        max_tokens: Any,
+        held_out: Any,
+        blind: bool,
+        guide: str,
+        *fields: Any,
     ) -> str:
-        """A new project with the answers of a dataset; the page then goes to it."""
+        """A new project; the page then goes to it."""
+        given = {**dict(zip(FIELDS, fields, strict=True)), "max_tokens": int(max_tokens or 256)}
+        settings = {
+            "votes": int(votes or 1),
+            "strength": bool(strength),
+            "blind": bool(blind),
+            "held_out": float(held_out or 0) / 100,
+            "scale": int(given["scale"] or 10),
+        }
+        name, guide = str(name or "").strip(), str(guide or "")
+        if kind == THERE:
+            one = self._of_answers(there, name, settings, guide)
+        else:
+            chosen = KINDS.get(kind)
+            if chosen is None:
+                raise BadInput("labeling.unknown_mode", mode=str(kind)[:40], known=", ".join(KINDS))
+            taken = versions.get(self.studio, dataset) if origin == ORIGINS[0] and dataset else None
+            sources = chosen.sources(given)
+            one, _ = making.create(
+                self.studio,
+                name or self._free_name(taken.name if taken else say(f"labeling.making_name_{origin}", "en")),
+                self._prompts(origin, taken, str(pasted or ""), max(1, int(limit or 1))),
+                sources,
+                mode=chosen.mode,
+                settings={**settings, "correct": chosen.correct},
+                guidelines=guide,
+                dataset_id=taken.id if taken else None,
+            )
+            ensure_engine(self.studio)
+        return f"/label?project={one.id}"
+
+    def _prompts(self, origin: str, dataset: Dataset | None, text: str, limit: int) -> Iterable[NewPrompt]:
+        if origin == "text":
+            return islice(making.prompts_of_text(text), limit)
+        if origin == "chats":
+            return islice(making.prompts_of_chats(self.studio), limit)
+        if dataset is None:
+            raise BadInput("labeling.making_no_dataset")
+        return making.prompts_of_dataset(self.studio, dataset, limit=limit)
+
+    def _of_answers(
+        self, source: str | None, name: str, settings: dict[str, Any], guide: str
+    ) -> LabelProject:
+        """A project of the answers that a dataset holds."""
         if not source:
             raise BadInput("labeling.no_source")
         dataset = versions.get(self.studio, source)
-        mode = _MADE_FROM.get(Shape(dataset.shape))
+        mode = _ANSWERED.get(Shape(dataset.shape))
         if mode is None:
             raise BadInput("labeling.wrong_dataset", dataset=dataset.name, shape=dataset.shape, mode="pairs")
+        named = name or self._free_name(dataset.name)
         one = projects.create(
-            self.studio,
-            str(name or "").strip() or dataset.name,
-            mode=mode,
-            settings={"votes": int(votes or 1), "strength": bool(strength)},
-            guidelines=str(guide or ""),
-            dataset_id=dataset.id,
+            self.studio, named, mode=mode, settings=settings, guidelines=guide, dataset_id=dataset.id
         )
         imports.from_dataset(self.studio, one.id, dataset)
-        return f"/label?project={one.id}"
+        return one
+
+    def _free_name(self, wanted: str) -> str:
+        """The wanted name, or the first one with a number that no project has."""
+        wanted, number = checked_name(wanted), 1
+        while True:
+            name = wanted if number == 1 else f"{wanted}-{number}"
+            try:
+                projects.get(self.studio, name)
+            except NotFound:
+                return name
+            number += 1

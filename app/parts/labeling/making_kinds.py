@@ -1,0 +1,102 @@
+"""Where the answers of a new project come from: the kinds that the form offers, and what each asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from studio_core.errors import BadInput
+from studio_core.labeling import making
+from studio_core.spec import AnswerSource
+
+SERVICE = "service:"
+"""Begins the values that name a service, in a list of those who can answer."""
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Its name is ``labeling.making_kind_<name>``."""
+
+    name: str
+    fields: tuple[str, ...]
+    """The fields of ``FIELDS`` that it shows."""
+    sources: Callable[[Values], list[AnswerSource]]
+    mode: str = "pairs"
+    correct: bool = False
+
+
+FIELDS = (
+    "model",
+    "other_model",
+    "models",
+    "temperature",
+    "other_temperature",
+    "system",
+    "other_system",
+    "best_of",
+    "reward",
+    "setting",
+    "scale",
+)
+
+
+def _source(given: Values, model: str = "model", **more: Any) -> AnswerSource:
+    named = str(given[model] or "")
+    if not named:
+        raise BadInput("labeling.making_who")
+    whose = {"service": named.removeprefix(SERVICE)} if named.startswith(SERVICE) else {"model": named}
+    return making.checked_source(
+        **whose, temperature=given["temperature"], max_tokens=given["max_tokens"], **more
+    )
+
+
+def _two_temperatures(given: Values) -> list[AnswerSource]:
+    hotter = {**given, "temperature": given["other_temperature"]}
+    return [_source(given), _source(hotter)]
+
+
+def _two_systems(given: Values) -> list[AnswerSource]:
+    return [_source(given, system=str(given[name] or "")) for name in ("system", "other_system")]
+
+
+def _best_and_worst(given: Values) -> list[AnswerSource]:
+    more = {
+        "best_of": given["best_of"],
+        "reward": given["reward"] or "",
+        "setting": str(given["setting"] or ""),
+    }
+    return [_source(given, **more)]
+
+
+def _alone(given: Values) -> list[AnswerSource]:
+    return [_source(given, system=str(given["system"] or ""))]
+
+
+def _several(given: Values) -> list[AnswerSource]:
+    """Those that were chosen; if they are fewer than three, they take turns until they are three."""
+    chosen = [str(name) for name in given["models"] or []][:8]
+    if not chosen:
+        raise BadInput("labeling.making_who")
+    names = chosen if len(chosen) > 2 else (chosen * 3)[: 4 if len(chosen) == 2 else 3]
+    return [_source({**given, "model": name}) for name in names]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("temperatures", ("model", "temperature", "other_temperature"), _two_temperatures),
+        Kind(
+            "models",
+            ("model", "other_model", "temperature"),
+            lambda given: [_source(given), _source(given, "other_model")],
+        ),
+        Kind("systems", ("model", "temperature", "system", "other_system"), _two_systems),
+        Kind("best_worst", ("model", "temperature", "best_of", "reward", "setting"), _best_and_worst),
+        Kind("correct", ("model", "temperature", "system"), _alone, "rate", correct=True),
+        Kind("rate", ("model", "temperature", "system", "scale"), _alone, "rate"),
+        Kind("rank", ("models", "temperature"), _several, "rank"),
+    )
+}

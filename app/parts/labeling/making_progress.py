@@ -1,0 +1,115 @@
+"""Above a project: how far the job is that writes its answers, and what became of the prompts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.access import STAFF, current_user, only
+from app.i18n import language_of, say, t
+from app.parts import run_view
+from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.handlers import safely
+from app.parts.html import badge, html, join, number, panel
+from app.parts.labeling import opened
+from studio_core import queue
+from studio_core.data import making as data_jobs
+from studio_core.engine_process import ensure_engine
+from studio_core.errors import NotFound
+from studio_core.labeling import making
+from studio_core.reasons import ending, waiting_reason
+from studio_core.states import TERMINAL, State, Stop
+from studio_core.studio import Studio
+from studio_core.tables import Job, LabelProject
+
+AGAIN = 1.5
+"""Seconds between two looks while answers are written."""
+_LEFT_OUT = ("identical", "empty", "same_score", "failed", "known", "held_out")
+
+
+def build(studio: Studio) -> None:
+    shown = panel("label-making")
+    with gr.Row(elem_id="label-making-actions"):
+        stop = gr.Button(t("labeling.making_stop"), visible=False, elem_id="label-making-stop", scale=0)
+        go_on = gr.Button(t("labeling.making_go_on"), visible=False, elem_id="label-making-go-on", scale=0)
+    timer = gr.Timer(AGAIN, active=False)
+
+    def making_progress(request: gr.Request) -> tuple[Any, ...]:
+        try:
+            one = opened(studio, request)
+        except NotFound:  # The page itself says so.
+            return Markup(), gr.Button(visible=False), gr.Button(visible=False), gr.Timer(active=False)
+        job, staff = making.job_of(studio, one), current_user(request).role in STAFF
+        live = job is not None and job.state not in TERMINAL
+        resumable = job is not None and not live and not (job.state == State.SUCCEEDED and job.cause is None)
+        return (
+            view(studio, one, job, language_of(request), staff),
+            gr.Button(visible=staff and live),
+            gr.Button(visible=staff and resumable),
+            gr.Timer(active=live),
+        )
+
+    @only(STAFF)
+    def making_stopped(request: gr.Request) -> tuple[Any, ...]:
+        if job := making.job_of(studio, opened(studio, request)):
+            queue.request_stop(studio, job.id, Stop.SAVE)
+        return making_progress(request)
+
+    @only(STAFF)
+    def making_resumed(request: gr.Request) -> tuple[Any, ...]:
+        if job := making.job_of(studio, opened(studio, request)):
+            data_jobs.resume(studio, job.id)
+            ensure_engine(studio)
+        return making_progress(request)
+
+    everything = [shown, stop, go_on, timer]
+    on_open(making_progress, everything)
+    timer.tick(safely(making_progress), None, everything, **LIGHT)
+    stop.click(safely(making_stopped), None, everything, trigger_mode="once", **ASKED)
+    go_on.click(safely(making_resumed), None, everything, trigger_mode="once", **ASKED)
+
+
+def view(studio: Studio, project: LabelProject, job: Job | None, language: str, staff: bool) -> Markup:
+    """Nothing for a project whose answers were there; annotators see only that more are coming."""
+    if job is None:
+        return Markup()
+    live = job.state not in TERMINAL
+    if not staff:
+        coming = html('<p class="ts-muted">{}</p>', say("labeling.making_coming", language))
+        return coming if live else Markup()
+    link = html('<a href="/runs?run={}">{}</a>', job.id, say("labeling.making_link", language, job=job.id))
+    said = waiting_reason(studio, job, language) or ending(job, language)
+    return html(
+        '<div class="ts-card ts-label-making" data-state="{}" data-items="{}">'
+        '<div class="ts-row">{}<span>{}</span>{}</div>{}<p class="ts-muted">{}</p></div>',
+        job.state,
+        project.counts.get("added", 0),
+        badge(job.state, language) if live or job.state != State.SUCCEEDED else Markup(),
+        _there(project, live, language),
+        link,
+        html('<div class="ts-progress">{}{}</div>', run_view.bar(job, language), Markup())
+        if live
+        else Markup(),
+        join(
+            [html("{}", said), *_left_out(project, language)] if said else _left_out(project, language), " · "
+        ),
+    )
+
+
+def _there(project: LabelProject, live: bool, language: str) -> str:
+    made = project.counts.get("added", 0)
+    key = "made" if not live else "first" if not made else "so_far"
+    kind = "pairs" if project.mode == "pairs" else "items"
+    return say(
+        f"labeling.making_{key}", language, made=number(made), kind=say(f"labeling.making_{kind}", language)
+    )
+
+
+def _left_out(project: LabelProject, language: str) -> list[Markup]:
+    return [
+        html("{}", say(f"labeling.making_count_{name}", language, count=number(count)))
+        for name in _LEFT_OUT
+        if (count := project.counts.get(name, 0))
+    ]
