@@ -3,6 +3,7 @@ import { Task } from "./label_task.js";
 import { Guide } from "./label_guide.js";
 
 const SMALL = 20_000; // Characters that a browser still sends while the page is being left.
+const COMING = 1_000; // Milliseconds between two looks for an item while answers are still written.
 const AGAIN = 2_000; // Milliseconds until a draft that could not be kept is sent again.
 
 export function mount(element) {
@@ -59,7 +60,9 @@ export function mount(element) {
 		find("progress").textContent = words.progress.replace("{mine}", mine).replace("{done}", done).replace("{items}", items);
 		find("bar").style.width = `${items ? (100 * done) / items : 0}%`;
 		find("task").hidden = !item;
-		find("finished").hidden = Boolean(item);
+		find("finished").hidden = Boolean(item || said.coming);
+		find("coming").hidden = Boolean(item || !said.coming);
+		if (!item && said.coming) setTimeout(() => root.isConnected && !item && act(() => ask("next")), COMING);
 		guide.seen(said.guidelines);
 		const last = said.last;
 		say(last ? `${words.last} ${words[last.verdict] || last.verdict}. ${last.sources.map((s, n) => `${"ABCDEFGH"[n]}: ${s}`).join(" · ")}` : "");

@@ -37,8 +37,10 @@ def number(page: Page, expected: int) -> None:
 def test_a_project_on_the_keyboard_alone(page: Page, served: Served, pairs: str) -> None:
     visit(page, "/label")
     page.locator("#label-name textarea, #label-name input").first.fill("by-keys")
+    page.locator("#label-kind input[value=dataset]").check()
     page.locator("#label-source input").click()
     page.get_by_role("option", name=pairs).click()
+    page.locator("#label-advanced button").first.click()
     page.locator("#label-guidelines textarea").fill("Prefer *facts*.")
     page.locator("#label-start").click()
     page.wait_for_url("**/label?project=*")

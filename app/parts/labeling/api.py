@@ -23,7 +23,7 @@ from app.i18n import language_of
 from app.parts.labeling import annotator, guide
 from app.parts.markdown import rendered
 from studio_core.errors import Conflict, NotFound, StudioError
-from studio_core.labeling import assignment, items, progress, projects, votes
+from studio_core.labeling import assignment, items, making, progress, projects, votes
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.labeling.words import difference
@@ -145,6 +145,7 @@ def _document(studio: Studio, project: int, who: str, shown: Showing | None) -> 
     state = votes.state_of(studio, shown, who) if shown else ""
     return {
         "item": _item(one, shown, state) if shown else None,
+        "coming": shown is None and making.is_under_way(studio, one),
         "progress": progress.of(studio, one, who),
         "guidelines": projects.newest_version(studio, one.id),
     }

@@ -106,28 +106,14 @@ def build(studio: Studio) -> None:
         start = gr.Button(t("labeling.making_start"), variant="primary", elem_id="label-start")
     address = gr.Textbox(visible=False)
 
+    asking = [votes, strength, max_tokens, held_out, blind, guide]
     sources, kept = list(asked.values()), [asked["model"], asked["other_model"], asked["models"]]
     on_open(form.open_form, [create, dataset, there, *kept])
     kind.change(safely(kind_chosen), kind, [prompts, there, *sources], **LIGHT)
     origin.change(safely(origin_chosen), origin, [dataset, pasted], **LIGHT)
     start.click(
         safely(form.created),
-        [
-            kind,
-            origin,
-            dataset,
-            pasted,
-            limit,
-            there,
-            name,
-            votes,
-            strength,
-            max_tokens,
-            held_out,
-            blind,
-            guide,
-        ]
-        + sources,
+        [kind, origin, dataset, pasted, limit, there, name, *asking, *sources],
         [address],
         trigger_mode="once",
         **ASKED,

@@ -30,10 +30,24 @@ _LEFT_OUT = ("identical", "empty", "same_score", "failed", "known", "held_out")
 
 
 def build(studio: Studio) -> None:
-    shown = panel("label-making")
-    with gr.Row(elem_id="label-making-actions"):
-        stop = gr.Button(t("labeling.making_stop"), visible=False, elem_id="label-making-stop", scale=0)
-        go_on = gr.Button(t("labeling.making_go_on"), visible=False, elem_id="label-making-go-on", scale=0)
+    with gr.Row(elem_id="label-making-row"):
+        shown = panel("label-making")
+        stop = gr.Button(
+            t("labeling.making_stop"),
+            visible=False,
+            size="sm",
+            elem_id="label-making-stop",
+            scale=0,
+            min_width=130,
+        )
+        go_on = gr.Button(
+            t("labeling.making_go_on"),
+            visible=False,
+            size="sm",
+            elem_id="label-making-go-on",
+            scale=0,
+            min_width=130,
+        )
     timer = gr.Timer(AGAIN, active=False)
 
     def making_progress(request: gr.Request) -> tuple[Any, ...]:
@@ -81,20 +95,22 @@ def view(studio: Studio, project: LabelProject, job: Job | None, language: str, 
         return coming if live else Markup()
     link = html('<a href="/runs?run={}">{}</a>', job.id, say("labeling.making_link", language, job=job.id))
     said = waiting_reason(studio, job, language) or ending(job, language)
+    more = _left_out(project, language)
+    if said:
+        more.insert(0, html("{}", said))
+    bar = html('<div class="ts-label-making-bar">{}</div>', run_view.bar(job, language))
+    if not (live and job.total_steps):
+        bar = Markup()
     return html(
-        '<div class="ts-card ts-label-making" data-state="{}" data-items="{}">'
-        '<div class="ts-row">{}<span>{}</span>{}</div>{}<p class="ts-muted">{}</p></div>',
+        '<div class="ts-label-making" data-state="{}" data-items="{}"><p>{} {} {} '
+        '<span class="ts-muted">{}</span></p>{}</div>',
         job.state,
         project.counts.get("added", 0),
-        badge(job.state, language) if live or job.state != State.SUCCEEDED else Markup(),
+        Markup() if job.state == State.SUCCEEDED else badge(job.state, language),
         _there(project, live, language),
         link,
-        html('<div class="ts-progress">{}{}</div>', run_view.bar(job, language), Markup())
-        if live
-        else Markup(),
-        join(
-            [html("{}", said), *_left_out(project, language)] if said else _left_out(project, language), " · "
-        ),
+        join(more, " · "),
+        bar,
     )
 
 

@@ -36,6 +36,7 @@ def screen(project: LabelProject, words: str, guide: Markup, language: str) -> M
         '<div data-part="prompt"></div></div><div class="ts-label-sides">{}</div>'
         '<div class="ts-label-verdicts" role="group" aria-label="{}">{}</div>{}</div>'
         '<div data-part="finished" hidden class="ts-empty"><p>{}</p></div>'
+        '<div data-part="coming" hidden class="ts-empty" role="status"><p>{}</p></div>'
         '<p class="ts-label-said" data-part="said" role="status" aria-live="polite"></p>{}</div>{}</section>',
         project.id,
         project.mode,
@@ -47,6 +48,7 @@ def screen(project: LabelProject, words: str, guide: Markup, language: str) -> M
         verdicts[project.mode](settings.marks, said),
         _details(settings, said),
         said("finished"),
+        said("making_first_here"),
         _tools(project.mode, said),
         guide,
     )

@@ -83,6 +83,11 @@ HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("label", "open_results"): ANYBODY,
     ("label", "open_form"): ANYBODY,
     ("label", "created"): STAFF,
+    ("label", "kind_chosen"): STAFF,
+    ("label", "origin_chosen"): STAFF,
+    ("label", "making_progress"): ANYBODY,
+    ("label", "making_stopped"): STAFF,
+    ("label", "making_resumed"): STAFF,
     ("label", "statistics"): STAFF,
     ("label", "dataset"): STAFF,
 }
