@@ -10,6 +10,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts import curation_view, run_view
 from app.parts.html import NOTHING, html, join, number, table
+from app.parts.labeling import making_progress
 from studio_core.data import versions
 from studio_core.methods.base import Chart
 from studio_core.states import TERMINAL, State
@@ -43,7 +44,7 @@ def _made(studio: Studio, job: Job, language: str) -> Markup | str:
     """Links to what it made, with the figures of how."""
     made = versions.of_job(studio, job.id)
     links = [_link(dataset, language) for dataset in made]
-    if isinstance(project := job.spec["options"].get("project"), int):
+    if project := _project(job):
         links.append(html('<a href="/label?project={}">{}</a>', project, say("labeling.making_to", language)))
     if job.method == "report" and job.state == State.SUCCEEDED:
         name = job.spec["datasets"][0]
@@ -61,7 +62,7 @@ def _link(dataset: Dataset, language: str) -> Markup:
 def progress(studio: Studio, job: Job, language: str) -> Markup:
     figures = [
         html("<span><b>{}</b> {}</span>", number(value), say(key, language))
-        for name, key in _FIGURES.items()
+        for name, key in (_LABELLING if _project(job) else _FIGURES).items()
         if (value := job.latest.get(name)) is not None
     ]
     return html(
@@ -73,7 +74,6 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
 
 
 _FIGURES = {
-    "items": "labeling.making_written",
     "records_per_second": "methods.metric.records_per_second",
     "answers_cached": "generation.view.cached",
     "answers_failed": "generation.view.failed",
@@ -81,10 +81,19 @@ _FIGURES = {
     "answers_cost": "generation.view.cost",
 }
 """Figures that a job may report, and how each is called."""
+_LABELLING = {**_FIGURES, "records_per_second": "labeling.making_rate"}
+
+
+def _project(job: Job) -> int | None:
+    """The labelling project that a job works for."""
+    project = job.spec["options"].get("project")
+    return project if isinstance(project, int) else None
 
 
 def answers(studio: Studio, job: Job, language: str) -> Markup:
     """What came of the records, once it is known."""
+    if project := _project(job):
+        return making_progress.counted(studio, project, job, language)
     made = versions.of_job(studio, job.id)
     if not made:
         return Markup()
@@ -119,6 +128,11 @@ def configuration(job: Job, language: str) -> Markup:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        value = "; ".join(
+            ", ".join(f"{name} {_value(one[name])}" for name in one if one[name] not in ("", None))
+            for one in value
+        )
     text = str(value).lower() if isinstance(value, bool) or value is None else str(value)
     return text if len(text) <= 300 else f"{text[:300]}…"
 

@@ -12,13 +12,14 @@ from app.i18n import language_of, say, t
 from app.parts import run_view
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import badge, html, join, number, panel
+from app.parts.html import badge, html, join, number, panel, table
 from app.parts.labeling import opened
 from studio_core import queue
 from studio_core.data import making as data_jobs
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import NotFound
-from studio_core.labeling import making
+from studio_core.labeling import making, projects
+from studio_core.labeling.writing import ANSWERS
 from studio_core.reasons import ending, waiting_reason
 from studio_core.states import TERMINAL, State, Stop
 from studio_core.studio import Studio
@@ -26,7 +27,8 @@ from studio_core.tables import Job, LabelProject
 
 AGAIN = 1.5
 """Seconds between two looks while answers are written."""
-_LEFT_OUT = ("identical", "empty", "same_score", "failed", "known", "held_out")
+_COUNTS = ("added", "identical", "empty", "same_score", "failed", "known", "held_out")
+_LEFT_OUT = _COUNTS[1:]
 
 
 def build(studio: Studio) -> None:
@@ -102,14 +104,13 @@ def view(studio: Studio, project: LabelProject, job: Job | None, language: str, 
     if not (live and job.total_steps):
         bar = Markup()
     return html(
-        '<div class="ts-label-making" data-state="{}" data-items="{}"><p>{} {} {} '
+        '<div class="ts-label-making" data-state="{}" data-items="{}"><p>{} {} '
         '<span class="ts-muted">{}</span></p>{}</div>',
         job.state,
         project.counts.get("added", 0),
         Markup() if job.state == State.SUCCEEDED else badge(job.state, language),
         _there(project, live, language),
-        link,
-        join(more, " · "),
+        join([*more, link], " · "),
         bar,
     )
 
@@ -129,3 +130,17 @@ def _left_out(project: LabelProject, language: str) -> list[Markup]:
         for name in _LEFT_OUT
         if (count := project.counts.get(name, 0))
     ]
+
+
+def counted(studio: Studio, project: int, job: Job, language: str) -> Markup:
+    """For the page of the job: what became of the prompts of its project."""
+    counts = projects.get(studio, project).counts
+    rows = [
+        [say(f"labeling.making_became_{name}", language), number(counts[name])]
+        for name in _COUNTS
+        if counts.get(name)
+    ]
+    if job.method != ANSWERS or not rows:
+        return Markup()
+    heads = [say("labeling.making_prompts", language), say("labeling.making_number", language)]
+    return html("<h2>{}</h2>{}", say("labeling.making_came_of", language), table(heads, rows))
