@@ -23,6 +23,7 @@ Every line of ``events.jsonl`` has ``seq`` (1, 2, 3 ...), ``at`` (ISO time) and 
     sample      step, when: before | during | after, index, prompt, answer
     checkpoint  step, path (below the run folder), bytes
     item        prompt, answers [{text, source, model}], row: answers to be judged; or dropped: why there are none
+    verdict     item, verdict: a | b | tie, said: what the judge said in each order, row; or dropped: why there is none
     notice      level: info | warning, key (of the text catalogue), values
     error       cause (states.Cause), message; the traceback is in worker.log
     result      state: succeeded | stopped, model (folder), kind: adapter | full, step, total_steps,

@@ -173,6 +173,21 @@ class AnswersSpec(BaseModel):
     seed: int = 0
 
 
+class JudgeSpec(BaseModel):
+    """Pairs to be judged in advance: options of a ``DataSpec`` whose operation is ``prelabel``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    project: int
+    name: str = Field(min_length=1, max_length=60, description="How the judge is called.")
+    model: str = Field(default="", description="A model of the studio; empty if a service judges.")
+    service: str = Field(default="", description="A service of the settings; empty if a model judges.")
+    rubric: str = Field(
+        default="", max_length=20_000, description="What counts; empty: what counts commonly."
+    )
+    items: str = Field(description="JSON lines: {item: id, prompt: messages, answers: two texts}.")
+
+
 class ServeSpec(BaseModel):
     """The chat worker: loads models as they are asked for and streams their answers."""
 

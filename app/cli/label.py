@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import label_create
+from app.cli import label_create, label_judge
 from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
 from studio_core.data import store
 from studio_core.data.shapes import Shape
@@ -19,8 +19,13 @@ from studio_core.texts import text
 
 cli = typer.Typer(help="Labelling: projects, what to judge next, votes, what they are worth.")
 label_create.add_to(cli)
+label_judge.add_to(cli)
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
+Judges = Annotated[
+    bool | None,
+    typer.Option(help="Whether labels of judges count where no person voted; default as the project is set."),
+]
 Annotator = Annotated[str, typer.Option(help="Who judges.")]
 
 
@@ -167,13 +172,20 @@ def export(
     min_agreement: Annotated[
         float, typer.Option(help="Least share of votes that the majority has.", min=0, max=1)
     ] = 0.0,
+    judges: Judges = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
     """Write the votes to a file in the shape that a method trains on, or all of them for an audit."""
     with opened(home) as studio:
         rows, counts = exports.write(
-            studio, project, shape, out.absolute(), min_votes=min_votes, min_agreement=min_agreement
+            studio,
+            project,
+            shape,
+            out.absolute(),
+            min_votes=min_votes,
+            min_agreement=min_agreement,
+            judges=judges,
         )
     document = {"file": str(out), "rows": rows, "counts": counts}
     print_json(document) if as_json else print_fields(document)
@@ -184,11 +196,12 @@ def dataset(
     project: Project,
     shape: Annotated[str, typer.Option(help="preference, unpaired or score.")] = "preference",
     name: Annotated[str, typer.Option(help="Name of the dataset; default that of the project.")] = "",
+    judges: Judges = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
     """Make a version to train on, and one of the prompts that are held out."""
     with opened(home) as studio:
-        made = exports.make_dataset(studio, project, shape, name=name)
+        made = exports.make_dataset(studio, project, shape, name=name, judges=judges)
     rows = [{"dataset": one.name, "version": one.version, "rows": one.rows} for one in made]
     print_json(rows) if as_json else print_rows(rows, ["dataset", "version", "rows"])

@@ -81,7 +81,11 @@ _FIGURES = {
     "answers_cost": "generation.view.cost",
 }
 """Figures that a job may report, and how each is called."""
-_LABELLING = {**_FIGURES, "records_per_second": "labeling.making_rate"}
+_LABELLING = {
+    **_FIGURES,
+    "records_per_second": "labeling.making_rate",
+    "unreadable": "labeling.judge_unreadable",
+}
 
 
 def _project(job: Job) -> int | None:

@@ -20,13 +20,13 @@ from typing import Any
 from jobs.curation.answering import Answers, local
 from jobs.curation.makers import Maker, Question, Served
 from jobs.curation.prompts import several
+from jobs.curation.telling import told_before
 from studio_core import rewards, services
 from studio_core.asking import Sampling
 from studio_core.curation.asking import question_text, with_system
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message
 from studio_core.errors import BadInput
-from studio_core.run_folder import EVENTS, SPEC, read_json
 from studio_core.spec import AnswerSource, AnswersSpec
 
 FIRST = 4
@@ -71,7 +71,7 @@ class Desk:
 
     def __init__(self, work: Work, asked: AnswersSpec) -> None:
         self._work, self._asked = work, asked
-        self.told = told_before(work.resumed)
+        self.told = told_before(work.resumed, "item")
         prompts = sum(1 for _ in read(Path(asked.prompts)))
         sources = asked.sources
         places = range(len(sources))
@@ -215,24 +215,3 @@ class Progress:
             self._work.report(self._done, self._total, {**summed, "items": float(self.items)})
 
         return report
-
-
-def told_before(folder: Path | None) -> set[int]:
-    """Rows whose items are in the events of the jobs that this one goes on from."""
-    rows: set[int] = set()
-    while folder is not None and (folder / EVENTS).is_file():
-        with open(folder / EVENTS, "rb") as lines:
-            for line in lines:
-                if b'"type": "item"' in line and line.endswith(b"\n"):
-                    rows |= _row(line)
-        spec = read_json(folder / SPEC) or {}
-        folder = Path(spec["resumed"]) if spec.get("resumed") else None
-    return rows
-
-
-def _row(line: bytes) -> set[int]:
-    try:
-        row = json.loads(line).get("row")
-    except ValueError:
-        return set()
-    return {row} if isinstance(row, int) else set()

@@ -13,8 +13,9 @@ from studio_core.data.naming import checked_name
 from studio_core.data.shapes import COLUMNS, Record
 from studio_core.data.versions import Made
 from studio_core.errors import BadInput
-from studio_core.labeling.projects import found
-from studio_core.labeling.records import SHAPE_OF, Yield, records
+from studio_core.labeling import judges as judges_of
+from studio_core.labeling.projects import found, settings_of
+from studio_core.labeling.records import LABELLED_BY, SHAPE_OF, Yield, records
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, LabelProject
 
@@ -23,10 +24,20 @@ HELD_OUT = "-held-out"
 
 
 def write(
-    studio: Studio, project: str | int, shape: str, target: Path, **filters: Any
+    studio: Studio,
+    project: str | int,
+    shape: str,
+    target: Path,
+    *,
+    judges: bool | None = None,
+    **filters: Any,
 ) -> tuple[int, dict[str, int]]:
-    """All records as JSON lines; the file appears when it is whole. Returns how many, and the counts."""
+    """All records as JSON lines; the file appears when it is whole. Returns how many, and the counts.
+
+    ``judges``: labels of judges count where no person voted; None: as the project is set.
+    """
     one = _project(studio, project)
+    filters["judges"] = _judges(studio, one, judges)
     counted, rows = Yield(), 0
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
     try:
@@ -43,8 +54,20 @@ def write(
     return rows, dict(counted.counts)
 
 
+def _judges(studio: Studio, project: LabelProject, wanted: bool | None) -> list[str]:
+    """The judges whose labels are to be used; raises if none may be, although that is wanted."""
+    use = settings_of(project).judges if wanted is None else wanted
+    return judges_of.usable(studio, project) if use else []
+
+
 def make_dataset(
-    studio: Studio, project: str | int, shape: str = "preference", *, name: str = "", **filters: Any
+    studio: Studio,
+    project: str | int,
+    shape: str = "preference",
+    *,
+    name: str = "",
+    judges: bool | None = None,
+    **filters: Any,
 ) -> list[Dataset]:
     """A version to train on, and one of the prompts that are held out, if any have records.
 
@@ -54,8 +77,9 @@ def make_dataset(
     if shape not in SHAPE_OF:
         raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPE_OF))
     named = checked_name(name or one.name)
-    counted = Yield()
-    sides = {False: _Side(studio, shape), True: _Side(studio, shape)}
+    counted, filters["judges"] = Yield(), _judges(studio, one, judges)
+    marked = bool(filters["judges"])
+    sides = {False: _Side(studio, shape, marked), True: _Side(studio, shape, marked)}
     try:
         for held_out, record in records(studio, one, shape, counted, **filters):
             sides[held_out].add(record)
@@ -83,10 +107,11 @@ def _said(counted: Yield) -> str:
 class _Side:
     """One side of the split while it is written."""
 
-    def __init__(self, studio: Studio, shape: str) -> None:
+    def __init__(self, studio: Studio, shape: str, marked: bool) -> None:
         self._studio = studio
         self._shape = SHAPE_OF[shape]
         self._keep = ["completion", "score"] if shape == "score" else []
+        self._keep += [LABELLED_BY] if marked else []
         descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
         self._path = Path(name)
         self._file = open(descriptor, "wb")  # noqa: SIM115 - stored() or discard() closes it

@@ -36,6 +36,10 @@ class ProjectSettings(BaseModel):
     correct: bool = Field(
         default=False, description="A single answer is to be written better; what is kept is good as it is."
     )
+    judges: bool = Field(
+        default=False,
+        description="Where no person has voted, labels of judges whose agreement is known count.",
+    )
     held_out: float = Field(
         default=0.1, ge=0, le=0.5, description="Share of prompts kept for comparing models."
     )

@@ -10,7 +10,7 @@ which people disagree evenly are left out of pairs, and counted.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
@@ -22,10 +22,13 @@ from studio_core.labeling import projects as projects_of
 from studio_core.labeling import votes as votes_of
 from studio_core.labeling.items import is_held_out
 from studio_core.labeling.projects import settings_of
+from studio_core.labeling.writing import JUDGE
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject
 
 SHAPES = ("preference", "unpaired", "score", "audit")
+LABELLED_BY = "labelled_by"
+"""Column of records that may come from judges: ``human`` or ``judge``."""
 _PAGE = 1000
 
 
@@ -45,12 +48,12 @@ def records(
     *,
     min_votes: int = 1,
     min_agreement: float = 0.0,
-    judges: bool = False,
+    judges: Collection[str] = (),
 ) -> Iterator[tuple[bool, Record]]:
     """``(held out, record)`` of all items and of those of its rounds, in their order, page by page.
 
-    ``min_agreement`` is the share of votes that the majority must have. ``judges``: what a judge said
-    counts where no person voted.
+    ``min_agreement`` is the share of votes that the majority must have. ``judges``: annotators whose
+    verdicts count where no person voted; with them every record says who labelled it.
     """
     if shape not in SHAPES:
         raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPES))
@@ -64,11 +67,15 @@ def records(
             yield from ((held_out, record) for record in made(item, votes, counted))
             continue
         people = [vote for vote in votes if vote.repeats_id is None and vote.origin != "judge"]
-        used = people or ([vote for vote in votes if vote.origin == "judge"] if judges else [])
+        used = people or [vote for vote in votes if vote.annotator in judges and vote.origin == JUDGE]
         settled = carried(used, min_votes, min_agreement, counted)
         if settled and item.project_id != project.id:
             counted.counts["from_rounds"] += 1
-        yield from ((held_out, record) for record in made(item, settled, counted))
+        by = "human" if people else JUDGE
+        for record in made(item, settled, counted):
+            if judges:
+                counted.counts[f"labelled_by_{by}"] += 1
+            yield held_out, {**record, LABELLED_BY: by} if judges else record
 
 
 def voted(studio: Studio, project: LabelProject) -> Iterator[tuple[LabelItem, list[Annotation]]]:

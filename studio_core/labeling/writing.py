@@ -11,16 +11,23 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from studio_core.data.shapes import Message
 from studio_core.errors import BadInput
 from studio_core.labeling import items
+from studio_core.labeling.assignment import current
 from studio_core.labeling.items import Added, Answer, NewItem
-from studio_core.tables import Job, LabelProject
+from studio_core.labeling.projects import guidelines_version
+from studio_core.tables import Annotation, Job, LabelItem, LabelProject
 
 ANSWERS = "answers"
 """The operation that writes answers to be judged."""
+PRELABEL = "prelabel"
+"""The operation in which a judge says which answers are better."""
+JUDGE = "judge"
+"""Origin of the verdicts of judges, and what their names as annotators begin with."""
 
 
 class _Message(BaseModel):
@@ -46,12 +53,27 @@ class _Item(BaseModel):
     dropped: Literal["", "failed", "identical", "same_score"] = ""
 
 
+class _Verdict(BaseModel):
+    """A ``verdict`` line of ``events.jsonl``."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    item: int
+    verdict: Literal["", "a", "b", "tie"] = ""
+    said: list[Literal["a", "b", "tie"]] = Field(default_factory=list, max_length=2)
+
+
 def store(session: Session, job: Job, events: Sequence[dict[str, Any]]) -> None:
-    """Store the items among the events of a job, and count what became of them."""
-    written = [event for event in events if event["type"] == "item"]
-    project = _project_of(session, job) if written else None
-    if project is None:
-        return
+    """Store the items and verdicts among the events of a job."""
+    items_, verdicts = ([one for one in events if one["type"] == type] for type in ("item", "verdict"))
+    project = _project_of(session, job) if items_ or verdicts else None
+    if project is not None:
+        _store_items(session, project, items_)
+        _store_verdicts(session, project, job, verdicts)
+
+
+def _store_items(session: Session, project: LabelProject, written: Sequence[dict[str, Any]]) -> None:
+    """Add the items, and count what became of the prompts."""
     counted, became = Added(), Counter[str]()
     good: list[NewItem] = []
     for event in written:
@@ -68,6 +90,42 @@ def store(session: Session, job: Job, events: Sequence[dict[str, Any]]) -> None:
     items.put(session, project.id, project.mode, good, counted)
     became.update(added=counted.added, identical=counted.identical, empty=counted.empty, known=counted.known)
     count(project, became)
+
+
+def _store_verdicts(
+    session: Session, project: LabelProject, job: Job, written: Sequence[dict[str, Any]]
+) -> None:
+    """What a judge says of items: one verdict of each judge on each, always marked as a judge's."""
+    annotator = f"{JUDGE}:{job.spec['options'].get('name')}"
+    for event in written:
+        try:
+            said = _Verdict.model_validate(event)
+        except ValidationError:
+            continue  # No line of our worker, or torn by a full disk.
+        item = session.get(LabelItem, said.item) if said.verdict else None
+        if item is None or item.project_id != project.id or _has_judged(session, item.id, annotator):
+            continue
+        session.add(
+            Annotation(
+                project_id=project.id,
+                item_id=item.id,
+                annotator=annotator,
+                origin=JUDGE,
+                verdict=said.verdict,
+                value={"said": said.said},
+                order=[0, 1],
+                guidelines=guidelines_version(session, project.id),
+                repeats_id=None,
+                superseded_by_id=None,
+                undone_at=None,
+            )
+        )
+
+
+def _has_judged(session: Session, item: int, annotator: str) -> bool:
+    session.flush()
+    theirs = (Annotation.item_id == item, Annotation.annotator == annotator, current())
+    return session.scalar(select(Annotation.id).where(*theirs).limit(1)) is not None
 
 
 def count(project: LabelProject, became: Counter[str]) -> None:

@@ -44,9 +44,14 @@ def of(studio: Studio, project: int) -> list[LabelItem]:
     return list(items.page(studio, project, limit=1000))
 
 
-def told(job: Job) -> int:
+def told_of(job: Job, type: str) -> int:
+    """Events of a type that a worker has written."""
     file = Path(job.run_dir or "") / run_folder.EVENTS
-    return file.read_text().count('"type": "item"') if file.exists() else 0
+    return file.read_text().count(f'"type": "{type}"') if file.exists() else 0
+
+
+def told(job: Job) -> int:
+    return told_of(job, "item")
 
 
 def test_one_model_at_two_temperatures_makes_pairs_at_once_in_growing_batches(

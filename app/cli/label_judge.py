@@ -1,0 +1,85 @@
+"""``label judge | judges``: models that judge in advance, and how far they agree with people."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.output import AsJson, Home, opened, print_json, print_rows
+from app.cli.waiting import watch
+from studio_core.engine_process import ensure_engine
+from studio_core.labeling import judges, projects
+from studio_core.labeling.judges import Judge
+from studio_core.models import registry
+from studio_core.reasons import ending
+from studio_core.states import State
+from studio_core.texts import text
+
+Project = Annotated[str, typer.Option(help="Name or number of the project.")]
+
+
+def add_to(cli: typer.Typer) -> None:
+    cli.command("judge")(judge)
+    cli.command("judges")(judges_)
+
+
+def judge(
+    project: Project,
+    service: Annotated[str, typer.Option(help="A service of the settings that judges.")] = "",
+    model: Annotated[str, typer.Option(help="A model of the studio that judges.")] = "",
+    name: Annotated[str, typer.Option(help="How the judge is called; default as the model or service.")] = "",
+    rubric: Annotated[str, typer.Option(help="What counts; default what counts commonly.")] = "",
+    limit: Annotated[int | None, typer.Option(help="Most pairs to judge now.", min=1)] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the judge is done.")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Have a model say of each pair which answer is better, in both orders."""
+    with opened(home) as studio:
+        registry.ensure_demo_models(studio)
+        job = judges.start(
+            studio, project, model=model, service=service, name=name, rubric=rubric, limit=limit
+        )
+        ensure_engine(studio)
+        if wait:
+            job = watch(studio, job.id)
+        known = [document(one) for one in judges.of_project(studio, projects.get(studio, project))]
+    if as_json:
+        print_json({"job": job.id, "state": job.state, "judges": known})
+    elif not wait:
+        print(text("cli.data_queued", job=job.id, name=job.name))
+    elif job.state != State.SUCCEEDED:
+        print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
+    else:
+        _print(known)
+    return 0 if not wait or job.state == State.SUCCEEDED else 1
+
+
+def judges_(project: Project, as_json: AsJson = False, home: Home = None) -> None:
+    """How far each judge of a project agrees with people, and whether its labels may be used."""
+    with opened(home) as studio:
+        known = [document(one) for one in judges.of_project(studio, projects.get(studio, project))]
+    print_json(known) if as_json else _print(known)
+
+
+def _print(known: list[dict[str, Any]]) -> None:
+    print_rows(known, ["judge", "judged", "swayed", "shared", "agree", "low", "high", "kappa", "usable"])
+
+
+def document(one: Judge) -> dict[str, Any]:
+    """The same for programs."""
+    agreement = one.agreement
+    return {
+        "judge": one.name,
+        "judged": sum(one.counts.values()),
+        "counts": one.counts,
+        "swayed": one.swayed,
+        "shared": agreement.of,
+        "agree": agreement.rate,
+        "low": agreement.low,
+        "high": agreement.high,
+        "kappa": one.kappa,
+        "missing": one.missing,
+        "usable": not one.missing,
+    }

@@ -1,0 +1,104 @@
+"""Pairs of a labelling project judged in advance, each in both orders; a verdict counts only if both agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jobs.curation.answering import Answers, local
+from jobs.curation.makers import Maker, Question, Served
+from jobs.curation.telling import told_before
+from studio_core import services
+from studio_core.asking import Answer, Sampling
+from studio_core.curation import judging
+from studio_core.curation.asking import question_text
+from studio_core.curation.base import Work
+from studio_core.data.shapes import Message
+from studio_core.errors import BadInput
+from studio_core.spec import JudgeSpec
+
+BATCH = 16
+"""Pairs that are judged before their verdicts are told."""
+TOKENS = 1024
+"""Of a reply: some think before they judge."""
+ORDERS = ((0, 1), (1, 0))
+_SAYS = {"first": 0, "second": 1}
+
+
+@dataclass(frozen=True)
+class Pair:
+    row: int
+    item: int
+    prompt: list[Message]
+    answers: list[str]
+
+
+def run(work: Work, options: dict[str, Any]) -> None:
+    asked = JudgeSpec.model_validate(options)
+    told = told_before(work.resumed, "verdict")
+    unreadable = 0
+
+    def report(done: int, total: int | None, figures: dict[str, float]) -> None:
+        work.report(done, total, {**figures, "unreadable": float(unreadable)})
+
+    answers = Answers(replace(work, report=report), _maker(work, asked), _readable, in_parts=True)
+    total, done = 2 * sum(1 for _ in read(Path(asked.items))), 2 * len(told)
+    pairs = (pair for pair in read(Path(asked.items)) if pair.row not in told)
+    while not work.stopping() and (batch := list(islice(pairs, BATCH))):
+        questions = [question for pair in batch for question in _questions(pair, asked.rubric)]
+        answers.fetch(iter(questions), total, done)
+        done += len(questions)
+        for pair in batch:
+            unreadable += not _tell(
+                work, pair, [answers(question) for question in _questions(pair, asked.rubric)]
+            )
+    answers.check()
+
+
+def read(file: Path) -> Iterator[Pair]:
+    with open(file, encoding="utf-8") as lines:
+        for row, line in enumerate(lines, start=1):
+            document = json.loads(line)
+            yield Pair(row, document["item"], document["prompt"], document["answers"])
+
+
+def _maker(work: Work, asked: JudgeSpec) -> Maker:
+    sampling = Sampling(0.0, 1.0, TOKENS)
+    if "model" in work.models:
+        return local(work, "model", sampling)
+    if work.services is None:
+        raise BadInput("generation.no_service", name=asked.service, known="-")
+    return Served(services.get(work.services, asked.service), sampling)
+
+
+def _questions(pair: Pair, rubric: str) -> list[Question]:
+    text = question_text(pair.prompt)
+    return [
+        Question(judging.comparison(text, pair.answers[left], pair.answers[right], rubric))
+        for left, right in ORDERS
+    ]
+
+
+def _readable(answer: Answer) -> bool:
+    return judging.choice(answer.text) is not None
+
+
+def _tell(work: Work, pair: Pair, replies: Sequence[Answer | None]) -> bool:
+    """The verdict by the item's own places, a tie if it hangs on the order; whether there was one to read."""
+    if any(reply is None for reply in replies):
+        return True  # Asked again when the job goes on.
+    choices = [judging.choice(reply.text) for reply in replies if reply is not None]
+    if any(choice is None for choice in choices):
+        work.tell("verdict", row=pair.row, item=pair.item, dropped="unreadable")
+        return False
+    said = [
+        "ab"[order[_SAYS[choice]]] if choice in _SAYS else "tie"
+        for order, choice in zip(ORDERS, choices, strict=True)
+    ]
+    verdict = said[0] if said[0] == said[1] else "tie"
+    work.tell("verdict", row=pair.row, item=pair.item, verdict=verdict, said=said)
+    return True

@@ -1,0 +1,187 @@
+"""Judges: models that say in advance which answer is better, and how far they agree with people.
+
+Their labels are marked as theirs wherever they go, and are used only once their agreement is known: on as
+many pairs as agreement among people takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from studio_core import queue, services
+from studio_core.data import making as data_jobs
+from studio_core.errors import BadInput, Conflict
+from studio_core.labeling import projects, records
+from studio_core.labeling.agreement import SHARED, Share, share
+from studio_core.labeling.records import Yield
+from studio_core.labeling.writing import JUDGE, PRELABEL
+from studio_core.models import registry
+from studio_core.spec import DataSpec, JudgeSpec
+from studio_core.states import TERMINAL
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, Job, LabelItem, LabelProject
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What one judge has said, beside what people say."""
+
+    annotator: str
+    """``judge:<name>``"""
+    counts: dict[str, int]
+    """Verdicts; a judge whose verdict hung on the order said ``tie``."""
+    swayed: int
+    """Pairs of which it said one thing in one order and another in the other."""
+    agreement: Share
+    """With what people have settled on, both bad counting as a tie."""
+    kappa: float | None
+    """Cohen's, on the same; None below ``SHARED``, or if all said the same."""
+
+    @property
+    def name(self) -> str:
+        return self.annotator.partition(":")[2]
+
+    @property
+    def missing(self) -> int:
+        """Pairs judged by people that are missing until its agreement is known."""
+        return max(0, SHARED - self.agreement.of)
+
+
+def start(
+    studio: Studio,
+    project: str | int,
+    *,
+    model: str = "",
+    service: str = "",
+    name: str = "",
+    rubric: str = "",
+    limit: int | None = None,
+) -> Job:
+    """Have a model or a service judge what it has not judged yet; what people judged comes first."""
+    one = projects.get(studio, project)
+    if one.mode != "pairs":
+        raise BadInput("labeling.judge_pairs_only", project=one.name, mode=one.mode)
+    if bool(model) == bool(service):
+        raise BadInput("generation.one_of", model="model", service="service")
+    file = studio.settings.home / services.FILE
+    resolved = {"model": registry.resolve(studio, model)} if model else {}
+    named = name.strip() or (resolved["model"].name if model else services.get(file, service).name)
+    if running := _under_way(studio, one, named):
+        raise Conflict("labeling.judge_under_way", judge=named, job=running.id)
+    items = _items_file(studio, one, f"{JUDGE}:{named}", limit)
+    try:
+        asked = JudgeSpec(
+            project=one.id, name=named, model=model, service=service, rubric=rubric, items=str(items)
+        ).model_dump()
+    except ValidationError as error:
+        items.unlink()
+        first = error.errors(include_url=False)[0]
+        raise BadInput(
+            "labeling.setting_invalid",
+            name=first["loc"][0],
+            value=str(first["input"])[:80],
+            reason=first["msg"],
+        ) from error
+    spec = DataSpec(name=f"{named}: {one.name}"[:80], operation=PRELABEL, options=asked)
+    return data_jobs.enqueue(studio, spec, options=asked, models=resolved, needs_model=bool(model))
+
+
+def _items_file(studio: Studio, project: LabelProject, annotator: str, limit: int | None) -> Path:
+    """The pairs to be judged, those first that people have judged: they tell what the judge is worth."""
+    ready: list[list[LabelItem]] = [[], []]
+    for item, votes in records.voted(studio, project):
+        if not any(vote.annotator == annotator and vote.origin == JUDGE for vote in votes):
+            ready[not _people(votes)].append(item)
+    items = [*ready[0], *ready[1]][:limit]
+    if not items:
+        raise BadInput("labeling.judge_nothing_left", project=project.name)
+    folder = studio.settings.labelling / str(project.id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, name = tempfile.mkstemp(prefix="judge-", suffix=".jsonl", dir=folder)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        for item in items:
+            texts = [answer["text"] for answer in item.answers]
+            document = {"item": item.id, "prompt": item.prompt, "answers": texts}
+            file.write(json.dumps(document, ensure_ascii=False) + "\n")
+    return Path(name)
+
+
+def jobs_of(studio: Studio, project: LabelProject) -> list[Job]:
+    """The jobs that wait or run for judges of a project."""
+    live = [*queue.waiting(studio), *queue.live(studio)]
+    return [job for job in live if job.method == PRELABEL and job.spec["options"]["project"] == project.id]
+
+
+def _under_way(studio: Studio, project: LabelProject, name: str) -> Job | None:
+    jobs = (job for job in jobs_of(studio, project) if job.state not in TERMINAL)
+    return next((job for job in jobs if job.spec["options"]["name"] == name), None)
+
+
+def of_project(studio: Studio, project: LabelProject) -> list[Judge]:
+    """Every judge that has said something, by name."""
+    said: dict[str, list[Annotation]] = {}
+    both: dict[str, list[tuple[str, str]]] = {}
+    for _, votes in records.voted(studio, project):
+        settled = records.carried(_people(votes), 1, 0.0, Yield())
+        for vote in votes:
+            if vote.origin == JUDGE:
+                said.setdefault(vote.annotator, []).append(vote)
+                if settled:
+                    pair = (_plain(vote.verdict), _plain(settled[0].verdict))
+                    both.setdefault(vote.annotator, []).append(pair)
+    return [_judge(annotator, votes, both.get(annotator, [])) for annotator, votes in sorted(said.items())]
+
+
+def _people(votes: list[Annotation]) -> list[Annotation]:
+    return [vote for vote in votes if vote.repeats_id is None and vote.origin != JUDGE]
+
+
+def _plain(verdict: str) -> str:
+    """Judges are not asked whether both are bad: either way neither is better."""
+    return "tie" if verdict == "both_bad" else verdict
+
+
+def _judge(annotator: str, votes: list[Annotation], both: list[tuple[str, str]]) -> Judge:
+    return Judge(
+        annotator,
+        dict(Counter(vote.verdict for vote in votes)),
+        sum(len(set(vote.value.get("said", []))) > 1 for vote in votes),
+        share(sum(one == other for one, other in both), len(both)),
+        _kappa(both),
+    )
+
+
+def _kappa(both: list[tuple[str, str]]) -> float | None:
+    if len(both) < SHARED or len({verdict for pair in both for verdict in pair}) < 2:
+        return None
+    from sklearn.metrics import cohen_kappa_score  # Half a second: not for every page.
+
+    return float(cohen_kappa_score(*zip(*both, strict=True)))
+
+
+def usable(studio: Studio, project: LabelProject) -> list[str]:
+    """The judges whose agreement with people is known; raises how much is missing if there is none."""
+    known = of_project(studio, project)
+    names = [judge.annotator for judge in known if not judge.missing]
+    if not names:
+        if not known:
+            raise BadInput("labeling.judge_none", project=project.name)
+        best = min(known, key=lambda judge: judge.missing)
+        raise BadInput(
+            "labeling.judge_unmeasured", judge=best.name, shared=best.agreement.of, missing=best.missing
+        )
+    return names
+
+
+def use(studio: Studio, project: str | int, wanted: bool) -> LabelProject:
+    """Whether labels of judges count where no person has voted; raises while they may not."""
+    if wanted:
+        usable(studio, projects.get(studio, project))
+    return projects.change(studio, project, {"judges": wanted})
