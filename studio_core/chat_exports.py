@@ -5,34 +5,51 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
-from studio_core.chats import Answer, get, history, messages_of, titles, votes
+from studio_core.chat_votes import votes
+from studio_core.chats import LETTERS, Answer, get, hidden, history, messages_of, titles
 from studio_core.data import store
 from studio_core.errors import BadInput
 from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.tables import ChatRound, Dataset, Vote
 
 
 def markdown(studio: Studio, chat_id: int) -> str:
     """The conversation to read: every prompt, and below it the answer of each side and the vote."""
     chat = get(studio, chat_id)
-    cast = votes(studio, chat_id)
+    rounds = history(studio, chat_id)
+    cast, blind = votes(studio, rounds), hidden(studio, rounds)
     parts = [f"# {chat.title}"]
-    for row in history(studio, chat_id):
+    for row in rounds:
         parts.append(f"## {row.number}. Prompt\n\n{_fenced(row.prompt)}")
         if row.settings["system"]:
             parts.append(f"System prompt:\n\n{_fenced(row.settings['system'])}")
-        for answer in row.answers:
-            figures = f"{answer['tokens']} tokens, {answer['seconds']:.2f} s, {answer['state']}"
-            parts.append(
-                f"### {answer['name']} ({figures})\n\n{_fenced(answer['answer'] or answer.get('error', ''))}"
-            )
+        parts += [_side(row, side, row.id in blind) for side in row.settings["order"]]
         if row.id in cast:
-            names = [row.answers[side]["name"] for side in (cast[row.id].left, cast[row.id].right)]
-            better = {"a": f"{names[0]} is better", "b": f"{names[1]} is better", "tie": "tie"}
-            parts.append(f"Vote: {better.get(cast[row.id].verdict, 'both are bad')}")
+            parts.append(_verdict(row, cast[row.id]))
     return "\n\n".join(parts) + "\n"
+
+
+def _side(row: ChatRound, side: int, blind: bool) -> str:
+    """One answer. While names are hidden neither figures nor errors are told: they name the model too."""
+    answer: Answer = row.answers[side]
+    name = _letter(row, side) if blind else answer["name"]
+    figures = f"{answer['tokens']} tokens, {answer['seconds']:.2f} s, {answer['state']}"
+    text = answer["answer"] or ("" if blind else answer.get("error", ""))
+    return f"### {name} ({answer['state'] if blind else figures})\n\n{_fenced(text)}"
+
+
+def _verdict(row: ChatRound, vote: Vote) -> str:
+    names = [row.answers[side]["name"] for side in (vote.left, vote.right)]
+    better = {"a": f"{names[0]} is better", "b": f"{names[1]} is better", "tie": "tie"}
+    flags = [flag for flag in ("blind", "incomplete", "leak") if vote.record.get(flag)]
+    return f"Vote: {better.get(vote.verdict, 'both are bad')}" + (f" ({', '.join(flags)})" if flags else "")
+
+
+def _letter(row: ChatRound, side: int) -> str:
+    return LETTERS[row.settings["order"].index(side)]
 
 
 def _fenced(text: str) -> str:
@@ -43,21 +60,31 @@ def _fenced(text: str) -> str:
 
 
 def jsonl(studio: Studio, chat_id: int) -> str:
-    """One line for each side, ``{"model", "messages"}``: chat data that can be trained on."""
+    """One line for each side, ``{"model", "messages"}``: chat data that can be trained on.
+
+    Rounds whose names are hidden are left out, since a line that goes on from answers with a name would
+    tell it; of a conversation that has no others, all lines have letters instead.
+    """
     get(studio, chat_id)
     rounds = history(studio, chat_id)
-    lines = []
-    for side in range(len(rounds[-1].answers) if rounds else 0):
-        answer: Answer = rounds[-1].answers[side]
-        messages = messages_of(rounds[-1], side, rounds[:-1])
+    blind = hidden(studio, rounds)
+    known = list(takewhile(lambda row: row.id not in blind, rounds))
+    named = bool(known) or not rounds
+    if not named:
+        known = list(takewhile(lambda row: row.id in blind, rounds))
+    if not known:
+        return ""
+    last, lines = known[-1], []
+    for side in range(len(last.answers)) if named else last.settings["order"]:
+        answer: Answer = last.answers[side]
+        messages = messages_of(last, side, known[:-1])
         if answer["answer"] and answer["state"] != "error":
             messages.append({"role": "assistant", "content": answer["answer"]})
         else:
             messages.pop()
         if any(message["role"] == "assistant" for message in messages):
-            lines.append(
-                json.dumps({"model": answer["name"], "messages": messages}, ensure_ascii=False) + "\n"
-            )
+            line = {"model": answer["name"] if named else _letter(last, side), "messages": messages}
+            lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     return "".join(lines)
 
 

@@ -7,13 +7,14 @@ again finds the round by its conversation.
 from __future__ import annotations
 
 import copy
+import secrets
 import threading
 import time
 from collections.abc import Sequence
 
-from studio_core import chats, serving
+from studio_core import chat_votes, chats, serving
 from studio_core.chats import Answer, ChatSettings
-from studio_core.errors import Conflict, StudioError
+from studio_core.errors import BadInput, Conflict, StudioError
 from studio_core.studio import Studio
 from studio_core.tables import Chat, ChatRound
 
@@ -33,6 +34,8 @@ class LiveRound:
         self._chat = chat
         self._row = row
         self._answers: list[Answer] = copy.deepcopy(row.answers)
+        self._asked = [side for side, answer in enumerate(row.answers) if answer["state"] == "streaming"]
+        self._key = secrets.token_hex(8)
         self._loading = [False] * len(row.answers)
         self._changing = threading.Lock()
         self._ended = False
@@ -58,13 +61,20 @@ class LiveRound:
         """Until the round has ended; False if it has not within ``timeout`` seconds."""
         return self._stored.wait(timeout)
 
-    def stop(self) -> None:
-        """End it now, with what has come so far."""
+    def stop(self, side: int | None = None) -> None:
+        """End it now, or one side of it alone, with what has come so far."""
         with self._changing:
-            for answer in self._answers:
-                if answer["state"] == "streaming":
+            if side is not None and self._answers[side]["state"] != "streaming":
+                return
+            for index, answer in enumerate(self._answers):
+                if answer["state"] == "streaming" and side in (None, index):
                     answer["state"] = "cancelled"
-        self._finish()
+            last = all(answer["state"] != "streaming" for answer in self._answers)
+        if last:
+            self._finish()
+        elif side is not None:
+            serving.stop_side(self._studio, self._key, self._asked.index(side))
+            self.save()
 
     def save(self) -> None:
         """Store what has come so far."""
@@ -82,17 +92,25 @@ class LiveRound:
             self._finish()
 
     def _take_in(self) -> None:
-        asked = chats.questions(self._studio, self._chat, self._row)
-        for side, question in enumerate(asked):
+        asked = chats.questions(self._studio, self._chat, self._row, self._asked)
+        for side, question in zip(self._asked, asked, strict=True):
             if isinstance(question, StudioError):
                 self._answers[side].update(chats.failure(question))
-        sides = [side for side, question in enumerate(asked) if not isinstance(question, StudioError)]
-        ready = [question for question in asked if not isinstance(question, StudioError)]
-        sampling = ChatSettings.model_validate(self._row.settings).sampling()
+        ready = [
+            (side, question)
+            for side, question in zip(self._asked, asked, strict=True)
+            if not isinstance(question, StudioError)
+        ]
+        self._asked = [side for side, _ in ready]
         if not ready:
             return
-        for event in serving.generate(self._studio, ready, sampling, lambda: self._ended):
-            event["side"] = sides[event["side"]]
+        sampling = {
+            **chats.settings_of(self._row).sampling(),
+            "seed": self._row.answers[ready[0][0]]["seed"],
+        }
+        questions = [question for _, question in ready]
+        for event in serving.generate(self._studio, questions, sampling, lambda: self._ended, key=self._key):
+            event["side"] = self._asked[event["side"]]
             with self._changing:
                 if self._ended:
                     return
@@ -127,13 +145,52 @@ def _key(studio: Studio, chat_id: int) -> tuple[str, int]:
 def ask(studio: Studio, chat_id: int, prompt: str, settings: ChatSettings) -> LiveRound:
     """Begin the next round of a conversation. One round of a conversation at a time."""
     with _starting:
-        if current(studio, chat_id):
-            raise Conflict("chat.still_answering")
+        _require_quiet(studio, chat_id)
         chat = chats.get(studio, chat_id)
-        live = LiveRound(studio, chat, chats.add_round(studio, chat, prompt, settings))
-        _live[_key(studio, chat_id)] = live
-        live._thread.start()
-        return live
+        return _begin(studio, chat, chats.add_round(studio, chat, prompt, settings))
+
+
+def ask_again(studio: Studio, chat_id: int, number: int, sides: Sequence[int] = ()) -> LiveRound:
+    """Ask for new answers of these sides, or of all, with the next seed.
+
+    The newest round takes them while nobody has judged it. Otherwise a conversation begins that goes on
+    from the rounds before, and all sides answer in it.
+    """
+    row = chats.round_of(studio, chat_id, number)
+    every = range(len(row.answers))
+    if not set(sides) <= set(every):
+        raise BadInput("chat.no_side")
+    if not chat_votes.standing(studio, chat_id)[row.id].fresh:
+        settings = chats.settings_of(row).model_copy(update={"seed": chats.next_seed(row, every)})
+        return _fork(studio, chat_id, number, row.prompt, settings)
+    with _starting:
+        _require_quiet(studio, chat_id)
+        chat = chats.get(studio, chat_id)
+        return _begin(studio, chat, chats.ask_sides_again(studio, row, list(sides) or list(every)))
+
+
+def ask_instead(studio: Studio, chat_id: int, number: int, prompt: str) -> LiveRound:
+    """Ask something else in a round: a conversation begins that goes on from the rounds before it."""
+    row = chats.round_of(studio, chat_id, number)
+    return _fork(studio, chat_id, number, prompt, chats.settings_of(row))
+
+
+def _fork(studio: Studio, chat_id: int, number: int, prompt: str, settings: ChatSettings) -> LiveRound:
+    chats.check_prompt(prompt)
+    new = chats.fork(studio, chats.get(studio, chat_id), number, settings)
+    return ask(studio, new.id, prompt, settings)
+
+
+def _require_quiet(studio: Studio, chat_id: int) -> None:
+    if current(studio, chat_id):
+        raise Conflict("chat.still_answering")
+
+
+def _begin(studio: Studio, chat: Chat, row: ChatRound) -> LiveRound:
+    live = LiveRound(studio, chat, row)
+    _live[_key(studio, chat.id)] = live
+    live._thread.start()
+    return live
 
 
 def history(studio: Studio, chat_id: int) -> Sequence[ChatRound]:

@@ -1,37 +1,33 @@
-"""Conversations with models side by side: rounds, answers, votes, and what becomes of them.
+"""Conversations with models side by side: rounds and answers. What is said of them is in ``chat_votes``.
 
-A round is one prompt and the answer of each side; each side goes on from its own earlier answers.
-Answers are kept as ``{"model": id, "name", "answer", "tokens", "seconds", "state"}``, and those that
-failed with ``error`` (a sentence), ``key`` and ``values`` of its text. ``state`` is ``streaming``,
-``stop`` (it ended by itself), ``length`` (cut at the limit), ``cancelled``, ``interrupted`` or ``error``.
+A round is one prompt and the answer of each side. Answers are kept as ``Answer``, and those that failed
+with ``error`` (a sentence), ``key`` and ``values`` of its text. ``state`` is ``streaming``, ``stop`` (it
+ended by itself), ``length`` (cut at the limit), ``cancelled``, ``interrupted`` or ``error``.
+
+Nothing is ever overwritten: an answer that is asked for again keeps the earlier ones beside it, and a
+change to an older round begins a conversation that shares the rounds before it.
 """
 
 from __future__ import annotations
 
-import json
 import random
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from studio_core import serving
-from studio_core.data import store
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.studio import Studio
-from studio_core.tables import Chat, ChatRound, Dataset, Vote
+from studio_core.tables import Chat, ChatRound, Vote
 
 MOST_SIDES = 4
 LONGEST_PROMPT = 100_000
 _TITLE = 60
-
-Verdict = Literal["a", "b", "tie", "both_bad"]
-VERDICTS: tuple[Verdict, ...] = ("a", "b", "tie", "both_bad")
+LETTERS = "ABCD"
 
 
 class Answer(TypedDict, total=False):
@@ -43,9 +39,12 @@ class Answer(TypedDict, total=False):
     tokens: int
     seconds: float
     state: str
+    seed: int
     error: str
     key: str
     values: dict[str, str]
+    earlier: list[Answer]
+    """What this side had answered before it was asked again, oldest first."""
 
 
 class ChatSettings(BaseModel):
@@ -60,6 +59,8 @@ class ChatSettings(BaseModel):
     max_new_tokens: int = Field(default=256, ge=1, le=4096)
     blind: bool = False
     """Names are hidden and sides shuffled until the vote."""
+    shared: bool = True
+    """After a vote for one answer all sides go on from it; without one, each from its own."""
 
     def sampling(self) -> dict[str, float | int]:
         return self.model_dump(include={"temperature", "top_p", "seed", "max_new_tokens"})
@@ -102,11 +103,31 @@ def titles(studio: Studio, limit: int = 100) -> Sequence[Chat]:
         return session.scalars(query).all()
 
 
-def history(studio: Studio, chat_id: int) -> Sequence[ChatRound]:
-    """All rounds of a conversation, in order."""
+def history(studio: Studio, chat_id: int) -> list[ChatRound]:
+    """All rounds of a conversation, in order; those before a fork are the rounds of the other one."""
     with studio.db.read() as session:
-        query = select(ChatRound).where(ChatRound.chat_id == chat_id).order_by(ChatRound.number)
-        return session.scalars(query).all()
+        return _history(session, chat_id)
+
+
+def _history(session: Session, chat_id: int) -> list[ChatRound]:
+    rounds: list[ChatRound] = []
+    chat, below = session.get(Chat, chat_id), 2**31
+    while chat is not None:
+        own = select(ChatRound).where(ChatRound.chat_id == chat.id, ChatRound.number < below)
+        rounds[:0] = session.scalars(own.order_by(ChatRound.number))
+        fork = chat.settings.get("fork")
+        below = min(below, fork["before"]) if fork else below
+        chat = session.get(Chat, fork["chat"]) if fork else None
+    return rounds
+
+
+def fork(studio: Studio, chat: Chat, before: int, settings: ChatSettings) -> Chat:
+    """A new conversation that shares the rounds before the number ``before`` with ``chat``."""
+    with studio.db.write() as session:
+        origin = {"chat": chat.id, "before": before}
+        new = Chat(title="", models=chat.models, settings={**settings.model_dump(), "fork": origin})
+        session.add(new)
+        return new
 
 
 def get_round(studio: Studio, round_id: int) -> ChatRound:
@@ -117,45 +138,133 @@ def get_round(studio: Studio, round_id: int) -> ChatRound:
     return found
 
 
+def round_of(studio: Studio, chat_id: int, number: int) -> ChatRound:
+    """The round of that number in a conversation."""
+    get(studio, chat_id)
+    found = next((row for row in history(studio, chat_id) if row.number == number), None)
+    if found is None:
+        raise NotFound("chat.round_not_found", round=number)
+    return found
+
+
 def add_round(studio: Studio, chat: Chat, prompt: str, settings: ChatSettings) -> ChatRound:
     """Store a prompt, with an answer still to come for each side."""
+    check_prompt(prompt)
+    names = [registry.get(studio, model).name for model in chat.models]
+    answers = [_awaited(model, name, settings.seed) for model, name in zip(chat.models, names, strict=True)]
+    with studio.db.write() as session:
+        stored = session.get_one(Chat, chat.id)
+        earlier = _history(session, chat.id)
+        start = (stored.settings.get("fork") or {}).get("before", 1)
+        number = earlier[-1].number + 1 if earlier else start
+        row = ChatRound(
+            chat_id=chat.id,
+            number=number,
+            prompt=prompt,
+            answers=list(answers),
+            settings={
+                **settings.model_dump(),
+                **_places(session, stored, number, settings, earlier),
+                "goes_on": _goes_on(session, earlier) if settings.shared else [],
+            },
+        )
+        session.add(row)
+        stored.title = stored.title or _title(prompt)
+        kept = {"fork": stored.settings["fork"]} if "fork" in stored.settings else {}
+        stored.settings = {**settings.model_dump(), **kept}
+        return row
+
+
+def check_prompt(prompt: str) -> None:
     if not prompt.strip():
         raise BadInput("chat.empty_prompt")
     if len(prompt) > LONGEST_PROMPT:
         raise BadInput("chat.long_prompt", letters=len(prompt), most=LONGEST_PROMPT)
-    names = [registry.get(studio, model).name for model in chat.models]
-    answers: list[Answer] = [
-        {"model": model, "name": name, "answer": "", "tokens": 0, "seconds": 0.0, "state": "streaming"}
-        for model, name in zip(chat.models, names, strict=True)
-    ]
-    with studio.db.write() as session:
-        query = select(ChatRound).where(ChatRound.chat_id == chat.id).order_by(ChatRound.number.desc())
-        before = session.scalars(query).first()
-        order = _order(chat, settings, before, before is not None and _newest_vote(session, before.id))
-        row = ChatRound(
-            chat_id=chat.id,
-            number=before.number + 1 if before else 1,
-            prompt=prompt,
-            answers=list(answers),
-            settings={**settings.model_dump(), "order": order},
-        )
-        session.add(row)
-        stored = session.get_one(Chat, chat.id)
-        stored.title = stored.title or _title(prompt)
-        stored.settings = settings.model_dump()
-        return row
 
 
-def _order(chat: Chat, settings: ChatSettings, before: ChatRound | None, voted: Any) -> list[int]:
-    """Which side stands at which place: shuffled when blind, and kept until a vote has shown the names."""
+def _awaited(model: int, name: str, seed: int) -> Answer:
+    return {
+        "model": model,
+        "name": name,
+        "answer": "",
+        "tokens": 0,
+        "seconds": 0.0,
+        "state": "streaming",
+        "seed": seed,
+    }
+
+
+def _places(
+    session: Session, chat: Chat, number: int, settings: ChatSettings, earlier: Sequence[ChatRound]
+) -> dict[str, Any]:
+    """Which side stands at which place: shuffled when blind, and kept until the names have been shown.
+
+    Rounds with one shuffling are a block: whoever knows the names in one of them knows them in all.
+    """
+    block = f"{chat.id}.{number}"
     order = list(range(len(chat.models)))
-    if not settings.blind:
-        return order
-    if before is not None and before.settings["blind"] and not voted:
-        kept: list[int] = before.settings["order"]
-        return kept
-    random.Random(f"{chat.id} {before.number if before else 0} {settings.seed}").shuffle(order)
-    return order
+    if settings.blind:
+        before = earlier[-1] if earlier else None
+        if before is not None and before.id in hidden_in(session, [before]):
+            return {"order": before.settings["order"], "block": _block(before)}
+        random.Random(f"{block} {settings.seed}").shuffle(order)
+    return {"order": order, "block": block}
+
+
+def _block(row: ChatRound) -> str:
+    return row.settings.get("block") or f"{row.chat_id}.{row.number}"
+
+
+def _goes_on(session: Session, earlier: Sequence[ChatRound]) -> list[int | None]:
+    """For each earlier round the side from which all go on, None where each goes on from its own."""
+    query = select(Vote).where(
+        Vote.round_id.in_([row.id for row in earlier]), Vote.superseded_by_id.is_(None)
+    )
+    chosen = {
+        vote.round_id: vote.left if vote.verdict == "a" else vote.right
+        for vote in session.scalars(query)
+        if vote.verdict in ("a", "b") and not vote.record.get("withdrawn")
+    }
+    return [chosen.get(row.id) for row in earlier]
+
+
+def hidden(studio: Studio, rounds: Iterable[ChatRound]) -> set[int]:
+    """Those of the rounds, by id, whose names nobody has been shown yet."""
+    with studio.db.read() as session:
+        return hidden_in(session, list(rounds))
+
+
+def hidden_in(session: Session, rounds: Sequence[ChatRound]) -> set[int]:
+    """As ``hidden``, within a transaction that has more to do."""
+    blind = {row.id: _block(row) for row in rounds if row.settings["blind"]}
+    if not blind:
+        return set()
+    named = ChatRound.settings["block"].as_string()
+    alike = select(ChatRound).where(or_(ChatRound.id.in_(blind), named.in_(set(blind.values()))))
+    blocks = {row.id: (_block(row), row.settings.get("revealed")) for row in session.scalars(alike)}
+    voted = set(session.scalars(select(Vote.round_id).where(Vote.round_id.in_(blocks))))
+    shown = {block for id, (block, revealed) in blocks.items() if revealed or id in voted}
+    return {id for id, block in blind.items() if block not in shown}
+
+
+def ask_sides_again(studio: Studio, row: ChatRound, sides: Sequence[int]) -> ChatRound:
+    """Keep what these sides have answered and await new answers of them, with the next seed."""
+    with studio.db.write() as session:
+        stored = session.get_one(ChatRound, row.id)
+        answers: list[Answer] = [dict(answer) for answer in stored.answers]  # type: ignore[misc]
+        seed = next_seed(stored, sides)
+        for side in sides:
+            old = answers[side]
+            earlier = old.pop("earlier", [])
+            answers[side] = {**_awaited(old["model"], old["name"], seed), "earlier": [*earlier, old]}
+        stored.answers = list(answers)
+        return stored
+
+
+def next_seed(row: ChatRound, sides: Sequence[int]) -> int:
+    """The seed after those that were used for these sides."""
+    used = [row.answers[side].get("seed", row.settings["seed"]) for side in sides]
+    return int((max(used) + 1) % 2**31)
 
 
 def _title(prompt: str) -> str:
@@ -179,13 +288,15 @@ def mark_interrupted(studio: Studio, chat_id: int) -> None:
             save_answers(studio, row.id, answers)  # type: ignore[arg-type]
 
 
-def questions(studio: Studio, chat: Chat, row: ChatRound) -> list[serving.Question | StudioError]:
-    """What each side is asked in a round, or why it cannot be."""
+def questions(
+    studio: Studio, chat: Chat, row: ChatRound, sides: Sequence[int]
+) -> list[serving.Question | StudioError]:
+    """What each of these sides is asked in a round, or why it cannot be."""
     earlier = [one for one in history(studio, chat.id) if one.number < row.number]
     asked: list[serving.Question | StudioError] = []
-    for side, model in enumerate(chat.models):
+    for side in sides:
         try:
-            resolved = registry.resolve(studio, model)
+            resolved = registry.resolve(studio, chat.models[side])
             asked.append(serving.Question(resolved, messages_of(row, side, earlier)))
         except StudioError as error:
             asked.append(error)
@@ -193,19 +304,34 @@ def questions(studio: Studio, chat: Chat, row: ChatRound) -> list[serving.Questi
 
 
 def messages_of(row: ChatRound, side: int, earlier: Sequence[ChatRound]) -> list[dict[str, str]]:
-    """The conversation that one side is to continue: its own, without rounds that it did not answer."""
+    """The conversation that one side is to continue, without rounds that it did not answer.
+
+    Its earlier answers are its own, or those which were chosen for all.
+    """
     messages = [{"role": "system", "content": row.settings["system"]}] if row.settings["system"] else []
-    for one in earlier:
-        answer: Answer = one.answers[side]
+    goes_on = row.settings.get("goes_on") or [None] * len(earlier)
+    for one, chosen in zip(earlier, goes_on, strict=True):
+        answer: Answer = one.answers[side if chosen is None else chosen]
         if answer["answer"] and answer["state"] != "error":
             messages.append({"role": "user", "content": one.prompt})
             messages.append({"role": "assistant", "content": answer["answer"]})
     return [*messages, {"role": "user", "content": row.prompt}]
 
 
+def settings_of(row: ChatRound) -> ChatSettings:
+    return ChatSettings.model_validate(row.settings)
+
+
 def follow(answers: list[Answer], event: serving.Event) -> None:
-    """Bring the answers of a round up to date with one event of the worker."""
+    """Bring the answers of a round up to date with one event of the worker.
+
+    Of a side that was stopped only the figures still count.
+    """
     answer = answers[event["side"]]
+    if answer["state"] != "streaming":
+        if event.get("done"):
+            answer.update({"tokens": event["tokens"], "seconds": event["seconds"]})
+        return
     if "text" in event:
         answer["answer"] += event["text"]
     elif event.get("done"):
@@ -247,101 +373,3 @@ def ask_once(
         {"model": model.name, **{name: answer[name] for name in kept if name in answer}}  # type: ignore[literal-required]
         for model, answer in zip(models, answers, strict=True)
     ]
-
-
-# --- votes -------------------------------------------------------------------------------
-
-
-def vote(studio: Studio, round_id: int, verdict: str, left: int, right: int) -> Vote:
-    """Judge two sides of a round: ``a`` means that ``left`` is better. A new vote supersedes the old one.
-
-    Refused for a side that failed or is empty, since it cannot be compared.
-    """
-    if verdict not in VERDICTS:
-        raise BadInput("chat.unknown_verdict", verdict=verdict)
-    row = get_round(studio, round_id)
-    if left == right or not {left, right} <= set(range(len(row.answers))):
-        raise BadInput("chat.two_sides_needed")
-    for side in (left, right):
-        answer: Answer = row.answers[side]
-        if answer["state"] == "error" or not answer["answer"].strip():
-            raise BadInput("chat.nothing_to_judge", side="ABCD"[row.settings["order"].index(side)])
-    earlier = [one for one in history(studio, row.chat_id) if one.number < row.number]
-    with studio.db.write() as session:
-        old = _newest_vote(session, round_id)
-        record = _record(row, earlier, verdict, left, right)
-        record["blind"] = row.settings["blind"] and old is None
-        new = Vote(round_id=round_id, verdict=verdict, left=left, right=right, record=record)
-        session.add(new)
-        session.flush()
-        if old is not None:
-            old.superseded_by_id = new.id
-        return new
-
-
-def _newest_vote(session: Session, round_id: int) -> Vote | None:
-    return session.scalar(select(Vote).where(Vote.round_id == round_id, Vote.superseded_by_id.is_(None)))
-
-
-def _record(
-    row: ChatRound, earlier: Sequence[ChatRound], verdict: str, left: int, right: int
-) -> dict[str, Any]:
-    """The preference record of TRL's conversational form; a tie keeps both answers instead.
-
-    From the second round on the sides may have had different conversations: then the prompt is that
-    of the answer which was chosen, and ``same_history`` is false.
-    """
-    prompts = [messages_of(row, side, earlier) for side in (left, right)]
-    answers: list[Answer] = [row.answers[side] for side in (left, right)]
-    texts = [[{"role": "assistant", "content": answer["answer"]}] for answer in answers]
-    record: dict[str, Any] = {
-        "same_history": prompts[0] == prompts[1],
-        "incomplete": any(answer["state"] not in ("stop", "length") for answer in answers),
-    }
-    if verdict in ("tie", "both_bad"):
-        models = [answer["model"] for answer in answers]
-        return {"prompt": prompts[0], "answers": texts, "models": models, **record}
-    chosen, rejected = (0, 1) if verdict == "a" else (1, 0)
-    return {
-        "prompt": prompts[chosen],
-        "chosen": texts[chosen],
-        "rejected": texts[rejected],
-        "models": [answers[chosen]["model"], answers[rejected]["model"]],
-        **record,
-    }
-
-
-def votes(studio: Studio, chat_id: int) -> dict[int, Vote]:
-    """The vote that counts for each round of a conversation that has one."""
-    with studio.db.read() as session:
-        query = select(Vote).join(ChatRound).where(ChatRound.chat_id == chat_id, _COUNTS)
-        return {vote.round_id: vote for vote in session.scalars(query)}
-
-
-def preference_records(studio: Studio) -> list[dict[str, Any]]:
-    """``prompt``, ``chosen``, ``rejected`` of every vote that counts and prefers one answer, oldest first.
-
-    Answers that were voted on before they were complete are left out.
-    """
-    with studio.db.read() as session:
-        query = select(Vote.record).where(_PREFERS).order_by(Vote.id)
-        records = session.scalars(query).all()
-    fields = ("prompt", "chosen", "rejected")
-    return [{name: record[name] for name in fields} for record in records if not record["incomplete"]]
-
-
-def votes_to_dataset(studio: Studio, name: str = "chat-votes") -> Dataset:
-    """Make all preference records a dataset; the next time, a new version of it."""
-    records = preference_records(studio)
-    if not records:
-        raise BadInput("chat.no_votes")
-    with tempfile.NamedTemporaryFile(
-        "w", dir=studio.settings.uploads, suffix=".jsonl", encoding="utf-8"
-    ) as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        file.flush()
-        return store.import_file(studio, Path(file.name), name=name, source=f"{name}.jsonl").dataset
-
-
-_COUNTS = Vote.superseded_by_id.is_(None)
-_PREFERS = _COUNTS & Vote.verdict.in_(("a", "b"))

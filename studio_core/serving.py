@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,14 +99,17 @@ def generate(
     questions: Sequence[Question],
     sampling: dict[str, float | int],
     cancelled: Callable[[], bool] = lambda: False,
+    *,
+    key: str = "",
 ) -> Iterator[Event]:
     """Ask all sides at once; yields the worker's events as they come.
 
     ``sampling`` is ``temperature``, ``top_p``, ``seed``, ``max_new_tokens``. Closing the iterator, or
-    ``cancelled``, ends the generation. A worker that went away before its first event is replaced once.
+    ``cancelled``, ends the generation; by the ``key`` one side of it can be stopped alone. A worker that
+    went away before its first event is replaced once.
     """
     sides = [{"model": q.model.model_dump(), "messages": q.messages} for q in questions]
-    body = {"sides": sides, **sampling}
+    body = {"sides": sides, "key": key, **sampling}
     for last_try in (False, True):
         job = ensure_server(studio)
         heard = False
@@ -120,6 +124,22 @@ def generate(
             if heard or last_try:
                 raise _named(job, error) from error
             _wait_for_end(studio, job)
+
+
+def stop_side(studio: Studio, key: str, side: int) -> None:
+    """End one side of the generation that has this ``key``, wherever it is by now."""
+    job = next((job for job in queue.all_jobs(studio, kind="serve", limit=8) if _usable(job)), None)
+    found = run_folder.read_json(Path(job.run_dir or "") / run_folder.SERVE) if job else None
+    if not found:
+        return  # Nobody generates.
+    headers = {"Authorization": f"Bearer {found['token']}"}
+    with (
+        httpx.Client(trust_env=False, timeout=_TIMEOUT, headers=headers) as client,
+        suppress(
+            httpx.TransportError  # The worker went away, and the generation with it.
+        ),
+    ):
+        client.post(f"http://127.0.0.1:{found['port']}/stop", json={"key": key, "side": side})
 
 
 def _stream(address: Address, body: dict[str, Any]) -> Iterator[Event]:

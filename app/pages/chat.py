@@ -6,32 +6,26 @@ from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter
-from fastapi.responses import PlainTextResponse
 from markupsafe import Markup
-from starlette.requests import Request
-from starlette.responses import Response
 
 from app.files import asset
 from app.i18n import language_of, say, t
-from app.parts import chat_view
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.chat import api, view
+from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
-from app.parts.html import html, notice
-from app.parts.side_by_side import LETTERS
-from studio_core import chat_exports, chat_live, chats
-from studio_core.chats import MOST_SIDES, VERDICTS
+from app.parts.html import html, join, notice, number
+from studio_core import chat_live, chat_votes, chats
+from studio_core.chats import MOST_SIDES
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.studio import Studio
-from studio_core.tables import ChatRound
 
 NAME = "chat"
 PATH = "/chat"
 
-LOOK_EVERY = 0.12
-"""Seconds between two looks at an answer that is coming in."""
-BUTTONS = ("a", "b", "tie", "bad")
-"""Ends of the ids of the vote buttons, in the order of ``VERDICTS``."""
+
+def routes(studio: Studio) -> APIRouter:
+    return api.routes(studio)
 
 
 def build(studio: Studio) -> None:
@@ -42,7 +36,7 @@ def build(studio: Studio) -> None:
             _models(page)
             page.history = gr.HTML(elem_id="chat-history")
             page.live = gr.HTML(elem_id="chat-live", js_on_load=_script())
-            _votes(page)
+            page.dialog = gr.HTML(elem_id="chat-dialog")
             _composer(page)
         with gr.Column(scale=1, min_width=290, elem_classes="ts-chat-side"):
             _settings(page)
@@ -63,17 +57,6 @@ def _models(page: ChatPage) -> None:
         page.new = gr.Button(t("chat.new"), elem_id="chat-new", scale=0, min_width=130)
 
 
-def _votes(page: ChatPage) -> None:
-    with gr.Row(visible=False, elem_id="chat-vote") as page.vote_row:
-        page.pair = gr.Radio([], visible=False, label=t("chat.pair"), elem_id="chat-pair", container=False)
-        labels = ("chat.better_a", "chat.better_b", "chat.tie", "chat.both_bad")
-        page.vote_buttons = [
-            gr.Button(t(label), interactive=False, elem_id=f"chat-vote-{end}", min_width=100, size="md")
-            for label, end in zip(labels, BUTTONS, strict=True)
-        ]
-    page.message = gr.HTML(elem_id="chat-vote-message")
-
-
 def _composer(page: ChatPage) -> None:
     with gr.Row(elem_id="chat-composer", equal_height=False):
         page.prompt = gr.Textbox(
@@ -82,9 +65,8 @@ def _composer(page: ChatPage) -> None:
             container=False,
         )  # fmt: skip
         page.send = gr.Button(t("chat.send"), variant="primary", elem_id="chat-send", scale=0, min_width=96)
-        page.stop = gr.Button(
-            t("chat.stop"), variant="stop", visible=False, elem_id="chat-stop", scale=0, min_width=96
-        )
+        # Shown by the style sheet while answers come in; the script does what it says.
+        gr.Button(t("chat.stop"), variant="stop", elem_id="chat-stop", scale=0, min_width=96)
 
 
 def _settings(page: ChatPage) -> None:
@@ -111,7 +93,12 @@ def _settings(page: ChatPage) -> None:
                 elem_id="chat-length",
             ),
         }  # fmt: skip
-        page.blind = gr.Checkbox(label=t("chat.blind"), info=t("chat.blind_help"), elem_id="chat-blind")
+        page.settings["blind"] = gr.Checkbox(
+            label=t("chat.blind"), info=t("chat.blind_help"), elem_id="chat-blind"
+        )
+        page.settings["shared"] = gr.Checkbox(
+            first.shared, label=t("chat.shared"), info=t("chat.shared_help"), elem_id="chat-shared"
+        )
     page.export = gr.HTML(elem_id="chat-export")
     page.collect = gr.Button(t("chat.collect"), elem_id="chat-collect")
     page.collected = gr.HTML(elem_id="chat-collected")
@@ -120,20 +107,15 @@ def _settings(page: ChatPage) -> None:
 
 
 class ChatPage:
-    """The page's components, and what happens when they are used."""
+    """The page's components, and what happens when they are used. What is done with rounds is in ``api``."""
 
     models: gr.Dropdown
-    blind: gr.Checkbox
     new: gr.Button
     history: gr.HTML
     live: gr.HTML
-    vote_row: gr.Row
-    pair: gr.Radio
-    vote_buttons: list[gr.Button]
-    message: gr.HTML
+    dialog: gr.HTML
     prompt: gr.Textbox
     send: gr.Button
-    stop: gr.Button
     settings: dict[str, Any]
     export: gr.HTML
     collect: gr.Button
@@ -146,15 +128,9 @@ class ChatPage:
 
     def connect(self) -> None:
         """Declare the page's events."""
-        settings = [*self.settings.values(), self.blind]
-        judged = [self.vote_row, self.pair, *self.vote_buttons]
-        # A timer and not a stream: Gradio's page can lose the answer of a queued event that begins
-        # just as another one ends, and a stream is a queued event that may end at any time.
-        self.clock = gr.Timer(LOOK_EVERY, active=False)
-        self.moving = moving = [self.clock, self.live, *judged, self.send, self.stop]
-        whole = [self.chat, self.history, *moving, self.message, self.export, self.earlier]
-        self.clock.tick(safely(self.followed), [self.chat], moving, **LIGHT)
-        on_open(self.opened, [self.models, *settings, *whole])
+        settings = list(self.settings.values())
+        whole = [self.chat, self.history, self.live, self.export, self.earlier]
+        on_open(self.opened, [self.models, self.dialog, *settings, *whole])
         gr.on(
             [self.send.click, self.prompt.submit],
             safely(self.asked),
@@ -163,19 +139,8 @@ class ChatPage:
             trigger_mode="once",
             **ASKED,
         )
-        self.pair.change(safely(self.paired), [self.pair], self.vote_buttons[:2], **LIGHT)
-        self.stop.click(safely(self.stopped), [self.chat], None, **ASKED)
         self.new.click(safely(self.emptied), None, whole, **ASKED)
         self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **ASKED)
-        for button, verdict in zip(self.vote_buttons, VERDICTS, strict=True):
-            # Not queued: Gradio's page can lose the answer of a queued event that begins as another ends.
-            button.click(
-                safely(self.vote_of(verdict)),
-                inputs=[self.chat, self.pair],
-                outputs=[*moving, self.message],
-                trigger_mode="once",
-                **LIGHT,
-            )
 
     # --- events ----------------------------------------------------------------------------
 
@@ -198,15 +163,15 @@ class ChatPage:
         values = [getattr(settings, name) for name in self.settings]
         choices = gr.update(choices=list(known.values()), value=names[:MOST_SIDES])
         told = Markup().join(notice("bad", error.sentence(language)) for error in refused)
-        whole = self._whole(chat.id if chat else None, language, str(told))
-        return [choices, *values, settings.blind, *whole]
+        whole = self._whole(chat.id if chat else None, language, told)
+        dialog = str(view.dialog(self.studio, language))
+        return [choices, dialog, *values, *whole]
 
     def asked(
         self, request: gr.Request, prompt: str, models: list[str], chat_id: int | None, *given: Any
     ) -> list[Any]:
         """Begin a round: in this conversation, or in a new one if other models were chosen."""
-        names = [*self.settings, "blind"]
-        filled = {name: value for name, value in zip(names, given, strict=True) if value is not None}
+        filled = {name: value for name, value in zip(self.settings, given, strict=True) if value is not None}
         settings = chats.checked_settings(**filled)
         if not isinstance(prompt, str) or not prompt.strip():
             raise BadInput("chat.empty_prompt")
@@ -217,25 +182,6 @@ class ChatPage:
         chat_live.ask(self.studio, chat.id, prompt, settings)
         return ["", *self._whole(chat.id, language_of(request))]
 
-    def followed(self, chat_id: int | None, request: gr.Request) -> list[Any]:
-        """The newest round as it is now. The round goes on when nobody follows it."""
-        language = language_of(request)
-        live = chat_live.current(self.studio, chat_id) if chat_id is not None else None
-        if live is not None:
-            row = chats.get_round(self.studio, live.id)
-            return self._moving(row, live.answers(), language, loading=live.loading())
-        rounds = chat_live.history(self.studio, chat_id) if chat_id is not None else []
-        return (
-            self._moving(rounds[-1], rounds[-1].answers, language)
-            if rounds
-            else [gr.skip()] * len(self.moving)
-        )
-
-    def stopped(self, chat_id: int | None) -> None:
-        live = chat_live.current(self.studio, chat_id) if chat_id is not None else None
-        if live is not None:
-            live.stop()
-
     def emptied(self, request: gr.Request) -> list[Any]:
         """A new conversation: it is stored with its first prompt."""
         return self._whole(None, language_of(request))
@@ -243,39 +189,19 @@ class ChatPage:
     def collecting(self, request: gr.Request) -> str:
         """Make a dataset of all votes, and show where to train on it."""
         language = language_of(request)
-        made = chats.votes_to_dataset(self.studio)
+        made = chat_votes.votes_to_dataset(self.studio)
+        _, counts = chat_votes.counted(self.studio)
         text = say("chat.collected", language, dataset=f"{made.name}@{made.version}", rows=made.rows)
         link = html(
             '<a href="/train?method=dpo&amp;dataset={}">{}</a>', made.name, say("chat.train", language)
         )
-        return str(notice("good", html("{} {}", text, link)))
-
-    def paired(self, pair: str | None, request: gr.Request) -> list[Any]:
-        """Name the buttons after the two places that are judged."""
-        language = language_of(request)
-        return [say("chat.better", language, letter=LETTERS[place]) for place in _places(pair, MOST_SIDES)]
-
-    def vote_of(self, verdict: str) -> Any:
-        def voted(chat_id: int | None, pair: str | None, request: gr.Request) -> list[Any]:
-            language = language_of(request)
-            rounds = chats.history(self.studio, chat_id) if chat_id is not None else []
-            if not rounds:
-                raise BadInput("chat.two_sides_needed")
-            row = rounds[-1]
-            live = chat_live.current(self.studio, row.chat_id)
-            if live is not None:
-                live.save()
-            places = _places(pair, len(row.answers))
-            left, right = (row.settings["order"][place] for place in places)
-            try:
-                vote = chats.vote(self.studio, row.id, verdict, left, right)
-            except StudioError as error:
-                refusal = str(notice("bad", error.sentence(language)))
-                return [*[gr.skip()] * len(self.moving), refusal]
-            row = chats.get_round(self.studio, row.id)
-            return [*self._moving(row, row.answers, language), self._saved(vote.verdict, language)]
-
-        return voted
+        left = [
+            say(f"chat.left_{kind}", language, number=number(counts[kind]))
+            for kind in ("tie", "both_bad", "incomplete", "leak")
+            if counts[kind]
+        ]
+        out = html("<p>{} {}</p>", say("chat.left_out", language), ", ".join(left)) if left else Markup()
+        return str(notice("good", html("{} {}{}", text, link, out)))
 
     # --- what is shown ---------------------------------------------------------------------
 
@@ -301,79 +227,15 @@ class ChatPage:
                 refused.append(error)
         return names or [model.name for model in listed][:2]
 
-    def _whole(self, chat_id: int | None, language: str, message: str = "") -> list[Any]:
+    def _whole(self, chat_id: int | None, language: str, message: str | Markup = "") -> list[Any]:
         """Everything that a conversation shows, for the outputs ``whole``."""
-        rounds = chat_live.history(self.studio, chat_id) if chat_id is not None else []
-        cast = chats.votes(self.studio, chat_id) if chat_id is not None else {}
-        past = [chat_view.round_block(row, row.answers, cast.get(row.id), language) for row in rounds[:-1]]
-        last = rounds[-1] if rounds else None
+        rounds = list(api.drawn(self.studio, chat_id, language).values()) if chat_id is not None else []
+        note = view.fork_note(chats.get(self.studio, chat_id), language) if chat_id is not None else ""
+        past = join(rounds[:-1])
         return [
             chat_id,
-            str(Markup().join(past)),
-            *self._moving(last, last.answers if last else [], language),
-            message,
-            str(chat_view.exports(chat_id if rounds else None, language)),
-            str(chat_view.earlier(chats.titles(self.studio), chat_id, language)),
+            str(html("{}{}{}", message, note, past)),
+            str(rounds[-1] if rounds else view.welcome(language)),
+            str(view.exports(chat_id if rounds else None, language)),
+            str(view.earlier(chats.titles(self.studio), chat_id, language)),
         ]
-
-    def _moving(
-        self, row: ChatRound | None, answers: list[Any], language: str, loading: list[bool] | None = None
-    ) -> list[Any]:
-        """The newest round and the buttons that go with its state, for the outputs ``moving``."""
-        if row is None:
-            idle = [gr.update(visible=False), gr.update(visible=False), *[gr.update(interactive=False)] * 4]
-            buttons = [gr.update(visible=True), gr.update(visible=False)]
-            return [gr.Timer(active=False), str(chat_view.welcome(language)), *idle, *buttons]
-        vote = chats.votes(self.studio, row.chat_id).get(row.id)
-        block = chat_view.round_block(row, answers, vote, language, loading=loading or (), ids="chat-side")
-        judged = [one["state"] != "error" and bool(one["answer"].strip()) for one in answers]
-        pairs = [(f"{LETTERS[i]} – {LETTERS[j]}", f"{i}-{j}") for j in range(len(answers)) for i in range(j)]
-        many = len(answers) > 2
-        answering = any(one["state"] == "streaming" for one in answers)
-        return [
-            gr.Timer(active=answering),
-            str(block),
-            gr.update(visible=len(answers) > 1),
-            gr.update(choices=pairs, visible=many) if many else gr.update(visible=False),
-            *[gr.update(interactive=sum(judged) > 1) for _ in VERDICTS],
-            gr.update(visible=not answering),
-            gr.update(visible=answering),
-        ]
-
-    def _saved(self, verdict: str, language: str) -> str:
-        number = len(chats.preference_records(self.studio))
-        key = "chat.vote_saved" if verdict in ("a", "b") else "chat.vote_kept"
-        return str(notice("good", html("{}", say(key, language, number=number))))
-
-
-def _places(pair: str | None, sides: int) -> tuple[int, int]:
-    """The two places that are judged, from what the page's choice of pairs says."""
-    first, _, second = (pair or "0-1").partition("-")
-    if not (first.isdigit() and second.isdigit() and int(first) < sides and int(second) < sides):
-        raise BadInput("chat.two_sides_needed")
-    return int(first), int(second)
-
-
-def routes(studio: Studio) -> APIRouter:
-    """Downloads of a conversation."""
-    router = APIRouter()
-    formats = {
-        "md": (chat_exports.markdown, "text/markdown"),
-        "jsonl": (chat_exports.jsonl, "application/jsonl"),
-    }
-
-    @router.get("/api/chat/{chat_id}.{ending}")
-    def export(chat_id: int, ending: str, request: Request) -> Response:
-        if ending not in formats:
-            return PlainTextResponse(say("shell.refused_path", language_of(request)), 404)
-        write, media_type = formats[ending]
-        try:
-            text = write(studio, chat_id)
-        except NotFound as error:
-            return PlainTextResponse(error.sentence(language_of(request)), 404)
-        name = f'attachment; filename="chat-{chat_id}.{ending}"'
-        return Response(
-            text, media_type=f"{media_type}; charset=utf-8", headers={"Content-Disposition": name}
-        )
-
-    return router

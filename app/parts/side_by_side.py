@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import html, join, number
+from studio_core.chats import LETTERS
 
-LETTERS = "ABCD"
-
+_NOTHING = Markup()
 Mark = Literal["", "better", "worse", "tie", "bad"]
 
 
@@ -33,16 +33,22 @@ class Cell:
     """What stands below it: an error, or what it is waiting for."""
     figures: str = ""
     mark: Mark = ""
+    more: Markup = _NOTHING
+    """What stands below the text: earlier answers."""
+    tools: Markup = _NOTHING
+    """Buttons for this answer."""
 
 
-def prompt_block(prompt: str, system: str, language: str) -> Markup:
-    """The prompt above the answers, and the system prompt if there is one."""
+def prompt_block(prompt: str, system: str, language: str, tools: Markup = _NOTHING) -> Markup:
+    """The prompt above the answers, the system prompt if there is one, and buttons for the prompt."""
     hidden = html(
         '<details class="ts-system"><summary>{}</summary><p dir="auto">{}</p></details>',
         say("chat.system", language),
         system,
     )
-    return html('<div class="ts-prompt"><p dir="auto">{}</p>{}</div>', prompt, hidden if system else Markup())
+    return html(
+        '<div class="ts-prompt"><p dir="auto">{}</p>{}{}</div>', prompt, hidden if system else Markup(), tools
+    )
 
 
 def cells(shown: Sequence[Cell], language: str, ids: str = "") -> Markup:
@@ -64,7 +70,8 @@ def _cell(cell: Cell, index: int, language: str, elem_id: str) -> Markup:
         '<article {id} class="ts-answer ts-answer-{side}" data-state="{state}" data-mark="{mark_name}">'
         '<header><span class="ts-letter">{letter}</span><span class="ts-name" {hidden}>{name}</span>'
         "{mark}</header>"
-        '<div class="ts-text" dir="auto">{text}{cursor}</div>{note}<footer>{figures}</footer></article>',
+        '<div class="ts-text" dir="auto">{text}{cursor}</div>{note}{more}'
+        '<footer><span class="ts-figures">{figures}</span>{tools}</footer></article>',
         id=html('id="{}"', elem_id) if elem_id else Markup(),
         side=letter.lower(),
         state=cell.state,
@@ -76,7 +83,9 @@ def _cell(cell: Cell, index: int, language: str, elem_id: str) -> Markup:
         text=cell.text,
         cursor=waiting if cell.state == "streaming" else Markup(),
         note=html('<p class="ts-answer-note">{}</p>', cell.note) if cell.note else Markup(),
+        more=cell.more,
         figures=cell.figures,
+        tools=cell.tools,
     )
 
 

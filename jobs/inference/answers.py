@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,18 +39,22 @@ def answer(
     sides: Sequence[Side],
     sampling: Sampling,
     cancelled: Callable[[], bool] = lambda: False,
+    stopped: Callable[[int], bool] = lambda side: False,
 ) -> Iterator[Event]:
-    """All sides at once: those on one base in one batch, those on different bases in turn."""
+    """All sides at once: those on one base in one batch, those on different bases in turn.
+
+    ``cancelled`` ends all of them, ``stopped`` one by its index.
+    """
     rows: list[Row] = []
     for index, side in enumerate(sides):
-        if cancelled():
+        if cancelled() or stopped(index):
             yield _done(index, 0, 0.0, "cancelled")
             continue
         try:
             if not models.loaded(side.model):
                 yield {"side": index, "state": "loading"}
             opened = models.open(side.model, needed=[row.model.base for row in rows])
-            rows.append(Row(index, opened, opened.prompt(side.messages), sampling))
+            rows.append(Row(index, opened, opened.prompt(side.messages), sampling, partial(stopped, index)))
         except StudioError as error:
             yield failed(index, error)
     lanes = deque(Lane(group) for group in _groups(rows))

@@ -7,7 +7,7 @@ random generator for a batch, and keeps computing rows that have ended.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,9 +79,11 @@ class Row:
     model: Opened
     prompt: list[int]
     sampling: Sampling
+    stopped: Callable[[], bool] = lambda: False
+    """Whether nobody wants more of it."""
     tokens: list[int] = field(default_factory=list)
     reason: str = ""
-    """``stop``, ``length`` or ``error`` once it has ended."""
+    """``stop``, ``length``, ``cancelled`` or ``error`` once it has ended."""
     error: StudioError | None = None
     seconds: float = 0.0
 
@@ -94,6 +96,9 @@ class Row:
 
     def take(self, logits: torch.Tensor) -> str:
         """Choose the next token from ``logits`` (vocabulary); returns the text that it completes."""
+        if self.stopped():
+            self.reason = "cancelled"
+            return self._text.finish()
         if logits.isnan().any():
             self.reason, self.error = "error", StudioError("chat.not_numbers", model=self.model.name)
             return ""

@@ -5,7 +5,8 @@
 ``serve.json`` in the run's folder says where it listens and the token that every request must bear.
 
     POST /generate              {"sides": [{"model": ResolvedModel, "messages": [...]}], "temperature",
-                                "top_p", "seed", "max_new_tokens"} -> one JSON object a line (answers.py)
+                                "top_p", "seed", "max_new_tokens", "key"} -> one JSON object a line (answers.py)
+    POST /stop                  {"key": that of a generation, "side": which of its sides is to end now}
     POST /v1/chat/completions   the form that OpenAI's clients speak, for one model by its name
     GET  /v1/models, /health
 """
@@ -73,6 +74,13 @@ class Settings(BaseModel):
 
 class Generate(Settings):
     sides: list[Asked] = Field(min_length=1, max_length=8)
+    key: str = Field(default="", max_length=64)
+    """By which one of its sides can be stopped."""
+
+
+class Stop(BaseModel):
+    key: str = Field(min_length=1, max_length=64)
+    side: int = Field(ge=0, le=7)
 
 
 class Completion(BaseModel):
@@ -127,6 +135,8 @@ class ChatServer(ThreadingHTTPServer):
         self.token = token
         self.turns = Turns()
         self.closing = threading.Event()
+        self.stopped: dict[str, set[int]] = {}
+        """Sides that are to end, of the generations that go on, by their keys."""
         self.known = {model.name: model for model in spec.preload}
         self._busy = 0
         self._last = time.monotonic()
@@ -149,16 +159,24 @@ class ChatServer(ThreadingHTTPServer):
         with self._counting:
             return 0.0 if self._busy else time.monotonic() - self._last
 
-    def answer(self, sides: list[Side], sampling: Sampling, gone: Callable[[], bool]) -> Generator[Event]:
+    def answer(
+        self, sides: list[Side], sampling: Sampling, gone: Callable[[], bool], key: str = ""
+    ) -> Generator[Event]:
         """The events of one request, once it is its turn."""
+        stopped: set[int] = set()
+        if key:
+            self.stopped[key] = stopped
 
         def cancelled() -> bool:
             return self.closing.is_set() or gone()
 
-        with self.turns.turn(cancelled) as mine:
-            if mine:
-                self.known.update({side.model.name: side.model for side in sides})
-                yield from answer(self.models, sides, sampling, cancelled)
+        try:
+            with self.turns.turn(cancelled) as mine:
+                if mine:
+                    self.known.update({side.model.name: side.model for side in sides})
+                    yield from answer(self.models, sides, sampling, cancelled, stopped.__contains__)
+        finally:
+            self.stopped.pop(key, None)
 
     def preload(self, wanted: list[ResolvedModel]) -> None:
         """Load models before they are asked for; one that fails says why when it is asked for."""
@@ -196,7 +214,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self._body() if self._allowed() else None
         if body is None:
             return
-        routes = {"/generate": self._generate, "/v1/chat/completions": self._complete}
+        routes = {"/generate": self._generate, "/stop": self._stop, "/v1/chat/completions": self._complete}
         if self.path not in routes:
             self._reply(HTTPStatus.NOT_FOUND, {"error": f"there is no {self.path}"})
         elif self.server.turns.full():
@@ -214,10 +232,17 @@ class Handler(BaseHTTPRequestHandler):
         asked = Generate.model_validate_json(body)
         sides = [Side(one.model, [m.model_dump() for m in one.messages]) for one in asked.sides]
         self._begin_stream("application/x-ndjson")
-        with closing(self.server.answer(sides, asked.sampling(), self._gone)) as events:
+        with closing(self.server.answer(sides, asked.sampling(), self._gone, asked.key)) as events:
             for event in events:
                 self._chunk(json.dumps(event, ensure_ascii=False) + "\n")
         self._chunk("")
+
+    def _stop(self, body: bytes) -> None:
+        asked = Stop.model_validate_json(body)
+        sides = self.server.stopped.get(asked.key)
+        if sides is not None:
+            sides.add(asked.side)
+        self._reply(HTTPStatus.OK, {"stopped": sides is not None})
 
     def _complete(self, body: bytes) -> None:
         asked = Completion.model_validate_json(body)

@@ -1,5 +1,8 @@
-// The chat page's own behaviour: keys for votes, sending with Enter, examples, the address of a conversation.
-const VOTES = { 1: "chat-vote-a", 2: "chat-vote-b", 3: "chat-vote-tie", 4: "chat-vote-bad" };
+// The chat page's own behaviour: keys, sending with Enter, examples, the address of a conversation.
+import { begin } from "./chat_rounds.js";
+
+const VERDICTS = { 1: "a", 2: "b", 3: "tie", 4: "both_bad" };
+const ACTIONS = { d: "difference", u: "undo" };
 
 const field = () => document.querySelector("#chat-prompt textarea, #chat-prompt input");
 
@@ -8,11 +11,14 @@ function isTyping(event) {
 	return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName || "");
 }
 
-function onKey(event) {
+function onKey(event, round) {
 	if (event.isComposing || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-	if (isTyping(event) || !(event.key in VOTES)) return;
-	const button = document.getElementById(VOTES[event.key]);
-	if (button && !button.disabled && button.offsetParent) {
+	if (isTyping(event) || !round || document.querySelector("dialog[open]")) return;
+	const verdict = VERDICTS[event.key];
+	const action = ACTIONS[event.key.toLowerCase()];
+	if (!verdict && !action) return;
+	const button = round.querySelector(verdict ? `[data-verdict="${verdict}"]` : `[data-action="${action}"]`);
+	if (button && !button.disabled) {
 		event.preventDefault();
 		button.click();
 	}
@@ -34,6 +40,8 @@ function write(text) {
 }
 
 export function mount(element, watch) {
+	const main = element.closest(".ts-chat-main");
+	const rounds = begin(main);
 	let round = "";
 
 	function onChange() {
@@ -45,19 +53,21 @@ export function mount(element, watch) {
 			round = now;
 			if (shown) shown.scrollIntoView({ block: "nearest" });
 		}
+		rounds.follow();
 	}
 
-	element.addEventListener("click", (event) => {
+	main.addEventListener("click", (event) => {
 		const example = event.target.closest("[data-prompt]");
 		if (example) write(example.dataset.prompt);
+		if (event.target.closest("#chat-stop")) rounds.stop();
 	});
 	const composing = (event) => onComposing(event);
-	const voting = (event) => {
-		if (element.isConnected) return onKey(event);
-		document.removeEventListener("keydown", voting);
+	const pressing = (event) => {
+		if (element.isConnected) return onKey(event, rounds.meant());
+		document.removeEventListener("keydown", pressing);
 		document.removeEventListener("keydown", composing, true);
 	};
-	document.addEventListener("keydown", voting);
+	document.addEventListener("keydown", pressing);
 	document.addEventListener("keydown", composing, true);
 	watch("value", () => requestAnimationFrame(onChange));
 	onChange();

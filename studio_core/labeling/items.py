@@ -18,7 +18,7 @@ from studio_core.data.shapes import Message
 from studio_core.errors import BadInput
 from studio_core.labeling.projects import found
 from studio_core.studio import Studio
-from studio_core.tables import LabelItem
+from studio_core.tables import LabelItem, LabelProject
 
 _AT_ONCE = 500
 """Items written in one transaction: annotators are not kept waiting."""
@@ -110,6 +110,19 @@ def put(session: Session, project_id: int, mode: str, batch: Sequence[NewItem], 
         session.execute(insert(LabelItem), new)
     counted.added += len(new)
     counted.numbers += list(range(last + 1, last + 1 + len(new)))[: max(0, 10 - len(counted.numbers))]
+
+
+def add_one(session: Session, project: LabelProject, item: NewItem) -> LabelItem:
+    """Append an item within a transaction that has more to do; or the one like it that is there already."""
+    put(session, project.id, project.mode, [item], counted := Added())
+    if counted.identical or counted.empty:
+        raise BadInput("labeling.nothing_to_prefer")
+    content = content_hash(item.prompt, [answer.text.strip() for answer in item.answers])
+    found = session.scalar(
+        select(LabelItem).where(LabelItem.project_id == project.id, LabelItem.content_hash == content)
+    )
+    assert found is not None
+    return found
 
 
 def checked(item: NewItem, mode: str) -> NewItem:

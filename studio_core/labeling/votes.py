@@ -99,6 +99,27 @@ def _cast(
     return vote
 
 
+def judge(
+    session: Session,
+    project: LabelProject,
+    annotator: str,
+    item: LabelItem,
+    order: Sequence[int],
+    said: Verdict,
+) -> Annotation:
+    """Store a verdict that was given elsewhere, such as in a chat, on an item as it was shown there."""
+    take(session, project, item, checked_annotator(annotator), order)
+    return _cast(session, project, annotator, item.id, said, "human")
+
+
+def take_back(session: Session, ids: Sequence[int]) -> None:
+    """Take these verdicts back, within a transaction that has more to do."""
+    standing = select(Annotation).where(Annotation.id.in_(ids), current())
+    for vote in session.scalars(standing).all():
+        vote.undone_at = clock.now()
+        _recount(session, session.get_one(LabelItem, vote.item_id))
+
+
 def _annotation(
     session: Session, project: LabelProject, item: LabelItem, lease: Lease, said: Verdict, origin: str
 ) -> Annotation:

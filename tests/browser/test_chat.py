@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from sqlalchemy import select
 
-from studio_core import chat_live, chats
+from studio_core import chat_live, chat_votes, chats
 from studio_core.chats import ChatSettings
+from studio_core.labeling import items, projects
+from studio_core.labeling import votes as label_votes
 from studio_core.tables import Chat, ChatRound, Model, Vote
 from tests.browser.conftest import ROOT, Served, choose, screenshot, visit
 from tests.conftest import wait_until
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.browser
 
 ENDED = re.compile("stop|length")
 MODELS = "/chat?models=tiny-base,tiny-chat"
+PLAIN = ChatSettings()
 PICTURE = ROOT / "docs" / "images" / "side-by-side.png"
 
 
@@ -104,21 +107,70 @@ def test_ask_vote_export_and_come_back(page: Page, served: Served) -> None:
     )
 
 
-def test_every_verdict_by_button_and_key_and_the_last_counts(page: Page, served: Served) -> None:
-    open_chat(page)
-    ask(page, "Who are you?")
-    [row] = rounds(served, page)
-    for button, mark in (("a", "better"), ("tie", "tie"), ("bad", "bad"), ("b", "worse")):
-        page.locator(f"#chat-vote-{button}").click()
-        expect(page.locator("#chat-side-0")).to_have_attribute("data-mark", mark)
-    blur(page)
-    for key, mark in (("1", "better"), ("3", "tie"), ("4", "bad"), ("2", "worse")):
-        page.keyboard.press(key)
-        expect(page.locator("#chat-side-0")).to_have_attribute("data-mark", mark)
+def votes_on(served: Served, row: ChatRound) -> list[Vote]:
     with served.studio.db.read() as session:
-        cast = session.scalars(select(Vote).where(Vote.round_id == row.id).order_by(Vote.id)).all()
-    assert [vote.verdict for vote in cast] == ["a", "tie", "both_bad", "b"] * 2
-    assert [vote.superseded_by_id for vote in cast] == [vote.id for vote in cast[1:]] + [None]
+        return list(session.scalars(select(Vote).where(Vote.round_id == row.id).order_by(Vote.id)))
+
+
+def written(served: Served, *prompts: str, answers: tuple[str, ...] = ("one thing", "another thing"),
+            settings: ChatSettings = PLAIN) -> Chat:  # fmt: skip
+    """A conversation whose answers no model had to write."""
+    models = ["tiny-base", "tiny-chat", "tiny-chat"][: len(answers)]
+    chat = chats.start(served.studio, models, settings)
+    for prompt in prompts:
+        row = chats.add_round(served.studio, chat, prompt, settings)
+        said = [{**a, "answer": text, "state": "stop", "tokens": 3, "seconds": 0.1}
+                for a, text in zip(row.answers, answers, strict=True)]  # fmt: skip
+        chats.save_answers(served.studio, row.id, said)  # type: ignore[arg-type]
+    return chat
+
+
+def turn(page: Page, number: int) -> Locator:
+    return page.locator(f'.ts-round[data-round="{number}"]')
+
+
+def test_one_vote_a_turn_by_button_and_key_and_undo(page: Page, served: Served) -> None:
+    chat = written(served, "Who are you?")
+    open_chat(page, f"/chat?chat={chat.id}")
+    mark, side = "data-mark", page.locator("#chat-side-0")
+    for button, expected in (("a", "better"), ("tie", "tie"), ("bad", "bad")):
+        page.locator(f"#chat-vote-{button}").click()
+        expect(side).to_have_attribute(mark, expected)
+        expect(page.locator("#chat-vote-a")).to_have_count(0)
+        page.locator('[data-action="undo"]').click()
+        expect(side).to_have_attribute(mark, "")
+    blur(page)
+    for key, expected in (("1", "better"), ("3", "tie"), ("4", "bad"), ("2", "worse")):
+        page.keyboard.press(key)
+        expect(side).to_have_attribute(mark, expected)
+        page.keyboard.press("1")  # Closed: it says nothing now.
+        if key != "2":
+            page.keyboard.press("u")
+            expect(side).to_have_attribute(mark, "")
+    [row] = rounds(served, page)
+    cast = votes_on(served, row)
+    assert [vote.verdict for vote in cast] == ["a", "tie", "both_bad", "a", "tie", "both_bad", "b"]
+    assert [bool(vote.record["withdrawn"]) for vote in cast] == [True] * 6 + [False]
+    page.reload()
+    expect(side).to_have_attribute(mark, "worse")
+    page.locator('[data-action="undo"]').click()
+    expect(page.locator("#chat-vote-a")).to_be_enabled()
+
+
+def test_every_turn_can_be_voted_and_a_later_turn_closes_the_undo(page: Page, served: Served) -> None:
+    chat = written(served, "First?", "Second?", "Third?")
+    open_chat(page, f"/chat?chat={chat.id}")
+    turn(page, 1).locator('[data-verdict="a"]').click()
+    expect(turn(page, 1).locator(".ts-answer").first).to_have_attribute("data-mark", "better")
+    turn(page, 2).locator('[data-verdict="b"]').focus()
+    page.keyboard.press("1")  # A key means the turn that has the focus.
+    expect(turn(page, 2).locator(".ts-answer").first).to_have_attribute("data-mark", "better")
+    expect(turn(page, 2).locator('[data-action="undo"]')).to_be_focused()
+    cast = chat_votes.votes(served.studio, chats.history(served.studio, chat.id))
+    assert len(cast) == 2
+    ask(page, "Fourth?")
+    expect(turn(page, 2).locator('[data-action="undo"]')).to_have_count(0)
+    expect(turn(page, 3).locator('[data-verdict="a"]')).to_be_enabled()
 
 
 def test_keys_do_not_vote_while_somebody_writes(page: Page, served: Served) -> None:
@@ -143,28 +195,194 @@ def test_keys_do_not_vote_while_somebody_writes(page: Page, served: Served) -> N
         new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, isComposing: true }))""")
     page.wait_for_timeout(500)  # Nothing is to happen, and that has no event to wait for.
     [row] = rounds(served, page)
-    assert chats.votes(served.studio, row.chat_id) == {}
+    assert votes_on(served, row) == []
     expect(field).to_have_value("12\n34")
 
 
-def test_blind_hides_names_until_the_vote(page: Page, served: Served) -> None:
+def test_a_blind_round_from_question_to_the_next(page: Page, served: Served) -> None:
     open_chat(page)
     page.locator("#chat-blind").get_by_role("checkbox").check()
-    ask(page, "Who are you?")
+    ask(page, "What is 47 plus 38?")
     live = page.locator("#chat-live")
     expect(live.locator("[data-hidden]")).to_have_count(2)
     assert "tiny" not in live.inner_html()
     assert "tokens/s" not in live.inner_text()
     page.reload()
     expect(live.locator("[data-hidden]")).to_have_count(2)
+    for ending in ("md", "jsonl"):
+        with page.expect_download() as file:
+            page.locator(f"#chat-export-{ending}").click()
+        assert "tiny" not in Path(file.value.path()).read_text()
     [row] = rounds(served, page)
     order = row.settings["order"]
     page.locator("#chat-vote-a").click()
     expect(page.locator("#chat-side-0")).to_have_attribute("data-mark", "better")
     expect(page.locator("#chat-side-0 .ts-name")).to_have_text(row.answers[order[0]]["name"])
-    vote = chats.votes(served.studio, row.chat_id)[row.id]
+    expect(page.locator("#chat-side-0 footer")).to_contain_text("tokens/s")
+    [vote] = votes_on(served, row)
     assert (vote.left, vote.right) == tuple(order) and vote.record["blind"]
     assert vote.record["chosen"][0]["content"] == row.answers[order[0]]["answer"]
+    page.locator('[data-action="undo"]').click()
+    expect(page.locator("#chat-vote-message")).to_contain_text("stays closed")
+    expect(page.locator("#chat-vote-a")).to_have_count(0)
+    ask(page, "And now?")
+    expect(live.locator("[data-hidden]")).to_have_count(2)
+    expect(page.locator("#chat-vote-a")).to_be_enabled()
+
+
+def test_answers_that_give_their_model_away_are_told(page: Page, served: Served) -> None:
+    said = ("I am ChatGPT.", "I am nobody.")
+    chat = written(served, "Who are you?", answers=said, settings=ChatSettings(blind=True))
+    sound = written(served, "Which?")
+    chat_votes.vote(served.studio, sound.id, 1, "a", 0, 1)
+    open_chat(page, f"/chat?chat={chat.id}")
+    page.locator("#chat-vote-a").click()
+    expect(page.locator("#chat-vote-message")).to_contain_text("names a model (ChatGPT)")
+    expect(page.locator(".ts-voted")).to_contain_text("gave its model away")
+    [row] = rounds(served, page)
+    assert votes_on(served, row)[0].record["leak"]
+    page.locator("#chat-collect").click()
+    expect(page.locator("#chat-collected")).to_contain_text("1 where an answer gave its model away")
+
+
+def test_a_side_that_failed_cannot_win(page: Page, served: Served) -> None:
+    chat = written(served, "Who?", settings=ChatSettings(blind=True))
+    [row] = chats.history(served.studio, chat.id)
+    broken = [{**row.answers[0], "answer": "", "state": "error", "error": "tiny-base broke", "key": ""}]
+    chats.save_answers(served.studio, row.id, [*broken, row.answers[1]])  # type: ignore[list-item]
+    open_chat(page, f"/chat?chat={chat.id}")
+    for verdict in ("a", "b", "tie", "bad"):
+        expect(page.locator(f"#chat-vote-{verdict}")).to_be_disabled()
+    expect(page.locator(".ts-hint")).to_contain_text("failed")
+    assert "tiny" not in page.locator("#chat-live").inner_html(), "the reason would tell the name"
+    blur(page)
+    page.keyboard.press("1")
+    page.locator('[data-action="reveal"]').click()
+    expect(page.locator("#chat-live")).to_contain_text("tiny-base broke")
+    expect(page.locator(".ts-hint")).to_contain_text("Closed")
+    assert votes_on(served, row) == []
+
+
+def test_one_side_is_asked_again_and_an_older_turn_in_a_new_chat(page: Page, served: Served) -> None:
+    chat = written(served, "The river", "Where does it go?")
+    open_chat(page, f"/chat?chat={chat.id}")
+    page.locator('#chat-side-1 [data-action="again"]').click()
+    expect(page.locator("#chat-side-1 .ts-before")).to_contain_text("Earlier answers: 1", timeout=90_000)
+    expect(page.locator("#chat-side-1")).to_have_attribute("data-state", ENDED, timeout=90_000)
+    expect(page.locator("#chat-side-1 footer")).to_contain_text("seed 1")
+    expect(page.locator("#chat-side-0 .ts-text")).to_have_text("one thing")
+    row = chats.history(served.studio, chat.id)[-1]
+    wait_until(lambda: chats.get_round(served.studio, row.id).answers[1]["state"] != "streaming")
+    again = chats.get_round(served.studio, row.id).answers[1]
+    assert again["seed"] == 1 and again["earlier"][0]["answer"] == "another thing"
+    turn(page, 1).get_by_role("button", name="Ask again in a new chat").click()
+    page.wait_for_url(lambda address: f"chat={chat.id}" not in address)
+    expect(page.locator("#chat-side-1")).to_have_attribute("data-state", ENDED, timeout=90_000)
+    [new] = rounds(served, page)
+    assert (new.prompt, new.settings["seed"], new.number) == ("The river", 1, 1)
+    assert len(chats.history(served.studio, chat.id)) == 2
+
+
+def test_a_changed_prompt_forks_and_shares_what_was_before(page: Page, served: Served) -> None:
+    chat = written(served, "The river", "Where does it go?")
+    open_chat(page, f"/chat?chat={chat.id}")
+    turn(page, 2).get_by_role("button", name="Change prompt").click()
+    field = page.locator("#chat-dialog textarea")
+    expect(field).to_have_value("Where does it go?")
+    field.fill("Where does it begin?")
+    page.keyboard.press("Escape")
+    turn(page, 2).get_by_role("button", name="Change prompt").click()
+    expect(field).to_have_value("Where does it begin?")  # Nothing is lost by one stray key.
+    page.locator('#chat-dialog [data-part="do"]').click()
+    page.wait_for_url(lambda address: f"chat={chat.id}" not in address)
+    expect(page.locator("#chat-live .ts-prompt")).to_contain_text("Where does it begin?")
+    expect(page.locator("#chat-history")).to_contain_text("The river")
+    expect(page.locator("#chat-history .ts-fork a")).to_have_attribute("href", f"/chat?chat={chat.id}")
+    expect(page.locator("#chat-side-1")).to_have_attribute("data-state", ENDED, timeout=90_000)
+
+
+def test_corrections_and_turns_arrive_in_a_project(page: Page, served: Served) -> None:
+    chat = written(served, "What is green?", "And red?")
+    open_chat(page, f"/chat?chat={chat.id}")
+    turn(page, 1).locator('[data-action="correct"]').nth(1).click()
+    page.locator("#chat-dialog textarea").fill("Grass is.")
+    page.locator("#chat-dialog input").fill("my-corrections")
+    page.keyboard.press("Enter")
+    said = turn(page, 1).locator(".ts-round-said")
+    expect(said).to_contain_text("my-corrections")
+    page.locator("#chat-vote-a").click()
+    expect(page.locator("#chat-side-0")).to_have_attribute("data-mark", "better")
+    turn(page, 2).locator('[data-action="send"]').click()
+    expect(page.locator("#chat-dialog input")).to_have_value("my-corrections")
+    page.locator('#chat-dialog [data-part="do"]').click()
+    expect(page.locator("#chat-vote-message")).to_contain_text("Sent with your vote")
+    project = projects.get(served.studio, "my-corrections")
+    pair, turned = items.page(served.studio, project.id)
+    assert [(a["text"], a["origin"]) for a in pair.answers] == [
+        ("another thing", "model"), ("Grass is.", "human_edit")
+    ]  # fmt: skip
+    assert [a["text"] for a in turned.answers] == ["one thing", "another thing"]
+    verdicts = [vote.verdict for vote in label_votes.standing(served.studio, project.id)]
+    assert verdicts == ["b", "a"]
+    said.get_by_role("link").click()
+    page.wait_for_url(re.compile(f"/label.project={project.id}"))
+    visit(page, f"/chat?chat={chat.id}")
+    page.locator('[data-action="undo"]').click()
+    expect(page.locator("#chat-vote-a")).to_be_enabled()
+    assert len(label_votes.standing(served.studio, project.id)) == 1, "its vote there is taken back too"
+
+
+def test_words_that_differ_are_shown_on_demand(page: Page, served: Served) -> None:
+    chat = written(served, "Which?", answers=("the green grass", "the red grass"))
+    open_chat(page, f"/chat?chat={chat.id}")
+    blur(page)
+    page.keyboard.press("d")
+    expect(page.locator("#chat-side-0 mark")).to_have_text("green")
+    expect(page.locator("#chat-side-1 mark")).to_have_text("red")
+    page.keyboard.press("d")
+    expect(page.locator("#chat-live mark")).to_have_count(0)
+    expect(page.locator("#chat-side-0 .ts-text")).to_have_text("the green grass")
+
+
+def ask_and_stop(page: Page, prompt: str, place: int) -> None:
+    """Ask, and stop one side with its first word."""
+    page.locator("#chat-prompt textarea").fill(prompt)
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        """(place) => {
+            const side = document.querySelector(`#chat-side-${place}`);
+            if (!side || !side.querySelector(".ts-text").textContent.trim()) return false;
+            side.querySelector('[data-action="stop"]')?.click();
+            return true;
+        }""",
+        arg=place,
+        timeout=90_000,
+    )
+    expect(page.locator(f"#chat-side-{place}")).not_to_have_attribute("data-state", "streaming")
+
+
+def test_one_side_is_stopped_alone_and_an_early_vote_is_flagged(page: Page, served: Served) -> None:
+    open_chat(page)
+    set_number(page, "chat-temperature", "1.9")
+    set_number(page, "chat-top-p", "1")
+    set_number(page, "chat-length", "4096")
+    for _ in range(5):  # An answer may happen to end before it is stopped.
+        ask_and_stop(page, "The river", place=0)
+        if page.locator("#chat-side-0").get_attribute("data-state") == "cancelled":
+            break
+        page.locator("#chat-new").click()
+        expect(page.locator(".ts-round")).to_have_count(0)
+    expect(page.locator("#chat-side-1")).not_to_have_attribute("data-state", "cancelled")
+    expect(page.locator("#chat-side-1 .ts-text")).not_to_have_text("", timeout=90_000)
+    page.locator("#chat-vote-b").click()
+    expect(page.locator("#chat-vote-message")).to_contain_text("marked as early")
+    expect(page.locator(".ts-voted")).to_contain_text("early")
+    if page.locator("#chat-stop").is_visible():
+        page.locator("#chat-stop").click()
+    expect(page.locator("#chat-send")).to_be_visible()
+    [row] = rounds(served, page)
+    [vote] = votes_on(served, row)
+    assert vote.record["incomplete"]
 
 
 def test_what_models_and_people_write_stays_text(page: Page, served: Served) -> None:
@@ -237,16 +455,14 @@ def test_errors_are_sentences(page: Page, served: Served) -> None:
 
 
 def test_three_models_are_judged_in_pairs(page: Page, served: Served) -> None:
-    chat = chats.start(served.studio, ["tiny-base", "tiny-chat", "tiny-chat"], ChatSettings())
-    row = chats.add_round(served.studio, chat, "Who?", ChatSettings())
-    answers = [{**a, "answer": f"answer {n}", "state": "stop"} for n, a in enumerate(row.answers)]
-    chats.save_answers(served.studio, row.id, answers)  # type: ignore[arg-type]
+    chat = written(served, "Who?", answers=("answer 0", "answer 1", "answer 2"))
     open_chat(page, f"/chat?chat={chat.id}")
-    page.locator("#chat-pair").get_by_text("A – C").click()
+    page.locator(".ts-pairs").get_by_text("A – C").click()
     expect(page.locator("#chat-vote-b")).to_contain_text("C is better")
     page.locator("#chat-vote-b").click()
     expect(page.locator("#chat-side-2")).to_have_attribute("data-mark", "better")
-    vote = chats.votes(served.studio, chat.id)[row.id]
+    [row] = rounds(served, page)
+    [vote] = votes_on(served, row)
     assert (vote.verdict, vote.left, vote.right) == ("b", 0, 2)
     assert vote.record["chosen"][0]["content"] == "answer 2"
 
@@ -258,7 +474,8 @@ def shown_chat(served: Served) -> Iterator[Chat]:
     chat = chats.start(served.studio, ["tiny-base", "tiny-chat"], settings)
     for prompt in ("Who are you?", "Who made you, and what can you do?"):
         chat_live.ask(served.studio, chat.id, prompt, settings).wait(120)
-        chats.vote(served.studio, chats.history(served.studio, chat.id)[-1].id, "b", 0, 1)
+        number = chats.history(served.studio, chat.id)[-1].number
+        chat_votes.vote(served.studio, chat.id, number, "b", 0, 1)
     yield chat
 
 
@@ -278,8 +495,8 @@ def test_looks(
     page.set_viewport_size({"width": width, "height": 860})
     open_chat(page, f"/chat?chat={shown_chat.id}")
     expect(page.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
-    expect(page.locator("#chat-vote-tie")).to_contain_text(
-        {"en": "Equally good", "zh-CN": "一样好"}[language]
+    expect(page.locator("#chat-live .ts-voted")).to_contain_text(
+        {"en": "Your vote is in", "zh-CN": "已投票"}[language]
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out sideways"
     path = screenshot(page, f"chat-{theme}-{language}-{width}")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from studio_core import chats, metrics, queue, training
+from studio_core import chat_votes, metrics, queue, training
 from studio_core.data import store
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
@@ -113,7 +113,7 @@ def trained_with_a_stop(page: Page, studio: Studio, epochs: str) -> Job:
 
 def compared_and_voted(page: Page, studio: Studio, run: Job, prompt: str) -> None:
     """From the run's page to the chat; both sides answer; a vote becomes a preference record."""
-    before = len(chats.preference_records(studio))
+    before = len(chat_votes.preference_records(studio))
     expect(page.locator("#run-compare")).to_be_visible()
     page.locator("#run-compare").click()
     page.wait_for_url(re.compile("/chat"))
@@ -126,7 +126,7 @@ def compared_and_voted(page: Page, studio: Studio, run: Job, prompt: str) -> Non
     screenshot(page, f"loop-chat-{run.id}")
     page.locator("#chat-vote-b").click()
     expect(page.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
-    records = chats.preference_records(studio)
+    records = chat_votes.preference_records(studio)
     assert len(records) == before + 1
     with studio.db.read() as session:
         vote = session.scalars(select(Vote).order_by(Vote.id.desc())).first()

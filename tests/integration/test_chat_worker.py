@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import chat_live, chats, queue, run_folder, serving
+from studio_core import chat_live, chat_votes, chats, queue, run_folder, serving
 from studio_core.chats import ChatSettings
 from studio_core.engine_process import LOCK
 from studio_core.models import registry
@@ -44,8 +44,8 @@ def test_a_round_is_answered_stored_and_judged(studio: Studio) -> None:
     assert base["state"] in ("stop", "length") and tuned["state"] == "stop", row.answers
     assert "model" in tuned["answer"] and tuned["answer"] != base["answer"]
     assert 0 < tuned["tokens"] <= 48 and tuned["seconds"] > 0
-    chats.vote(studio, row.id, "b", 0, 1)
-    [record] = chats.preference_records(studio)
+    chat_votes.vote(studio, chat.id, row.number, "b", 0, 1)
+    [record] = chat_votes.preference_records(studio)
     assert record["chosen"][0]["content"] == tuned["answer"]
 
 

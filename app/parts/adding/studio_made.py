@@ -12,14 +12,14 @@ from app.parts import data_view
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, number, panel
-from studio_core import chat_exports, chats
+from studio_core import chat_exports, chat_votes
 from studio_core.data import adding, store
 from studio_core.data.store import Imported
 from studio_core.studio import Studio
 
 NAME = "studio"
 
-MADE = {"votes": chats.votes_to_dataset, "chats": chat_exports.chats_to_dataset}
+MADE = {"votes": chat_votes.votes_to_dataset, "chats": chat_exports.chats_to_dataset}
 
 
 def build(studio: Studio, answer: gr.HTML, listed: gr.HTML) -> None:
@@ -32,7 +32,7 @@ def build(studio: Studio, answer: gr.HTML, listed: gr.HTML) -> None:
 
     def counts(request: gr.Request) -> Markup:
         language = language_of(request)
-        votes, conversations = len(chats.preference_records(studio)), len(chat_exports.all_jsonl(studio))
+        votes, conversations = len(chat_votes.preference_records(studio)), len(chat_exports.all_jsonl(studio))
         text = say("adding.studio_has", language, votes=number(votes), chats=number(conversations))
         return html('<p class="ts-muted">{}</p>', text)
 

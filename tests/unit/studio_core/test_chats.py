@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from studio_core import chat_exports, chat_live, chats, serving
-from studio_core.chats import Answer, ChatSettings
+from studio_core import chat_exports, chat_live, chat_votes, chats, serving
+from studio_core.chats import ChatSettings
 from studio_core.data import store
 from studio_core.errors import BadInput, Conflict, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.settings import bundled_folder
 from studio_core.studio import Studio
-from studio_core.tables import Chat, ChatRound
+from studio_core.tables import Chat
 from tests.conftest import wait_until
+from tests.unit.studio_core.talking import PLAIN, answered, done
 
-PLAIN = ChatSettings()
 DEMO = [bundled_folder() / "models" / name for name in registry.DEMO_MODELS]
 
 
@@ -34,30 +34,19 @@ def chat(studio: Studio) -> Chat:
     return chats.start(studio, ["tiny-base", "tiny-chat"], PLAIN)
 
 
-def done(text: str, state: str = "stop") -> dict[str, Any]:
-    return {"answer": text, "tokens": len(text), "seconds": 0.5, "state": state}
-
-
-def answered(
-    studio: Studio, chat: Chat, prompt: str, *texts: str, settings: ChatSettings = PLAIN, state: str = "stop"
-) -> ChatRound:
-    row = chats.add_round(studio, chat, prompt, settings)
-    answers: list[Answer] = [{**a, **done(t, state)} for a, t in zip(row.answers, texts, strict=True)]  # type: ignore[typeddict-item]
-    chats.save_answers(studio, row.id, answers)
-    return chats.get_round(studio, row.id)
-
-
 class Worker:
     """Stands where the chat worker would be asked; remembers the questions."""
 
     def __init__(self) -> None:
         self.asked: list[list[serving.Question]] = []
+        self.seeds: list[int] = []
         self.events: list[dict[str, Any] | Exception | Callable[[], None]] = []
 
     def __call__(
-        self, _studio: Studio, questions: Any, _sampling: Any, cancelled: Any = lambda: False
+        self, _studio: Studio, questions: Any, sampling: Any, cancelled: Any = lambda: False, *, key: str = ""
     ) -> Iterator[Any]:
         self.asked.append(list(questions))
+        self.seeds.append(sampling["seed"])
         for event in self.events:
             if isinstance(event, Exception):
                 raise event
@@ -98,7 +87,7 @@ def test_each_side_continues_its_own_conversation(studio: Studio, chat: Chat) ->
     answers: Any = [failed.answers[0], {**failed.answers[1], **done("", "error")}]
     chats.save_answers(studio, failed.id, answers)
     row = chats.add_round(studio, chat, "Three?", settings)
-    first, second = chats.questions(studio, chat, row)
+    first, second = chats.questions(studio, chat, row, [0, 1])
     assert isinstance(first, serving.Question) and isinstance(second, serving.Question)
     said = [(m["role"][0], m["content"]) for m in first.messages]
     assert said == [
@@ -175,6 +164,57 @@ def test_a_page_can_find_the_round_again_and_stop_it(studio: Studio, chat: Chat,
     assert [(a["state"], a["answer"]) for a in row.answers] == [("cancelled", "so far"), ("cancelled", "")]
 
 
+def test_one_side_is_stopped_alone(
+    studio: Studio, chat: Chat, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(serving, "stop_side", lambda _studio, _key, side: told.append(side))
+    hold = threading.Event()
+    worker.events = [
+        {"side": 0, "text": "so far"}, hold.wait, {"side": 0, "text": "too late"}, {"side": 1, "text": "whole"},
+        end(0, "cancelled"), end(1),
+    ]  # fmt: skip
+    live = chat_live.ask(studio, chat.id, "Hi", PLAIN)
+    wait_until(lambda: live.answers()[0]["answer"])
+    live.stop(0)
+    live.stop(0)
+    assert told == [0] and not live.finished
+    hold.set()
+    assert live.wait(10)
+    [row] = chats.history(studio, chat.id)
+    assert [(a["state"], a["answer"]) for a in row.answers] == [("cancelled", "so far"), ("stop", "whole")]
+    assert row.answers[0]["tokens"] == 2
+
+
+def test_a_round_is_asked_again_in_its_place_until_it_is_judged(
+    studio: Studio, chat: Chat, worker: Worker
+) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    answered(studio, chat, "Two?", "a2", "b2")
+    worker.events = [{"side": 0, "text": "new"}, end(0)]
+    live = chat_live.ask_again(studio, chat.id, 2, [1])
+    assert live.wait(10) and live.chat_id == chat.id
+    row = chats.history(studio, chat.id)[1]
+    assert [a["answer"] for a in row.answers] == ["a2", "new"] and worker.seeds == [1]
+    assert [m["content"] for m in worker.asked[0][0].messages] == ["One?", "b1", "Two?"]
+    chat_votes.vote(studio, chat.id, 2, "b", 0, 1)
+    worker.events = [{"side": 0, "text": "x"}, {"side": 1, "text": "y"}, end(0), end(1)]
+    for number, seed in ((2, 2), (1, 1)):
+        live = chat_live.ask_again(studio, chat.id, number, [1])
+        assert live.wait(10) and live.chat_id != chat.id
+        rounds = chats.history(studio, live.chat_id)
+        assert len(rounds) == number and len(worker.asked[-1]) == 2
+        assert rounds[-1].settings["seed"] == worker.seeds[-1] == seed
+    live = chat_live.ask_instead(studio, chat.id, 2, "Two, otherwise?")
+    assert live.wait(10)
+    assert [row.prompt for row in chats.history(studio, live.chat_id)] == ["One?", "Two, otherwise?"]
+    assert [m["content"] for m in worker.asked[-1][1].messages] == ["One?", "b1", "Two, otherwise?"]
+    with pytest.raises(BadInput):
+        chat_live.ask_instead(studio, chat.id, 2, " ")
+    with pytest.raises(BadInput, match="no such answer"):
+        chat_live.ask_again(studio, chat.id, 2, [7])
+
+
 def test_a_worker_that_cannot_be_reached_is_the_answer(studio: Studio, chat: Chat, worker: Worker) -> None:
     lost = StudioError("chat.server_lost", job=3, reason="gone", log="worker.log")
     worker.events = [{"side": 0, "text": "A"}, end(0), lost]
@@ -220,112 +260,13 @@ def test_ask_once_stores_nothing(studio: Studio, worker: Worker) -> None:
     assert chats.titles(studio) == []
 
 
-# --- votes ----------------------------------------------------------------------------------
-
-
-def test_a_vote_is_a_preference_record(studio: Studio, chat: Chat) -> None:
-    row = answered(studio, chat, "Who?", "good", "bad")
-    chats.vote(studio, row.id, "a", 0, 1)
-    user, assistant = {"role": "user", "content": "Who?"}, "assistant"
-    assert chats.preference_records(studio) == [
-        {
-            "prompt": [user],
-            "chosen": [{"role": assistant, "content": "good"}],
-            "rejected": [{"role": assistant, "content": "bad"}],
-        }
-    ]
-    assert chats.votes(studio, chat.id)[row.id].record["models"] == chat.models
-
-
-def test_a_new_vote_supersedes_the_old_one_which_is_kept(studio: Studio, chat: Chat) -> None:
-    row = answered(studio, chat, "Who?", "x", "y")
-    first = chats.vote(studio, row.id, "a", 0, 1)
-    second = chats.vote(studio, row.id, "b", 0, 1)
-    assert chats.preference_records(studio)[0]["chosen"][0]["content"] == "y"
-    tie = chats.vote(studio, row.id, "tie", 0, 1)
-    assert chats.preference_records(studio) == []
-    assert chats.votes(studio, chat.id)[row.id].id == tie.id
-    assert [a[0]["content"] for a in tie.record["answers"]] == ["x", "y"]
-    assert first.id != second.id
-
-
-def test_left_and_right_are_the_places_that_were_shown(studio: Studio, chat: Chat) -> None:
-    row = answered(studio, chat, "Who?", "zero", "one")
-    chats.vote(studio, row.id, "a", 1, 0)
-    assert chats.preference_records(studio)[0]["chosen"][0]["content"] == "one"
-
-
-@pytest.mark.parametrize(
-    ("texts", "state"), [(("", "y"), "stop"), (("x", " \n"), "stop"), (("x", "y"), "error")]
-)
-def test_an_answer_that_failed_or_is_empty_cannot_be_judged(
-    studio: Studio, chat: Chat, texts: tuple[str, str], state: str
-) -> None:
-    row = answered(studio, chat, "Who?", *texts, state=state)
-    for verdict in chats.VERDICTS:
-        with pytest.raises(BadInput, match="failed or is empty"):
-            chats.vote(studio, row.id, verdict, 0, 1)
-    assert chats.votes(studio, chat.id) == {}
-
-
-@pytest.mark.parametrize(("verdict", "left", "right"), [("c", 0, 1), ("a", 0, 0), ("a", 0, 2), ("a", -1, 0)])
-def test_votes_that_make_no_sense_are_refused(
-    studio: Studio, chat: Chat, verdict: str, left: int, right: int
-) -> None:
-    row = answered(studio, chat, "Who?", "x", "y")
-    with pytest.raises(BadInput):
-        chats.vote(studio, row.id, verdict, left, right)
-    assert chats.votes(studio, chat.id) == {}
-
-
-def test_a_vote_before_the_end_is_kept_and_not_trained_on(studio: Studio, chat: Chat) -> None:
-    row = answered(studio, chat, "Who?", "x", "y", state="streaming")
-    assert chats.vote(studio, row.id, "a", 0, 1).record["incomplete"]
-    assert chats.preference_records(studio) == []
-
-
-def test_later_rounds_take_the_conversation_of_the_chosen_side(studio: Studio, chat: Chat) -> None:
-    answered(studio, chat, "One?", "a1", "b1")
-    row = answered(studio, chat, "Two?", "a2", "b2")
-    vote = chats.vote(studio, row.id, "b", 0, 1)
-    assert [m["content"] for m in vote.record["prompt"]] == ["One?", "b1", "Two?"]
-    assert not vote.record["same_history"]
-
-
-def test_blind_sides_are_shuffled_and_kept_until_the_vote(studio: Studio, chat: Chat) -> None:
-    blind = ChatSettings(blind=True)
-    orders = []
-    for number in range(12):
-        row = answered(studio, chat, f"{number}?", "x", "y", settings=blind)
-        again = answered(studio, chat, f"{number} again?", "x", "y", settings=blind)
-        assert again.settings["order"] == row.settings["order"], "unvoted: the names are hidden still"
-        vote = chats.vote(studio, again.id, "a", *again.settings["order"])
-        assert vote.record["blind"]
-        orders.append(tuple(row.settings["order"]))
-    assert set(orders) == {(0, 1), (1, 0)}
-    assert not chats.vote(studio, again.id, "b", 0, 1).record["blind"], "the names were shown by then"
-
-
-def test_votes_become_a_dataset_that_dpo_takes(studio: Studio, chat: Chat) -> None:
-    with pytest.raises(BadInput, match="no preference record yet"):
-        chats.votes_to_dataset(studio)
-    for number in range(3):
-        row = answered(studio, chat, f"Question {number}?", f"good {number}", f"bad {number}")
-        chats.vote(studio, row.id, "a", 0, 1)
-    made = chats.votes_to_dataset(studio)
-    assert (made.name, made.version, made.rows, made.shape) == ("chat-votes", 1, 3, "preference")
-    assert chats.votes_to_dataset(studio).version == 1, "the same votes are the same version"
-    assert store.records(studio, made)[0]["chosen"][-1]["content"] == "good 0"  # type: ignore[typeddict-item]
-    assert list(studio.settings.uploads.iterdir()) == []
-
-
 # --- files ----------------------------------------------------------------------------------
 
 
 def test_markdown_shows_everything_as_it_is(studio: Studio, chat: Chat) -> None:
     hostile = "```\n# not a heading\n````<script>"
     row = answered(studio, chat, hostile, "plain", "y", settings=ChatSettings(system="Be brief."))
-    chats.vote(studio, row.id, "b", 0, 1)
+    chat_votes.vote(studio, chat.id, row.number, "b", 0, 1)
     text = chat_exports.markdown(studio, chat.id)
     assert f"`````text\n{hostile}\n`````" in text
     assert "### tiny-base (5 tokens, 0.50 s, stop)" in text and "```text\nBe brief.\n```" in text

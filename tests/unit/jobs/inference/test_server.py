@@ -135,6 +135,21 @@ def test_a_client_that_goes_away_stops_the_generation(
     assert ask(client, sides=[side(folders)], max_new_tokens=2)[-1]["done"]
 
 
+def test_one_side_is_stopped_and_the_others_go_on(client: httpx.Client, folders: dict[str, Path]) -> None:
+    body = {"sides": [side(folders)] * 2, "temperature": 1.5, "top_p": 1.0, "max_new_tokens": 200, "key": "k"}
+    events: list[dict[str, Any]] = []
+    with client.stream("POST", "/generate", json=body) as reply:
+        lines = reply.iter_lines()
+        events.append(json.loads(next(lines)))
+        assert client.post("/stop", json={"key": "k", "side": 0}).json() == {"stopped": True}
+        events += [json.loads(line) for line in lines]
+    ends = {event["side"]: event for event in events if event.get("done")}
+    assert ends[0]["reason"] == "cancelled" and ends[0]["tokens"] < ends[1]["tokens"]
+    assert ends[1]["reason"] in ("stop", "length")
+    assert client.post("/stop", json={"key": "k", "side": 0}).json() == {"stopped": False}
+    assert client.post("/stop", json={"key": "", "side": 0}).status_code == 400
+
+
 def test_questions_at_the_same_time_wait_their_turn(client: httpx.Client, folders: dict[str, Path]) -> None:
     found: list[list[dict[str, Any]]] = []
     body = {"sides": [side(folders)], "temperature": 0, "max_new_tokens": 10}

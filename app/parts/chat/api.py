@@ -1,0 +1,297 @@
+"""What is done with the rounds of a conversation: small JSON requests, one way for new and old rounds.
+
+GET  /api/chat/{chat}/rounds/{number}                 how the round looks now
+GET  /api/chat/{chat}/rounds/{number}/difference      two answers, word by word
+POST /api/chat/{chat}/rounds/{number}/vote            {"verdict", "left", "right"}: places as they are shown
+POST /api/chat/{chat}/rounds/{number}/undo            take the vote back
+POST /api/chat/{chat}/rounds/{number}/reveal          show the names, without a vote
+POST /api/chat/{chat}/rounds/{number}/stop            {"place"}: one answer, or all
+POST /api/chat/{chat}/rounds/{number}/again           {"place"}: one answer, or all, with the next seed
+POST /api/chat/{chat}/rounds/{number}/prompt          {"text"}: ask something else there
+POST /api/chat/{chat}/rounds/{number}/correct         {"place", "text", "project"}
+POST /api/chat/{chat}/rounds/{number}/send            {"left", "right", "project"}
+
+Answers hold ``rounds`` (HTML of those that changed, by number), ``message`` (HTML), or the ``address`` of
+the conversation that was begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+
+from app.access import current_user
+from app.i18n import language_of, say
+from app.parts.chat import round as round_view
+from app.parts.chat import view
+from app.parts.html import html, notice
+from studio_core import chat_exports, chat_labels, chat_live, chat_votes, chats
+from studio_core.chats import LONGEST_PROMPT, MOST_SIDES
+from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.labeling.words import difference
+from studio_core.studio import Studio
+from studio_core.tables import ChatRound, Vote
+
+Place = Annotated[int, Field(ge=0, lt=MOST_SIDES)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Pair(_Body):
+    left: Place
+    right: Place
+
+
+class Cast(Pair):
+    verdict: str = Field(max_length=20)
+
+
+class Nothing(_Body):
+    pass
+
+
+class Which(_Body):
+    place: Place | None = None
+
+
+class Prompt(_Body):
+    text: str = Field(max_length=LONGEST_PROMPT)
+
+
+class Correction(_Body):
+    place: Place
+    text: str = Field(max_length=LONGEST_PROMPT)
+    project: str = Field(default="", max_length=80)
+
+
+class Sending(Pair):
+    project: str = Field(default="", max_length=80)
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+    at = "/api/chat/{chat}/rounds/{number}"
+
+    def side_at(row: ChatRound, place: int) -> int:
+        order: list[int] = row.settings["order"]
+        if place >= len(order):
+            raise BadInput("chat.no_side")
+        return order[place]
+
+    @router.get(at)
+    def look(chat: int, number: int, request: Request) -> Response:
+        return _answered(request, lambda: _changed(studio, chat, [number], language_of(request)))
+
+    @router.get(f"{at}/difference")
+    def differ(
+        chat: int,
+        number: int,
+        request: Request,
+        left: int = Query(0, ge=0, lt=MOST_SIDES),
+        right: int = Query(1, ge=0, lt=MOST_SIDES),
+    ) -> Response:
+        def act() -> dict[str, Any]:
+            row = _round(studio, chat, number)
+            texts = [row.answers[side_at(row, place)]["answer"] for place in (left, right)]
+            return {"difference": difference(*texts)}
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/vote")
+    def vote(chat: int, number: int, cast: Cast, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            row = _round(studio, chat, number)
+            left, right = side_at(row, cast.left), side_at(row, cast.right)
+            made = chat_votes.vote(studio, chat, number, cast.verdict, left, right, _who(request))
+            language = language_of(request)
+            return {
+                **_of_block(studio, chat, row, language),
+                "message": _vote_message(studio, made, language),
+            }
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/undo")
+    def undo(chat: int, number: int, _: Nothing, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            chat_votes.withdraw(studio, chat, number)
+            language, row = language_of(request), _round(studio, chat, number)
+            key = "chat.undone_closed" if row.settings["blind"] else "chat.undone"
+            return {
+                **_of_block(studio, chat, row, language),
+                "message": str(notice("info", say(key, language))),
+            }
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/reveal")
+    def reveal(chat: int, number: int, _: Nothing, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            chat_votes.reveal(studio, chat, number)
+            return _of_block(studio, chat, _round(studio, chat, number), language_of(request))
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/stop")
+    def stop(chat: int, number: int, which: Which, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            live = chat_live.current(studio, chat)
+            row = _round(studio, chat, number)
+            if live is not None and live.id == row.id:
+                live.stop(None if which.place is None else side_at(row, which.place))
+            return _changed(studio, chat, [number], language_of(request))
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/again")
+    def again(chat: int, number: int, which: Which, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            row = _round(studio, chat, number)
+            sides = [] if which.place is None else [side_at(row, which.place)]
+            live = chat_live.ask_again(studio, chat, number, sides)
+            if live.chat_id != chat:
+                return {"address": f"/chat?chat={live.chat_id}"}
+            return _changed(studio, chat, [number], language_of(request))
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/prompt")
+    def prompt(chat: int, number: int, changed: Prompt, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            live = chat_live.ask_instead(studio, chat, number, changed.text)
+            return {"address": f"/chat?chat={live.chat_id}"}
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/correct")
+    def correct(chat: int, number: int, better: Correction, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            side = side_at(_round(studio, chat, number), better.place)
+            made = chat_labels.correct(studio, chat, number, side, better.text, _who(request), better.project)
+            return {
+                "message": str(view.sent(made, "corrected", language_of(request))),
+                "project": made.project.name,
+            }
+
+        return _answered(request, act)
+
+    @router.post(f"{at}/send")
+    def send(chat: int, number: int, sending: Sending, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            row = _round(studio, chat, number)
+            left, right = side_at(row, sending.left), side_at(row, sending.right)
+            made = chat_labels.send(studio, chat, number, left, right, _who(request), sending.project)
+            return {
+                "message": str(view.sent(made, "sent", language_of(request))),
+                "project": made.project.name,
+            }
+
+        return _answered(request, act)
+
+    _downloads(studio, router)
+    return router
+
+
+def _downloads(studio: Studio, router: APIRouter) -> None:
+    formats = {
+        "md": (chat_exports.markdown, "text/markdown"),
+        "jsonl": (chat_exports.jsonl, "application/jsonl"),
+    }
+
+    @router.get("/api/chat/{chat_id}.{ending}")
+    def export(chat_id: int, ending: str, request: Request) -> Response:
+        if ending not in formats:
+            return PlainTextResponse(say("shell.refused_path", language_of(request)), 404)
+        write, media_type = formats[ending]
+        try:
+            text = write(studio, chat_id)
+        except NotFound as error:
+            return PlainTextResponse(error.sentence(language_of(request)), 404)
+        name = f'attachment; filename="chat-{chat_id}.{ending}"'
+        return Response(
+            text, media_type=f"{media_type}; charset=utf-8", headers={"Content-Disposition": name}
+        )
+
+
+def _who(request: Request) -> str:
+    """The name under which somebody votes and corrects: that of their account."""
+    return current_user(request).name or "me"
+
+
+def _answered(request: Request, act: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        return JSONResponse(act())
+    except StudioError as error:
+        return JSONResponse({"error": error.sentence(language_of(request))}, status_code=409)
+
+
+def _round(studio: Studio, chat: int, number: int) -> ChatRound:
+    """The round with what has come of its answers so far."""
+    row = chats.round_of(studio, chat, number)
+    live = chat_live.current(studio, chat)
+    if live is None or live.id != row.id:
+        return row
+    live.save()
+    return chats.get_round(studio, row.id)
+
+
+def drawn(studio: Studio, chat: int, language: str) -> dict[int, Markup]:
+    """All rounds of a conversation as HTML, by their numbers, in order."""
+    return {number: text for number, (text, _) in _drawn(studio, chat, language).items()}
+
+
+def _drawn(studio: Studio, chat: int, language: str) -> dict[int, tuple[Markup, ChatRound]]:
+    live = chat_live.current(studio, chat)
+    rounds = chat_live.history(studio, chat)
+    how = chat_votes.standing(studio, chat)
+    found = {}
+    for row in rounds:
+        mine = live is not None and live.id == row.id
+        text = round_view.round_block(
+            chat,
+            row,
+            live.answers() if live is not None and mine else row.answers,
+            how[row.id],
+            language,
+            loading=live.loading() if live is not None and mine else (),
+            newest=row is rounds[-1],
+        )
+        found[row.number] = (text, row)
+    return found
+
+
+def _changed(studio: Studio, chat: int, numbers: list[int], language: str) -> dict[str, Any]:
+    found = _drawn(studio, chat, language)
+    if missing := [number for number in numbers if number not in found]:
+        raise NotFound("chat.round_not_found", round=missing[0])
+    return {"rounds": {number: found[number][0] for number in numbers}}
+
+
+def _of_block(studio: Studio, chat: int, row: ChatRound, language: str) -> dict[str, Any]:
+    """The round, and with a blind one all others: the names of some of them may be known now too."""
+    found = _drawn(studio, chat, language)
+    return {
+        "rounds": {
+            number: text for number, (text, one) in found.items() if one.id == row.id or row.settings["blind"]
+        }
+    }
+
+
+def _vote_message(studio: Studio, vote: Vote, language: str) -> str:
+    """What has become of the vote, and why it counts for less if it does."""
+    number = len(chat_votes.preference_records(studio))
+    if vote.record["incomplete"]:
+        return str(notice("warn", say("chat.vote_early", language)))
+    if vote.record["leak"]:
+        said = ", ".join(vote.record["named"])
+        return str(notice("warn", html("{}", say("chat.vote_leak", language, names=said))))
+    key = "chat.vote_saved" if vote.verdict in ("a", "b") else "chat.vote_kept"
+    return str(notice("good", say(key, language, number=number)))

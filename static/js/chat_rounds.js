@@ -1,0 +1,195 @@
+// The rounds of a conversation: one way for new and old ones to be judged, asked again, corrected and sent.
+import { openDialog } from "./chat_dialog.js";
+
+const LOOK_EVERY = 120;
+const PATIENCE = 2000;
+
+export function begin(main) {
+	const pairs = new Map();
+	const compared = new Set();
+	let timer = 0;
+	let busy = false;
+
+	const key = (round) => `${round.dataset.chat}:${round.dataset.round}`;
+	const numbered = (number) => main.querySelector(`.ts-round[data-round="${number}"]`);
+	const pair = (round) => pairs.get(key(round)) || [0, 1];
+
+	async function ask(round, action, body) {
+		const options = body === undefined ? {} : {
+			method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+		};
+		const address = `/api/chat/${round.dataset.chat}/rounds/${round.dataset.round}`;
+		const reply = await fetch(action ? `${address}/${action}` : address, options);
+		const said = await reply.json().catch(() => ({}));
+		if (!reply.ok) throw new Error(said.error || reply.statusText);
+		return said;
+	}
+
+	// The server has escaped all that is not its own.
+	function draw(said) {
+		for (const [number, html] of Object.entries(said.rounds || {})) {
+			const template = document.createElement("template");
+			template.innerHTML = html;
+			const fresh = template.content.firstElementChild;
+			const old = numbered(number);
+			if (!old) continue;
+			if (old.dataset.shape === fresh.dataset.shape) refresh(old, fresh);
+			else replace(old, fresh);
+		}
+		follow();
+	}
+
+	// While only texts grow, the buttons stay, and with them the focus and what is selected.
+	function refresh(old, fresh) {
+		const now = fresh.querySelectorAll(".ts-answer");
+		old.querySelectorAll(".ts-answer").forEach((answer, place) => {
+			for (const part of [".ts-text", ".ts-answer-note", ".ts-figures"]) {
+				const [to, from] = [answer.querySelector(part), now[place].querySelector(part)];
+				if (!to || !from || to.innerHTML === from.innerHTML) continue;
+				const below = to.scrollHeight - to.scrollTop - to.clientHeight < 24;
+				to.replaceChildren(...from.childNodes);
+				if (below) to.scrollTop = to.scrollHeight;
+			}
+		});
+	}
+
+	function replace(old, fresh) {
+		const focused = old.contains(document.activeElement) ? document.activeElement : null;
+		fresh.querySelector(".ts-round-said").replaceChildren(...old.querySelector(".ts-round-said").childNodes);
+		old.replaceWith(fresh);
+		choosePair(fresh, pair(fresh));
+		if (compared.has(key(fresh))) compare(fresh, true);
+		if (!focused) return;
+		const { action, place, verdict } = focused.dataset;
+		const alike = [...fresh.querySelectorAll("[data-action]")].find(
+			(one) => one.dataset.action === action && one.dataset.place === place && one.dataset.verdict === verdict,
+		);
+		const next = alike || fresh.querySelector('[data-action="undo"]') || fresh;
+		next.focus({ preventScroll: true });
+	}
+
+	// Follows the round that is being answered until it has ended.
+	function follow(wait = LOOK_EVERY) {
+		const live = main.querySelector(".ts-round[data-streaming]");
+		if (!live || timer) return;
+		timer = setTimeout(async () => {
+			let next = LOOK_EVERY;
+			try {
+				const said = await ask(live);
+				if (live.isConnected) draw(said);
+			} catch {
+				next = PATIENCE;
+			} finally {
+				timer = 0;
+			}
+			follow(next);
+		}, wait);
+	}
+
+	function tell(round, html) {
+		const line = round && round.querySelector(".ts-round-said");
+		if (line) line.innerHTML = html || "";
+	}
+	function complain(round, sentence) {
+		const notice = document.createElement("div");
+		notice.className = "ts-notice ts-notice-bad";
+		notice.setAttribute("role", "alert");
+		notice.textContent = sentence;
+		round.querySelector(".ts-round-said").replaceChildren(notice);
+	}
+	function take(round, said) {
+		if (said.address) return window.location.assign(said.address);
+		draw(said);
+		tell(numbered(round.dataset.round), said.message);
+	}
+	async function act(round, action, body) {
+		if (busy) return;
+		busy = true;
+		try {
+			take(round, await ask(round, action, body));
+		} catch (error) {
+			const now = numbered(round.dataset.round);
+			if (now) complain(now, error.message);
+		} finally {
+			busy = false;
+		}
+	}
+
+	function choosePair(round, chosen) {
+		const group = round.querySelector(".ts-pairs");
+		if (!group) return;
+		pairs.set(key(round), chosen);
+		for (const chip of group.querySelectorAll("[data-pair]")) {
+			chip.setAttribute("aria-pressed", String(chip.dataset.pair === chosen.join("-")));
+		}
+		["a", "b"].forEach((verdict, n) => {
+			const label = round.querySelector(`[data-verdict="${verdict}"] span`);
+			if (label) label.textContent = group.dataset.better.replace("*", "ABCD"[chosen[n]]);
+		});
+	}
+
+	async function compare(round, on) {
+		const texts = [...round.querySelectorAll(".ts-text")];
+		if (on) compared.add(key(round));
+		else compared.delete(key(round));
+		round.querySelector('[data-action="difference"]')?.setAttribute("aria-pressed", String(on));
+		const [left, right] = pair(round);
+		// Joined, the stretches are the text.
+		for (const text of texts) if (text.querySelector("mark")) text.textContent = text.textContent;
+		if (!on || round.hasAttribute("data-streaming")) return;
+		try {
+			const said = await ask(round, `difference?left=${left}&right=${right}`);
+			[left, right].forEach((place, n) => texts[place].replaceChildren(...said.difference[n].map(([only, piece]) => {
+				const part = document.createElement(only ? "mark" : "span");
+				part.textContent = piece;
+				return part;
+			})));
+		} catch (error) {
+			complain(round, error.message);
+		}
+	}
+
+	function dialog(round, kind, place) {
+		const [left, right] = pair(round);
+		const text = kind === "prompt" ? round.querySelector(".ts-prompt p").textContent
+			: kind === "correct" ? round.querySelectorAll(".ts-text")[place].textContent : "";
+		openDialog(kind, `${key(round)}:${kind}:${place ?? ""}`, text, async (entered) => {
+			const body = kind === "prompt" ? { text: entered.text }
+				: kind === "correct" ? { place, ...entered } : { left, right, project: entered.project };
+			const said = await ask(round, kind, body);
+			take(round, said);
+			return said;
+		});
+	}
+
+	const actions = {
+		vote: (round, button) => act(round, "vote", { verdict: button.dataset.verdict, left: pair(round)[0], right: pair(round)[1] }),
+		difference: (round) => compare(round, !compared.has(key(round))),
+		correct: (round, button) => dialog(round, "correct", Number(button.dataset.place)),
+		prompt: (round) => dialog(round, "prompt"),
+		send: (round) => dialog(round, "send"),
+	};
+	main.addEventListener("click", (event) => {
+		const button = event.target.closest("button");
+		const round = button && button.closest(".ts-round");
+		if (!round) return;
+		if (button.dataset.pair) {
+			choosePair(round, button.dataset.pair.split("-").map(Number));
+			if (compared.has(key(round))) compare(round, true);
+			return;
+		}
+		const { action, place } = button.dataset;
+		if (actions[action]) actions[action](round, button);
+		else if (action) act(round, action, place === undefined ? {} : { place: Number(place) });
+	});
+
+	return {
+		follow,
+		stop: () => {
+			const live = main.querySelector(".ts-round[data-streaming]");
+			if (live) act(live, "stop", {});
+		},
+		// The round that keys mean: the one with the focus, else the newest.
+		meant: () => document.activeElement?.closest(".ts-round") || main.querySelector("#chat-live .ts-round"),
+	};
+}

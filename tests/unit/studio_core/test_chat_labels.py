@@ -1,0 +1,121 @@
+"""Turns and corrections of conversations as items of labelling projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from studio_core import chat_labels, chat_votes, chats
+from studio_core.chats import ChatSettings
+from studio_core.errors import BadInput, Conflict
+from studio_core.labeling import assignment, exports, items, projects, votes
+from studio_core.models import registry
+from studio_core.studio import Studio
+from studio_core.tables import Chat, LabelItem
+from tests.unit.studio_core.talking import PLAIN, answered
+
+
+@pytest.fixture
+def chat(studio: Studio) -> Chat:
+    registry.ensure_demo_models(studio)
+    return chats.start(studio, ["tiny-base", "tiny-chat"], PLAIN)
+
+
+def only(studio: Studio, project: str = "chat") -> LabelItem:
+    [item] = items.page(studio, projects.get(studio, project).id)
+    return item
+
+
+def test_a_correction_is_a_judged_pair(studio: Studio, chat: Chat) -> None:
+    settings = ChatSettings(system="Be brief.")
+    answered(studio, chat, "One?", "a1", "b1", settings=settings)
+    answered(studio, chat, "Two?", "a2", "b2", settings=settings)
+    made = chat_labels.correct(studio, chat.id, 2, 1, "better", "anna")
+    item = only(studio)
+    assert (made.project.name, made.number, made.voted) == ("chat", 1, True)
+    assert [m["content"] for m in item.prompt] == ["Be brief.", "One?", "b1", "Two?"]
+    original, edit = item.answers
+    assert (original["text"], original["source"], original["origin"]) == ("b2", "tiny-chat", "model")
+    assert (edit["text"], edit["source"], edit["origin"]) == ("better", "anna", "human_edit")
+    [vote] = votes.standing(studio, made.project.id)
+    assert (vote.annotator, vote.verdict, item.votes) == ("anna", "b", 1)
+    [dataset] = exports.make_dataset(studio, "chat", name="fixed")[:1]
+    assert dataset.rows == 1
+    chat_labels.correct(studio, chat.id, 2, 1, "better", "bert")
+    assert len(votes.standing(studio, made.project.id)) == 2, "the same pair is there once"
+    assert assignment.next_item(studio, "chat", "carl") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [(" ", "is empty"), ("a1", "Nothing was changed"), ("x" * 20_001, "at most 20000")]
+)
+def test_corrections_that_say_nothing_are_refused(studio: Studio, chat: Chat, text: str, error: str) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    with pytest.raises(BadInput, match=error):
+        chat_labels.correct(studio, chat.id, 1, 0, text, "anna")
+    assert projects.all_projects(studio) == []
+
+
+def test_what_failed_or_goes_on_is_not_taken(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "a1", "", state="stop")
+    with pytest.raises(BadInput, match="nothing to correct"):
+        chat_labels.correct(studio, chat.id, 1, 1, "better", "anna")
+    with pytest.raises(BadInput, match="failed or is empty"):
+        chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
+    answered(studio, chat, "Two?", "a", "b", state="streaming")
+    with pytest.raises(Conflict, match="still coming in"):
+        chat_labels.send(studio, chat.id, 2, 0, 1, "anna")
+    with pytest.raises(Conflict, match="still coming in"):
+        chat_labels.correct(studio, chat.id, 2, 0, "better", "anna")
+    with pytest.raises(BadInput, match="no such answer"):
+        chat_labels.correct(studio, chat.id, 1, 5, "better", "anna")
+    assert projects.all_projects(studio) == []
+
+
+def test_a_turn_without_a_vote_waits_to_be_judged(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    made = chat_labels.send(studio, chat.id, 1, 1, 0, "anna", "pairs")
+    assert not made.voted and [a["text"] for a in only(studio, "pairs").answers] == ["a1", "b1"]
+    shown = assignment.next_item(studio, "pairs", "bert")
+    assert shown is not None and shown.item.number == made.number
+
+
+@pytest.mark.parametrize("verdict", ["a", "b", "tie", "both_bad"])
+def test_the_vote_goes_with_the_turn_and_is_taken_back_with_it(
+    studio: Studio, chat: Chat, verdict: str
+) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    chat_votes.vote(studio, chat.id, 1, verdict, 1, 0, "anna")
+    made = chat_labels.send(studio, chat.id, 1, 0, 1, "bert")
+    assert made.voted
+    [vote] = votes.standing(studio, made.project.id)
+    expected = {"a": "b", "b": "a"}.get(verdict, verdict)  # Side 1 stood on the left.
+    assert (vote.verdict, vote.annotator, vote.order) == (expected, "anna", [1, 0])
+    chat_votes.withdraw(studio, chat.id, 1)
+    assert votes.standing(studio, made.project.id) == [] and only(studio).votes == 0
+
+
+def test_flagged_votes_stay_behind(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "a1", "b1", state="cancelled")
+    assert chat_votes.vote(studio, chat.id, 1, "a", 0, 1, "anna").record["incomplete"]
+    assert not chat_labels.send(studio, chat.id, 1, 0, 1, "anna").voted
+
+
+def test_only_projects_of_pairs_take_turns(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    projects.create(studio, "marks", mode="rate")
+    rounds: Any = {"project": 1, "number": 1}
+    projects.create(studio, "compared", round=rounds)
+    projects.create(studio, "mine")
+    assert [one.name for one in chat_labels.offered(studio)] == ["mine"]
+    for name in ("marks", "compared"):
+        with pytest.raises(BadInput, match="does not take pairs"):
+            chat_labels.send(studio, chat.id, 1, 0, 1, "anna", name)
+    assert chat_labels.send(studio, chat.id, 1, 0, 1, "anna", "mine").project.name == "mine"
+
+
+def test_the_same_answers_are_nothing_to_prefer(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "same", "same ")
+    with pytest.raises(BadInput, match="the same"):
+        chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
