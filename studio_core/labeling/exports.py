@@ -71,7 +71,7 @@ def make_dataset(
 ) -> list[Dataset]:
     """A version to train on, and one of the prompts that are held out, if any have records.
 
-    No prompt is on both sides, in this version and in all later ones: its own hash decides.
+    No prompt is on both sides: its own hash decides, and one on which models were compared is trained on.
     """
     one = _project(studio, project)
     if shape not in SHAPE_OF:

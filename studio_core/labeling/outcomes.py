@@ -33,6 +33,8 @@ class Result:
     """Prompts on which people disagree evenly: they count for neither."""
     waiting: int
     """Prompts that nobody has judged yet."""
+    identical: int
+    """Prompts to which both wrote the same: there was nothing to judge."""
 
     @property
     def number(self) -> int:
@@ -61,6 +63,7 @@ def result(studio: Studio, round: LabelProject) -> Result:
         items=total,
         disagreement=counted.counts["disagreement"],
         waiting=counted.counts["unlabelled"] + counted.counts["skip"],
+        identical=int(round.counts.get("identical", 0)),
     )
 
 
@@ -127,4 +130,5 @@ def document(found: Result) -> dict[str, Any]:
         "items": found.items,
         "waiting": found.waiting,
         "disagreement": found.disagreement,
+        "identical": found.identical,
     }

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import select
+
+from studio_core import clock, queue
 from studio_core.data.shapes import Message
 from studio_core.labeling import projects
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem, add
 from studio_core.labeling.votes import Verdict, cast
+from studio_core.states import State
 from studio_core.studio import Studio
-from studio_core.tables import LabelItem, LabelProject, Model
+from studio_core.tables import Annotation, Dataset, Job, LabelItem, LabelProject, Model
 
 
-def add_model(studio: Studio, name: str, parent: Model | None = None, job_id: int | None = None) -> Model:
-    """A row of the registry; there are no files behind it."""
+def add_model(
+    studio: Studio, name: str, parent: Model | None = None, job_id: int | None = None, path: str = ""
+) -> Model:
+    """A row of the registry; without a path there are no files behind it."""
     with studio.db.write() as session:
         model = Model(
             name=name,
             kind="full" if parent else "base",
-            path=f"/nowhere/{name}",
+            path=path or f"/nowhere/{name}",
             parent_id=parent.id if parent else None,
             job_id=job_id,
             source="test",
@@ -30,13 +36,29 @@ def add_model(studio: Studio, name: str, parent: Model | None = None, job_id: in
         return model
 
 
+def trained(
+    studio: Studio, name: str, base: Model, dataset: Dataset, method: str = "dpo"
+) -> tuple[Job, Model]:
+    """A run on the dataset that has succeeded, and what it made: a model with the files of its base."""
+    named = {"id": dataset.id, "name": dataset.name, "version": dataset.version}
+    run = {"dataset": named, "model": {"id": base.id}}
+    job = queue.submit(studio, kind="train", name=name, method=method, spec={"tuning": "full", "run": run})
+    with studio.db.write() as session:
+        row = session.get_one(Job, job.id)
+        row.state, row.finished_at = State.SUCCEEDED, clock.now()
+    return job, add_model(studio, name, base, job.id, base.path)
+
+
 def asked(text: str) -> list[Message]:
     return [{"role": "user", "content": text}]
 
 
 def pair(prompt: str, one: Model, other: Model) -> NewItem:
     """An item in which each model says its name."""
-    answers = [Answer(f"{model.name} on {prompt}", model.name, model=model.id) for model in (one, other)]
+    answers = [
+        Answer(f"{model.name} on {prompt}, {said}", model.name, model=model.id)
+        for model, said in ((one, "first"), (other, "second"))
+    ]
     return NewItem(asked(prompt), answers)
 
 
@@ -55,6 +77,26 @@ def judged(
         if verdict in ("a", "b"):
             verdict = ("left", "right")[shown.order.index("ab".index(verdict))]
         cast(studio, project.id, annotator, shown.item.id, Verdict(verdict))
+
+
+def judged_at_once(
+    studio: Studio, project: LabelProject, verdict: Callable[[LabelItem], str], annotator: str = "anna"
+) -> None:
+    """As ``judged``, for projects of one vote, in one transaction: many votes in little time."""
+    with studio.db.write() as session:
+        query = select(LabelItem).where(LabelItem.project_id == project.id, LabelItem.votes == 0)
+        for item in session.scalars(query.order_by(LabelItem.number)).all():
+            item.votes = 1
+            session.add(
+                Annotation(
+                    project_id=project.id,
+                    item_id=item.id,
+                    annotator=annotator,
+                    verdict=verdict(item),
+                    order=[0, 1],
+                    seconds=5.0,
+                )
+            )
 
 
 def compared(

@@ -1,0 +1,273 @@
+"""Rounds of the loop: votes train a model, and people then say whether it writes better than the one before.
+
+A round is a labelling project of its own, with two answers to each prompt: of the model before and of the
+one after. Its prompts are held out from training, were in no earlier round, and occur in nothing that either
+of the two was trained on. Once compared they are used up: their votes go into the next version of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import func, select
+
+from studio_core.chains import result_of
+from studio_core.data import versions
+from studio_core.errors import BadInput, Conflict
+from studio_core.labeling import items, making, projects, trained
+from studio_core.labeling.making import NewPrompt
+from studio_core.labeling.outcomes import AGAINST, Result, results
+from studio_core.labeling.projects import settings_of
+from studio_core.models import registry
+from studio_core.spec import AnswerSource
+from studio_core.states import TERMINAL
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, Job, LabelProject, Model
+
+LIMIT = 50
+"""Prompts of a round, unless another number is asked for."""
+MOST = 1000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which two models a round compares, and why these."""
+
+    project: LabelProject
+    number: int
+    """From 1; comparisons of the same run have the same number."""
+    job: Job
+    before: Model
+    after: Model
+    base: Model
+    against: str
+
+    @property
+    def round(self) -> dict[str, Any]:
+        """As it is kept with the project that compares them."""
+        return {
+            "project": self.project.id,
+            "number": self.number,
+            "before": self.before.id,
+            "after": self.after.id,
+            "base": self.base.id,
+            "against": self.against,
+            "job": self.job.id,
+        }
+
+
+def comparison(studio: Studio, project: str | int, run: int | Job, against: str = AGAINST[0]) -> Comparison:
+    """What comparing the outcome of a run means; raises why there is nothing to compare."""
+    if against not in AGAINST:
+        raise BadInput("labeling.round_unknown_against", against=against[:40], known=", ".join(AGAINST))
+    root = projects.root(studio, projects.get(studio, project))
+    runs = {job.id: job for job in trained.runs_of(studio, root)}
+    number = run.id if isinstance(run, Job) else run
+    if number not in runs:
+        known = ", ".join(map(str, runs)) or "-"
+        raise BadInput("labeling.round_other_run", run=number, project=root.name, known=known)
+    job = runs[number]
+    after = result_of(studio, job.id)
+    if after is None or after.parent_id is None:
+        raise Conflict("labeling.round_no_model", run=job.id)
+    rounds = projects.rounds_of(studio, root.id)
+    earlier = [one for one in rounds if one.round["job"] != job.id]
+    same = [one.round["number"] for one in rounds if one.round["job"] == job.id]
+    place = same[0] if same else max((one.round["number"] for one in earlier), default=0) + 1
+    earlier = [one for one in earlier if one.round["number"] < place]
+    base = registry.get(studio, earlier[0].round["base"] if earlier else after.parent_id)
+    before = base
+    if against == "previous":
+        newest = max(earlier, key=lambda one: one.round["number"], default=None)
+        before = registry.get(studio, newest.round["after"] if newest else after.parent_id)
+    return Comparison(root, place, job, before, after, base, against)
+
+
+def existing(studio: Studio, asked: Comparison) -> LabelProject | None:
+    """The round that compares these two already. The first is against the base, whatever was asked for."""
+    return next(
+        (
+            one
+            for one in projects.rounds_of(studio, asked.project.id)
+            if one.round["job"] == asked.job.id and one.round["before"] == asked.before.id
+        ),
+        None,
+    )
+
+
+def compare(
+    studio: Studio,
+    project: str | int,
+    run: int | Job,
+    *,
+    against: str = AGAINST[0],
+    limit: int = LIMIT,
+) -> tuple[LabelProject, Job | None]:
+    """Start a round: a project in which the two models' answers are judged blind, and the job that writes them.
+
+    Asked for again it is the round that is there, without a job.
+    """
+    asked = comparison(studio, project, run, against)
+    if (known := existing(studio, asked)) is not None:
+        return known, None
+    prompts = _chosen(studio, asked, limit)
+    root = asked.project
+    guidelines = projects.guidelines(studio, root.id)
+    kept = settings_of(root).model_dump(include={"votes", "strength", "repeats", "reasons"})
+    return making.create(
+        studio,
+        _name(asked),
+        prompts,
+        [_source(asked, model) for model in (asked.before, asked.after)],
+        mode="pairs",
+        settings={**kept, "blind": True},
+        guidelines=guidelines.text if guidelines else "",
+        dataset_id=root.dataset_id,
+        round=asked.round,
+    )
+
+
+def more(studio: Studio, round: str | int, limit: int = LIMIT) -> Job:
+    """Compare the models of a round on further prompts."""
+    one = projects.get(studio, round)
+    if not one.round:
+        raise BadInput("labeling.round_none", project=one.name)
+    asked = comparison(studio, one.round["project"], one.round["job"], one.round["against"])
+    prompts = _chosen(studio, asked, limit, besides=one)
+    return making.more(studio, one.id, prompts)
+
+
+def _name(asked: Comparison) -> str:
+    base = "-base" if asked.against == "base" else ""
+    return f"{asked.project.name[:56]}-round-{asked.number}{base}"
+
+
+def _source(asked: Comparison, model: Model) -> AnswerSource:
+    """Both answer as the models did whose answers were judged first, with the same sampling and seed."""
+    sources = [source for source in asked.project.sources if isinstance(source, dict)]
+    alike = ("temperature", "top_p", "max_tokens", "system", "seed")
+    sampling = {name: sources[0][name] for name in alike if name in sources[0]} if sources else {}
+    return AnswerSource(name=model.name[:80], model=model.name, **sampling)
+
+
+# --- prompts ------------------------------------------------------------------------------
+
+
+def _chosen(
+    studio: Studio, asked: Comparison, limit: int, besides: LabelProject | None = None
+) -> list[NewPrompt]:
+    if not 1 <= limit <= MOST:
+        raise BadInput("labeling.round_limit", limit=limit, most=MOST)
+    found = list(islice(prompts_for(studio, asked, besides), limit))
+    if not found:
+        share = settings_of(asked.project).held_out
+        raise Conflict("labeling.round_no_prompts", project=asked.project.name, percent=f"{100 * share:.0f}")
+    return found
+
+
+def prompts_for(
+    studio: Studio, asked: Comparison, besides: LabelProject | None = None
+) -> Iterator[NewPrompt]:
+    """Prompts on which the two may be compared; those that the same run was compared on already come last.
+
+    ``besides``: a round that is to get further ones.
+    """
+    rounds = projects.rounds_of(studio, asked.project.id)
+    others = [one.id for one in rounds if one.round["number"] != asked.number]
+    barred = items.prompt_hashes(studio, others) | trained.prompts_seen(studio, [asked.before, asked.after])
+    if besides is not None:
+        barred |= items.prompt_hashes(studio, [besides.id])
+    same = items.prompt_hashes(studio, [one.id for one in rounds if one.id not in others])
+    again = []
+    for prompt in held_out(studio, asked.project):
+        known = items.prompt_hash(prompt.messages)
+        if known in barred:
+            continue
+        if known in same:
+            again.append(prompt)
+        else:
+            yield prompt
+    yield from again
+
+
+def held_out(studio: Studio, project: LabelProject) -> Iterator[NewPrompt]:
+    """All prompts of a project that are kept from training, each once: those it was given, those of its items,
+    then what else there is in the dataset that it was made from."""
+    share, seen = settings_of(project).held_out, set[str]()
+    for prompt in _all_prompts(studio, project, share):
+        known = items.prompt_hash(prompt.messages)
+        if known not in seen and items.is_held_out(known, share):
+            seen.add(known)
+            yield prompt
+
+
+def _all_prompts(studio: Studio, project: LabelProject, share: float) -> Iterator[NewPrompt]:
+    yield from making.prompts_of(studio, project)
+    yield from map(NewPrompt, items.held_out_prompts(studio, project.id, share))
+    if project.dataset_id is not None:
+        dataset = versions.get(studio, project.dataset_id)
+        yield from making.prompts_of_dataset(studio, dataset, held_out=True, share=share)
+
+
+def left(studio: Studio, project: LabelProject, most: int = 200) -> int:
+    """How many held out prompts no round has used yet, counted up to ``most``."""
+    rounds = projects.rounds_of(studio, project.id)
+    used = items.prompt_hashes(studio, [one.id for one in rounds])
+    fresh = (one for one in held_out(studio, project) if items.prompt_hash(one.messages) not in used)
+    return sum(1 for _ in islice(fresh, most))
+
+
+# --- the next step --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """What brings the loop on."""
+
+    name: str
+    """``label``, ``train``, ``wait``, ``compare``, ``judge`` or ``prompts``."""
+    job: Job | None = None
+    round: LabelProject | None = None
+
+
+def next_step(studio: Studio, project: LabelProject, found: Sequence[Result]) -> Step:
+    """From the votes to a training, to its comparison, to the votes on it, and to the next training."""
+    newest = found[-1] if found else None
+    if newest is not None:
+        job = making.job_of(studio, newest.round)
+        if newest.waiting or (job is not None and job.state not in TERMINAL):
+            return Step("judge", round=newest.round)
+        if not newest.items and not newest.identical:
+            return Step("wait", job=job)
+    runs = trained.runs_of(studio, project)
+    compared = {one.round.round["job"] for one in found}
+    if runs and runs[0].state not in TERMINAL:
+        return Step("wait", job=runs[0])
+    if runs and runs[0].id not in compared and result_of(studio, runs[0].id) is not None:
+        return Step("compare" if left(studio, project, 1) else "prompts", job=runs[0])
+    return Step("train" if _new_votes(studio, project) else "label")
+
+
+def _new_votes(studio: Studio, project: LabelProject) -> bool:
+    """Whether somebody has voted since the newest version was made of the votes."""
+    made = trained.versions_of(studio, project)
+    ids = [project.id, *(one.id for one in projects.rounds_of(studio, project.id))]
+    people = Annotation.origin != "judge"
+    with studio.db.read() as session:
+        query = select(func.max(Annotation.created_at)).where(Annotation.project_id.in_(ids), people)
+        newest = session.scalar(query)
+    return newest is not None and (not made or newest > made[0].created_at)
+
+
+def model_to_train(studio: Studio, project: LabelProject) -> Model | None:
+    """The model that the next training goes on from: the newest one that was not found worse than the one
+    before it, else the one that wrote the answers; None if no model of the studio did."""
+    for one in reversed(results(studio, project)):
+        if one.found.outcome != "worse":
+            return registry.get(studio, one.round.round["after"])
+    named = (source.get("model") for source in project.sources if isinstance(source, dict))
+    first = next((name for name in named if name), None)
+    return registry.get(studio, first) if first else None
