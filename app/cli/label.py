@@ -1,4 +1,4 @@
-"""``label create | import | list | next | vote | undo | stats | export | dataset``: labelling without a page."""
+"""``label create | more | compare | rounds | import | list | next | vote | undo | stats | export | dataset``: labelling without a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import label_create, label_judge
+from app.cli import label_create, label_judge, label_rounds
 from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
 from studio_core.data import store
 from studio_core.data.shapes import Shape
@@ -20,6 +20,7 @@ from studio_core.texts import text
 cli = typer.Typer(help="Labelling: projects, what to judge next, votes, what they are worth.")
 label_create.add_to(cli)
 label_judge.add_to(cli)
+label_rounds.add_to(cli)
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
 Judges = Annotated[

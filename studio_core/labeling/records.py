@@ -212,6 +212,14 @@ def _audit(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iter
         }
 
 
+def usual_shape(project: LabelProject) -> str:
+    """What is mostly made of a project's votes."""
+    settings = settings_of(project)
+    if project.mode != "rate" or settings.correct:
+        return "preference"
+    return "unpaired" if settings.scale == 2 else "score"
+
+
 SHAPE_OF: dict[str, Shape] = {
     "preference": Shape.PREFERENCE,
     "unpaired": Shape.UNPAIRED_PREFERENCE,

@@ -21,12 +21,15 @@ from studio_core.labeling import items, making, projects, trained
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
+from studio_core.methods import METHODS
 from studio_core.models import registry
 from studio_core.spec import AnswerSource
 from studio_core.states import TERMINAL
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, Job, LabelProject, Model
 
+METHOD_OF = {"preference": "dpo", "unpaired": "kto", "score": "reward"}
+"""By the shape of the votes."""
 LIMIT = 50
 """Prompts of a round, unless another number is asked for."""
 MOST = 1000
@@ -260,6 +263,11 @@ def _new_votes(studio: Studio, project: LabelProject) -> bool:
         query = select(func.max(Annotation.created_at)).where(Annotation.project_id.in_(ids), people)
         newest = session.scalar(query)
     return newest is not None and (not made or newest > made[0].created_at)
+
+
+def method_for(shape: str) -> str | None:
+    """The method that learns from votes of a shape; None while this studio has none."""
+    return METHOD_OF[shape] if METHOD_OF[shape] in METHODS else None
 
 
 def model_to_train(studio: Studio, project: LabelProject) -> Model | None:

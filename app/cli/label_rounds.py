@@ -1,0 +1,80 @@
+"""``label compare | rounds``: whether a training on the votes has made the model better."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.label_create import Project, Wait
+from app.cli.output import AsJson, Home, opened, print_json, print_rows
+from app.cli.waiting import watch
+from studio_core.engine_process import ensure_engine
+from studio_core.labeling import making, outcomes, projects, rounds
+from studio_core.reasons import ending
+from studio_core.states import State
+from studio_core.texts import text
+
+
+def add_to(cli: typer.Typer) -> None:
+    cli.command("compare")(compare)
+    cli.command("rounds")(list_rounds)
+
+
+def compare(
+    project: Project,
+    run: Annotated[int, typer.Option(help="Number of a training on votes of the project.")],
+    against: Annotated[
+        str, typer.Option(help="previous: the model of the round before; base: the one with which all began.")
+    ] = "previous",
+    limit: Annotated[int, typer.Option(help="Most prompts to compare on.", min=1)] = rounds.LIMIT,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Have the models before and after a training answer held-out prompts, to be judged blind as a project."""
+    with opened(home) as studio:
+        one, job = rounds.compare(studio, project, run, against=against, limit=limit)
+        job = job or making.job_of(studio, one)
+        if job is not None:
+            ensure_engine(studio)
+            job = watch(studio, job.id) if wait else job
+        one = projects.get(studio, one.id)
+        found = outcomes.result(studio, one)
+    document = {
+        **outcomes.document(found),
+        "id": one.id,
+        "job": job.id if job else None,
+        "state": job.state if job else None,
+        "counts": one.counts,
+    }
+    failed = wait and job is not None and job.state != State.SUCCEEDED
+    if as_json:
+        print_json(document)
+    elif failed and job is not None:
+        print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
+    else:
+        names = {"name": one.name, "before": found.before, "after": found.after}
+        print(text("labeling.round_started", **names))
+    return 1 if failed else 0
+
+
+def list_rounds(project: Project, as_json: AsJson = False, home: Home = None) -> None:
+    """Print what came of every comparison of the project's trainings."""
+    with opened(home) as studio:
+        root = projects.root(studio, projects.get(studio, project))
+        found = outcomes.results(studio, root)
+    if as_json:
+        print_json([{**outcomes.document(one), "words": outcomes.sentence(one.after, one.found)} for one in found])
+        return
+    rows = [
+        {
+            "round": one.number,
+            "project": one.round.name,
+            "against": one.round.round["against"],
+            "before": one.before,
+            "outcome": outcomes.sentence(one.after, one.found),
+        }
+        for one in found
+    ]
+    print_rows(rows, ["round", "project", "against", "before", "outcome"])

@@ -1,0 +1,172 @@
+"""Rounds: train on the votes, compare the model before and after, and do it again."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.access import STAFF, only
+from app.i18n import language_of, say, t
+from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.handlers import safely
+from app.parts.html import html, notice, panel
+from app.parts.labeling import asked_for, opened, rounds_view
+from studio_core.engine_process import ensure_engine
+from studio_core.errors import BadInput
+from studio_core.labeling import exports, outcomes, projects, rounds, trained
+from studio_core.labeling.records import usual_shape
+from studio_core.states import State
+from studio_core.studio import Studio
+from studio_core.tables import LabelProject
+
+NAME = "rounds"
+ROLES = STAFF
+
+_GO = "(address) => { if (address && /^\\/(label|train)\\?/.test(address)) window.location.assign(address); }"
+_MORE = """
+element.addEventListener('click', (event) => {
+	const button = event.target.closest('[data-round]');
+	if (button) trigger('more', { round: Number(button.dataset.round) });
+});
+"""
+
+
+def build(studio: Studio, tab: gr.Tab) -> None:
+    section = Rounds(studio)
+    step = panel("rounds-step")
+    results = panel("rounds-results", js_on_load=_MORE)
+    with gr.Column(visible=False, elem_id="rounds-forms") as forms:
+        with gr.Row(elem_classes="ts-rounds-form ts-card"):
+            shape = gr.Dropdown(
+                [(t(_shape_text(name)), name) for name in rounds.METHOD_OF],
+                label=t("labeling.round_train_as"),
+                info=t("labeling.round_train_help"),
+                elem_id="rounds-shape",
+                scale=3,
+            )
+            train = gr.Button(
+                t("labeling.train"), variant="primary", elem_id="rounds-train", scale=0, min_width=200
+            )
+        made = panel("rounds-made")
+        with gr.Row(elem_classes="ts-rounds-form ts-card"):
+            run = gr.Dropdown([], label=t("labeling.round_run"), elem_id="rounds-run", scale=3)
+            against = gr.Radio(
+                [(t(f"labeling.round_against_{name}"), name) for name in outcomes.AGAINST],
+                value=outcomes.AGAINST[0],
+                label=t("labeling.round_against"),
+                elem_id="rounds-against",
+                scale=3,
+            )
+            limit = gr.Number(
+                rounds.LIMIT,
+                label=t("labeling.round_prompts"),
+                precision=0,
+                minimum=1,
+                maximum=rounds.MOST,
+                elem_id="rounds-limit",
+                scale=1,
+                min_width=110,
+            )
+            compare = gr.Button(t("labeling.round_compare"), elem_id="rounds-compare", scale=0, min_width=160)
+    address = gr.Textbox(visible=False)
+
+    shown = [step, results, forms, shape, run]
+    on_open(section.open_rounds, shown)
+    tab.select(safely(section.rounds), None, shown, **LIGHT)
+    train.click(safely(section.train), [shape], [made, address], trigger_mode="once", **ASKED).then(
+        None, js=_GO, inputs=[address]
+    )
+    compare.click(
+        safely(section.compare), [run, against, limit], [address], trigger_mode="once", **ASKED
+    ).then(None, js=_GO, inputs=[address])
+    results.more(safely(section.more), None, [address], trigger_mode="once", **ASKED).then(
+        None, js=_GO, inputs=[address]
+    )
+
+
+def _shape_text(shape: str) -> str:
+    """What votes of a shape are good for; said plainly where there is no method for it yet."""
+    return f"labeling.round_as_{shape}" + ("" if rounds.method_for(shape) else "_later")
+
+
+class Rounds:
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def open_rounds(self, request: gr.Request) -> tuple[Any, ...]:
+        if not asked_for(request, NAME, ROLES):
+            return (gr.skip(),) * 5
+        return self.rounds(request)
+
+    @only(STAFF)
+    def rounds(self, request: gr.Request) -> tuple[Any, ...]:
+        """Where the loop stands; of a round, what came of it."""
+        language, one = language_of(request), opened(self.studio, request)
+        root = projects.root(self.studio, one)
+        found = outcomes.results(self.studio, root)
+        results = rounds_view.results(found, language)
+        if one.round:
+            return rounds_view.of_round(root, language), results, gr.Column(visible=False), gr.skip(), gr.skip()
+        step = rounds.next_step(self.studio, one, found)
+        runs = self._runs(one, language)
+        newest = step.job.id if step.name == "compare" and step.job else None
+        return (
+            rounds_view.step(self.studio, one, step, language),
+            results,
+            gr.Column(visible=True),
+            gr.Dropdown(value=usual_shape(one)),
+            gr.Dropdown(choices=runs, value=newest or (runs[0][1] if runs else None)),
+        )
+
+    def _runs(self, one: LabelProject, language: str) -> list[tuple[str, int]]:
+        runs = [job for job in trained.runs_of(self.studio, one) if job.state == State.SUCCEEDED]
+        return [(say("labeling.round_run_named", language, run=job.id, name=job.name), job.id) for job in runs]
+
+    @only(STAFF)
+    def train(self, request: gr.Request, shape: Any) -> tuple[Any, str]:
+        """Make a version of the votes; the page then goes to the Train page, filled in."""
+        one, asked = opened(self.studio, request), str(shape or "")
+        if asked not in rounds.METHOD_OF:
+            raise BadInput("labeling.unknown_shape", shape=asked[:40], known=", ".join(rounds.METHOD_OF))
+        dataset, *_ = exports.make_dataset(self.studio, one.id, asked)
+        if rounds.method_for(asked) is None:
+            return rounds_view.made_for_later(dataset, asked, language_of(request)), ""
+        return "", train_address(self.studio, one, f"{dataset.name}@{dataset.version}", asked)
+
+    @only(STAFF)
+    def compare(self, request: gr.Request, run: Any, against: Any, limit: Any) -> str:
+        """Start a round; the page then goes to its pairs."""
+        if not isinstance(run, int):
+            raise BadInput("labeling.round_choose_run")
+        one = opened(self.studio, request)
+        wanted = int(limit) if isinstance(limit, int | float) else rounds.LIMIT
+        round_, _ = rounds.compare(self.studio, one.id, run, against=str(against), limit=wanted)
+        ensure_engine(self.studio)
+        return f"/label?project={round_.id}"
+
+    @only(STAFF)
+    def more(self, request: gr.Request, event: gr.EventData) -> str:
+        """Further prompts for a round that tells nothing yet."""
+        asked = event._data if isinstance(event._data, dict) else {}
+        number = asked.get("round")
+        if not isinstance(number, int):
+            raise BadInput("labeling.round_none", project=str(number)[:40])
+        rounds.more(self.studio, number)
+        ensure_engine(self.studio)
+        return f"/label?project={number}"
+
+
+def train_address(studio: Studio, project: LabelProject, dataset: str, shape: str) -> str:
+    """The Train page, filled in: the votes, the method that learns from them, the model that wrote the answers."""
+    root = projects.root(studio, project)
+    model = rounds.model_to_train(studio, root)
+    address = f"/train?dataset={quote(dataset, safe='@')}&method={rounds.method_for(shape)}"
+    if model is not None:
+        address += f"&model={quote(model.name, safe='')}"
+        run = next((job for job in trained.runs_of(studio, root) if job.id == model.job_id), None)
+        if run is not None:
+            address += f"&tuning={run.spec['tuning']}"
+    return address

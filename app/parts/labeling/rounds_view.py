@@ -1,0 +1,160 @@
+"""How the loop looks: where it stands, what came of each round, and the line of the rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from app.i18n import say
+from app.parts.html import html, join, notice, number, table
+from app.parts.intervals import Line, Point, lines
+from studio_core.labeling import outcomes, rounds
+from studio_core.labeling.outcomes import AGAINST, Result
+from studio_core.labeling.rounds import Step
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, LabelProject
+
+STEPS = ("label", "train", "compare", "judge")
+_PART_OF = {"wait": "train", "prompts": "compare"}
+
+
+def step(studio: Studio, project: LabelProject, found: Step, language: str) -> Markup:
+    """The four steps of the loop with the present one marked, and what to do now."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"labeling.round_{key}", language, **values)
+
+    present = _PART_OF.get(found.name, found.name)
+    steps = join(
+        html(
+            '<li{}><span>{}</span></li>',
+            Markup(' aria-current="step"') if name == present else "",
+            said(f"step_{name}"),
+        )
+        for name in STEPS
+    )
+    return html(
+        '<div class="ts-card ts-rounds-step"><ol>{}</ol><p>{}</p></div>',
+        steps,
+        _advice(studio, project, found, said),
+    )
+
+
+def _advice(studio: Studio, project: LabelProject, found: Step, said: Any) -> Markup:
+    if found.name == "train":
+        model = rounds.model_to_train(studio, project)
+        return html("{}", said("do_train_from", model=model.name) if model else said("do_train"))
+    if found.name == "compare" and found.job is not None:
+        left = rounds.left(studio, project)
+        return html("{}", said("do_compare", run=found.job.id, name=found.job.name, left=number(left)))
+    if found.name == "wait" and found.job is not None:
+        link = html('<a href="/runs?run={}">{}</a>', found.job.id, said("to_run"))
+        return html("{} {}", said("do_wait", run=found.job.id, name=found.job.name), link)
+    if found.name == "judge" and found.round is not None:
+        link = html('<a href="/label?project={}">{}</a>', found.round.id, said("to_judge"))
+        return html("{} {}", said("do_judge", name=found.round.name), link)
+    if found.name == "prompts":
+        return html("{}", said("do_prompts"))
+    return html('{} <a href="/label?project={}">{}</a>', said("do_label"), project.id, said("to_judge"))
+
+
+def of_round(root: LabelProject, language: str) -> Markup:
+    """Shown at a round itself: which project it belongs to."""
+    link = html('<a href="/label?project={}&amp;section=rounds">{}</a>', root.id, root.name)
+    return notice("info", html("{} {}", say("labeling.round_belongs", language), link))
+
+
+def results(found: Sequence[Result], language: str) -> Markup:
+    """The chart and the table of all rounds."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"labeling.round_{key}", language, **values)
+
+    if not found:
+        return Markup()
+    heads = [said(f"col_{name}") for name in ("number", "compared", "outcome", "next")]
+    rows = [[number(one.number), _compared(one, said), _outcome(one, said, language), _next(one, said)] for one in found]
+    drawn = chart(found, language)
+    return html(
+        '<section class="ts-stack ts-rounds"><h2>{}</h2>{}{}</section>',
+        said("title"),
+        html('<div class="ts-card">{}</div>', drawn) if drawn else "",
+        table(heads, rows),
+    )
+
+
+def _compared(one: Result, said: Any) -> Markup:
+    return html(
+        '<strong>{}</strong><br><span class="ts-muted">{}</span>',
+        one.after,
+        said(f"before_{one.round.round['against']}", before=one.before),
+    )
+
+
+def _outcome(one: Result, said: Any, language: str) -> Markup:
+    kind = {"better": "good", "worse": "bad"}.get(one.found.outcome, "open")
+    notes = [
+        said(f"note_{name}", n=number(count))
+        for name in ("waiting", "disagreement", "identical")
+        if (count := getattr(one, name))
+    ]
+    return html(
+        '<span class="ts-rounds-{}">{}</span><br><span class="ts-muted">{}</span>',
+        kind,
+        outcomes.sentence(one.after, one.found, language),
+        " · ".join(notes),
+    )
+
+
+def _next(one: Result, said: Any) -> Markup:
+    if one.waiting or not one.found.judged:
+        return html('<a class="ts-button" href="/label?project={}">{}</a>', one.round.id, said("to_judge"))
+    link = html('<a href="/label?project={}&amp;section=results">{}</a>', one.round.id, said("to_votes"))
+    if one.found.outcome != "open":
+        return link
+    more = html(
+        '<button type="button" class="ts-button" data-round="{}">{}</button>', one.round.id, said("more_prompts")
+    )
+    return html("{} {}", more, link)
+
+
+def chart(found: Sequence[Result], language: str) -> Markup:
+    """Win rate by round: one line against the round before, one against the base."""
+    judged = [one for one in found if one.found.judged]
+    if not judged:
+        return Markup()
+    numbers = sorted({one.number for one in judged})
+    drawn = []
+    for against in AGAINST:
+        points = [
+            Point(
+                numbers.index(one.number),
+                one.found.rate,
+                one.found.low,
+                one.found.high,
+                outcomes.sentence(one.after, one.found, language),
+            )
+            for one in judged
+            if against in one.against
+        ]
+        drawn.append(Line(say(f"labeling.round_line_{against}", language), points))
+    return lines(
+        [line for line in drawn if line.points],
+        [say("labeling.round_numbered", language, number=one) for one in numbers],
+        say("labeling.round_half", language),
+        say("labeling.round_chart", language),
+    )
+
+
+def made_for_later(dataset: Dataset, shape: str, language: str) -> Markup:
+    """Votes in a shape that no method here learns from yet: the dataset is there all the same."""
+    link = html('<a href="/dataset?id={}">{}@{}</a>', dataset.id, dataset.name, dataset.version)
+    method = rounds.METHOD_OF[shape].upper() if shape == "unpaired" else say("labeling.round_reward", language)
+    return notice("info", html("{} {}", link, say("labeling.round_no_method", language, method=method)))
+
+
+def compare_address(project: LabelProject) -> str:
+    return f"/label?project={quote(str(project.id))}&section=rounds"
