@@ -1,4 +1,4 @@
-"""``label create | more | compare | rounds | import | list | next | vote | undo | stats | export | dataset``: labelling without a page."""
+"""``label``: projects, what to judge next, votes, and what becomes of them; labelling without a page."""
 
 from __future__ import annotations
 

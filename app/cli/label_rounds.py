@@ -65,7 +65,9 @@ def list_rounds(project: Project, as_json: AsJson = False, home: Home = None) ->
         root = projects.root(studio, projects.get(studio, project))
         found = outcomes.results(studio, root)
     if as_json:
-        print_json([{**outcomes.document(one), "words": outcomes.sentence(one.after, one.found)} for one in found])
+        print_json(
+            [{**outcomes.document(one), "words": outcomes.sentence(one.after, one.found)} for one in found]
+        )
         return
     rows = [
         {

@@ -182,7 +182,7 @@ def prompts_for(
     others = [one.id for one in rounds if one.round["number"] != asked.number]
     barred = items.prompt_hashes(studio, others) | trained.prompts_seen(studio, [asked.before, asked.after])
     if besides is not None:
-        barred |= items.prompt_hashes(studio, [besides.id])
+        barred |= {items.prompt_hash(prompt.messages) for prompt in making.prompts_of(studio, besides)}
     same = items.prompt_hashes(studio, [one.id for one in rounds if one.id not in others])
     again = []
     for prompt in held_out(studio, asked.project):

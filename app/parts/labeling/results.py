@@ -11,7 +11,9 @@ from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import panel
 from app.parts.labeling import asked_for, opened, results_view
+from app.parts.labeling.rounds_view import train_address
 from studio_core.labeling import exports, projects
+from studio_core.labeling.records import usual_shape
 from studio_core.studio import Studio
 
 NAME = "results"
@@ -47,10 +49,9 @@ class Results:
 
     @only(STAFF)
     def dataset(self, request: gr.Request) -> Markup:
-        """The votes as versions of a dataset, with the way to train on them."""
-        one = opened(self.studio, request)
-        shape = "preference" if one.mode in ("pairs", "rank") else "score"
-        if one.mode == "rate" and projects.settings_of(one).scale == 2:
-            shape = "unpaired"
+        """The votes as versions of a dataset, with the way to train on them; a round's are its project's."""
+        one = projects.root(self.studio, opened(self.studio, request))
+        shape = usual_shape(one)
         made = exports.make_dataset(self.studio, one.id, shape)
-        return results_view.made(made, language_of(request))
+        train = train_address(self.studio, one, made[0], shape)
+        return results_view.made(made, train, language_of(request))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -69,17 +68,13 @@ def _share(share: Share) -> str:
     return f"{100 * share.rate:.0f} % ({100 * share.low:.0f} – {100 * share.high:.0f}), n = {share.of}"
 
 
-def made(datasets: Sequence[Dataset], language: str) -> Markup:
-    """What was made of the votes, and the way to train on it."""
-    first = datasets[0]
-    named = quote(f"{first.name}@{first.version}", safe="@")
-    method = {"preference": "dpo"}.get(first.shape)
+def made(datasets: Sequence[Dataset], train_address: str, language: str) -> Markup:
+    """What was made of the votes, and the way to train on it, if there is a method that does."""
     train = Markup()
-    if method:
+    if train_address:
         train = html(
-            '<a class="ts-button ts-button-primary" href="/train?dataset={}&amp;method={}">{}</a>',
-            named,
-            method,
+            '<a class="ts-button ts-button-primary" href="{}">{}</a>',
+            train_address,
             say("labeling.train", language),
         )
     links = join(

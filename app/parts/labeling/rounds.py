@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 import gradio as gr
-from markupsafe import Markup
 
 from app.access import STAFF, only
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import html, notice, panel
+from app.parts.html import panel
 from app.parts.labeling import asked_for, opened, rounds_view
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput
@@ -37,40 +35,37 @@ element.addEventListener('click', (event) => {
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = Rounds(studio)
     step = panel("rounds-step")
-    results = panel("rounds-results", js_on_load=_MORE)
-    with gr.Column(visible=False, elem_id="rounds-forms") as forms:
-        with gr.Row(elem_classes="ts-rounds-form ts-card"):
+    with gr.Row(visible=False, elem_id="rounds-forms") as forms:
+        with gr.Column(elem_classes="ts-card", min_width=320):
             shape = gr.Dropdown(
                 [(t(_shape_text(name)), name) for name in rounds.METHOD_OF],
                 label=t("labeling.round_train_as"),
                 info=t("labeling.round_train_help"),
                 elem_id="rounds-shape",
-                scale=3,
             )
-            train = gr.Button(
-                t("labeling.train"), variant="primary", elem_id="rounds-train", scale=0, min_width=200
-            )
-        made = panel("rounds-made")
-        with gr.Row(elem_classes="ts-rounds-form ts-card"):
-            run = gr.Dropdown([], label=t("labeling.round_run"), elem_id="rounds-run", scale=3)
+            train = gr.Button(t("labeling.train"), variant="primary", elem_id="rounds-train")
+            made = panel("rounds-made")
+        with gr.Column(elem_classes="ts-card", min_width=320):
+            with gr.Row():
+                run = gr.Dropdown([], label=t("labeling.round_run"), elem_id="rounds-run", scale=3)
+                limit = gr.Number(
+                    rounds.LIMIT,
+                    label=t("labeling.round_prompts"),
+                    precision=0,
+                    minimum=1,
+                    maximum=rounds.MOST,
+                    elem_id="rounds-limit",
+                    scale=1,
+                    min_width=100,
+                )
             against = gr.Radio(
                 [(t(f"labeling.round_against_{name}"), name) for name in outcomes.AGAINST],
                 value=outcomes.AGAINST[0],
                 label=t("labeling.round_against"),
                 elem_id="rounds-against",
-                scale=3,
             )
-            limit = gr.Number(
-                rounds.LIMIT,
-                label=t("labeling.round_prompts"),
-                precision=0,
-                minimum=1,
-                maximum=rounds.MOST,
-                elem_id="rounds-limit",
-                scale=1,
-                min_width=110,
-            )
-            compare = gr.Button(t("labeling.round_compare"), elem_id="rounds-compare", scale=0, min_width=160)
+            compare = gr.Button(t("labeling.round_compare"), elem_id="rounds-compare")
+    results = panel("rounds-results", js_on_load=_MORE)
     address = gr.Textbox(visible=False)
 
     shown = [step, results, forms, shape, run]
@@ -109,7 +104,13 @@ class Rounds:
         found = outcomes.results(self.studio, root)
         results = rounds_view.results(found, language)
         if one.round:
-            return rounds_view.of_round(root, language), results, gr.Column(visible=False), gr.skip(), gr.skip()
+            return (
+                rounds_view.of_round(root, language),
+                results,
+                gr.Column(visible=False),
+                gr.skip(),
+                gr.skip(),
+            )
         step = rounds.next_step(self.studio, one, found)
         runs = self._runs(one, language)
         newest = step.job.id if step.name == "compare" and step.job else None
@@ -123,7 +124,9 @@ class Rounds:
 
     def _runs(self, one: LabelProject, language: str) -> list[tuple[str, int]]:
         runs = [job for job in trained.runs_of(self.studio, one) if job.state == State.SUCCEEDED]
-        return [(say("labeling.round_run_named", language, run=job.id, name=job.name), job.id) for job in runs]
+        return [
+            (say("labeling.round_run_named", language, run=job.id, name=job.name), job.id) for job in runs
+        ]
 
     @only(STAFF)
     def train(self, request: gr.Request, shape: Any) -> tuple[Any, str]:
@@ -134,7 +137,7 @@ class Rounds:
         dataset, *_ = exports.make_dataset(self.studio, one.id, asked)
         if rounds.method_for(asked) is None:
             return rounds_view.made_for_later(dataset, asked, language_of(request)), ""
-        return "", train_address(self.studio, one, f"{dataset.name}@{dataset.version}", asked)
+        return "", rounds_view.train_address(self.studio, one, dataset, asked)
 
     @only(STAFF)
     def compare(self, request: gr.Request, run: Any, against: Any, limit: Any) -> str:
@@ -157,16 +160,3 @@ class Rounds:
         rounds.more(self.studio, number)
         ensure_engine(self.studio)
         return f"/label?project={number}"
-
-
-def train_address(studio: Studio, project: LabelProject, dataset: str, shape: str) -> str:
-    """The Train page, filled in: the votes, the method that learns from them, the model that wrote the answers."""
-    root = projects.root(studio, project)
-    model = rounds.model_to_train(studio, root)
-    address = f"/train?dataset={quote(dataset, safe='@')}&method={rounds.method_for(shape)}"
-    if model is not None:
-        address += f"&model={quote(model.name, safe='')}"
-        run = next((job for job in trained.runs_of(studio, root) if job.id == model.job_id), None)
-        if run is not None:
-            address += f"&tuning={run.spec['tuning']}"
-    return address

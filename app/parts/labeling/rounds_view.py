@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import html, join, notice, number, table
 from app.parts.intervals import Line, Point, lines
-from studio_core.labeling import outcomes, rounds
+from studio_core.labeling import outcomes, projects, rounds, trained
 from studio_core.labeling.outcomes import AGAINST, Result
 from studio_core.labeling.rounds import Step
 from studio_core.studio import Studio
@@ -30,7 +30,7 @@ def step(studio: Studio, project: LabelProject, found: Step, language: str) -> M
     present = _PART_OF.get(found.name, found.name)
     steps = join(
         html(
-            '<li{}><span>{}</span></li>',
+            "<li{}><span>{}</span></li>",
             Markup(' aria-current="step"') if name == present else "",
             said(f"step_{name}"),
         )
@@ -75,8 +75,12 @@ def results(found: Sequence[Result], language: str) -> Markup:
 
     if not found:
         return Markup()
+    newest = found[-1].number
     heads = [said(f"col_{name}") for name in ("number", "compared", "outcome", "next")]
-    rows = [[number(one.number), _compared(one, said), _outcome(one, said, language), _next(one, said)] for one in found]
+    rows = [
+        [number(one.number), _compared(one, said), _outcome(one, said, language), _next(one, said, newest)]
+        for one in found
+    ]
     drawn = chart(found, language)
     return html(
         '<section class="ts-stack ts-rounds"><h2>{}</h2>{}{}</section>',
@@ -109,14 +113,16 @@ def _outcome(one: Result, said: Any, language: str) -> Markup:
     )
 
 
-def _next(one: Result, said: Any) -> Markup:
+def _next(one: Result, said: Any, newest: int) -> Markup:
     if one.waiting or not one.found.judged:
         return html('<a class="ts-button" href="/label?project={}">{}</a>', one.round.id, said("to_judge"))
     link = html('<a href="/label?project={}&amp;section=results">{}</a>', one.round.id, said("to_votes"))
-    if one.found.outcome != "open":
+    if one.found.outcome != "open" or one.number < newest:
         return link
     more = html(
-        '<button type="button" class="ts-button" data-round="{}">{}</button>', one.round.id, said("more_prompts")
+        '<button type="button" class="ts-button" data-round="{}">{}</button>',
+        one.round.id,
+        said("more_prompts"),
     )
     return html("{} {}", more, link)
 
@@ -152,9 +158,24 @@ def chart(found: Sequence[Result], language: str) -> Markup:
 def made_for_later(dataset: Dataset, shape: str, language: str) -> Markup:
     """Votes in a shape that no method here learns from yet: the dataset is there all the same."""
     link = html('<a href="/dataset?id={}">{}@{}</a>', dataset.id, dataset.name, dataset.version)
-    method = rounds.METHOD_OF[shape].upper() if shape == "unpaired" else say("labeling.round_reward", language)
+    method = (
+        rounds.METHOD_OF[shape].upper() if shape == "unpaired" else say("labeling.round_reward", language)
+    )
     return notice("info", html("{} {}", link, say("labeling.round_no_method", language, method=method)))
 
 
-def compare_address(project: LabelProject) -> str:
-    return f"/label?project={quote(str(project.id))}&section=rounds"
+def train_address(studio: Studio, project: LabelProject, dataset: Dataset, shape: str) -> str:
+    """The Train page, filled in: the votes, the method that learns from them, the model that wrote the answers;
+    empty if no method does."""
+    method = rounds.method_for(shape)
+    if method is None:
+        return ""
+    root = projects.root(studio, project)
+    asked = {"dataset": f"{dataset.name}@{dataset.version}", "method": method}
+    model = rounds.model_to_train(studio, root)
+    if model is not None:
+        asked["model"] = model.name
+        run = next((job for job in trained.runs_of(studio, root) if job.id == model.job_id), None)
+        if run is not None:
+            asked["tuning"] = run.spec["tuning"]  # As in the round before.
+    return f"/train?{urlencode(asked, safe='@')}"
