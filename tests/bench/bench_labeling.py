@@ -1,0 +1,109 @@
+"""Twenty annotators on 100,000 pairs: how long a vote takes, and a key press in a real browser.
+
+Promised: from the key press to the next pair on the screen at most 100 ms (95th percentile), and no pair
+given to more people than are wanted. ``BENCH_MINUTES=1 BENCH_PAIRS=5000 BENCH_THINK=0`` asks for less.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from studio_core.studio import open_studio
+from tests.bench.labeling_load import Load, cookies, fill
+from tests.browser.conftest import FLAGS, free_port, start_web, stop_engine
+
+MINUTES = float(os.environ.get("BENCH_MINUTES", "10"))
+PAIRS = int(os.environ.get("BENCH_PAIRS", "100000"))
+THINK = float(os.environ.get("BENCH_THINK", "12"))
+PEOPLE = 20
+
+# From the key press to the frame in which the next pair is painted.
+_WATCH = """() => {
+    window.presses = [];
+    let pressed = 0;
+    document.addEventListener('keydown', (event) => { pressed = event.timeStamp; }, true);
+    new MutationObserver(() => requestAnimationFrame(() => {
+        if (pressed) window.presses.push(performance.now() - pressed);
+        pressed = 0;
+    })).observe(document.querySelector('[data-part=number]'), { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        home, port = Path(folder) / "home", free_port()
+        studio = open_studio(home=home)
+        began = time.monotonic()
+        project = fill(studio, PAIRS, PAIRS // 2, PEOPLE)
+        known = cookies(studio, PEOPLE + 1, port)
+        print(f"{PAIRS:,} pairs, half of them judged, filled in {time.monotonic() - began:.0f} s", flush=True)
+        web = start_web(home, port)
+        address = f"http://127.0.0.1:{port}"
+        load = Load(studio, address, project, known[:PEOPLE], 60 * MINUTES, THINK)
+        work = threading.Thread(target=load.run)
+        try:
+            presses = _with_browser(address, known[PEOPLE], project, work)
+        finally:
+            work.join()
+            web.terminate()
+            web.wait(20)
+            stop_engine(home)
+            studio.close()
+    print(
+        f"{PEOPLE} annotators, {THINK:g} s a verdict, {MINUTES:g} minutes; load of the machine {os.getloadavg()[0]:.1f}"
+    )
+    for name, times in sorted(load.times.items()):
+        print(f"{name:>6} {_line(times)}")
+    print(f"key press to the next pair in Chromium {_line([ms / 1000 for ms in presses])}")
+    print("\n".join(load.failures) or "no pair given twice, no vote lost")
+    return 1 if load.failures else 0
+
+
+def _with_browser(address: str, cookie: dict[str, str], project: int, work: threading.Thread) -> list[float]:
+    """One more annotator, in Chromium, while the others work; the milliseconds of each key press."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        context = chromium.new_context(viewport={"width": 1280, "height": 900})
+        context.add_cookies(
+            [{"name": name, "value": value, "url": address} for name, value in cookie.items()]
+        )
+        page = context.new_page()
+        page.goto(f"{address}/label?project={project}")
+        page.locator("#label-screen-body [data-part=task]").wait_for()
+        page.evaluate(_WATCH)
+        work.start()
+        presses = _press(page, work)
+        chromium.close()
+        return presses
+
+
+def _press(page: Page, work: threading.Thread) -> list[float]:
+    turn = 0
+    while work.is_alive():
+        before = page.evaluate("window.presses.length")
+        page.keyboard.press("1234"[turn % 4])
+        page.wait_for_function(f"window.presses.length > {before}")
+        page.wait_for_timeout(1000)
+        turn += 1
+    return list(page.evaluate("window.presses"))
+
+
+def _line(times: list[float]) -> str:
+    if len(times) < 2:
+        return "-"
+    ms = sorted(1000 * one for one in times)
+    p95, p99 = (ms[min(len(ms) - 1, int(share * len(ms)))] for share in (0.95, 0.99))
+    middle = statistics.median(ms)
+    return f"n {len(ms):6,}  median {middle:6.1f} ms  p95 {p95:6.1f}  p99 {p99:6.1f}  worst {ms[-1]:6.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
