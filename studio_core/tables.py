@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from studio_core import clock
@@ -386,6 +386,14 @@ class Annotation(Table):
     __table_args__ = (
         Index("ix_label_vote_item", "item_id", "annotator"),
         Index("ix_label_vote_annotator", "project_id", "annotator", "id"),
+        Index(
+            "ix_label_vote_mine",
+            "project_id",
+            "annotator",
+            sqlite_where=text(
+                "repeats_id IS NULL AND origin = 'human' AND undone_at IS NULL AND superseded_by_id IS NULL"
+            ),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

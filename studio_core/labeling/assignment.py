@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, select
+from sqlalchemy import ColumnElement, and_, exists, func, literal, literal_column, select
 from sqlalchemy.orm import Session
 
 from studio_core import clock
@@ -55,7 +55,8 @@ def current() -> ColumnElement[bool]:
 
 def human() -> ColumnElement[bool]:
     """Votes that a person cast on an item as any other annotator."""
-    return Annotation.origin == "human"
+    # Not a bound value: SQLite counts these votes by an index of them alone.
+    return Annotation.origin == literal_column("'human'")
 
 
 def checked_annotator(name: str) -> str:

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from studio_core.labeling.assignment import current, human
-from studio_core.labeling.projects import settings_of
+from studio_core.labeling.projects import found, guidelines_version, settings_of
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What is to be known beside an item."""
+
+    project: LabelProject
+    counts: dict[str, int]
+    guidelines: int
+    """The version that holds."""
+
+
+def standing(studio: Studio, project: int, annotator: str) -> Standing:
+    with studio.db.read() as session:
+        one = found(session, project)
+        return Standing(one, _counts(session, one, annotator), guidelines_version(session, one.id))
+
+
 def of(studio: Studio, project: LabelProject, annotator: str = "") -> dict[str, int]:
     """``items``, ``done`` (with all votes wanted), and ``mine``: votes of the annotator that stand."""
-    wanted = settings_of(project).votes
-    within = LabelItem.project_id == project.id
     with studio.db.read() as session:
-        items = session.scalar(select(func.max(LabelItem.number)).where(within)) or 0
-        done = session.scalar(select(func.count()).where(within, LabelItem.votes >= wanted)) or 0
-        mine = session.scalar(
-            select(func.count()).where(
-                Annotation.project_id == project.id,
-                Annotation.annotator == annotator,
-                Annotation.repeats_id.is_(None),
-                human(),
-                current(),
-            )
-        )
-    return {"items": items, "done": done, "mine": mine or 0}
+        return _counts(session, project, annotator)
+
+
+def _counts(session: Session, project: LabelProject, annotator: str) -> dict[str, int]:
+    own = LabelItem.project_id == project.id
+    items = select(func.max(LabelItem.number)).where(own)
+    done = select(func.count()).where(own, LabelItem.votes >= settings_of(project).votes)
+    mine = select(func.count()).where(
+        Annotation.project_id == project.id,
+        Annotation.annotator == annotator,
+        Annotation.repeats_id.is_(None),
+        human(),
+        current(),
+    )
+    counts = session.execute(
+        select(items.scalar_subquery(), done.scalar_subquery(), mine.scalar_subquery())
+    ).one()
+    return dict(zip(("items", "done", "mine"), (count or 0 for count in counts), strict=True))

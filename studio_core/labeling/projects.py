@@ -106,8 +106,9 @@ def get(studio: Studio, project: str | int) -> LabelProject:
 
 def found(session: Session, project: str | int) -> LabelProject:
     text = str(project).strip()
-    query = select(LabelProject).where(LabelProject.name == text)
-    one = session.scalar(query)
+    one = None
+    if not isinstance(project, int):
+        one = session.scalar(select(LabelProject).where(LabelProject.name == text))
     if one is None and text.isascii() and text.isdigit() and len(text) < 16:
         one = session.get(LabelProject, int(text))
     if one is None:
@@ -162,11 +163,6 @@ def write_guidelines(studio: Studio, project: str | int, text: str) -> Guideline
 def guidelines(studio: Studio, project_id: int) -> Guidelines | None:
     with studio.db.read() as session:
         return _newest_guidelines(session, project_id)
-
-
-def newest_version(studio: Studio, project_id: int) -> int:
-    with studio.db.read() as session:
-        return guidelines_version(session, project_id)
 
 
 def all_guidelines(studio: Studio, project_id: int) -> Sequence[Guidelines]:

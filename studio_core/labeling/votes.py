@@ -72,14 +72,17 @@ def cast(
 
 def cast_and_go_on(
     studio: Studio, project: str | int, annotator: str, item_id: int, said: Verdict
-) -> tuple[Annotation, Showing | None]:
-    """As ``cast``, with what comes next, in one transaction: a key press waits for one sync of the disk."""
+) -> tuple[Annotation, LabelItem, Showing | None]:
+    """As ``cast``; the vote, its item, and what comes next.
+
+    It is one transaction: a key press waits for one sync of the disk.
+    """
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
         one = found(session, project)
         vote = _cast(session, one, annotator, item_id, said, "human")
         session.flush()
-        return vote, given_next(session, one, annotator)
+        return vote, session.get_one(LabelItem, item_id), given_next(session, one, annotator)
 
 
 def _cast(

@@ -23,12 +23,12 @@ from app.i18n import language_of
 from app.parts.labeling import annotator, guide
 from app.parts.markdown import rendered
 from studio_core.errors import Conflict, NotFound, StudioError
-from studio_core.labeling import assignment, items, making, progress, projects, votes
+from studio_core.labeling import assignment, progress, projects, votes
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.labeling.words import difference
 from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelProject
+from studio_core.tables import Annotation, LabelItem, LabelProject
 
 
 class Cast(BaseModel):
@@ -74,8 +74,10 @@ def routes(studio: Studio) -> APIRouter:
     def vote(project: int, cast: Cast, request: Request) -> Response:
         def act() -> dict[str, Any]:
             who, given = annotator(request), cast.model_dump()
-            made, shown = votes.cast_and_go_on(studio, project, who, given.pop("item"), Verdict(**given))
-            return {**_document(studio, project, who, shown), "last": _revealed(studio, made)}
+            made, item, shown = votes.cast_and_go_on(
+                studio, project, who, given.pop("item"), Verdict(**given)
+            )
+            return {**_document(studio, project, who, shown), "last": _revealed(made, item)}
 
         return _answered(request, act)
 
@@ -141,13 +143,12 @@ def _answered(request: Request, act: Any) -> Response:
 
 
 def _document(studio: Studio, project: int, who: str, shown: Showing | None) -> dict[str, Any]:
-    one = projects.get(studio, project)
     state = votes.state_of(studio, shown, who) if shown else ""
+    beside = progress.standing(studio, project, who)
     return {
-        "item": _item(one, shown, state) if shown else None,
-        "coming": shown is None and making.is_under_way(studio, one),
-        "progress": progress.of(studio, one, who),
-        "guidelines": projects.newest_version(studio, one.id),
+        "item": _item(beside.project, shown, state) if shown else None,
+        "progress": beside.counts,
+        "guidelines": beside.guidelines,
     }
 
 
@@ -171,9 +172,7 @@ def _item(project: LabelProject, shown: Showing, state: str) -> dict[str, Any]:
     }
 
 
-def _revealed(studio: Studio, made: Annotation) -> dict[str, Any]:
+def _revealed(made: Annotation, item: LabelItem) -> dict[str, Any]:
     """Who wrote what was just judged, from left to right."""
-    item = items.get(studio, made.item_id)
-    assert item is not None
     sources = [item.answers[place]["source"] for place in made.order]
     return {"number": item.number, "verdict": votes.draft_of(made)["verdict"], "sources": sources}
