@@ -6,25 +6,47 @@ from typing import Annotated
 
 import typer
 
+from app.cli.label_create import Wait, told
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
+from studio_core.data import store, versions
 from studio_core.labeling import arena as arena_of
+from studio_core.labeling import making
 from studio_core.models import registry
 
 
 def arena(
     models: Annotated[str, typer.Option(help="Names of three or more models, separated by commas.")],
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Start a comparison on the prompts of this dataset: NAME or NAME@VERSION."),
+    ] = None,
+    project: Annotated[
+        str, typer.Option(help="With --prompts: name of the project that is made for it.")
+    ] = "",
+    votes: Annotated[
+        int, typer.Option(help="With --prompts: votes wanted for each pair.", min=1, max=20)
+    ] = 1,
+    limit: Annotated[int, typer.Option(help="With --prompts: most prompts to take.", min=1)] = 100,
+    wait: Wait = False,
     as_json: AsJson = False,
     home: Home = None,
-) -> None:
+) -> int:
     """Print Bradley-Terry ratings of the models, with intervals, from all blind votes on pairs of their answers."""
     with opened(home) as studio:
         registry.ensure_demo_models(studio)
+        store.ensure_samples(studio)
         names = [name.strip() for name in models.split(",") if name.strip()]
+        if prompts is not None:
+            dataset = versions.get(studio, prompts)
+            taken = making.prompts_of_dataset(studio, dataset, limit=limit)
+            made, job = arena_of.start(studio, names, taken, name=project, dataset_id=dataset.id, votes=votes)
+            return told(studio, made, job, wait, as_json)
         found = arena_of.arena(studio, names)
     if as_json:
         print_json(arena_of.document(found))
-        return
+        return 0
     print_rows(
         [vars(row) for row in found.standings], ["rank", "last", "model", "rating", "low", "high", "games"]
     )
     print("\n".join(arena_of.sentences(found)))
+    return 0

@@ -105,7 +105,7 @@ def create(
             every_pair=every_pair,
             seed=seed,
         )
-        return _told(studio, made, job, wait, as_json)
+        return told(studio, made, job, wait, as_json)
 
 
 def more(
@@ -132,7 +132,7 @@ def more(
         again = bool(source) and not (prompts or prompts_file or from_chats)
         asked = None if again else _prompts(studio, dataset, prompts_file, from_chats, limit)
         job = making.more(studio, project, asked, _sources(studio, source, ()) if source else None)
-        return _told(studio, projects.get(studio, project), job, wait, as_json)
+        return told(studio, projects.get(studio, project), job, wait, as_json)
 
 
 def _ready(studio: Studio) -> None:
@@ -168,7 +168,8 @@ def _sources(
     ]
 
 
-def _told(studio: Studio, project: LabelProject, job: Job, wait: bool, as_json: bool) -> int:
+def told(studio: Studio, project: LabelProject, job: Job, wait: bool, as_json: bool) -> int:
+    """Say what was queued, or what came of it."""
     ensure_engine(studio)
     if wait:
         job = watch(studio, job.id)

@@ -22,6 +22,7 @@ from studio_core import metrics, queue, run_folder, training
 from studio_core.data import making
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.labeling import rounds, trained
 from studio_core.outline import Outline, lines_of
 from studio_core.states import TERMINAL, Stop
 from studio_core.studio import Studio
@@ -51,6 +52,14 @@ _RESUME = """
 element.addEventListener('click', (event) => {
 	const button = event.target.closest('[data-step]');
 	if (button) trigger('resume', { step: Number(button.dataset.step) });
+});
+"""
+
+
+_COMPARE = """
+element.addEventListener('click', (event) => {
+	const button = event.target.closest('[data-compare]');
+	if (button) { button.disabled = true; trigger('compare', {}); }
 });
 """
 
@@ -104,7 +113,7 @@ def build(studio: Studio) -> None:
             resume = gr.Button(
                 t("runs.resume"), elem_id="run-resume", variant="primary", min_width=120, visible=False
             )
-            links = gr.HTML(apply_default_css=False, elem_id="run-links")
+            links = gr.HTML(apply_default_css=False, elem_id="run-links", js_on_load=_COMPARE)
         charts = live_chart("run-charts")
         samples = gr.HTML(apply_default_css=False, elem_id="run-samples")
         with gr.Row(elem_classes="ts-run-more"):
@@ -155,9 +164,12 @@ def build(studio: Studio) -> None:
         trigger_mode="once",
         **ASKED,
     ).then(None, js=_GO, inputs=[following])
+    links.compare(page.compared, inputs=[cursor], outputs=[following], trigger_mode="once", **ASKED).then(
+        None, js=_GO, inputs=[following]
+    )
 
 
-_GO = "(address) => { if (address && address.startsWith('/runs?run=')) window.location.assign(address); }"
+_GO = "(address) => { if (address && /^\\/(runs|label)\\?/.test(address)) window.location.assign(address); }"
 
 
 class RunsPage:
@@ -228,6 +240,17 @@ class RunsPage:
         job = training.resume(self.studio, run, key=f"{key or request.session_hash}-{step}", step=step)
         ensure_engine(self.studio)
         return f"/runs?run={job.id}"
+
+    @safely
+    def compared(self, request: gr.Request, cursor: str) -> str:
+        """Start the blind comparison of the model before and the one after; the page then goes to its pairs."""
+        job = queue.get(self.studio, Cursor.read(cursor).run)
+        project = trained.project_of(self.studio, job)
+        if project is None:
+            raise BadInput("labeling.round_not_votes", run=job.id)
+        one, _ = rounds.compare(self.studio, project.id, job)
+        ensure_engine(self.studio)
+        return f"/label?project={one.id}"
 
     def _stop(self, request: gr.Request, cursor: str, stop: Stop) -> list[Any]:
         known = Cursor.read(cursor)

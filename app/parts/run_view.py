@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, html, join, notice, number, size, table
+from app.parts.labeling import rounds_view
 from studio_core import clock, metrics, queue, run_folder, texts, training
 from studio_core.labeling.writing import ANSWERS
 from studio_core.methods import METHODS
@@ -198,7 +199,7 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
 
 
 def links(studio: Studio, job: Job, language: str) -> Markup:
-    """Duplicate, and Compare in chat once there is something to compare."""
+    """Duplicate, and once there is a result Compare in chat; after a training on votes, compare blind."""
     duplicate = html(
         '<a class="ts-button" id="run-duplicate" href="/train?duplicate={}">{}</a>',
         job.id,
@@ -208,12 +209,14 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
     if result is None:
         return duplicate
     both = ",".join(quote(name, safe="") for name in (job.spec["model"], result.name))
+    blind = rounds_view.of_run(studio, job, language)
     compare = html(
-        '<a class="ts-button ts-button-primary" id="run-compare" href="/chat?models={}">{}</a>',
+        '<a class="ts-button{}" id="run-compare" href="/chat?models={}">{}</a>',
+        "" if blind else " ts-button-primary",
         both,
         say("runs.compare", language),
     )
-    return html("{} {}", compare, duplicate)
+    return html("{} {} {}", blind, compare, duplicate)
 
 
 def answers(studio: Studio, job: Job, language: str) -> Markup:

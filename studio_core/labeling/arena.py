@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import combinations
+from itertools import combinations, count
 from typing import Any
 
 from sqlalchemy import func, select
 
 from studio_core import texts
 from studio_core.errors import BadInput
-from studio_core.labeling import projects
+from studio_core.labeling import making, projects
 from studio_core.labeling.assignment import current
 from studio_core.labeling.items import prompt_hash
+from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.projects import settings_of
 from studio_core.labeling.ranking import Game, Rating, ratings
 from studio_core.labeling.winrate import WinRate, win_rate
 from studio_core.models import registry
+from studio_core.spec import AnswerSource
 from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, Model, Vote
+from studio_core.tables import Annotation, Job, LabelItem, LabelProject, Model, Vote
 
 FEWEST = 3
 """Models; two are told apart by their win rate alone."""
@@ -182,6 +184,35 @@ def arena(studio: Studio, models: Sequence[str | int] | None = None) -> Arena:
     found = played(studio, None if chosen is None else [model.id for model in chosen])
     listed = _met(studio, found.games) if chosen is None else chosen
     return rated(found, {str(model.id): model.name for model in listed})
+
+
+def start(
+    studio: Studio,
+    models: Sequence[str | int],
+    prompts: Iterable[NewPrompt],
+    *,
+    name: str = "",
+    dataset_id: int | None = None,
+    votes: int = 1,
+) -> tuple[LabelProject, Job]:
+    """A project in which the models' answers to each prompt are judged two by two, in a balanced rotation, and
+    the job that writes them; all answer with the same sampling and seed."""
+    chosen = _chosen(studio, models)
+    sources = [AnswerSource(name=model.name[:80], model=model.name) for model in chosen]
+    return making.create(
+        studio,
+        name.strip() or _free_name(studio),
+        prompts,
+        sources,
+        mode="pairs",
+        settings={"votes": votes, "blind": True, "held_out": 0.0},
+        dataset_id=dataset_id,
+    )
+
+
+def _free_name(studio: Studio) -> str:
+    taken = {project.name for project in projects.all_projects(studio)}
+    return next(name for number in count(1) if (name := f"arena-{number}") not in taken)
 
 
 def _chosen(studio: Studio, models: Sequence[str | int]) -> list[Model]:

@@ -193,6 +193,7 @@ def _audit(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iter
     for vote in votes:
         counted.counts["votes"] += 1
         yield {
+            "project": item.project_id,
             "item": item.number,
             "prompt": item.prompt,
             "answers": item.answers,

@@ -15,7 +15,7 @@ from studio_core.labeling import outcomes, projects, rounds, trained
 from studio_core.labeling.outcomes import AGAINST, Result
 from studio_core.labeling.rounds import Step
 from studio_core.studio import Studio
-from studio_core.tables import Dataset, LabelProject
+from studio_core.tables import Dataset, Job, LabelProject
 
 STEPS = ("label", "train", "compare", "judge")
 _PART_OF = {"wait": "train", "prompts": "compare"}
@@ -125,6 +125,29 @@ def _next(one: Result, said: Any, newest: int) -> Markup:
         said("more_prompts"),
     )
     return html("{} {}", more, link)
+
+
+def of_run(studio: Studio, job: Job, language: str) -> Markup:
+    """On the page of a training on votes: what came of its comparisons, or the button that starts one."""
+    project = trained.project_of(studio, job)
+    if project is None:
+        return Markup()
+    found = [one for one in outcomes.results(studio, project) if one.round.round["job"] == job.id]
+    if not found:
+        return html(
+            '<button type="button" class="ts-button ts-button-primary" data-compare="1" id="run-compare-blind">{}'
+            "</button>",
+            say("labeling.round_on_run", language),
+        )
+    return join(
+        html(
+            '<a class="ts-button ts-button-primary" href="/label?project={}">{}</a> <span>{}</span>',
+            one.round.id,
+            say("labeling.round_to_judge" if one.waiting else "labeling.round_to_votes", language),
+            outcomes.sentence(one.after, one.found, language),
+        )
+        for one in found
+    )
 
 
 def chart(found: Sequence[Result], language: str) -> Markup:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from app.cli import run
+from app.cli import label_rounds, run
 from studio_core.errors import BadInput
-from studio_core.labeling import projects
+from studio_core.labeling import exports, items, making, projects
 from studio_core.labeling.statistics import of_project
+from studio_core.models import registry
 from studio_core.studio import Studio, open_studio
+from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained
 
 
 @pytest.fixture
@@ -105,3 +107,35 @@ def test_settings_and_guidelines_have_versions(studio: Studio) -> None:
     with pytest.raises(BadInput, match="100001 characters"):
         projects.write_guidelines(studio, "p", "x" * 100_001)
     assert of_project(studio, "p").items == 0
+
+
+def test_rounds_by_commands(ask: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_rounds, "ensure_engine", lambda _: None)
+    studio = open_studio(home=home)
+    registry.ensure_demo_models(studio)
+    base = registry.get(studio, "tiny-chat")
+    prompts = [f"q{n}" for n in range(40)]
+    root = compared(studio, "p", [pair(prompt, base, base) for prompt in prompts], held_out=0.5)
+    judged_at_once(studio, root, lambda item: "a")
+    dataset, *_ = exports.make_dataset(studio, root.id)
+    run, after = trained(studio, "tuned", base, dataset)
+    started = ask("compare", "--project", "p", "--run", str(run.id), "--limit", "8")
+    assert (started["project"], started["before"], started["after"]) == ("p-round-1", "tiny-chat", "tuned")
+    assert started["state"] == "queued" and started["outcome"] == "open" and started["judged"] == 0
+    again = ask("compare", "--project", "p", "--run", str(run.id), "--against", "base")
+    assert (again["id"], again["job"]) == (started["id"], started["job"])
+    given = [
+        prompt.messages[0]["content"]
+        for prompt in making.prompts_of(studio, projects.get(studio, "p-round-1"))
+    ]
+    items.add(studio, "p-round-1", [pair(prompt, base, after) for prompt in given])
+    judged_at_once(studio, projects.get(studio, "p-round-1"), lambda item: "b")
+    studio.close()
+    [found] = ask("rounds", "--project", "p")
+    assert (found["wins"], found["judged"], found["outcome"], found["run"]) == (8, 8, "better", run.id)
+    assert found["words"] == "tuned wins 8 of 8, 100 % (68 to 100): better"
+    assert found["words"] in ask("rounds", "--project", "p-round-1", as_json=False)
+    assert "Runs that were" in ask("compare", "--project", "p", "--run", "999", code=2)
+    assert "previous, base" in ask(
+        "compare", "--project", "p", "--run", str(run.id), "--against", "x", code=2
+    )
