@@ -13,8 +13,9 @@ from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.labeling.making_kinds import FIELDS, KINDS, SERVICE
-from studio_core import rewards, services
+from app.parts.labeling import who
+from app.parts.labeling.making_kinds import FIELDS, KINDS
+from studio_core import rewards
 from studio_core.curation.asking import PROMPTED
 from studio_core.data import versions
 from studio_core.data.naming import checked_name
@@ -23,7 +24,6 @@ from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, NotFound
 from studio_core.labeling import imports, making, projects
 from studio_core.labeling.making import NewPrompt
-from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, LabelProject
 
@@ -201,28 +201,18 @@ class MakingForm:
         asking = [f"{one.name}@{one.version}" for one in known if Shape(one.shape) in PROMPTED]
         answered = [f"{one.name}@{one.version}" for one in known if one.shape in _ANSWERED]
         first = next((name for name in asking if name.startswith(f"{FIRST_PROMPTS}@")), None)
-        who = self._who(language_of(request))
-        names = [value for _, value in who]
+        able = who.choices(self.studio, language_of(request))
+        names = [value for _, value in able]
         model = next((name for name in (FIRST_MODEL, *names) if name in names), None)
         other = next((name for name in reversed(names) if name != model), model)
         return (
             gr.Column(visible=True),
             gr.Dropdown(choices=asking, value=first or next(iter(asking), None)),
             gr.Dropdown(choices=answered, value=next(iter(answered), None)),
-            gr.Dropdown(choices=who, value=model),
-            gr.Dropdown(choices=who, value=other),
-            gr.Dropdown(choices=who, value=[model] if model else []),
+            gr.Dropdown(choices=able, value=model),
+            gr.Dropdown(choices=able, value=other),
+            gr.Dropdown(choices=able, value=[model] if model else []),
         )
-
-    def _who(self, language: str) -> list[tuple[str, str]]:
-        """Who can answer: ``(label, value)``."""
-        models = [(one.name, one.name) for one in registry.all_models(self.studio)]
-        kept = services.all_services(self.studio.settings.home / services.FILE)
-        served = [
-            (say("labeling.making_service", language, name=one.name, model=one.model), f"{SERVICE}{one.name}")
-            for one in kept
-        ]
-        return models + served
 
     @only(STAFF)
     def created(

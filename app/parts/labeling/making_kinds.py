@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.parts.labeling import who
 from studio_core.errors import BadInput
 from studio_core.labeling import making
 from studio_core.spec import AnswerSource
-
-SERVICE = "service:"
-"""Begins the values that name a service, in a list of those who can answer."""
 
 Values = Mapping[str, Any]
 
@@ -47,9 +45,8 @@ def _source(given: Values, model: str = "model", **more: Any) -> AnswerSource:
     named = str(given[model] or "")
     if not named:
         raise BadInput("labeling.making_who")
-    whose = {"service": named.removeprefix(SERVICE)} if named.startswith(SERVICE) else {"model": named}
     return making.checked_source(
-        **whose, temperature=given["temperature"], max_tokens=given["max_tokens"], **more
+        **who.named(named), temperature=given["temperature"], max_tokens=given["max_tokens"], **more
     )
 
 

@@ -103,6 +103,11 @@ HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("label", "making_progress"): ANYBODY,
     ("label", "making_stopped"): STAFF,
     ("label", "making_resumed"): STAFF,
+    ("label", "open_judges"): ANYBODY,
+    ("label", "judges_first"): STAFF,
+    ("label", "judges_shown"): STAFF,
+    ("label", "judge_started"): STAFF,
+    ("label", "judges_used"): STAFF,
     ("label", "statistics"): STAFF,
     ("label", "dataset"): STAFF,
 }

@@ -1,0 +1,29 @@
+"""Who can answer or judge: the models of the studio and the services of its settings, in one list."""
+
+from __future__ import annotations
+
+from app.i18n import say
+from studio_core import services
+from studio_core.models import registry
+from studio_core.studio import Studio
+
+SERVICE = "service:"
+"""Begins the values that name a service."""
+
+
+def choices(studio: Studio, language: str) -> list[tuple[str, str]]:
+    """``(label, value)``, models first."""
+    models = [(one.name, one.name) for one in registry.all_models(studio)]
+    kept = services.all_services(studio.settings.home / services.FILE)
+    served = [
+        (say("labeling.making_service", language, name=one.name, model=one.model), f"{SERVICE}{one.name}")
+        for one in kept
+    ]
+    return models + served
+
+
+def named(value: str) -> dict[str, str]:
+    """``{"model": name}`` or ``{"service": name}``."""
+    if value.startswith(SERVICE):
+        return {"service": value.removeprefix(SERVICE)}
+    return {"model": value}
