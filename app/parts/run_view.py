@@ -14,7 +14,7 @@ from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, html, join, notice, number, size, table
 from app.parts.labeling import rounds_view
 from studio_core import clock, metrics, queue, run_folder, texts, training
-from studio_core.labeling.writing import ANSWERS
+from studio_core.labeling.writing import ANSWERS, PRELABEL
 from studio_core.methods import METHODS
 from studio_core.methods.base import Chart
 from studio_core.reasons import ending, waiting_reasons
@@ -35,7 +35,7 @@ def bar(job: Job, language: str) -> Markup:
     share = job.step / job.total_steps if job.total_steps else 0.0
     percent = f"{100 * min(1.0, share):.1f}"
     words = "runs.records" if job.kind == "data" else "runs.steps"
-    if job.method == ANSWERS:
+    if job.method in (ANSWERS, PRELABEL):
         words = "labeling.making_steps"
     steps = say(words, language, step=number(job.step), total=number(job.total_steps))
     return html(
