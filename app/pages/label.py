@@ -12,7 +12,17 @@ from app.access import EVERYONE, STAFF, current_user
 from app.i18n import language_of, t
 from app.parts.events import on_open
 from app.parts.html import html, notice, panel
-from app.parts.labeling import api, judge, making_form, making_progress, opened, overview, results, rounds, screen
+from app.parts.labeling import (
+    api,
+    judge,
+    making_form,
+    making_progress,
+    opened,
+    overview,
+    results,
+    rounds,
+    screen,
+)
 from studio_core.errors import StudioError
 from studio_core.studio import Studio
 

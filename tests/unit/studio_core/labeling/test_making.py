@@ -13,7 +13,7 @@ from studio_core import chats, clock, metrics
 from studio_core.curation.judging import choice
 from studio_core.data import store
 from studio_core.errors import BadInput, Conflict, StudioError
-from studio_core.labeling import exports, items, making, projects
+from studio_core.labeling import items, making, projects, records
 from studio_core.labeling.making import NewPrompt, prompts_of_text
 from studio_core.models import registry
 from studio_core.spec import AnswerSource
@@ -228,7 +228,7 @@ def test_the_shape_in_which_votes_say_most(studio: Studio) -> None:
     names = map("p{}".format, count())
 
     def shape(mode: str, **settings: Any) -> str:
-        return exports.shape_for(projects.create(studio, next(names), mode=mode, settings=settings))
+        return records.usual_shape(projects.create(studio, next(names), mode=mode, settings=settings))
 
     assert shape("pairs") == shape("rank") == "preference"
     assert shape("rate") == "score" and shape("rate", scale=2) == "unpaired"
