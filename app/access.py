@@ -71,9 +71,10 @@ class Access:
         """Functions that components call, and the pages on which they stand."""
 
     def add(self, router: APIRouter, roles: frozenset[Role]) -> APIRouter:
-        """Let these roles use the routes of ``router``, which is returned."""
+        """Let these roles use the routes of ``router``, which is returned; ``only`` marks those for fewer."""
         for route in router.routes:
-            self.rules.append(Rule(compile_path(route.path)[0], roles))  # type: ignore[attr-defined]
+            fewer = getattr(route.endpoint, "roles", roles)  # type: ignore[attr-defined]
+            self.rules.append(Rule(compile_path(route.path)[0], fewer & roles))  # type: ignore[attr-defined]
         return router
 
     def learn(self, demo: Blocks) -> None:

@@ -13,7 +13,9 @@ from app.i18n import language_of, t
 from app.parts.events import on_open
 from app.parts.html import html, notice, panel
 from app.parts.labeling import (
+    adjudication_api,
     api,
+    disagreements,
     judge,
     making_form,
     making_progress,
@@ -30,12 +32,14 @@ NAME = "label"
 PATH = "/label"
 ROLES = EVERYONE
 
-SECTIONS = (screen, results, rounds, judge)
+SECTIONS = (screen, results, disagreements, rounds, judge)
 """Of one project, in the order of their tabs."""
 
 
 def routes(studio: Studio) -> APIRouter:
-    return api.routes(studio)
+    router = api.routes(studio)
+    adjudication_api.add(router, studio)
+    return router
 
 
 def build(studio: Studio) -> None:

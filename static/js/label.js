@@ -49,6 +49,7 @@ export function mount(element) {
 			// The item is with others, or its vote had arrived although its answer was lost.
 			if (error.gone) await ask("next").then(show, () => {});
 			say(unreachable(error) ? words.offline : error.message, true);
+			if (unreachable(error) && item && !saving) saving = setTimeout(keep, AGAIN);
 		} finally {
 			busy = false;
 			root.removeAttribute("aria-busy");
@@ -66,7 +67,7 @@ export function mount(element) {
 		guide.seen(said.guidelines);
 		const last = said.last;
 		say(last ? `${words.last} ${words[last.verdict] || last.verdict}. ${last.sources.map((s, n) => `${"ABCDEFGH"[n]}: ${s}`).join(" · ")}` : "");
-		find("leave").hidden = !item || !["submitted", "skipped"].includes(item.state);
+		for (const name of ["leave", "withdraw"]) find(name).hidden = !item || !["submitted", "skipped"].includes(item.state);
 		if (!item) return;
 		task.show(item);
 		if (correct) write();
@@ -177,6 +178,7 @@ export function mount(element) {
 		else if (button.dataset.strength) toggle(button, "strength");
 		else if (view) keys[view === "difference" ? "d" : "m"]();
 		else if (button.dataset.part === "save") save();
+		else if (button.dataset.part === "withdraw") act(() => ask("withdraw", { item: item.id }));
 		else if (key) keys[key]();
 	});
 	root.addEventListener("input", changed);

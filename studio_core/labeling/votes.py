@@ -92,7 +92,7 @@ def _cast(
     item = session.get_one(LabelItem, item_id)
     if item.project_id != project.id:
         raise BadInput("labeling.not_given", item=item_id, annotator=annotator)
-    vote = _annotation(session, project, item, lease, said, origin)
+    vote = annotation(session, project, item, lease, said, origin)
     session.add(vote)
     session.flush()
     if vote.repeats_id is None:
@@ -123,7 +123,7 @@ def take_back(session: Session, ids: Sequence[int]) -> None:
         _recount(session, session.get_one(LabelItem, vote.item_id))
 
 
-def _annotation(
+def annotation(
     session: Session, project: LabelProject, item: LabelItem, lease: Lease, said: Verdict, origin: str
 ) -> Annotation:
     order = list(lease.order)

@@ -7,8 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio_core.labeling import items, projects, votes
+from studio_core.labeling import assignment, items, projects, votes
 from studio_core.labeling.items import Answer, NewItem
+from studio_core.labeling.votes import Verdict
 from tests.browser.conftest import Served, screenshot, visit
 from tests.browser.test_label import number
 
@@ -134,3 +135,40 @@ def test_a_vote_is_changed_later(page: Page, served: Served) -> None:
     page.keyboard.press("4")
     expect(page.locator("[data-part=number]")).not_to_have_text(re.compile(r"\b2\b"))
     assert [vote.verdict for vote in votes.standing(served.studio, project)][1] == "both_bad"
+
+
+def test_disagreements_are_decided_by_keys(page: Page, served: Served) -> None:
+    project = made(served, "disputed", "pairs", 2, votes=2)
+    for name, place in (("anna", 0), ("ben", 1)) * 3:
+        shown = assignment.next_item(served.studio, project, name)
+        assert shown is not None
+        said = Verdict(
+            ("left", "right")[shown.order.index(place)], comment=f"{name} says so", reasons=["factual"]
+        )
+        votes.cast(served.studio, project, name, shown.item.id, said)
+    visit(page, f"/label?project={project}&section=disagreements")
+    cases = page.locator("#label-cases-body")
+    expect(cases.locator("[data-part=number]")).to_have_text("Pair 1")
+    expect(cases.locator("[data-part=progress]")).to_have_text("3 to decide · 0 decided")
+    expect(cases.locator("[data-part=votes]")).to_contain_text("ben says so")
+    screenshot(page, "label-disagreements")
+    page.keyboard.press("2")
+    expect(cases.locator("[data-part=number]")).to_have_text("Pair 2")
+    page.keyboard.press("n")
+    expect(cases.locator("[data-part=number]")).to_have_text("Pair 3")
+    page.keyboard.press("c")
+    page.keyboard.type("1 of both is bad")
+    page.keyboard.press("Escape")
+    page.keyboard.press("4")
+    expect(cases.locator("[data-part=progress]")).to_have_text("1 to decide · 2 decided")
+    expect(cases).not_to_have_attribute("aria-busy", "true")
+    page.keyboard.press("u")
+    expect(cases.locator("[data-part=progress]")).to_have_text("2 to decide · 1 decided")
+    standing = votes.standing(served.studio, project)
+    assert [(vote.verdict, vote.annotator) for vote in standing if vote.origin == "adjudicator"] == [
+        ("b", "me")
+    ]
+    assert len(standing) == 7  # Nothing was voted on the screen behind the other tab.
+    expect(cases).not_to_have_attribute("aria-busy", "true")
+    page.keyboard.press("v")
+    expect(cases.locator("[data-part=said]")).to_contain_text("Decided by me")

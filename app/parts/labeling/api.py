@@ -5,6 +5,7 @@ POST /api/label/{project}/vote     {"item", "verdict", ...}   the same, after a 
 POST /api/label/{project}/undo                          the last one again, as it was left
 POST /api/label/{project}/reopen   {"item"}             one that was judged or skipped, to change that
 POST /api/label/{project}/release  {"item"}             the next one; what was said of this one stands
+POST /api/label/{project}/withdraw {"item"}             the next one; what was said of this one is taken back
 POST /api/label/{project}/draft    {"item", "draft"}    keep what was entered
 GET  /api/label/{project}/difference/{item}             what the two answers do not share
 GET  /api/label/{project}/guidelines?since=             the guidelines, and what changed in them
@@ -68,7 +69,7 @@ def routes(studio: Studio) -> APIRouter:
             who = annotator(request)
             return _document(studio, project, who, assignment.next_item(studio, project, who))
 
-        return _answered(request, act)
+        return answered(request, act)
 
     @router.post("/api/label/{project}/vote")
     def vote(project: int, cast: Cast, request: Request) -> Response:
@@ -79,7 +80,7 @@ def routes(studio: Studio) -> APIRouter:
             )
             return {**_document(studio, project, who, shown), "last": _revealed(made, item)}
 
-        return _answered(request, act)
+        return answered(request, act)
 
     @router.post("/api/label/{project}/undo")
     def undo(project: int, request: Request) -> Response:
@@ -87,7 +88,7 @@ def routes(studio: Studio) -> APIRouter:
             who = annotator(request)
             return _document(studio, project, who, votes.undo(studio, project, who))
 
-        return _answered(request, act)
+        return answered(request, act)
 
     @router.post("/api/label/{project}/reopen")
     def reopen(project: int, one: One, request: Request) -> Response:
@@ -95,7 +96,7 @@ def routes(studio: Studio) -> APIRouter:
             who = annotator(request)
             return _document(studio, project, who, votes.reopen(studio, project, who, one.item))
 
-        return _answered(request, act)
+        return answered(request, act)
 
     @router.post("/api/label/{project}/release")
     def release(project: int, one: One, request: Request) -> Response:
@@ -104,7 +105,16 @@ def routes(studio: Studio) -> APIRouter:
             assignment.release(studio, one.item, who)
             return _document(studio, project, who, assignment.next_item(studio, project, who))
 
-        return _answered(request, act)
+        return answered(request, act)
+
+    @router.post("/api/label/{project}/withdraw")
+    def withdraw(project: int, one: One, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            who = annotator(request)
+            votes.withdraw(studio, project, who, one.item)
+            return _document(studio, project, who, assignment.next_item(studio, project, who))
+
+        return answered(request, act)
 
     @router.post("/api/label/{project}/draft")
     def draft(project: int, kept: Draft, request: Request) -> Response:
@@ -112,7 +122,7 @@ def routes(studio: Studio) -> APIRouter:
             assignment.save_draft(studio, kept.item, annotator(request), kept.draft)
             return {}
 
-        return _answered(request, act)
+        return answered(request, act)
 
     @router.get("/api/label/{project}/difference/{item}")
     def differences(project: int, item: int, request: Request) -> Response:
@@ -120,7 +130,7 @@ def routes(studio: Studio) -> APIRouter:
             shown = assignment.showing(studio, item, annotator(request))
             return {"differences": difference(*(answer["text"] for answer in shown.answers[:2]))}
 
-        return _answered(request, act)
+        return answered(request, act)
 
     @router.get("/api/label/{project}/guidelines")
     def guidelines(project: int, request: Request, since: int = 0) -> Response:
@@ -128,12 +138,12 @@ def routes(studio: Studio) -> APIRouter:
             shown = guide.shown(studio, project, since)
             return {"version": shown.version, "html": shown.html, "changes": shown.changes}
 
-        return _answered(request, act)
+        return answered(request, act)
 
     return router
 
 
-def _answered(request: Request, act: Any) -> Response:
+def answered(request: Request, act: Any) -> Response:
     try:
         return JSONResponse(act())
     except StudioError as error:

@@ -20,12 +20,6 @@ from studio_core.studio import Studio
 NAME = "label"
 ROLES = EVERYONE
 
-# The screen is drawn by the event that opens the page: the script waits for it.
-_WHEN_DRAWN = """
-const begin = () => { if (element.querySelector('#label-screen-body')) IMPORT; };
-new MutationObserver(begin).observe(element, { childList: true, subtree: true });
-begin();
-"""
 _WORDS = (
     "progress", "number", "last", "kept", "offline", "left", "right", "tie", "both_bad", "skip", "rated",
     "ranked", "rank_none", "rank_place", "state_pending", "state_draft", "state_submitted", "state_skipped",
@@ -33,20 +27,29 @@ _WORDS = (
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    script = f"import('{asset('js/label.js')}').then((m) => m.mount(element))"
-    body = panel("label-screen", js_on_load=_WHEN_DRAWN.replace("IMPORT", script))
+    body = panel("label-screen", js_on_load=when_drawn("#label-screen-body", asset("js/label.js")))
 
     def open_screen(request: gr.Request) -> Any:
         if not request.query_params.get("project"):
             return Markup()
         one, language = opened(studio, request), language_of(request)
+        words = json.dumps(words_of(one.mode, language), ensure_ascii=False)
         beside = guide.beside(studio, one, annotator(request), language)
-        return screen_view.screen(one, _words(one.mode, language), beside, language)
+        return screen_view.screen(one, words, beside, language)
 
     on_open(open_screen, body)
 
 
-def _words(mode: str, language: str) -> str:
+def when_drawn(selector: str, script: str) -> str:
+    """Mounts a script: what it works on is drawn by the event that opens the page, so that it waits for that."""
+    return (
+        f"const begin = () => {{ if (element.querySelector('{selector}')) "
+        f"import('{script}').then((m) => m.mount(element)); }};"
+        "new MutationObserver(begin).observe(element, { childList: true, subtree: true }); begin();"
+    )
+
+
+def words_of(mode: str, language: str) -> dict[str, str]:
     """Sentences for the script, which fills their values in itself."""
     catalogue = {**texts.catalogue(texts.DEFAULT_LANGUAGE), **texts.catalogue(language)}
     found = {name: catalogue[f"labeling.screen_{name}"] for name in _WORDS}
@@ -55,4 +58,4 @@ def _words(mode: str, language: str) -> str:
     roles = {
         f"role_{role}": say(f"data.role_{role}", language) for role in ("system", "user", "assistant", "tool")
     }
-    return json.dumps({**found, **roles}, ensure_ascii=False)
+    return {**found, **roles}

@@ -24,11 +24,9 @@ def screen(project: LabelProject, words: str, guide: Markup, language: str) -> M
         return say(f"labeling.{key}", language)
 
     settings = projects.settings_of(project)
-    letters = {"pairs": LETTERS[:2], "rate": LETTERS[:1], "rank": LETTERS}[project.mode]
-    verdicts = {"pairs": _verdicts, "rate": _correction if settings.correct else _ratings, "rank": _ranking}
     return html(
-        '<section id="label-screen-body" data-project="{}" data-mode="{}" data-scale="{}" data-correct="{}"'
-        ' data-words="{}" data-view="rendered"><div class="ts-label-work">'
+        '<section id="label-screen-body" class="ts-label-screen" data-project="{}" data-mode="{}" data-scale="{}"'
+        ' data-correct="{}" data-words="{}" data-view="rendered"><div class="ts-label-work">'
         '<div class="ts-label-progress"><span data-part="progress" aria-live="polite"></span>'
         '<div class="ts-bar" aria-hidden="true"><span data-part="bar"></span></div></div>'
         '<div data-part="task" hidden><div class="ts-label-prompt"><div class="ts-label-which">'
@@ -43,9 +41,9 @@ def screen(project: LabelProject, words: str, guide: Markup, language: str) -> M
         settings.marks,
         "1" if settings.correct else "",
         words,
-        join(_answer(letter, project.mode, said) for letter in letters),
+        sides(project, said, "label"),
         said("verdict"),
-        verdicts[project.mode](settings.marks, said),
+        verdicts(project, said),
         _details(settings, said),
         said("finished"),
         said("making_first_here"),
@@ -54,53 +52,66 @@ def screen(project: LabelProject, words: str, guide: Markup, language: str) -> M
     )
 
 
-def _answer(letter: str, mode: str, said: Any) -> Markup:
+def sides(project: LabelProject, said: Any, prefix: str) -> Markup:
+    """Places for as many answers as the project's items may have; ``prefix`` is that of their ids."""
+    letters = {"pairs": LETTERS[:2], "rate": LETTERS[:1], "rank": LETTERS}[project.mode]
+    return join(_answer(letter, project.mode, said, prefix) for letter in letters)
+
+
+def _answer(letter: str, mode: str, said: Any, prefix: str) -> Markup:
     """A place for an answer; several of them can be put in order."""
-    rank = Markup()
+    number, rank = LETTERS.index(letter), Markup()
     if mode == "rank":
-        number = LETTERS.index(letter)
         rank = html(
-            '<button type="button" class="ts-chip" data-rank="{}" aria-keyshortcuts="{}" aria-pressed="false">'
-            "<span></span> <kbd>{}</kbd></button>",
+            '<button type="button" class="ts-chip" data-rank="{0}" aria-keyshortcuts="{1}" aria-pressed="false">'
+            "<span></span> <kbd>{1}</kbd></button>",
             number,
-            number + 1,
             number + 1,
         )
     return html(
-        '<article class="ts-label-answer" aria-labelledby="label-side-{0}"><header><h2 id="label-side-{0}">{0}</h2>'
+        '<article class="ts-label-answer" aria-labelledby="{3}-side-{0}"><header><h2 id="{3}-side-{0}">{0}</h2>'
         '<span class="ts-label-source ts-muted"></span>{2}</header>'
         '<div class="ts-label-text" tabindex="0" dir="auto"></div>'
         '<textarea hidden rows="6" dir="auto" aria-label="{1}"></textarea></article>',
         letter,
         said("better_version"),
         rank,
+        prefix,
     )
 
 
-def _ranking(_: int, said: Any) -> Markup:
+def verdicts(project: LabelProject, said: Any, *, skip: bool = True) -> Markup:
+    """The buttons by which an item is judged."""
+    settings = projects.settings_of(project)
+    if project.mode == "pairs":
+        return _named(said, VERDICTS if skip else VERDICTS[:-1])
+    rated = _correction(said) if settings.correct and skip else _ratings(settings.marks, said)
+    judged = _ranking(said) if project.mode == "rank" else rated
+    return html("{}{}", judged, _named(said, VERDICTS[-1:]) if skip else "")
+
+
+def _ranking(said: Any) -> Markup:
     return html(
         '<button type="button" class="ts-button ts-button-primary" data-part="rank-submit" data-key="Enter" disabled>'
         '{} <kbd>Enter</kbd></button><button type="button" class="ts-button" data-key="Backspace">{} <kbd>⌫</kbd>'
-        "</button>{}",
+        "</button>",
         said("screen_rank_submit"),
         said("screen_rank_back"),
-        _verdicts(2, said, VERDICTS[-1:]),
     )
 
 
-def _correction(_: int, said: Any) -> Markup:
+def _correction(said: Any) -> Markup:
     return html(
         '<button type="button" class="ts-button ts-button-primary" data-part="save" '
-        'aria-keyshortcuts="Control+Enter">{} <kbd>Ctrl Enter</kbd></button>{}',
+        'aria-keyshortcuts="Control+Enter">{} <kbd>Ctrl Enter</kbd></button>',
         said("screen_save"),
-        _verdicts(2, said, VERDICTS[-1:]),
     )
 
 
 def _ratings(scale: int, said: Any) -> Markup:
     """One button for each mark; with two marks they are bad and good."""
     marks = {1: said("rating_bad"), 2: said("rating_good")} if scale == 2 else {}
-    buttons = join(
+    return join(
         html(
             '<button type="button" class="ts-button" data-rating="{}" aria-keyshortcuts="{}" aria-pressed="false">'
             "{}</button>",
@@ -110,10 +121,9 @@ def _ratings(scale: int, said: Any) -> Markup:
         )
         for mark in range(1, scale + 1)
     )
-    return html("{}{}", buttons, _verdicts(scale, said, VERDICTS[-1:]))
 
 
-def _verdicts(_: int, said: Any, offered: Sequence[tuple[str, str]] = VERDICTS) -> Markup:
+def _named(said: Any, offered: Sequence[tuple[str, str]]) -> Markup:
     return join(
         html(
             '<button type="button" class="ts-button" data-verdict="{0}" aria-keyshortcuts="{1}" aria-pressed="false">'
@@ -173,17 +183,21 @@ def _tools(mode: str, said: Any) -> Markup:
         html(
             '<button type="button" class="ts-button" data-key="{}"{}>{} <kbd>{}</kbd></button>',
             key,
-            Markup(' data-part="leave" hidden') if name == "leave" else Markup(),
+            Markup(' data-part="leave" hidden') if name == "leave" else "",
             said(f"do_{name}"),
             key.upper(),
         )
         for name, key in (("edit", "e"), ("clear", "x"), ("undo", "u"), ("leave", "l"))
     )
+    withdraw = html(
+        '<button type="button" class="ts-button" data-part="withdraw" hidden>{}</button>', said("do_withdraw")
+    )
     return html(
-        '<div class="ts-label-tools">{}{}'
+        '<div class="ts-label-tools">{}{}{}'
         '<details data-part="help"><summary>{} <kbd>?</kbd></summary><p>{}</p><p>{}</p></details></div>',
         looks,
         others,
+        withdraw,
         said("help"),
         said(f"help_{mode}"),
         said("help_keys"),

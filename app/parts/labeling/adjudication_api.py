@@ -1,0 +1,100 @@
+"""Disagreements, for those who may have the last word: JSON for ``static/js/label_cases.js``.
+
+GET  /api/label/{project}/cases                     ids of items: ``open`` and ``decided``
+GET  /api/label/{project}/cases/{item}              one with all votes on it
+POST /api/label/{project}/decide      {"item", "verdict", ...}   the last word
+POST /api/label/{project}/reconsider  {"item"}      take it back
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from starlette.requests import Request
+
+from app.access import STAFF, only
+from app.parts.labeling import annotator
+from app.parts.labeling.api import Cast, One, answered
+from app.parts.markdown import rendered
+from studio_core.labeling import adjudication
+from studio_core.labeling.projects import settings_of
+from studio_core.labeling.votes import Verdict, draft_of
+from studio_core.labeling.words import difference
+from studio_core.studio import Studio
+from studio_core.tables import Annotation
+
+MOST = 1000
+"""Ids that are sent; the rest follows when these are decided."""
+
+
+def add(router: APIRouter, studio: Studio) -> None:
+    @router.get("/api/label/{project}/cases")
+    @only(STAFF)
+    def cases(project: int, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            open_, decided = adjudication.disagreements(studio, project)
+            return {"open": open_[:MOST], "decided": decided[-MOST:]}
+
+        return answered(request, act)
+
+    @router.get("/api/label/{project}/cases/{item}")
+    @only(STAFF)
+    def case(project: int, item: int, request: Request) -> Response:
+        return answered(request, lambda: _case(adjudication.case(studio, project, item)))
+
+    @router.post("/api/label/{project}/decide")
+    @only(STAFF)
+    def decide(project: int, cast: Cast, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            given = cast.model_dump()
+            adjudication.decide(studio, project, annotator(request), given.pop("item"), Verdict(**given))
+            return {}
+
+        return answered(request, act)
+
+    @router.post("/api/label/{project}/reconsider")
+    @only(STAFF)
+    def reconsider(project: int, one: One, request: Request) -> Response:
+        def act() -> dict[str, Any]:
+            adjudication.reconsider(studio, project, one.item)
+            return {}
+
+        return answered(request, act)
+
+
+def _case(found: adjudication.Case) -> dict[str, Any]:
+    """The answers in their own order, whatever sides people saw them on."""
+    blind = settings_of(found.project).blind and found.decision is None
+    texts = [answer["text"] for answer in found.item.answers]
+    return {
+        "id": found.item.id,
+        "number": found.item.number,
+        "state": "submitted" if found.decision else "pending",
+        "prompt": found.item.prompt,
+        "answers": [
+            {
+                "text": answer["text"],
+                "html": rendered(answer["text"]),
+                "source": "" if blind else answer["source"],
+            }
+            for answer in found.item.answers
+        ],
+        "differences": difference(*texts) if len(texts) == 2 else None,
+        "votes": [{"who": vote.annotator, **_said(vote)} for vote in found.votes],
+        "draft": _said(found.decision) if found.decision else {},
+        "decided_by": found.decision.annotator if found.decision else "",
+    }
+
+
+def _said(vote: Annotation) -> dict[str, Any]:
+    """A vote as if its answers had been shown in their own order."""
+    own = Annotation(
+        verdict=vote.verdict,
+        value=vote.value,
+        reasons=vote.reasons,
+        comment=vote.comment,
+        order=sorted(vote.order),
+    )
+    return draft_of(own)
