@@ -33,14 +33,11 @@ def shown(found: Arena, language: str) -> Markup:
 
     words = join(html("<li>{}</li>", sentence) for sentence in arena_of.sentences(found, language))
     return html(
-        '<div class="ts-stack"><section><h2>{}<span class="ts-muted ts-arena-games">{}</span></h2>{}'
-        '<p class="ts-muted">{}</p></section><section><h2>{}</h2><ul class="ts-arena-words">{}</ul>{}</section>'
-        "<section><h2>{}</h2>{}</section></div>",
-        said("ratings"),
-        said("games", games=number(found.games)),
-        _ratings(found, said),
-        said("how"),
+        '<div class="ts-stack">{}<section><h2>{}<span class="ts-muted ts-arena-games">{}</span></h2>'
+        '<ul class="ts-arena-words">{}</ul>{}</section><section><h2>{}</h2>{}</section></div>',
+        _ratings(found, said) if any(row.rating is not None for row in found.standings) else "",
         said("in_words"),
+        said("games", games=number(found.games)),
         words,
         _left_out(found, language),
         said("pairs"),
@@ -65,7 +62,12 @@ def _ratings(found: Arena, said: Any) -> Markup:
         for row in found.standings
     ]
     heads = [said(f"col_{name}") for name in ("rank", "model", "rating", "interval", "votes")]
-    return html('<div class="ts-arena-ratings">{}</div>', table(heads, rows))
+    return html(
+        '<section><h2>{}</h2><div class="ts-arena-ratings">{}</div><p class="ts-muted">{}</p></section>',
+        said("ratings"),
+        table(heads, rows),
+        said("how"),
+    )
 
 
 def _rank(row: Standing) -> str:

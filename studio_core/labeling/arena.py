@@ -52,7 +52,7 @@ class Standing:
     id: int
     games: int
     rating: float | None
-    """None if it has not played."""
+    """None if it has not played, or if no more than two have: those are told apart by their win rate."""
     low: float | None
     high: float | None
     rank: int | None
@@ -230,7 +230,8 @@ def _met(studio: Studio, games: Sequence[Game]) -> list[Model]:
 def rated(found: Games, names: Mapping[str, str]) -> Arena:
     """Ratings and pairs from games; ``names``: ``{number of a model: its name}`` of all that are to be listed."""
     games = [game for game in found.games if game.one in names and game.other in names]
-    by_rating = ratings(games)
+    met = Counter(model for game in games for model in (game.one, game.other))
+    by_rating = ratings(games) if len(met) >= FEWEST else []
     rows = [
         Standing(
             names[one.model],
@@ -245,14 +246,15 @@ def rated(found: Games, names: Mapping[str, str]) -> Arena:
         for one in by_rating
     ]
     absent = [key for key in names if key not in {one.model for one in by_rating}]
-    rows += [Standing(names[key], int(key), 0, None, None, None, None, None) for key in absent]
+    rows += [Standing(names[key], int(key), met[key], None, None, None, None, None) for key in absent]
     overlaps = [
         (names[one.model], names[other.model])
         for one, other in combinations(by_rating, 2)
         if one.low <= other.high and other.low <= one.high
     ]
-    groups = [[names[key] for key in group] for group in _groups([one.model for one in by_rating], games)]
-    pairs = _pairs([one.model for one in by_rating], games, names)
+    order = [one.model for one in by_rating] or list(met)
+    groups = [[names[key] for key in group] for group in _groups(order, games)]
+    pairs = _pairs(order, games, names)
     return Arena(rows, pairs, overlaps, groups, len(games), dict(found.left_out))
 
 
@@ -295,6 +297,8 @@ def sentences(found: Arena, language: str = texts.DEFAULT_LANGUAGE) -> list[str]
 
     if not found.games:
         return [said("no_games")]
+    if all(row.rating is None for row in found.standings):
+        return [said("two")]
     told = []
     if len(found.groups) > 1:
         named = "; ".join(", ".join(group) for group in found.groups)

@@ -102,9 +102,9 @@ def sentence(name: str, found: WinRate, language: str = texts.DEFAULT_LANGUAGE) 
 
 
 def _rounded(votes: int) -> int:
-    """An estimate is no exact number: in tens, from 200 on in fifties."""
-    unit = 10 if votes < 200 else 50
-    return max(unit, round(votes / unit) * unit)
+    """An estimate is no exact number: from 20 on in tens, from 200 on in fifties."""
+    unit = 1 if votes < 20 else 10 if votes < 200 else 50
+    return round(votes / unit) * unit
 
 
 def document(found: Result) -> dict[str, Any]:

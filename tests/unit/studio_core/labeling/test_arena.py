@@ -195,6 +195,11 @@ def test_an_arena_needs_three_models_of_the_studio(studio: Studio, three: list[M
     found = arena.arena(studio, ["large", "middle", "small"])
     assert [row.games for row in found.standings] == [0, 0, 0] and found.games == 0
     judged(studio, compared(studio, "p", [pair("q", three[0], three[1])]), ["a"])
-    assert [row.model for row in arena.arena(studio).standings] == ["large", "middle"]
+    two = arena.arena(studio)
+    assert [(row.model, row.games, row.rating) for row in two.standings] == [
+        ("large", 1, None),
+        ("middle", 1, None),
+    ]
+    assert two.pairs[0].found.wins == 1 and "win rate" in arena.sentences(two)[0]
     document = arena.document(arena.arena(studio, ["large", "middle", "small"]))
     assert document["models"][0]["model"] == "large" and document["pairs"][0]["wins"] == 1
