@@ -100,21 +100,31 @@ def played(studio: Studio, models: Sequence[int] | None = None) -> Games:
     """Games among these models, or among all."""
     wanted, found = None if models is None else set(models), Games()
     blind = {one.id: settings_of(one).blind for one in projects.all_projects(studio)}
-    for votes in _by_item(studio).values():
+    chatted = _chat_votes(studio)
+    for votes in _by_item(studio, _sent(studio, chatted)).values():
         adjudicated = [vote for vote in votes if vote.origin == "adjudicator"]
         for vote in adjudicated[-1:] or votes:
             _take(found, list(_games(vote)), wanted, "" if blind[vote.project] else "not_blind")
-    for said in _chat_votes(studio):
+    for said in chatted:
         _take(found, [_chat_game(said)], wanted, _flag(said.record))
     return found
 
 
-def _by_item(studio: Studio) -> dict[int, list[_Said]]:
+def _sent(studio: Studio, chatted: Sequence[Vote]) -> set[tuple[int, str]]:
+    """Items with annotators to whom a vote came from a chat: it counts there, once, with what flags it has."""
+    ids = [number for vote in chatted for number in vote.record.get("sent", [])]
+    with studio.db.read() as session:
+        query = select(Annotation.item_id, Annotation.annotator).where(Annotation.id.in_(ids))
+        return {(item, annotator) for item, annotator in session.execute(query)}
+
+
+def _by_item(studio: Studio, besides: set[tuple[int, str]]) -> dict[int, list[_Said]]:
     """All votes of people that stand, on items of which a model of the studio wrote an answer."""
     models = func.json_extract(LabelItem.answers, *(f"$[{place}].model" for place in range(8)))
     query = (
         select(
             Annotation.item_id,
+            Annotation.annotator,
             Annotation.project_id,
             LabelItem.prompt_hash,
             models,
@@ -134,8 +144,9 @@ def _by_item(studio: Studio) -> dict[int, list[_Said]]:
     )
     found: dict[int, list[_Said]] = defaultdict(list)
     with studio.db.read() as session:
-        for item, project, prompt, wrote, *vote in session.execute(query):
-            found[item].append(_Said(project, prompt, json.loads(wrote), *vote))
+        for item, annotator, project, prompt, wrote, *vote in session.execute(query):
+            if (item, annotator) not in besides:
+                found[item].append(_Said(project, prompt, json.loads(wrote), *vote))
     return found
 
 
@@ -150,7 +161,8 @@ def _games(vote: _Said) -> Iterator[Game]:
 
 def _chat_votes(studio: Studio) -> Sequence[Vote]:
     with studio.db.read() as session:
-        return session.scalars(select(Vote).where(Vote.superseded_by_id.is_(None)).order_by(Vote.id)).all()
+        standing = select(Vote).where(Vote.superseded_by_id.is_(None)).order_by(Vote.id)
+        return [vote for vote in session.scalars(standing) if not vote.record.get("withdrawn")]
 
 
 def _chat_game(vote: Vote) -> Game:

@@ -120,12 +120,25 @@ def test_blind_votes_of_chats_are_games_and_flagged_ones_are_not(studio: Studio,
     chat_vote(studio, "a", [large, middle], leak=True)
     chat_vote(studio, "a", [large, middle], blind=False)
     chat_vote(studio, "a", [large, large])
+    chat_vote(studio, "a", [large, middle], withdrawn=True)
     found = arena.played(studio)
     assert [(game.one, game.other, game.score) for game in found.games] == [
         (str(large.id), str(middle.id), 1.0),
         (str(middle.id), str(large.id), 0.5),
     ]
     assert found.left_out == {"incomplete": 1, "leak": 1, "not_blind": 1}
+
+
+def test_a_vote_that_went_from_a_chat_into_a_project_is_one_game(studio: Studio, three: list[Model]) -> None:
+    one = compared(studio, "chat", [pair("q", three[0], three[1])])
+    judged(studio, one, ["a"], "anna")
+    projects.change(studio, one.id, {"votes": 2})
+    judged(studio, one, ["b"], "ben")
+    with studio.db.read() as session:
+        first = session.query(Annotation).filter_by(annotator="anna").one()
+    chat_vote(studio, "a", three[:2], blind=False, sent=[first.id])
+    found = arena.played(studio)
+    assert [game.score for game in found.games] == [0.0] and found.left_out == {"not_blind": 1}
 
 
 def season(seed: int = 0, prompts: int = 120) -> list[Game]:
