@@ -7,7 +7,7 @@ PORT ?= 7860
 SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: docs run test check lint types laws unit faults fuzz browser soak real-data test-gpu bench demo fix clean
+.PHONY: docs run test two-rounds check lint types laws unit faults fuzz browser soak real-data test-gpu bench demo fix clean
 
 run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
 	@exec $(BIN)/python -m app --port $(PORT)
@@ -48,6 +48,9 @@ real-data: .venv/test.stamp  ## Files as users bring them, from ../shared/data
 
 test-gpu: .venv/test.stamp  ## Models of real sizes on an NVIDIA GPU
 	$(BIN)/pytest tests/gpu -m gpu -s
+
+two-rounds: .venv/test.stamp  ## Label, train and compare twice, by a scripted annotator
+	$(BIN)/python -m tests.integration.two_rounds
 
 bench: .venv/test.stamp  ## Figures, each beside a stated rival
 	$(BIN)/python -m tests.bench
