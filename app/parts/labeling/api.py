@@ -24,7 +24,7 @@ from app.i18n import language_of
 from app.parts.labeling import annotator, guide
 from app.parts.markdown import rendered
 from studio_core.errors import Conflict, NotFound, StudioError
-from studio_core.labeling import assignment, progress, projects, votes
+from studio_core.labeling import assignment, making, progress, projects, votes
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.labeling.words import difference
@@ -153,10 +153,14 @@ def answered(request: Request, act: Any) -> Response:
 
 
 def _document(studio: Studio, project: int, who: str, shown: Showing | None) -> dict[str, Any]:
+    coming = shown is None and making.is_under_way(studio, projects.get(studio, project))
+    if shown is None and not coming:  # The last answers may have come after they were looked for.
+        shown = assignment.next_item(studio, project, who)
     state = votes.state_of(studio, shown, who) if shown else ""
     beside = progress.standing(studio, project, who)
     return {
         "item": _item(beside.project, shown, state) if shown else None,
+        "coming": coming,
         "progress": beside.counts,
         "guidelines": beside.guidelines,
     }

@@ -12,11 +12,17 @@ from fastapi.testclient import TestClient
 from app.access import enter
 from app.parts.labeling import api as label_api
 from app.parts.markdown import rendered
+from studio_core import clock
 from studio_core.accounts import Account, Role
-from studio_core.labeling import items, projects, votes
+from studio_core.labeling import items, making, projects, votes
 from studio_core.labeling.items import Answer, NewItem
+from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.words import difference
+from studio_core.models import registry
+from studio_core.spec import AnswerSource
 from studio_core.studio import Studio
+from studio_core.tables import Job
+from tests.unit.jobs.inference.small_models import save_llama
 
 HOSTILE = (
     '<img src=x onerror="alert(1)"><script>alert(1)</script> [x](javascript:alert(1)) ![y](http://evil/)'
@@ -132,3 +138,17 @@ def test_differences_join_to_the_texts() -> None:
     assert "".join(text for _, text in left) == one and "".join(text for _, text in right) == other
     assert [text for only, text in left if only] == [" Deep", "世界"]
     assert difference("a " * 5000, "b") == ([(False, "a " * 5000)], [(False, "b")])
+
+
+def test_while_answers_are_being_written_more_is_coming(client: TestClient, studio: Studio) -> None:
+    model = registry.add(studio, str(save_llama(studio.settings.home / "tiny"))).name
+    prompts = [NewPrompt([{"role": "user", "content": f"say {n}"}]) for n in range(8)]
+    one, job = making.create(
+        studio, "made", prompts, [AnswerSource(model=model)] * 2, settings={"held_out": 0.0}
+    )
+    none = client.get(f"/api/label/{one.id}/next").json()
+    assert none["item"] is None and none["coming"]
+    with studio.db.write() as session:
+        row = session.get_one(Job, job.id)
+        row.state, row.finished_at = "cancelled", clock.now()
+    assert not client.get(f"/api/label/{one.id}/next").json()["coming"]
