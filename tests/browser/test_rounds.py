@@ -71,12 +71,7 @@ def finish(page: Page, served: Served, round: LabelProject) -> None:
 
 def open_rounds(page: Page) -> None:
     """The section of rounds, by its tab."""
-    tab_to(page, "#label-tabs [role=tab][aria-selected=true]")
-    for _ in range(8):
-        if page.evaluate("document.activeElement.id").startswith("label-tab-rounds"):
-            break
-        page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
+    press(page, "#label-tabs [role=tab][id^=label-tab-rounds]")
     expect(page.locator("#rounds-step")).to_be_visible()
 
 
@@ -139,8 +134,8 @@ def test_label_train_compare_and_label_again_without_a_mouse(page: Page, served:
     for number in (1, 2):
         open_rounds(page)
         train(page, served)
-        [dataset] = [d for d in versions.all_datasets(studio) if d.name == project.name]
-        assert dataset.version == number and dataset.rows > 0
+        newest = versions.get(studio, project.name)
+        assert newest.version == number and newest.rows > 0
         compare(page, project.id)
         found = projects.rounds_of(studio, project.id)
         assert len(found) == number
