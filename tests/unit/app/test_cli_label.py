@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.cli import label_rounds, run
+from app.cli import label_create, label_rounds, run
 from studio_core.errors import BadInput
 from studio_core.labeling import exports, items, making, projects
 from studio_core.labeling.statistics import of_project
@@ -139,3 +139,69 @@ def test_rounds_by_commands(ask: Any, home: Path, monkeypatch: pytest.MonkeyPatc
     assert "previous, base" in ask(
         "compare", "--project", "p", "--run", str(run.id), "--against", "x", code=2
     )
+
+
+def test_projects_made_by_commands(
+    ask: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_create, "ensure_engine", lambda _: None)
+    file = tmp_path / "prompts.txt"
+    file.write_text("Who are you?\nWhat is 2 plus 3?\nWho are you? \n")
+    sources = (
+        "--source",
+        "tiny-chat:0.2",
+        "--source",
+        "tiny-chat:1.1",
+        "--system",
+        "Be brief.",
+        "--held-out",
+        "0",
+    )
+    made = ask("create", "--project", "p", "--prompts-file", str(file), *sources, "--votes", "3")
+    studio = open_studio(home=home)
+    one = projects.get(studio, "p")
+    assert (made["id"], made["job"], made["state"]) == (one.id, one.job_id, "queued")
+    assert one.settings["votes"] == 3 and len(list(making.prompts_of(studio, one))) == 2
+    assert [(source["temperature"], source["system"]) for source in one.sources] == [
+        (0.2, "Be brief."),
+        (1.1, ""),
+    ]
+    given = ("--project", "best", "--prompts", "sums-prompts", "--limit", "20", "--source", "tiny-chat")
+    best = ask(
+        "create", *given, "--best-of", "4", "--reward", "shorter=40", "--held-out", "0.2", "--max-tokens", "9"
+    )
+    [source] = projects.get(studio, "best").sources
+    assert (source["best_of"], source["reward"], source["setting"], source["max_tokens"]) == (
+        4,
+        "shorter",
+        "40",
+        9,
+    )
+    assert best["counts"]["held_out"] > 0
+    studio.close()
+    ask(
+        "create",
+        "--project",
+        "x",
+        "--source",
+        "tiny-chat",
+        "--from-chats",
+        "--prompts",
+        "sums-prompts",
+        code=2,
+    )
+    ask("create", "--project", "x", "--source", "tiny-chat", "--prompts-file", str(tmp_path / "no"), code=2)
+    ask(
+        "create",
+        "--project",
+        "x",
+        *sources[:2],
+        *sources[4:6],
+        *sources[4:6],
+        "--prompts",
+        "sums-prompts",
+        code=2,
+    )
+    ask("more", "--project", "p", "--prompts", "sums-prompts", code=2)  # The first job is still there.
+    ask("judge", "--project", "p", "--model", "tiny-chat", code=2)  # There is nothing to judge.
+    assert ask("judges", "--project", "p") == []
