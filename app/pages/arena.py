@@ -92,7 +92,7 @@ class ArenaPage:
         ]
         return (
             arena_view.page_head(language),
-            gr.Dropdown(choices=known, value=asked),
+            gr.update(choices=known, value=asked),
             gr.Dropdown(choices=prompts, value=next(iter(prompts), None)),
             shown,
         )

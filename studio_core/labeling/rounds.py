@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from studio_core.chains import result_of
 from studio_core.data import versions
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling import items, making, projects, trained
+from studio_core.labeling import items, making, progress, projects, trained
+from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
@@ -251,12 +252,21 @@ def next_step(studio: Studio, project: LabelProject, found: Sequence[Result]) ->
         return Step("wait", job=runs[0])
     if runs and runs[0].id not in compared and result_of(studio, runs[0].id) is not None:
         return Step("compare" if left(studio, project, 1) else "prompts", job=runs[0])
-    return Step("train" if _new_votes(studio, project) else "label")
+    how = progress.of(studio, project)
+    if how["done"] < how["items"]:
+        return Step("label")
+    return Step("train" if _untrained(studio, project, runs) else "label")
 
 
-def _new_votes(studio: Studio, project: LabelProject) -> bool:
-    """Whether somebody has voted since the newest version was made of the votes."""
-    made = trained.versions_of(studio, project)
+def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bool:
+    """Whether there are votes that no version was made of, or a version that no run was trained on."""
+    made = [
+        one
+        for one in trained.versions_of(studio, project)
+        if one.operation == OPERATION and not one.name.endswith(HELD_OUT)
+    ]
+    if made and (not runs or runs[0].spec["run"]["dataset"]["id"] < made[0].id):
+        return True
     ids = [project.id, *(one.id for one in projects.rounds_of(studio, project.id))]
     people = Annotation.origin != "judge"
     with studio.db.read() as session:

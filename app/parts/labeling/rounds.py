@@ -118,7 +118,7 @@ class Rounds:
             rounds_view.step(self.studio, one, step, language),
             results,
             gr.Column(visible=True),
-            gr.Dropdown(value=usual_shape(one)),
+            gr.update(value=usual_shape(one)),
             gr.Dropdown(choices=runs, value=newest or (runs[0][1] if runs else None)),
         )
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import html, join, notice, number, table
 from app.parts.intervals import Line, Point, lines
-from studio_core.labeling import outcomes, projects, rounds, trained
+from studio_core.labeling import outcomes, progress, projects, rounds, trained
 from studio_core.labeling.outcomes import AGAINST, Result
 from studio_core.labeling.rounds import Step
 from studio_core.studio import Studio
@@ -58,7 +58,10 @@ def _advice(studio: Studio, project: LabelProject, found: Step, said: Any) -> Ma
         return html("{} {}", said("do_judge", name=found.round.name), link)
     if found.name == "prompts":
         return html("{}", said("do_prompts"))
-    return html('{} <a href="/label?project={}">{}</a>', said("do_label"), project.id, said("to_judge"))
+    how = progress.of(studio, project)
+    done = {"done": number(how["done"]), "items": number(how["items"])}
+    words = said("do_label_on", **done) if how["done"] < how["items"] else said("do_label")
+    return html('{} <a href="/label?project={}">{}</a>', words, project.id, said("to_judge"))
 
 
 def of_round(root: LabelProject, language: str) -> Markup:

@@ -80,12 +80,16 @@ def judged(
 
 
 def judged_at_once(
-    studio: Studio, project: LabelProject, verdict: Callable[[LabelItem], str], annotator: str = "anna"
+    studio: Studio,
+    project: LabelProject,
+    verdict: Callable[[LabelItem], str],
+    annotator: str = "anna",
+    limit: int = 10**6,
 ) -> None:
     """As ``judged``, for projects of one vote, in one transaction: many votes in little time."""
     with studio.db.write() as session:
         query = select(LabelItem).where(LabelItem.project_id == project.id, LabelItem.votes == 0)
-        for item in session.scalars(query.order_by(LabelItem.number)).all():
+        for item in session.scalars(query.order_by(LabelItem.number).limit(limit)).all():
             item.votes = 1
             session.add(
                 Annotation(

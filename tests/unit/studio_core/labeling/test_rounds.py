@@ -63,14 +63,14 @@ def end(studio: Studio, job: Job | None) -> None:
         row.state, row.finished_at = State.SUCCEEDED, row.submitted_at
 
 
-def vote(studio: Studio, one: LabelProject, after: Model | None = None) -> None:
-    """Judge all that is there: for the model after, or for the first answer."""
+def vote(studio: Studio, one: LabelProject, after: Model | None = None, limit: int = 10**6) -> None:
+    """Judge what is there: for the model after, or for the first answer."""
 
     def better(item: items.LabelItem) -> str:
         models = [answer["model"] for answer in item.answers]
         return "ab"[models.index(after.id)] if after else "a"
 
-    judged_at_once(studio, one, better)
+    judged_at_once(studio, one, better, limit=limit)
 
 
 def of_round(studio: Studio, one: LabelProject) -> list[str]:
@@ -266,11 +266,13 @@ def test_each_step_of_the_loop_follows_from_what_is_there(
         return rounds.next_step(studio, root, outcomes.results(studio, root)).name
 
     assert step() == "label"
+    vote(studio, root, limit=5)
+    assert step() == "label"
     vote(studio, root)
     assert step() == "train"
     assert getattr(rounds.model_to_train(studio, root), "name", None) == "tiny-chat"
     dataset, *_ = exports.make_dataset(studio, root.id)
-    assert step() == "label"
+    assert step() == "train"  # There is a version, and nothing was trained on it.
     run, after = comparing.trained(studio, "run", base, dataset)
     assert step() == "compare"
     one, job = rounds.compare(studio, root.id, run.id, limit=10)
