@@ -16,6 +16,8 @@ from app.parts.labeling import (
     adjudication_api,
     api,
     disagreements,
+    export_api,
+    history,
     judge,
     making_form,
     making_progress,
@@ -32,13 +34,14 @@ NAME = "label"
 PATH = "/label"
 ROLES = EVERYONE
 
-SECTIONS = (screen, results, disagreements, rounds, judge)
+SECTIONS = (screen, history, results, disagreements, rounds, judge)
 """Of one project, in the order of their tabs."""
 
 
 def routes(studio: Studio) -> APIRouter:
     router = api.routes(studio)
     adjudication_api.add(router, studio)
+    export_api.add(router, studio)
     return router
 
 

@@ -1,7 +1,9 @@
 // Charts of a report: bars, drawn once for each value of the component.
 //
 // The value is JSON text: {"charts": [{"name", "title", "note", "kind": "histogram", "start", "width", "bars", "beyond",
-// "more", "rows", "axis", "lines": [{"x", "label", "kind"}]} | {..., "kind": "bars", "labels", "values", "hover"}]}.
+// "more", "rows", "axis", "lines": [{"x", "label", "kind"}]} | {..., "kind": "bars", "labels", "values", "hover"}
+// | {..., "kind": "intervals", "labels", "values", "low", "high", "hover", "range", "format"}
+// | {..., "kind": "times", "times", "values", "width"}]}; times are in milliseconds, as is a column's width.
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -55,11 +57,43 @@ function bars(chart) {
 	};
 }
 
-const height = (chart) => (chart.kind === "bars" ? 60 + 24 * chart.labels.length : 240);
+// A dot for each share, and how far it may be off.
+function intervals(chart) {
+	const back = (values) => [...values].reverse();
+	const off = (ends, sign) => back(chart.values.map((value, n) => (ends[n] === null ? 0 : sign * (ends[n] - value))));
+	return {
+		type: "scatter",
+		mode: "markers",
+		x: back(chart.values),
+		y: back(chart.labels),
+		error_x: { type: "data", symmetric: false, array: off(chart.high, 1), arrayminus: off(chart.low, -1), color: token("--ts-accent"), thickness: 2 },
+		customdata: back(chart.hover),
+		hovertemplate: "%{customdata}<extra></extra>",
+		marker: { color: token("--ts-accent"), size: 9 },
+	};
+}
+
+// Columns over the reader's own time of day.
+function times(chart) {
+	const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+	return {
+		type: "bar",
+		x: chart.times.map((time) => local(time + chart.width / 2)),
+		y: chart.values,
+		width: chart.width * 0.9,
+		customdata: chart.times.map((time) => new Date(time).toLocaleString()),
+		hovertemplate: `%{customdata}<br>%{y:,} ${chart.rows}<extra></extra>`,
+		marker: { color: token("--ts-accent") },
+	};
+}
+
+const TRACES = { bars, histogram, intervals, times };
+const isFlat = (chart) => chart.kind === "bars" || chart.kind === "intervals";
+const height = (chart) => (isFlat(chart) ? 60 + 24 * chart.labels.length : 240);
 
 function layout(chart) {
 	const axis = { gridcolor: token("--ts-border"), zerolinecolor: token("--ts-border-strong"), automargin: true };
-	const flat = chart.kind === "bars";
+	const flat = isFlat(chart);
 	const lines = chart.lines ?? [];
 	return {
 		margin: { l: 8, r: 12, t: lines.length ? 26 : 8, b: 8 },
@@ -70,7 +104,7 @@ function layout(chart) {
 		plot_bgcolor: "rgba(0,0,0,0)",
 		font: { family: token("--ts-font"), size: 12, color: token("--ts-muted") },
 		hoverlabel: { bgcolor: token("--ts-raised"), font: { color: token("--ts-text") } },
-		xaxis: { ...axis, title: { text: chart.axis, standoff: 6 }, fixedrange: true },
+		xaxis: { ...axis, range: chart.range, tickformat: chart.format, type: chart.kind === "times" ? "date" : "linear", title: { text: chart.axis, standoff: 6 }, fixedrange: true },
 		// Words of the data are no numbers and no dates, whatever they look like.
 		yaxis: { ...axis, type: flat ? "category" : "linear", tickformat: flat ? "" : "~s", fixedrange: true },
 		shapes: lines.map(({ x, kind }) => ({
@@ -114,7 +148,7 @@ export function mount(element, address) {
 				for (const [chart, plot] of drawn) {
 					// A tab that is not open has no width to draw into.
 					if (!plot.clientWidth) continue;
-					const trace = chart.kind === "bars" ? bars(chart) : histogram(chart);
+					const trace = TRACES[chart.kind](chart);
 					Plotly.react(plot, [trace], layout(chart), { responsive: true, displayModeBar: false });
 				}
 			});

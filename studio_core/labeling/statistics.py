@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 
 from studio_core.labeling import votes as votes_of
 from studio_core.labeling.agreement import DECIDED, Agreement, Habits, agreement, habits
+from studio_core.labeling.assignment import current, human
 from studio_core.labeling.projects import found, settings_of
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject
@@ -30,6 +32,8 @@ class Statistics:
     agreement: Agreement
     everybody: Habits
     annotators: dict[str, Habits] = field(default_factory=dict)
+    hours: dict[datetime, int] = field(default_factory=dict)
+    """Votes in each hour in which there were any, by its beginning; repeats count."""
 
 
 def of_project(studio: Studio, project: str | int) -> Statistics:
@@ -59,7 +63,19 @@ def of_project(studio: Studio, project: str | int) -> Statistics:
         agreement=agreement(judged, seed=one.seed),
         everybody=habits(votes, shown),
         annotators={name: habits(theirs, shown) for name, theirs in sorted(by_name.items())},
+        hours=dict(Counter(vote.created_at.replace(minute=0, second=0, microsecond=0) for vote in votes)),
     )
+
+
+def of_person(studio: Studio, project: str | int, annotator: str) -> Habits:
+    """What one annotator may know of their own votes."""
+    with studio.db.read() as session:
+        one = found(session, project)
+        query = select(Annotation).where(
+            Annotation.project_id == one.id, Annotation.annotator == annotator, human(), current()
+        )
+        theirs = session.scalars(query.order_by(Annotation.id)).all()
+    return habits(theirs, _items(studio, {vote.item_id for vote in theirs}))
 
 
 def _judged(votes: list[Annotation]) -> dict[int, dict[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 from markupsafe import Markup
 
@@ -10,48 +12,97 @@ from app.i18n import language_of, t
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import panel
-from app.parts.labeling import asked_for, opened, results_view
+from app.parts.labeling import asked_for, opened, results_charts, results_view
 from app.parts.labeling.rounds_view import train_address
-from studio_core.labeling import exports, projects
-from studio_core.labeling.records import usual_shape
+from app.parts.report_charts import report_charts
+from studio_core.errors import BadInput
+from studio_core.labeling import exports, projects, statistics
+from studio_core.labeling.records import SHAPES, usual_shape
 from studio_core.studio import Studio
 
 NAME = "results"
 ROLES = STAFF
 
+# The file is fetched by its address, which says all that was chosen.
+_DOWNLOAD = """(shape, votes, agreement) => {
+    const project = document.querySelector('#label-screen-body')?.dataset.project;
+    const asked = new URLSearchParams({ min_votes: votes ?? 1, min_agreement: (agreement ?? 0) / 100 });
+    if (project) window.location.assign(`/api/label/${project}/export/${encodeURIComponent(shape)}?${asked}`);
+}"""
+
 
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = Results(studio)
-    with gr.Row():
-        refresh = gr.Button(t("labeling.refresh"), elem_id="label-refresh", scale=0, min_width=160)
-        make = gr.Button(
-            t("labeling.make_dataset"), variant="primary", elem_id="label-make", scale=0, min_width=220
-        )
-    made = panel("label-made")
-    statistics = panel("label-statistics")
+    refresh = gr.Button(t("labeling.refresh"), elem_id="label-refresh", scale=0, min_width=160)
+    shown = panel("label-statistics")
+    with gr.Column(elem_classes="ts-card", elem_id="label-export"):
+        gr.Markdown(t("labeling.export"))
+        with gr.Row():
+            shape = gr.Dropdown(
+                [(t(f"labeling.shape_{name}"), name) for name in SHAPES],
+                label=t("labeling.shape"),
+                elem_id="label-shape",
+                scale=2,
+            )
+            votes = gr.Number(
+                1,
+                label=t("labeling.min_votes"),
+                precision=0,
+                minimum=1,
+                maximum=20,
+                elem_id="label-min-votes",
+            )
+            agreement = gr.Number(
+                0,
+                label=t("labeling.min_agreement"),
+                precision=0,
+                minimum=0,
+                maximum=100,
+                elem_id="label-min-agreement",
+            )
+        gr.Markdown(t("labeling.min_agreement_help"), elem_classes="ts-muted")
+        with gr.Row():
+            make = gr.Button(
+                t("labeling.make_dataset"), variant="primary", elem_id="label-make", scale=0, min_width=300
+            )
+            download = gr.Button(t("labeling.download"), elem_id="label-download", scale=0, min_width=220)
+        made = panel("label-made")
+    charts = report_charts("label-charts")
 
-    on_open(section.open_results, statistics)
-    tab.select(safely(section.statistics), None, statistics, **LIGHT)
-    refresh.click(safely(section.statistics), None, statistics, **LIGHT)
-    make.click(safely(section.dataset), None, made, trigger_mode="once", **ASKED)
+    asked = [shape, votes, agreement]
+    on_open(section.open_results, [shown, charts, shape])
+    tab.select(safely(section.statistics), None, [shown, charts], **LIGHT)
+    refresh.click(safely(section.statistics), None, [shown, charts], **LIGHT)
+    make.click(safely(section.dataset), asked, made, trigger_mode="once", **ASKED)
+    download.click(None, asked, None, js=_DOWNLOAD)
 
 
 class Results:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
-    def open_results(self, request: gr.Request) -> Markup:
-        return self.statistics(request) if asked_for(request, NAME, ROLES) else Markup()
+    def open_results(self, request: gr.Request) -> tuple[Any, ...]:
+        """The shape that this project's votes usually become; figures only if they are in front."""
+        if not request.query_params.get("project"):
+            return gr.skip(), gr.skip(), gr.skip()
+        shape = usual_shape(projects.root(self.studio, opened(self.studio, request)))
+        shown = self.statistics(request) if asked_for(request, NAME, ROLES) else (gr.skip(), gr.skip())
+        return *shown, shape
 
     @only(STAFF)
-    def statistics(self, request: gr.Request) -> Markup:
-        return results_view.statistics(self.studio, opened(self.studio, request), language_of(request))
+    def statistics(self, request: gr.Request) -> tuple[Markup, str]:
+        language = language_of(request)
+        found = statistics.of_project(self.studio, opened(self.studio, request).id)
+        return results_view.statistics(found, language), results_charts.payload(found, language)
 
     @only(STAFF)
-    def dataset(self, request: gr.Request) -> Markup:
+    def dataset(self, request: gr.Request, shape: Any, votes: Any, agreement: Any) -> Markup:
         """The votes as versions of a dataset, with the way to train on them; a round's are its project's."""
         one = projects.root(self.studio, opened(self.studio, request))
-        shape = usual_shape(one)
-        made = exports.make_dataset(self.studio, one.id, shape)
+        if shape == "audit":
+            raise BadInput("labeling.audit_is_a_file")
+        shape = str(shape or usual_shape(one))
+        filters = {"min_votes": int(votes or 1), "min_agreement": float(agreement or 0) / 100}
+        made = exports.make_dataset(self.studio, one.id, shape, **filters)
         train = train_address(self.studio, one, made[0], shape)
         return results_view.made(made, train, language_of(request))

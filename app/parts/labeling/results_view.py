@@ -9,15 +9,13 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import NOTHING, html, join, notice, number, stat, table
-from studio_core.labeling import statistics as statistics_of
 from studio_core.labeling.agreement import SHARED, Habits, Share
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, LabelProject
+from studio_core.labeling.statistics import Statistics
+from studio_core.tables import Dataset
 
 
-def statistics(studio: Studio, project: LabelProject, language: str) -> Markup:
+def statistics(found: Statistics, language: str) -> Markup:
     """Counts, agreement and biases, with their uncertainty."""
-    found = statistics_of.of_project(studio, project.id)
 
     def said(key: str, **values: Any) -> str:
         return say(f"labeling.{key}", language, **values)
@@ -53,15 +51,15 @@ def _habits(habits: Habits) -> list[str]:
     pace = NOTHING if habits.hourly is None else f"{habits.hourly:.0f} / h"
     return [
         number(habits.votes),
-        _share(habits.left_wins),
-        _share(habits.longer_wins),
-        _share(habits.fast),
-        _share(habits.consistent),
+        share_of(habits.left_wins),
+        share_of(habits.longer_wins),
+        share_of(habits.fast),
+        share_of(habits.consistent),
         pace,
     ]
 
 
-def _share(share: Share) -> str:
+def share_of(share: Share) -> str:
     """``61 % (48 – 73) of 60``"""
     if share.rate is None:
         return NOTHING

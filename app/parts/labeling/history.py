@@ -1,0 +1,148 @@
+"""My votes: what somebody judged and skipped, the newest first, each to be opened again; and how steady they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.access import EVERYONE
+from app.i18n import language_of, say, t
+from app.parts.events import LIGHT, on_open
+from app.parts.handlers import safely
+from app.parts.html import NOTHING, ago, empty, html, join, number, panel, stat, table
+from app.parts.labeling import annotator, asked_for, opened
+from app.parts.labeling.results_view import share_of
+from studio_core.labeling import history, statistics
+from studio_core.labeling.history import Past
+from studio_core.labeling.votes import draft_of
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, LabelProject
+
+NAME = "history"
+ROLES = EVERYONE
+KINDS: dict[str, bool | None] = {"all": None, "judged": False, "skipped": True}
+_EXCERPT = 90
+"""Characters of a question."""
+
+
+def build(studio: Studio, tab: gr.Tab) -> None:
+    section = History(studio)
+    kind = gr.Radio(
+        [(t(f"labeling.history_{name}"), name) for name in KINDS],
+        value="all",
+        show_label=False,
+        container=False,
+        elem_id="label-history-kind",
+    )
+    body = panel("label-history")
+    older = gr.Button(t("labeling.history_older"), visible=False, elem_id="label-history-older", scale=0)
+    before = gr.State(0)
+
+    shown = [body, older, before]
+    on_open(section.open_history, shown)
+    tab.select(safely(section.chosen), kind, shown, **LIGHT)
+    kind.input(safely(section.chosen), kind, shown, **LIGHT)
+    older.click(safely(section.older), [kind, before], shown, **LIGHT)
+
+
+class History:
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def open_history(self, request: gr.Request) -> tuple[Any, ...]:
+        if not asked_for(request, NAME, ROLES):
+            return gr.skip(), gr.skip(), gr.skip()
+        return self._page(request, "all", 0)
+
+    def chosen(self, request: gr.Request, kind: Any) -> tuple[Any, ...]:
+        return self._page(request, kind, 0)
+
+    def older(self, request: gr.Request, kind: Any, before: Any) -> tuple[Any, ...]:
+        return self._page(request, kind, int(before or 0))
+
+    def _page(self, request: gr.Request, kind: Any, before: int) -> tuple[Any, ...]:
+        """Always the asker's own votes, whatever the browser sends; ``before`` is the id of a vote."""
+        one, who, language = opened(self.studio, request), annotator(request), language_of(request)
+        past = history.of(self.studio, one.id, who, before=before or None, skipped=KINDS.get(str(kind)))
+        figures = Markup() if before else _figures(self.studio, one, who, language)
+        last = past[-1].vote.id if past else 0
+        return (
+            html("{}{}", figures, _table(one, past, language)),
+            gr.Button(visible=len(past) == history.PAGE),
+            last,
+        )
+
+
+def _figures(studio: Studio, project: LabelProject, who: str, language: str) -> Markup:
+    found = statistics.of_person(studio, project.id, who)
+    if not found.votes:
+        return Markup()
+
+    def said(key: str) -> str:
+        return say(f"labeling.{key}", language)
+
+    seconds = NOTHING if found.median_seconds is None else f"{found.median_seconds:.1f} s"
+    pace = NOTHING if found.hourly is None else f"{found.hourly:.0f} / h"
+    figures = [
+        stat(said("habit_votes"), number(found.votes)),
+        stat(said("habit_pace"), pace, say("labeling.history_median", language, seconds=seconds)),
+        stat(said("habit_left"), share_of(found.left_wins)),
+        stat(said("habit_same"), share_of(found.consistent), said("history_same_note")),
+    ]
+    return html('<div class="ts-card"><div class="ts-figures">{}</div></div>', join(figures))
+
+
+def _table(project: LabelProject, past: list[Past], language: str) -> Markup:
+    if not past:
+        return empty(say("labeling.history_none", language))
+
+    def said(key: str) -> str:
+        return say(f"labeling.{key}", language)
+
+    heads = [said(f"history_col_{name}") for name in ("number", "question", "said", "others", "when")]
+    rows = []
+    for one in past:
+        question = str(one.item.prompt[-1]["content"])
+        address = f"/label?project={project.id}&item={one.item.id}"
+        shown = html('<a href="{}">{}</a>', address, one.item.number)
+        if one.vote.repeats_id is not None:  # It measures something: changing it would spoil that.
+            shown = html("{} {}", one.item.number, said("history_repeat"))
+        rows.append(
+            [
+                shown,
+                question[:_EXCERPT] + ("…" if len(question) > _EXCERPT else ""),
+                _verdict(one.vote, language),
+                _others(one.others, one.vote, language),
+                ago(one.vote.created_at, language),
+            ]
+        )
+    return table([*heads], rows)
+
+
+def _verdict(vote: Annotation, language: str) -> str:
+    """As it was said: sides are those that this person saw."""
+    draft = draft_of(vote)
+    if draft["verdict"] == "rated":
+        return str(draft["rating"])
+    if draft["verdict"] == "ranked":
+        return " > ".join("ABCDEFGH"[place] for place in draft["ranking"])
+    said = say(f"labeling.screen_{draft['verdict']}", language)
+    marks = ["✎"] if "edits" in draft else []
+    return " ".join([said, *marks])
+
+
+def _others(others: Mapping[str, int], vote: Annotation, language: str) -> str:
+    """What others said of the same item, on this person's sides: shown only now that their own vote is in."""
+    sides = {"ab"[place]: ("left", "right")[shown] for shown, place in enumerate(vote.order[:2])}
+    counted: Counter[str] = Counter()
+    for verdict, n in others.items():
+        name = sides.get(verdict, verdict) if len(vote.order) == 2 else verdict
+        counted[say(f"labeling.screen_{name}", language) if name in _NAMED else name] += n
+    return ", ".join(f"{said} × {n}" for said, n in counted.most_common()) or NOTHING
+
+
+_NAMED = ("left", "right", "tie", "both_bad", "skip")

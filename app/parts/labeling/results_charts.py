@@ -1,0 +1,123 @@
+"""Charts of a project's votes, in the form that ``static/js/report_charts.js`` draws."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any
+
+from app.i18n import say
+from app.parts.html import number
+from studio_core.labeling.agreement import Agreement, Habits, Share
+from studio_core.labeling.statistics import Statistics
+
+MOST_PEOPLE = 12
+_HOUR = 3_600_000
+_MOST_HOURS = 120
+"""Beyond so many hours between the first vote and the last, votes are counted by the day."""
+
+
+def payload(found: Statistics, language: str) -> str:
+    """The value of the component of ``report_charts``."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"labeling.{key}", language, **values)
+
+    if not found.everybody.votes:
+        return json.dumps({"charts": []})
+    people = sorted(found.annotators.items(), key=lambda one: -one[1].votes)[:MOST_PEOPLE]
+    everybody = [(said("everybody"), found.everybody)]
+    shown = everybody + people if len(people) > 1 else everybody
+    charts = [
+        _pace(found, said),
+        _people(people, said),
+        _shares("left", [(name, habits.left_wins) for name, habits in shown], said),
+        _shares("longer", [(name, habits.longer_wins) for name, habits in shown], said),
+        _agreement(found.agreement, said),
+    ]
+    return json.dumps({"charts": [chart for chart in charts if chart]})
+
+
+def _pace(found: Statistics, said: Any) -> dict[str, Any]:
+    hours = {int(hour.replace(tzinfo=UTC).timestamp()) * 1000: n for hour, n in sorted(found.hours.items())}
+    width = _HOUR
+    if (max(hours) - min(hours)) / _HOUR > _MOST_HOURS:
+        width = 24 * _HOUR
+        days: dict[int, int] = {}
+        for hour, n in hours.items():
+            days[hour - hour % width] = days.get(hour - hour % width, 0) + n
+        hours = days
+    return {
+        "name": "pace",
+        "kind": "times",
+        "title": said("chart_pace"),
+        "note": said("chart_pace_note", day=said("unit_day" if width > _HOUR else "unit_hour")),
+        "axis": "",
+        "rows": said("unit_votes"),
+        "times": list(hours),
+        "values": list(hours.values()),
+        "width": width,
+    }
+
+
+def _people(people: Iterable[tuple[str, Habits]], said: Any) -> dict[str, Any]:
+    rows = [(name, habits.votes) for name, habits in people]
+    return {
+        "name": "people",
+        "kind": "bars",
+        "title": said("chart_people"),
+        "note": said("chart_people_note"),
+        "axis": said("unit_votes"),
+        "labels": [name for name, _ in rows],
+        "values": [votes for _, votes in rows],
+        "hover": [f"{name}: {number(votes)}" for name, votes in rows],
+    }
+
+
+def _shares(name: str, rows: Iterable[tuple[str, Share]], said: Any) -> dict[str, Any] | None:
+    """Shares with their intervals, beside the half that nobody's habits would give."""
+    known = [(who, share, share.rate) for who, share in rows if share.rate is not None]
+    if not known:
+        return None
+    return {
+        "name": name,
+        "kind": "intervals",
+        "title": said(f"chart_{name}"),
+        "note": said(f"chart_{name}_note"),
+        "axis": said("unit_share"),
+        "range": [0, 1],
+        "format": ".0%",
+        "lines": [{"x": 0.5, "label": "50 %", "kind": "median"}],
+        "labels": [who for who, _, _ in known],
+        "values": [rate for _, _, rate in known],
+        "low": [share.low for _, share, _ in known],
+        "high": [share.high for _, share, _ in known],
+        "hover": [
+            f"{who}: {100 * rate:.0f} % ({100 * share.low:.0f} – {100 * share.high:.0f}), n = {share.of}"
+            for who, share, rate in known
+        ],
+    }
+
+
+def _agreement(found: Agreement, said: Any) -> dict[str, Any] | None:
+    """Krippendorff's alpha of all with its interval, and Cohen's kappa of each two."""
+    if found.alpha is None:
+        return None
+    two = sorted(found.kappas.items(), key=lambda one: one[1])[:MOST_PEOPLE]
+    values = [found.alpha, *(kappa for _, kappa in two)]
+    nothing = [None] * len(two)
+    return {
+        "name": "agreement",
+        "kind": "intervals",
+        "title": said("chart_agreement"),
+        "note": said("chart_agreement_note", items=number(found.items)),
+        "axis": "",
+        "range": [min(-0.1, *values) - 0.02, 1.02],
+        "lines": [{"x": 0, "label": said("chance"), "kind": "median"}],
+        "labels": [said("stat_alpha"), *(name for name, _ in two)],
+        "values": values,
+        "low": [found.alpha_low, *nothing],
+        "high": [found.alpha_high, *nothing],
+        "hover": [f"α = {found.alpha:.2f}", *(f"{name}: κ = {kappa:.2f}" for name, kappa in two)],
+    }
