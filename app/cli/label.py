@@ -12,7 +12,7 @@ from app.cli.output import AsJson, Home, opened, print_fields, print_json, print
 from studio_core.data import store
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
-from studio_core.labeling import assignment, exports, imports, items, projects, statistics, votes
+from studio_core.labeling import assignment, exports, imports, items, outcomes, projects, statistics, votes
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.texts import text
@@ -158,9 +158,10 @@ def undo(project: Project, annotator: Annotator, as_json: AsJson = False, home: 
 
 @cli.command("stats")
 def stats(project: Project, as_json: AsJson = False, home: Home = None) -> None:
-    """Counts, agreement and biases of a project and of each annotator."""
+    """Counts, agreement and biases of a project and of each annotator, and which source is preferred."""
     with opened(home) as studio:
         document = statistics.document(statistics.of_project(studio, project))
+        document["sources"] = outcomes.sources_document(studio, projects.get(studio, project))
     print_json(document) if as_json else print_fields(document)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from studio_core import texts
@@ -84,6 +84,38 @@ def results(studio: Studio, project: LabelProject) -> list[Result]:
     """Of all rounds of a project, in the order of their numbers."""
     found = [result(studio, one) for one in projects.rounds_of(studio, project.id)]
     return sorted(found, key=lambda one: (one.number, one.round.id))
+
+
+def of_sources(studio: Studio, project: LabelProject) -> list[tuple[str, str, WinRate]]:
+    """``(one source, another, how often the first was preferred)`` of every two whose answers were judged as pairs.
+
+    Only of projects with sources of their own: in an uploaded set nobody knows who wrote what.
+    """
+    places = {source["name"]: place for place, source in enumerate(project.sources)}
+    if project.mode != "pairs" or len(places) < 2:
+        return []
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for item, votes in voted(studio, project):
+        one, other = (answer["source"] for answer in item.answers)
+        people = [vote for vote in votes if vote.repeats_id is None and vote.origin != "judge"]
+        if one not in places or other not in places or one == other:
+            continue
+        if settled := carried(people, 1, 0.0, Yield()):
+            turned = places[one] > places[other]
+            key, verdict = ((other, one) if turned else (one, other)), settled[-1].verdict
+            counts[key][{"a": "b", "b": "a"}.get(verdict, verdict) if turned else verdict] += 1
+    return [
+        (one, other, win_rate(found["a"], found["b"], found["tie"] + found["both_bad"]))
+        for (one, other), found in sorted(counts.items(), key=lambda pair: [places[name] for name in pair[0]])
+    ]
+
+
+def sources_document(studio: Studio, project: LabelProject) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {"one": one, "other": other, **asdict(rate), "outcome": rate.outcome, "words": sentence(one, rate)}
+        for one, other, rate in of_sources(studio, project)
+    ]
 
 
 def sentence(name: str, found: WinRate, language: str = texts.DEFAULT_LANGUAGE) -> str:

@@ -30,7 +30,7 @@ def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
         how = progress.of(studio, one)
         rows.append(
             [
-                html('<a href="/label?project={}">{}</a>', one.id, one.name),
+                html('<a href="/label?project={}">{}</a>{}', one.id, one.name, _of_round(one, language)),
                 say(f"labeling.mode_{one.mode}", language),
                 say("labeling.done_of", language, done=number(how["done"]), items=number(how["items"])),
                 number(projects.settings_of(one).votes),
@@ -38,6 +38,14 @@ def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
             ]
         )
     return table(heads, rows)
+
+
+def _of_round(project: LabelProject, language: str) -> Markup:
+    """What is to be known of a project that compares two models."""
+    if not project.round:
+        return Markup()
+    words = say("labeling.round_listed", language, number=project.round["number"])
+    return html(' <span class="ts-muted">{}</span>', words)
 
 
 def head(project: LabelProject, language: str) -> Markup:

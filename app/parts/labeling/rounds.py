@@ -103,6 +103,8 @@ class Rounds:
         root = projects.root(self.studio, one)
         found = outcomes.results(self.studio, root)
         results = rounds_view.results(found, language)
+        if not one.round:
+            results += rounds_view.sources(self.studio, one, language)
         if one.round:
             return (
                 rounds_view.of_round(root, language),

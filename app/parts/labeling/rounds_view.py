@@ -93,6 +93,20 @@ def results(found: Sequence[Result], language: str) -> Markup:
     )
 
 
+def sources(studio: Studio, project: LabelProject, language: str) -> Markup:
+    """Which of the sources that wrote the answers is preferred."""
+    found = outcomes.of_sources(studio, project)
+    if not found:
+        return Markup()
+    heads = [say(f"labeling.arena_col_{name}", language) for name in ("one", "other", "direct")]
+    rows = [[one, other, outcomes.sentence(one, rate, language)] for one, other, rate in found]
+    return html(
+        '<section class="ts-stack ts-rounds"><h2>{}</h2>{}</section>',
+        say("labeling.round_sources", language),
+        table(heads, rows),
+    )
+
+
 def _compared(one: Result, said: Any) -> Markup:
     return html(
         '<strong>{}</strong><br><span class="ts-muted">{}</span>',

@@ -8,12 +8,12 @@ import pytest
 
 from studio_core.data import store
 from studio_core.labeling import exports, outcomes, projects
-from studio_core.labeling.items import add, is_held_out, prompt_hash
+from studio_core.labeling.items import Answer, NewItem, add, is_held_out, prompt_hash
 from studio_core.labeling.outcomes import sentence
 from studio_core.labeling.records import Yield, records
 from studio_core.labeling.winrate import win_rate
 from studio_core.studio import Studio
-from studio_core.tables import Annotation, Dataset, LabelProject, Model
+from studio_core.tables import Annotation, Dataset, LabelItem, LabelProject, Model
 from tests.unit.studio_core.labeling.comparing import add_model, asked, compared, judged, pair
 
 
@@ -153,6 +153,33 @@ def test_what_was_compared_goes_into_the_next_version_and_is_held_out_no_more(
 
 def asked_in(studio: Studio, dataset: Dataset) -> set[str]:
     return {record["prompt"][0]["content"] for record in store.records(studio, dataset, limit=100)}
+
+
+def test_which_source_is_preferred_whatever_place_its_answers_have(
+    studio: Studio, models: list[Model]
+) -> None:
+    third = add_model(studio, "third")
+    named = [{"name": model.name} for model in (*models, third)]
+    root = projects.create(studio, "p", settings={"repeats": 0.0}, sources=named)
+    pairs = [pair(f"q{n}", *(models if n % 2 else models[::-1])) for n in range(10)]
+    add(studio, root.id, [*pairs, pair("t", third, models[0]), *FROM_A_FILE])
+
+    def shorter(item: LabelItem) -> str:  # "after" is shorter than "before", and "third" as long as it.
+        a, b = (len(answer["source"]) for answer in item.answers)
+        return "a" if a < b else "b" if b < a else "tie"
+
+    judged(studio, root, shorter)
+    assert [
+        (one, other, rate.wins, rate.losses) for one, other, rate in outcomes.of_sources(studio, root)
+    ] == [
+        ("before", "after", 0, 10),
+        ("before", "third", 0, 1),
+    ]
+    assert outcomes.sources_document(studio, root)[0]["outcome"] == "worse"
+    assert outcomes.of_sources(studio, compared(studio, "uploaded", pairs)) == []
+
+
+FROM_A_FILE = [NewItem(asked("f"), [Answer("x", "file:chosen"), Answer("yy", "before")])]
 
 
 def test_the_first_round_is_against_the_base_as_well(studio: Studio, models: list[Model]) -> None:
