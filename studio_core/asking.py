@@ -92,7 +92,7 @@ class Connection:
             self._limit_name = "max_completion_tokens"  # The newer name, and the only one some models know.
             status, headers, body = await self._sent(messages, sampling)
         if status == 200:
-            return _read(body)
+            return read(body)
         said = self._said(status, headers, body)
         if status in _LATER or status >= 500:
             raise Busy(said, _retry_after(headers))
@@ -117,7 +117,7 @@ class Connection:
             async with asyncio.timeout(self._timeout):
                 address = f"{self.service.address}/chat/completions"
                 async with self._client.stream("POST", address, json=asked) as reply:
-                    return reply.status_code, reply.headers, await _bounded(reply)
+                    return reply.status_code, reply.headers, await bounded(reply)
         except TimeoutError as error:
             raise Busy(f"no answer within {self._timeout:g} s") from error
         except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
@@ -143,7 +143,7 @@ class Connection:
         return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))[:MOST_SAID]
 
 
-async def _bounded(reply: httpx.Response) -> bytes:
+async def bounded(reply: httpx.Response) -> bytes:
     """The body of a reply, as it came: nothing is unpacked, since little can become much."""
     if reply.headers.get("content-encoding", "identity") not in ("identity", ""):
         raise Busy("a packed reply, though a plain one was asked for")
@@ -155,7 +155,7 @@ async def _bounded(reply: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _read(body: bytes) -> Answer:
+def read(body: bytes) -> Answer:
     """The first choice of a chat completion."""
     try:
         document = json.loads(body)

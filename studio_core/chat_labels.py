@@ -67,7 +67,8 @@ def send(
             texts = [row.answers[side]["answer"] for side in (vote.left, vote.right)]
             who = vote.record.get("annotator") or annotator
             said = Verdict(_SAID[vote.verdict])
-            made = label_votes.judge(session, one, who, stored, _shown(stored, texts), said)
+            order = _shown(stored, texts)
+            made = label_votes.judge(session, one, who, stored, order, said)
             chat_votes.link(session, vote.id, made.id)
         return Sent(one, stored.number, vote is not None)
 
@@ -125,7 +126,8 @@ def _prompt(studio: Studio, chat_id: int, row: ChatRound, side: int) -> list[Mes
 
 
 def _answer(answer: Answer) -> items.Answer:
-    return items.Answer(answer["answer"], answer["name"], model=answer["model"])
+    model = answer["model"]
+    return items.Answer(answer["answer"], answer["name"], model=model if isinstance(model, int) else None)
 
 
 def _project(studio: Studio, name: str) -> LabelProject:

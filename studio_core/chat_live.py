@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from studio_core import chat_votes, chats, serving
+from studio_core import chat_votes, chats, serving, streaming
+from studio_core.chat_sides import ToService
 from studio_core.chats import Answer, ChatSettings
 from studio_core.errors import BadInput, Conflict, StudioError
 from studio_core.studio import Studio
@@ -72,9 +73,10 @@ class LiveRound:
             last = all(answer["state"] != "streaming" for answer in self._answers)
         if last:
             self._finish()
-        elif side is not None:
+            return
+        if side in self._asked:
             serving.stop_side(self._studio, self._key, self._asked.index(side))
-            self.save()
+        self.save()
 
     def save(self) -> None:
         """Store what has come so far."""
@@ -92,38 +94,65 @@ class LiveRound:
             self._finish()
 
     def _take_in(self) -> None:
+        """Ask all sides: those of the studio's own models together, services each by itself."""
         asked = chats.questions(self._studio, self._chat, self._row, self._asked)
+        ready: list[tuple[int, serving.Question]] = []
+        threads: list[threading.Thread] = []
         for side, question in zip(self._asked, asked, strict=True):
             if isinstance(question, StudioError):
                 self._answers[side].update(chats.failure(question))
-        ready = [
-            (side, question)
-            for side, question in zip(self._asked, asked, strict=True)
-            if not isinstance(question, StudioError)
-        ]
+            elif isinstance(question, ToService):
+                threads.append(threading.Thread(target=self._ask_service, args=[side, question], daemon=True))
+            else:
+                ready.append((side, question))
         self._asked = [side for side, _ in ready]
-        if not ready:
-            return
-        sampling = {
-            **chats.settings_of(self._row).sampling(),
-            "seed": self._row.answers[ready[0][0]]["seed"],
-        }
-        questions = [question for _, question in ready]
-        for event in serving.generate(self._studio, questions, sampling, lambda: self._ended, key=self._key):
-            event["side"] = self._asked[event["side"]]
-            with self._changing:
-                if self._ended:
-                    return
-                self._loading[event["side"]] = event.get("state") == "loading"
-                chats.follow(self._answers, event)
-            if time.monotonic() - self._saved_at > _SAVE_EVERY:
-                self._saved_at = time.monotonic()
-                self.save()
+        for thread in threads:
+            thread.start()
+        if ready:
+            self._ask_models([question for _, question in ready])
+        for thread in threads:
+            thread.join()
 
-    def _fail(self, error: StudioError) -> None:
+    def _ask_models(self, questions: Sequence[serving.Question]) -> None:
+        sampling = self._sampling(self._asked[0])
+        for event in serving.generate(self._studio, questions, sampling, lambda: self._ended, key=self._key):
+            self._take(self._asked[event["side"]], event)
+
+    def _ask_service(self, side: int, question: ToService) -> None:
+        def stopped() -> bool:
+            return self._answers[side]["state"] != "streaming"
+
+        try:
+            streaming.follow(
+                question.service,
+                question.messages,
+                self._sampling(side),
+                lambda event: self._take(side, event),
+                stopped,
+            )
+        except StudioError as error:
+            self._fail(error, side)
+        except Exception as error:
+            self._fail(StudioError("chat.unexpected", reason=f"{type(error).__name__}: {error}"), side)
+            raise  # It goes to the log of the process, with its trace.
+
+    def _sampling(self, side: int) -> dict[str, float | int]:
+        return {**chats.settings_of(self._row).sampling(), "seed": self._row.answers[side]["seed"]}
+
+    def _take(self, side: int, event: serving.Event) -> None:
         with self._changing:
-            for answer in self._answers:
-                if answer["state"] == "streaming":
+            if self._ended:
+                return
+            self._loading[side] = event.get("state") == "loading"
+            chats.follow(self._answers, {**event, "side": side})
+        if time.monotonic() - self._saved_at > _SAVE_EVERY:
+            self._saved_at = time.monotonic()
+            self.save()
+
+    def _fail(self, error: StudioError, side: int | None = None) -> None:
+        with self._changing:
+            for index, answer in enumerate(self._answers):
+                if answer["state"] == "streaming" and side in (None, index):
                     answer.update(chats.failure(error))
 
     def _finish(self) -> None:

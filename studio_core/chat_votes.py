@@ -19,12 +19,11 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from studio_core import chats, identity
+from studio_core import chat_sides, chats, identity
 from studio_core.chats import LETTERS, Answer
 from studio_core.data import store
-from studio_core.errors import BadInput, Conflict, StudioError
+from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import votes as label_votes
-from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import ChatRound, Dataset, Vote
 
@@ -122,14 +121,11 @@ def check_sides(row: ChatRound, left: int, right: int) -> None:
 
 def _named(studio: Studio, row: ChatRound, sides: Sequence[int]) -> list[str]:
     """Names of models that the answers say: those of the conversation and their ancestors, and famous ones."""
-    own: list[str] = []
-    for answer in row.answers:
-        own.append(answer["name"])
-        try:
-            ancestors = registry.lineage(studio, registry.get(studio, answer["model"]))
-        except StudioError:
-            continue  # The model was removed meanwhile: its own name is known still.
-        own += [ancestor.model.name for ancestor in ancestors]
+    own = [
+        name
+        for answer in row.answers
+        for name in (answer["name"], *chat_sides.names(studio, answer["model"]))
+    ]
     said = [name for side in sides for name in identity.names_in(row.answers[side]["answer"], own)]
     return list(dict.fromkeys(said))
 

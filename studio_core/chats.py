@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from studio_core import serving
+from studio_core import chat_sides, serving
+from studio_core.chat_sides import Side, ToService
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.studio import Studio
@@ -33,7 +34,7 @@ LETTERS = "ABCD"
 class Answer(TypedDict, total=False):
     """One side of a round, as it is stored."""
 
-    model: int
+    model: Side
     name: str
     answer: str
     tokens: int
@@ -81,7 +82,7 @@ def start(studio: Studio, model_names: Sequence[str | int], settings: ChatSettin
     """A new conversation with these models, in the order of the columns. Its title comes with a prompt."""
     if not 1 <= len(model_names) <= MOST_SIDES:
         raise BadInput("chat.number_of_models", number=len(model_names), most=MOST_SIDES)
-    models = [registry.find_or_add(studio, name).id for name in model_names]
+    models = [chat_sides.known(studio, name, add=True) for name in model_names]
     with studio.db.write() as session:
         chat = Chat(title="", models=models, settings=settings.model_dump())
         session.add(chat)
@@ -150,7 +151,7 @@ def round_of(studio: Studio, chat_id: int, number: int) -> ChatRound:
 def add_round(studio: Studio, chat: Chat, prompt: str, settings: ChatSettings) -> ChatRound:
     """Store a prompt, with an answer still to come for each side."""
     check_prompt(prompt)
-    names = [registry.get(studio, model).name for model in chat.models]
+    names = [chat_sides.name_of(studio, model) for model in chat.models]
     answers = [_awaited(model, name, settings.seed) for model, name in zip(chat.models, names, strict=True)]
     with studio.db.write() as session:
         stored = session.get_one(Chat, chat.id)
@@ -182,7 +183,7 @@ def check_prompt(prompt: str) -> None:
         raise BadInput("chat.long_prompt", letters=len(prompt), most=LONGEST_PROMPT)
 
 
-def _awaited(model: int, name: str, seed: int) -> Answer:
+def _awaited(model: Side, name: str, seed: int) -> Answer:
     return {
         "model": model,
         "name": name,
@@ -290,14 +291,13 @@ def mark_interrupted(studio: Studio, chat_id: int) -> None:
 
 def questions(
     studio: Studio, chat: Chat, row: ChatRound, sides: Sequence[int]
-) -> list[serving.Question | StudioError]:
+) -> list[serving.Question | ToService | StudioError]:
     """What each of these sides is asked in a round, or why it cannot be."""
     earlier = [one for one in history(studio, chat.id) if one.number < row.number]
-    asked: list[serving.Question | StudioError] = []
+    asked: list[serving.Question | ToService | StudioError] = []
     for side in sides:
         try:
-            resolved = registry.resolve(studio, chat.models[side])
-            asked.append(serving.Question(resolved, messages_of(row, side, earlier)))
+            asked.append(chat_sides.question(studio, chat.models[side], messages_of(row, side, earlier)))
         except StudioError as error:
             asked.append(error)
     return asked

@@ -13,8 +13,8 @@ from app.i18n import language_of, say, t
 from app.parts.chat import api, view
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
-from app.parts.html import html, join, notice, number
-from studio_core import chat_live, chat_votes, chats
+from app.parts.html import html, join, notice, number, panel
+from studio_core import chat_live, chat_sides, chat_votes, chats
 from studio_core.chats import MOST_SIDES
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
@@ -34,9 +34,9 @@ def build(studio: Studio) -> None:
     with gr.Row(elem_classes="ts-chat"):
         with gr.Column(scale=4, min_width=320, elem_classes="ts-chat-main"):
             _models(page)
-            page.history = gr.HTML(elem_id="chat-history")
-            page.live = gr.HTML(elem_id="chat-live", js_on_load=_script())
-            page.dialog = gr.HTML(elem_id="chat-dialog")
+            page.history = panel("chat-history")
+            page.live = panel("chat-live", js_on_load=_script())
+            page.dialog = panel("chat-dialog")
             _composer(page)
         with gr.Column(scale=1, min_width=290, elem_classes="ts-chat-side"):
             _settings(page)
@@ -148,8 +148,6 @@ class ChatPage:
         """The conversation that the address names, else an empty one with the models that it names."""
         query, language = dict(request.query_params), language_of(request)
         registry.ensure_demo_models(self.studio)
-        listed = registry.all_models(self.studio)
-        known = {model.id: model.name for model in listed}
         chat = None
         settings = chats.ChatSettings()
         refused: list[StudioError] = []
@@ -159,9 +157,10 @@ class ChatPage:
                 settings = chats.checked_settings(**chat.settings)
             except NotFound as error:
                 refused.append(error)
-        names = [known[id] for id in chat.models if id in known] if chat else self._first(query, refused)
+        asked = [chat_sides.value_of(self.studio, side) for side in chat.models] if chat else []
+        names = [name for name in asked if name] if chat else self._first(query, refused)
         values = [getattr(settings, name) for name in self.settings]
-        choices = gr.update(choices=list(known.values()), value=names[:MOST_SIDES])
+        choices = gr.update(choices=chat_sides.choices(self.studio), value=names[:MOST_SIDES])
         told = Markup().join(notice("bad", error.sentence(language)) for error in refused)
         whole = self._whole(chat.id if chat else None, language, told)
         dialog = str(view.dialog(self.studio, language))
@@ -175,7 +174,7 @@ class ChatPage:
         settings = chats.checked_settings(**filled)
         if not isinstance(prompt, str) or not prompt.strip():
             raise BadInput("chat.empty_prompt")
-        chosen = [registry.get(self.studio, name).id for name in models or []]
+        chosen = [chat_sides.known(self.studio, name) for name in models or []]
         chat = chats.get(self.studio, chat_id) if chat_id is not None else None
         if chat is None or chat.models != chosen:
             chat = chats.start(self.studio, chosen, settings)
@@ -222,7 +221,8 @@ class ChatPage:
         names: list[str] = []
         for name in wanted or [m.name for m in listed if m.name in registry.DEMO_MODELS]:
             try:
-                names.append(registry.get(self.studio, name).name)
+                side = chat_sides.known(self.studio, name)
+                names.append(chat_sides.value_of(self.studio, side) or str(name))
             except StudioError as error:
                 refused.append(error)
         return names or [model.name for model in listed][:2]

@@ -106,6 +106,8 @@ def played(studio: Studio, models: Sequence[int] | None = None) -> Games:
         for vote in adjudicated[-1:] or votes:
             _take(found, list(_games(vote)), wanted, "" if blind[vote.project] else "not_blind")
     for said in chatted:
+        if not all(isinstance(one, int) for one in said.record["models"]):
+            continue  # A service answered: it is no model of the studio.
         _take(found, [_chat_game(said)], wanted, _flag(said.record))
     return found
 

@@ -13,13 +13,14 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 from sqlalchemy import select
 
-from studio_core import chat_live, chat_votes, chats
+from studio_core import chat_live, chat_votes, chats, services
 from studio_core.chats import ChatSettings
 from studio_core.labeling import items, projects
 from studio_core.labeling import votes as label_votes
 from studio_core.tables import Chat, ChatRound, Model, Vote
 from tests.browser.conftest import ROOT, Served, choose, screenshot, visit
 from tests.conftest import wait_until
+from tests.fake_service import fake_service
 
 pytestmark = pytest.mark.browser
 
@@ -259,7 +260,7 @@ def test_a_side_that_failed_cannot_win(page: Page, served: Served) -> None:
     page.keyboard.press("1")
     page.locator('[data-action="reveal"]').click()
     expect(page.locator("#chat-live")).to_contain_text("tiny-base broke")
-    expect(page.locator(".ts-hint")).to_contain_text("Closed")
+    expect(page.locator("#chat-live .ts-voted")).to_contain_text("Closed")
     assert votes_on(served, row) == []
 
 
@@ -330,6 +331,21 @@ def test_corrections_and_turns_arrive_in_a_project(page: Page, served: Served) -
     page.locator('[data-action="undo"]').click()
     expect(page.locator("#chat-vote-a")).to_be_enabled()
     assert len(label_votes.standing(served.studio, project.id)) == 1, "its vote there is taken back too"
+
+
+def test_a_service_answers_beside_a_model(page: Page, served: Served) -> None:
+    with fake_service() as service:
+        services.add(served.studio.settings.home / services.FILE, "near", service.address, "gpt-x")
+        open_chat(page, "/chat?models=tiny-chat,service:near")
+        expect(page.locator("#chat-models")).to_contain_text("near (gpt-x)")
+        ask(page, "Say this")
+        expect(page.locator("#chat-side-1 .ts-text")).to_have_text("echo Say this")
+        expect(page.locator("#chat-side-1 .ts-name")).to_have_text("near")
+        page.reload()
+        expect(page.locator("#chat-models")).to_contain_text("near (gpt-x)")
+        page.locator("#chat-vote-b").click()
+        expect(page.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
+    services.remove(served.studio.settings.home / services.FILE, "near")
 
 
 def test_words_that_differ_are_shown_on_demand(page: Page, served: Served) -> None:

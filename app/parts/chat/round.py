@@ -147,7 +147,7 @@ def _judging(shown: Sequence[Answer], how: Standing, language: str, newest: bool
     if how.vote is not None:
         return _voted(how.vote, how, language)
     if not how.open:
-        return html('<p class="ts-hint">{}</p>', say("chat.closed", language))
+        return html('<p class="ts-voted">{}</p>', say("chat.closed", language))
     ready = [place for place, one in enumerate(shown) if one["state"] != "error" and one["answer"].strip()]
     failed = [LETTERS[place] for place, one in enumerate(shown) if one["state"] == "error"]
     buttons = join(

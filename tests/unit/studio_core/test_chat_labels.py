@@ -9,7 +9,7 @@ import pytest
 from studio_core import chat_labels, chat_votes, chats
 from studio_core.chats import ChatSettings
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling import assignment, exports, items, projects, votes
+from studio_core.labeling import arena, assignment, exports, items, projects, votes
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Chat, LabelItem
@@ -94,6 +94,21 @@ def test_the_vote_goes_with_the_turn_and_is_taken_back_with_it(
     assert (vote.verdict, vote.annotator, vote.order) == (expected, "anna", [1, 0])
     chat_votes.withdraw(studio, chat.id, 1)
     assert votes.standing(studio, made.project.id) == [] and only(studio).votes == 0
+
+
+def test_a_vote_that_went_to_a_project_counts_once_in_the_arena(studio: Studio, chat: Chat) -> None:
+    blind = ChatSettings(blind=True)
+    answered(studio, chat, "One?", "a1", "b1", settings=blind)
+    answered(studio, chat, "Two?", "a2", "b2")
+    for number in (1, 2):
+        chat_votes.vote(studio, chat.id, number, "a", 0, 1, "anna")
+        assert chat_labels.send(studio, chat.id, number, 0, 1, "anna").voted
+    found = arena.played(studio)
+    assert len(found.games) == 1 and found.left_out == {"not_blind": 1}
+    answered(studio, chat, "Three?", "a3", "b3", settings=blind)
+    chat_votes.vote(studio, chat.id, 3, "a", 0, 1, "anna")
+    chat_votes.withdraw(studio, chat.id, 3)
+    assert len(arena.played(studio).games) == 1, "what was taken back is no game"
 
 
 def test_flagged_votes_stay_behind(studio: Studio, chat: Chat) -> None:
