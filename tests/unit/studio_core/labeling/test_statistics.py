@@ -35,6 +35,7 @@ def test_rate_interval_and_test_hold_together(wins: int, losses: int, ties: int)
     found, turned = win_rate(wins, losses, ties), win_rate(losses, wins, ties)
     assert 0 <= found.low <= found.rate <= found.high <= 1
     assert found.rate == pytest.approx(1 - turned.rate) and found.p_value == turned.p_value
+    assert found.p_value == pytest.approx(binomtest(wins, wins + losses).pvalue if wins + losses else 1)
     assert (found.more_needed is None) or not found.separable
     if found.more_needed:
         decided, plain = wins + losses, win_rate(wins, losses).more_needed
