@@ -44,6 +44,8 @@ class Answer(TypedDict, total=False):
     error: str
     key: str
     values: dict[str, str]
+    plain: bool
+    """A service answered that knows neither top-p nor seed."""
     earlier: list[Answer]
     """What this side had answered before it was asked again, oldest first."""
 
@@ -336,6 +338,7 @@ def follow(answers: list[Answer], event: serving.Event) -> None:
         answer["answer"] += event["text"]
     elif event.get("done"):
         answer.update({"tokens": event["tokens"], "seconds": event["seconds"], "state": event["reason"]})
+        answer.update({"plain": True} if event.get("plain") else {})
     elif "error" in event:
         answer.update(
             {

@@ -17,7 +17,10 @@ from studio_core.errors import StudioError
 from studio_core.services import Service
 
 Event = dict[str, Any]
-"""``{"text"}``, and at the end ``{"done", "tokens", "seconds", "reason"}``: as the chat worker's, of one side."""
+"""``{"text"}``, and at the end ``{"done", "tokens", "seconds", "reason"}``: as the chat worker's, of one side.
+
+``plain``: the service did not know the fields for top-p and seed, and was asked without them.
+"""
 
 LONGEST = 600.0
 """Seconds for all of an answer."""
@@ -81,7 +84,11 @@ class Streaming(Connection):
                     if reply.status_code in _UNKNOWN_FIELDS and form is not forms[-1]:
                         continue
                     async for event in self._read(reply):
-                        yield {**event, "seconds": round(time.monotonic() - started, 4)}
+                        yield {
+                            **event,
+                            "seconds": round(time.monotonic() - started, 4),
+                            "plain": form is not forms[0],
+                        }
                     return
         except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
             raise self.refused(f"{type(error).__name__}: {error}") from error

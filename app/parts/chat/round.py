@@ -80,6 +80,8 @@ def _cell(
     seed = answer.get("seed", row.settings["seed"])
     if seed != row.settings["seed"]:
         figures = " · ".join(filter(None, (figures, say("chat.own_seed", language, seed=seed))))
+    if answer.get("plain") and not how.hidden:
+        figures = " · ".join(filter(None, (figures, say("chat.plain", language))))
     return Cell(
         text=answer["answer"],
         name=None if how.hidden else answer["name"],

@@ -37,6 +37,7 @@ def test_pieces_are_joined_and_counted(studio: Studio) -> None:
         answer = asked(studio, service).answers[0]
         [sent] = service.asked
     assert (answer["answer"], answer["tokens"], answer["state"]) == ("Hello", 7, "stop")
+    assert "plain" not in answer
     assert (answer["model"], answer["name"]) == ("service:near", "near") and answer["seconds"] > 0
     assert sent["messages"] == [{"role": "user", "content": "Hi"}] and sent["stream"]
     wanted = {"temperature": 0.7, "top_p": 0.9, "seed": 0, "max_tokens": 256, "model": "gpt-x"}
@@ -56,7 +57,8 @@ def test_fields_that_a_service_does_not_know_are_left_out(studio: Studio) -> Non
         return streamed("Fine.")
 
     with fake_service(picky) as service:
-        assert asked(studio, service).answers[0]["answer"] == "Fine."
+        answer = asked(studio, service).answers[0]
+        assert answer["answer"] == "Fine." and answer["plain"]
         assert len(service.asked) == 3
 
 
