@@ -23,6 +23,7 @@ from app.parts.labeling import (
     making_progress,
     opened,
     overview,
+    prompts,
     results,
     rounds,
     screen,
@@ -34,7 +35,7 @@ NAME = "label"
 PATH = "/label"
 ROLES = EVERYONE
 
-SECTIONS = (screen, history, results, disagreements, rounds, judge)
+SECTIONS = (screen, history, results, disagreements, rounds, prompts, judge)
 """Of one project, in the order of their tabs."""
 
 

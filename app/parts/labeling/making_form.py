@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -13,29 +11,23 @@ from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.labeling import who
+from app.parts.labeling import prompt_fields, who
 from app.parts.labeling.making_kinds import FIELDS, KINDS
 from studio_core import rewards
-from studio_core.curation.asking import PROMPTED
 from studio_core.data import versions
 from studio_core.data.naming import checked_name
 from studio_core.data.shapes import Shape
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, NotFound
 from studio_core.labeling import imports, making, projects
-from studio_core.labeling.making import NewPrompt
 from studio_core.studio import Studio
-from studio_core.tables import Dataset, LabelProject
+from studio_core.tables import LabelProject
 
 THERE = "dataset"
 """The kind of project whose answers are there already."""
 _ANSWERED = {Shape.PREFERENCE: "pairs", Shape.PROMPT_COMPLETION: "rate", Shape.UNPAIRED_PREFERENCE: "rate"}
 """Shapes of dataset that hold answers to judge, and how they are judged."""
-ORIGINS = ("dataset", "text", "chats")
-FIRST_PROMPTS = "sums-prompts"
-"""The dataset that is offered first to whoever has none of their own."""
 FIRST_MODEL = "tiny-chat"
-_GO = "(address) => { if (address && address.startsWith('/')) window.location.assign(address); }"
 
 
 def build(studio: Studio) -> None:
@@ -52,23 +44,7 @@ def build(studio: Studio) -> None:
         )
         with gr.Row(elem_classes="ts-option-row"):
             asked = _fields()
-        with gr.Group(elem_id="label-prompts") as prompts:
-            origin = gr.Radio(
-                [(t(f"labeling.making_from_{name}"), name) for name in ORIGINS],
-                value=ORIGINS[0],
-                label=t("labeling.making_from"),
-                elem_id="label-origin",
-            )
-            with gr.Row():
-                dataset = gr.Dropdown([], label=t("labeling.making_dataset"), elem_id="label-dataset")
-                pasted = gr.Textbox(
-                    label=t("labeling.making_text"),
-                    info=t("labeling.making_text_help"),
-                    lines=6,
-                    visible=False,
-                    elem_id="label-text",
-                )
-                limit = _number("limit", 200, 1, 100_000)
+        fields = prompt_fields.draw("label")
         there = gr.Dropdown(
             [],
             label=t("labeling.source"),
@@ -108,16 +84,15 @@ def build(studio: Studio) -> None:
 
     asking = [votes, strength, max_tokens, held_out, blind, guide]
     sources, kept = list(asked.values()), [asked["model"], asked["other_model"], asked["models"]]
-    on_open(form.open_form, [create, dataset, there, *kept])
-    kind.change(safely(kind_chosen), kind, [prompts, there, *sources], **LIGHT)
-    origin.change(safely(origin_chosen), origin, [dataset, pasted], **LIGHT)
+    on_open(form.open_form, [create, fields.dataset, there, *kept])
+    kind.change(safely(kind_chosen), kind, [fields.group, there, *sources], **LIGHT)
     start.click(
         safely(form.created),
-        [kind, origin, dataset, pasted, limit, there, name, *asking, *sources],
+        [kind, *fields.components, there, name, *asking, *sources],
         [address],
         trigger_mode="once",
         **ASKED,
-    ).then(None, js=_GO, inputs=[address])
+    ).then(None, js=who.GO, inputs=[address])
 
 
 def _number(name: str, value: float, least: float, most: float, label: str = "", **more: Any) -> gr.Number:
@@ -185,11 +160,6 @@ def kind_chosen(kind: str) -> list[Any]:
     ]
 
 
-@only(STAFF)
-def origin_chosen(origin: str) -> list[Any]:
-    return [gr.update(visible=origin == name) for name in ("dataset", "text")]
-
-
 class MakingForm:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -198,16 +168,14 @@ class MakingForm:
         if request.query_params.get("project") or current_user(request).role not in STAFF:
             return gr.Column(visible=False), *(gr.skip() for _ in range(5))
         known = versions.all_datasets(self.studio)
-        asking = [f"{one.name}@{one.version}" for one in known if Shape(one.shape) in PROMPTED]
         answered = [f"{one.name}@{one.version}" for one in known if one.shape in _ANSWERED]
-        first = next((name for name in asking if name.startswith(f"{FIRST_PROMPTS}@")), None)
         able = who.choices(self.studio, language_of(request))
         names = [value for _, value in able]
         model = next((name for name in (FIRST_MODEL, *names) if name in names), None)
         other = next((name for name in reversed(names) if name != model), model)
         return (
             gr.Column(visible=True),
-            gr.Dropdown(choices=asking, value=first or next(iter(asking), None)),
+            prompt_fields.offered(self.studio),
             gr.Dropdown(choices=answered, value=next(iter(answered), None)),
             gr.Dropdown(choices=able, value=model),
             gr.Dropdown(choices=able, value=other),
@@ -249,12 +217,12 @@ class MakingForm:
             chosen = KINDS.get(kind)
             if chosen is None:
                 raise BadInput("labeling.unknown_mode", mode=str(kind)[:40], known=", ".join(KINDS))
-            taken = versions.get(self.studio, dataset) if origin == ORIGINS[0] and dataset else None
             sources = chosen.sources(given)
+            prompts, taken = prompt_fields.prompts(self.studio, origin, dataset, pasted, limit)
             one, _ = making.create(
                 self.studio,
                 name or self._free_name(taken.name if taken else say(f"labeling.making_name_{origin}", "en")),
-                self._prompts(origin, taken, str(pasted or ""), max(1, int(limit or 1))),
+                prompts,
                 sources,
                 mode=chosen.mode,
                 settings={**settings, "correct": chosen.correct},
@@ -263,15 +231,6 @@ class MakingForm:
             )
             ensure_engine(self.studio)
         return f"/label?project={one.id}"
-
-    def _prompts(self, origin: str, dataset: Dataset | None, text: str, limit: int) -> Iterable[NewPrompt]:
-        if origin == "text":
-            return islice(making.prompts_of_text(text), limit)
-        if origin == "chats":
-            return islice(making.prompts_of_chats(self.studio), limit)
-        if dataset is None:
-            raise BadInput("labeling.making_no_dataset")
-        return making.prompts_of_dataset(self.studio, dataset, limit=limit)
 
     def _of_answers(
         self, source: str | None, name: str, settings: dict[str, Any], guide: str

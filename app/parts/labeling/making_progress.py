@@ -134,13 +134,16 @@ def _left_out(project: LabelProject, language: str) -> list[Markup]:
 
 def counted(studio: Studio, project: int, job: Job, language: str) -> Markup:
     """For the page of the job: what became of the prompts of its project."""
-    counts = projects.get(studio, project).counts
+    return became(projects.get(studio, project), language) if job.method == ANSWERS else Markup()
+
+
+def became(project: LabelProject, language: str) -> Markup:
     rows = [
-        [say(f"labeling.making_became_{name}", language), number(counts[name])]
+        [say(f"labeling.making_became_{name}", language), number(project.counts[name])]
         for name in _COUNTS
-        if counts.get(name)
+        if project.counts.get(name)
     ]
-    if job.method != ANSWERS or not rows:
+    if not rows:
         return Markup()
     heads = [say("labeling.making_prompts", language), say("labeling.making_number", language)]
     return html("<h2>{}</h2>{}", say("labeling.making_came_of", language), table(heads, rows))
