@@ -27,6 +27,7 @@ from app.parts.labeling import (
     results,
     rounds,
     screen,
+    settings,
 )
 from studio_core.errors import StudioError
 from studio_core.studio import Studio
@@ -35,7 +36,7 @@ NAME = "label"
 PATH = "/label"
 ROLES = EVERYONE
 
-SECTIONS = (screen, history, results, disagreements, rounds, prompts, judge)
+SECTIONS = (screen, history, results, disagreements, rounds, prompts, judge, settings)
 """Of one project, in the order of their tabs."""
 
 

@@ -85,6 +85,8 @@ def showing(studio: Studio, item_id: int, annotator: str) -> Showing:
 
 def given_next(session: Session, project: LabelProject, annotator: str) -> Showing | None:
     """As ``next_item``, within a transaction that has more to do."""
+    if settings_of(project).archived:
+        return None
     lease = _own_lease(session, project, annotator) or _repeat(session, project, annotator)
     if lease is None:
         item = _open_item(session, project, annotator)

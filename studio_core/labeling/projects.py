@@ -44,6 +44,8 @@ class ProjectSettings(BaseModel):
         default=0.1, ge=0, le=0.5, description="Share of prompts kept for comparing models."
     )
 
+    archived: bool = Field(default=False, description="Put away: nobody is given anything of it.")
+
     @property
     def marks(self) -> int:
         """The highest rating; of an answer that is to be corrected, 1 says that it was, 2 that it is good."""

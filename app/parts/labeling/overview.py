@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from app.i18n import say
@@ -20,13 +22,28 @@ def page_head(language: str) -> Markup:
 
 
 def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
-    """All projects with how far they are."""
+    """All projects with how far they are; those that were put away below, for whom may take them out again."""
     known = projects.all_projects(studio)
-    if not known:
-        return empty(say("labeling.none" if may_create else "labeling.none_for_you", language))
+    away = [one for one in known if projects.settings_of(one).archived]
+    at_work = [one for one in known if one not in away]
+    if at_work:
+        listed = _table(studio, at_work, language)
+    else:
+        listed = empty(say("labeling.none" if may_create else "labeling.none_for_you", language))
+    if not away or not may_create:
+        return listed
+    return html(
+        '{}<details class="ts-label-away"><summary>{}</summary>{}</details>',
+        listed,
+        say("labeling.archived", language, n=len(away)),
+        _table(studio, away, language),
+    )
+
+
+def _table(studio: Studio, listed: Sequence[LabelProject], language: str) -> Markup:
     heads = [say(f"labeling.col_{name}", language) for name in ("name", "mode", "progress", "votes", "made")]
     rows = []
-    for one in known:
+    for one in listed:
         how = progress.of(studio, one)
         rows.append(
             [

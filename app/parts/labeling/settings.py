@@ -1,0 +1,215 @@
+"""Settings and guidelines of a project, changed while people are at work; and how it is put away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from app.access import STAFF, current_user, only
+from app.i18n import language_of, say, t
+from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.handlers import safely
+from app.parts.html import ago, html, notice, panel, table
+from app.parts.labeling import guide, opened
+from studio_core.errors import BadInput
+from studio_core.labeling import changing, projects
+from studio_core.labeling.projects import ProjectSettings, settings_of
+from studio_core.studio import Studio
+from studio_core.tables import LabelProject
+
+NAME = "settings"
+ROLES = STAFF
+_AWAY = "(address) => { if (address === '/label') window.location.assign(address); }"
+
+
+def build(studio: Studio, tab: gr.Tab) -> None:
+    section = Settings(studio)
+    with gr.Column(elem_classes="ts-card", elem_id="label-guide-edit"):
+        gr.Markdown(t("labeling.settings_guide"))
+        text = gr.Textbox(show_label=False, lines=8, max_lines=30, elem_id="label-guide-text")
+        write = gr.Button(
+            t("labeling.settings_guide_save"),
+            variant="primary",
+            elem_id="label-guide-save",
+            scale=0,
+            min_width=260,
+        )
+        with gr.Row():
+            first = gr.Dropdown([], label=t("labeling.settings_from"), elem_id="label-guide-from")
+            second = gr.Dropdown([], label=t("labeling.settings_to"), elem_id="label-guide-to")
+        history = panel("label-guide-versions")
+        differences = panel("label-guide-difference")
+    with gr.Column(elem_classes="ts-card", elem_id="label-settings"):
+        gr.Markdown(t("labeling.settings"))
+        with gr.Row():
+            votes = _whole("votes", 1, 20)
+            scale = _whole("scale", 2, 10)
+            repeats = _whole("repeats", 0, 50)
+            held_out = _whole("held_out", 0, 50)
+        with gr.Row():
+            blind = gr.Checkbox(label=t("labeling.settings_blind"), elem_id="label-settings-blind")
+            strength = gr.Checkbox(label=t("labeling.strength"), elem_id="label-settings-strength")
+            correct = gr.Checkbox(label=t("labeling.settings_correct"), elem_id="label-settings-correct")
+        reasons = gr.Dropdown(
+            [],
+            multiselect=True,
+            allow_custom_value=True,
+            max_choices=12,
+            label=t("labeling.reasons"),
+            info=t("labeling.settings_reasons_help"),
+            elem_id="label-settings-reasons",
+        )
+        save = gr.Button(
+            t("labeling.settings_save"),
+            variant="primary",
+            elem_id="label-settings-save",
+            scale=0,
+            min_width=260,
+        )
+        saved = panel("label-settings-saved")
+    with gr.Row():
+        archive = gr.Button(t("labeling.settings_archive"), elem_id="label-archive", scale=0, min_width=220)
+        remove = gr.Button(
+            t("labeling.settings_remove"), variant="stop", elem_id="label-remove", scale=0, min_width=220
+        )
+    gr.Markdown(t("labeling.settings_away_help"), elem_classes="ts-muted")
+    gone = gr.Textbox(visible=False)
+
+    fields = [votes, scale, repeats, held_out, blind, strength, correct, reasons]
+    versions = [text, first, second, history, differences]
+    on_open(section.open_settings, [*versions, *fields, archive])
+    write.click(safely(section.written), text, versions, trigger_mode="once", **ASKED)
+    gr.on(
+        [first.input, second.input],
+        safely(section.compared),
+        [first, second],
+        differences,
+        **LIGHT,
+    )
+    save.click(safely(section.changed), fields, saved, trigger_mode="once", **ASKED)
+    archive.click(safely(section.archived), None, archive, trigger_mode="once", **ASKED)
+    remove.click(safely(section.removed), None, gone, trigger_mode="once", **ASKED).then(
+        None, js=_AWAY, inputs=[gone]
+    )
+
+
+def _whole(name: str, least: int, most: int) -> gr.Number:
+    return gr.Number(
+        label=t(f"labeling.settings_{name}"),
+        precision=0,
+        minimum=least,
+        maximum=most,
+        elem_id=f"label-settings-{name.replace('_', '-')}",
+        min_width=140,
+    )
+
+
+class Settings:
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def open_settings(self, request: gr.Request) -> tuple[Any, ...]:
+        if not request.query_params.get("project") or current_user(request).role not in STAFF:
+            return tuple(gr.skip() for _ in range(14))
+        one = opened(self.studio, request)
+        known = settings_of(one)
+        rated = one.mode == "rate"
+        offered = list(dict.fromkeys([*projects.REASONS, *known.reasons]))
+        return (
+            *self._versions(one, language_of(request)),
+            known.votes,
+            gr.Number(value=known.scale, visible=rated),
+            gr.Number(value=round(100 * known.repeats), visible=one.mode == "pairs"),
+            round(100 * known.held_out),
+            known.blind,
+            gr.Checkbox(value=known.strength, visible=one.mode == "pairs"),
+            gr.Checkbox(value=known.correct, visible=rated),
+            gr.Dropdown(choices=offered, value=known.reasons),
+            _archive_button(known),
+        )
+
+    def _versions(self, one: LabelProject, language: str) -> tuple[Any, ...]:
+        """The newest text, two versions to compare, all of them as a list, and what the newest changed."""
+        known = projects.all_guidelines(self.studio, one.id)
+        names = [(say("labeling.settings_version", language, n=g.version), g.version) for g in known]
+        newest, before = known[0], known[1] if len(known) > 1 else known[0]
+        heads = [say(f"labeling.settings_col_{name}", language) for name in ("version", "when", "length")]
+        rows = [[g.version, ago(g.created_at, language), len(g.text)] for g in known]
+        return (
+            newest.text,
+            gr.Dropdown(choices=names, value=before.version),
+            gr.Dropdown(choices=names, value=newest.version),
+            table(heads, rows),
+            _difference(before.text, newest.text, language) if len(known) > 1 else "",
+        )
+
+    @only(STAFF)
+    def written(self, request: gr.Request, text: Any) -> tuple[Any, ...]:
+        """The next version; annotators are told of it with their next vote."""
+        one = opened(self.studio, request)
+        projects.write_guidelines(self.studio, one.id, str(text or ""))
+        return self._versions(one, language_of(request))
+
+    @only(STAFF)
+    def compared(self, request: gr.Request, first: Any, second: Any) -> Markup:
+        known = {g.version: g for g in projects.all_guidelines(self.studio, opened(self.studio, request).id)}
+        if first not in known or second not in known:
+            raise BadInput("labeling.settings_no_version", version=str(first)[:20])
+        return _difference(known[first].text, known[second].text, language_of(request))
+
+    @only(STAFF)
+    def changed(
+        self,
+        request: gr.Request,
+        votes: Any,
+        scale: Any,
+        repeats: Any,
+        held_out: Any,
+        blind: Any,
+        strength: Any,
+        correct: Any,
+        reasons: Any,
+    ) -> Markup:
+        one = opened(self.studio, request)
+        given = {
+            "votes": votes,
+            "scale": scale,
+            "repeats": (repeats or 0) / 100,
+            "held_out": _share(held_out, settings_of(one).held_out),
+            "blind": bool(blind),
+            "strength": bool(strength),
+            "correct": bool(correct),
+            "reasons": [str(reason).strip()[:60] for reason in reasons or [] if str(reason).strip()],
+        }
+        changing.change(self.studio, one.id, given)
+        return notice("good", say("labeling.settings_saved", language_of(request)))
+
+    @only(STAFF)
+    def archived(self, request: gr.Request) -> Any:
+        one = opened(self.studio, request)
+        return _archive_button(
+            settings_of(changing.archive(self.studio, one.id, not settings_of(one).archived))
+        )
+
+    @only(STAFF)
+    def removed(self, request: gr.Request) -> str:
+        changing.remove(self.studio, opened(self.studio, request).id)
+        return "/label"
+
+
+def _share(percent: Any, known: float) -> float:
+    """What is shown as whole percent changes nothing unless somebody changed it."""
+    return known if percent == round(100 * known) else (percent or 0) / 100
+
+
+def _archive_button(known: ProjectSettings) -> Any:
+    return gr.Button(t("labeling.settings_restore" if known.archived else "labeling.settings_archive"))
+
+
+def _difference(before: str, after: str, language: str) -> Markup:
+    changes = guide.difference(before, after)
+    if not changes:
+        return html('<p class="ts-muted">{}</p>', say("labeling.settings_same", language))
+    return html('<div class="ts-label-changes">{}</div>', changes)

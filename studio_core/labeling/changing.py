@@ -1,0 +1,68 @@
+"""What may be changed of a project that is under way, and how it is put away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from studio_core.data import versions
+from studio_core.errors import Conflict
+from studio_core.labeling.exports import OPERATION
+from studio_core.labeling.projects import checked_settings, found, rounds_of
+from studio_core.states import TERMINAL
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, Guidelines, Job, LabelItem, LabelProject, Lease
+
+_ASKED = ("scale", "correct")
+"""Settings that say what a verdict means: they are fixed once there is one."""
+
+
+def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> LabelProject:
+    """Change some settings; what was voted stays, and with it what it meant."""
+    with studio.db.write() as session:
+        one = found(session, project)
+        new = checked_settings({**one.settings, **settings}).model_dump()
+        changed = {name for name, value in new.items() if one.settings.get(name, value) != value}
+        if changed & set(_ASKED) and _voted(session, one):
+            raise Conflict("labeling.change_voted", project=one.name)
+        if "held_out" in changed and _made_of(studio, one):
+            raise Conflict("labeling.change_held_out", project=one.name)
+        one.settings = new
+        return one
+
+
+def archive(studio: Studio, project: str | int, archived: bool = True) -> LabelProject:
+    """Put a project away, or take it out again: nobody is given anything of it meanwhile, and all of it is kept."""
+    return change(studio, project, {"archived": archived})
+
+
+def remove(studio: Studio, project: str | int) -> None:
+    """Delete a project in which nobody has voted; others can only be put away."""
+    with studio.db.write() as session:
+        one = found(session, project)
+        if _voted(session, one):
+            raise Conflict("labeling.remove_voted", project=one.name)
+        if one.round or rounds_of(studio, one.id) or _made_of(studio, one):
+            raise Conflict("labeling.remove_used", project=one.name)
+        job = session.get(Job, one.job_id) if one.job_id else None
+        if job is not None and job.state not in TERMINAL:
+            raise Conflict("labeling.remove_at_work", project=one.name, job=job.id)
+        for table in (Lease, LabelItem, Guidelines):
+            session.execute(delete(table).where(table.project_id == one.id))
+        session.delete(one)
+
+
+def _voted(session: Session, project: LabelProject) -> bool:
+    """Whether there is any vote, also one that was taken back: votes are never deleted."""
+    return (
+        session.scalar(select(Annotation.id).where(Annotation.project_id == project.id).limit(1)) is not None
+    )
+
+
+def _made_of(studio: Studio, project: LabelProject) -> bool:
+    return any(
+        one.operation == OPERATION and one.made.get("options", {}).get("project") == project.name
+        for one in versions.all_datasets(studio)
+    )
