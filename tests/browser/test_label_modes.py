@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -172,3 +173,37 @@ def test_disagreements_are_decided_by_keys(page: Page, served: Served) -> None:
     expect(cases).not_to_have_attribute("aria-busy", "true")
     page.keyboard.press("v")
     expect(cases.locator("[data-part=said]")).to_contain_text("Decided by me")
+
+
+def test_a_project_is_changed_and_its_votes_leave_as_a_file(page: Page, served: Served) -> None:
+    project = made(served, "settled", "pairs", 2, held_out=0.0)
+    visit(page, f"/label?project={project}")
+    for pair in (1, 2):
+        number(page, pair)
+        page.keyboard.press("1")
+    number(page, 3)
+    page.get_by_role("tab", name="My votes").click()
+    expect(page.locator("#label-history tbody tr")).to_have_count(2)
+    page.keyboard.press("1")  # The screen is behind another tab: nothing is judged.
+    page.get_by_role("tab", name="Results").click()
+    expect(page.locator("#report-chart-left .js-plotly-plot")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.locator("#label-download").click()
+    lines = waiting.value.path().read_text().splitlines()
+    assert waiting.value.suggested_filename == "settled-preference.jsonl" and len(lines) == 2
+    assert {"prompt", "chosen", "rejected"} <= json.loads(lines[0]).keys()
+    page.get_by_role("tab", name="Settings").click()
+    page.locator("#label-guide-text textarea").fill("Prefer *short* facts.")
+    page.locator("#label-guide-save").click()
+    expect(page.locator("#label-guide-difference ins").first).to_contain_text("short")
+    page.locator("#label-settings-votes input").fill("3")
+    page.locator("#label-settings-save").click()
+    expect(page.get_by_text("It holds from the next item on")).to_be_visible()
+    assert projects.settings_of(projects.get(served.studio, project)).votes == 3
+    page.locator("#label-remove").click()
+    expect(page.get_by_text("cannot be deleted").first).to_be_visible()
+    page.locator("#label-archive").click()
+    expect(page.get_by_role("button", name="Take the project out again")).to_be_visible()
+    visit(page, "/label")
+    page.locator(".ts-label-away summary").click()
+    expect(page.locator(".ts-label-away")).to_contain_text("settled")

@@ -116,9 +116,11 @@ class Settings:
         one = opened(self.studio, request)
         known = settings_of(one)
         rated = one.mode == "rate"
-        offered = list(dict.fromkeys([*projects.REASONS, *known.reasons]))
+        language = language_of(request)
+        offered = [(say(f"labeling.reason_{name}", language), name) for name in projects.REASONS]
+        offered += [(name, name) for name in known.reasons if name not in projects.REASONS]
         return (
-            *self._versions(one, language_of(request)),
+            *self._versions(one, language),
             known.votes,
             gr.Number(value=known.scale, visible=rated),
             gr.Number(value=round(100 * known.repeats), visible=one.mode == "pairs"),
