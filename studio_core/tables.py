@@ -405,7 +405,8 @@ class Annotation(Table):
     verdict: Mapped[str]
     """Of pairs ``a`` (the first answer of the item), ``b``, ``tie``, ``both_bad``; ``rated``; ``ranked``; ``skip``."""
     value: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """``{"strength", "ratings", "ranking", "edits": {place: text}}``, places being those of the item's answers."""
+    """``{"strength", "rating", "scale", "ranking", "edits": {place: text}, "open"}``, places being those of the
+    item's answers; ``open``: it was shown who wrote what."""
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     comment: Mapped[str] = mapped_column(default="")
     order: Mapped[list[Any]]

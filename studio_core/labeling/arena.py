@@ -22,7 +22,6 @@ from studio_core.labeling import making, projects
 from studio_core.labeling.assignment import current
 from studio_core.labeling.items import prompt_hash
 from studio_core.labeling.making import NewPrompt
-from studio_core.labeling.projects import settings_of
 from studio_core.labeling.ranking import Game, Rating, ratings
 from studio_core.labeling.winrate import WinRate, win_rate
 from studio_core.models import registry
@@ -87,7 +86,6 @@ class Arena:
 class _Said:
     """A vote with what is to be known of its item, and nothing of what the answers say."""
 
-    project: int
     prompt: str
     models: list[int | None]
     """Of each answer; None where no model of the studio wrote it."""
@@ -99,12 +97,11 @@ class _Said:
 def played(studio: Studio, models: Sequence[int] | None = None) -> Games:
     """Games among these models, or among all."""
     wanted, found = None if models is None else set(models), Games()
-    blind = {one.id: settings_of(one).blind for one in projects.all_projects(studio)}
     chatted = _chat_votes(studio)
     for votes in _by_item(studio, _sent(studio, chatted)).values():
         adjudicated = [vote for vote in votes if vote.origin == "adjudicator"]
         for vote in adjudicated[-1:] or votes:
-            _take(found, list(_games(vote)), wanted, "" if blind[vote.project] else "not_blind")
+            _take(found, list(_games(vote)), wanted, "not_blind" if vote.value.get("open") else "")
     for said in chatted:
         if not all(isinstance(one, int) for one in said.record["models"]):
             continue  # A service answered: it is no model of the studio.
@@ -127,7 +124,6 @@ def _by_item(studio: Studio, besides: set[tuple[int, str]]) -> dict[int, list[_S
         select(
             Annotation.item_id,
             Annotation.annotator,
-            Annotation.project_id,
             LabelItem.prompt_hash,
             models,
             Annotation.origin,
@@ -146,9 +142,9 @@ def _by_item(studio: Studio, besides: set[tuple[int, str]]) -> dict[int, list[_S
     )
     found: dict[int, list[_Said]] = defaultdict(list)
     with studio.db.read() as session:
-        for item, annotator, project, prompt, wrote, *vote in session.execute(query):
+        for item, annotator, prompt, wrote, *vote in session.execute(query):
             if (item, annotator) not in besides:
-                found[item].append(_Said(project, prompt, json.loads(wrote), *vote))
+                found[item].append(_Said(prompt, json.loads(wrote), *vote))
     return found
 
 

@@ -33,6 +33,8 @@ class Result:
     """Prompts on which people disagree evenly: they count for neither."""
     waiting: int
     """Prompts that nobody has judged yet."""
+    skipped: int
+    """Prompts that were skipped, and judged by nobody."""
     identical: int
     """Prompts to which both wrote the same: there was nothing to judge."""
 
@@ -62,7 +64,8 @@ def result(studio: Studio, round: LabelProject) -> Result:
         found=win_rate(counts["win"], counts["loss"], counts["tie"]),
         items=total,
         disagreement=counted.counts["disagreement"],
-        waiting=counted.counts["unlabelled"] + counted.counts["skip"],
+        waiting=counted.counts["unlabelled"],
+        skipped=counted.counts["skip"],
         identical=int(round.counts.get("identical", 0)),
     )
 
@@ -161,6 +164,7 @@ def document(found: Result) -> dict[str, Any]:
         "more_needed": rate.more_needed,
         "items": found.items,
         "waiting": found.waiting,
+        "skipped": found.skipped,
         "disagreement": found.disagreement,
         "identical": found.identical,
     }

@@ -140,7 +140,10 @@ def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> Labe
     """Change some settings; what was voted stays."""
     with studio.db.write() as session:
         one = found(session, project)
-        one.settings = checked_settings({**one.settings, **settings}).model_dump()
+        checked = checked_settings({**one.settings, **settings})
+        if one.round and not checked.blind:
+            raise Conflict("labeling.round_stays_blind", project=one.name)
+        one.settings = checked.model_dump()
         return one
 
 

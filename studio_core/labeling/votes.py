@@ -156,7 +156,7 @@ def _verdict(project: LabelProject, order: list[int], said: Verdict) -> str:
 
 
 def _value(project: LabelProject, order: list[int], said: Verdict) -> dict[str, Any]:
-    value: dict[str, Any] = {}
+    value: dict[str, Any] = {} if settings_of(project).blind else {"open": True}
     if said.strength:
         if said.strength not in STRENGTHS or not settings_of(project).strength:
             raise BadInput("labeling.unknown_strength", strength=said.strength[:40])

@@ -119,7 +119,7 @@ def _outcome(one: Result, said: Any, language: str) -> Markup:
     kind = {"better": "good", "worse": "bad"}.get(one.found.outcome, "open")
     notes = [
         said(f"note_{name}", n=number(count))
-        for name in ("waiting", "disagreement", "identical")
+        for name in ("waiting", "skipped", "disagreement", "identical")
         if (count := getattr(one, name))
     ]
     return html(

@@ -81,6 +81,7 @@ def test_judges_repeats_skips_and_what_was_taken_back_are_no_games(
 def test_votes_that_were_not_blind_are_left_out_and_counted(studio: Studio, three: list[Model]) -> None:
     one = compared(studio, "open", [pair("q", three[0], three[1])], blind=False)
     judged(studio, one, ["a"])
+    projects.change(studio, one.id, {"blind": True})  # Hiding it afterwards makes no vote blind.
     found = arena.played(studio)
     assert not found.games and found.left_out == {"not_blind": 1}
 

@@ -104,7 +104,7 @@ def test_the_majority_of_people_decides_each_prompt(studio: Studio, models: list
     found = outcomes.result(studio, one)
     # 1 and 4: both for the model after; 2 and 5: they disagree evenly; 3: both against it; 6: skipped.
     assert (found.found.wins, found.found.losses, found.found.ties) == (2, 1, 0)
-    assert (found.items, found.disagreement, found.waiting) == (6, 2, 1)
+    assert (found.items, found.disagreement, found.waiting, found.skipped) == (6, 2, 0, 1)
     document = outcomes.document(found)
     assert (document["before"], document["after"], document["round"]) == ("before", "after", 1)
     assert document["rate"] == pytest.approx(2 / 3) and document["outcome"] == "open"

@@ -148,6 +148,8 @@ def test_both_answer_with_the_sampling_of_the_answers_judged_first(
     assert settings.blind and settings.votes == 3 and settings.held_out == 0
     guidelines = projects.guidelines(studio, one.id)
     assert guidelines is not None and guidelines.text == "Be brief."
+    with pytest.raises(Conflict, match="stays hidden"):
+        projects.change(studio, one.id, {"blind": False})
     again, no_job = rounds.compare(studio, one.id, run.id)
     assert again.id == one.id and no_job is None
     # In the first round the model before is the base: that is one comparison, not two.
