@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from studio_core.tables import Job, LabelItem
 from tests.conftest import wait_until
 from tests.fake_service import fake_service, reply
 from tests.integration.miniature import miniature_model
-from tests.integration.test_generation import begun, made_here
+from tests.integration.test_generation import begun, made_here, result
 
 SHORT = {"max_tokens": 6, "temperature": 1.0}
 ALL = {"held_out": 0.0}
@@ -188,3 +189,41 @@ def test_killed_in_the_middle_and_resumed_no_item_is_lost_or_doubled(studio: Stu
     assert counts == {"added": 40} and len(of(studio, project.id)) == 40
     asked = Counter(json.dumps(document["messages"]) for document in service.asked)
     assert sum(asked.values()) <= 80 + 8  # Only what was on its way is asked again.
+
+
+def test_stopped_and_resumed_it_goes_on_where_it_was(studio: Studio) -> None:
+    with fake_service(lambda document, before: (200, reply(f"answer {before}"), {})) as service:
+        service.delay = 0.1
+        services.add(studio.settings.home / services.FILE, "far", service.address, "big", "key")
+        sources = [AnswerSource(name=name, service="far", **SHORT) for name in "AB"]
+        project, job = making.create(studio, "stopped", prompts(40), sources, settings=ALL)
+        worker = begun(job)
+        wait_until(lambda: told(job) >= 4 or worker.poll() is not None, 60, "four items")
+        worker.terminate()
+        assert worker.wait(60) == 0
+        assert result(job)["state"] == "stopped"
+        ingest(studio, job)
+        before = projects.get(studio, project.id).counts
+        assert before == {"added": len(of(studio, project.id))} and 4 <= before["added"] < 40
+        studio_state(studio, job, "cancelled")
+        service.delay = 0.0
+        again = data_jobs.resume(studio, job.id)
+        made_here(studio, again)
+        ingest(studio, again)
+    assert projects.get(studio, project.id).counts == {"added": 40}
+
+
+def test_a_prompt_that_nobody_answers_is_counted_and_the_others_go_on(studio: Studio) -> None:
+    def answer(document: dict[str, Any], before: int) -> tuple[int, Any, dict[str, str]]:
+        if document["messages"][-1]["content"] == "say 0":
+            return 400, {"error": {"message": "too long"}}, {}
+        return 200, reply(f"answer {before}"), {}
+
+    with fake_service(answer) as service:
+        services.add(studio.settings.home / services.FILE, "far", service.address, "big", "key")
+        sources = [AnswerSource(name=name, service="far", **SHORT) for name in "ABC"]
+        project, job = making.create(studio, "some", prompts(7), sources, settings=ALL, every_pair=True)
+        made_here(studio, job)
+        ingest(studio, job)
+    assert projects.get(studio, project.id).counts == {"added": 18, "failed": 1}
+    assert result(job)["state"] == "succeeded"

@@ -52,7 +52,7 @@ def build(studio: Studio) -> None:
             visible=False,
             elem_id="label-source",
         )
-        with gr.Row():
+        with gr.Row(elem_classes="ts-option-row"):
             name = gr.Textbox(
                 label=t("labeling.name"),
                 placeholder=t("labeling.making_name_help"),
@@ -64,7 +64,7 @@ def build(studio: Studio) -> None:
                 label=t("labeling.strength"), info=t("labeling.strength_help"), elem_id="label-strength"
             )
         with gr.Accordion(t("train.advanced"), open=False, elem_id="label-advanced"):
-            with gr.Row():
+            with gr.Row(elem_classes="ts-option-row"):
                 max_tokens = _number("max_tokens", 256, 1, 32_768)
                 held_out = _number("held_out", 10, 0, 50)
                 blind = gr.Checkbox(

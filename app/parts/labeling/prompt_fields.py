@@ -45,7 +45,7 @@ def draw(prefix: str, origins: Sequence[str] = ORIGINS) -> PromptFields:
             label=t("labeling.making_from"),
             elem_id=f"{prefix}-origin",
         )
-        with gr.Row():
+        with gr.Row(elem_classes="ts-option-row"):
             dataset = gr.Dropdown(
                 [],
                 label=t("labeling.making_dataset"),
