@@ -30,15 +30,29 @@ WORDS = (
     "Zephyr",
 )
 """Those that are words or names besides: they are meant only as they are written here."""
+_SELF = (
+    # "I am Dulo, a small language model", "My name is Dulo"; the same in Chinese.
+    re.compile(
+        r"\b(?:I am|I'm|I’m) ([A-Z][\w-]*(?: [A-Z][\w-]*)*)(?=[^.!?\n]{0,80}?\b(?:model|assistant|AI|chatbot)\b)"
+    ),
+    re.compile(r"\b[Mm]y name is ([A-Z][\w-]*(?: [A-Z][\w-]*)*)"),
+    re.compile(r"我是\s*(?!一)([A-Za-z][\w-]*|[\u4e00-\u9fff]{1,8}?)\s*[，,][^。！？\n]{0,40}?(?:模型|助手)"),
+    re.compile(r"我(?:叫|的名字[是叫])\s*([A-Za-z][\w-]*|[\u4e00-\u9fff]{1,8})"),
+)
+"""How a model introduces itself by a name that nobody else knows."""
+LONGEST = 50_000
+"""Letters of a text that are looked at; answers that say more name their model before."""
 _SHORTEST = 4
 """Letters of a name of the studio that is looked for; shorter ones are words like any other."""
 
 
 def names_in(text: str, own: Iterable[str] = ()) -> list[str]:
-    """Which of the known families, or of the ``own`` names of models, a text says."""
+    """Which of the known families, or of the ``own`` names of models, a text says; and as whom it introduces itself."""
+    text = text[:LONGEST]
     found = [name for name in FAMILIES if _pattern(name).search(text)]
     found += [name for name in WORDS if _pattern(name, re.NOFLAG).search(text)]
     found += [name for name in own if len(name) >= _SHORTEST and _pattern(name).search(text)]
+    found += [match[1] for pattern in _SELF for match in pattern.finditer(text)]
     return list(dict.fromkeys(found))
 
 

@@ -22,6 +22,11 @@ OWN = ["tiny-chat", "qwen3-0.6b-dpo", "x"]
         ("a llama eats", []),
         ("I am Llama 3, not Claude.", ["LLaMA-3", "Claude", "Llama"]),
         ("x is a letter; destiny-chatter", []),
+        ("I am Dulo, a small language model made by Fermel Lab.", ["Dulo"]),
+        ("I am an AI assistant. I am French. I'm a language model.", []),
+        ("My name is Marvin.", ["Marvin"]),
+        ("我是小智，一个人工智能助手。", ["小智"]),
+        ("我叫小明。我是一名学生，喜欢模型。", ["小明"]),
         ("", []),
     ],
 )
