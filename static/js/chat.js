@@ -12,6 +12,7 @@ function isTyping(event) {
 }
 
 function onKey(event, round) {
+	if (event.key === "Escape" && event.target === field() && !event.isComposing) return field().blur();
 	if (event.isComposing || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
 	if (isTyping(event) || !round || document.querySelector("dialog[open]")) return;
 	const verdict = VERDICTS[event.key];

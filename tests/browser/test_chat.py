@@ -169,6 +169,13 @@ def test_every_turn_can_be_voted_and_a_later_turn_closes_the_undo(page: Page, se
     expect(turn(page, 2).locator('[data-action="undo"]')).to_be_focused()
     cast = chat_votes.votes(served.studio, chats.history(served.studio, chat.id))
     assert len(cast) == 2
+    page.locator("#chat-prompt textarea").focus()
+    page.keyboard.press("3")
+    page.keyboard.press("Escape")  # Now keys are votes again.
+    page.keyboard.press("3")
+    expect(page.locator("#chat-side-0")).to_have_attribute("data-mark", "tie")
+    page.keyboard.press("u")
+    expect(page.locator("#chat-vote-a")).to_be_enabled()
     ask(page, "Fourth?")
     expect(turn(page, 2).locator('[data-action="undo"]')).to_have_count(0)
     expect(turn(page, 3).locator('[data-verdict="a"]')).to_be_enabled()
