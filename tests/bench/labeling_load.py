@@ -52,9 +52,9 @@ SELECT count(*) FROM label_vote WHERE project_id = :project AND undone_at IS NUL
 """
 
 
-def fill(studio: Studio, pairs: int, voted: int, people: int, wanted: int = 1) -> int:
+def fill(studio: Studio, pairs: int, voted: int, people: int, wanted: int = 1, name: str = "load") -> int:
     """A project of so many pairs, of which the first ``voted`` are judged already; its number."""
-    project = projects.create(studio, "load", settings={"votes": wanted}, guidelines="Prefer *facts*.")
+    project = projects.create(studio, name, settings={"votes": wanted}, guidelines="Prefer *facts*.")
     items.add(studio, project.id, _pairs(pairs))
     values = {"project": project.id, "votes": voted, "people": people, "now": clock.now()}
     with studio.db.write() as session:

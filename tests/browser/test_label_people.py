@@ -16,7 +16,9 @@ from studio_core.labeling.items import Answer, NewItem
 from studio_core.studio import Studio, open_studio
 from tests.bench.labeling_load import cookies
 from tests.browser.conftest import Served, free_port, start_web, stop_engine
+from tests.people import cheap_hashes
 
+__all__ = ["cheap_hashes"]
 pytestmark = pytest.mark.browser
 
 
@@ -33,7 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def known(served: Served) -> list[dict[str, str]]:
+def known(served: Served, cheap_hashes: None) -> list[dict[str, str]]:
     return cookies(served.studio, 3, urlsplit(served.url).port or 0)
 
 
