@@ -35,8 +35,9 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
     ]
     facts: list[tuple[str, Markup | str]] = [
         (say("runs.operation", language), run_view.operation_title(job, language)),
-        (say("runs.dataset", language), join(taken, ", ") if taken else NOTHING),
     ]
+    if not _project(job):
+        facts.append((say("runs.dataset", language), join(taken, ", ") if taken else NOTHING))
     return run_view.titled(studio, job, facts, _made(studio, job, language), language)
 
 
@@ -124,7 +125,8 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
 
 def configuration(job: Job, language: str) -> Markup:
     options = job.spec["run"]["options"]
-    rows = [[html("<code>{}</code>", name), _value(value)] for name, value in options.items()]
+    shown = {name: value for name, value in options.items() if value != "" or not _project(job)}
+    rows = [[html("<code>{}</code>", name), _value(value)] for name, value in shown.items()]
     heads = [say("runs.option", language), say("runs.value", language)]
     return (
         html("<h2>{}</h2>{}", say("runs.configuration", language), table(heads, rows)) if rows else Markup()

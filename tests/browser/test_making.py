@@ -7,11 +7,14 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from studio_core import services
 from studio_core.labeling import items, making, projects
+from studio_core.labeling.items import Answer, NewItem
 from studio_core.states import TERMINAL
 from studio_core.tables import LabelProject
 from tests.browser.conftest import Served, screenshot, visit
 from tests.conftest import wait_until
+from tests.fake_service import fake_service, reply
 
 pytestmark = pytest.mark.browser
 
@@ -100,3 +103,25 @@ def test_a_project_without_prompts_is_refused_in_words(page: Page, served: Serve
     project = opened(page, served)
     assert project.mode == "rank" and len(project.sources) == 3
     expect(page.locator("[data-part=task]")).to_be_visible(timeout=FIRST)
+
+
+def test_a_judge_is_used_only_once_it_is_measured(page: Page, served: Served) -> None:
+    one = projects.create(served.studio, "judged", settings={"held_out": 0.0})
+    prompt = [[{"role": "user", "content": f"question {n}"}] for n in range(4)]
+    answers = [Answer("short", "a"), Answer("a longer answer", "b")]
+    items.add(served.studio, one.id, (NewItem(said, answers) for said in prompt))  # type: ignore[arg-type]
+    with fake_service(lambda document, before: (200, reply("A"), {})) as service:
+        services.add(served.studio.settings.home / services.FILE, "far", service.address, "big", "key")
+        visit(page, f"/label?project={one.id}&section=judge")
+        page.locator("#label-judge-who input").click()
+        page.get_by_role("option", name=re.compile("^far")).click()
+        page.locator("#label-judge-start").click()
+        judge = page.locator("[data-judge=far]")
+        expect(judge).to_contain_text("20 more votes by people are needed", timeout=FIRST)
+        # It always took the first one, whatever that was.
+        expect(judge).to_contain_text("4 ties, 4 of them because the order decided", timeout=FIRST)
+    use = page.locator("#label-judge-use input")
+    use.click()
+    expect(page.get_by_text("It is not known yet how far the judge far agrees")).to_be_visible()
+    expect(use).not_to_be_checked()
+    assert not projects.get(served.studio, one.id).settings["judges"]

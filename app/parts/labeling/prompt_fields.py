@@ -50,6 +50,7 @@ def draw(prefix: str, origins: Sequence[str] = ORIGINS) -> PromptFields:
                 [],
                 label=t("labeling.making_dataset"),
                 visible=origins[0] == "dataset",
+                min_width=260,
                 elem_id=f"{prefix}-dataset",
             )
             pasted = gr.Textbox(
@@ -66,6 +67,7 @@ def draw(prefix: str, origins: Sequence[str] = ORIGINS) -> PromptFields:
                 precision=0,
                 minimum=1,
                 maximum=100_000,
+                min_width=220,
                 elem_id=f"{prefix}-limit",
             )
     origin.change(safely(origin_chosen), origin, [dataset, pasted], **LIGHT)
