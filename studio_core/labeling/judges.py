@@ -10,16 +10,20 @@ import json
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
+from sqlalchemy import select
 
 from studio_core import queue, services
 from studio_core.data import making as data_jobs
 from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import projects, records
+from studio_core.labeling import votes as votes_of
 from studio_core.labeling.agreement import SHARED, Share, share
+from studio_core.labeling.assignment import current
 from studio_core.labeling.records import Yield
 from studio_core.labeling.writing import JUDGE, PRELABEL
 from studio_core.models import registry
@@ -27,6 +31,8 @@ from studio_core.spec import DataSpec, JudgeSpec
 from studio_core.states import TERMINAL
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, Job, LabelItem, LabelProject
+
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -128,15 +134,30 @@ def of_project(studio: Studio, project: LabelProject) -> list[Judge]:
     """Every judge that has said something, by name."""
     said: dict[str, list[Annotation]] = {}
     both: dict[str, list[tuple[str, str]]] = {}
-    for _, votes in records.voted(studio, project):
-        settled = records.carried(_people(votes), 1, 0.0, Yield())
-        for vote in votes:
-            if vote.origin == JUDGE:
-                said.setdefault(vote.annotator, []).append(vote)
-                if settled:
-                    pair = (_plain(vote.verdict), _plain(settled[0].verdict))
-                    both.setdefault(vote.annotator, []).append(pair)
+    with studio.db.read() as session:
+        query = select(Annotation).where(
+            Annotation.project_id == project.id, Annotation.origin == JUDGE, current()
+        )
+        judged = session.scalars(query).all()
+    settled = _settled(studio, project, sorted({vote.item_id for vote in judged}))
+    for vote in judged:
+        said.setdefault(vote.annotator, []).append(vote)
+        if people := settled.get(vote.item_id):
+            both.setdefault(vote.annotator, []).append((_plain(vote.verdict), _plain(people)))
     return [_judge(annotator, votes, both.get(annotator, [])) for annotator, votes in sorted(said.items())]
+
+
+def _settled(studio: Studio, project: LabelProject, ids: Sequence[int]) -> dict[int, str]:
+    """What people have settled on, by item."""
+    found: dict[int, str] = {}
+    for first in range(0, len(ids), _AT_ONCE):
+        by_item: dict[int, list[Annotation]] = {}
+        for vote in votes_of.standing(studio, project.id, item_ids=ids[first : first + _AT_ONCE]):
+            by_item.setdefault(vote.item_id, []).append(vote)
+        for item, votes in by_item.items():
+            if carried := records.carried(_people(votes), 1, 0.0, Yield()):
+                found[item] = carried[0].verdict
+    return found
 
 
 def _people(votes: list[Annotation]) -> list[Annotation]:

@@ -81,7 +81,7 @@ def create(
             seed=seed,
             round=round,
         )
-        os.replace(folder, _folder(studio, project.id))
+        _take_place(folder, _folder(studio, project.id))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _submitted(studio, project.id, checked, 1, held_out, every_pair)
@@ -284,6 +284,13 @@ def _folder(studio: Studio, project_id: int | None = None) -> Path:
     folder = studio.settings.labelling
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder if project_id is None else folder / str(project_id)
+
+
+def _take_place(folder: Path, place: Path) -> None:
+    """Move a folder there. What lies there is of a project that an older copy of the database does not know."""
+    if place.exists():
+        os.replace(place, tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    os.replace(folder, place)
 
 
 def _write(

@@ -147,14 +147,19 @@ def test_held_out_prompts_are_kept_and_never_answered(demo: Studio) -> None:
 
 
 def test_nothing_is_left_of_a_project_that_could_not_be_made(demo: Studio) -> None:
-    making.create(demo, "taken", prompts(2), BOTH, settings={"held_out": 0.0})
+    stale = demo.settings.labelling / "1"  # As after the database was put back to an older copy.
+    stale.mkdir(parents=True)
+    (stale / "prompts-1.jsonl").write_text("of another project")
+    taken, _ = making.create(demo, "taken", prompts(2), BOTH, settings={"held_out": 0.0})
+    assert len(list(making.prompts_of(demo, taken))) == 2
     with pytest.raises(Conflict):
         making.create(demo, "taken", prompts(2), BOTH)
     with pytest.raises(BadInput, match="no new prompt"):
         making.create(demo, "empty", [], BOTH)
     with pytest.raises(BadInput):
         making.create(demo, "no", prompts(1), BOTH, settings={"held_out": 2})
-    assert [path.name for path in demo.settings.labelling.iterdir()] == ["1"]
+    kept, aside = sorted(demo.settings.labelling.iterdir(), key=lambda path: path.name, reverse=True)
+    assert kept.name == "1" and (aside / "prompts-1.jsonl").read_text() == "of another project"
     with pytest.raises(BadInput, match="did not make its answers itself"):
         making.more(demo, projects.create(demo, "by-hand").id, prompts(2))
 
