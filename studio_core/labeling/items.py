@@ -141,13 +141,21 @@ def checked(item: NewItem, mode: str) -> NewItem:
 
 
 def prompt_hash(prompt: Sequence[Message]) -> str:
-    """The same for prompts that differ in case and spaces only."""
+    """Decides on which side a prompt is: the same whatever the case, the spaces and the system prompt.
+
+    Sources have system prompts of their own; what a model was trained on under one it knows under any other.
+    """
+    return whole_hash([message for message in prompt if message["role"] != "system"])
+
+
+def whole_hash(prompt: Sequence[Message]) -> str:
+    """The same for prompts that differ in case and spaces only: each of these is asked once."""
     said = [[message["role"], " ".join(message["content"].split()).casefold()] for message in prompt]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
 def content_hash(prompt: Sequence[Message], answers: Sequence[str]) -> str:
-    said = [prompt_hash(prompt), *sorted(answers)]
+    said = [whole_hash(prompt), *sorted(answers)]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 

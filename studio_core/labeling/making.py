@@ -21,7 +21,7 @@ from studio_core.data import parquet, versions
 from studio_core.data.shapes import Message
 from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import projects, writing
-from studio_core.labeling.items import is_held_out, prompt_hash
+from studio_core.labeling.items import is_held_out, prompt_hash, whole_hash
 from studio_core.labeling.projects import settings_of
 from studio_core.labeling.writing import ANSWERS
 from studio_core.models import registry
@@ -108,7 +108,7 @@ def more(
     checked = checked_sources(studio, asked, one.mode)
     folder = _folder(studio, one.id)
     number = 1 + len(list(folder.glob("prompts-*.jsonl")))
-    known = {prompt_hash(prompt.messages) for prompt in prompts_of(studio, one, True if sources else None)}
+    known = {whole_hash(prompt.messages) for prompt in prompts_of(studio, one, True if sources else None)}
     if prompts is None:
         prompts = list(prompts_of(studio, one, False))
     taken, held_out = _write(folder, number, prompts, settings_of(one).held_out, known)
@@ -233,8 +233,8 @@ def prompts_of_dataset(
         if limit is not None and found >= limit:
             return
         messages = _ending_in_a_question(asked_of(record))
-        hash = prompt_hash(messages)
-        if not messages or hash in known or held_out not in (None, is_held_out(hash, share)):
+        hash = whole_hash(messages)
+        if not messages or hash in known or held_out not in (None, is_held_out(prompt_hash(messages), share)):
             continue
         known.add(hash)
         found += 1
@@ -274,7 +274,7 @@ def prompts_of(studio: Studio, project: LabelProject, held_out: bool | None = No
         for file in sorted(_folder(studio, project.id).glob(f"{pattern}.jsonl")):
             with open(file, encoding="utf-8") as lines:
                 for document in map(json.loads, lines):
-                    hash = prompt_hash(document["prompt"])
+                    hash = whole_hash(document["prompt"])
                     if hash not in known:
                         known.add(hash)
                         yield NewPrompt(document["prompt"], document.get("record", {}))
@@ -303,11 +303,11 @@ def _write(
     with open(paths[0], "w", encoding="utf-8") as taken, open(paths[1], "w", encoding="utf-8") as kept:
         files: tuple[IO[str], IO[str]] = (taken, kept)
         for prompt in prompts:
-            hash = prompt_hash(prompt.messages)
+            hash = whole_hash(prompt.messages)
             if hash in known:
                 continue
             known.add(hash)
-            side = is_held_out(hash, share)
+            side = is_held_out(prompt_hash(prompt.messages), share)
             document = {"prompt": prompt.messages, "record": prompt.record}
             files[side].write(json.dumps(document, ensure_ascii=False) + "\n")
             counts[side] += 1

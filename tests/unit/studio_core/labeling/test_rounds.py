@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from studio_core.curation.asking import with_system
 from studio_core.data import store
 from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import exports, items, making, outcomes, projects, rounds, trained
@@ -129,6 +131,44 @@ def test_no_prompt_is_compared_after_it_was_trained_on_over_all_rounds(
     with pytest.raises(Conflict, match="no prompt left") as refused:
         rounds.compare(studio, root.id, run.id)
     assert "40 %" in str(refused.value)
+
+
+def test_prompts_are_the_same_under_whatever_system_prompt(
+    studio: Studio, base: Model, questions: Dataset
+) -> None:
+    sources = [making.source_of(f"tiny-chat:{t}", system="Be brief.") for t in (0.3, 0.9)]
+    root, job = making.create(
+        studio,
+        "brief",
+        making.prompts_of_dataset(studio, questions),
+        sources,
+        settings={"held_out": SHARE, "repeats": 0.0},
+        dataset_id=questions.id,
+    )
+    end(studio, job)
+
+    def answered(one: LabelProject, prompts: Sequence[str], before: Model, after: Model) -> None:
+        """As the job writes it: the item says under which system prompt it was asked."""
+        pairs = (pair(prompt, before, after) for prompt in prompts)
+        added = [replace(item, prompt=with_system(item.prompt, "Be brief.")) for item in pairs]
+        items.add(studio, one.id, added)
+        vote(studio, one)
+
+    taken = [one.messages[0]["content"] for one in making.prompts_of(studio, root, held_out=False)]
+    answered(root, taken, base, base)
+    model, compared = base, set[str]()
+    for number in (1, 2):
+        (dataset,) = exports.make_dataset(studio, root.id)
+        assert dataset.rows == len(taken) + len(compared)
+        run, after = comparing.trained(studio, f"brief-{number}", model, dataset)
+        one, job = rounds.compare(studio, root.id, run.id, limit=10)
+        end(studio, job)
+        prompts = of_round(studio, one)
+        assert not compared & set(prompts)
+        answered(one, prompts, model, after)
+        compared |= set(prompts)
+        model = after
+    assert rounds.left(studio, root) == len(PROMPTS) - len(taken) - 20
 
 
 def test_both_answer_with_the_sampling_of_the_answers_judged_first(
