@@ -126,7 +126,7 @@ class Habits:
     """Votes under ``FAST`` seconds."""
     median_seconds: float | None
     consistent: Share
-    """Of pairs seen again, mirrored: those judged the same."""
+    """Of pairs judged again, mirrored: those judged the same."""
     hourly: float | None
     """Votes an hour while at work: breaks over five minutes do not count."""
 
@@ -140,7 +140,8 @@ def habits(votes: Sequence[Annotation], items: Mapping[int, LabelItem]) -> Habit
     longer = sum("ab"[lengths.index(max(lengths))] == vote.verdict for vote, lengths in unlike)
     judged = [vote.seconds for vote in first if vote.verdict != "skip"]
     by_id = {vote.id: vote for vote in votes}
-    again = [(vote, by_id[vote.repeats_id]) for vote in votes if vote.repeats_id in by_id]
+    repeats = [vote for vote in votes if vote.repeats_id in by_id and vote.verdict != "skip"]
+    again = [(vote, by_id[vote.repeats_id]) for vote in repeats if vote.repeats_id is not None]
     return Habits(
         votes=len(first),
         counts=dict(Counter(vote.verdict for vote in first)),

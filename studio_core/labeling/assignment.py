@@ -7,6 +7,7 @@ of votes that the project wants. A lease that ran out keeps its draft; the item 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -237,20 +238,30 @@ def _random(*seed: object) -> float:
 
 def save_draft(studio: Studio, item_id: int, annotator: str, draft: dict[str, Any]) -> None:
     """Keep what was entered so far, and renew the lease."""
-    if len(str(draft)) > _CHARACTERS:
-        raise BadInput("labeling.draft_long", limit=_CHARACTERS)
+    _check_draft(draft)
     with studio.db.write() as session:
         lease = held(session, item_id, annotator)
         lease.draft = draft
         lease.until = clock.now() + LEASE
 
 
+def _check_draft(draft: dict[str, Any]) -> None:
+    """Raise if it could not be sent back as it came: half a character or no number would close the screen."""
+    try:
+        text = json.dumps(draft, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError as error:
+        raise BadInput("labeling.draft_unreadable") from error
+    if len(text) > _CHARACTERS:
+        raise BadInput("labeling.draft_long", limit=_CHARACTERS)
+
+
 def release(studio: Studio, item_id: int, annotator: str) -> None:
-    """Give an item back, with what was entered: what was said of it earlier stands."""
+    """Give an item back: what was said of it earlier stands, and what was entered since is kept."""
     with studio.db.write() as session:
         lease = session.get(Lease, (item_id, annotator))
         if lease is not None:
-            session.delete(lease)
+            lease.until = clock.now()
 
 
 def renew(studio: Studio, item_id: int, annotator: str) -> None:
@@ -265,7 +276,20 @@ def held(session: Session, item_id: int, annotator: str) -> Lease:
     if lease is None:
         raise NotFound("labeling.not_given", item=item_id, annotator=annotator)
     if lease.until <= clock.now() and lease.repeats_id is None:
-        project = session.get_one(LabelProject, lease.project_id)
-        if session.scalar(_open_items(project, annotator).where(LabelItem.id == item_id)) is None:
+        project, item = session.get_one(LabelProject, lease.project_id), session.get_one(LabelItem, item_id)
+        if not _has_place(session, item, annotator) and not has_room(session, project, item, annotator):
             raise Conflict("labeling.taken_meanwhile", item=item_id)
     return lease
+
+
+def _has_place(session: Session, item: LabelItem, annotator: str) -> bool:
+    """Whether one of the votes on an item is theirs: that they change it takes nothing from others."""
+    theirs = select(Annotation.id).where(
+        Annotation.item_id == item.id,
+        Annotation.annotator == annotator,
+        Annotation.verdict != "skip",
+        Annotation.repeats_id.is_(None),
+        human(),
+        current(),
+    )
+    return session.scalar(theirs.limit(1)) is not None

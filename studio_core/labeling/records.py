@@ -103,11 +103,16 @@ def carried(
     if len(judged) < min_votes:
         counted.counts["too_few_votes"] += 1
         return []
-    (verdict, most), *others = Counter(vote.verdict for vote in judged).most_common()
+    (meant, most), *others = Counter(map(_meaning, judged)).most_common()
     if (others and others[0][1] == most) or most / len(judged) < min_agreement:
         counted.counts["disagreement"] += 1
         return []
-    return [vote for vote in judged if vote.verdict == verdict]
+    return [vote for vote in judged if _meaning(vote) == meant]
+
+
+def _meaning(vote: Annotation) -> str:
+    """What must be the same for two people to agree: the verdict; of an answer that is good or bad, which."""
+    return f"{vote.verdict} {vote.value['rating']}" if vote.value.get("scale") == 2 else vote.verdict
 
 
 def _said(text: str) -> list[Message]:

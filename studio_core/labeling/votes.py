@@ -263,7 +263,7 @@ def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
 
 
 def reopen(studio: Studio, project: str | int, annotator: str, item_id: int) -> Showing:
-    """Show an item again that the annotator has judged or skipped, to change what they said."""
+    """Show an item again that the annotator has judged or skipped, as they said or were about to change it."""
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
         one = found(session, project)
@@ -271,7 +271,10 @@ def reopen(studio: Studio, project: str | int, annotator: str, item_id: int) -> 
         item = session.get_one(LabelItem, item_id)
         _require_room(session, one, item, standing)
         _let_go(session, one, annotator)
-        lease = take(session, one, item, annotator, standing.order, draft=draft_of(standing))
+        kept = session.get(Lease, (item_id, annotator))
+        begun = kept is not None and kept.repeats_id is None and kept.draft
+        draft = None if begun else draft_of(standing)
+        lease = take(session, one, item, annotator, standing.order, draft=draft)
         return Showing(item, list(lease.order), dict(lease.draft), lease.since, lease.until, False)
 
 

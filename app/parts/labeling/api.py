@@ -127,8 +127,10 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/api/label/{project}/difference/{item}")
     def differences(project: int, item: int, request: Request) -> Response:
         def act() -> dict[str, Any]:
-            shown = assignment.showing(studio, item, annotator(request))
-            return {"differences": difference(*(answer["text"] for answer in shown.answers[:2]))}
+            texts = [
+                answer["text"] for answer in assignment.showing(studio, item, annotator(request)).answers
+            ]
+            return {"differences": difference(*texts) if len(texts) == 2 else None}
 
         return answered(request, act)
 

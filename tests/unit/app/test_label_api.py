@@ -85,6 +85,26 @@ def test_drafts_outlive_the_page(client: TestClient, project: int) -> None:
     assert client.post(f"/api/label/{project}/vote", json=vote).status_code == 200
 
 
+@pytest.mark.parametrize("entered", ['{"comment": "\\ud83d"}', '{"rating": NaN}'])
+def test_a_draft_that_could_not_be_sent_back_is_refused(
+    client: TestClient, project: int, entered: str
+) -> None:
+    item = client.get(f"/api/label/{project}/next").json()["item"]
+    sent = f'{{"item": {item["id"]}, "draft": {entered}}}'
+    refused = client.post(
+        f"/api/label/{project}/draft", content=sent, headers={"Content-Type": "application/json"}
+    )
+    assert refused.status_code == 409 and "cannot be kept" in refused.json()["error"]
+    assert client.get(f"/api/label/{project}/next").json()["item"]["draft"] == {}
+
+
+def test_one_answer_differs_from_nothing(client: TestClient, studio: Studio) -> None:
+    one = projects.create(studio, "single", mode="rate")
+    items.add(studio, one.id, [NewItem([{"role": "user", "content": "q"}], [Answer("a", "m")])])
+    item = client.get(f"/api/label/{one.id}/next").json()["item"]
+    assert client.get(f"/api/label/{one.id}/difference/{item['id']}").json() == {"differences": None}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

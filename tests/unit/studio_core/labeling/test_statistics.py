@@ -131,7 +131,7 @@ def test_habits() -> None:
         vote(4, "tie"),
         vote(5, "skip", seconds=0.5),
     ]
-    votes += [again(6, "a", 1), again(7, "b", 2)]
+    votes += [again(6, "a", 1), again(7, "b", 2), again(8, "skip", 3)]
     found = habits(votes, items)
     assert found.counts == {"a": 2, "b": 1, "tie": 1, "skip": 1} and found.votes == 5
     assert (found.left_wins.count, found.left_wins.of) == (1, 3)

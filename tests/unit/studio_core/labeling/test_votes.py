@@ -99,6 +99,23 @@ def test_a_lease_that_ran_out_goes_to_others_and_the_draft_stays(
     assert number(studio, one, "anna") is None
 
 
+def test_what_was_begun_on_a_vote_that_is_changed_is_not_lost(
+    studio: Studio, pass_time: Callable[[timedelta], None]
+) -> None:
+    one = project(studio, votes=1)
+    item = judge(studio, one, "anna").item_id
+    votes.reopen(studio, one, "anna", item)
+    assignment.save_draft(studio, item, "anna", {"comment": "half a thou"})
+    pass_time(2 * LEASE)  # Her vote has kept its place all the time.
+    assignment.save_draft(studio, item, "anna", {"comment": "half a thought"})
+    assignment.release(studio, item, "anna")
+    assert number(studio, one, "anna") == 2
+    assert votes.reopen(studio, one, "anna", item).draft == {"comment": "half a thought"}
+    pass_time(2 * LEASE)
+    assert cast(studio, one, "anna", item, Verdict("tie")).verdict == "tie"
+    assert [(vote.item_id, vote.verdict) for vote in votes.standing(studio, one)] == [(item, "tie")]
+
+
 def test_what_was_not_given_cannot_be_judged(studio: Studio) -> None:
     one = project(studio)
     shown = next_item(studio, one, "anna")
@@ -271,6 +288,18 @@ def test_ratings_and_rankings(studio: Studio) -> None:
     pairs, _ = made(studio, rank, "preference")
     said = {(p["chosen"][0]["content"], p["rejected"][0]["content"]) for p in pairs}
     assert said == {(best, middle), (best, worst), (middle, worst)}
+
+
+def test_the_majority_says_whether_an_answer_is_good(studio: Studio) -> None:
+    one = project(studio, 2, "rate", votes=3, scale=2)
+    for annotator, marks in (("anna", (1, 2)), ("ben", (1, 2)), ("cleo", (2, 1))):
+        for rating in marks:
+            judge(studio, one, annotator, verdict="rated", rating=rating)
+    made = records.records(studio, projects.get(studio, one), "unpaired", records.Yield())
+    assert [record["label"] for _, record in made] == [False, True]
+    counted = records.Yield()
+    strict = records.records(studio, projects.get(studio, one), "unpaired", counted, min_agreement=0.7)
+    assert not list(strict) and counted.counts["disagreement"] == 2
 
 
 def test_a_dataset_has_no_prompt_on_two_sides_and_comes_back_as_it_went(
