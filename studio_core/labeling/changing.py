@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from studio_core import queue
 from studio_core.data import versions
 from studio_core.errors import Conflict
 from studio_core.labeling.exports import OPERATION
 from studio_core.labeling.projects import checked_settings, found, rounds_of
-from studio_core.states import TERMINAL
+from studio_core.labeling.writing import ANSWERS, PRELABEL
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, Guidelines, Job, LabelItem, LabelProject, Lease
 
@@ -27,6 +29,8 @@ def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> Labe
         changed = {name for name, value in new.items() if one.settings.get(name, value) != value}
         if changed & set(_ASKED) and _voted(session, one):
             raise Conflict("labeling.change_voted", project=one.name)
+        if one.round and not new["blind"]:
+            raise Conflict("labeling.round_stays_blind", project=one.name)
         if "held_out" in changed and _made_of(studio, one):
             raise Conflict("labeling.change_held_out", project=one.name)
         one.settings = new
@@ -46,12 +50,18 @@ def remove(studio: Studio, project: str | int) -> None:
             raise Conflict("labeling.remove_voted", project=one.name)
         if one.round or rounds_of(studio, one.id) or _made_of(studio, one):
             raise Conflict("labeling.remove_used", project=one.name)
-        job = session.get(Job, one.job_id) if one.job_id else None
-        if job is not None and job.state not in TERMINAL:
+        if (job := _at_work(studio, one)) is not None:
             raise Conflict("labeling.remove_at_work", project=one.name, job=job.id)
         for table in (Lease, LabelItem, Guidelines):
             session.execute(delete(table).where(table.project_id == one.id))
         session.delete(one)
+    shutil.rmtree(studio.settings.labelling / str(one.id), ignore_errors=True)
+
+
+def _at_work(studio: Studio, project: LabelProject) -> Job | None:
+    """A job that writes for the project, or waits to: answers, or a judge's verdicts."""
+    jobs = (job for job in (*queue.waiting(studio), *queue.live(studio)) if job.method in (ANSWERS, PRELABEL))
+    return next((job for job in jobs if job.spec["options"]["project"] == project.id), None)
 
 
 def _voted(session: Session, project: LabelProject) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from studio_core.data.naming import checked_name
 from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.studio import Studio
-from studio_core.tables import Guidelines, LabelProject
+from studio_core.tables import Guidelines, Job, LabelProject
 
 MODES = ("pairs", "rate", "rank")
 
@@ -73,6 +73,7 @@ def create(
         if session.scalar(select(LabelProject.id).where(LabelProject.name == name)):
             raise Conflict("labeling.name_taken", name=name)
         project = LabelProject(
+            id=_new_id(session),
             name=name,
             mode=mode,
             seed=seed,
@@ -86,6 +87,13 @@ def create(
         session.flush()
         session.add(Guidelines(project_id=project.id, version=1, text=guidelines))
         return project
+
+
+def _new_id(session: Session) -> int:
+    """One that no project had: jobs of a project that was deleted go on naming it, and may be resumed."""
+    named = select(func.max(Job.spec["options"]["project"].as_integer())).where(Job.kind == "data")
+    newest = session.scalar(select(func.max(LabelProject.id)))
+    return 1 + max(newest or 0, session.scalar(named) or 0)
 
 
 def checked_settings(settings: dict[str, Any]) -> ProjectSettings:
@@ -140,10 +148,7 @@ def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> Labe
     """Change some settings; what was voted stays."""
     with studio.db.write() as session:
         one = found(session, project)
-        checked = checked_settings({**one.settings, **settings})
-        if one.round and not checked.blind:
-            raise Conflict("labeling.round_stays_blind", project=one.name)
-        one.settings = checked.model_dump()
+        one.settings = checked_settings({**one.settings, **settings}).model_dump()
         return one
 
 

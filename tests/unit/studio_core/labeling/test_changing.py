@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from studio_core import queue
 from studio_core.errors import Conflict, NotFound
-from studio_core.labeling import changing, exports, history, projects, statistics
+from studio_core.labeling import changing, exports, history, making, projects, statistics
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.words import changes
+from studio_core.models import registry
+from studio_core.spec import AnswerSource
+from studio_core.states import Stop
 from studio_core.studio import Studio
 from tests.unit.studio_core.labeling.test_votes import judge, project
 
@@ -70,3 +74,21 @@ def test_changes_of_guidelines_join_to_both_versions() -> None:
     found = changes(before, after)
     assert "".join(text for kind, text in found if kind != "new") == before
     assert "".join(text for kind, text in found if kind != "gone") == after
+
+
+def test_a_project_is_not_deleted_while_anything_writes_for_it_and_its_number_not_used_again(
+    studio: Studio,
+) -> None:
+    registry.ensure_demo_models(studio)
+    sources = [AnswerSource(model="tiny-chat", temperature=t) for t in (0.2, 1.1)]
+    one, job = making.create(studio, "deleted", making.prompts_of_text("one\ntwo\nthree"), sources)
+    queue.request_stop(studio, job.id, Stop.CANCEL)
+    again = queue.submit(
+        studio, kind="data", name="again", method=job.method, spec=job.spec, resumes_id=job.id
+    )
+    with pytest.raises(Conflict, match=f"Job {again.id}"):
+        changing.remove(studio, one.id)
+    queue.request_stop(studio, again.id, Stop.CANCEL)
+    changing.remove(studio, one.id)
+    assert not (studio.settings.labelling / str(one.id)).exists()
+    assert projects.create(studio, "next").id > one.id
