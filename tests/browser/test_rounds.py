@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -91,11 +93,24 @@ def train(page: Page, served: Served) -> int:
     return run
 
 
-def compare(page: Page, project: int) -> None:
-    """From the section of rounds to the first pair of the comparison."""
-    visit(page, f"/label?project={project}&section=rounds")
-    expect(page.locator("#rounds-run input")).not_to_have_value("")
-    press(page, "#rounds-compare")
+def export(page: Page) -> list[dict[str, Any]]:
+    """Download the votes, by the tab with the results."""
+    press(page, "#label-tabs [role=tab][id^=label-tab-results]")
+    tab_to(page, "#label-download")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    return [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
+
+
+def compare(page: Page, project: int, run: int | None = None) -> None:
+    """To the first pair of the comparison, from the page of the run or from the section of rounds."""
+    if run is not None:
+        visit(page, f"/runs?run={run}")
+        press(page, "#run-compare-blind")
+    else:
+        visit(page, f"/label?project={project}&section=rounds")
+        expect(page.locator("#rounds-run input")).not_to_have_value("")
+        press(page, "#rounds-compare")
     page.wait_for_url(re.compile(rf"/label\?project=(?!{project}\b)"))
 
 
@@ -130,19 +145,22 @@ def test_label_train_compare_and_label_again_without_a_mouse(page: Page, served:
     cast = votes.standing(studio, project.id)
     assert [vote.verdict for vote in cast].count("skip") == 1 and len(cast) == LABELLED
     assert sum("edits" in vote.value for vote in cast) == 1
+    pairs = export(page)
+    decided = [vote for vote in cast if vote.verdict in ("a", "b")]
+    assert len(pairs) == len(decided) + 1 and pairs[-1].keys() >= {"prompt", "chosen", "rejected"}
 
     for number in (1, 2):
         open_rounds(page)
-        train(page, served)
+        run = train(page, served)
         newest = versions.get(studio, project.name)
         assert newest.version == number and newest.rows > 0
-        compare(page, project.id)
+        compare(page, project.id, run if number == 1 else None)
         found = projects.rounds_of(studio, project.id)
         assert len(found) == number
         finish(page, served, found[-1])
         screenshot(page, f"round-{number}")
         visit(page, f"/label?project={project.id}&section=rounds")
-        expect(page.locator("#rounds-results table")).to_contain_text(str(number))
+        expect(page.locator("#rounds-results table").first).to_contain_text(str(number))
         judged = outcomes.result(studio, found[-1])
         assert judged.waiting == 0 and judged.found.judged == judged.items
     assert rounds.next_step(studio, project, outcomes.results(studio, project)).name in ("train", "label")
