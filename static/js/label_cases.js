@@ -125,7 +125,7 @@ export function mount(element) {
 		v: () => act(async () => { which = which === "open" ? "decided" : "open"; at = 0; say(""); await show(); }),
 		d: () => item && item.differences && task.look("difference"),
 		m: () => task.look("raw"),
-		e: () => { task.edit(!root.dataset.editing); if (root.dataset.editing) root.querySelector("textarea").focus(); },
+		e: () => { const open = !task.allOpen; task.edit(open); if (open) root.querySelector("textarea").focus(); },
 		c: () => find("comment").focus(),
 	};
 	document.addEventListener("keydown", function pressed(event) {

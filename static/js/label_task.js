@@ -9,6 +9,7 @@ export class Task {
 		this.view = "rendered";
 		this.item = null;
 		this.ranking = [];
+		this.cleared = {};
 	}
 	find(name) {
 		return this.root.querySelector(`[data-part="${name}"]`);
@@ -21,6 +22,7 @@ export class Task {
 	}
 	show(item) {
 		this.item = item;
+		this.cleared = {};
 		this.find("prompt").replaceChildren(...item.prompt.map((message) => this.turn(message)));
 		this.find("number").textContent = this.words.number.replace("{number}", item.number);
 		const state = this.find("state");
@@ -86,24 +88,37 @@ export class Task {
 		this.press("[data-rating]", ({ rating }) => Number(rating) === draft.rating);
 		this.press("[data-verdict]", ({ verdict }) => draft.verdict === verdict);
 		this.find("comment").value = draft.comment || "";
-		this.edit(this.root.dataset.correct === "1" || Object.keys(edits).length > 0);
 		for (const side of this.sides) side.querySelector("textarea").value = side.querySelector("textarea").dataset.original || "";
 		for (const [place, text] of Object.entries(edits)) {
 			const side = this.sides[place];
 			if (side) side.querySelector("textarea").value = text;
 		}
+		this.edit(this.root.dataset.correct === "1" || Object.keys(edits).length > 0);
 		this.ranking = ranking.filter((place, n) => place < this.shownSides.length && ranking.indexOf(place) === n);
 		this.drawRanking();
 	}
+	// Takes away all that was entered; asked again, it brings that back: no single key may lose it.
+	clear() {
+		const now = { ...this.entered(), ranking: this.ranking };
+		const blank = !now.comment && !now.strength && ![now.reasons, now.ranking, Object.keys(now.edits)].some((one) => one.length);
+		this.fill(blank ? this.cleared : {});
+		if (!blank) this.cleared = now;
+	}
+	// A version that was written stays open: what is not seen is not submitted.
 	edit(on) {
-		this.root.dataset.editing = on ? "1" : "";
-		for (const side of this.sides) side.querySelector("textarea").hidden = !on;
+		for (const side of this.sides) side.querySelector("textarea").hidden = !on && !this.edited(side);
+	}
+	get allOpen() {
+		return this.shownSides.every((side) => !side.querySelector("textarea").hidden);
+	}
+	edited(side) {
+		const box = side.querySelector("textarea");
+		return box.value !== box.dataset.original && Boolean(box.value.trim());
 	}
 	get edits() {
 		const edits = {};
 		this.shownSides.forEach((side, n) => {
-			const box = side.querySelector("textarea");
-			if (!box.hidden && box.value !== box.dataset.original && box.value.trim()) edits[n] = box.value;
+			if (this.edited(side)) edits[n] = side.querySelector("textarea").value;
 		});
 		return edits;
 	}

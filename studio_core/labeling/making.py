@@ -92,13 +92,18 @@ def more(
     project: str | int,
     prompts: Iterable[NewPrompt] | None = None,
     sources: Sequence[AnswerSource] | None = None,
+    *,
+    for_round: bool = False,
 ) -> Job:
     """Answers to further prompts; those that the project has already are passed over.
 
     New ``sources`` take the place of the old ones, such as the model that was trained on the votes so far:
     then the prompts that the project has may be answered again, and are if no others are given.
+    ``for_round``: the prompts were chosen by ``rounds``, which alone knows those that a round may have.
     """
     one = projects.get(studio, project)
+    if one.round and not for_round:
+        raise Conflict("labeling.making_of_round", project=one.name)
     last = job_of(studio, one)
     if last is None or not one.sources:
         raise BadInput("labeling.making_no_sources", project=one.name)

@@ -141,7 +141,7 @@ def more(studio: Studio, round: str | int, limit: int = LIMIT) -> Job:
         raise BadInput("labeling.round_none", project=one.name)
     asked = comparison(studio, one.round["project"], one.round["job"], one.round["against"])
     prompts = _chosen(studio, asked, limit, besides=one)
-    return making.more(studio, one.id, prompts)
+    return making.more(studio, one.id, prompts, for_round=True)
 
 
 def _name(asked: Comparison) -> str:

@@ -59,7 +59,7 @@ class PromptsSection:
         able = [(say("labeling.more_same", language), ""), *who.choices(self.studio, language)]
         return [
             view(one, language),
-            gr.Column(visible=one.job_id is not None),
+            gr.Column(visible=one.job_id is not None and not one.round),
             gr.Dropdown(choices=able, value=""),
             prompt_fields.offered(self.studio),
         ]

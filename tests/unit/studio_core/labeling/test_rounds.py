@@ -190,6 +190,8 @@ def test_both_answer_with_the_sampling_of_the_answers_judged_first(
     assert guidelines is not None and guidelines.text == "Be brief."
     with pytest.raises(Conflict, match="stays hidden"):
         changing.change(studio, one.id, {"blind": False})
+    with pytest.raises(Conflict, match="neither was trained on"):
+        making.more(studio, one.id, making.prompts_of_text("anything"))
     again, no_job = rounds.compare(studio, one.id, run.id)
     assert again.id == one.id and no_job is None
     # In the first round the model before is the base: that is one comparison, not two.
