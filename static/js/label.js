@@ -1,8 +1,8 @@
 // The labelling screen: everything by keys, every change kept, the next pair with the answer to a vote.
-import { Task } from "./label_task.js";
 import { Guide } from "./label_guide.js";
+import { asker, listen, unreachable } from "./label_keys.js";
+import { Task } from "./label_task.js";
 
-const SMALL = 20_000; // Characters that a browser still sends while the page is being left.
 const COMING = 1_000; // Milliseconds between two looks for an item while answers are still written.
 const AGAIN = 2_000; // Milliseconds until a draft that could not be kept is sent again.
 
@@ -13,6 +13,7 @@ export function mount(element) {
 	const words = JSON.parse(root.dataset.words);
 	const { project, mode } = root.dataset;
 	const correct = root.dataset.correct === "1";
+	const ask = asker(project);
 	const task = new Task(root, words);
 	const guide = new Guide(root, words, (since) => ask(`guidelines?since=${since}`));
 	const find = (name) => root.querySelector(`[data-part="${name}"]`);
@@ -20,22 +21,11 @@ export function mount(element) {
 	let busy = false;
 	let saving = 0;
 
-	async function ask(action, body) {
-		const text = body === undefined ? null : JSON.stringify(body);
-		const options = text === null ? {} : {
-			method: "POST", headers: { "Content-Type": "application/json" }, body: text, keepalive: text.length < SMALL,
-		};
-		const reply = await fetch(`/api/label/${project}/${action}`, options);
-		const said = await reply.json();
-		if (!reply.ok) throw Object.assign(new Error(said.error || reply.status), { gone: said.gone });
-		return said;
-	}
 	function say(sentence, bad) {
 		const line = find("said");
 		line.textContent = sentence;
 		line.dataset.bad = bad ? "1" : "";
 	}
-	const unreachable = (error) => error instanceof TypeError || error instanceof SyntaxError;
 	// One request at a time: a second press while the first is on its way would judge an unseen pair.
 	async function act(work) {
 		if (busy) return;
@@ -124,7 +114,10 @@ export function mount(element) {
 		}
 		if (item.differences) task.look("difference");
 	}
-	const scroll = (by) => task.shownSides.forEach((side) => { side.querySelector(".ts-label-text").scrollTop += by; });
+	function scroll(by) {
+		for (const side of task.shownSides) side.querySelector(".ts-label-text").scrollTop += by;
+		return Boolean(item);
+	}
 	const verdicts = { 1: "left", 2: "right", 3: "tie", 4: "both_bad" };
 	const digits = {
 		pairs: (n) => verdicts[n] && vote(verdicts[n]),
@@ -148,24 +141,9 @@ export function mount(element) {
 		ArrowDown: () => scroll(120), ArrowUp: () => scroll(-120),
 		"?": () => { const help = find("help"); help.open = !help.open; },
 	};
-	document.addEventListener("keydown", function pressed(event) {
-		if (!root.isConnected) return document.removeEventListener("keydown", pressed);
-		// Nothing is judged that is not on the screen, such as behind another tab.
-		if (!(event.target instanceof Element) || !root.offsetParent) return;
-		if (event.isComposing || event.keyCode === 229 || event.repeat) return;
-		const writing = event.target.closest("input, textarea, select, [contenteditable=true]");
-		if (correct && event.key === "Enter" && (event.ctrlKey || event.metaKey) && (!writing || root.contains(writing))) {
-			event.preventDefault();
-			return save();
-		}
-		if (writing && event.key === "Escape" && root.contains(writing)) return writing.blur();
-		if (writing || event.ctrlKey || event.altKey || event.metaKey) return;
-		if (event.target.closest("button, a, summary, [role=tab]") && (event.key === "Enter" || event.key === " ")) return;
-		const shifted = event.shiftKey && !/\d/.test(event.key) && /^Digit([1-9])$/.exec(event.code);
-		const work = shifted ? () => reason(Number(shifted[1]) - 1) : keys[event.key] || keys[event.key.toLowerCase()];
-		if (!work || event.key.startsWith("Arrow") && !item) return;
-		event.preventDefault();
-		work();
+	listen(root, keys, {
+		first: (event) => correct && event.key === "Enter" && (event.ctrlKey || event.metaKey) && (save(), true),
+		shifted: reason,
 	});
 	root.addEventListener("click", (event) => {
 		const button = event.target.closest("button");

@@ -1,4 +1,5 @@
 // Disagreements: one item at a time with all votes on it, and the last word by keys.
+import { asker, listen, unreachable } from "./label_keys.js";
 import { Task } from "./label_task.js";
 
 export function mount(element) {
@@ -7,6 +8,7 @@ export function mount(element) {
 	root.dataset.mounted = "1";
 	const words = JSON.parse(root.dataset.words);
 	const { project, mode } = root.dataset;
+	const ask = asker(project);
 	const task = new Task(root, words);
 	const find = (name) => root.querySelector(`[data-part="${name}"]`);
 	let lists = { open: [], decided: [] };
@@ -16,15 +18,6 @@ export function mount(element) {
 	let busy = false;
 	let done = []; // What was decided here, the newest last.
 
-	async function ask(action, body) {
-		const options = body === undefined ? {} : {
-			method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-		};
-		const reply = await fetch(`/api/label/${project}/${action}`, options);
-		const said = await reply.json();
-		if (!reply.ok) throw new Error(said.error || reply.status);
-		return said;
-	}
 	function say(sentence, bad) {
 		find("said").textContent = sentence;
 		find("said").dataset.bad = bad ? "1" : "";
@@ -36,7 +29,7 @@ export function mount(element) {
 		try {
 			await work();
 		} catch (error) {
-			say(error instanceof TypeError ? words.offline : error.message, true);
+			say(unreachable(error) ? words.offline : error.message, true);
 		} finally {
 			busy = false;
 			root.removeAttribute("aria-busy");
@@ -128,18 +121,7 @@ export function mount(element) {
 		e: () => { const open = !task.allOpen; task.edit(open); if (open) root.querySelector("textarea").focus(); },
 		c: () => find("comment").focus(),
 	};
-	document.addEventListener("keydown", function pressed(event) {
-		if (!root.isConnected) return document.removeEventListener("keydown", pressed);
-		if (!(event.target instanceof Element) || !root.offsetParent) return;
-		if (event.isComposing || event.keyCode === 229 || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-		const writing = event.target.closest("input, textarea, select, [contenteditable=true]");
-		if (writing && event.key === "Escape" && root.contains(writing)) return writing.blur();
-		if (writing || event.target.closest("button, a, summary, [role=tab]") && (event.key === "Enter" || event.key === " ")) return;
-		const work = keys[event.key] || keys[event.key.toLowerCase()];
-		if (!work) return;
-		event.preventDefault();
-		work();
-	});
+	listen(root, keys);
 	root.addEventListener("click", (event) => {
 		const button = event.target.closest("button");
 		if (!button) return;

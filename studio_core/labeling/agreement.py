@@ -15,9 +15,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Row
 
 from studio_core.labeling.winrate import wilson
-from studio_core.tables import Annotation, LabelItem
+from studio_core.tables import Annotation
 
 SHARED = 20
 """Below so many shared items agreement is not shown: it would say nothing."""
@@ -131,13 +132,16 @@ class Habits:
     """Votes an hour while at work: breaks over five minutes do not count."""
 
 
-def habits(votes: Sequence[Annotation], items: Mapping[int, LabelItem]) -> Habits:
-    """From votes that stand, repeats among them, in the order in which they were cast."""
+def habits(votes: Sequence[Annotation | Row[Any]], lengths: Mapping[int, Sequence[int]]) -> Habits:
+    """From votes that stand, repeats among them, in the order in which they were cast.
+
+    ``lengths``: of the two answers of each item that was judged, in characters.
+    """
     first = [vote for vote in votes if vote.repeats_id is None]
     sided = [vote for vote in first if vote.verdict in ("a", "b")]
     left = sum("ab"[vote.order[0]] == vote.verdict for vote in sided)
-    unlike = [(vote, lengths) for vote in sided if len(set(lengths := _lengths(items[vote.item_id]))) > 1]
-    longer = sum("ab"[lengths.index(max(lengths))] == vote.verdict for vote, lengths in unlike)
+    unlike = [(vote, both) for vote in sided if len(set(both := lengths[vote.item_id])) > 1]
+    longer = sum("ab"[both.index(max(both))] == vote.verdict for vote, both in unlike)
     judged = [vote.seconds for vote in first if vote.verdict != "skip"]
     by_id = {vote.id: vote for vote in votes}
     repeats = [vote for vote in votes if vote.repeats_id in by_id and vote.verdict != "skip"]
@@ -154,11 +158,7 @@ def habits(votes: Sequence[Annotation], items: Mapping[int, LabelItem]) -> Habit
     )
 
 
-def _lengths(item: LabelItem) -> list[int]:
-    return [len(answer["text"]) for answer in item.answers]
-
-
-def _hourly(votes: Sequence[Annotation], pause: float = 300.0) -> float | None:
+def _hourly(votes: Sequence[Annotation | Row[Any]], pause: float = 300.0) -> float | None:
     times = [vote.created_at for vote in votes]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
     at_work = [gap for gap in gaps if gap <= pause]

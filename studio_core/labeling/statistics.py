@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
 
-from studio_core.labeling import votes as votes_of
 from studio_core.labeling.agreement import DECIDED, Agreement, Habits, agreement, habits
 from studio_core.labeling.assignment import current, human
 from studio_core.labeling.projects import found, settings_of
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject
-
-_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,10 @@ def of_project(studio: Studio, project: str | int) -> Statistics:
                 .group_by(LabelItem.votes)
             ).all()
         )
-    votes = [vote for vote in votes_of.standing(studio, one.id) if vote.origin == "human"]
+        votes = _votes(session, one)
+        shown = _lengths(session, one)
     judged = _judged(votes)
-    shown = _items(studio, {vote.item_id for vote in votes})
-    by_name: dict[str, list[Annotation]] = defaultdict(list)
+    by_name: dict[str, list[Row[Any]]] = defaultdict(list)
     for vote in votes:
         by_name[vote.annotator].append(vote)
     return Statistics(
@@ -71,29 +70,42 @@ def of_person(studio: Studio, project: str | int, annotator: str) -> Habits:
     """What one annotator may know of their own votes."""
     with studio.db.read() as session:
         one = found(session, project)
-        query = select(Annotation).where(
-            Annotation.project_id == one.id, Annotation.annotator == annotator, human(), current()
-        )
-        theirs = session.scalars(query.order_by(Annotation.id)).all()
-    return habits(theirs, _items(studio, {vote.item_id for vote in theirs}))
+        return habits(_votes(session, one, annotator), _lengths(session, one, annotator))
 
 
-def _judged(votes: list[Annotation]) -> dict[int, dict[str, str]]:
+def _votes(session: Session, project: LabelProject, annotator: str = "") -> Sequence[Row[Any]]:
+    """Votes of people, or of one, that stand: only what is counted, since there may be 100,000."""
+    of_them = [Annotation.annotator == annotator] if annotator else []
+    query = select(
+        Annotation.id,
+        Annotation.item_id,
+        Annotation.annotator,
+        Annotation.verdict,
+        Annotation.order,
+        Annotation.seconds,
+        Annotation.repeats_id,
+        Annotation.created_at,
+    ).where(Annotation.project_id == project.id, human(), current(), *of_them)
+    return session.execute(query.order_by(Annotation.id)).all()
+
+
+def _lengths(session: Session, project: LabelProject, annotator: str = "") -> dict[int, tuple[int, int]]:
+    """Of the two answers of the items for one side of which somebody voted."""
+    of_them = [Annotation.annotator == annotator] if annotator else []
+    voted = select(Annotation.item_id).where(
+        Annotation.project_id == project.id, Annotation.verdict.in_(("a", "b")), *of_them
+    )
+    both = [func.length(func.json_extract(LabelItem.answers, f"$[{place}].text")) for place in (0, 1)]
+    rows = session.execute(select(LabelItem.id, *both).where(LabelItem.id.in_(voted)))
+    return {item: (one, other) for item, one, other in rows}
+
+
+def _judged(votes: Sequence[Row[Any]]) -> dict[int, dict[str, str]]:
     judged: dict[int, dict[str, str]] = defaultdict(dict)
     for vote in votes:
         if vote.repeats_id is None and vote.verdict in DECIDED:
             judged[vote.item_id][vote.annotator] = vote.verdict
     return judged
-
-
-def _items(studio: Studio, ids: set[int]) -> dict[int, LabelItem]:
-    found_: dict[int, LabelItem] = {}
-    wanted = sorted(ids)
-    with studio.db.read() as session:
-        for first in range(0, len(wanted), _AT_ONCE):
-            some = LabelItem.id.in_(wanted[first : first + _AT_ONCE])
-            found_.update((item.id, item) for item in session.scalars(select(LabelItem).where(some)))
-    return found_
 
 
 def document(found_: Statistics) -> dict[str, Any]:

@@ -117,7 +117,12 @@ def test_a_vote_is_changed_later(page: Page, served: Served) -> None:
     number(page, 1)
     page.keyboard.press("Shift+Digit2")
     page.keyboard.press("w")
-    expect(page.locator("[data-strength=clearly]")).to_have_attribute("aria-pressed", "true")
+    clearly = page.locator("[data-strength=clearly]")
+    expect(clearly).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("x")
+    expect(clearly).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("x")  # What one key clears the same key brings back.
+    expect(clearly).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("1")
     number(page, 2)
     page.keyboard.press("s")

@@ -36,7 +36,9 @@ def statistics(found: Statistics, language: str) -> Markup:
         ]
     )
     people = {said("everybody"): found.everybody, **found.annotators}
-    heads = [said(f"habit_{name}") for name in ("who", "votes", "left", "longer", "fast", "same", "pace")]
+    heads = [
+        said(f"habit_{name}") for name in ("who", "votes", "left", "longer", "median", "fast", "same", "pace")
+    ]
     rows = [[name, *_habits(habits)] for name, habits in people.items() if habits.votes]
     body = table(heads, rows) if rows else html('<p class="ts-muted">{}</p>', said("no_votes"))
     return html(
@@ -53,6 +55,7 @@ def _habits(habits: Habits) -> list[str]:
         number(habits.votes),
         share_of(habits.left_wins),
         share_of(habits.longer_wins),
+        NOTHING if habits.median_seconds is None else f"{habits.median_seconds:.1f} s",
         share_of(habits.fast),
         share_of(habits.consistent),
         pace,

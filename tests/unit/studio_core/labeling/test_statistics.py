@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from studio_core.labeling.agreement import agreement, habits
 from studio_core.labeling.ranking import RIDGE, Game, ratings, strengths
 from studio_core.labeling.winrate import wilson, win_rate
-from studio_core.tables import Annotation, LabelItem
+from studio_core.tables import Annotation
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def vote(n: int, verdict: str, **given: Any) -> Annotation:
 
 
 def test_habits() -> None:
-    items = {n: LabelItem(id=n, answers=[{"text": "long answer"}, {"text": "short"}]) for n in range(1, 9)}
+    lengths = dict.fromkeys(range(1, 9), (11, 5))
     votes = [
         vote(1, "a"),
         vote(2, "a", order=[1, 0]),
@@ -132,7 +132,7 @@ def test_habits() -> None:
         vote(5, "skip", seconds=0.5),
     ]
     votes += [again(6, "a", 1), again(7, "b", 2), again(8, "skip", 3)]
-    found = habits(votes, items)
+    found = habits(votes, lengths)
     assert found.counts == {"a": 2, "b": 1, "tie": 1, "skip": 1} and found.votes == 5
     assert (found.left_wins.count, found.left_wins.of) == (1, 3)
     assert (found.longer_wins.count, found.longer_wins.of) == (2, 3)
