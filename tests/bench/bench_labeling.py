@@ -50,16 +50,15 @@ def main() -> int:
         load = Load(studio, address, project, known[:PEOPLE], 60 * MINUTES, THINK)
         work = threading.Thread(target=load.run)
         try:
-            presses = _with_browser(address, known[PEOPLE], project, work)
+            presses, loads = _with_browser(address, known[PEOPLE], project, work)
         finally:
             work.join()
             web.terminate()
             web.wait(20)
             stop_engine(home)
             studio.close()
-    print(
-        f"{PEOPLE} annotators, {THINK:g} s a verdict, {MINUTES:g} minutes; load of the machine {os.getloadavg()[0]:.1f}"
-    )
+    print(f"{PEOPLE} annotators, {THINK:g} s a verdict, {MINUTES:g} minutes")
+    print(f"load of the machine {statistics.mean(loads):.1f} on {os.cpu_count()} cores, its own in it")
     for name, times in sorted(load.times.items()):
         print(f"{name:>6} {_line(times)}")
     print(f"key press to the next pair in Chromium {_line([ms / 1000 for ms in presses])}")
@@ -67,8 +66,10 @@ def main() -> int:
     return 1 if load.failures else 0
 
 
-def _with_browser(address: str, cookie: dict[str, str], project: int, work: threading.Thread) -> list[float]:
-    """One more annotator, in Chromium, while the others work; the milliseconds of each key press."""
+def _with_browser(
+    address: str, cookie: dict[str, str], project: int, work: threading.Thread
+) -> tuple[list[float], list[float]]:
+    """One more annotator, in Chromium, while the others work: milliseconds of each key press, and loads meanwhile."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
@@ -80,20 +81,21 @@ def _with_browser(address: str, cookie: dict[str, str], project: int, work: thre
         page.locator("#label-screen-body [data-part=task]").wait_for()
         page.evaluate(_WATCH)
         work.start()
-        presses = _press(page, work)
+        measured = _press(page, work)
         chromium.close()
-        return presses
+        return measured
 
 
-def _press(page: Page, work: threading.Thread) -> list[float]:
-    turn = 0
+def _press(page: Page, work: threading.Thread) -> tuple[list[float], list[float]]:
+    turn, loads = 0, []
     while work.is_alive():
         before = page.evaluate("window.presses.length")
         page.keyboard.press("1234"[turn % 4])
         page.wait_for_function(f"window.presses.length > {before}")
         page.wait_for_timeout(1000)
+        loads.append(os.getloadavg()[0])
         turn += 1
-    return list(page.evaluate("window.presses"))
+    return list(page.evaluate("window.presses")), loads
 
 
 def _line(times: list[float]) -> str:
