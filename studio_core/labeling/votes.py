@@ -110,7 +110,10 @@ def judge(
     order: Sequence[int],
     said: Verdict,
 ) -> Annotation:
-    """Store a verdict that was given elsewhere, such as in a chat, on an item as it was shown there."""
+    """Store a verdict that was given elsewhere, such as in a chat, on an item as it was shown there.
+
+    It is there, and counts, even if the item has all the votes that are wanted.
+    """
     take(session, project, item, checked_annotator(annotator), order)
     return _cast(session, project, annotator, item.id, said, "human")
 
@@ -241,12 +244,12 @@ def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
         )
         if (session.scalar(undone) or 0) >= UNDOABLE:
             raise Conflict("labeling.undo_limit", limit=UNDOABLE)
+        item = session.get_one(LabelItem, newest.item_id)
+        _require_room(session, one, item, newest)
         newest.undone_at = clock.now()
         for replaced in session.scalars(select(Annotation).where(Annotation.superseded_by_id == newest.id)):
             replaced.superseded_by_id = None
-        item = session.get_one(LabelItem, newest.item_id)
         _recount(session, item)
-        _require_room(session, one, item, newest)
         _let_go(session, one, annotator)
         lease = take(
             session,

@@ -200,6 +200,20 @@ def test_what_was_skipped_and_went_to_others_does_not_come_back(studio: Studio) 
     assert [vote.verdict for vote in votes.standing(studio, one)] == ["skip"]
 
 
+def test_a_skip_in_place_of_a_verdict_is_undone_while_there_is_room(studio: Studio) -> None:
+    one = project(studio, 1, votes=2)
+    item = judge(studio, one, "anna").item_id
+    votes.reopen(studio, one, "anna", item)
+    cast(studio, one, "anna", item, Verdict("skip"))
+    judge(studio, one, "ben")
+    undo(studio, one, "anna")  # Two votes are wanted, and there is one: hers may come back.
+    assert Counter(vote.annotator for vote in votes.standing(studio, one)) == {"anna": 1, "ben": 1}
+    cast(studio, one, "anna", item, Verdict("skip"))
+    judge(studio, one, "cleo")
+    with pytest.raises(Conflict, match="gone to others"):
+        undo(studio, one, "anna")
+
+
 @pytest.mark.parametrize(
     ("mode", "said", "sentence"),
     [
