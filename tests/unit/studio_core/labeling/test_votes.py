@@ -400,6 +400,24 @@ class Labelling(RuleBasedStateMachine):
         with contextlib.suppress(Conflict):
             undo(self.studio, self.project, who)
 
+    @rule(
+        who=st.sampled_from(PEOPLE),
+        item=st.integers(1, 4),
+        act=st.sampled_from([votes.reopen, votes.withdraw]),
+    )
+    def come_back(self, who: str, item: int, act: Callable[..., Any]) -> None:
+        with contextlib.suppress(Conflict):
+            act(self.studio, self.project, who, item)
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
+    def leave(self, who: str, item: int) -> None:
+        assignment.release(self.studio, item, who)
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
+    def enter(self, who: str, item: int) -> None:
+        with contextlib.suppress(StudioError):
+            assignment.save_draft(self.studio, item, who, {"comment": "half"})
+
     @rule(minutes=st.sampled_from([1, 14, 16]))
     def wait(self, minutes: int) -> None:
         self.moment += timedelta(minutes=minutes)
