@@ -86,7 +86,7 @@ def _figures(studio: Studio, project: LabelProject, who: str, language: str) -> 
         return say(f"labeling.{key}", language)
 
     seconds = NOTHING if found.median_seconds is None else f"{found.median_seconds:.1f} s"
-    pace = NOTHING if found.hourly is None else f"{found.hourly:.0f} / h"
+    pace = NOTHING if found.hourly is None else f"{number(round(found.hourly))} / h"
     figures = [
         stat(said("habit_votes"), number(found.votes)),
         stat(said("habit_pace"), pace, say("labeling.history_median", language, seconds=seconds)),

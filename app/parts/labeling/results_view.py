@@ -50,7 +50,7 @@ def statistics(found: Statistics, language: str) -> Markup:
 
 
 def _habits(habits: Habits) -> list[str]:
-    pace = NOTHING if habits.hourly is None else f"{habits.hourly:.0f} / h"
+    pace = NOTHING if habits.hourly is None else f"{number(round(habits.hourly))} / h"
     return [
         number(habits.votes),
         share_of(habits.left_wins),

@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.access import EVERYONE
+from app.access import EVERYONE, STAFF, current_user
 from app.files import asset
 from app.i18n import language_of, say
 from app.parts.events import on_open
 from app.parts.html import panel
 from app.parts.labeling import annotator, guide, opened, screen_view
 from studio_core import texts
+from studio_core.labeling import projects
 from studio_core.studio import Studio
 
 NAME = "label"
@@ -35,7 +36,9 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         one, language = opened(studio, request), language_of(request)
         words = json.dumps(words_of(one.mode, language), ensure_ascii=False)
         beside = guide.beside(studio, one, annotator(request), language)
-        return screen_view.screen(one, words, beside, language)
+        staff = current_user(request).role in STAFF
+        onward = screen_view.onward(projects.root(studio, one), language) if staff else Markup()
+        return screen_view.screen(one, words, beside, onward, language)
 
     on_open(open_screen, body)
 

@@ -17,8 +17,14 @@ LETTERS = "ABCDEFGH"
 VERDICTS = (("left", "1"), ("right", "2"), ("tie", "3"), ("both_bad", "4"), ("skip", "S"))
 
 
-def screen(project: LabelProject, words: str, guide: Markup, language: str) -> Markup:
-    """The screen without an item; ``guide`` stands beside it."""
+def onward(root: LabelProject, language: str) -> Markup:
+    """Where to go when all is judged: what came of it, and what is next."""
+    address = f"/label?project={root.id}&section=rounds"
+    return html('<a class="ts-button" href="{}">{}</a>', address, say("labeling.onward", language))
+
+
+def screen(project: LabelProject, words: str, guide: Markup, onward: Markup, language: str) -> Markup:
+    """The screen without an item; ``guide`` stands beside it, ``onward`` where nothing is left."""
 
     def said(key: str) -> str:
         return say(f"labeling.{key}", language)
@@ -33,7 +39,7 @@ def screen(project: LabelProject, words: str, guide: Markup, language: str) -> M
         '<span class="ts-muted" data-part="number"></span><span data-part="state"></span></div>'
         '<div data-part="prompt"></div></div><div class="ts-label-sides">{}</div>'
         '<div class="ts-label-verdicts" role="group" aria-label="{}">{}</div>{}</div>'
-        '<div data-part="finished" hidden class="ts-empty"><p>{}</p></div>'
+        '<div data-part="finished" hidden class="ts-empty"><p>{}</p>{}</div>'
         '<div data-part="coming" hidden class="ts-empty" role="status"><p>{}</p></div>'
         '<p class="ts-label-said" data-part="said" role="status" aria-live="polite"></p>{}</div>{}</section>',
         project.id,
@@ -46,6 +52,7 @@ def screen(project: LabelProject, words: str, guide: Markup, language: str) -> M
         verdicts(project, said),
         _details(settings, said),
         said("finished"),
+        onward,
         said("making_first_here"),
         _tools(project.mode, said),
         guide,
