@@ -8,7 +8,7 @@ from typing import Any
 
 from studio_core.data import parquet, versions
 from studio_core.data.shapes import Message, Shape
-from studio_core.errors import BadInput, NotFound
+from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.labeling import items, projects
 from studio_core.labeling.items import Added, Answer, NewItem
 from studio_core.studio import Studio
@@ -25,7 +25,10 @@ def project_for(studio: Studio, name: str, settings: dict[str, Any] | None = Non
 
 def from_dataset(studio: Studio, project: str | int, dataset: Dataset) -> Added:
     """The answers of a dataset as items: pairs for projects of pairs, single answers for ratings."""
-    shape, mode = Shape(dataset.shape), projects.get(studio, project).mode
+    one = projects.get(studio, project)
+    if one.round:
+        raise Conflict("labeling.making_of_round", project=one.name)
+    shape, mode = Shape(dataset.shape), one.mode
     fits = {"pairs": (Shape.PREFERENCE,), "rate": (Shape.PROMPT_COMPLETION, Shape.UNPAIRED_PREFERENCE)}
     if shape not in fits.get(mode, ()):
         raise BadInput("labeling.wrong_dataset", dataset=dataset.name, shape=shape, mode=mode)

@@ -12,7 +12,17 @@ import pytest
 from studio_core.curation.asking import with_system
 from studio_core.data import store
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling import changing, exports, items, making, outcomes, projects, rounds, trained
+from studio_core.labeling import (
+    changing,
+    exports,
+    imports,
+    items,
+    making,
+    outcomes,
+    projects,
+    rounds,
+    trained,
+)
 from studio_core.labeling.items import is_held_out, prompt_hash
 from studio_core.models import registry
 from studio_core.states import State
@@ -192,6 +202,8 @@ def test_both_answer_with_the_sampling_of_the_answers_judged_first(
         changing.change(studio, one.id, {"blind": False})
     with pytest.raises(Conflict, match="neither was trained on"):
         making.more(studio, one.id, making.prompts_of_text("anything"))
+    with pytest.raises(Conflict, match="neither was trained on"):
+        imports.from_dataset(studio, one.id, dataset)
     again, no_job = rounds.compare(studio, one.id, run.id)
     assert again.id == one.id and no_job is None
     # In the first round the model before is the base: that is one comparison, not two.
