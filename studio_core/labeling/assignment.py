@@ -79,7 +79,7 @@ def next_item(studio: Studio, project: str | int, annotator: str) -> Showing | N
 
 
 def showing(studio: Studio, item_id: int, annotator: str) -> Showing:
-    """What is before the annotator already; raises if it is not."""
+    """What is before the annotator already, and stays so: they are still there; raises if it is not."""
     with studio.db.write() as session:
         return _shown(session, held(session, item_id, annotator))
 
@@ -262,12 +262,6 @@ def release(studio: Studio, item_id: int, annotator: str) -> None:
         lease = session.get(Lease, (item_id, annotator))
         if lease is not None:
             lease.until = clock.now()
-
-
-def renew(studio: Studio, item_id: int, annotator: str) -> None:
-    """The annotator is still there."""
-    with studio.db.write() as session:
-        held(session, item_id, annotator).until = clock.now() + LEASE
 
 
 def held(session: Session, item_id: int, annotator: str) -> Lease:

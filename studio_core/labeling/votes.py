@@ -55,19 +55,11 @@ _VERDICTS = {
 }
 
 
-def cast(
-    studio: Studio,
-    project: str | int,
-    annotator: str,
-    item_id: int,
-    said: Verdict,
-    *,
-    origin: str = "human",
-) -> Annotation:
+def cast(studio: Studio, project: str | int, annotator: str, item_id: int, said: Verdict) -> Annotation:
     """Store a verdict on an item that is leased to the annotator; it replaces an earlier one of theirs."""
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        return _cast(session, found(session, project), annotator, item_id, said, origin)
+        return _cast(session, found(session, project), annotator, item_id, said)
 
 
 def cast_and_go_on(
@@ -80,19 +72,17 @@ def cast_and_go_on(
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
         one = found(session, project)
-        vote = _cast(session, one, annotator, item_id, said, "human")
+        vote = _cast(session, one, annotator, item_id, said)
         session.flush()
         return vote, session.get_one(LabelItem, item_id), given_next(session, one, annotator)
 
 
-def _cast(
-    session: Session, project: LabelProject, annotator: str, item_id: int, said: Verdict, origin: str
-) -> Annotation:
+def _cast(session: Session, project: LabelProject, annotator: str, item_id: int, said: Verdict) -> Annotation:
     lease = held(session, item_id, annotator)
     item = session.get_one(LabelItem, item_id)
     if item.project_id != project.id:
         raise BadInput("labeling.not_given", item=item_id, annotator=annotator)
-    vote = annotation(session, project, item, lease, said, origin)
+    vote = annotation(session, project, item, lease, said, "human")
     session.add(vote)
     session.flush()
     if vote.repeats_id is None:
@@ -115,7 +105,7 @@ def judge(
     It is there, and counts, even if the item has all the votes that are wanted.
     """
     take(session, project, item, checked_annotator(annotator), order)
-    return _cast(session, project, annotator, item.id, said, "human")
+    return _cast(session, project, annotator, item.id, said)
 
 
 def take_back(session: Session, ids: Sequence[int]) -> None:

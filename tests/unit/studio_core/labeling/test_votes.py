@@ -86,7 +86,7 @@ def test_a_lease_that_ran_out_goes_to_others_and_the_draft_stays(
     assert shown is not None and number(studio, one, "ben") is None
     assignment.save_draft(studio, shown.item.id, "anna", {"verdict": "tie"})
     pass_time(LEASE - timedelta(seconds=1))
-    assignment.renew(studio, shown.item.id, "anna")
+    assignment.showing(studio, shown.item.id, "anna")
     pass_time(LEASE - timedelta(seconds=1))
     assert number(studio, one, "ben") is None
     pass_time(timedelta(seconds=2))
