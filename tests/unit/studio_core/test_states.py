@@ -9,12 +9,12 @@ def test_every_state_has_its_transitions() -> None:
     assert set(TRANSITIONS) == set(State)
 
 
-@pytest.mark.parametrize("state", TERMINAL)
+@pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_the_end_is_final(state: State) -> None:
     assert TRANSITIONS[state] == frozenset()
 
 
-@pytest.mark.parametrize("state", LIVE)
+@pytest.mark.parametrize("state", sorted(LIVE))
 def test_every_live_job_can_end_in_every_way(state: State) -> None:
     assert TRANSITIONS[state] >= TERMINAL
 
