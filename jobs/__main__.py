@@ -15,7 +15,7 @@ from logging.handlers import RotatingFileHandler
 from jobs.engine.launcher import LocalLauncher
 from jobs.engine.loop import Engine
 from studio_core import clock, run_folder, settings, texts
-from studio_core.engine_process import LOCK
+from studio_core.engine_process import LOCK, code
 from studio_core.errors import StudioError
 from studio_core.studio import open_studio
 
@@ -37,7 +37,12 @@ def main() -> int:
             values = {"pid": other.get("pid", "?"), "host": other.get("host", "?"), "home": chosen.home}
             print(texts.text("engine.second_engine", **values), file=sys.stderr)
             return SECOND_ENGINE
-        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": clock.iso(clock.now())}
+        me = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": clock.iso(clock.now()),
+            "code": code(),
+        }
         os.truncate(lock, 0)
         os.pwrite(lock, json.dumps(me).encode(), 0)
         _log_to(str(chosen.logs / "engine.log"))

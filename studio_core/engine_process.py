@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from studio_core import run_folder
+from studio_core.about import studio_version
 from studio_core.errors import StudioError
+from studio_core.migrations import newest
 from studio_core.studio import Studio
 
 LOCK = "engine.lock"
-"""In the data folder; held by the engine as long as it lives. Inside: ``{"pid", "host", "since"}``."""
+"""In the data folder; held by the engine as long as it lives. Inside: ``{"pid", "host", "since", "code"}``."""
 
 log = logging.getLogger("tunesmith.engine_process")
 
@@ -30,9 +37,10 @@ def engine_alive(studio: Studio) -> bool:
 def ensure_engine(studio: Studio) -> None:
     """Start the engine if none is alive, and wait until it is. Several processes may call this at once.
 
-    The engine outlives its caller. Raises StudioError if it does not come up in 15 seconds.
+    The engine outlives its caller. One that an older studio left behind is ended first: it would not know what
+    this one writes. Raises StudioError if it does not come up in 15 seconds.
     """
-    if engine_alive(studio):
+    if engine_alive(studio) and not _ended_outdated(studio):
         return
     output_file = studio.settings.logs / "engine-start.log"
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
@@ -52,6 +60,37 @@ def ensure_engine(studio: Studio) -> None:
         if time.monotonic() > deadline:
             raise StudioError("engine.not_starting", log=output_file)
         time.sleep(0.02)
+
+
+def code() -> list[int]:
+    """What tells newer engines from older ones: the number of the schema that they know, and the studio's version."""
+    version = re.findall(r"\d+", studio_version())
+    return [int(newest()), *map(int, version[:3])]
+
+
+def _ended_outdated(studio: Studio) -> bool:
+    """End an engine of this machine that is older than this code; its runs go on, and the next one adopts them."""
+    path = studio.settings.home / LOCK
+    try:
+        holder = json.loads(path.read_text())
+        known = holder.get("code", [])
+        if holder["host"] != socket.gethostname() or known >= code():
+            return False
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+    ):  # It is just beginning, and of this version if it holds the lock.
+        return False
+    log.info("Engine %s is older than this studio and is replaced", holder["pid"])
+    with suppress(ProcessLookupError):
+        os.kill(int(holder["pid"]), signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE
+    while engine_alive(studio):
+        if time.monotonic() > deadline:
+            raise StudioError("engine.not_ending", pid=holder["pid"], log=studio.settings.logs / "engine.log")
+        time.sleep(0.02)
+    return True
 
 
 def keep_engine(studio: Studio, stopped: threading.Event, interval: float = 5.0) -> None:

@@ -64,6 +64,23 @@ def test_a_killed_engine_is_started_again(quiet: Studio) -> None:
     keeper.join()
 
 
+def test_an_engine_that_an_older_studio_left_behind_is_replaced(quiet: Studio) -> None:
+    ensure_engine(quiet)
+    path, old = quiet.settings.home / engine_process.LOCK, engine_pid(quiet)
+    holder = json.loads(path.read_text())
+    for code in ([holder["code"][0] + 1, 0], holder["code"]):  # A newer one is left alone, and one's own.
+        path.write_text(json.dumps({**holder, "code": code}))
+        ensure_engine(quiet)
+        assert engine_pid(quiet) == old
+    path.write_text(json.dumps({**holder, "host": "elsewhere", "code": []}))
+    ensure_engine(quiet)
+    assert engine_pid(quiet) == old
+    del holder["code"]  # As all wrote it before they told their version.
+    path.write_text(json.dumps(holder))
+    ensure_engine(quiet)
+    assert engine_alive(quiet) and engine_pid(quiet) != old
+
+
 def test_one_that_does_not_come_up_is_told(quiet: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_process, "_PATIENCE", 0.5)
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
