@@ -56,7 +56,8 @@ export function mount(element) {
 		if (!item && said.coming) setTimeout(() => root.isConnected && !item && act(() => ask("next")), COMING);
 		guide.seen(said.guidelines);
 		const last = said.last;
-		say(last ? `${words.last} ${words[last.verdict] || last.verdict}. ${last.sources.map((s, n) => `${"ABCDEFGH"[n]}: ${s}`).join(" · ")}` : "");
+		const wrote = last ? last.sources.map((s, n) => `${"ABCDEFGH"[n]}: ${s}`).join(" · ") : "";
+		say(last ? `${words.last} ${words[last.verdict] || last.verdict}. ${wrote}` : "");
 		for (const name of ["leave", "withdraw"]) find(name).hidden = !item || !["submitted", "skipped"].includes(item.state);
 		if (!item) return;
 		task.show(item);

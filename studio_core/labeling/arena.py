@@ -11,7 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import combinations, count
+from itertools import combinations
 from typing import Any
 
 from sqlalchemy import func, select
@@ -211,18 +211,13 @@ def start(
     sources = [AnswerSource(name=model.name[:80], model=model.name) for model in chosen]
     return making.create(
         studio,
-        name.strip() or _free_name(studio),
+        name.strip() or projects.free_name(studio, "arena"),
         prompts,
         sources,
         mode="pairs",
         settings={"votes": votes, "blind": True, "held_out": 0.0},
         dataset_id=dataset_id,
     )
-
-
-def _free_name(studio: Studio) -> str:
-    taken = {project.name for project in projects.all_projects(studio)}
-    return next(name for number in count(1) if (name := f"arena-{number}") not in taken)
 
 
 def _chosen(studio: Studio, models: Sequence[str | int]) -> list[Model]:

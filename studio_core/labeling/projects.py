@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -112,6 +113,14 @@ def get(studio: Studio, project: str | int) -> LabelProject:
     """A project by its number or its name."""
     with studio.db.read() as session:
         return found(session, project)
+
+
+def free_name(studio: Studio, wanted: str) -> str:
+    """The wanted name, or the first one with a number that no project has."""
+    wanted = checked_name(wanted)
+    with studio.db.read() as session:
+        taken = set(session.scalars(select(LabelProject.name)))
+    return next(name for n in count(1) if (name := wanted if n == 1 else f"{wanted}-{n}") not in taken)
 
 
 def found(session: Session, project: str | int) -> LabelProject:

@@ -123,7 +123,7 @@ def compare(
     kept = settings_of(root).model_dump(include={"votes", "strength", "repeats", "reasons"})
     return making.create(
         studio,
-        _name(asked),
+        projects.free_name(studio, _name(asked)),
         prompts,
         [_source(asked, model) for model in (asked.before, asked.after)],
         mode="pairs",

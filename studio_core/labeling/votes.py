@@ -126,7 +126,7 @@ def annotation(
         annotator=lease.annotator,
         origin=origin,
         verdict=_verdict(project, order, said),
-        value=_value(project, order, said),
+        value=_value(project, order, said) | _seen(session, project, lease),
         reasons=_known_reasons(project, said.reasons),
         comment=_bounded(said.comment),
         order=order,
@@ -136,6 +136,16 @@ def annotation(
         superseded_by_id=None,
         undone_at=None,
     )
+
+
+def _seen(session: Session, project: LabelProject, lease: Lease) -> dict[str, Any]:
+    """``open`` if this person knew who wrote what: it is shown at once or, except in rounds, once they have voted."""
+    mine = (Annotation.item_id == lease.item_id, Annotation.annotator == lease.annotator)
+    if not settings_of(project).blind:
+        return {"open": True}
+    if not project.round and session.scalar(select(Annotation.id).where(*mine).limit(1)):
+        return {"open": True}
+    return {}
 
 
 def _verdict(project: LabelProject, order: list[int], said: Verdict) -> str:
@@ -149,7 +159,7 @@ def _verdict(project: LabelProject, order: list[int], said: Verdict) -> str:
 
 
 def _value(project: LabelProject, order: list[int], said: Verdict) -> dict[str, Any]:
-    value: dict[str, Any] = {} if settings_of(project).blind else {"open": True}
+    value: dict[str, Any] = {}
     if said.strength:
         if said.strength not in STRENGTHS or not settings_of(project).strength:
             raise BadInput("labeling.unknown_strength", strength=said.strength[:40])

@@ -78,7 +78,7 @@ def routes(studio: Studio) -> APIRouter:
             made, item, shown = votes.cast_and_go_on(
                 studio, project, who, given.pop("item"), Verdict(**given)
             )
-            return {**_document(studio, project, who, shown), "last": _revealed(made, item)}
+            return {**_document(studio, project, who, shown), "last": _revealed(studio, made, item)}
 
         return answered(request, act)
 
@@ -188,7 +188,8 @@ def _item(project: LabelProject, shown: Showing, state: str) -> dict[str, Any]:
     }
 
 
-def _revealed(made: Annotation, item: LabelItem) -> dict[str, Any]:
-    """Who wrote what was just judged, from left to right."""
-    sources = [item.answers[place]["source"] for place in made.order]
+def _revealed(studio: Studio, made: Annotation, item: LabelItem) -> dict[str, Any]:
+    """Who wrote what was just judged, from left to right; not while two models are compared, where it can be undone."""
+    compared = projects.get(studio, item.project_id).round
+    sources = [] if compared else [item.answers[place]["source"] for place in made.order]
     return {"number": item.number, "verdict": votes.draft_of(made)["verdict"], "sources": sources}

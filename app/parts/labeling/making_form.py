@@ -15,10 +15,9 @@ from app.parts.labeling import prompt_fields, who
 from app.parts.labeling.making_kinds import FIELDS, KINDS
 from studio_core import rewards
 from studio_core.data import versions
-from studio_core.data.naming import checked_name
 from studio_core.data.shapes import Shape
 from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput, NotFound
+from studio_core.errors import BadInput
 from studio_core.labeling import imports, making, projects
 from studio_core.studio import Studio
 from studio_core.tables import LabelProject
@@ -221,7 +220,10 @@ class MakingForm:
             prompts, taken = prompt_fields.prompts(self.studio, origin, dataset, pasted, limit)
             one, _ = making.create(
                 self.studio,
-                name or self._free_name(taken.name if taken else say(f"labeling.making_name_{origin}", "en")),
+                name
+                or projects.free_name(
+                    self.studio, taken.name if taken else say(f"labeling.making_name_{origin}", "en")
+                ),
                 prompts,
                 sources,
                 mode=chosen.mode,
@@ -242,20 +244,9 @@ class MakingForm:
         mode = _ANSWERED.get(Shape(dataset.shape))
         if mode is None:
             raise BadInput("labeling.wrong_dataset", dataset=dataset.name, shape=dataset.shape, mode="pairs")
-        named = name or self._free_name(dataset.name)
+        named = name or projects.free_name(self.studio, dataset.name)
         one = projects.create(
             self.studio, named, mode=mode, settings=settings, guidelines=guide, dataset_id=dataset.id
         )
         imports.from_dataset(self.studio, one.id, dataset)
         return one
-
-    def _free_name(self, wanted: str) -> str:
-        """The wanted name, or the first one with a number that no project has."""
-        wanted, number = checked_name(wanted), 1
-        while True:
-            name = wanted if number == 1 else f"{wanted}-{number}"
-            try:
-                projects.get(self.studio, name)
-            except NotFound:
-                return name
-            number += 1

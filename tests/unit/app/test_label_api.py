@@ -172,3 +172,28 @@ def test_while_answers_are_being_written_more_is_coming(client: TestClient, stud
         row = session.get_one(Job, job.id)
         row.state, row.finished_at = "cancelled", clock.now()
     assert not client.get(f"/api/label/{one.id}/next").json()["coming"]
+
+
+def test_while_two_models_are_compared_nobody_learns_who_wrote_what(
+    client: TestClient, studio: Studio, project: int
+) -> None:
+    given = {"verdict": "left"}
+    first = client.get(f"/api/label/{project}/next").json()["item"]["id"]
+    assert client.post(f"/api/label/{project}/vote", json={"item": first, **given}).json()["last"]["sources"]
+    client.post(f"/api/label/{project}/undo", json={})
+    client.post(f"/api/label/{project}/vote", json={"item": first, **given})
+    assert [vote.value for vote in votes.standing(studio, project)] == [{"open": True}]  # They had been told.
+
+    round = projects.create(studio, "round", settings={"repeats": 0.0}, round={"project": project})
+    prompt = [{"role": "user", "content": "q"}]
+    items.add(studio, round.id, [NewItem(prompt, [Answer("yes", "before"), Answer("no", "after")])])
+    one = client.get(f"/api/label/{round.id}/next").json()["item"]["id"]
+    said = client.post(f"/api/label/{round.id}/vote", json={"item": one, **given})
+    assert said.json()["last"]["sources"] == [] and "after" not in said.text
+    client.post(f"/api/label/{round.id}/undo", json={})
+    client.post(f"/api/label/{round.id}/vote", json={"item": one, **given})
+    assert [vote.value for vote in votes.standing(studio, round.id)] == [{}]
+
+
+def test_a_name_that_is_taken_gets_a_number(studio: Studio, project: int) -> None:
+    assert [projects.free_name(studio, name) for name in ("p", "q")] == ["p-2", "q"]
