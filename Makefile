@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 	&& $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' && echo $$p && break; done)
 BIN := .venv/bin
 PORT ?= 7860
-# One process for each core; a file's tests stay together, and share what it sets up.
+# One process for each core; a file's tests stay together, and share what it sets up. The long ones come first.
 SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -27,7 +27,7 @@ laws: .venv/test.stamp
 	$(BIN)/lint-imports
 
 unit: .venv/test.stamp  ## Unit and integration tests
-	$(BIN)/pytest $(SPREAD) --cov --cov-report= tests/unit tests/integration
+	$(BIN)/pytest $(SPREAD) --cov --cov-report= tests/integration tests/unit
 	$(BIN)/coverage report --skip-covered --skip-empty | tail -40
 
 faults: .venv/test.stamp  ## Kills, full disks, locked databases
