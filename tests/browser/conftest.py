@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,20 +111,29 @@ def cancel_all(studio: Studio) -> None:
     wait_until(lambda: not queue.live(studio), 60, "no worker is left")
 
 
+@contextmanager
+def serving(home: Path, **environment: str) -> Iterator[Served]:
+    """A studio with its page and its engine, ended afterwards."""
+    port = free_port()
+    web = start_web(home, port, **environment)
+    studio = open_studio(home=home)
+    try:
+        yield Served(f"http://127.0.0.1:{port}", studio, web)
+        cancel_all(studio)
+    finally:
+        studio.close()
+        web.terminate()
+        web.wait(20)
+        stop_engine(home)
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A studio for the browser tests of one file, with its engine."""
-    home, port = tmp_path_factory.mktemp("studio") / "home", free_port()
-    web = start_web(home, port)
-    studio = open_studio(home=home)
-    wait_until(lambda: len(registry.all_models(studio)) >= 2, what="the demo models are there")
-    wait_until(lambda: len(store.all_datasets(studio)) >= 4, what="the sample data are there")
-    yield Served(f"http://127.0.0.1:{port}", studio, web)
-    cancel_all(studio)
-    studio.close()
-    web.terminate()
-    web.wait(20)
-    stop_engine(home)
+    """A studio for the browser tests of one file."""
+    with serving(tmp_path_factory.mktemp("studio") / "home") as made:
+        wait_until(lambda: len(registry.all_models(made.studio)) >= 2, what="the demo models are there")
+        wait_until(lambda: len(store.all_datasets(made.studio)) >= 4, what="the sample data are there")
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from studio_core import accounts, sign_in
-from studio_core.studio import open_studio
 from tests.browser.conftest import (
     Served,
     choose,
-    free_port,
     screenshot,
-    start_web,
-    stop_engine,
+    serving,
     visit,
     watch,
 )
@@ -26,14 +24,8 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A studio without models or workers, in which nobody has an account yet."""
-    home, port = tmp_path_factory.mktemp("people") / "home", free_port()
-    web = start_web(home, port, TUNESMITH_WARM_WORKERS="0")
-    studio = open_studio(home=home)
-    yield Served(f"http://127.0.0.1:{port}", studio, web)
-    studio.close()
-    web.terminate()
-    web.wait(20)
-    stop_engine(home)
+    with serving(tmp_path_factory.mktemp("people") / "home", TUNESMITH_WARM_WORKERS="0") as made:
+        yield made
 
 
 @pytest.fixture
@@ -72,8 +64,7 @@ def test_the_first_account_is_made_on_the_page_and_closes_the_studio(page: Page,
     expect(page.locator("#users-told")).to_contain_text("ann may sign in now")
     expect(page.locator("#users-told a")).to_have_attribute("href", "/sign-in")
     assert accounts.find(served.studio, "ann").role == "administrator"
-    page.locator("#users-told a").click()
-    expect(page).to_have_url(f"{served.url}/sign-in")
+    expect(page).to_have_url(re.compile("/sign-in"))  # Whoever does not follow the link is led there.
 
 
 def test_an_administrator_adds_people_with_one_time_passwords(

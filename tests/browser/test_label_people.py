@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from studio_core.labeling import items, projects, votes
 from studio_core.labeling.items import Answer, NewItem
-from studio_core.studio import Studio, open_studio
+from studio_core.studio import Studio
 from tests.bench.labeling_load import cookies
-from tests.browser.conftest import Served, free_port, start_web, stop_engine
+from tests.browser.conftest import Served, serving, start_web
 from tests.people import cheap_hashes
 
 __all__ = ["cheap_hashes"]
@@ -24,14 +24,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    home, port = tmp_path_factory.mktemp("annotators") / "home", free_port()
-    web = start_web(home, port, TUNESMITH_WARM_WORKERS="0")
-    studio = open_studio(home=home)
-    yield Served(f"http://127.0.0.1:{port}", studio, web)
-    studio.close()
-    web.terminate()
-    web.wait(20)
-    stop_engine(home)
+    with serving(tmp_path_factory.mktemp("annotators") / "home", TUNESMITH_WARM_WORKERS="0") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
