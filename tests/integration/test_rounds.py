@@ -85,7 +85,7 @@ def test_an_arena_has_every_two_models_answer_in_turn(studio: Studio) -> None:
     tiny = registry.add(studio, miniature_model(home / "one").path)
     models = [tiny, *(registry.add(studio, changed(studio, tiny, home / name)) for name in ("two", "three"))]
     project, job = arena.start(studio, [model.name for model in models], prompts(24))
-    assert project.name == "arena-1" and projects.settings_of(project).blind
+    assert project.name == "arena" and projects.settings_of(project).blind
     made_here(studio, job)
     ingest(studio, job)
     strongest = models[2].id
