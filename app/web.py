@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import gradio as gr
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from gradio.routes import App
 from starlette.middleware.cors import CORSMiddleware
 
@@ -21,6 +22,7 @@ from app.gate import Gate
 from app.guard import Guard
 from app.i18n import translations
 from app.pages import PAGES
+from app.refused import refused
 from app.sign_in import SignInPages
 from app.theme import theme
 from studio_core.studio import Studio
@@ -34,6 +36,7 @@ def create_app(studio: Studio) -> FastAPI:
     document.install([(page.NAME, page.PATH, getattr(page, "WITHIN", page.NAME)) for page in PAGES], access)
 
     api = FastAPI(title="Tunesmith", docs_url=None, redoc_url=None, openapi_url=None)
+    api.add_exception_handler(RequestValidationError, refused)
     api.mount("/static", StudioFiles())
     api.include_router(status.health())
     SignInPages(studio, access).add_to(api)

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -125,6 +126,23 @@ def test_with_accounts_it_listens_to_others_and_believes_its_proxy(tmp_path: Pat
 def test_names_rebound_to_this_machine_are_refused(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
     assert " 400 " in ask(web[0], b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
     assert " 200 " in ask(web[0], b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+
+def test_a_body_that_will_not_do_is_refused_in_a_sentence(
+    web: tuple[int, Path, subprocess.Popen[bytes]],
+) -> None:
+    for body in (
+        '{"item": 1, "verdict": "left", "rating": NaN}',
+        '{"item": 1, "verdict": "\\ud83d", "x": 1}',
+        "{",
+    ):
+        answer = httpx.post(
+            f"http://127.0.0.1:{web[0]}/api/label/1/vote",
+            content=body,
+            headers={"Content-Type": "application/json"},
+            trust_env=False,
+        )
+        assert answer.status_code == 422 and "does not do" in answer.json()["error"], answer.text
 
 
 def test_a_cross_site_upload_is_refused(web: tuple[int, Path, subprocess.Popen[bytes]]) -> None:
