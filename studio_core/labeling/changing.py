@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from studio_core import queue
 from studio_core.data import versions
 from studio_core.errors import Conflict
+from studio_core.labeling import judges, projects
 from studio_core.labeling.exports import OPERATION
 from studio_core.labeling.projects import checked_settings, found, rounds_of
 from studio_core.labeling.writing import ANSWERS, PRELABEL
@@ -22,7 +23,12 @@ _ASKED = ("scale", "correct")
 
 
 def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> LabelProject:
-    """Change some settings; what was voted stays, and with it what it meant."""
+    """Change some settings; what was voted stays, and with it what it meant.
+
+    Labels of judges (``judges``) count only once it was measured how far one agrees with people.
+    """
+    if settings.get("judges"):
+        judges.usable(studio, projects.get(studio, project))
     with studio.db.write() as session:
         one = found(session, project)
         new = checked_settings({**one.settings, **settings}).model_dump()

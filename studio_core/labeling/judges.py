@@ -199,10 +199,3 @@ def usable(studio: Studio, project: LabelProject) -> list[str]:
             "labeling.judge_unmeasured", judge=best.name, shared=best.agreement.of, missing=best.missing
         )
     return names
-
-
-def use(studio: Studio, project: str | int, wanted: bool) -> LabelProject:
-    """Whether labels of judges count where no person has voted; raises while they may not."""
-    if wanted:
-        usable(studio, projects.get(studio, project))
-    return projects.change(studio, project, {"judges": wanted})

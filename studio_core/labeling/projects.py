@@ -153,14 +153,6 @@ def root(studio: Studio, project: LabelProject) -> LabelProject:
     return get(studio, project.round["project"]) if project.round else project
 
 
-def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> LabelProject:
-    """Change some settings; what was voted stays."""
-    with studio.db.write() as session:
-        one = found(session, project)
-        one.settings = checked_settings({**one.settings, **settings}).model_dump()
-        return one
-
-
 def settings_of(project: LabelProject) -> ProjectSettings:
     return ProjectSettings.model_validate(project.settings)
 

@@ -13,7 +13,7 @@ from studio_core.data import making as data_jobs
 from studio_core.data import store
 from studio_core.data.shapes import Message
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling import exports, items, judges, projects, votes
+from studio_core.labeling import changing, exports, items, judges, projects, votes
 from studio_core.labeling.agreement import SHARED
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem
@@ -91,7 +91,7 @@ def test_judged_in_both_orders_measured_and_only_then_used(
         with pytest.raises(BadInput, match="4 more are needed"):
             exports.make_dataset(studio, project.id, judges=True)
         with pytest.raises(BadInput, match="4 more are needed"):
-            judges.use(studio, project.id, True)
+            changing.change(studio, project.id, {"judges": True})
         assert projects.get(studio, project.id).settings["judges"] is False
         vote(studio, project, 5, wrong=1)
         [judge] = judges.of_project(studio, project)
@@ -99,7 +99,7 @@ def test_judged_in_both_orders_measured_and_only_then_used(
         assert judge.kappa is not None and judge.kappa < 0.7
         judged(studio, project)  # Only what it could not say anything of.
         assert len(service.asked) == asked
-    judges.use(studio, project.id, True)
+    changing.change(studio, project.id, {"judges": True})
     [dataset] = exports.make_dataset(studio, project.id)
     people = SHARED + 2
     assert dataset.made["counts"]["labelled_by_human"] == people

@@ -17,7 +17,7 @@ from app.parts.labeling import asked_for, opened, who
 from studio_core.curation import judging
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput
-from studio_core.labeling import judges
+from studio_core.labeling import changing, judges
 from studio_core.labeling.agreement import SHARED
 from studio_core.labeling.judges import Judge
 from studio_core.labeling.projects import settings_of
@@ -119,7 +119,7 @@ class JudgeSection:
 
     @only(STAFF)
     def judges_used(self, request: gr.Request, wanted: bool) -> None:
-        judges.use(self.studio, opened(self.studio, request).id, bool(wanted))
+        changing.change(self.studio, opened(self.studio, request).id, {"judges": bool(wanted)})
 
 
 def card(judge: Judge, language: str) -> Markup:

@@ -10,7 +10,7 @@ import pytest
 
 from app.cli import label_create, label_rounds, run
 from studio_core.errors import BadInput
-from studio_core.labeling import exports, items, making, projects
+from studio_core.labeling import changing, exports, items, making, projects
 from studio_core.labeling.statistics import of_project
 from studio_core.models import registry
 from studio_core.studio import Studio, open_studio
@@ -98,10 +98,10 @@ def test_settings_and_guidelines_have_versions(studio: Studio) -> None:
     assert projects.write_guidelines(studio, one.id, "second").version == 2
     found = projects.guidelines(studio, one.id)
     assert found is not None and found.text == "second"
-    assert projects.settings_of(projects.change(studio, "p", {"votes": 3})).votes == 3
+    assert projects.settings_of(changing.change(studio, "p", {"votes": 3})).votes == 3
     for settings, sentence in (({"votes": 0}, "votes"), ({"sorcery": 1}, "sorcery")):
         with pytest.raises(BadInput, match=sentence):
-            projects.change(studio, "p", settings)
+            changing.change(studio, "p", settings)
     with pytest.raises(BadInput, match="no way of labelling"):
         projects.create(studio, "q", mode="sorcery")
     with pytest.raises(BadInput, match="100001 characters"):

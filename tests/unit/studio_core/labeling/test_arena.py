@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import minimize
 
 from studio_core.errors import BadInput, NotFound
-from studio_core.labeling import arena, items, projects
+from studio_core.labeling import arena, changing, items, projects
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.ranking import RIDGE, SCALE, Game
@@ -81,7 +81,7 @@ def test_judges_repeats_skips_and_what_was_taken_back_are_no_games(
 def test_votes_that_were_not_blind_are_left_out_and_counted(studio: Studio, three: list[Model]) -> None:
     one = compared(studio, "open", [pair("q", three[0], three[1])], blind=False)
     judged(studio, one, ["a"])
-    projects.change(studio, one.id, {"blind": True})  # Hiding it afterwards makes no vote blind.
+    changing.change(studio, one.id, {"blind": True})  # Hiding it afterwards makes no vote blind.
     found = arena.played(studio)
     assert not found.games and found.left_out == {"not_blind": 1}
 
@@ -133,7 +133,7 @@ def test_blind_votes_of_chats_are_games_and_flagged_ones_are_not(studio: Studio,
 def test_a_vote_that_went_from_a_chat_into_a_project_is_one_game(studio: Studio, three: list[Model]) -> None:
     one = compared(studio, "chat", [pair("q", three[0], three[1])])
     judged(studio, one, ["a"], "anna")
-    projects.change(studio, one.id, {"votes": 2})
+    changing.change(studio, one.id, {"votes": 2})
     judged(studio, one, ["b"], "ben")
     with studio.db.read() as session:
         first = session.query(Annotation).filter_by(annotator="anna").one()

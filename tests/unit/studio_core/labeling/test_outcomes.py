@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio_core.data import store
-from studio_core.labeling import exports, outcomes, projects
+from studio_core.labeling import changing, exports, outcomes, projects
 from studio_core.labeling.items import Answer, NewItem, add, is_held_out, prompt_hash
 from studio_core.labeling.outcomes import sentence
 from studio_core.labeling.records import Yield, records
@@ -69,7 +69,7 @@ def round_of(studio: Studio, models: list[Model], pairs: int, **of: Any) -> Labe
 
 def test_the_majority_of_people_decides_each_prompt(studio: Studio, models: list[Model]) -> None:
     one = round_of(studio, models, 6)
-    projects.change(studio, one.id, {"votes": 2})
+    changing.change(studio, one.id, {"votes": 2})
 
     def better(item: Any) -> str:
         return "ab"[[answer["model"] for answer in item.answers].index(models[1].id)]
