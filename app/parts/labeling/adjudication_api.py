@@ -15,7 +15,6 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from app.access import STAFF, only
-from app.parts.labeling import annotator
 from app.parts.labeling.api import Cast, One, answered
 from app.parts.markdown import rendered
 from studio_core.labeling import adjudication
@@ -33,7 +32,7 @@ def add(router: APIRouter, studio: Studio) -> None:
     @router.get("/api/label/{project}/cases")
     @only(STAFF)
     def cases(project: int, request: Request) -> Response:
-        def act() -> dict[str, Any]:
+        def act(_: str) -> dict[str, Any]:
             open_, decided = adjudication.disagreements(studio, project)
             return {"open": open_[:MOST], "decided": decided[-MOST:]}
 
@@ -42,14 +41,14 @@ def add(router: APIRouter, studio: Studio) -> None:
     @router.get("/api/label/{project}/cases/{item}")
     @only(STAFF)
     def case(project: int, item: int, request: Request) -> Response:
-        return answered(request, lambda: _case(adjudication.case(studio, project, item)))
+        return answered(request, lambda _: _case(adjudication.case(studio, project, item)))
 
     @router.post("/api/label/{project}/decide")
     @only(STAFF)
     def decide(project: int, cast: Cast, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            given = cast.model_dump()
-            adjudication.decide(studio, project, annotator(request), given.pop("item"), Verdict(**given))
+        def act(who: str) -> dict[str, Any]:
+            said = Verdict(**cast.model_dump(exclude={"item"}))
+            adjudication.decide(studio, project, who, cast.item, said)
             return {}
 
         return answered(request, act)
@@ -57,7 +56,7 @@ def add(router: APIRouter, studio: Studio) -> None:
     @router.post("/api/label/{project}/reconsider")
     @only(STAFF)
     def reconsider(project: int, one: One, request: Request) -> Response:
-        def act() -> dict[str, Any]:
+        def act(_: str) -> dict[str, Any]:
             adjudication.reconsider(studio, project, one.item)
             return {}
 

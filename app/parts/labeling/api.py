@@ -13,6 +13,7 @@ GET  /api/label/{project}/guidelines?since=             the guidelines, and what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -32,19 +33,22 @@ from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject
 
 
-class Cast(BaseModel):
-    """What the screen sends; places count from the left."""
+class Entered(BaseModel):
+    """What is entered on the screen, whether or not it is submitted; places count from the left."""
 
     model_config = ConfigDict(extra="forbid")
 
-    item: int = Field(ge=1, lt=2**62)
-    verdict: str = Field(max_length=20)
     strength: str = Field(default="", max_length=20)
-    rating: int | None = Field(default=None, ge=0, le=100)
     ranking: list[int] = Field(default_factory=list, max_length=8)
     edits: dict[int, str] = Field(default_factory=dict, max_length=8)
     reasons: list[str] = Field(default_factory=list, max_length=12)
     comment: str = ""
+
+
+class Cast(Entered):
+    item: int = Field(ge=1, lt=2**62)
+    verdict: str = Field(max_length=20)
+    rating: int | None = Field(default=None, ge=0, le=100)
 
 
 class One(BaseModel):
@@ -57,7 +61,7 @@ class Draft(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     item: int = Field(ge=1, lt=2**62)
-    draft: dict[str, Any]
+    draft: Entered
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -65,78 +69,59 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/api/label/{project}/next")
     def next_(project: int, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            who = annotator(request)
-            return _document(studio, project, who, assignment.next_item(studio, project, who))
-
-        return answered(request, act)
+        return answered(request, lambda who: _next(studio, project, who))
 
     @router.post("/api/label/{project}/vote")
     def vote(project: int, cast: Cast, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            who, given = annotator(request), cast.model_dump()
-            made, item, shown = votes.cast_and_go_on(
-                studio, project, who, given.pop("item"), Verdict(**given)
-            )
-            return {**_document(studio, project, who, shown), "last": _revealed(studio, made, item)}
-
-        return answered(request, act)
+        return answered(request, lambda who: _voted(studio, project, who, cast))
 
     @router.post("/api/label/{project}/undo")
     def undo(project: int, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            who = annotator(request)
-            return _document(studio, project, who, votes.undo(studio, project, who))
-
-        return answered(request, act)
+        return answered(
+            request, lambda who: _document(studio, project, who, votes.undo(studio, project, who))
+        )
 
     @router.post("/api/label/{project}/reopen")
     def reopen(project: int, one: One, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            who = annotator(request)
-            return _document(studio, project, who, votes.reopen(studio, project, who, one.item))
-
-        return answered(request, act)
+        return answered(
+            request, lambda who: _document(studio, project, who, votes.reopen(studio, project, who, one.item))
+        )
 
     @router.post("/api/label/{project}/release")
     def release(project: int, one: One, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            who = annotator(request)
+        def act(who: str) -> dict[str, Any]:
             assignment.release(studio, one.item, who)
-            return _document(studio, project, who, assignment.next_item(studio, project, who))
+            return _next(studio, project, who)
 
         return answered(request, act)
 
     @router.post("/api/label/{project}/withdraw")
     def withdraw(project: int, one: One, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            who = annotator(request)
+        def act(who: str) -> dict[str, Any]:
             votes.withdraw(studio, project, who, one.item)
-            return _document(studio, project, who, assignment.next_item(studio, project, who))
+            return _next(studio, project, who)
 
         return answered(request, act)
 
     @router.post("/api/label/{project}/draft")
     def draft(project: int, kept: Draft, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            assignment.save_draft(studio, kept.item, annotator(request), kept.draft)
+        def act(who: str) -> dict[str, Any]:
+            assignment.save_draft(studio, kept.item, who, kept.draft.model_dump(exclude_unset=True))
             return {}
 
         return answered(request, act)
 
     @router.get("/api/label/{project}/difference/{item}")
     def differences(project: int, item: int, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            texts = [
-                answer["text"] for answer in assignment.showing(studio, item, annotator(request)).answers
-            ]
+        def act(who: str) -> dict[str, Any]:
+            texts = [answer["text"] for answer in assignment.showing(studio, item, who).answers]
             return {"differences": difference(*texts) if len(texts) == 2 else None}
 
         return answered(request, act)
 
     @router.get("/api/label/{project}/guidelines")
     def guidelines(project: int, request: Request, since: int = 0) -> Response:
-        def act() -> dict[str, Any]:
+        def act(_: str) -> dict[str, Any]:
             shown = guide.shown(studio, project, since)
             return {"version": shown.version, "html": shown.html, "changes": shown.changes}
 
@@ -145,13 +130,24 @@ def routes(studio: Studio) -> APIRouter:
     return router
 
 
-def answered(request: Request, act: Any) -> Response:
+def answered(request: Request, act: Callable[[str], dict[str, Any]]) -> Response:
+    """What ``act`` gives for the person who asks, or the sentence that says why not."""
     try:
-        return JSONResponse(act())
+        return JSONResponse(act(annotator(request)))
     except StudioError as error:
         # ``gone``: the item is no longer before this annotator, and nothing that they enter makes it so.
         gone = isinstance(error, NotFound | Conflict)
         return JSONResponse({"error": error.sentence(language_of(request)), "gone": gone}, status_code=409)
+
+
+def _next(studio: Studio, project: int, who: str) -> dict[str, Any]:
+    return _document(studio, project, who, assignment.next_item(studio, project, who))
+
+
+def _voted(studio: Studio, project: int, who: str, cast: Cast) -> dict[str, Any]:
+    said = Verdict(**cast.model_dump(exclude={"item"}))
+    made, item, shown = votes.cast_and_go_on(studio, project, who, cast.item, said)
+    return {**_document(studio, project, who, shown), "last": _revealed(studio, made, item)}
 
 
 def _document(studio: Studio, project: int, who: str, shown: Showing | None) -> dict[str, Any]:

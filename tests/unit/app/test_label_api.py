@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
 
 from app.access import enter
 from app.parts.labeling import api as label_api
 from app.parts.markdown import rendered
+from app.refused import refused
 from studio_core import clock
 from studio_core.accounts import Account, Role
 from studio_core.labeling import items, making, projects, votes
@@ -47,6 +49,7 @@ def project(studio: Studio) -> int:
 @pytest.fixture
 def client(studio: Studio) -> Iterator[TestClient]:
     api = FastAPI()
+    api.add_exception_handler(RequestValidationError, refused)
 
     @api.middleware("http")
     async def sign_in(request: Request, call_next: Any) -> Any:
@@ -85,16 +88,18 @@ def test_drafts_outlive_the_page(client: TestClient, project: int) -> None:
     assert client.post(f"/api/label/{project}/vote", json=vote).status_code == 200
 
 
-@pytest.mark.parametrize("entered", ['{"comment": "\\ud83d"}', '{"rating": NaN}'])
+@pytest.mark.parametrize(
+    "entered", ['{"comment": "\\ud83d"}', '{"rating": NaN}', '{"reasons": 7}', '{"edits": [1]}', "[]"]
+)
 def test_a_draft_that_could_not_be_sent_back_is_refused(
     client: TestClient, project: int, entered: str
 ) -> None:
     item = client.get(f"/api/label/{project}/next").json()["item"]
     sent = f'{{"item": {item["id"]}, "draft": {entered}}}'
-    refused = client.post(
+    answer = client.post(
         f"/api/label/{project}/draft", content=sent, headers={"Content-Type": "application/json"}
     )
-    assert refused.status_code == 409 and "cannot be kept" in refused.json()["error"]
+    assert answer.status_code in (409, 422) and answer.json()["error"]
     assert client.get(f"/api/label/{project}/next").json()["item"]["draft"] == {}
 
 
