@@ -115,7 +115,7 @@ def build(studio: Studio) -> None:
         again,
         **queued,
     )
-    form.narrow.input(
+    form.narrow.change(  # "input" of a text box hears no paste and no deletion.
         safely(page.narrowed),
         [opened, form.narrow],
         [form.columns, opened],

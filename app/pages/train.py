@@ -223,7 +223,14 @@ class TrainPage:
 
     @safely
     def changed(self, request: gr.Request, *values: Any) -> list[Any]:
-        """The plan for what the form says now. A changed form is a new wish: it gets a new key."""
+        """The plan for what the form says now. A changed form is a new wish: it gets a new key.
+
+        Fields also change while the page is being built. They must not be answered: the plan of a form that is
+        still empty would say that everything is missing, after the plan of the filled form has been shown.
+        """
+        basics, _options = self._split(values)
+        if basics["preset"] is None:
+            return [gr.skip(), gr.skip(), gr.skip(), gr.skip()]
         language = language_of(request)
         try:
             plan = training.plan(self.studio, self._spec(values))

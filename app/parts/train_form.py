@@ -62,7 +62,7 @@ def basics() -> tuple[dict[str, Any], dict[str, Any]]:
         )
         parts["preset"] = gr.Radio(
             [(t(f"methods.preset.{name}"), name) for name in PRESETS],
-            value="balanced",
+            value=None,  # Until the page is filled, which is how an unfilled form is known.
             label=t("train.preset"),
             info=t("methods.preset.balanced.help"),
             elem_id="train-preset",

@@ -123,6 +123,20 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
     ready(page)
 
 
+def test_the_form_that_opens_never_says_that_something_is_missing(page: Page, served: Served) -> None:
+    page.add_init_script(
+        """window.complaints = [];
+        new MutationObserver(() => document.querySelectorAll('#train-plan .ts-notice-bad')
+            .forEach(notice => window.complaints.push(notice.innerText)))
+            .observe(document, {childList: true, subtree: true});"""
+    )
+    visit(page, "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft")
+    ready(page)
+    page.get_by_label("Name of the run").fill("named")  # When this is answered, all before it has been.
+    expect(page.locator("#train-plan")).to_contain_text("--name named")
+    assert page.evaluate("window.complaints") == []
+
+
 def test_bad_values_are_named_and_nothing_starts(page: Page, served: Served) -> None:
     before = len(queue.all_jobs(served.studio))
     visit(page, "/train?method=sft&model=tiny-base&dataset=tiny-sft-chat")
