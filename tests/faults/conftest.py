@@ -72,7 +72,8 @@ class EngineProcess:
         wait_until(lambda: self.job(job).step >= step, timeout, f"job {job.id} reaches step {step}")
 
     def log(self) -> str:
-        return (self.studio.settings.logs / "engine.log").read_text()
+        path = self.studio.settings.logs / "engine.log"  # An engine is alive before it writes its first line.
+        return path.read_text() if path.exists() else ""
 
 
 def folder(job: Job) -> Path:
