@@ -3,7 +3,8 @@
 ``Vote.record`` says all that is known of a vote: ``prompt`` with ``chosen`` and ``rejected`` (or, of a tie,
 ``answers``), the ``models`` in that order, whether it was cast ``blind``, before an answer was ``incomplete``
 no more, on an answer that gives its model away (``leak``, with the names in ``named``), by whom
-(``annotator``), and whether it was ``withdrawn``.
+(``annotator``), what the turn is called as an item of a project, under the past of either side (``contents``),
+and whether it was ``withdrawn``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from sqlalchemy.orm import Session
 from studio_core import chat_sides, chats, identity
 from studio_core.chats import LETTERS, Answer
 from studio_core.data import store
+from studio_core.data.shapes import Message
 from studio_core.errors import BadInput, Conflict
+from studio_core.labeling import items
 from studio_core.labeling import votes as label_votes
 from studio_core.studio import Studio
 from studio_core.tables import ChatRound, Dataset, Vote
@@ -143,6 +146,7 @@ def _record(
     texts = [[{"role": "assistant", "content": answer["answer"]}] for answer in answers]
     record: dict[str, Any] = {
         "same_history": prompts[0] == prompts[1],
+        "contents": _contents(prompts, [answer["answer"].strip() for answer in answers]),
         "incomplete": any(answer["state"] not in ENDED for answer in answers),
         "blind": row.settings["blind"],
     }
@@ -157,6 +161,10 @@ def _record(
         "models": [answers[chosen]["model"], answers[rejected]["model"]],
         **record,
     }
+
+
+def _contents(prompts: Sequence[Sequence[Message]], said: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(items.content_hash(prompt, said) for prompt in prompts))
 
 
 def withdraw(studio: Studio, chat_id: int, number: int) -> Vote:

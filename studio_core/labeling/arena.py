@@ -1,8 +1,12 @@
 """The arena: ratings of three or more models of the studio, from all that people have said of their answers.
 
 A game is one person's vote on the answers of two models to one prompt: of labelling projects in which it was
-hidden who wrote what, and of blind rounds of the Chat page. Of an item that was adjudicated the adjudicator's
-vote alone counts; of a ranking, every two answers are a game.
+hidden who wrote what, and of blind rounds of the Chat page. Of a ranking, every two answers are a game.
+
+What one person says of the same answers to the same prompt is one game, wherever they say it, and the first
+vote is the one that counts, with what flags it has: once it was cast, who wrote what may have been shown. So a
+turn of a chat counts once, whether it was sent to a project before its vote or after. If answers were
+adjudicated, the adjudicator's vote alone counts.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from itertools import combinations
 from typing import Any
 
@@ -84,46 +89,55 @@ class Arena:
 
 @dataclass(frozen=True)
 class _Said:
-    """A vote with what is to be known of its item, and nothing of what the answers say."""
+    """A vote with what is to be known of the answers that were judged, and nothing of what they say."""
 
-    prompt: str
-    models: list[int | None]
-    """Of each answer; None where no model of the studio wrote it."""
-    origin: str
-    verdict: str
-    value: dict[str, Any]
+    annotator: str
+    at: datetime
+    contents: tuple[str, ...]
+    """``items.content_hash`` of prompt and answers; two of a round of a chat in which each side knew another past."""
+    models: frozenset[int]
+    games: list[Game]
+    flag: str
+    """Why it does not count, if it does not."""
+    adjudicated: bool = False
+
+    @property
+    def judged(self) -> set[_Judged]:
+        return {(content, self.models) for content in self.contents}
+
+
+_Judged = tuple[str, frozenset[int]]
+"""The answers that a vote is on: models may happen to have said the same."""
 
 
 def played(studio: Studio, models: Sequence[int] | None = None) -> Games:
     """Games among these models, or among all."""
     wanted, found = None if models is None else set(models), Games()
-    chatted = _chat_votes(studio)
-    for votes in _by_item(studio, _sent(studio, chatted)).values():
-        adjudicated = [vote for vote in votes if vote.origin == "adjudicator"]
-        for vote in adjudicated[-1:] or votes:
-            _take(found, list(_games(vote)), wanted, "not_blind" if vote.value.get("open") else "")
-    for said in chatted:
-        if not all(isinstance(one, int) for one in said.record["models"]):
-            continue  # A service answered: it is no model of the studio.
-        _take(found, [_chat_game(said)], wanted, _flag(said.record))
+    for said in _counted(sorted([*_of_chats(studio), *_of_projects(studio)], key=lambda said: said.at)):
+        _take(found, said.games, wanted, said.flag)
     return found
 
 
-def _sent(studio: Studio, chatted: Sequence[Vote]) -> set[tuple[int, str]]:
-    """Items with annotators to whom a vote came from a chat: it counts there, once, with what flags it has."""
-    ids = [number for vote in chatted for number in vote.record.get("sent", [])]
-    with studio.db.read() as session:
-        query = select(Annotation.item_id, Annotation.annotator).where(Annotation.id.in_(ids))
-        return {(item, annotator) for item, annotator in session.execute(query)}
+def _counted(votes: Sequence[_Said]) -> Iterator[_Said]:
+    """Of one person's votes on the same answers the first, and of those on adjudicated ones the last word."""
+    last = {judged: said for said in votes if said.adjudicated for judged in said.judged}
+    met: set[tuple[str, _Judged]] = set()
+    for said in votes:
+        own = {(said.annotator, judged) for judged in said.judged}
+        final = [last[judged] for judged in said.judged if judged in last]
+        if any(said is one for one in final) or not (final or own & met):
+            yield said
+        met |= own
 
 
-def _by_item(studio: Studio, besides: set[tuple[int, str]]) -> dict[int, list[_Said]]:
-    """All votes of people that stand, on items of which a model of the studio wrote an answer."""
+def _of_projects(studio: Studio) -> Iterator[_Said]:
+    """All votes of people that stand, on items of which models of the studio wrote two answers or more."""
     models = func.json_extract(LabelItem.answers, *(f"$[{place}].model" for place in range(8)))
     query = (
         select(
-            Annotation.item_id,
             Annotation.annotator,
+            Annotation.created_at,
+            LabelItem.content_hash,
             LabelItem.prompt_hash,
             models,
             Annotation.origin,
@@ -140,27 +154,46 @@ def _by_item(studio: Studio, besides: set[tuple[int, str]]) -> dict[int, list[_S
         )
         .order_by(Annotation.id)
     )
-    found: dict[int, list[_Said]] = defaultdict(list)
     with studio.db.read() as session:
-        for item, annotator, prompt, wrote, *vote in session.execute(query):
-            if (item, annotator) not in besides:
-                found[item].append(_Said(prompt, json.loads(wrote), *vote))
-    return found
+        for annotator, at, content, prompt, listed, origin, verdict, value in session.execute(query):
+            wrote = json.loads(listed)
+            yield _Said(
+                annotator,
+                at,
+                (content,),
+                frozenset(one for one in wrote if one is not None),
+                list(_games(prompt, wrote, verdict, value)),
+                "not_blind" if value.get("open") else "",
+                origin == "adjudicator",
+            )
 
 
-def _games(vote: _Said) -> Iterator[Game]:
-    ranking = vote.value.get("ranking", [])
-    for one, other in combinations(range(len(vote.models)), 2):
-        models = vote.models[one], vote.models[other]
-        if None not in models and models[0] != models[1]:
-            ahead = ranking.index(one) < ranking.index(other) if ranking else _SCORES[vote.verdict]
-            yield Game(vote.prompt, str(models[0]), str(models[1]), float(ahead))
+def _games(
+    prompt: str, models: Sequence[int | None], verdict: str, value: Mapping[str, Any]
+) -> Iterator[Game]:
+    ranking = value.get("ranking", [])
+    for one, other in combinations(range(len(models)), 2):
+        wrote = models[one], models[other]
+        if None not in wrote and wrote[0] != wrote[1]:
+            ahead = ranking.index(one) < ranking.index(other) if ranking else _SCORES[verdict]
+            yield Game(prompt, str(wrote[0]), str(wrote[1]), float(ahead))
 
 
-def _chat_votes(studio: Studio) -> Sequence[Vote]:
+def _of_chats(studio: Studio) -> Iterator[_Said]:
+    """All votes on rounds that stand, on two models; a service is no model of the studio."""
     with studio.db.read() as session:
         standing = select(Vote).where(Vote.superseded_by_id.is_(None)).order_by(Vote.id)
-        return [vote for vote in session.scalars(standing) if not vote.record.get("withdrawn")]
+        for vote in session.scalars(standing):
+            record = vote.record
+            if not record.get("withdrawn") and all(isinstance(one, int) for one in record["models"]):
+                yield _Said(
+                    record.get("annotator", ""),
+                    vote.created_at,
+                    tuple(record.get("contents", ())),
+                    frozenset(record["models"]),
+                    [_chat_game(vote)],
+                    _flag(record),
+                )
 
 
 def _chat_game(vote: Vote) -> Game:

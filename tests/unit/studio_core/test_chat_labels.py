@@ -10,6 +10,7 @@ from studio_core import chat_labels, chat_votes, chats
 from studio_core.chats import ChatSettings
 from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import arena, assignment, exports, items, projects, votes
+from studio_core.labeling.votes import Verdict
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Chat, LabelItem
@@ -109,6 +110,49 @@ def test_a_vote_that_went_to_a_project_counts_once_in_the_arena(studio: Studio, 
     chat_votes.vote(studio, chat.id, 3, "a", 0, 1, "anna")
     chat_votes.withdraw(studio, chat.id, 3)
     assert len(arena.played(studio).games) == 1, "what was taken back is no game"
+
+
+def judged_there(studio: Studio, made: chat_labels.Sent, annotator: str, verdict: str) -> None:
+    shown = assignment.next_item(studio, made.project.id, annotator)
+    assert shown is not None
+    votes.cast(studio, made.project.id, annotator, shown.item.id, Verdict(verdict))
+
+
+@pytest.mark.parametrize("chosen", ["a", "b", "tie"])
+def test_a_turn_sent_before_its_vote_counts_once_for_each_person(
+    studio: Studio, chat: Chat, chosen: str
+) -> None:
+    """The second turn: each side has a past of its own, and the item has that of one of them."""
+    blind = ChatSettings(blind=True)
+    answered(studio, chat, "One?", "a1", "b1", settings=blind)
+    answered(studio, chat, "Two?", "a2", "b2", settings=blind)
+    made = chat_labels.send(studio, chat.id, 2, 0, 1, "anna")
+    judged_there(studio, made, "anna", "tie")
+    assert [game.score for game in arena.played(studio).games] == [0.5]
+    chat_votes.vote(studio, chat.id, 2, chosen, 0, 1, "anna")
+    assert [game.score for game in arena.played(studio).games] == [0.5], "what she said first"
+    chat_votes.withdraw(studio, chat.id, 2)
+    assert [game.score for game in arena.played(studio).games] == [0.5]
+
+
+def test_what_two_people_say_of_a_turn_is_two_games(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "a1", "b1", settings=ChatSettings(blind=True))
+    made = chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
+    judged_there(studio, made, "bert", "tie")
+    chat_votes.vote(studio, chat.id, 1, "a", 0, 1, "anna")
+    assert sorted(game.score for game in arena.played(studio).games) == [0.5, 1.0]
+
+
+def test_a_turn_judged_in_a_project_after_its_vote_has_the_flags_of_the_vote(
+    studio: Studio, chat: Chat
+) -> None:
+    """Whoever has voted in the chat has seen the names: what they say afterwards is not blind."""
+    answered(studio, chat, "One?", "a1", "b1")
+    made = chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
+    chat_votes.vote(studio, chat.id, 1, "a", 0, 1, "anna")
+    judged_there(studio, made, "anna", "tie")
+    found = arena.played(studio)
+    assert not found.games and found.left_out == {"not_blind": 1}
 
 
 def test_flagged_votes_stay_behind(studio: Studio, chat: Chat) -> None:

@@ -130,16 +130,32 @@ def test_blind_votes_of_chats_are_games_and_flagged_ones_are_not(studio: Studio,
     assert found.left_out == {"incomplete": 1, "leak": 1, "not_blind": 1}
 
 
-def test_a_vote_that_went_from_a_chat_into_a_project_is_one_game(studio: Studio, three: list[Model]) -> None:
-    one = compared(studio, "chat", [pair("q", three[0], three[1])])
-    judged(studio, one, ["a"], "anna")
-    changing.change(studio, one.id, {"votes": 2})
+def test_what_one_person_says_of_the_same_answers_is_one_game_the_first(
+    studio: Studio, three: list[Model]
+) -> None:
+    """In two projects and a chat; answers that other models gave are others, whatever they say."""
+    large, middle, small = three
+    one, other = (compared(studio, name, [pair("q", large, middle)], votes=2) for name in ("p", "other"))
+    content = items.page(studio, one.id)[0].content_hash
+    chat_vote(studio, "a", [large, middle], blind=False, annotator="anna", contents=["another", content])
+    chat_vote(studio, "tie", [large, small], annotator="anna", contents=[content])
+    judged(studio, one, ["b"], "anna")
     judged(studio, one, ["b"], "ben")
-    with studio.db.read() as session:
-        first = session.query(Annotation).filter_by(annotator="anna").one()
-    chat_vote(studio, "a", three[:2], blind=False, sent=[first.id])
+    judged(studio, other, ["a"], "ben")
     found = arena.played(studio)
-    assert [game.score for game in found.games] == [0.0] and found.left_out == {"not_blind": 1}
+    assert [game.score for game in found.games] == [0.5, 0.0] and found.left_out == {"not_blind": 1}
+
+
+def test_of_adjudicated_answers_a_vote_of_a_chat_counts_no_more(studio: Studio, three: list[Model]) -> None:
+    one = compared(studio, "p", [pair("q", three[0], three[1])])
+    [item] = items.page(studio, one.id)
+    chat_vote(studio, "a", three[:2], annotator="eve", contents=[item.content_hash])
+    assert [game.score for game in arena.played(studio).games] == [1.0]
+    with studio.db.write() as session:
+        for verdict in ("a", "b"):
+            last = {"annotator": "eve", "origin": "adjudicator", "order": [0, 1], "verdict": verdict}
+            session.add(Annotation(project_id=one.id, item_id=item.id, **last))
+    assert [game.score for game in arena.played(studio).games] == [0.0]
 
 
 def season(seed: int = 0, prompts: int = 120) -> list[Game]:
