@@ -23,7 +23,6 @@ from sqlalchemy.orm import Session
 from studio_core import chat_sides, chats, identity
 from studio_core.chats import LETTERS, Answer
 from studio_core.data import store
-from studio_core.data.shapes import Message
 from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import items
 from studio_core.labeling import votes as label_votes
@@ -143,10 +142,11 @@ def _record(
     """
     prompts = [chats.messages_of(row, side, earlier) for side in (left, right)]
     answers: list[Answer] = [row.answers[side] for side in (left, right)]
+    said = [answer["answer"].strip() for answer in answers]
     texts = [[{"role": "assistant", "content": answer["answer"]}] for answer in answers]
     record: dict[str, Any] = {
         "same_history": prompts[0] == prompts[1],
-        "contents": _contents(prompts, [answer["answer"].strip() for answer in answers]),
+        "contents": list(dict.fromkeys(items.content_hash(prompt, said) for prompt in prompts)),
         "incomplete": any(answer["state"] not in ENDED for answer in answers),
         "blind": row.settings["blind"],
     }
@@ -161,10 +161,6 @@ def _record(
         "models": [answers[chosen]["model"], answers[rejected]["model"]],
         **record,
     }
-
-
-def _contents(prompts: Sequence[Sequence[Message]], said: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(items.content_hash(prompt, said) for prompt in prompts))
 
 
 def withdraw(studio: Studio, chat_id: int, number: int) -> Vote:

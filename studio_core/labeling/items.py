@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -148,13 +149,13 @@ def prompt_hash(prompt: Sequence[Message]) -> str:
     return whole_hash([message for message in prompt if message["role"] != "system"])
 
 
-def whole_hash(prompt: Sequence[Message]) -> str:
+def whole_hash(prompt: Sequence[Mapping[str, Any]]) -> str:
     """The same for prompts that differ in case and spaces only: each of these is asked once."""
     said = [[message["role"], " ".join(message["content"].split()).casefold()] for message in prompt]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
-def content_hash(prompt: Sequence[Message], answers: Sequence[str]) -> str:
+def content_hash(prompt: Sequence[Mapping[str, Any]], answers: Sequence[str]) -> str:
     said = [whole_hash(prompt), *sorted(answers)]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
