@@ -83,8 +83,10 @@ def rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def read(path: Path, offset: int = 0, limit: int | None = None) -> Iterator[Record]:
-    """Records from ``offset`` on; only the row groups that hold them are read."""
+def read(
+    path: Path, offset: int = 0, limit: int | None = None, only: Sequence[str] | None = None
+) -> Iterator[Record]:
+    """Records from ``offset`` on, of all columns or ``only`` these; the row groups that hold them are read."""
     file = pq.ParquetFile(path)
     left = file.metadata.num_rows if limit is None else limit
     first = 0
@@ -94,6 +96,6 @@ def read(path: Path, offset: int = 0, limit: int | None = None) -> Iterator[Reco
         if offset >= first or left <= 0:
             continue
         begin = max(0, begin)
-        table = file.read_row_group(group).slice(begin, left)
+        table = file.read_row_group(group, only).slice(begin, left)
         left -= table.num_rows
         yield from table.to_pylist()

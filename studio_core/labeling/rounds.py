@@ -181,14 +181,15 @@ def prompts_for(
     """
     rounds = projects.rounds_of(studio, asked.project.id)
     others = [one.id for one in rounds if one.round["number"] != asked.number]
-    barred = items.prompt_hashes(studio, others) | trained.prompts_seen(studio, [asked.before, asked.after])
+    barred = items.prompt_hashes(studio, others)
+    seen = trained.prompts_seen(studio, [asked.before, asked.after])
     if besides is not None:
         barred |= {items.prompt_hash(prompt.messages) for prompt in making.prompts_of(studio, besides)}
     same = items.prompt_hashes(studio, [one.id for one in rounds if one.id not in others])
     again = []
     for prompt in held_out(studio, asked.project):
         known = items.prompt_hash(prompt.messages)
-        if known in barred:
+        if known in barred or known in seen:
             continue
         if known in same:
             again.append(prompt)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import select
 
-from studio_core.data import parquet, versions
-from studio_core.data.shapes import Message, Record
-from studio_core.labeling import projects
+from studio_core.data import versions
+from studio_core.labeling import asked_before, projects
+from studio_core.labeling.asked_before import Prompts
 from studio_core.labeling.exports import OPERATION
-from studio_core.labeling.items import prompt_hash
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, LabelProject, Model
@@ -62,27 +61,12 @@ def _named(studio: Studio, name: str) -> LabelProject | None:
         return session.scalar(select(LabelProject).where(LabelProject.name == name))
 
 
-def prompts_seen(studio: Studio, models: Iterable[Model]) -> set[str]:
-    """Hashes of the prompts that these models, or those they came from, were trained on in this studio."""
+def prompts_seen(studio: Studio, models: Iterable[Model]) -> Prompts:
+    """The prompts that these models, or those they came from, were trained on in this studio."""
     trained: dict[str, Dataset] = {}
     for model in models:
         for ancestor in registry.lineage(studio, model):
             if ancestor.dataset is not None:
                 dataset = versions.get(studio, ancestor.dataset)
                 trained[dataset.sha256] = dataset
-    return {
-        prompt_hash(prompt)
-        for dataset in trained.values()
-        for record in parquet.read(versions.parquet_path(studio, dataset))
-        for prompt in prompts_of(record)
-    }
-
-
-def prompts_of(record: Record) -> Iterator[Sequence[Message]]:
-    """Every conversation up to a turn of the user that the record has an answer to."""
-    if "prompt" in record:
-        yield record["prompt"]
-    messages: Sequence[Message] = record.get("messages", ())
-    for end, message in enumerate(messages):
-        if message["role"] == "assistant" and end and messages[end - 1]["role"] == "user":
-            yield messages[:end]
+    return asked_before.prompts_in(studio, list(trained.values()))
