@@ -406,7 +406,8 @@ class Annotation(Table):
     """Of pairs ``a`` (the first answer of the item), ``b``, ``tie``, ``both_bad``; ``rated``; ``ranked``; ``skip``."""
     value: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """``{"strength", "rating", "scale", "ranking", "edits": {place: text}, "open"}``, places being those of the
-    item's answers; ``open``: it was shown who wrote what."""
+    item's answers; ``open``: it was shown who wrote what. Of judges ``{"said", "may_say_both_bad"}``: what they
+    said in either order, and whether they were asked that too."""
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     comment: Mapped[str] = mapped_column(default="")
     order: Mapped[list[Any]]

@@ -88,7 +88,10 @@ def _readable(answer: Answer) -> bool:
 
 
 def _tell(work: Work, pair: Pair, replies: Sequence[Answer | None]) -> bool:
-    """The verdict by the item's own places, a tie if it hangs on the order; whether there was one to read."""
+    """The verdict by the item's own places, a tie if it hangs on the order; whether there was one to read.
+
+    Older judges could not say that both are bad: their verdicts lack ``may_say_both_bad``.
+    """
     if any(reply is None for reply in replies):
         return True  # Asked again when the job goes on.
     choices = [judging.choice(reply.text) for reply in replies if reply is not None]
@@ -96,9 +99,9 @@ def _tell(work: Work, pair: Pair, replies: Sequence[Answer | None]) -> bool:
         work.tell("verdict", row=pair.row, item=pair.item, dropped="unreadable")
         return False
     said = [
-        "ab"[order[_SAYS[choice]]] if choice in _SAYS else "tie"
+        "ab"[order[_SAYS[choice]]] if choice in _SAYS else choice
         for order, choice in zip(ORDERS, choices, strict=True)
     ]
     verdict = said[0] if said[0] == said[1] else "tie"
-    work.tell("verdict", row=pair.row, item=pair.item, verdict=verdict, said=said)
+    work.tell("verdict", row=pair.row, item=pair.item, verdict=verdict, said=said, may_say_both_bad=True)
     return True

@@ -40,7 +40,8 @@ ANSWER A>>>
 {second}
 ANSWER B>>>
 
-Which answer is better? Neither their order nor their length counts. Reply with A, B or tie only."""
+Which answer is better? Neither their order nor their length counts. If they are equally good, that is a tie;
+if neither is of any use, both are bad. Reply with A, B, tie or both bad only."""
 
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _SCORE = re.compile(
@@ -65,7 +66,7 @@ def score(reply: str) -> float | None:
 
 _CHOICE = re.compile(
     r"(?:(?:the )?(?:better|best)?\s*(?:answer|verdict|choice)?\s*(?:is)?\s*[:=]?)?\s*"
-    r"[*\[(\"']*(?:answer\s+)?(a|b|tie)[*\])\"']*\s*(?:is better)?\s*\.?",
+    r"[*\[(\"']*(?:answer\s+)?(a|b|tie|both(?:[\s_-]are)?[\s_-]bad)[*\])\"']*\s*(?:is better)?\s*\.?",
     re.I,
 )
 
@@ -81,6 +82,7 @@ def comparison(asked: str, first: str, second: str, rubric: str = "") -> list[Me
 
 
 def choice(reply: str) -> str | None:
-    """``first``, ``second`` or ``tie``, if the reply says one of them and nothing else; None if it does not."""
+    """``first``, ``second``, ``tie`` or ``both_bad``, if the reply says that and nothing else; None if not."""
     match = _CHOICE.fullmatch(_THOUGHT.sub("", reply).strip())
-    return {"a": "first", "b": "second", "tie": "tie"}[match[1].lower()] if match else None
+    chosen = {"a": "first", "b": "second", "tie": "tie"}
+    return chosen.get(match[1].lower(), "both_bad") if match else None

@@ -46,7 +46,7 @@ class Judge:
     swayed: int
     """Pairs of which it said one thing in one order and another in the other."""
     agreement: Share
-    """With what people have settled on, both bad counting as a tie."""
+    """With what people have settled on; both bad counts as a tie where the judge could not say it."""
     kappa: float | None
     """Cohen's, on the same; None below ``SHARED``, or if all said the same."""
 
@@ -143,7 +143,7 @@ def of_project(studio: Studio, project: LabelProject) -> list[Judge]:
     for vote in judged:
         said.setdefault(vote.annotator, []).append(vote)
         if people := settled.get(vote.item_id):
-            both.setdefault(vote.annotator, []).append((_plain(vote.verdict), _plain(people)))
+            both.setdefault(vote.annotator, []).append((vote.verdict, _as_asked(vote, people)))
     return [_judge(annotator, votes, both.get(annotator, [])) for annotator, votes in sorted(said.items())]
 
 
@@ -164,9 +164,9 @@ def _people(votes: list[Annotation]) -> list[Annotation]:
     return [vote for vote in votes if vote.repeats_id is None and vote.origin != JUDGE]
 
 
-def _plain(verdict: str) -> str:
-    """Judges are not asked whether both are bad: either way neither is better."""
-    return "tie" if verdict == "both_bad" else verdict
+def _as_asked(vote: Annotation, people: str) -> str:
+    """What people say in the words that the judge had: older ones were not asked whether both are bad."""
+    return "tie" if people == "both_bad" and not vote.value.get("may_say_both_bad") else people
 
 
 def _judge(annotator: str, votes: list[Annotation], both: list[tuple[str, str]]) -> Judge:

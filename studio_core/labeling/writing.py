@@ -59,8 +59,9 @@ class _Verdict(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     item: int
-    verdict: Literal["", "a", "b", "tie"] = ""
-    said: list[Literal["a", "b", "tie"]] = Field(default_factory=list, max_length=2)
+    verdict: Literal["", "a", "b", "tie", "both_bad"] = ""
+    said: list[Literal["a", "b", "tie", "both_bad"]] = Field(default_factory=list, max_length=2)
+    may_say_both_bad: bool = False
 
 
 def store(session: Session, job: Job, events: Sequence[dict[str, Any]]) -> None:
@@ -112,7 +113,7 @@ def _store_verdicts(
                 annotator=annotator,
                 origin=JUDGE,
                 verdict=said.verdict,
-                value={"said": said.said},
+                value={"said": said.said, "may_say_both_bad": said.may_say_both_bad},
                 order=[0, 1],
                 guidelines=guidelines_version(session, project.id),
                 repeats_id=None,

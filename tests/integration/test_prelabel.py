@@ -42,7 +42,8 @@ def project(studio: Studio) -> LabelProject:
 
 
 def shortest(document: dict[str, Any], before: int) -> tuple[int, Any, dict[str, str]]:
-    """Prefers the shorter answer, but the first one of question 3, and cannot be read on question 5."""
+    """Prefers the shorter answer, but the first one of question 3, cannot be read on question 5, and thinks
+    nothing of the answers to questions 6 and 7, to 7 only if the shorter one comes first."""
     text = document["messages"][-1]["content"]
     first, second = (
         part.split(f"\nANSWER {name}>>>")[0]
@@ -52,6 +53,10 @@ def shortest(document: dict[str, Any], before: int) -> tuple[int, Any, dict[str,
         return 200, reply("I would rather not say."), {}
     if "question 3\n" in text:
         return 200, reply("A"), {}
+    if "question 6\n" in text or ("question 7\n" in text and len(first) < len(second)):
+        return 200, reply("Both bad."), {}
+    if "question 7\n" in text:
+        return 200, reply("tie"), {}
     return 200, reply("Answer A." if len(first) < len(second) else "**B**"), {}
 
 
@@ -85,9 +90,9 @@ def test_judged_in_both_orders_measured_and_only_then_used(
         asked = len(service.asked)
         assert asked == 2 * PAIRS
         [judge] = judges.of_project(studio, project)
-        assert judge.counts == {"a": PAIRS - 2, "tie": 1} and judge.swayed == 1
-        # Of those that were judged by both, one was unreadable and one hung on the order.
-        assert (judge.agreement.count, judge.agreement.of, judge.missing) == (SHARED - 5, SHARED - 4, 4)
+        assert judge.counts == {"a": PAIRS - 4, "tie": 2, "both_bad": 1} and judge.swayed == 2
+        # Of those that were judged by both, one was unreadable, two hung on the order, and one was no use to it.
+        assert (judge.agreement.count, judge.agreement.of, judge.missing) == (SHARED - 7, SHARED - 4, 4)
         with pytest.raises(BadInput, match="4 more are needed"):
             exports.make_dataset(studio, project.id, judges=True)
         with pytest.raises(BadInput, match="4 more are needed"):
@@ -136,7 +141,7 @@ def test_killed_and_resumed_every_pair_is_judged_once(studio: Studio, project: L
         ingest(studio, job)
         assert "Short is good." in service.asked[0]["messages"][-1]["content"]
     [judge] = judges.of_project(studio, project)
-    assert judge.counts == {"a": PAIRS - 2, "tie": 1}
+    assert judge.counts == {"a": PAIRS - 4, "tie": 2, "both_bad": 1}
     assert told_of(job, "verdict") + told_of(again, "verdict") == PAIRS
 
 

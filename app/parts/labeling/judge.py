@@ -128,7 +128,7 @@ def card(judge: Judge, language: str) -> Markup:
     def said(key: str, **values: Any) -> str:
         return say(f"labeling.judge_{key}", language, **values)
 
-    counts = {name: number(judge.counts.get(name, 0)) for name in ("a", "b", "tie")}
+    counts = {name: number(judge.counts.get(name, 0)) for name in ("a", "b", "tie", "both_bad")}
     return html(
         '<article class="ts-card" data-judge="{0}"><h3>{0} <span class="ts-badge">{1}</span></h3><p>{2}</p>'
         '<p class="ts-muted">{3}</p></article>',
