@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Chat, ChatRound, Vote
+from studio_core.validation import checked
 
 MOST_SIDES = 4
 LONGEST_PROMPT = 100_000
@@ -71,13 +72,7 @@ class ChatSettings(BaseModel):
 
 def checked_settings(**values: Any) -> ChatSettings:
     """Settings as a person typed them. Raises ``BadInput`` that names the first one out of range."""
-    try:
-        return ChatSettings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(
-            "chat.setting_invalid", name=first["loc"][0], value=first["input"], reason=first["msg"]
-        ) from error
+    return checked(ChatSettings, values, "chat.setting_invalid")
 
 
 def start(studio: Studio, model_names: Sequence[str | int], settings: ChatSettings) -> Chat:

@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from studio_core.errors import BadInput
+from studio_core.validation import checked
 
 PREFIX = "TUNESMITH_"
 
@@ -165,13 +166,7 @@ def load(**given: Any) -> Settings:
     }
     values.update({name: value for name, value in given.items() if value is not None})
     values["home"] = Path(values.get("home", "~/.tunesmith")).expanduser().resolve()
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(
-            "setting_invalid", name=first["loc"][0], value=first["input"], reason=first["msg"]
-        ) from error
+    settings = checked(Settings, values, "setting_invalid")
     for folder in ("", "datasets", "runs", "models", "uploads", "logs"):
         try:
             (settings.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -40,6 +40,7 @@ from jobs.inference.models import Models
 from studio_core import run_folder
 from studio_core.errors import StudioError
 from studio_core.spec import ResolvedModel, ServeSpec
+from studio_core.validation import complaint
 
 log = logging.getLogger(__name__)
 
@@ -224,9 +225,8 @@ class Handler(BaseHTTPRequestHandler):
                 try:
                     routes[self.path](body)
                 except ValidationError as error:
-                    first = error.errors()[0]
-                    place = ".".join(str(part) for part in first["loc"])
-                    self._reply(HTTPStatus.BAD_REQUEST, {"error": f"{place}: {first['msg']}"})
+                    first = complaint(error)
+                    self._reply(HTTPStatus.BAD_REQUEST, {"error": f"{first.name}: {first.reason}"})
 
     def _generate(self, body: bytes) -> None:
         asked = Generate.model_validate_json(body)

@@ -24,6 +24,7 @@ from studio_core.data.shapes import COLUMNS, Record, Shape
 from studio_core.errors import BadInput
 from studio_core.methods.base import OptionField, field_of, short
 from studio_core.spec import ResolvedModel
+from studio_core.validation import complaint
 
 Group = Literal["clean", "choose", "reshape", "models"]
 """Kinds of operation, as a page lists them: make records better, pick some, make others of them, ask models."""
@@ -244,16 +245,14 @@ def validated(operation: Operation, given: dict[str, Any]) -> OperationOptions:
 
 
 def _refused(operation: Operation, error: ValidationError) -> BadInput:
-    first = error.errors(include_url=False)[0]
-    inner = first.get("ctx", {}).get("error")
-    if isinstance(inner, BadInput):
-        return inner
-    name = str(first["loc"][0]) if first["loc"] else ""
-    value = str(first["input"])[:80]
+    first = complaint(error)
+    if isinstance(first.raised, BadInput):
+        return first.raised
+    name, value = (*first.path, "")[0], first.value
     described = next((one for one in fields(operation) if one.name == name), None)
     if described is None:
-        return BadInput("curation.options_invalid", operation=operation.name, reason=first["msg"])
-    if first["type"] in ("greater_than_equal", "less_than_equal", "finite_number"):
+        return BadInput("curation.options_invalid", operation=operation.name, reason=first.reason)
+    if first.type in ("greater_than_equal", "less_than_equal", "finite_number"):
         return BadInput(
             "methods.out_of_range",
             option=name,
@@ -263,4 +262,4 @@ def _refused(operation: Operation, error: ValidationError) -> BadInput:
         )
     if described.kind in ("choice", "choices"):
         return BadInput("methods.not_a_choice", option=name, value=value, known=", ".join(described.choices))
-    return BadInput("curation.option_invalid", option=name, value=value, reason=first["msg"])
+    return BadInput("curation.option_invalid", option=name, value=value, reason=first.reason)

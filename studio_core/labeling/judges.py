@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from sqlalchemy import select
 
 from studio_core import queue, services
@@ -31,6 +30,7 @@ from studio_core.spec import DataSpec, JudgeSpec
 from studio_core.states import TERMINAL
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, Job, LabelItem, LabelProject
+from studio_core.validation import checked
 
 _AT_ONCE = 1000
 
@@ -82,19 +82,12 @@ def start(
     if running := _under_way(studio, one, named):
         raise Conflict("labeling.judge_under_way", judge=named, job=running.id)
     items = _items_file(studio, one, f"{JUDGE}:{named}", limit)
+    given = {"name": named, "model": model, "service": service, "rubric": rubric, "items": str(items)}
     try:
-        asked = JudgeSpec(
-            project=one.id, name=named, model=model, service=service, rubric=rubric, items=str(items)
-        ).model_dump()
-    except ValidationError as error:
+        asked = checked(JudgeSpec, {"project": one.id, **given}, "labeling.setting_invalid").model_dump()
+    except BadInput:
         items.unlink()
-        first = error.errors(include_url=False)[0]
-        raise BadInput(
-            "labeling.setting_invalid",
-            name=first["loc"][0],
-            value=str(first["input"])[:80],
-            reason=first["msg"],
-        ) from error
+        raise
     spec = DataSpec(name=f"{named}: {one.name}"[:80], operation=PRELABEL, options=asked)
     return data_jobs.enqueue(studio, spec, options=asked, models=resolved, needs_model=bool(model))
 

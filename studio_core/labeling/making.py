@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import ValidationError
-
 from studio_core import chats, queue, rewards, services
 from studio_core.curation.asking import asked_of
 from studio_core.data import making as data_jobs
@@ -29,6 +27,7 @@ from studio_core.spec import AnswerSource, AnswersSpec, DataSpec
 from studio_core.states import TERMINAL
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, LabelProject
+from studio_core.validation import checked
 
 SOURCES = {"pairs": (1, 8), "rate": (1, 8), "rank": (3, 8)}
 """Fewest and most sources of a project, by its mode."""
@@ -343,11 +342,4 @@ def source_of(
 
 def checked_source(**values: Any) -> AnswerSource:
     """A source as a person typed it; raises ``BadInput`` that names what will not do."""
-    try:
-        return AnswerSource.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise BadInput(
-            "labeling.making_source_invalid", name=name, value=str(first["input"])[:80], reason=first["msg"]
-        ) from error
+    return checked(AnswerSource, values, "labeling.making_source_invalid")

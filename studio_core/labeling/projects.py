@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from studio_core.data.naming import checked_name
 from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.studio import Studio
 from studio_core.tables import Guidelines, Job, LabelProject
+from studio_core.validation import checked
 
 MODES = ("pairs", "rate", "rank")
 
@@ -99,14 +100,7 @@ def _new_id(session: Session) -> int:
 
 def checked_settings(settings: dict[str, Any]) -> ProjectSettings:
     """Settings as they were given; raises ``BadInput`` that names the first that will not do."""
-    try:
-        return ProjectSettings.model_validate(settings)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise BadInput(
-            "labeling.setting_invalid", name=name, value=str(first["input"])[:80], reason=first["msg"]
-        ) from error
+    return checked(ProjectSettings, settings, "labeling.setting_invalid")
 
 
 def get(studio: Studio, project: str | int) -> LabelProject:

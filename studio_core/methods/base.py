@@ -22,6 +22,7 @@ from studio_core import texts
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.spec import Tuning
+from studio_core.validation import complaint
 
 PRESETS = ("quick", "balanced", "thorough")
 
@@ -212,10 +213,10 @@ def validated(
 
 
 def _refused(method: Method, error: ValidationError) -> BadInput:
-    first = error.errors(include_url=False)[0]
-    name, value = str(first["loc"][0]), str(first["input"])[:80]
+    first = complaint(error)
+    name, value = first.path[0], first.value
     field = next(field for field in fields(method) if field.name == name)
-    if first["type"] in ("greater_than_equal", "less_than_equal", "finite_number"):
+    if first.type in ("greater_than_equal", "less_than_equal", "finite_number"):
         return BadInput(
             "methods.out_of_range",
             option=name,

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from studio_core.errors import BadInput
 from studio_core.spec import TrainSpec
+from studio_core.validation import complaint
 
 _LIMIT = 1 << 20
 
@@ -19,15 +20,14 @@ def spec_from(values: dict[str, Any]) -> TrainSpec:
     try:
         return TrainSpec.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "?"
-        if first["type"] == "missing":
+        first = complaint(error)
+        field = first.name or "?"
+        if first.type == "missing":
             raise BadInput("train.field_missing", field=field) from error
-        if first["type"] == "extra_forbidden":
+        if first.type == "extra_forbidden":
             known = ", ".join(TrainSpec.model_fields)
             raise BadInput("train.field_unknown", field=field, known=known) from error
-        value = str(first["input"])[:80]
-        raise BadInput("train.field_invalid", field=field, value=value, reason=first["msg"]) from error
+        raise BadInput("train.field_invalid", field=field, value=first.value, reason=first.reason) from error
 
 
 def to_yaml(spec: TrainSpec) -> str:
