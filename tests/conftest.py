@@ -14,6 +14,7 @@ import pytest
 # is faster than two that wait for each other.
 os.environ.update(
     OMP_NUM_THREADS="1",
+    TUNESMITH_THREADS="1",
     HF_HUB_OFFLINE="1",
     HF_HUB_DISABLE_TELEMETRY="1",
     GRADIO_ANALYTICS_ENABLED="False",
