@@ -46,9 +46,11 @@ def send(
     right: int,
     annotator: str,
     project: str = "",
+    seen: int | None = None,
 ) -> Sent:
     """Make two answers of a round an item of a project; the vote on them goes with it if it is sound."""
     row = chats.round_of(studio, chat_id, number)
+    chats.check_attempt(row, seen)
     chat_votes.check_sides(row, left, right)
     for side in (left, right):
         _require_ended(row, side)
@@ -81,9 +83,11 @@ def correct(
     text: str,
     annotator: str,
     project: str = "",
+    seen: int | None = None,
 ) -> Sent:
     """Make an answer and the better one that a person wrote of it a judged item: the better is chosen."""
     row = chats.round_of(studio, chat_id, number)
+    chats.check_attempt(row, seen)
     if not 0 <= side < len(row.answers):
         raise BadInput("chat.no_side")
     answer: Answer = row.answers[side]

@@ -39,6 +39,7 @@ class LiveRound:
         self._key = secrets.token_hex(8)
         self._loading = [False] * len(row.answers)
         self._changing = threading.Lock()
+        self._saving = threading.Lock()
         self._ended = False
         self._stored = threading.Event()
         self._saved_at = time.monotonic()
@@ -79,8 +80,9 @@ class LiveRound:
         self.save()
 
     def save(self) -> None:
-        """Store what has come so far."""
-        chats.save_answers(self._studio, self.id, self.answers())
+        """Store what has come so far; who is overtaken stores no older state over a newer one."""
+        with self._saving:
+            chats.save_answers(self._studio, self.id, self.answers())
 
     def _run(self) -> None:
         try:
@@ -224,8 +226,9 @@ def _begin(studio: Studio, chat: Chat, row: ChatRound) -> LiveRound:
 
 def history(studio: Studio, chat_id: int) -> Sequence[ChatRound]:
     """All rounds; those that were being answered when the page's process ended are marked so."""
-    if not current(studio, chat_id):
-        chats.mark_interrupted(studio, chat_id)
+    with _starting:  # A round that was stored is not one that is being answered until it has a thread.
+        if not current(studio, chat_id):
+            chats.mark_interrupted(studio, chat_id)
     return chats.history(studio, chat_id)
 
 

@@ -82,16 +82,24 @@ def _withdrawn(vote: Vote) -> bool:
 
 
 def vote(
-    studio: Studio, chat_id: int, number: int, verdict: str, left: int, right: int, annotator: str = ""
+    studio: Studio,
+    chat_id: int,
+    number: int,
+    verdict: str,
+    left: int,
+    right: int,
+    annotator: str = "",
+    seen: int | None = None,
 ) -> Vote:
     """Judge two sides of a round: ``a`` means that ``left`` is better.
 
-    Refused for a side that failed or is empty, for a round that has a vote, and for one whose hidden
-    names have been shown.
+    Refused for a side that failed or is empty, for a round that has a vote, for one whose hidden names have
+    been shown, and if the answers are others than those of the attempt that was ``seen``.
     """
     if verdict not in VERDICTS:
         raise BadInput("chat.unknown_verdict", verdict=verdict[:40])
     row = chats.round_of(studio, chat_id, number)
+    chats.check_attempt(row, seen)
     check_sides(row, left, right)
     earlier = [one for one in chats.history(studio, chat_id) if one.number < row.number]
     record = _record(row, earlier, verdict, left, right)
@@ -103,6 +111,7 @@ def vote(
             raise Conflict("chat.already_voted")
         if row.settings["blind"] and row.id not in chats.hidden_in(session, [row]):
             raise Conflict("chat.names_shown")
+        chats.check_attempt(session.get_one(ChatRound, row.id), chats.attempt(row.answers))
         new = Vote(round_id=row.id, verdict=verdict, left=left, right=right, record=record)
         session.add(new)
         session.flush()

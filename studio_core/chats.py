@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from studio_core import chat_sides, serving
 from studio_core.chat_sides import Side, ToService
-from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.errors import BadInput, Conflict, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Chat, ChatRound, Vote
@@ -245,10 +245,27 @@ def hidden_in(session: Session, rounds: Sequence[ChatRound]) -> set[int]:
     return {id for id, block in blind.items() if block not in shown}
 
 
+def attempt(answers: Sequence[Answer]) -> int:
+    """Which answers of a round these are, by how many were asked for so far."""
+    return sum(1 + len(answer.get("earlier", [])) for answer in answers)
+
+
+def check_attempt(row: ChatRound, seen: int | None) -> None:
+    """Raise ``Conflict`` if others have been asked for since somebody saw the answers of attempt ``seen``."""
+    if seen not in (None, attempt(row.answers)):
+        raise Conflict("chat.asked_again")
+
+
 def ask_sides_again(studio: Studio, row: ChatRound, sides: Sequence[int]) -> ChatRound:
-    """Keep what these sides have answered and await new answers of them, with the next seed."""
+    """Keep what these sides have answered and await new answers of them, with the next seed.
+
+    Refused once the answers were judged, by whomever and however lately.
+    """
     with studio.db.write() as session:
         stored = session.get_one(ChatRound, row.id)
+        judged = select(Vote).where(Vote.round_id == row.id, Vote.superseded_by_id.is_(None))
+        if any(not vote.record.get("withdrawn") for vote in session.scalars(judged)):
+            raise Conflict("chat.already_voted")
         answers: list[Answer] = [dict(answer) for answer in stored.answers]  # type: ignore[misc]
         seed = next_seed(stored, sides)
         for side in sides:

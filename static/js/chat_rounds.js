@@ -1,8 +1,7 @@
 // The rounds of a conversation: one way for new and old ones to be judged, asked again, corrected and sent.
 import { openDialog } from "./chat_dialog.js";
 
-const LOOK_EVERY = 120;
-const PATIENCE = 2000;
+const [LOOK_EVERY, PATIENCE, SILENCE] = [120, 2000, 60_000];
 
 export function begin(main) {
 	const pairs = new Map();
@@ -13,11 +12,13 @@ export function begin(main) {
 	const key = (round) => `${round.dataset.chat}:${round.dataset.round}`;
 	const numbered = (number) => main.querySelector(`.ts-round[data-round="${number}"]`);
 	const pair = (round) => pairs.get(key(round)) || [0, 1];
+	const shown = (round) => ({ left: pair(round)[0], right: pair(round)[1], seen: Number(round.dataset.attempt) });
 
 	async function ask(round, action, body) {
 		const options = body === undefined ? {} : {
 			method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
 		};
+		options.signal = AbortSignal.timeout(SILENCE);
 		const address = `/api/chat/${round.dataset.chat}/rounds/${round.dataset.round}`;
 		const reply = await fetch(action ? `${address}/${action}` : address, options);
 		const said = await reply.json().catch(() => ({}));
@@ -91,12 +92,15 @@ export function begin(main) {
 		if (line) line.innerHTML = html || "";
 	}
 	function complain(round, sentence) {
-		const notice = document.createElement("div");
-		notice.className = "ts-notice ts-notice-bad";
-		notice.setAttribute("role", "alert");
+		const notice = Object.assign(document.createElement("div"), { className: "ts-notice ts-notice-bad", role: "alert" });
 		notice.textContent = sentence;
 		round.querySelector(".ts-round-said").replaceChildren(notice);
 	}
+	// Who is refused sees how the round is now: it was judged elsewhere, or what came of this was lost on its way.
+	const post = (round, action, body) => ask(round, action, body).catch(async (error) => {
+		await ask(round).then(draw, () => {});
+		throw error;
+	});
 	function take(round, said) {
 		if (said.address) return window.location.assign(said.address);
 		draw(said);
@@ -106,7 +110,7 @@ export function begin(main) {
 		if (busy) return;
 		busy = true;
 		try {
-			take(round, await ask(round, action, body));
+			take(round, await post(round, action, body));
 		} catch (error) {
 			const now = numbered(round.dataset.round);
 			if (now) complain(now, error.message);
@@ -150,20 +154,20 @@ export function begin(main) {
 	}
 
 	function dialog(round, kind, place) {
-		const [left, right] = pair(round);
+		const judged = shown(round);
 		const text = kind === "prompt" ? round.querySelector(".ts-prompt p").textContent
 			: kind === "correct" ? round.querySelectorAll(".ts-text")[place].textContent : "";
 		openDialog(kind, `${key(round)}:${kind}:${place ?? ""}`, text, async (entered) => {
 			const body = kind === "prompt" ? { text: entered.text }
-				: kind === "correct" ? { place, ...entered } : { left, right, project: entered.project };
-			const said = await ask(round, kind, body);
+				: kind === "correct" ? { place, seen: judged.seen, ...entered } : { ...judged, project: entered.project };
+			const said = await post(round, kind, body);
 			take(round, said);
 			return said;
 		});
 	}
 
 	const actions = {
-		vote: (round, button) => act(round, "vote", { verdict: button.dataset.verdict, left: pair(round)[0], right: pair(round)[1] }),
+		vote: (round, button) => act(round, "vote", { verdict: button.dataset.verdict, ...shown(round) }),
 		difference: (round) => compare(round, !compared.has(key(round))),
 		correct: (round, button) => dialog(round, "correct", Number(button.dataset.place)),
 		prompt: (round) => dialog(round, "prompt"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from sqlalchemy import select
 
 from studio_core import chat_live, chat_votes, chats, services
@@ -156,6 +156,51 @@ def test_one_vote_a_turn_by_button_and_key_and_undo(page: Page, served: Served) 
     expect(side).to_have_attribute(mark, "worse")
     page.locator('[data-action="undo"]').click()
     expect(page.locator("#chat-vote-a")).to_be_enabled()
+
+
+def test_two_tabs_on_one_turn(context: BrowserContext, served: Served) -> None:
+    """What one did, the other sees as soon as it is refused; it judges no answers that it does not show."""
+    page, other = context.new_page(), context.new_page()  # Their consoles tell of what is refused.
+    chat = written(served, "Who are you?")
+    open_chat(page, f"/chat?chat={chat.id}")
+    open_chat(other, f"/chat?chat={chat.id}")
+    [row] = rounds(served, page)
+    chats.ask_sides_again(served.studio, row, [1])
+    chat_live.history(served.studio, chat.id)
+    answers: list[chats.Answer] = chats.get_round(served.studio, row.id).answers
+    answers[1] = {**answers[1], "answer": "Another one.", "state": "stop"}
+    chats.save_answers(served.studio, row.id, answers)
+    page.locator("#chat-vote-b").click()
+    expect(page.locator(".ts-round-said")).to_contain_text("asked again meanwhile")
+    expect(page.locator("#chat-side-1")).to_contain_text("Another one.")
+    assert not votes_on(served, row)
+    page.locator("#chat-vote-b").click()
+    expect(page.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
+    other.locator("#chat-vote-a").click()
+    expect(other.locator(".ts-round-said")).to_contain_text(re.compile("has a vote|asked again"))
+    expect(other.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
+    expect(other.locator("#chat-vote-a")).to_have_count(0)
+    [vote] = votes_on(served, row)
+    assert vote.verdict == "b"
+    page.close()
+    other.close()
+
+
+def test_an_answer_that_was_lost_on_its_way(context: BrowserContext, served: Served) -> None:
+    """The vote is stored; the page says so as soon as it can look."""
+    page = context.new_page()
+    chat = written(served, "Who are you?")
+    open_chat(page, f"/chat?chat={chat.id}")
+
+    def lost(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/vote", lost)
+    page.locator("#chat-vote-a").click()
+    expect(page.locator("#chat-side-0")).to_have_attribute("data-mark", "better")
+    expect(page.locator('[data-action="undo"]')).to_be_enabled()
+    page.close()
 
 
 def test_every_turn_can_be_voted_and_a_later_turn_closes_the_undo(page: Page, served: Served) -> None:

@@ -2,15 +2,16 @@
 
 GET  /api/chat/{chat}/rounds/{number}                 how the round looks now
 GET  /api/chat/{chat}/rounds/{number}/difference      two answers, word by word
-POST /api/chat/{chat}/rounds/{number}/vote            {"verdict", "left", "right"}: places as they are shown
+POST /api/chat/{chat}/rounds/{number}/vote            {"verdict", "left", "right", "seen"}: places as they are shown
 POST /api/chat/{chat}/rounds/{number}/undo            take the vote back
 POST /api/chat/{chat}/rounds/{number}/reveal          show the names, without a vote
 POST /api/chat/{chat}/rounds/{number}/stop            {"place"}: one answer, or all
 POST /api/chat/{chat}/rounds/{number}/again           {"place"}: one answer, or all, with the next seed
 POST /api/chat/{chat}/rounds/{number}/prompt          {"text"}: ask something else there
-POST /api/chat/{chat}/rounds/{number}/correct         {"place", "text", "project"}
-POST /api/chat/{chat}/rounds/{number}/send            {"left", "right", "project"}
+POST /api/chat/{chat}/rounds/{number}/correct         {"place", "text", "project", "seen"}
+POST /api/chat/{chat}/rounds/{number}/send            {"left", "right", "project", "seen"}
 
+``seen`` is the attempt whose answers the page shows: what is said of them is refused if they are others by now.
 Answers hold ``rounds`` (HTML of those that changed, by number), ``message`` (HTML), or the ``address`` of
 the conversation that was begun.
 """
@@ -45,7 +46,11 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Pair(_Body):
+class _Seen(_Body):
+    seen: int | None = Field(default=None, ge=0)
+
+
+class Pair(_Seen):
     left: Place
     right: Place
 
@@ -66,7 +71,7 @@ class Prompt(_Body):
     text: str = Field(max_length=LONGEST_PROMPT)
 
 
-class Correction(_Body):
+class Correction(_Seen):
     place: Place
     text: str = Field(max_length=LONGEST_PROMPT)
     project: str = Field(default="", max_length=80)
@@ -110,7 +115,7 @@ def routes(studio: Studio) -> APIRouter:
         def act() -> dict[str, Any]:
             row = _round(studio, chat, number)
             left, right = side_at(row, cast.left), side_at(row, cast.right)
-            made = chat_votes.vote(studio, chat, number, cast.verdict, left, right, _who(request))
+            made = chat_votes.vote(studio, chat, number, cast.verdict, left, right, _who(request), cast.seen)
             language = language_of(request)
             return {
                 **_of_block(studio, chat, row, language),
@@ -175,7 +180,9 @@ def routes(studio: Studio) -> APIRouter:
     def correct(chat: int, number: int, better: Correction, request: Request) -> Response:
         def act() -> dict[str, Any]:
             side = side_at(_round(studio, chat, number), better.place)
-            made = chat_labels.correct(studio, chat, number, side, better.text, _who(request), better.project)
+            made = chat_labels.correct(
+                studio, chat, number, side, better.text, _who(request), better.project, better.seen
+            )
             return {
                 "message": str(view.sent(made, "corrected", language_of(request))),
                 "project": made.project.name,
@@ -188,7 +195,9 @@ def routes(studio: Studio) -> APIRouter:
         def act() -> dict[str, Any]:
             row = _round(studio, chat, number)
             left, right = side_at(row, sending.left), side_at(row, sending.right)
-            made = chat_labels.send(studio, chat, number, left, right, _who(request), sending.project)
+            made = chat_labels.send(
+                studio, chat, number, left, right, _who(request), sending.project, sending.seen
+            )
             return {
                 "message": str(view.sent(made, "sent", language_of(request))),
                 "project": made.project.name,

@@ -17,7 +17,7 @@ from app.parts.html import html, join, number
 from app.parts.side_by_side import Cell
 from studio_core import texts
 from studio_core.chat_votes import ENDED, Standing
-from studio_core.chats import LETTERS, Answer
+from studio_core.chats import LETTERS, Answer, attempt
 from studio_core.tables import ChatRound, Vote
 
 _VERDICTS = (
@@ -50,10 +50,12 @@ def round_block(
     ]
     edit = _button("prompt", say("chat.edit_prompt", language), quiet=True)
     return html(
-        '<section class="ts-round" data-chat="{}" data-round="{}" {} data-shape="{}" aria-label="{}" tabindex="-1">'
-        '{}{}{}<div class="ts-round-bar">{}{}</div><div class="ts-round-said" {} role="status"></div></section>',
+        '<section class="ts-round" data-chat="{}" data-round="{}" data-attempt="{}" {} data-shape="{}"'
+        ' aria-label="{}" tabindex="-1">{}{}{}'
+        '<div class="ts-round-bar">{}{}</div><div class="ts-round-said" {} role="status"></div></section>',
         chat_id,
         row.number,
+        attempt(answers),
         Markup("data-streaming") if any(one["state"] == "streaming" for one in answers) else Markup(),
         _shape(answers, how),
         say("chat.turn", language, number=row.number),

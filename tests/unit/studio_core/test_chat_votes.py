@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from studio_core import chat_exports, chat_live, chat_votes, chats
+from studio_core import chat_exports, chat_labels, chat_live, chat_votes, chats
 from studio_core.chats import ChatSettings
 from studio_core.data import store
 from studio_core.errors import BadInput, Conflict
@@ -49,6 +49,28 @@ def test_a_vote_is_a_preference_record_that_says_all(studio: Studio, chat: Chat)
         "models": chat.models, "blind": False, "incomplete": False, "leak": False, "withdrawn": False
     }  # fmt: skip
     assert vote.record["annotator"] == "anna"
+
+
+def test_what_is_said_of_answers_that_are_others_by_now_is_refused(studio: Studio, chat: Chat) -> None:
+    """One tab shows answers that were asked for again in another."""
+    row = answered(studio, chat, "Who?", "x", "y")
+    seen = chats.attempt(row.answers)
+    chats.ask_sides_again(studio, row, [1])
+    row = chats.get_round(studio, row.id)
+    answers: Any = [row.answers[0], {**row.answers[1], **done("z")}]
+    chats.save_answers(studio, row.id, answers)
+    said = (studio, chat.id, 1)
+    with pytest.raises(Conflict, match="asked again meanwhile"):
+        chat_votes.vote(*said, "a", 0, 1, "anna", seen)
+    with pytest.raises(Conflict, match="asked again meanwhile"):
+        chat_labels.correct(*said, 1, "better than y", "anna", seen=seen)
+    with pytest.raises(Conflict, match="asked again meanwhile"):
+        chat_labels.send(*said, 0, 1, "anna", seen=seen)
+    chat_votes.vote(*said, "b", 0, 1, "anna", seen + 1)
+    with pytest.raises(Conflict, match="has a vote already"):
+        chats.ask_sides_again(studio, row, [0])
+    chat_votes.withdraw(*said)
+    chats.ask_sides_again(studio, row, [0])
 
 
 def test_one_vote_a_round_and_undo_until_the_next_round(studio: Studio, chat: Chat) -> None:

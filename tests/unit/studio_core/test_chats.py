@@ -243,6 +243,57 @@ def test_a_model_whose_files_are_gone_fails_alone(
     assert len(worker.asked[0]) == 1
 
 
+def test_an_older_state_is_never_stored_over_a_newer_one(
+    studio: Studio, chat: Chat, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request stores what has come so far just when the answer ends."""
+    hold, storing = threading.Event(), threading.Event()
+    worker.events = [{"side": 0, "text": "so far"}, hold.wait, end(0), end(1)]
+    live = chat_live.ask(studio, chat.id, "Hi", PLAIN)
+    wait_until(lambda: live.answers()[0]["answer"])
+    save = chats.save_answers
+
+    def slowly(studio: Studio, round_id: int, answers: Any) -> None:
+        if answers[0]["state"] == "streaming":
+            storing.set()
+            hold.set()
+            live.wait(0.5)  # It has ended, or cannot before this is stored.
+        save(studio, round_id, answers)
+
+    monkeypatch.setattr(chats, "save_answers", slowly)
+    request = threading.Thread(target=live.save)
+    request.start()
+    assert storing.wait(10) and live.wait(10)
+    request.join(10)
+    [row] = chats.history(studio, chat.id)
+    assert [a["state"] for a in row.answers] == ["stop", "stop"]
+
+
+def test_a_round_that_is_just_being_begun_is_not_cut_off(
+    studio: Studio, chat: Chat, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tab looks between the row of a round and its thread."""
+    worker.events = [{"side": 0, "text": "here"}, end(0), end(1)]
+    begin, looked = chat_live._begin, threading.Event()
+    seen: list[str] = []
+
+    def look() -> None:
+        looked.set()
+        seen.extend(answer["state"] for answer in chat_live.history(studio, chat.id)[0].answers)
+
+    def slowly(*given: Any) -> Any:
+        other.start()
+        looked.wait(10)
+        other.join(0.5)
+        return begin(*given)
+
+    other = threading.Thread(target=look)
+    monkeypatch.setattr(chat_live, "_begin", slowly)
+    assert chat_live.ask(studio, chat.id, "Hi", PLAIN).wait(10)
+    other.join(10)
+    assert len(seen) == 2 and "interrupted" not in seen
+
+
 def test_a_round_cut_off_by_the_end_of_the_page_is_marked(studio: Studio, chat: Chat) -> None:
     chats.add_round(studio, chat, "Hi", PLAIN)
     [row] = chat_live.history(studio, chat.id)
