@@ -58,9 +58,19 @@ def build(studio: Studio) -> None:
     key, presets = gr.State(""), gr.State({})
     page = TrainPage(studio, forms)
 
+    steering = ("method", "tuning", "model", "preset")
+    planned: dict[str, Any] = {
+        "fn": page.changed,
+        "inputs": [*shared, *options],
+        "outputs": [card, start, key, message],
+        "trigger_mode": "always_last",
+        **LIGHT,
+    }
     on_open(page.opened, [*shared, *options, *groups, adding["unfit"], card, start, key, presets])
+    # What steers others is planned for after those have followed: together with a dataset that the new method
+    # does not offer, Gradio would refuse the form.
     gr.on(
-        [parts[name].input for name in ("method", "tuning", "model", "preset")],
+        [parts[name].input for name in steering],
         page.chosen,
         inputs=[*shared, *options, presets],
         outputs=[
@@ -72,15 +82,9 @@ def build(studio: Studio) -> None:
         ],
         trigger_mode="always_last",
         **LIGHT,
-    )
-    gr.on(
-        [part.change for part in [*shared, *options]],
-        page.changed,
-        inputs=[*shared, *options],
-        outputs=[card, start, key, message],
-        trigger_mode="always_last",
-        **LIGHT,
-    )
+    ).then(**planned)
+    others = [part for name, part in parts.items() if name not in steering]
+    gr.on([part.change for part in [*others, *options]], **planned)
     start.click(
         page.started,
         inputs=[*shared, *options, key],
@@ -94,7 +98,7 @@ def build(studio: Studio) -> None:
         outputs=[parts["model"], adding["source"]],
         trigger_mode="once",
         api_visibility="private",
-    )
+    ).then(**planned)
 
 
 class TrainPage:

@@ -1,7 +1,7 @@
 // The rounds of a conversation: one way for new and old ones to be judged, asked again, corrected and sent.
 import { openDialog } from "./chat_dialog.js";
 
-const [LOOK_EVERY, PATIENCE, SILENCE] = [120, 2000, 60_000];
+const [LOOK_EVERY, PATIENCE, SILENCE] = [120, 2000, 60_000]; // Milliseconds.
 
 export function begin(main) {
 	const pairs = new Map();
@@ -20,7 +20,8 @@ export function begin(main) {
 		};
 		options.signal = AbortSignal.timeout(SILENCE);
 		const address = `/api/chat/${round.dataset.chat}/rounds/${round.dataset.round}`;
-		const reply = await fetch(action ? `${address}/${action}` : address, options);
+		const { unreachable } = document.querySelector("#chat-dialog dialog").dataset;
+		const reply = await fetch(action ? `${address}/${action}` : address, options).catch(() => { throw new Error(unreachable); });
 		const said = await reply.json().catch(() => ({}));
 		if (!reply.ok) throw new Error(said.error || reply.statusText);
 		return said;

@@ -45,7 +45,7 @@ def main() -> int:
         project = fill(studio, PAIRS, PAIRS // 2, PEOPLE)
         known = cookies(studio, PEOPLE + 1, port)
         print(f"{PAIRS:,} pairs, half of them judged, filled in {time.monotonic() - began:.0f} s", flush=True)
-        web = start_web(home, port)
+        web = start_web(home, port, TUNESMITH_WARM_WORKERS="1")
         address = f"http://127.0.0.1:{port}"
         load = Load(studio, address, project, known[:PEOPLE], 60 * MINUTES, THINK)
         work = threading.Thread(target=load.run)

@@ -71,7 +71,7 @@ def free_port() -> int:
 
 
 def start_web(home: Path, port: int, **environment: str) -> subprocess.Popen[bytes]:
-    """``python -m app`` on a data folder; returns when the page answers."""
+    """``python -m app`` on a data folder; returns when the page answers. No worker is kept warm, unless asked for."""
     home.mkdir(parents=True, exist_ok=True)
     with open(home / "web.out", "ab") as output:
         web = subprocess.Popen(
@@ -79,7 +79,7 @@ def start_web(home: Path, port: int, **environment: str) -> subprocess.Popen[byt
             cwd=ROOT,
             stdout=output,
             stderr=output,
-            env={**os.environ, "TUNESMITH_SERVE_IDLE": "60", **environment},
+            env={**os.environ, "TUNESMITH_SERVE_IDLE": "60", "TUNESMITH_WARM_WORKERS": "0", **environment},
         )
 
     def answers() -> bool:
@@ -128,9 +128,10 @@ def serving(home: Path, **environment: str) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A studio for the browser tests of one file."""
-    with serving(tmp_path_factory.mktemp("studio") / "home") as made:
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A studio for the browser tests of one file, which may set its ``ENVIRONMENT``."""
+    environment = getattr(request.module, "ENVIRONMENT", {})
+    with serving(tmp_path_factory.mktemp("studio") / "home", **environment) as made:
         wait_until(lambda: len(registry.all_models(made.studio)) >= 2, what="the demo models are there")
         wait_until(lambda: len(store.all_datasets(made.studio)) >= 4, what="the sample data are there")
         yield made

@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A studio without models or workers, in which nobody has an account yet."""
-    with serving(tmp_path_factory.mktemp("people") / "home", TUNESMITH_WARM_WORKERS="0") as made:
+    with serving(tmp_path_factory.mktemp("people") / "home") as made:
         yield made
 
 

@@ -200,6 +200,7 @@ def test_an_answer_that_was_lost_on_its_way(context: BrowserContext, served: Ser
     page.locator("#chat-vote-a").click()
     expect(page.locator("#chat-side-0")).to_have_attribute("data-mark", "better")
     expect(page.locator('[data-action="undo"]')).to_be_enabled()
+    expect(page.locator(".ts-round-said")).to_contain_text("The studio cannot be reached.")
     page.close()
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("annotators") / "home", TUNESMITH_WARM_WORKERS="0") as made:
+    with serving(tmp_path_factory.mktemp("annotators") / "home") as made:
         yield made
 
 
@@ -134,7 +134,7 @@ def test_a_studio_that_is_killed_loses_no_vote_and_no_draft(
     expect(said).to_contain_text("cannot be reached")
     page.keyboard.press("2")
     expect(said).to_contain_text("cannot be reached")
-    again = start_web(served.studio.settings.home, urlsplit(served.url).port or 0, TUNESMITH_WARM_WORKERS="0")
+    again = start_web(served.studio.settings.home, urlsplit(served.url).port or 0)
     try:
         # What was entered meanwhile is sent again by itself, until it is kept.
         expect(said).to_have_text("Kept as a draft.")

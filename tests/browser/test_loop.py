@@ -22,6 +22,7 @@ pytestmark = pytest.mark.browser
 
 CHART = "document.querySelector('#run-chart-loss .js-plotly-plot')"
 ENDED = re.compile("stop|length")
+ENVIRONMENT = {"TUNESMITH_WARM_WORKERS": "1"}  # As a studio is by itself.
 
 
 def test_sft_with_an_uploaded_file(page: Page, served: Served, tmp_path: Path) -> None:

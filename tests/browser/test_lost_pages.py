@@ -24,7 +24,6 @@ pytestmark = pytest.mark.browser
 
 TOY = {
     "TUNESMITH_WORKER_COMMAND": json.dumps([sys.executable, "-m", "tests.faults.toy_worker"]),
-    "TUNESMITH_WARM_WORKERS": "0",
     "PYTHONPATH": str(ROOT),
 }
 CHART = "document.querySelector('#run-chart-loss .js-plotly-plot')"

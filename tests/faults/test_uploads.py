@@ -105,7 +105,7 @@ def web(tmp_path: Path) -> Iterator[tuple[int, Path, list[subprocess.Popen[bytes
     stale = home / "uploads" / "left-over"
     stale.write_text("half of something")
     old(stale)
-    processes = [start_web(home, port, TUNESMITH_WARM_WORKERS="0")]
+    processes = [start_web(home, port)]
     yield port, home, processes
     for process in processes:
         process.terminate()
@@ -134,7 +134,7 @@ def test_19_an_upload_goes_on_after_a_broken_chunk_and_a_killed_studio(
     assert asked(port, "GET", f"/{id}")["received"] == half, "of a broken chunk nothing is kept"
     processes[-1].kill()
     processes[-1].wait(20)
-    processes.append(start_web(home, port, TUNESMITH_WARM_WORKERS="0"))
+    processes.append(start_web(home, port))
     assert asked(port, "GET", f"/{id}")["received"] == half
     asked(port, "PUT", f"/{id}?offset={half}", content[half:])
     digest = hashlib.sha256(content).hexdigest()

@@ -28,7 +28,7 @@ PEOPLE = 6
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home, port = tmp_path_factory.mktemp("load") / "home", free_port()
-    web = start_web(home, port, TUNESMITH_WARM_WORKERS="0")
+    web = start_web(home, port)
     studio = open_studio(home=home)
     yield Served(f"http://127.0.0.1:{port}", studio, web)
     studio.close()
@@ -104,7 +104,7 @@ def test_a_web_process_that_is_killed_loses_no_vote_and_no_draft(
         assert drafts.get(item) == comment or kept.get(item) == comment
     again.close()
 
-    web = start_web(served.studio.settings.home, urlsplit(served.url).port or 0, TUNESMITH_WARM_WORKERS="0")
+    web = start_web(served.studio.settings.home, urlsplit(served.url).port or 0)
     try:
         for one in people:
             shown = httpx.get(one.address + "next", cookies=one.cookie, timeout=20).json()

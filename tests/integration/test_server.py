@@ -25,7 +25,7 @@ from tests.conftest import wait_until
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path, subprocess.Popen[bytes]]]:
     home, port = tmp_path_factory.mktemp("web") / "home", free_port()
-    process = start_web(home, port, TUNESMITH_WARM_WORKERS="0", TUNESMITH_MAX_UPLOAD_MB="2")
+    process = start_web(home, port, TUNESMITH_MAX_UPLOAD_MB="2")
     yield port, home, process
     process.terminate()
     process.wait(20)
@@ -166,7 +166,7 @@ def test_oversize_uploads_are_refused_announced_or_not(
 
 def test_the_page_ends_when_asked_and_the_engine_stays(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
-    process = start_web(home, port, TUNESMITH_WARM_WORKERS="0")
+    process = start_web(home, port)
     studio = open_studio(home=home)
     wait_until(lambda: engine_alive(studio), what="the engine is alive")
     begin = time.monotonic()

@@ -81,6 +81,7 @@ def dialog(studio: Studio, language: str) -> Markup:
     words = {
         f"data-title-{kind}": say(f"chat.dialog_{kind}", language) for kind in ("correct", "prompt", "send")
     } | {f"data-do-{kind}": say(f"chat.dialog_do_{kind}", language) for kind in ("correct", "prompt", "send")}
+    words["data-unreachable"] = say("chat.unreachable", language)
     attributes = join((html('{}="{}"', Markup(name), text) for name, text in words.items()), " ")
     return html(
         '<dialog class="ts-dialog" aria-labelledby="chat-dialog-title" {attributes}><form method="dialog">'
