@@ -19,7 +19,7 @@ from studio_core.data.shapes import Shape
 from studio_core.data.versions import Made
 from studio_core.errors import BadInput, Conflict
 from studio_core.models import registry
-from studio_core.spec import DataRun, DataSpec, ResolvedDataset, ResolvedModel
+from studio_core.spec import DataRun, DataSpec, ResolvedModel
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, DatasetReport, Job
@@ -73,7 +73,7 @@ def enqueue(
     """Queue work whose options are checked and whose models are found."""
     run = DataRun(
         spec=spec,
-        datasets=[_resolved(studio, dataset) for dataset in taken],
+        datasets=[versions.resolved(studio, dataset) for dataset in taken],
         options=options,
         models=models,
         services=str(studio.settings.home / services.FILE),
@@ -108,18 +108,6 @@ def check_taken(operation: Operation, taken: Sequence[Dataset]) -> None:
 
 def _job_name(spec: DataSpec, taken: list[Dataset], result: str) -> str:
     return f"{spec.operation} {result or (taken[0].name if taken else '')}".strip()[:80]
-
-
-def _resolved(studio: Studio, dataset: Dataset) -> ResolvedDataset:
-    return ResolvedDataset(
-        id=dataset.id,
-        name=dataset.name,
-        version=dataset.version,
-        shape=dataset.shape,
-        rows=dataset.rows,
-        path=str(versions.parquet_path(studio, dataset)),
-        sha256=dataset.sha256,
-    )
 
 
 def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:

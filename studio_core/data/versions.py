@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from studio_core.data.shapes import Shape
 from studio_core.errors import NotFound, StudioError
 from studio_core.run_folder import sync_folder
+from studio_core.spec import ResolvedDataset
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
@@ -126,6 +127,19 @@ def parquet_path(studio: Studio, dataset: Dataset) -> Path:
             "data.file_gone", dataset=f"{dataset.name}@{dataset.version}", path=path, source=dataset.source
         )
     return path
+
+
+def resolved(studio: Studio, dataset: Dataset) -> ResolvedDataset:
+    """The version as a worker is told of it, which has no database; raises if its file is gone."""
+    return ResolvedDataset(
+        id=dataset.id,
+        name=dataset.name,
+        version=dataset.version,
+        shape=dataset.shape,
+        rows=dataset.rows,
+        path=str(parquet_path(studio, dataset)),
+        sha256=dataset.sha256,
+    )
 
 
 def side_file(studio: Studio, dataset: Dataset, what: str) -> Path:

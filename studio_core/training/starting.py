@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from studio_core import queue
 from studio_core.chains import run_number
-from studio_core.data import store
+from studio_core.data import versions
 from studio_core.data.shapes import Shape
-from studio_core.spec import ResolvedDataset, RunSpec, TrainSpec
+from studio_core.spec import RunSpec, TrainSpec
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, Model
 from studio_core.training.lengths import sample
@@ -73,21 +73,12 @@ def _submitted(studio: Studio, key: str) -> Job | None:
 
 def _resolved(studio: Studio, made: Plan, spec: TrainSpec) -> RunSpec:
     assert made.resolved and made.dataset and made.options
-    dataset = made.dataset
     return RunSpec(
         spec=spec,
         model=made.resolved,
-        dataset=ResolvedDataset(
-            id=dataset.id,
-            name=dataset.name,
-            version=dataset.version,
-            shape=dataset.shape,
-            rows=dataset.rows,
-            path=str(store.parquet_path(studio, dataset)),
-            sha256=dataset.sha256,
-        ),
+        dataset=versions.resolved(studio, made.dataset),
         options=made.options.model_dump(),
-        prompts=spec.prompts or prompts_from(studio, dataset),
+        prompts=spec.prompts or prompts_from(studio, made.dataset),
     )
 
 
