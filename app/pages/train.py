@@ -62,7 +62,8 @@ def build(studio: Studio) -> None:
     planned: dict[str, Any] = {
         "fn": page.changed,
         "inputs": [*shared, *options],
-        "outputs": [card, start, key, message],
+        # Not the message: a late plan would take away what the click was told.
+        "outputs": [card, start, key],
         "trigger_mode": "always_last",
         **LIGHT,
     }
@@ -234,14 +235,14 @@ class TrainPage:
         """
         basics, _options = self._split(values)
         if basics["preset"] is None:
-            return [gr.skip(), gr.skip(), gr.skip(), gr.skip()]
+            return [gr.skip(), gr.skip(), gr.skip()]
         language = language_of(request)
         try:
             plan = training.plan(self.studio, self._spec(values))
             drawn, ready = plan_card.card(plan, language), plan.ready
         except StudioError as error:
             drawn, ready = plan_card.refused(error, language), False
-        return [drawn, gr.update(interactive=ready), secrets.token_hex(8), ""]
+        return [drawn, gr.update(interactive=ready), secrets.token_hex(8)]
 
     @safely
     def started(self, request: gr.Request, *given: Any) -> Markup:

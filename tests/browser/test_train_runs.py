@@ -6,12 +6,12 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from studio_core import metrics, queue, training
 from studio_core.data import store
 from studio_core.models import registry
-from studio_core.states import TERMINAL, State
+from studio_core.states import TERMINAL, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job
 from tests.browser.conftest import Served, choose, screenshot, visit
@@ -188,6 +188,25 @@ def test_a_second_click_is_the_same_job_and_cancel_ends_it(page: Page, served: S
     page.locator("#train-more").get_by_role("button").first.click()
     expect(page.get_by_label("Fixed prompts")).to_have_value(f"{evil}\nWho are you?")
     expect(page.locator("#train-dataset input")).to_have_value(re.compile("identity-pairs"))
+
+
+def test_a_plan_that_comes_late_takes_nothing_away(page: Page, served: Served) -> None:
+    visit(page, "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft")
+    ready(page)
+    late: list[Route] = []
+    page.route("**/run/predict*", lambda route: late.append(route))
+    page.get_by_label("Name of the run").fill("in a hurry")
+    page.locator("button#train-start").click()
+    link = page.locator("#train-message a")
+    expect(link).to_be_visible()
+    for route in late:
+        route.continue_()
+    expect(page.locator("#train-plan")).to_contain_text("--name 'in a hurry'")
+    expect(link).to_be_visible()
+    page.unroute("**/run/predict*")
+    queue.request_stop(
+        served.studio, int((link.get_attribute("href") or "").partition("run=")[2]), Stop.CANCEL
+    )
 
 
 def test_an_unknown_run_is_said_to_be_so(page: Page, served: Served) -> None:
