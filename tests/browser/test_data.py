@@ -122,7 +122,9 @@ def test_a_thousand_columns_do_not_break_the_page(page: Page, tmp_path: Path) ->
     page.locator("#data-narrow textarea, #data-narrow input").press_sequentially("column99")
     expect(page.locator("#data-columns select")).to_have_count(11)
     role(page, "column990").select_option("prompt")
+    expect(page.get_by_text("Choose which column is: Answer.")).to_be_visible()
     page.locator("#data-narrow textarea, #data-narrow input").fill("column77")  # Pasted.
+    expect(page.locator("#data-columns select")).to_have_count(12)  # Those found, and what has a role.
     expect(role(page, "column990")).to_have_value("prompt")
     role(page, "column770").select_option("completion")
     expect(page.locator("#data-preview mark.ts-trained").nth(1)).to_contain_text("value 770", timeout=60_000)
