@@ -118,7 +118,7 @@ def build(studio: Studio) -> None:
     form.narrow.change(  # "input" of a text box hears no paste and no deletion.
         safely(page.narrowed),
         [opened, form.narrow],
-        [form.columns, opened],
+        [form.columns],
         trigger_mode="always_last",
         **LIGHT,
     )
@@ -246,12 +246,11 @@ class DataPage:
         fills = mapping_form.fills(names)
         return *self._seen(seen, opened, model, limit, language_of(request)), *fills
 
-    def narrowed(self, opened: Any, narrow: Any, request: gr.Request) -> tuple[Any, ...]:
+    def narrowed(self, opened: Any, narrow: Any, request: gr.Request) -> Markup | str:
         """Of many columns, those whose names contain what was typed."""
         if not opened:
-            return "", None
-        opened = {**opened, "narrow": str(narrow or "")[:200]}
-        return self._columns(opened, language_of(request)), opened
+            return ""
+        return self._columns(opened, language_of(request), str(narrow or "")[:200])
 
     def previewed(
         self, opened: Any, model: str | None, row: Any, limit: Any, request: gr.Request
@@ -302,13 +301,13 @@ class DataPage:
         if running:
             queue.request_stop(self.studio, int(running["job"]), Stop.CANCEL)
 
-    def _columns(self, opened: dict[str, Any], language: str) -> Markup:
+    def _columns(self, opened: dict[str, Any], language: str, narrow: str = "") -> Markup:
         return columns_table(
             opened["columns"],
             opened["rows"],
             Shape(opened["shape"]),
             opened["roles"],
-            opened["narrow"],
+            narrow,
             language,
         )
 

@@ -10,6 +10,7 @@ export function mount(element, trigger) {
 			for (const other of all) if (other !== chosen && other.value === chosen.value) other.value = "";
 		}
 		for (const one of all) one.closest("th").classList.toggle("ts-column-used", one.value !== "");
-		trigger("assign", { roles: Object.fromEntries(all.map((one) => [one.dataset.column, one.value])) });
+		// Only what was chosen: other headers may be drawn from before an earlier choice was stored.
+		trigger("assign", { roles: { [chosen.dataset.column]: chosen.value } });
 	});
 }

@@ -109,7 +109,6 @@ def remembered(seen: Inspection, names: list[str]) -> dict[str, Any]:
         "shape": seen.shape.value,
         "roles": roles_of(seen.mapping),
         "names": names[:FILLS],
-        "narrow": "",
     }
 
 
@@ -145,7 +144,7 @@ def fills(names: list[str]) -> list[dict[str, Any]]:
 
 
 def assigned(opened: Any, roles: Any) -> dict[str, Any]:
-    """The state after roles were chosen in the headers: ``{number of the column: role}`` of those in sight."""
+    """The state after roles were chosen in the headers: ``{number of the column: role}``, of those that changed."""
     if not opened:
         raise BadInput("data.upload_gone")
     shape, columns = Shape(opened["shape"]), opened["columns"]
