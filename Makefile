@@ -36,8 +36,8 @@ coverage: .venv/test.stamp  ## The same, and which lines they reach; it takes ne
 faults: .venv/test.stamp  ## Kills, full disks, locked databases
 	$(BIN)/pytest $(SPREAD) tests/faults
 
-fuzz: .venv/test.stamp  ## A minute of damaged files through all readers; FUZZ_SECONDS=600 for more
-	$(BIN)/python -m tests.faults.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60)
+fuzz: .venv/test.stamp  ## A minute of damaged files through all readers; FUZZ_SECONDS=600 FUZZ_SEED=$$RANDOM for others
+	$(BIN)/python -m tests.faults.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60) --seed $(or $(FUZZ_SEED),1)
 
 browser: .venv/test.stamp  ## The page in a real Chromium
 	@sh tests/browser/find_chromium.sh

@@ -109,6 +109,8 @@ def guess(columns: Sequence[str], rows: Sequence[Row], labels: Sequence[str] = (
 
     ``labels`` are columns of which it is known that people judged answers in them.
     """
+    # A column whose name cannot be written is not among those that can be chosen.
+    labels = [name for name in labels if name in columns]
     guessed = _guess(columns, rows, _found(columns), labels)
     if guessed.mapping.missing() and any("." in column for column in columns):
         inner = _guess(columns, rows, _found(columns, inner=True), labels)

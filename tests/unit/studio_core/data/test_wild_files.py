@@ -417,6 +417,14 @@ def test_weights_of_turns_are_said(studio: Studio, written: Any) -> None:
     assert store.inspect_file(studio, written("a.jsonl", lines(row))).notes.kinds == {"weight": {"n": 1}}
 
 
+def test_a_question_whose_name_is_no_unicode_is_no_column(studio: Studio, written: Any) -> None:
+    broken = {name.replace("label.responses", "lab\ud800el.responses"): v for name, v in ARGILLA_FLAT.items()}
+    text = "".join(json.dumps(row) + "\n" for row in (broken, ARGILLA_FLAT, ARGILLA_FLAT))
+    seen = store.inspect_file(studio, written("records.jsonl", text))
+    assert seen.mapping.columns["label"] == "label"
+    assert seen.good == 3
+
+
 def test_rows_nested_as_deep_as_json_allows(studio: Studio, written: Any) -> None:
     deep: Any = "x"
     for _ in range(900):
