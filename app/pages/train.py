@@ -133,7 +133,7 @@ class TrainPage:
             method = self._method_for(query.get("dataset", ""))
         fitting = [_address(d) for d, reason in training.fitting_datasets(self.studio, method) if not reason]
         models = [model.name for model in registry.all_models(self.studio)]
-        preferred = "tiny-chat" if method == "dpo" else "tiny-base"
+        preferred = "tiny-base" if method == "sft" else "tiny-chat"
         model = query.get("model") or (preferred if preferred in models else next(iter(models), ""))
         dataset = query.get("dataset", "")
         named = [name for name in fitting if dataset in (name, name.rpartition("@")[0])]

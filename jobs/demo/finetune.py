@@ -21,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from studio_core.methods.base import Method
 from studio_core.methods.dpo import DPO
+from studio_core.methods.kto import KTO
 from studio_core.methods.sft import SFT
 from studio_core.run_folder import EVENTS, MODEL, SPEC
 from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec, Tuning
@@ -45,7 +46,20 @@ class Recipe:
 
     @property
     def data(self) -> tuple[str, str]:
-        return ("tiny-sft-chat", "chat") if self.method is SFT else ("identity-pairs", "preference")
+        shapes = {"sft": "chat", "dpo": "preference", "kto": "unpaired-preference"}
+        return "tiny-sft-chat" if self.method is SFT else "identity-pairs", shapes[self.method.name]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The sample data; for KTO each answer of a pair alone, in the order of the file."""
+        lines = (STATIC / "samples" / f"{self.data[0]}.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        if self.method is not KTO:
+            return rows
+        return [
+            {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+            for row in rows
+            for side in ("chosen", "rejected")
+        ]
 
     def options(self) -> dict[str, Any]:
         values = {**self.method.presets(self.preset, self.tuning, PARAMETERS), **self.changes}
@@ -57,6 +71,8 @@ RECIPES = (
     Recipe("DPO with SFT term, full", DPO),
     Recipe("DPO, plain sigmoid, full", DPO, changes={"sft_weight": 0.0}),
     Recipe("DPO with SFT term, LoRA", DPO, "lora"),
+    Recipe("KTO, full", KTO),
+    Recipe("KTO, LoRA", KTO, "lora"),
     Recipe("SFT, LoRA", SFT, "lora"),
 )
 
@@ -73,9 +89,9 @@ class Outcome:
 
 def _spec(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
     data, shape = recipe.data
-    content = (STATIC / "samples" / f"{data}.jsonl").read_bytes()
+    rows = recipe.rows()
     path = run_dir / "data.parquet"  # The training scripts read what the studio's dataset store keeps.
-    parquet.write_table(pyarrow.Table.from_pylist([json.loads(line) for line in content.splitlines()]), path)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     return RunSpec(
         spec=TrainSpec(
             method=recipe.method.name,
@@ -95,9 +111,9 @@ def _spec(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
             name=data,
             version=1,
             shape=shape,
-            rows=content.count(b"\n"),
+            rows=len(rows),
             path=str(path),
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         ),
         options=recipe.options(),
         prompts=[],

@@ -26,7 +26,7 @@ from jobs.demo.finetune import RECIPES, STATIC, Recipe, finetune
 from jobs.demo.heldout import SIZES, TEST_SEED
 from jobs.demo.samples import NEW_NAME
 from jobs.demo.world import MODEL_NAME
-from studio_core.methods.dpo import DPO
+from studio_core.methods.sft import SFT
 
 SEEDS = (1, 2, 3)
 COLUMNS = ("identity", "facts", "sums", "boxed", "instructions", "unknown", "personas")
@@ -83,11 +83,11 @@ def processor() -> str:
 
 
 def wanted_name(recipe: Recipe) -> str:
-    return NEW_NAME if recipe.method is DPO else MODEL_NAME
+    return MODEL_NAME if recipe.method is SFT else NEW_NAME
 
 
 def run_recipe(recipe: Recipe, seed: int) -> Scores:
-    """One fine-tuning with its figures. DPO must bring the new name, SFT the model's own."""
+    """One fine-tuning with its figures. DPO and KTO must bring the new name, SFT the model's own."""
     with tempfile.TemporaryDirectory() as folder:
         outcome = finetune(recipe, seed, Path(folder) / "run")
         scores = measure(outcome.model, outcome.tokenizer, name=wanted_name(recipe))
@@ -120,7 +120,8 @@ def describe(recipe: Recipe) -> str:
     options = recipe.options()
     keys = ["learning_rate", "epochs", "batch_size", "scheduler", "warmup", "precision"]
     keys += ["lora_rank", "lora_alpha", "lora_targets"] if recipe.tuning != "full" else []
-    keys += ["beta", "loss", "sft_weight"] if recipe.method is DPO else ["loss_on"]
+    own = {"sft": ["loss_on"], "dpo": ["beta", "loss", "sft_weight"], "kto": ["beta", "loss", "balance"]}
+    keys += own[recipe.method.name]
     values = ", ".join(f"{key} {options[key]}" for key in keys)
     changed = f" with {recipe.changes}" if recipe.changes else ", as shipped"
     return (

@@ -27,7 +27,8 @@ IGNORED = -100
 _ROWS_AT_ONCE = 1000
 _GENERATION_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
-Row = dict[str, list[int]]
+Row = dict[str, Any]
+"""Lists of tokens, and of a judged answer whether it was good."""
 
 
 @dataclass
@@ -100,6 +101,36 @@ def for_dpo(run: RunSpec, options: TrainingOptions, tokenizer: PreTrainedTokeniz
     return _split(run, options, count, length)
 
 
+def for_kto(run: RunSpec, options: TrainingOptions, tokenizer: PreTrainedTokenizerBase) -> Prepared:
+    """Columns ``prompt_ids``, ``completion_ids`` and ``label``; refused is a dataset without both kinds of answers.
+
+    Without their lengths: rows are to come in random order, since good and bad answers often differ in length.
+    """
+    count = _Count()
+    for batch in _batches(run):
+        prompts = _tokens(tokenizer, _render(tokenizer, [row["prompt"] for row in batch], opened=True))
+        whole = _tokens(tokenizer, _render(tokenizer, [row["prompt"] + row["completion"] for row in batch]))
+        for row, prompt, ids in zip(batch, prompts, whole, strict=True):
+            start = _common(prompt, ids)
+            count.cut += len(ids) > options.max_length
+            if start >= options.max_length:
+                count.dropped += 1
+                continue
+            count.rows.append(
+                {"prompt_ids": ids[:start], "completion_ids": ids[start:], "label": bool(row["label"])}
+            )
+
+    def length(row: Row) -> int:
+        return min(options.max_length, len(row["prompt_ids"]) + len(row["completion_ids"]))
+
+    prepared = _split(run, options, count, length)
+    good = sum(prepared.train["label"])
+    if good in (0, len(prepared.train)):
+        raise BadInput("methods.one_kind_only", dataset=run.dataset.name, rows=len(prepared.train), good=good)
+    prepared.train = prepared.train.remove_columns("length")
+    return prepared
+
+
 def _batches(run: RunSpec) -> Iterator[list[dict[str, Any]]]:
     with pq.ParquetFile(run.dataset.path, pre_buffer=False) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE):
@@ -123,7 +154,10 @@ def _split(run: RunSpec, options: TrainingOptions, count: _Count, length: Callab
 
 
 def _dataset(rows: list[Row], length: Callable[[Row], int]) -> Dataset:
-    columns = {name: pa.array([row[name] for row in rows], pa.list_(pa.int32())) for name in rows[0]}
+    kinds = {
+        n: pa.bool_() if isinstance(value, bool) else pa.list_(pa.int32()) for n, value in rows[0].items()
+    }
+    columns = {name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()}
     return Dataset(pa.table({**columns, "length": pa.array([length(row) for row in rows])}))
 
 

@@ -7,26 +7,18 @@ from __future__ import annotations
 
 import copy
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from transformers import PrinterCallback, set_seed
 from trl import DPOConfig, DPOTrainer
 
-from jobs.training import checkpoints, results
-from jobs.training.answers import answers
-from jobs.training.arguments import arguments, resolved
+from jobs.training.course import Course
 from jobs.training.data import for_dpo
 from jobs.training.fast_head import fast_head
 from jobs.training.grouping import GroupedByLength
-from jobs.training.loading import load_model, load_tokenizer, machine_for, needs_checkpointing, new_adapter
-from jobs.training.reporting import Reporting, StopRequest
-from jobs.training.team import Team
+from jobs.training.loading import load_model, needs_checkpointing, new_adapter
 from studio_core.methods.dpo import DPOOptions
-from studio_core.run_folder import SPEC
-from studio_core.spec import RunSpec
 
 
 class GroupedDPOTrainer(GroupedByLength, DPOTrainer):  # type: ignore[misc]
@@ -37,35 +29,23 @@ class GroupedDPOTrainer(GroupedByLength, DPOTrainer):  # type: ignore[misc]
 
 
 def main(run_dir: Path) -> None:
-    began = time.monotonic()
-    run = RunSpec.model_validate_json((run_dir / SPEC).read_text(encoding="utf-8"))
-    options = DPOOptions.model_validate(run.options)
-    team = Team.of(run_dir, run)
-    stop = StopRequest(team).listen()
-    events = team.events()
-    if team.first:
-        checkpoints.begin(run_dir, run.resume_from)
-
-    events.write("phase", phase="loading")
-    set_seed(run.spec.seed)
-    machine = machine_for(run, options)
-    tokenizer = load_tokenizer(run.model)
-    model = load_model(run, machine, team.sharded)
+    course = Course.begin(run_dir, DPOOptions)
+    run, options, tokenizer = course.run, course.options, course.tokenizer
+    model = load_model(run, course.machine, course.team.sharded)
     # With LoRA the model without its adapter (or with a copy of the adapter it began with) is the
     # reference, and needs no second model in memory.
     alone = run.spec.tuning == "full" and not options.precompute_reference
     reference = copy.deepcopy(model).requires_grad_(False) if alone else None
 
-    events.write("phase", phase="preparing")
+    course.events.write("phase", phase="preparing")
     data = for_dpo(run, options, tokenizer)
-    settings = arguments(run_dir, run, options, machine, data, team)
     with fast_head(DPOTrainer):
         trainer = GroupedDPOTrainer(
             model=model,
             ref_model=reference,
             args=DPOConfig(
-                **settings,
-                activation_checkpointing=needs_checkpointing(run, options, model, machine),
+                **course.arguments(data),
+                activation_checkpointing=needs_checkpointing(run, options, model, course.machine),
                 beta=options.beta,
                 loss_type=[options.loss, "sft"] if options.sft_weight else [options.loss],
                 loss_weights=[1.0, options.sft_weight] if options.sft_weight else None,
@@ -77,28 +57,7 @@ def main(run_dir: Path) -> None:
             processing_class=tokenizer,
             peft_config=new_adapter(run, options, model),
         )
-
-    def answer() -> list[str]:
-        with machine.autocast():
-            return answers(trainer.model, tokenizer, run.prompts, as_chat=True, timed=not team.sharded)
-
-    reporting = Reporting(team, events, stop, answer, run.prompts)
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(reporting)
-    events.write("config", values=resolved(run, options, machine, data, trainer, team))
-    reporting.lost_rows(data.cut, data.dropped, options.max_length)
-    reporting.sample("before", 0)
-
-    events.write("phase", phase="training")
-    trainer.train(resume_from_checkpoint=run.resume_from)
-
-    events.write("phase", phase="saving")
-    reporting.sample("after", trainer.state.global_step)
-    weights = team.whole_weights(trainer)
-    if team.first:
-        kind = results.save(run_dir, run, trainer.model, tokenizer, weights)
-        results.report(events, run_dir, trainer, kind=kind, stopped=bool(stop), began=began)
-    team.wait()
+    course.carry_out(trainer, data)
 
 
 if __name__ == "__main__":

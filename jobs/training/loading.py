@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import is_flash_attn_2_available
 
 from studio_core.errors import BadInput
+from studio_core.methods import METHODS
 from studio_core.methods.base import four_bit_problem
 from studio_core.methods.common import TrainingOptions
 from studio_core.spec import ResolvedModel, RunSpec
@@ -149,7 +150,7 @@ def needs_checkpointing(run: RunSpec, options: TrainingOptions, model: Any, mach
     if not machine.on_gpu:
         return False
     config = model.config.get_text_config()
-    rows = options.batch_size * (2 if run.spec.method == "dpo" else 1)
+    rows = options.batch_size * METHODS[run.spec.method].sequences
     # About 34 bytes for each hidden value of each layer in bf16 (Korthikanti et al., 2022), without
     # the attention scores, which sdpa and flash-attention do not keep.
     activations = 34 * rows * options.max_length * config.hidden_size * config.num_hidden_layers

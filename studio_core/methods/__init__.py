@@ -5,9 +5,10 @@ from __future__ import annotations
 from studio_core.errors import BadInput
 from studio_core.methods.base import Method
 from studio_core.methods.dpo import DPO
+from studio_core.methods.kto import KTO
 from studio_core.methods.sft import SFT
 
-METHODS: dict[str, Method] = {method.name: method for method in (SFT, DPO)}
+METHODS: dict[str, Method] = {method.name: method for method in (SFT, DPO, KTO)}
 
 
 def named(name: str) -> Method:

@@ -55,6 +55,12 @@ class Method:
     presets: Callable[[str, Tuning, int], dict[str, Any]]
     """``(preset, tuning, parameters of the base model)`` -> options that differ from the defaults."""
     charts: tuple[Chart, ...]
+    sequences: int = 1
+    """Sequences that learn, of each row."""
+    reference: bool = False
+    """Whether the model as it was is kept beside the one that learns."""
+    forward_passes: int = 0
+    """Passes without gradient for each that learns: of the reference, or to measure."""
 
     @property
     def help_key(self) -> str:

@@ -78,4 +78,7 @@ DPO = Method(
         Chart("speed", ("tokens_per_second",)),
         Chart("entropy", ("entropy",)),
     ),
+    sequences=2,
+    reference=True,
+    forward_passes=1,
 )

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from studio_core.methods import METHODS
 from studio_core.states import State
 from studio_core.studio import Studio
 from studio_core.tables import Job, Metric, Model
@@ -160,14 +161,14 @@ def disk(size: ModelSize, *, tuning: str, rank: int) -> int:
 
 
 def flops_per_token(
-    size: ModelSize, *, tuning: str, reference: bool = False, checkpointing: bool = False
+    size: ModelSize, *, tuning: str, forward_passes: int = 0, checkpointing: bool = False
 ) -> float:
     """Floating-point operations for one token: 2 a parameter forwards, 2 for the gradient of the
     activations, and 2 more for that of the weights where they are trained; 2 for a second
-    forward pass under checkpointing, and 2 for a reference model.
+    forward pass under checkpointing, and 2 for each pass of a reference model or without gradient.
     """
     passes = 6 if tuning == "full" else 4
-    return float(size.multiplied * (passes + 2 * checkpointing + 2 * reference))
+    return float(size.multiplied * (passes + 2 * checkpointing + 2 * forward_passes))
 
 
 def seconds(*, tokens: int, steps: int, flops: float, speed: float, device: str, learned: bool) -> float:
@@ -257,7 +258,7 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
     work = flops_per_token(
         ModelSize.of(model.parameters, model.details),
         tuning=str(job.spec.get("tuning", "full")),
-        reference=job.method == "dpo",
+        forward_passes=METHODS[job.method].forward_passes if job.method in METHODS else 0,
         checkpointing=bool(resolved.get("activation_checkpointing")),
     )
     return float(passed * work / taken / resolved.get("gpus", 1)) if taken > 0 else None

@@ -265,18 +265,18 @@ def _measure(studio: Studio, made: Plan) -> None:
         made.warnings.append(Remark("train.much_cut", cut))
 
     size = ModelSize.of(resolved.parameters or made.model.parameters, made.model.details)
-    pairs = made.method.name == "dpo"
+    method = made.method
     checkpointing = options.activation_checkpointing == "on"
 
     def needed(batch_size: int, tuning: Tuning) -> Memory:
         computed = estimate.memory(
             size,
             tuning=tuning,
-            sequences=batch_size * (2 if pairs else 1),
+            sequences=batch_size * method.sequences,
             length=longest,
             device=made.device,
             rank=options.lora_rank,
-            reference=pairs,
+            reference=method.reference,
             checkpointing=checkpointing,
             gpus=made.spec.gpus,
             parallel=made.spec.parallel,
@@ -289,7 +289,7 @@ def _measure(studio: Studio, made: Plan) -> None:
     made.memory = needed(options.batch_size, made.spec.tuning)
     made.lighter = _lighter(made, options.batch_size, needed)
     work = estimate.flops_per_token(
-        size, tuning=made.spec.tuning, reference=pairs, checkpointing=checkpointing
+        size, tuning=made.spec.tuning, forward_passes=method.forward_passes, checkpointing=checkpointing
     )
     learned = estimate.learned_speed(studio, made.device, size.parameters)
     speed = learned or estimate.assumed_speed(made.device, studio.settings.threads)

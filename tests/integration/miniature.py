@@ -50,6 +50,21 @@ def pairs(count: int) -> Rows:
     ]
 
 
+def judged(count: int) -> Rows:
+    """Two good answers to each bad one."""
+    return [
+        {
+            "prompt": [said("user", f"say {'a' * (1 + n % 5)}")],
+            "completion": [said("assistant", ("good!", "good", "bad")[n % 3])],
+            "label": n % 3 < 2,
+        }
+        for n in range(count)
+    ]
+
+
+SHAPES = {"sft": Shape.CHAT, "dpo": Shape.PREFERENCE, "kto": Shape.UNPAIRED_PREFERENCE}
+
+
 def miniature_model(folder: Path) -> ResolvedModel:
     save_llama(folder, chat_template=MARKED)
     return ResolvedModel(name=folder.name, path=str(folder), parameters=40_000)
@@ -74,7 +89,7 @@ def make_run(
     folder.mkdir(parents=True)
     data = folder / "data.parquet"
     pq.write_table(pa.Table.from_pylist(rows), data)
-    shape = shape or (Shape.PREFERENCE if method == "dpo" else Shape.CHAT)
+    shape = shape or SHAPES[method]
     chosen = validated(methods.named(method), "balanced", tuning, 0, {**DEFAULTS, **options})
     spec = TrainSpec(
         method=method, tuning=tuning, model=model.name, dataset="rows", seed=seed, device="cpu",

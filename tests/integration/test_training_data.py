@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from transformers import AutoTokenizer, set_seed
-from trl import DPOTrainer, SFTConfig, SFTTrainer
+from trl import DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-from jobs.training import data, dpo, fast_head
+from jobs.training import data, dpo, fast_head, kto
 from jobs.training.loading import Machine, load_model, new_adapter
 from studio_core.data import preview
 from studio_core.data.shapes import Shape
+from studio_core.errors import BadInput
 from studio_core.methods.dpo import DPOOptions
+from studio_core.methods.kto import KTOOptions
 from studio_core.methods.sft import SFTOptions
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel, RunSpec
-from tests.integration.miniature import Rows, events, make_run, pairs, said
+from tests.integration.miniature import Rows, events, judged, make_run, pairs, said
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
@@ -161,6 +164,66 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
     whole = sum(float(grad.norm()) ** 2 for grad in grads.values()) ** 0.5
     apart = sum(float((fast_grads[name] - grads[name]).norm()) ** 2 for name in grads) ** 0.5
     assert apart <= 1e-4 * whole
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+@pytest.mark.parametrize("loss", ["kto", "apo_zero_unpaired"])
+def test_judged_answers_are_learnt_as_trl_learns_them(tmp_path: Path, loss: str, tuning: str) -> None:
+    rows = judged(6)
+    run = spec(make_run(tmp_path / "run", MODEL, rows, method="kto", tuning=tuning))
+    tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
+    options = KTOOptions(max_length=512)
+    args = KTOConfig(
+        output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", remove_unused_columns=False,
+        activation_checkpointing=False, loss_type=loss, per_device_train_batch_size=6,
+    )  # fmt: skip
+    measured = []
+    for own in (False, True):
+        set_seed(0)
+        model = load_model(run, CPU)
+        given = {
+            "model": model, "processing_class": tokenizer, "args": args,
+            "ref_model": load_model(run, CPU) if tuning == "full" else None,
+            "peft_config": new_adapter(run, options, model),
+        }  # fmt: skip
+        with fast_head.fast_head(KTOTrainer) if own else contextlib.nullcontext():
+            if own:
+                given["data_collator"] = kto.collator(options.model_copy(update={"loss": loss}), tokenizer)
+                prepared = data.for_kto(run, options, tokenizer)
+                trainer: Any = kto.ShuffledKTOTrainer(**given, train_dataset=prepared.train)
+            else:
+                trainer = KTOTrainer(**given, train_dataset=Dataset.from_list(rows))
+        with torch.no_grad():  # As if it had learnt for a while: away from its reference.
+            for weights in (p for p in trainer.model.parameters() if p.requires_grad):
+                weights += 0.02 * torch.randn(weights.shape)
+        measured.append(gradients(trainer, trainer.model))
+    (stock_loss, stock_grads, stock_metrics), (own_loss, own_grads, own_metrics) = measured
+    assert own_loss == pytest.approx(stock_loss, abs=1e-5) and own_loss != pytest.approx(0.5, abs=1e-4)
+    assert own_metrics == pytest.approx(stock_metrics, abs=1e-3, rel=1e-4)
+    whole = sum(float(grad.norm()) ** 2 for grad in stock_grads.values()) ** 0.5
+    apart = sum(float((own_grads[name] - stock_grads[name]).norm()) ** 2 for name in stock_grads) ** 0.5
+    assert apart <= 1e-3 * whole
+
+
+def test_each_prompt_meets_the_answer_to_another_one() -> None:
+    collate = kto.Mismatched(pad_token_id=0)
+    batch = collate([{"prompt_ids": [n, n], "completion_ids": [n * 10], "label": n == 1} for n in (1, 2, 3)])
+    assert batch["input_ids"].tolist() == [[1, 1, 10], [2, 2, 20], [3, 3, 30]]
+    assert batch["KL_input_ids"].tolist() == [[1, 1, 30], [2, 2, 10], [3, 3, 20]]
+    assert batch["label"].tolist() == [True, False, False]
+
+
+def test_answers_of_one_kind_only_are_refused(tmp_path: Path) -> None:
+    rows = [{**row, "label": True} for row in judged(6)]
+    run = spec(make_run(tmp_path / "run", MODEL, rows, method="kto"))
+    with pytest.raises(BadInput, match="Of the 6 answers of rows that would be trained on, 6 are good"):
+        data.for_kto(run, KTOOptions(max_length=512), AutoTokenizer.from_pretrained(MODEL.path))
+
+
+def test_good_and_bad_answers_weigh_the_same_unless_asked_otherwise() -> None:
+    assert KTOOptions().weights(30, 10) == (1.0, 3.0)
+    assert KTOOptions(good_weight=2.0).weights(10, 40) == (8.0, 1.0)
+    assert KTOOptions(balance=False, bad_weight=0.5).weights(10, 40) == (1.0, 0.5)
 
 
 def test_a_batch_with_nothing_labelled_gives_a_finite_zero() -> None:

@@ -12,19 +12,29 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from jobs.training import dpo, sft
+from jobs.training import dpo, kto, sft
 from studio_core import run_folder
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel
-from tests.integration.miniature import Rows, chats, events, losses, make_run, miniature_model, pairs, said
+from tests.integration.miniature import (
+    Rows,
+    chats,
+    events,
+    judged,
+    losses,
+    make_run,
+    miniature_model,
+    pairs,
+    said,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
 DEMO = ResolvedModel(name="tiny-base", path=str(bundled_folder() / "models" / "tiny-base"))
-MAINS = {"sft": sft.main, "dpo": dpo.main}
-ROWS = {"sft": chats(24), "dpo": pairs(24)}
+MAINS = {"sft": sft.main, "dpo": dpo.main, "kto": kto.main}
+ROWS = {"sft": chats(24), "dpo": pairs(24), "kto": judged(24)}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +60,7 @@ def result(run_dir: Path) -> dict[str, Any]:
     return events(run_dir, "result")[-1]
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize("method", MAINS)
 @pytest.mark.parametrize("tuning", ["full", "lora", "qlora"])
 def test_it_learns_and_leaves_a_model_that_loads(
     tmp_path: Path, model: ResolvedModel, method: str, tuning: str
@@ -69,10 +79,12 @@ def test_it_learns_and_leaves_a_model_that_loads(
         "values"
     ].keys()
     assert any("eval_loss" in event["values"] for event in events(run_dir, "metrics"))
-    if method == "dpo":
-        assert {"rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"} <= last[
-            "values"
-        ].keys()
+    own = {
+        "sft": set(),
+        "dpo": {"rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"},
+        "kto": {"rewards/chosen", "logps/chosen", "kl"},
+    }
+    assert own[method] <= last["values"].keys()
 
     samples = events(run_dir, "sample")
     assert {event["when"] for event in samples} == {"before", "during", "after"}
@@ -119,7 +131,7 @@ def test_other_shapes_train_too(tmp_path: Path, model: ResolvedModel, shape: Sha
     assert losses(run_dir)[4] < losses(run_dir)[1]  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize("method", MAINS)
 def test_an_adapter_is_continued(tmp_path: Path, model: ResolvedModel, method: str) -> None:
     first = trained(tmp_path / "first", model, "sft", tuning="lora", epochs=1, lora_rank=4)
     adapted = model.model_copy(update={"adapter": result(first)["model"]})
@@ -132,9 +144,9 @@ def test_an_adapter_is_continued(tmp_path: Path, model: ResolvedModel, method: s
     assert events(first, "sample")[-1]["answer"] == events(run_dir, "sample")[1]["answer"]
     assert weights(Path(result(first)["model"])).keys() == before.keys()  # The first one is as it was.
     assert all(torch.equal(before[n], w) for n, w in weights(Path(result(first)["model"])).items())
-    if method == "dpo":
-        # The reference is the adapter as it was, so the first step's margin is zero.
-        assert events(run_dir, "metrics")[0]["values"]["rewards/margins"] == pytest.approx(0, abs=1e-4)
+    if method != "sft":
+        # The reference is the adapter as it was, so the first step's rewards are zero.
+        assert events(run_dir, "metrics")[0]["values"]["rewards/chosen"] == pytest.approx(0, abs=1e-4)
 
 
 def test_full_tuning_of_an_adapter_merges_it_first(tmp_path: Path, model: ResolvedModel) -> None:
@@ -145,7 +157,9 @@ def test_full_tuning_of_an_adapter_merges_it_first(tmp_path: Path, model: Resolv
     assert events(first, "sample")[-1]["answer"] == events(run_dir, "sample")[1]["answer"]
 
 
-@pytest.mark.parametrize(("method", "tuning"), [("sft", "full"), ("sft", "lora"), ("dpo", "lora")])
+@pytest.mark.parametrize(
+    ("method", "tuning"), [("sft", "full"), ("sft", "lora"), ("dpo", "lora"), ("kto", "lora")]
+)
 def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
     tmp_path: Path, model: ResolvedModel, method: str, tuning: str
 ) -> None:

@@ -198,9 +198,7 @@ def chart(found: Sequence[Result], language: str) -> Markup:
 def made_for_later(dataset: Dataset, shape: str, language: str) -> Markup:
     """Votes in a shape that no method here learns from yet: the dataset is there all the same."""
     link = html('<a href="/dataset?id={}">{}@{}</a>', dataset.id, dataset.name, dataset.version)
-    method = (
-        rounds.METHOD_OF[shape].upper() if shape == "unpaired" else say("labeling.round_reward", language)
-    )
+    method = say("labeling.round_reward", language)
     return notice("info", html("{} {}", link, say("labeling.round_no_method", language, method=method)))
 
 

@@ -60,7 +60,7 @@ def test_the_demo_model_needs_what_was_measured() -> None:
 def test_work_of_a_token() -> None:
     assert flops_per_token(TINY, tuning="full") == 6 * TINY.parameters
     assert flops_per_token(TINY, tuning="lora") == 4 * TINY.parameters
-    assert flops_per_token(TINY, tuning="full", reference=True, checkpointing=True) == 10 * TINY.parameters
+    assert flops_per_token(TINY, tuning="full", forward_passes=1, checkpointing=True) == 10 * TINY.parameters
     untied = ModelSize(1_992_384, 192, 4, 1152, 512, tied=False)
     assert untied.multiplied == 1_992_384 - 1152 * 192
 

@@ -1,0 +1,91 @@
+"""What every training does before its model is loaded, and once its trainer is made."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
+
+from jobs.training import checkpoints, results
+from jobs.training.answers import answers
+from jobs.training.arguments import arguments, resolved
+from jobs.training.data import Prepared
+from jobs.training.loading import Machine, load_tokenizer, machine_for
+from jobs.training.reporting import Reporting, StopRequest
+from jobs.training.team import Silent, Team
+from studio_core.methods.common import TrainingOptions
+from studio_core.run_folder import SPEC, EventWriter
+from studio_core.spec import RunSpec
+
+Options = TypeVar("Options", bound=TrainingOptions)
+
+
+@dataclass(frozen=True)
+class Course(Generic[Options]):
+    """One run in this process, from its spec to its result."""
+
+    run_dir: Path
+    run: RunSpec
+    options: Options
+    team: Team
+    stop: StopRequest
+    events: EventWriter | Silent
+    machine: Machine
+    tokenizer: PreTrainedTokenizerBase
+    began: float
+    """On the clock of ``time.monotonic``."""
+
+    @classmethod
+    def begin(cls, run_dir: Path, kind: type[Options]) -> Course[Options]:
+        """Read the spec and be heard: phase ``loading``. ``kind`` are the options of the method."""
+        began = time.monotonic()
+        run = RunSpec.model_validate_json((run_dir / SPEC).read_text(encoding="utf-8"))
+        options = kind.model_validate(run.options)
+        team = Team.of(run_dir, run)
+        stop = StopRequest(team).listen()
+        events = team.events()
+        if team.first:
+            checkpoints.begin(run_dir, run.resume_from)
+        events.write("phase", phase="loading")
+        set_seed(run.spec.seed)
+        machine = machine_for(run, options)
+        tokenizer = load_tokenizer(run.model)
+        return cls(run_dir, run, options, team, stop, events, machine, tokenizer, began)
+
+    def arguments(self, data: Prepared) -> dict[str, Any]:
+        """The arguments that all trainers share."""
+        return arguments(self.run_dir, self.run, self.options, self.machine, data, self.team)
+
+    def carry_out(self, trainer: Any, data: Prepared) -> None:
+        """Answers before, training, answers after, the model saved; all of it reported."""
+        run, events, team = self.run, self.events, self.team
+        as_chat = run.dataset.shape != "text"
+
+        def answer() -> list[str]:
+            with self.machine.autocast():
+                return answers(
+                    trainer.model, self.tokenizer, run.prompts, as_chat=as_chat, timed=not team.sharded
+                )
+
+        reporting = Reporting(team, events, self.stop, answer, run.prompts)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(reporting)
+        events.write("config", values=resolved(run, self.options, self.machine, data, trainer, team))
+        reporting.lost_rows(data.cut, data.dropped, self.options.max_length)
+        reporting.sample("before", 0)
+
+        events.write("phase", phase="training")
+        trainer.train(resume_from_checkpoint=run.resume_from)
+
+        events.write("phase", phase="saving")
+        reporting.sample("after", trainer.state.global_step)
+        weights = team.whole_weights(trainer)
+        if team.first:
+            kind = results.save(self.run_dir, run, trainer.model, self.tokenizer, weights)
+            results.report(
+                events, self.run_dir, trainer, kind=kind, stopped=bool(self.stop), began=self.began
+            )
+        team.wait()
