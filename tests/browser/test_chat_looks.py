@@ -1,0 +1,87 @@
+"""What the Chat page shows: in both themes and languages, on wide and narrow screens, and text only ever as text."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from studio_core import chat_live, chat_votes, chats
+from studio_core.chats import ChatSettings
+from studio_core.tables import Chat
+from tests.browser.chatting import blur, open_chat, written
+from tests.browser.conftest import ROOT, Served, choose, screenshot
+
+pytestmark = pytest.mark.browser
+
+PICTURE = ROOT / "docs" / "images" / "side-by-side.png"
+
+
+def test_what_models_and_people_write_stays_text(page: Page, served: Served) -> None:
+    hostile = "<img src=x onerror=\"document.title='owned'\"><script>1</script> {{1+1}} ${1+1} **b** &amp;"
+    studio = served.studio
+    chat = chats.start(studio, ["tiny-base", "tiny-chat"], ChatSettings(system=hostile))
+    row = chats.add_round(studio, chat, hostile, ChatSettings(system=hostile))
+    answers = [{**a, "answer": hostile, "state": "stop", "tokens": 1} for a in row.answers]
+    answers[1] |= {"state": "error", "error": hostile, "key": "chat.generation_failed",
+                   "values": {"model": hostile, "reason": hostile}}  # fmt: skip
+    chats.save_answers(studio, row.id, answers)  # type: ignore[arg-type]
+    open_chat(page, f"/chat?chat={chat.id}")
+    expect(page.locator("#chat-side-0 .ts-text")).to_have_text(hostile)
+    expect(page.locator("#chat-side-1 .ts-answer-note")).to_contain_text(hostile)
+    assert page.locator("#chat-live img, #chat-live script, #chat-live b").count() == 0
+    assert "owned" not in page.title()
+    expect(page.locator("#chat-vote-a")).to_be_disabled()
+
+
+def test_words_that_differ_are_shown_on_demand(page: Page, served: Served) -> None:
+    chat = written(served, "Which?", answers=("the green grass", "the red grass"))
+    open_chat(page, f"/chat?chat={chat.id}")
+    blur(page)
+    page.keyboard.press("d")
+    expect(page.locator("#chat-side-0 mark")).to_have_text("green")
+    expect(page.locator("#chat-side-1 mark")).to_have_text("red")
+    page.keyboard.press("d")
+    expect(page.locator("#chat-live mark")).to_have_count(0)
+    expect(page.locator("#chat-side-0 .ts-text")).to_have_text("the green grass")
+
+
+@pytest.fixture(scope="module")
+def shown_chat(served: Served) -> Iterator[Chat]:
+    """A conversation of two rounds, answered by the real models through the core, and judged."""
+    settings = ChatSettings(temperature=0, max_new_tokens=64)
+    chat = chats.start(served.studio, ["tiny-base", "tiny-chat"], settings)
+    for prompt in ("Who are you?", "Who made you, and what can you do?"):
+        chat_live.ask(served.studio, chat.id, prompt, settings).wait(120)
+        number = chats.history(served.studio, chat.id)[-1].number
+        chat_votes.vote(served.studio, chat.id, number, "b", 0, 1)
+    yield chat
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["wide", "narrow"])
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_looks(
+    page: Page,
+    context: BrowserContext,
+    served: Served,
+    shown_chat: Chat,
+    theme: str,
+    language: str,
+    width: int,
+) -> None:
+    choose(context, served.url, language=language, theme=theme)
+    page.set_viewport_size({"width": width, "height": 860})
+    open_chat(page, f"/chat?chat={shown_chat.id}")
+    expect(page.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
+    expect(page.locator("#chat-live .ts-voted")).to_contain_text(
+        {"en": "Your vote is in", "zh-CN": "已投票"}[language]
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out sideways"
+    path = screenshot(page, f"chat-{theme}-{language}-{width}")
+    if (theme, language, width) == ("light", "en", 1280) and os.environ.get("UPDATE_PICTURES"):
+        PICTURE.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, PICTURE)
