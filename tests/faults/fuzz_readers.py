@@ -34,7 +34,7 @@ from studio_core.data.parquet import Writer
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from tests.unit.studio_core.data.test_several_files import MEMBERS, tarred, zipped
-from tests.unit.studio_core.data.test_wild_files import WILD
+from tests.unit.studio_core.data.wild import WILD
 
 SLOWEST = 20.0
 """Seconds that one small file may take, on a busy machine."""

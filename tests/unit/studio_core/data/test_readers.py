@@ -57,16 +57,6 @@ def rows(path: Path) -> list[Any]:
     return [row for _, row in read(path)]
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> Any:
-    def write(name: str, content: bytes | str) -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_each_format_gives_the_same_rows(written: Any, name: str) -> None:
     assert read(written(name, FILES[name])) == [(1, RECORDS[0]), (2, RECORDS[1])]
