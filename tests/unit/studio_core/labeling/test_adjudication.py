@@ -12,7 +12,7 @@ from studio_core.labeling.assignment import next_item
 from studio_core.labeling.records import Yield
 from studio_core.labeling.votes import Verdict
 from studio_core.studio import Studio
-from tests.unit.studio_core.labeling.test_votes import judge, project
+from tests.unit.studio_core.labeling.judging import judge, project
 
 
 def of_item(studio: Studio, one: int, annotator: str, place: int, **said: Any) -> int:

@@ -13,7 +13,7 @@ from studio_core.models import registry
 from studio_core.spec import AnswerSource
 from studio_core.states import Stop
 from studio_core.studio import Studio
-from tests.unit.studio_core.labeling.test_votes import judge, project
+from tests.unit.studio_core.labeling.judging import judge, project
 
 
 def test_what_a_verdict_means_is_fixed_once_there_is_one(studio: Studio) -> None:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
 from studio_core import clock
-from studio_core.data import store
-from studio_core.errors import BadInput, Conflict, NotFound, StudioError
-from studio_core.labeling import assignment, exports, imports, items, projects, records, votes
+from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.labeling import assignment, items, projects, votes
 from studio_core.labeling.assignment import LEASE, next_item
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict, cast, undo
-from studio_core.studio import Studio, open_studio
-from studio_core.tables import Annotation, LabelItem, Lease
+from studio_core.studio import Studio
+from studio_core.tables import Annotation, LabelItem
+from tests.unit.studio_core.labeling.judging import judge, pair, project
 
 
 @pytest.fixture
@@ -36,24 +30,6 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
         moment[0] += by
 
     return passed
-
-
-def pair(n: int, answers: int = 2) -> NewItem:
-    said = [Answer(f"answer {n} {place}" + "!" * place, f"model-{place}") for place in range(answers)]
-    return NewItem([{"role": "user", "content": f"question {n}"}], said)
-
-
-def project(studio: Studio, count: int = 5, mode: str = "pairs", **settings: Any) -> int:
-    one = projects.create(studio, f"project-{mode}", mode=mode, settings={"repeats": 0.0, **settings})
-    answers = {"pairs": 2, "rate": 1, "rank": 3}[mode]
-    items.add(studio, one.id, (pair(n, answers) for n in range(1, count + 1)))
-    return one.id
-
-
-def judge(studio: Studio, project: int, annotator: str, **said: Any) -> Annotation:
-    shown = next_item(studio, project, annotator)
-    assert shown is not None
-    return cast(studio, project, annotator, shown.item.id, Verdict(**{"verdict": "left", **said}))
 
 
 def number(studio: Studio, project: int, annotator: str) -> int | None:
@@ -236,109 +212,6 @@ def test_verdicts_that_will_not_do_change_nothing(
     assert votes.standing(studio, one) == [] and number(studio, one, "anna") == 1
 
 
-def made(studio: Studio, one: int, shape: str, **given: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    counted = records.Yield()
-    found = list(records.records(studio, projects.get(studio, one), shape, counted, **given))
-    return [record for _, record in found], dict(counted.counts)
-
-
-def test_pairs_of_every_verdict(studio: Studio) -> None:
-    one = project(studio, count=7, held_out=0.0)
-    shown = next_item(studio, one, "anna")
-    assert shown is not None
-    left, right = (answer["text"] for answer in shown.answers)
-    judge(studio, one, "anna", verdict="left")
-    judge(studio, one, "anna", verdict="tie")
-    judge(studio, one, "anna", verdict="both_bad")
-    judge(studio, one, "anna", verdict="skip")
-    shown = next_item(studio, one, "anna")
-    assert shown is not None
-    original = shown.answers[1]["text"]
-    judge(studio, one, "anna", verdict="both_bad", edits={1: "far better"})
-    pairs, counts = made(studio, one, "preference")
-    assert [(p["chosen"][0]["content"], p["rejected"][0]["content"]) for p in pairs] == [
-        (left, right),
-        ("far better", original),
-    ]
-    assert counts == {"pairs": 1, "edited": 1, "tie": 1, "both_bad": 1, "skip": 1, "unlabelled": 2}
-    rated, _ = made(studio, one, "unpaired")
-    assert [(r["completion"][0]["content"], r["label"]) for r in rated][:2] in (
-        [(left, True), (right, False)],
-        [(right, False), (left, True)],
-    )
-    assert sum(r["label"] for r in rated) == 2 and len(rated) == 2 + 2 + 3
-    audit, _ = made(studio, one, "audit")
-    assert len(audit) == 5 and {row["verdict"] for row in audit} >= {"skip", "tie"}
-
-
-def test_the_majority_decides_and_ties_of_votes_are_left_out(studio: Studio) -> None:
-    one = project(studio, count=2, votes=3)
-    for annotator, wanted in (("anna", 0), ("ben", 0), ("cleo", 1)):
-        for _ in range(2):
-            shown = next_item(studio, one, annotator)
-            assert shown is not None
-            side = "left" if shown.order[0] == wanted else "right"
-            if shown.item.number == 2 and annotator == "ben":
-                side = "tie"
-            cast(studio, one, annotator, shown.item.id, Verdict(side))
-    pairs, counts = made(studio, one, "preference")
-    assert len(pairs) == 1 and pairs[0]["chosen"][0]["content"] == "answer 1 0"
-    assert counts == {"pairs": 1, "disagreement": 1}
-    assert made(studio, one, "preference", min_agreement=0.9)[1] == {"disagreement": 2}
-    assert made(studio, one, "preference", min_votes=4)[1] == {"too_few_votes": 2}
-
-
-def test_ratings_and_rankings(studio: Studio) -> None:
-    rate = project(studio, mode="rate", votes=2, count=1)
-    judge(studio, rate, "anna", verdict="rated", rating=3)
-    judge(studio, rate, "ben", verdict="rated", rating=6)
-    scored, _ = made(studio, rate, "score")
-    assert [(row["completion"], row["score"]) for row in scored] == [("answer 1 0", "4.5")]
-    rank = project(studio, mode="rank", count=1)
-    shown = next_item(studio, rank, "anna")
-    assert shown is not None
-    judge(studio, rank, "anna", verdict="ranked", ranking=[2, 0, 1])
-    best, middle, worst = (shown.answers[place]["text"] for place in (2, 0, 1))
-    pairs, _ = made(studio, rank, "preference")
-    said = {(p["chosen"][0]["content"], p["rejected"][0]["content"]) for p in pairs}
-    assert said == {(best, middle), (best, worst), (middle, worst)}
-
-
-def test_the_majority_says_whether_an_answer_is_good(studio: Studio) -> None:
-    one = project(studio, 2, "rate", votes=3, scale=2)
-    for annotator, marks in (("anna", (1, 2)), ("ben", (1, 2)), ("cleo", (2, 1))):
-        for rating in marks:
-            judge(studio, one, annotator, verdict="rated", rating=rating)
-    made = records.records(studio, projects.get(studio, one), "unpaired", records.Yield())
-    assert [record["label"] for _, record in made] == [False, True]
-    counted = records.Yield()
-    strict = records.records(studio, projects.get(studio, one), "unpaired", counted, min_agreement=0.7)
-    assert not list(strict) and counted.counts["disagreement"] == 2
-
-
-def test_a_dataset_has_no_prompt_on_two_sides_and_comes_back_as_it_went(
-    studio: Studio, tmp_path: Path
-) -> None:
-    one = project(studio, count=80, held_out=0.3)
-    for n in range(80):
-        judge(studio, one, "anna", verdict="left" if n % 3 else "right")
-    train, held_out = exports.make_dataset(studio, one)
-    assert (train.name, held_out.name) == ("project-pairs", "project-pairs-held-out")
-    assert train.rows + held_out.rows == 80 and 10 < held_out.rows < 40 and train.operation == "labelling"
-    prompts = [
-        {r["prompt"][0]["content"] for r in store.records(studio, side, limit=80)}
-        for side in (train, held_out)
-    ]
-    assert not prompts[0] & prompts[1]
-    rows, _ = exports.write(studio, one, "preference", tmp_path / "votes.jsonl")
-    again = store.import_file(studio, tmp_path / "votes.jsonl")
-    written = [json.loads(line) for line in (tmp_path / "votes.jsonl").read_text().splitlines()]
-    assert rows == 80 and not again.rejected and store.records(studio, again.dataset, limit=100) == written
-    other = projects.create(studio, "again")
-    assert imports.from_dataset(studio, other.id, again.dataset).added == 80
-    assert imports.from_dataset(studio, other.id, again.dataset).known == 80
-
-
 def test_items_that_ask_nothing_are_counted(studio: Studio) -> None:
     one = projects.create(studio, "p")
     prompt = [{"role": "user", "content": "Q"}]
@@ -355,90 +228,3 @@ def test_items_that_ask_nothing_are_counted(studio: Studio) -> None:
     assert (added.added, added.known, added.identical, added.empty) == (1, 1, 1, 1)
     with pytest.raises(BadInput, match="has 2 answers, and 3 were given"):
         items.add(studio, one.id, [pair(1, 3)])
-
-
-class Labelling(RuleBasedStateMachine):
-    """Anything that three people may do, in any order: no item is ever given out beyond what is wanted."""
-
-    WANTED = 2
-    PEOPLE = ("anna", "ben", "cleo")
-
-    @initialize()
-    def begin(self) -> None:
-        import tempfile
-
-        self.folder = tempfile.TemporaryDirectory()
-        self.studio = open_studio(home=Path(self.folder.name))
-        self.moment = datetime(2026, 1, 1)
-        self.real_now = clock.now
-        clock.now = lambda: self.moment  # type: ignore[assignment]
-        self.project = project(self.studio, count=4, votes=self.WANTED)
-
-    def teardown(self) -> None:
-        if hasattr(self, "studio"):
-            clock.now = self.real_now
-            self.studio.close()
-            self.folder.cleanup()
-
-    @rule(who=st.sampled_from(PEOPLE))
-    def look(self, who: str) -> None:
-        next_item(self.studio, self.project, who)
-
-    @rule(who=st.sampled_from(PEOPLE), verdict=st.sampled_from(["left", "tie", "skip"]))
-    def judge(self, who: str, verdict: str) -> None:
-        shown = next_item(self.studio, self.project, who)
-        if shown:
-            cast(self.studio, self.project, who, shown.item.id, Verdict(verdict))
-
-    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
-    def judge_what_may_not_be_theirs(self, who: str, item: int) -> None:
-        with contextlib.suppress(StudioError):
-            cast(self.studio, self.project, who, item, Verdict("right"))
-
-    @rule(who=st.sampled_from(PEOPLE))
-    def take_back(self, who: str) -> None:
-        with contextlib.suppress(Conflict):
-            undo(self.studio, self.project, who)
-
-    @rule(
-        who=st.sampled_from(PEOPLE),
-        item=st.integers(1, 4),
-        act=st.sampled_from([votes.reopen, votes.withdraw]),
-    )
-    def come_back(self, who: str, item: int, act: Callable[..., Any]) -> None:
-        with contextlib.suppress(Conflict):
-            act(self.studio, self.project, who, item)
-
-    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
-    def leave(self, who: str, item: int) -> None:
-        assignment.release(self.studio, item, who)
-
-    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
-    def enter(self, who: str, item: int) -> None:
-        with contextlib.suppress(StudioError):
-            assignment.save_draft(self.studio, item, who, {"comment": "half"})
-
-    @rule(minutes=st.sampled_from([1, 14, 16]))
-    def wait(self, minutes: int) -> None:
-        self.moment += timedelta(minutes=minutes)
-
-    @invariant()
-    def never_beyond_what_is_wanted(self) -> None:
-        if not hasattr(self, "studio"):
-            return
-        with self.studio.db.read() as session:
-            leases = session.scalars(select(Lease)).all()
-            counted = {item.id: item.votes for item in session.scalars(select(LabelItem))}
-        cast_ = votes.standing(self.studio, self.project)
-        assert len({(vote.item_id, vote.annotator) for vote in cast_}) == len(cast_)
-        for item, count in counted.items():
-            judged = [vote for vote in cast_ if vote.item_id == item and vote.verdict != "skip"]
-            theirs = {vote.annotator for vote in judged}
-            held = [
-                o for o in leases if o.item_id == item and o.until > self.moment and o.annotator not in theirs
-            ]
-            assert count == len(judged) and count + len(held) <= self.WANTED
-
-
-Labelling.TestCase.settings = hypothesis_settings(max_examples=15, stateful_step_count=25, deadline=None)
-test_any_order = Labelling.TestCase

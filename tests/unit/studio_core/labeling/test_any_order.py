@@ -1,0 +1,109 @@
+"""What three people do at once, in any order, never gives out more of an item than is wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import select
+
+from studio_core import clock
+from studio_core.errors import Conflict, StudioError
+from studio_core.labeling import assignment, votes
+from studio_core.labeling.assignment import next_item
+from studio_core.labeling.votes import Verdict, cast, undo
+from studio_core.studio import open_studio
+from studio_core.tables import LabelItem, Lease
+from tests.unit.studio_core.labeling.judging import project
+
+
+class Labelling(RuleBasedStateMachine):
+    """Anything that three people may do, in any order: no item is ever given out beyond what is wanted."""
+
+    WANTED = 2
+    PEOPLE = ("anna", "ben", "cleo")
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.studio = open_studio(home=Path(self.folder.name))
+        self.moment = datetime(2026, 1, 1)
+        self.real_now = clock.now
+        clock.now = lambda: self.moment  # type: ignore[assignment]
+        self.project = project(self.studio, count=4, votes=self.WANTED)
+
+    def teardown(self) -> None:
+        if hasattr(self, "studio"):
+            clock.now = self.real_now
+            self.studio.close()
+            self.folder.cleanup()
+
+    @rule(who=st.sampled_from(PEOPLE))
+    def look(self, who: str) -> None:
+        next_item(self.studio, self.project, who)
+
+    @rule(who=st.sampled_from(PEOPLE), verdict=st.sampled_from(["left", "tie", "skip"]))
+    def judge(self, who: str, verdict: str) -> None:
+        shown = next_item(self.studio, self.project, who)
+        if shown:
+            cast(self.studio, self.project, who, shown.item.id, Verdict(verdict))
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
+    def judge_what_may_not_be_theirs(self, who: str, item: int) -> None:
+        with contextlib.suppress(StudioError):
+            cast(self.studio, self.project, who, item, Verdict("right"))
+
+    @rule(who=st.sampled_from(PEOPLE))
+    def take_back(self, who: str) -> None:
+        with contextlib.suppress(Conflict):
+            undo(self.studio, self.project, who)
+
+    @rule(
+        who=st.sampled_from(PEOPLE),
+        item=st.integers(1, 4),
+        act=st.sampled_from([votes.reopen, votes.withdraw]),
+    )
+    def come_back(self, who: str, item: int, act: Callable[..., Any]) -> None:
+        with contextlib.suppress(Conflict):
+            act(self.studio, self.project, who, item)
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
+    def leave(self, who: str, item: int) -> None:
+        assignment.release(self.studio, item, who)
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
+    def enter(self, who: str, item: int) -> None:
+        with contextlib.suppress(StudioError):
+            assignment.save_draft(self.studio, item, who, {"comment": "half"})
+
+    @rule(minutes=st.sampled_from([1, 14, 16]))
+    def wait(self, minutes: int) -> None:
+        self.moment += timedelta(minutes=minutes)
+
+    @invariant()
+    def never_beyond_what_is_wanted(self) -> None:
+        if not hasattr(self, "studio"):
+            return
+        with self.studio.db.read() as session:
+            leases = session.scalars(select(Lease)).all()
+            counted = {item.id: item.votes for item in session.scalars(select(LabelItem))}
+        cast_ = votes.standing(self.studio, self.project)
+        assert len({(vote.item_id, vote.annotator) for vote in cast_}) == len(cast_)
+        for item, count in counted.items():
+            judged = [vote for vote in cast_ if vote.item_id == item and vote.verdict != "skip"]
+            theirs = {vote.annotator for vote in judged}
+            held = [
+                o for o in leases if o.item_id == item and o.until > self.moment and o.annotator not in theirs
+            ]
+            assert count == len(judged) and count + len(held) <= self.WANTED
+
+
+Labelling.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+test_any_order = Labelling.TestCase
