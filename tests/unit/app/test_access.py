@@ -5,36 +5,24 @@ The tables say what is meant. A page, route or handler that nobody has thought a
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import gradio as gr
 import pytest
 from fastapi.routing import APIRoute
-from gradio.blocks import BlockFunction, Blocks
-from gradio.context import LocalContext
+from gradio.blocks import BlockFunction
 from starlette.routing import Mount
-from starlette.testclient import TestClient
 
-import app.web
 from app import access
-from app.access import Access
 from app.pages import PAGES
-from studio_core import engine_process
-from studio_core.models import registry
-from studio_core.studio import Studio, open_studio
-from tests.people import NAMES, PASSWORD, add_all, cheap_hashes
+from tests.people import cheap_hashes
+from tests.unit.app.house import ADMINISTRATOR, ANNOTATOR, EVERYBODY, TRAINER, House, open_house
 
 __all__ = ["cheap_hashes"]
 # Gradio's queue sets an option that this pandas is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")
-HOST = "http://127.0.0.1:7860"
-ANNOTATOR, TRAINER, ADMINISTRATOR = "annotator", "trainer", "administrator"
 
-NOBODY = {"nobody", ANNOTATOR, TRAINER, ADMINISTRATOR}
 ANYBODY = {ANNOTATOR, TRAINER, ADMINISTRATOR}
 STAFF = {TRAINER, ADMINISTRATOR}
 ADMINISTRATORS = {ADMINISTRATOR}
@@ -53,9 +41,9 @@ PAGES_ARE_FOR: dict[str, set[str]] = {
     "/settings": ADMINISTRATORS,
 }
 ROUTES_ARE_FOR: dict[tuple[str, str], set[str]] = {
-    ("GET", "/health"): NOBODY,
-    ("GET", "/sign-in"): NOBODY,
-    ("POST", "/sign-in"): NOBODY,
+    ("GET", "/health"): EVERYBODY,
+    ("GET", "/sign-in"): EVERYBODY,
+    ("POST", "/sign-in"): EVERYBODY,
     ("POST", "/sign-out"): ANYBODY,
     ("GET", "/account"): ANYBODY,
     ("POST", "/account"): ANYBODY,
@@ -133,9 +121,9 @@ HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
 """Handlers of pages that annotators open, each by itself. Those of other pages are for whom their page is."""
 # What is behind these is asked about for each handler and component, below.
 GRADIO_IS_FOR: dict[str, set[str]] = {
-    "/favicon.ico": NOBODY,
-    "/robots.txt": NOBODY,
-    "/static/css/studio.css": NOBODY,
+    "/favicon.ico": EVERYBODY,
+    "/robots.txt": EVERYBODY,
+    "/static/css/studio.css": EVERYBODY,
     "/theme.css": ANYBODY,
     "/assets/x.js": ANYBODY,
     "/gradio_api/startup-events": ANYBODY,
@@ -153,98 +141,16 @@ GRADIO_IS_FOR: dict[str, set[str]] = {
 }
 
 
-class Visitor:
-    """Somebody's browser; all share one server, since Gradio's queue lives in one event loop."""
-
-    def __init__(self, client: TestClient) -> None:
-        self.client, self.cookie = client, ""
-
-    def request(self, method: str, path: str, **more: Any) -> Any:
-        headers = {
-            "origin": HOST,
-            **({"cookie": self.cookie} if self.cookie else {}),
-            **more.pop("headers", {}),
-        }
-        return self.client.request(method, path, headers=headers, follow_redirects=False, **more)
-
-    def get(self, path: str, **more: Any) -> Any:
-        return self.request("GET", path, **more)
-
-    def post(self, path: str, **more: Any) -> Any:
-        return self.request("POST", path, **more)
-
-
-@dataclass
-class House:
-    """The application, and one browser for each kind of visitor."""
-
-    application: Any
-    demo: Blocks
-    access: Access
-    visitors: dict[str, Visitor]
-    ran: set[tuple[int, str]]
-    """Which handler was run, and in whose session."""
-
-
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    opened = open_studio(home=tmp_path_factory.mktemp("access") / "home")
-    registry.ensure_demo_models(opened)
-    add_all(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def house(studio: Studio, cheap_hashes: None) -> Iterator[House]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_process, "_PATIENCE", 0.0)
-        patch.setattr(engine_process.subprocess, "Popen", lambda *_, **__: _NoProcess())
-        seen: dict[str, Any] = {}
-        learn = Access.learn
-
-        def learning(self: Access, demo: Blocks) -> None:
-            seen.update(access=self, demo=demo)
-            learn(self, demo)
-
-        patch.setattr(Access, "learn", learning)
-        application = app.web.create_app(studio)
-        ran: set[tuple[int, str]] = set()
-        for fn in seen["demo"].fns.values():
-            _count_instead(fn, ran)
-        with TestClient(application, base_url=HOST) as client:
-            visitors = {kind: Visitor(client) for kind in NOBODY}
-            for role, name in NAMES.items():
-                form = {"name": name, "password": PASSWORD}
-                signed_in = visitors[role].post("/sign-in", data=form)
-                assert signed_in.status_code == 303, signed_in.text
-                visitors[role].cookie = signed_in.headers["set-cookie"].partition(";")[0]
-                client.cookies.clear()
-            assert visitors["annotator"].get("/gradio_api/startup-events").status_code == 200
-            yield House(application, seen["demo"], seen["access"], visitors, ran)
-
-
-def _count_instead(fn: BlockFunction, ran: set[tuple[int, str]]) -> None:
-    """Replace what a handler does by a note that it was reached."""
-    if fn.fn is not None:
-
-        @functools.wraps(fn.fn)
-        def noted(*_: Any, **__: Any) -> Any:
-            ran.add((fn._id, LocalContext.request.get().session_hash))
-            raise gr.Error("reached", print_exception=False)
-
-        fn.fn = noted
+def house(tmp_path_factory: pytest.TempPathFactory, cheap_hashes: None) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("access") / "home") as opened:
+        yield opened
 
 
 def meant_for(fn: BlockFunction) -> set[str]:
     """Whom the tables mean a handler for. One of a page for everybody has to be in the table by name."""
     page = PAGES_ARE_FOR[f"/{fn.page}"]
     return HANDLERS_ARE_FOR[(fn.page, fn.name)] if ANNOTATOR in page else page
-
-
-class _NoProcess:
-    def poll(self) -> int:
-        return 1
 
 
 def got_through(house: House, method: str, path: str, **body: Any) -> set[str]:
@@ -437,7 +343,7 @@ def test_functions_of_components_are_for_those_of_their_page(house: House) -> No
     def call(kind: str) -> int:
         return house.visitors[kind].post("/gradio_api/component_server", json=body).status_code
 
-    assert {kind: call(kind) for kind in NOBODY} == {
+    assert {kind: call(kind) for kind in EVERYBODY} == {
         "nobody": 401, ANNOTATOR: 403, TRAINER: 403, ADMINISTRATOR: 403,
     }  # fmt: skip
     house.access.functions[secret] = {"/users"}
