@@ -12,7 +12,7 @@ from studio_core.models import registry
 from studio_core.states import State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job
-from tests.unit.studio_core.test_training import chat, checkpoint, imported, run_to, say, spec
+from tests.unit.studio_core.training.runs import chat, checkpoint, imported, run_to, say, spec
 
 EVIL = "<img src=x onerror=alert(1)>${alert(1)}{{alert(1)}}"
 

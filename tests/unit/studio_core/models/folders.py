@@ -1,4 +1,4 @@
-"""Model folders made by hand: a few small tensors, a configuration, a tokenizer."""
+"""Model folders made by hand: a few small tensors, a configuration, a tokenizer; and jobs that left one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import json
 import struct
 from pathlib import Path
 from typing import Any
+
+from studio_core import queue
+from studio_core.studio import Studio
+from studio_core.tables import Job, Model
 
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
 SIZES = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 32}
@@ -42,3 +46,16 @@ def adapter_folder(path: Path) -> Path:
     (path / "adapter_config.json").write_text('{"r": 4, "base_model_name_or_path": "org/base"}')
     safetensors(path / "adapter_model.safetensors", {"lora_A": [4, 8]})
     return path
+
+
+def ended_job(studio: Studio, parent: Model, kind: str, name: str = "sft-base") -> tuple[Job, dict[str, Any]]:
+    """A job whose run has left a model in its folder, and what it reported."""
+    run = {
+        "model": {"id": parent.id, "name": parent.name, "path": parent.path},
+        "dataset": {"name": "sums", "version": 2},
+    }
+    job = queue.submit(studio, kind="train", name=name, method="sft", spec={"run": run})
+    folder = Path(str(job.run_dir)) / "model"
+    make = {"adapter": adapter_folder, "full": model_folder}[kind]
+    make(folder)
+    return job, {"model": "model", "kind": kind, "state": "succeeded", "parameters": 320, "seconds": 2.5}

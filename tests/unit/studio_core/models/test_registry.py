@@ -3,34 +3,19 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from studio_core import queue
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models import registry
 from studio_core.studio import Studio
-from studio_core.tables import Job, Model
-from tests.unit.studio_core.models.folders import adapter_folder, model_folder
+from studio_core.tables import Model
+from tests.unit.studio_core.models.folders import ended_job, model_folder
 
 
 @pytest.fixture
 def base(studio: Studio) -> Model:
     return registry.add(studio, str(model_folder(studio.settings.models / "base")))
-
-
-def ended_job(studio: Studio, parent: Model, kind: str, name: str = "sft-base") -> tuple[Job, dict[str, Any]]:
-    """A job whose run has left a model in its folder, and what it reported."""
-    run = {
-        "model": {"id": parent.id, "name": parent.name, "path": parent.path},
-        "dataset": {"name": "sums", "version": 2},
-    }
-    job = queue.submit(studio, kind="train", name=name, method="sft", spec={"run": run})
-    folder = Path(str(job.run_dir)) / "model"
-    make = {"adapter": adapter_folder, "full": model_folder}[kind]
-    make(folder)
-    return job, {"model": "model", "kind": kind, "state": "succeeded", "parameters": 320, "seconds": 2.5}
 
 
 def test_a_folder_is_added_once(studio: Studio, base: Model) -> None:

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from studio_core.models import registry
+from studio_core.studio import Studio
+from studio_core.tables import Dataset
+from tests.unit.studio_core.training.runs import chat, imported
+
+
+@pytest.fixture
+def studio(studio: Studio) -> Studio:
+    registry.ensure_demo_models(studio)
+    return studio
+
+
+@pytest.fixture
+def sums(studio: Studio, tmp_path: Path) -> Dataset:
+    rows = [chat(f"What is {n} plus {n}?", f"It is {2 * n}.") for n in range(100)]
+    return imported(studio, "sums", rows, tmp_path)
+
+
+@pytest.fixture
+def pairs(studio: Studio, tmp_path: Path) -> Dataset:
+    rows = [{"prompt": f"Name {n}?", "chosen": f"I am {n}.", "rejected": "No."} for n in range(60)]
+    return imported(studio, "pairs", rows, tmp_path)

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio_core import queue, training
+from studio_core.data import store
+from studio_core.errors import BadInput, StudioError
+from studio_core.methods import base as methods_base
+from studio_core.models import registry
+from studio_core.states import State
+from studio_core.studio import Studio
+from studio_core.tables import Dataset, Device
+from studio_core.training import lengths, planning
+from tests.unit.studio_core.models.folders import ended_job, model_folder
+from tests.unit.studio_core.training.runs import chat, imported, problems, run_to, spec, warned
+
+
+def test_figures(studio: Studio, sums: Dataset) -> None:
+    plan = training.plan(studio, spec(options={"epochs": 2.0, "batch_size": 8, "gradient_accumulation": 2}))
+    assert plan.ready and not plan.problems
+    assert (plan.effective_batch, plan.rows, plan.device) == (16, 100, "cpu")
+    assert plan.steps == 2 * 7  # 13 batches of 8 make 7 steps of 2.
+    assert plan.lengths is not None and plan.cut_share == 0
+    assert plan.tokens == round(plan.steps * 16 * plan.lengths.mean_up_to(512))
+    assert plan.memory and plan.memory.total > plan.memory.weights == 4 * plan.model.parameters  # type: ignore[union-attr]
+    assert plan.seconds and plan.seconds > 0 and not plan.learned
+
+
+def test_a_pair_counts_twice(studio: Studio, pairs: Dataset) -> None:
+    plan = training.plan(studio, spec(method="dpo", dataset="pairs"))
+    assert plan.ready and plan.lengths and plan.lengths.sides == 2
+    single = training.plan(studio, spec(method="dpo", dataset="pairs", options={"batch_size": 1}))
+    assert plan.memory and single.memory
+    assert plan.memory.activations == 16 * single.memory.activations
+    assert plan.memory.weights == 2 * 4 * plan.model.parameters  # type: ignore[union-attr]
+
+
+def test_preset_and_changes_become_the_options(studio: Studio, sums: Dataset) -> None:
+    quick = training.plan(studio, spec(preset="quick")).options
+    changed = training.plan(studio, spec(preset="quick", options={"learning_rate": 0.005})).options
+    assert quick and changed
+    assert changed.model_dump() == {**quick.model_dump(), "learning_rate": 0.005}
+
+
+def test_rows_that_are_cut(studio: Studio, sums: Dataset) -> None:
+    longest = training.plan(studio, spec()).lengths.longest  # type: ignore[union-attr]
+    limited = training.plan(studio, spec(options={"max_length": 16}))
+    assert limited.cut_share == 1.0 and limited.ready
+    assert f"(the longest has {longest})" in limited.warnings[-1].sentence()
+
+
+def test_larger_sets_are_sampled(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lengths, "SAMPLE", 40)
+    lengths._KNOWN.clear()
+    found = lengths.measured(studio, sums, registry.resolve(studio, "tiny-base"))
+    assert found.sampled and len(found.tokens) == 40
+    lengths._KNOWN.clear()
+    records = lengths.sample(studio, sums, 40)
+    assert records[0] == store.records(studio, sums, 0, 1)[0]
+    assert records[-1] == store.records(studio, sums, 99, 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"method": "ppo"}, "There is no training method ppo"),
+        ({"preset": "huge"}, "There is no preset huge"),
+        ({"model": ""}, "Choose a base model"),
+        ({"model": "nothing"}, "There is no model nothing"),
+        ({"model": "Qwen/Qwen3-0.6B"}, "not on this machine yet"),
+        ({"model": "/etc"}, "outside of the folders"),
+        ({"dataset": " "}, "Choose a dataset"),
+        ({"dataset": "nothing"}, "nothing"),
+        ({"method": "dpo"}, "has records of the shape chat, but DPO takes preference"),
+        ({"options": {"learning_rate": 7}}, "learning_rate is 7"),
+        ({"options": {"learning_rate": "much"}}, "learning_rate is much"),
+        ({"options": {"no_such": 1}}, "no option no_such"),
+        ({"name": "a/b"}, "has a slash"),
+        ({"name": "a\nb"}, "cannot be shown"),
+        ({"device": "gpu"}, "There is no GPU"),
+    ],
+)
+def test_what_stands_in_the_way(studio: Studio, sums: Dataset, given: dict[str, Any], sentence: str) -> None:
+    found = problems(studio, **given)
+    assert any(sentence in problem for problem in found), found
+    with pytest.raises(StudioError):
+        training.submit(studio, spec(**given))
+    assert not queue.all_jobs(studio)
+
+
+def test_four_bit_without_its_package(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods_base.importlib.util, "find_spec", lambda name: None)
+    assert problems(studio, tuning="qlora") == [
+        "QLoRA needs the package bitsandbytes, which is not installed here or does not exist for this"
+        " system. Choose LoRA instead."
+    ]
+
+
+def test_quantised_models_are_not_quantised_again(studio: Studio, sums: Dataset) -> None:
+    folder = model_folder(studio.settings.models / "four-bit", quantization_config={"load_in_4bit": True})
+    registry.add(studio, str(folder))
+    assert "cannot all be trained" in problems(studio, model="four-bit")[0]
+    assert "cannot quantise it again" in " ".join(problems(studio, model="four-bit", tuning="qlora"))
+
+
+def test_no_space_on_the_disk(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(planning.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10**6))
+    assert "has 0.0 GB free" in problems(studio)[0]
+    with pytest.raises(BadInput, match="Free some space"):
+        training.submit(studio, spec())
+    assert not queue.all_jobs(studio)
+    assert not list(studio.settings.runs.iterdir())
+
+
+def test_memory(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = namedtuple("memory", "total available")
+    monkeypatch.setattr(planning.psutil, "virtual_memory", lambda: memory(10**8, 10**7))
+    assert "this machine has 0.1 GB" in problems(studio)[0]
+    monkeypatch.setattr(planning.psutil, "virtual_memory", lambda: memory(10**11, 10**7))
+    assert "0.0 GB of 100.0 GB are free now" in warned(studio)
+
+
+def test_a_small_gpu(studio: Studio, sums: Dataset) -> None:
+    queue.set_devices(studio, [Device(id="GPU-1", kind="gpu", label="Small", memory=10**8)])
+    plan = training.plan(studio, spec())
+    assert plan.device == "gpu"
+    assert "the GPU has 0.1 GB" in plan.problems[0].sentence()
+    assert training.plan(studio, spec(device="cpu")).ready
+
+
+def test_few_rows_and_no_template(studio: Studio, tmp_path: Path) -> None:
+    imported(studio, "few", [chat("Hello?", "Hello.")] * 3, tmp_path)
+    folder = studio.settings.models / "plain"
+    demo = Path(registry.get(studio, "tiny-base").path)
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_bytes((demo / name).read_bytes())
+    said = warned(studio, dataset="few", model=str(folder))
+    assert "rows are few" in said
+    assert "plain has no chat template; the standard one is used" in said
+
+
+def test_rows_beyond_the_model(studio: Studio, tmp_path: Path) -> None:
+    reach = registry.get(studio, "tiny-base").details["max_length"]
+    imported(studio, "long", [chat(f"{n} " * 4 * reach, "Yes.") for n in range(60)], tmp_path)
+    found = problems(studio, dataset="long", options={"max_length": 2 * reach})
+    assert f"tiny-base reaches only {reach}" in found[0]
+    assert training.plan(studio, spec(dataset="long", options={"max_length": reach})).ready
+
+
+def test_an_adapter_goes_on_or_is_merged(studio: Studio, sums: Dataset) -> None:
+    job, result = ended_job(studio, registry.get(studio, "tiny-base"), "adapter", name="mine")
+    registry.register_result(studio, job, result)
+    assert "merged into that model first" in warned(studio, model="mine")
+    assert "mine is an adapter" in warned(studio, model="mine", tuning="lora")
+
+
+def test_time_is_learned_from_earlier_runs(studio: Studio, sums: Dataset) -> None:
+    job = run_to(studio, training.submit(studio, spec()), State.SUCCEEDED, steps=20)
+    result = {
+        "model": "model",
+        "kind": "full",
+        "parameters": registry.get(studio, "tiny-base").parameters,
+    }
+    model_folder(Path(str(job.run_dir)) / "model")
+    registry.register_result(studio, job, result)
+    plan = training.plan(studio, spec())
+    assert plan.learned and plan.seconds is not None
+    # 20 reports, one a second, of 10 rows each with 5 tokens: 50 tokens a second.
+    assert plan.seconds == pytest.approx(plan.tokens / 50, rel=0.01)
+
+
+def test_memory_is_learned_from_earlier_runs(studio: Studio, sums: Dataset) -> None:
+    before = training.plan(studio, spec()).memory
+    assert before and before.correction == 1.0
+    job = training.submit(studio, spec())
+    assert job.spec["estimate"]["computed"] == job.spec["estimate"]["memory"] == before.total
+    run_to(studio, job, State.SUCCEEDED, steps=20, peak_memory=2 * before.computed)
+    after = training.plan(studio, spec()).memory
+    assert after and after.total == 2 * before.total
+    other = training.plan(studio, spec(tuning="lora")).memory
+    assert other and other.correction == 1.0
+
+
+def test_what_would_need_less(studio: Studio, sums: Dataset) -> None:
+    plan = training.plan(studio, spec(options={"batch_size": 8}))
+    assert plan.memory and plan.lighter["batch_size"]["after"] == 4
+    assert plan.lighter["batch_size"]["memory"] < plan.memory.total
+    assert plan.lighter["lora"]["memory"] < plan.memory.total
+
+
+def test_datasets_that_fit(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
+    fitting = {dataset.name: reason for dataset, reason in training.fitting_datasets(studio, "dpo")}
+    assert fitting["pairs"] is None
+    assert "takes preference" in fitting["sums"].sentence()  # type: ignore[union-attr]
+    with pytest.raises(BadInput, match="no training method"):
+        training.fitting_datasets(studio, "nothing")
