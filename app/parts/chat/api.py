@@ -31,15 +31,19 @@ from app.access import current_user
 from app.i18n import language_of, say
 from app.parts.chat import round as round_view
 from app.parts.chat import view
-from app.parts.html import html, notice
+from app.parts.html import notice
 from studio_core import chat_exports, chat_labels, chat_live, chat_votes, chats
+from studio_core.chat_live import LiveRound
 from studio_core.chats import LONGEST_PROMPT, MOST_SIDES
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.labeling.words import difference
 from studio_core.studio import Studio
 from studio_core.tables import ChatRound, Vote
 
+AT = "/api/chat/{chat}/rounds/{number}"
+
 Place = Annotated[int, Field(ge=0, lt=MOST_SIDES)]
+Shown = Annotated[int, Query(ge=0, lt=MOST_SIDES)]
 
 
 class _Body(BaseModel):
@@ -83,130 +87,62 @@ class Sending(Pair):
 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
-    at = "/api/chat/{chat}/rounds/{number}"
 
-    def side_at(row: ChatRound, place: int) -> int:
-        order: list[int] = row.settings["order"]
-        if place >= len(order):
-            raise BadInput("chat.no_side")
-        return order[place]
-
-    @router.get(at)
+    @router.get(AT)
     def look(chat: int, number: int, request: Request) -> Response:
-        return _answered(request, lambda: _changed(studio, chat, [number], language_of(request)))
+        return _answered(request, lambda language: _changed(studio, chat, number, language))
 
-    @router.get(f"{at}/difference")
-    def differ(
-        chat: int,
-        number: int,
-        request: Request,
-        left: int = Query(0, ge=0, lt=MOST_SIDES),
-        right: int = Query(1, ge=0, lt=MOST_SIDES),
-    ) -> Response:
-        def act() -> dict[str, Any]:
-            row = _round(studio, chat, number)
-            texts = [row.answers[side_at(row, place)]["answer"] for place in (left, right)]
-            return {"difference": difference(*texts)}
+    @router.get(f"{AT}/difference")
+    def differ(chat: int, number: int, request: Request, left: Shown = 0, right: Shown = 1) -> Response:
+        return _answered(request, lambda _: _difference(studio, chat, number, left, right))
 
-        return _answered(request, act)
-
-    @router.post(f"{at}/vote")
-    def vote(chat: int, number: int, cast: Cast, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            row = _round(studio, chat, number)
-            left, right = side_at(row, cast.left), side_at(row, cast.right)
-            made = chat_votes.vote(studio, chat, number, cast.verdict, left, right, _who(request), cast.seen)
-            language = language_of(request)
-            return {
-                **_of_block(studio, chat, row, language),
-                "message": _vote_message(studio, made, language),
-            }
-
-        return _answered(request, act)
-
-    @router.post(f"{at}/undo")
-    def undo(chat: int, number: int, _: Nothing, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            chat_votes.withdraw(studio, chat, number)
-            language, row = language_of(request), _round(studio, chat, number)
-            key = "chat.undone_closed" if row.settings["blind"] else "chat.undone"
-            return {
-                **_of_block(studio, chat, row, language),
-                "message": str(notice("info", say(key, language))),
-            }
-
-        return _answered(request, act)
-
-    @router.post(f"{at}/reveal")
-    def reveal(chat: int, number: int, _: Nothing, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            chat_votes.reveal(studio, chat, number)
-            return _of_block(studio, chat, _round(studio, chat, number), language_of(request))
-
-        return _answered(request, act)
-
-    @router.post(f"{at}/stop")
+    @router.post(f"{AT}/stop")
     def stop(chat: int, number: int, which: Which, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            live = chat_live.current(studio, chat)
-            row = _round(studio, chat, number)
-            if live is not None and live.id == row.id:
-                live.stop(None if which.place is None else side_at(row, which.place))
-            return _changed(studio, chat, [number], language_of(request))
+        return _answered(request, lambda language: _stopped(studio, chat, number, which, language))
 
-        return _answered(request, act)
-
-    @router.post(f"{at}/again")
+    @router.post(f"{AT}/again")
     def again(chat: int, number: int, which: Which, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            row = _round(studio, chat, number)
-            sides = [] if which.place is None else [side_at(row, which.place)]
-            live = chat_live.ask_again(studio, chat, number, sides)
-            if live.chat_id != chat:
-                return {"address": f"/chat?chat={live.chat_id}"}
-            return _changed(studio, chat, [number], language_of(request))
+        return _answered(request, lambda language: _asked_again(studio, chat, number, which, language))
 
-        return _answered(request, act)
-
-    @router.post(f"{at}/prompt")
+    @router.post(f"{AT}/prompt")
     def prompt(chat: int, number: int, changed: Prompt, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            live = chat_live.ask_instead(studio, chat, number, changed.text)
-            return {"address": f"/chat?chat={live.chat_id}"}
+        return _answered(
+            request, lambda _: _elsewhere(chat_live.ask_instead(studio, chat, number, changed.text))
+        )
 
-        return _answered(request, act)
-
-    @router.post(f"{at}/correct")
-    def correct(chat: int, number: int, better: Correction, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            side = side_at(_round(studio, chat, number), better.place)
-            made = chat_labels.correct(
-                studio, chat, number, side, better.text, _who(request), better.project, better.seen
-            )
-            return {
-                "message": str(view.sent(made, "corrected", language_of(request))),
-                "project": made.project.name,
-            }
-
-        return _answered(request, act)
-
-    @router.post(f"{at}/send")
-    def send(chat: int, number: int, sending: Sending, request: Request) -> Response:
-        def act() -> dict[str, Any]:
-            row = _round(studio, chat, number)
-            left, right = side_at(row, sending.left), side_at(row, sending.right)
-            made = chat_labels.send(
-                studio, chat, number, left, right, _who(request), sending.project, sending.seen
-            )
-            return {
-                "message": str(view.sent(made, "sent", language_of(request))),
-                "project": made.project.name,
-            }
-
-        return _answered(request, act)
-
+    _judgements(studio, router)
     _downloads(studio, router)
     return router
+
+
+def _judgements(studio: Studio, router: APIRouter) -> None:
+    """What people say of the answers."""
+
+    @router.post(f"{AT}/vote")
+    def vote(chat: int, number: int, cast: Cast, request: Request) -> Response:
+        return _answered(
+            request, lambda language: _voted(studio, chat, number, cast, _who(request), language)
+        )
+
+    @router.post(f"{AT}/undo")
+    def undo(chat: int, number: int, _: Nothing, request: Request) -> Response:
+        return _answered(request, lambda language: _undone(studio, chat, number, language))
+
+    @router.post(f"{AT}/reveal")
+    def reveal(chat: int, number: int, _: Nothing, request: Request) -> Response:
+        return _answered(request, lambda language: _revealed(studio, chat, number, language))
+
+    @router.post(f"{AT}/correct")
+    def correct(chat: int, number: int, better: Correction, request: Request) -> Response:
+        return _answered(
+            request, lambda language: _corrected(studio, chat, number, better, _who(request), language)
+        )
+
+    @router.post(f"{AT}/send")
+    def send(chat: int, number: int, sending: Sending, request: Request) -> Response:
+        return _answered(
+            request, lambda language: _sent(studio, chat, number, sending, _who(request), language)
+        )
 
 
 def _downloads(studio: Studio, router: APIRouter) -> None:
@@ -235,11 +171,81 @@ def _who(request: Request) -> str:
     return current_user(request).name or "me"
 
 
-def _answered(request: Request, act: Callable[[], dict[str, Any]]) -> Response:
+def _answered(request: Request, act: Callable[[str], dict[str, Any]]) -> Response:
+    """What ``act`` gives in the reader's language, or the sentence that says why not."""
+    language = language_of(request)
     try:
-        return JSONResponse(act())
+        return JSONResponse(act(language))
     except StudioError as error:
-        return JSONResponse({"error": error.sentence(language_of(request))}, status_code=409)
+        return JSONResponse({"error": error.sentence(language)}, status_code=409)
+
+
+def _difference(studio: Studio, chat: int, number: int, left: int, right: int) -> dict[str, Any]:
+    row = _round(studio, chat, number)
+    return {"difference": difference(*(row.answers[_side(row, place)]["answer"] for place in (left, right)))}
+
+
+def _stopped(studio: Studio, chat: int, number: int, which: Which, language: str) -> dict[str, Any]:
+    live = chat_live.current(studio, chat)
+    row = _round(studio, chat, number)
+    if live is not None and live.id == row.id:
+        live.stop(None if which.place is None else _side(row, which.place))
+    return _changed(studio, chat, number, language)
+
+
+def _asked_again(studio: Studio, chat: int, number: int, which: Which, language: str) -> dict[str, Any]:
+    row = _round(studio, chat, number)
+    sides = [] if which.place is None else [_side(row, which.place)]
+    live = chat_live.ask_again(studio, chat, number, sides)
+    return _elsewhere(live) if live.chat_id != chat else _changed(studio, chat, number, language)
+
+
+def _elsewhere(live: LiveRound) -> dict[str, Any]:
+    return {"address": f"/chat?chat={live.chat_id}"}
+
+
+def _voted(studio: Studio, chat: int, number: int, cast: Cast, who: str, language: str) -> dict[str, Any]:
+    row = _round(studio, chat, number)
+    left, right = _side(row, cast.left), _side(row, cast.right)
+    made = chat_votes.vote(studio, chat, number, cast.verdict, left, right, who, cast.seen)
+    return {**_of_block(studio, chat, row, language), "message": _vote_message(studio, made, language)}
+
+
+def _undone(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
+    chat_votes.withdraw(studio, chat, number)
+    row = _round(studio, chat, number)
+    said = say("chat.undone_closed" if row.settings["blind"] else "chat.undone", language)
+    return {**_of_block(studio, chat, row, language), "message": notice("info", said)}
+
+
+def _revealed(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
+    chat_votes.reveal(studio, chat, number)
+    return _of_block(studio, chat, _round(studio, chat, number), language)
+
+
+def _corrected(
+    studio: Studio, chat: int, number: int, better: Correction, who: str, language: str
+) -> dict[str, Any]:
+    side = _side(_round(studio, chat, number), better.place)
+    made = chat_labels.correct(studio, chat, number, side, better.text, who, better.project, better.seen)
+    return {"message": view.sent(made, "corrected", language), "project": made.project.name}
+
+
+def _sent(
+    studio: Studio, chat: int, number: int, sending: Sending, who: str, language: str
+) -> dict[str, Any]:
+    row = _round(studio, chat, number)
+    left, right = _side(row, sending.left), _side(row, sending.right)
+    made = chat_labels.send(studio, chat, number, left, right, who, sending.project, sending.seen)
+    return {"message": view.sent(made, "sent", language), "project": made.project.name}
+
+
+def _side(row: ChatRound, place: int) -> int:
+    """Which answer of the round is shown at a place."""
+    order: list[int] = row.settings["order"]
+    if place >= len(order):
+        raise BadInput("chat.no_side")
+    return order[place]
 
 
 def _round(studio: Studio, chat: int, number: int) -> ChatRound:
@@ -277,11 +283,11 @@ def _drawn(studio: Studio, chat: int, language: str) -> dict[int, tuple[Markup, 
     return found
 
 
-def _changed(studio: Studio, chat: int, numbers: list[int], language: str) -> dict[str, Any]:
+def _changed(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
     found = _drawn(studio, chat, language)
-    if missing := [number for number in numbers if number not in found]:
-        raise NotFound("chat.round_not_found", round=missing[0])
-    return {"rounds": {number: found[number][0] for number in numbers}}
+    if number not in found:
+        raise NotFound("chat.round_not_found", round=number)
+    return {"rounds": {number: found[number][0]}}
 
 
 def _of_block(studio: Studio, chat: int, row: ChatRound, language: str) -> dict[str, Any]:
@@ -294,13 +300,12 @@ def _of_block(studio: Studio, chat: int, row: ChatRound, language: str) -> dict[
     }
 
 
-def _vote_message(studio: Studio, vote: Vote, language: str) -> str:
+def _vote_message(studio: Studio, vote: Vote, language: str) -> Markup:
     """What has become of the vote, and why it counts for less if it does."""
-    number = len(chat_votes.preference_records(studio))
     if vote.record["incomplete"]:
-        return str(notice("warn", say("chat.vote_early", language)))
+        return notice("warn", say("chat.vote_early", language))
     if vote.record["leak"]:
-        said = ", ".join(vote.record["named"])
-        return str(notice("warn", html("{}", say("chat.vote_leak", language, names=said))))
+        return notice("warn", say("chat.vote_leak", language, names=", ".join(vote.record["named"])))
+    number = len(chat_votes.preference_records(studio))
     key = "chat.vote_saved" if vote.verdict in ("a", "b") else "chat.vote_kept"
-    return str(notice("good", say(key, language, number=number)))
+    return notice("good", say(key, language, number=number))
