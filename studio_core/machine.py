@@ -10,7 +10,7 @@ import psutil
 from sqlalchemy import select
 
 from studio_core.gpus import Gpus, Reading
-from studio_core.queue import card
+from studio_core.slots import card
 from studio_core.studio import Studio
 from studio_core.tables import UNREACHABLE, Device, Job
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from studio_core import clock
 from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.slots import devices_wanted, on_different_cards, slot_kind
 from studio_core.states import LIVE, TERMINAL, TRANSITIONS, Cause, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Device, Job, JobEvent, QueueControl
@@ -137,18 +138,6 @@ def waiting(studio: Studio, *, limit: int | None = None) -> Sequence[Job]:
         return session.scalars(query).all()
 
 
-def slot_kind(job: Job, slots: Sequence[Device]) -> str:
-    """The kind of device that a job takes: a GPU where there is one, unless it asks for another."""
-    if job.kind == "serve":
-        return "serve"
-    if job.spec.get("light"):
-        return "data"
-    asked = job.spec.get("device", "auto")
-    if asked in ("cpu", "gpu"):
-        return str(asked)
-    return "gpu" if any(slot.kind == "gpu" for slot in slots) else "cpu"
-
-
 def startable(studio: Studio, slots: Sequence[Device]) -> list[tuple[Job, list[Device]]]:
     """Which queued jobs can start now, and on which of the free slots, in the order of the queue.
 
@@ -169,7 +158,7 @@ def startable(studio: Studio, slots: Sequence[Device]) -> list[tuple[Job, list[D
             kind = slot_kind(job, slots)
             if kind not in free or not _predecessor_done(session, job):
                 continue
-            taken = _distinct(free[kind], devices_wanted(job))
+            taken = on_different_cards(free[kind], devices_wanted(job))
             if taken is None:
                 del free[kind]
             else:
@@ -180,24 +169,6 @@ def startable(studio: Studio, slots: Sequence[Device]) -> list[tuple[Job, list[D
             if not free:
                 break
     return found
-
-
-def devices_wanted(job: Job) -> int:
-    """How many GPUs a job asks for; of every other kind of slot it is one."""
-    return int(job.spec.get("gpus", 1))
-
-
-def card(device: Device) -> str:
-    """UUID of the GPU that a slot is on: one GPU can have several slots."""
-    return device.id.partition("#")[0]
-
-
-def _distinct(free: Sequence[Device], wanted: int) -> list[Device] | None:
-    """The first free slots on as many different GPUs; None if there are too few."""
-    by_card: dict[str, Device] = {}
-    for slot in free:
-        by_card.setdefault(card(slot), slot)
-    return list(by_card.values())[:wanted] if len(by_card) >= wanted else None
 
 
 def predecessor(studio: Studio, job: Job) -> Job | None:

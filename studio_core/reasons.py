@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from studio_core import queue, texts
 from studio_core.engine_process import engine_alive
+from studio_core.slots import card, devices_wanted, slot_kind
 from studio_core.states import TERMINAL, Cause, State
 from studio_core.studio import Studio
 from studio_core.tables import UNREACHABLE, Device, Job
@@ -48,13 +49,13 @@ def _for_job(earlier: Job, language: str) -> str:
 
 
 def _for_device(job: Job, devices: Sequence[Device], language: str) -> str:
-    slots = [device for device in devices if device.kind == queue.slot_kind(job, devices)]
-    wanted, cards = queue.devices_wanted(job), {queue.card(slot) for slot in slots}
+    slots = [device for device in devices if device.kind == slot_kind(job, devices)]
+    wanted, cards = devices_wanted(job), {card(slot) for slot in slots}
     if len(cards) < wanted:
         key = "engine.waits_for_more_gpus" if slots else "engine.waits_without_device"
         return texts.text(key, language, wanted=wanted, found=len(cards))
     free = [slot for slot in slots if slot.job_id is None and not slot.foreign_memory]
-    if len({queue.card(slot) for slot in free}) >= wanted:
+    if len({card(slot) for slot in free}) >= wanted:
         return texts.text("engine.waits_shortly", language, device=free[0].label)
     holders = [_holder(slot, language) for slot in slots if slot not in free]
     return texts.text("engine.waits_for_device", language, holders=", ".join(holders))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 
 from studio_core import queue
+from studio_core.slots import card, devices_wanted
 from studio_core.states import LIVE, TERMINAL, TRANSITIONS, State
 from studio_core.studio import Studio
 from studio_core.tables import Device, Job, JobEvent, Metric
@@ -58,13 +59,13 @@ class Ledger:
         held: dict[int, list[str]] = {}
         for device in devices:
             if device.job_id is not None:
-                held.setdefault(device.job_id, []).append(queue.card(device))
+                held.setdefault(device.job_id, []).append(card(device))
                 if jobs[device.job_id].state not in _LIVE:
                     found.append(f"{device.id} is held by job {device.job_id}, which is not live")
         for job in jobs.values():
             if job.state in _LIVE:
                 cards = held.get(job.id, [])
-                if len(set(cards)) != len(cards) or len(cards) != queue.devices_wanted(job):
+                if len(set(cards)) != len(cards) or len(cards) != devices_wanted(job):
                     found.append(f"job {job.id} is {job.state} and holds {cards}")
         return found
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 
 from studio_core.gpus import Gpus, Reading
-from studio_core.queue import card
 from studio_core.settings import Settings
+from studio_core.slots import card
 from studio_core.tables import UNREACHABLE, Device
 
 GIGABYTE = 1_000_000_000

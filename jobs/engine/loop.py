@@ -24,6 +24,7 @@ from studio_core.data import making
 from studio_core.errors import BadInput
 from studio_core.gpus import Gpus
 from studio_core.models import registry
+from studio_core.slots import card
 from studio_core.states import Cause, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Device, Job
@@ -171,7 +172,7 @@ class Engine:
 
     def _masks_to_warm(self) -> list[str]:
         free = [device for device in self._devices if device.job_id is None and device.kind != "data"]
-        cards = [queue.card(slot) for slot in free if slot.kind == "gpu" and not slot.foreign_memory]
+        cards = [card(slot) for slot in free if slot.kind == "gpu" and not slot.foreign_memory]
         if any(device.kind == "gpu" for device in self._devices):
             return cards
         return ["" for _ in free]

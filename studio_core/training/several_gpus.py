@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from studio_core.errors import BadInput
 from studio_core.methods.common import TrainingOptions
-from studio_core.queue import card
+from studio_core.slots import card
 from studio_core.spec import TrainSpec
 from studio_core.tables import Device
 

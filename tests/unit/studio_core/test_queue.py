@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from studio_core import queue, settings
 from studio_core.clock import now
 from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.slots import slot_kind
 from studio_core.states import TERMINAL, TRANSITIONS, Cause, State, Stop
 from studio_core.studio import Studio, open_studio
 from studio_core.tables import Device, Job
@@ -167,8 +168,8 @@ def test_devices_follow_the_machine_but_keep_their_holder(studio: Studio) -> Non
 def test_each_kind_of_job_takes_its_kind_of_device(studio: Studio) -> None:
     both, without = slots("gpu:a", "cpu:0", "serve:0"), slots("cpu:0", "serve:0")
     auto, cpu, chat = submit(studio), submit(studio, spec={"device": "cpu"}), submit(studio, kind="serve")
-    assert [queue.slot_kind(job, both) for job in (auto, cpu, chat)] == ["gpu", "cpu", "serve"]
-    assert [queue.slot_kind(job, without) for job in (auto, cpu, chat)] == ["cpu", "cpu", "serve"]
+    assert [slot_kind(job, both) for job in (auto, cpu, chat)] == ["gpu", "cpu", "serve"]
+    assert [slot_kind(job, without) for job in (auto, cpu, chat)] == ["cpu", "cpu", "serve"]
     assert starts(studio, both) == [(auto.id, ["gpu:a"]), (cpu.id, ["cpu:0"]), (chat.id, ["serve:0"])]
     assert starts(studio, without) == [(auto.id, ["cpu:0"]), (chat.id, ["serve:0"])]
     assert starts(studio, slots("gpu:a")[:1]) == [(auto.id, ["gpu:a"])]

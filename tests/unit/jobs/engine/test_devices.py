@@ -11,6 +11,7 @@ from jobs.engine import devices, tree
 from studio_core import queue, reasons
 from studio_core.gpus import Gpus, Reading
 from studio_core.settings import Settings
+from studio_core.slots import card
 from studio_core.studio import Studio
 from studio_core.tables import UNREACHABLE, Device
 from tests.conftest import wait_until
@@ -89,7 +90,7 @@ def test_each_gpu_has_as_many_slots_as_runs_may_share_it(monkeypatch: pytest.Mon
     slots = slots_of(Card("GPU-a"), Card("GPU-b"), runs=3)
     gpus = [slot for slot in slots if slot.kind == "gpu"]
     assert [slot.id for slot in gpus] == ["GPU-b", "GPU-b#2", "GPU-b#3"]
-    assert {queue.card(slot) for slot in gpus} == {"GPU-b"}
+    assert {card(slot) for slot in gpus} == {"GPU-b"}
     assert gpus[1].label == "GPU 1: Imagined (2)"
     assert devices.mask_for(gpus[1:2], slots) == "GPU-b"
 

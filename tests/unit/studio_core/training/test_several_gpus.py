@@ -10,6 +10,7 @@ from studio_core.data import store
 from studio_core.errors import BadInput
 from studio_core.models import registry
 from studio_core.models.estimate import ModelSize, memory
+from studio_core.slots import card, devices_wanted
 from studio_core.studio import Studio
 from studio_core.tables import Device
 from studio_core.training import several_gpus
@@ -45,9 +46,9 @@ def test_each_gpu_takes_its_share_of_the_rows(studio: Studio) -> None:
     assert two.steps == pytest.approx(one.steps / 2, rel=0.02)
     assert two.seconds is not None and one.seconds is not None and two.seconds < one.seconds
     job = training.submit(studio, two.spec)
-    assert queue.devices_wanted(job) == 2
+    assert devices_wanted(job) == 2
     [(_, slots)] = queue.startable(studio, queue.devices(studio))
-    assert {queue.card(slot) for slot in slots} == {"GPU-a", "GPU-b"}
+    assert {card(slot) for slot in slots} == {"GPU-a", "GPU-b"}
 
 
 def test_what_stands_in_the_way(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
