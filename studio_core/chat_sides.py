@@ -47,7 +47,7 @@ def value_of(studio: Studio, side: Side) -> str | None:
 
 def choices(studio: Studio) -> list[tuple[str, str]]:
     """``(label, name for known)`` of all that can be asked, models first."""
-    found = [(model.name, model.name) for model in registry.all_models(studio)]
+    found = [(model.name, model.name) for model in registry.writers(studio)]
     kept = services.all_services(studio.settings.home / services.FILE)
     return [*found, *((f"{one.name} ({one.model})", f"{_SERVICE}{one.name}") for one in kept)]
 

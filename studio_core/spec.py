@@ -24,7 +24,7 @@ class TrainSpec(BaseModel):
     name: str = Field(
         default="", description="Name of the run and of its model; made up if empty.", max_length=80
     )
-    method: str = Field(description="Training method: sft, dpo or kto.")
+    method: str = Field(description="Training method: sft, dpo, kto or reward.")
     tuning: Tuning = Field(default="full", description="How weights are updated: full, lora or qlora.")
     model: str = Field(
         description="Base model: a model of the studio, a folder, a name on the Hub, "

@@ -81,7 +81,7 @@ class ArenaPage:
         registry.ensure_demo_models(self.studio)
         store.ensure_samples(self.studio)
         language = language_of(request)
-        known = [model.name for model in registry.all_models(self.studio)]
+        known = [model.name for model in registry.writers(self.studio)]
         asked = [name for name in str(request.query_params.get("models", "")).split(",") if name in known]
         try:
             shown = arena_view.shown(arena.arena(self.studio, asked or None), language)

@@ -210,7 +210,7 @@ class ChatPage:
         Names that cannot be chosen are added to ``refused``.
         """
         wanted: list[str | int] = [name for name in query.get("models", "").split(",") if name]
-        listed = registry.all_models(self.studio)
+        listed = registry.writers(self.studio)
         by_id = {model.id: model for model in listed}
         run = query.get("run", "")
         trained = [m for m in listed if m.job_id is not None and (not run or str(m.job_id) == run)]

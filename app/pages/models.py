@@ -78,16 +78,18 @@ def page(studio: Studio, language: str) -> Markup:
 
 def _row(studio: Studio, model: Model, said: Any, language: str) -> list[Any]:
     kind = html('<span class="ts-badge">{}</span>', said(f"kind_{model.kind}"))
+    scoring = html(' <span class="ts-badge">{}</span>', said("scores")) if registry.scores(model) else ""
     code = (
         html(' <span class="ts-badge ts-badge-warn">{}</span>', said("runs_code"))
         if model.trust_remote_code
         else ""
     )
     named = html(
-        '<strong>{}</strong><div class="ts-row">{}{}</div>'
+        '<strong>{}</strong><div class="ts-row">{}{}{}</div>'
         '<span class="ts-mono ts-muted ts-path" title="{}">{}</span>',
         model.name,
         kind,
+        scoring,
         code,
         model.path,
         _short(studio, model.path),
@@ -120,6 +122,9 @@ def _origin(studio: Studio, model: Model, said: Any) -> Markup:
 
 
 def _links(model: Model, said: Any) -> Markup:
+    if registry.scores(model):
+        address, text = quote(model.name, safe=""), said("train_further")
+        return html('<a href="/train?model={}&amp;method=reward">{}</a>', address, text)
     asked = f"run={model.job_id}" if model.job_id else f"models={quote(model.name, safe='')}"
     return html(
         '<div class="ts-row"><a href="/chat?{}">{}</a><a href="/train?model={}">{}</a></div>',

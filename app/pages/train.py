@@ -132,7 +132,7 @@ class TrainPage:
         if method not in METHODS:
             method = self._method_for(query.get("dataset", ""))
         fitting = [_address(d) for d, reason in training.fitting_datasets(self.studio, method) if not reason]
-        models = [model.name for model in registry.all_models(self.studio)]
+        models = [model.name for model in registry.writers(self.studio)]
         preferred = "tiny-base" if method == "sft" else "tiny-chat"
         model = query.get("model") or (preferred if preferred in models else next(iter(models), ""))
         dataset = query.get("dataset", "")
@@ -268,7 +268,12 @@ class TrainPage:
 
     def _models(self, language: str) -> list[tuple[str, str]]:
         """Every model by its name, and what the runs that have not ended yet will make."""
-        there = [(model.name, model.name) for model in registry.all_models(self.studio)]
+        there = [
+            (say("train.model_scores", language, model=model.name), model.name)
+            if registry.scores(model)
+            else (model.name, model.name)
+            for model in registry.all_models(self.studio)
+        ]
         runs = [*queue.live(self.studio), *queue.waiting(self.studio)]
         to_come = [
             (say("train.model_to_come", language, run=job.id, name=job.name), f"run:{job.id}")

@@ -26,7 +26,12 @@ NONE = ("–", "")
 
 
 def models(studio: Studio, dataset: Dataset, language: str) -> Choices:
-    return [NONE, *((model.name, model.name) for model in registry.all_models(studio))]
+    return [NONE, *((model.name, model.name) for model in registry.writers(studio))]
+
+
+def reward_models(studio: Studio, dataset: Dataset, language: str) -> Choices:
+    kept = (model.name for model in registry.all_models(studio) if registry.scores(model))
+    return [NONE, *((name, name) for name in kept)]
 
 
 def known_services(studio: Studio, dataset: Dataset, language: str) -> Choices:
@@ -74,6 +79,7 @@ def _report(studio: Studio, dataset: Dataset) -> dict[str, Any]:
 
 OFFERED: dict[ChoicesOf, Callable[[Studio, Dataset, str], Choices]] = {
     "models": models,
+    "reward_models": reward_models,
     "services": known_services,
     "datasets": datasets,
     "columns": columns,

@@ -91,7 +91,7 @@ def methods(shape: str, language: str) -> tuple[str, gr.Dropdown]:
 
 def models(studio: Studio, chosen: str | None) -> tuple[str | None, gr.Dropdown]:
     """The models that can be chosen now, and which one is: at a first start they come while one looks."""
-    names = [model.name for model in registry.all_models(studio)]
+    names = [model.name for model in registry.writers(studio)]
     preferred = (chosen, "tiny-chat", *names)
     model = next((name for name in preferred if name in names), None)
     return model, gr.Dropdown(choices=names, value=model)

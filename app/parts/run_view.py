@@ -206,7 +206,7 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
         say("runs.duplicate", language),
     )
     result = training.result_of(studio, job.id)
-    if result is None:
+    if result is None or not _writes(job):
         return duplicate
     both = ",".join(quote(name, safe="") for name in (job.spec["model"], result.name))
     blind = rounds_view.of_run(studio, job, language)
@@ -219,8 +219,15 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
     return html("{} {} {}", blind, compare, duplicate)
 
 
+def _writes(job: Job) -> bool:
+    """Whether the model that a training makes writes answers."""
+    return job.method not in METHODS or METHODS[job.method].writes
+
+
 def answers(studio: Studio, job: Job, language: str) -> Markup:
-    """Answers to the fixed prompts: before, newest during, after, side by side."""
+    """Answers to the fixed prompts: before, newest during, after, side by side; none of what only scores."""
+    if not _writes(job):
+        return Markup()
     rows = training.answers(studio, job)
     title = html("<h2>{}</h2>", say("runs.answers", language))
     if not rows:

@@ -59,12 +59,14 @@ class Course(Generic[Options]):
         """The arguments that all trainers share."""
         return arguments(self.run_dir, self.run, self.options, self.machine, data, self.team)
 
-    def carry_out(self, trainer: Any, data: Prepared) -> None:
-        """Answers before, training, answers after, the model saved; all of it reported."""
+    def train(self, trainer: Any, data: Prepared) -> None:
+        """Answers before, training, answers after; all of it reported. Without prompts there are no answers."""
         run, events, team = self.run, self.events, self.team
         as_chat = run.dataset.shape != "text"
 
         def answer() -> list[str]:
+            if not run.prompts:
+                return []
             with self.machine.autocast():
                 return answers(
                     trainer.model, self.tokenizer, run.prompts, as_chat=as_chat, timed=not team.sharded
@@ -82,10 +84,13 @@ class Course(Generic[Options]):
 
         events.write("phase", phase="saving")
         reporting.sample("after", trainer.state.global_step)
-        weights = team.whole_weights(trainer)
-        if team.first:
-            kind = results.save(self.run_dir, run, trainer.model, self.tokenizer, weights)
-            results.report(
-                events, self.run_dir, trainer, kind=kind, stopped=bool(self.stop), began=self.began
-            )
-        team.wait()
+
+    def save(self, trainer: Any, model: Any = None) -> None:
+        """Save the trained model, or ``model`` in its place, and report the result."""
+        weights = self.team.whole_weights(trainer)
+        if self.team.first:
+            model = trainer.model if model is None else model
+            kind = results.save(self.run_dir, self.run, model, self.tokenizer, weights)
+            stopped = bool(self.stop)
+            results.report(self.events, self.run_dir, trainer, kind=kind, stopped=stopped, began=self.began)
+        self.team.wait()

@@ -101,6 +101,25 @@ def for_dpo(run: RunSpec, options: TrainingOptions, tokenizer: PreTrainedTokeniz
     return _split(run, options, count, length)
 
 
+def for_reward(run: RunSpec, options: TrainingOptions, tokenizer: PreTrainedTokenizerBase) -> Prepared:
+    """Columns ``chosen_ids`` and ``rejected_ids``, each with its prompt; pairs that do not fit are left out whole.
+
+    A score is given at the end of an answer: without its end there is nothing to score.
+    """
+    count = _Count()
+    for batch in _batches(run):
+        sides = (
+            _render(tokenizer, [row["prompt"] + row[side] for row in batch])
+            for side in ("chosen", "rejected")
+        )
+        for chosen, rejected in zip(*(_tokens(tokenizer, texts) for texts in sides), strict=True):
+            if max(len(chosen), len(rejected)) > options.max_length:
+                count.dropped += 1
+            else:
+                count.rows.append({"chosen_ids": chosen, "rejected_ids": rejected})
+    return _split(run, options, count, lambda row: len(row["chosen_ids"]) + len(row["rejected_ids"]))
+
+
 def for_kto(run: RunSpec, options: TrainingOptions, tokenizer: PreTrainedTokenizerBase) -> Prepared:
     """Columns ``prompt_ids``, ``completion_ids`` and ``label``; refused is a dataset without both kinds of answers.
 

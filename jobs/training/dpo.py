@@ -57,7 +57,8 @@ def main(run_dir: Path) -> None:
             processing_class=tokenizer,
             peft_config=new_adapter(run, options, model),
         )
-    course.carry_out(trainer, data)
+    course.train(trainer, data)
+    course.save(trainer)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,15 @@ from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import is_flash_attn_2_available
+from trl.trainer.reward_trainer import suppress_seqcls_warning
 
 from studio_core.errors import BadInput
 from studio_core.methods import METHODS
@@ -86,28 +93,50 @@ def load_model(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
     Weights that are trained are held in fp32, frozen ones in the precision of the machine.
     ``sharded``: it stays in main memory, until the trainer gives each GPU its part.
     """
-    four_bit = run.spec.tuning == "qlora"
-    if four_bit and (problem := four_bit_problem()):
+    if run.spec.tuning == "qlora" and (problem := four_bit_problem()):
         raise problem
-    place: Any = torch.cuda.current_device() if machine.on_gpu else "cpu"
-    for folder in filter(None, (run.model.path, run.model.adapter)):
-        if not any(Path(folder).glob("*.safetensors")):
-            raise BadInput("methods.not_safetensors", model=run.model.name, path=folder)
-    model = AutoModelForCausalLM.from_pretrained(
-        run.model.path,
-        dtype=_dtype(run, machine),
-        use_safetensors=True,
-        trust_remote_code=run.model.trust_remote_code,
-        attn_implementation="flash_attention_2" if machine.on_gpu and is_flash_attn_2_available() else None,
-        quantization_config=_four_bits(machine) if four_bit else None,
-        device_map={"": place} if (four_bit or machine.on_gpu) and not sharded else None,
-    )
+    model = AutoModelForCausalLM.from_pretrained(run.model.path, **_how(run, machine, sharded))
     if run.model.adapter:
         model = PeftModel.from_pretrained(model, run.model.adapter, is_trainable=run.spec.tuning != "full")
         if run.spec.tuning == "full":
             model = model.merge_and_unload()
             model.requires_grad_(True)
     return model
+
+
+def load_scorer(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
+    """The base model with one new output in place of those for words; one that scores already goes on as it is.
+
+    The adapter of an earlier run is merged. Held as by ``load_model``; the new output learns always, in fp32.
+    """
+    how = _how(run, machine, sharded)
+    with suppress_seqcls_warning():  # That the output is new is what is wanted.
+        scorer = AutoModelForSequenceClassification.from_pretrained(run.model.path, num_labels=1, **how)
+    if run.model.adapter:
+        writer = AutoModelForCausalLM.from_pretrained(run.model.path, **how)
+        merged = PeftModel.from_pretrained(writer, run.model.adapter).merge_and_unload()
+        scorer.base_model.load_state_dict(merged.base_model.state_dict())
+    next(getattr(scorer, name) for name in ("score", "classifier") if hasattr(scorer, name)).float()
+    return scorer
+
+
+def _how(run: RunSpec, machine: Machine, sharded: bool) -> dict[str, Any]:
+    """How all models of a run are loaded; refused are weights that are not safetensors."""
+    place: Any = torch.cuda.current_device() if machine.on_gpu else "cpu"
+    for folder in filter(None, (run.model.path, run.model.adapter)):
+        if not any(Path(folder).glob("*.safetensors")):
+            raise BadInput("methods.not_safetensors", model=run.model.name, path=folder)
+    four_bit = run.spec.tuning == "qlora"
+    return {
+        "dtype": _dtype(run, machine),
+        "use_safetensors": True,
+        "trust_remote_code": run.model.trust_remote_code,
+        "attn_implementation": "flash_attention_2"
+        if machine.on_gpu and is_flash_attn_2_available()
+        else None,
+        "quantization_config": _four_bits(machine) if four_bit else None,
+        "device_map": {"": place} if (four_bit or machine.on_gpu) and not sharded else None,
+    }
 
 
 def _dtype(run: RunSpec, machine: Machine) -> torch.dtype:
@@ -124,7 +153,9 @@ def _four_bits(machine: Machine) -> BitsAndBytesConfig:
     )
 
 
-def new_adapter(run: RunSpec, options: TrainingOptions, model: Any) -> LoraConfig | None:
+def new_adapter(
+    run: RunSpec, options: TrainingOptions, model: Any, task: str = "CAUSAL_LM"
+) -> LoraConfig | None:
     """The LoRA adapter to train; None for full tuning, or if ``model`` brings one to continue."""
     if run.spec.tuning == "full" or isinstance(model, PeftModel):
         return None
@@ -139,7 +170,7 @@ def new_adapter(run: RunSpec, options: TrainingOptions, model: Any) -> LoraConfi
         lora_alpha=options.lora_alpha,
         lora_dropout=options.lora_dropout,
         target_modules=targets,
-        task_type="CAUSAL_LM",
+        task_type=task,
     )
 
 

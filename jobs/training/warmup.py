@@ -9,6 +9,7 @@ def prepare() -> None:
     """Import all that trainings and chats need, and fill the tables that libraries build when first used."""
     import jobs.training.dpo
     import jobs.training.kto
+    import jobs.training.reward
     import jobs.training.sft  # noqa: F401
 
     gc.collect()

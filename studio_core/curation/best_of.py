@@ -30,7 +30,7 @@ class BestOfOptions(DrawingOptions):
         "language",
     ] = option("equality", advanced=False)
     reward_setting: str = option("", advanced=False)
-    reward_model: str = option("", choices_of="models", advanced=False)
+    reward_model: str = option("", choices_of="reward_models", advanced=False)
     judge_model: str = option("", choices_of="models")
     judge_service: str = option("", choices_of="services")
     rubric: str = option("", kind="prompt")

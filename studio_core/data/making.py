@@ -52,7 +52,7 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
         if values.get(name):
             services.get(file, values[name])  # It must be there; its key stays where it is.
     models = {
-        name: registry.resolve(studio, values[name])
+        name: registry.resolve(studio, values[name], scoring=name == "reward_model")
         for name in (operation.models if operation else ("model",))
         if values.get(name)
     }

@@ -22,15 +22,15 @@ from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
-from studio_core.methods import METHODS
+from studio_core.labeling.records import usual_shape
 from studio_core.models import registry
 from studio_core.spec import AnswerSource
 from studio_core.states import TERMINAL
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, Job, LabelProject, Model
 
-METHOD_OF = {"preference": "dpo", "unpaired": "kto", "score": "reward"}
-"""By the shape of the votes."""
+LEARNS_FROM = {"dpo": "preference", "kto": "unpaired", "reward": "preference", "scores": "score"}
+"""What is made of votes for a method; none learns from ``scores`` by themselves yet."""
 LIMIT = 50
 """Prompts of a round, unless another number is asked for."""
 MOST = 1000
@@ -276,9 +276,9 @@ def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bo
     return newest is not None and (not made or newest > made[0].created_at)
 
 
-def method_for(shape: str) -> str | None:
-    """The method that learns from votes of a shape; None while this studio has none."""
-    return METHOD_OF[shape] if METHOD_OF[shape] in METHODS else None
+def usual_method(project: LabelProject) -> str:
+    """What mostly learns from a project's votes: a key of ``LEARNS_FROM``."""
+    return next(method for method, shape in LEARNS_FROM.items() if shape == usual_shape(project))
 
 
 def model_to_train(studio: Studio, project: LabelProject) -> Model | None:

@@ -10,6 +10,7 @@ from studio_core.data import versions
 from studio_core.labeling import asked_before, projects
 from studio_core.labeling.asked_before import Prompts
 from studio_core.labeling.exports import OPERATION
+from studio_core.methods import METHODS
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, LabelProject, Model
@@ -29,14 +30,15 @@ def versions_of(studio: Studio, project: LabelProject) -> list[Dataset]:
 
 
 def runs_of(studio: Studio, project: LabelProject) -> list[Job]:
-    """Trainings on the project's votes, newest first."""
+    """Trainings on the project's votes that make a model which answers, newest first."""
     made = {dataset.id for dataset in versions_of(studio, project)}
     if not made:
         return []
     dataset_id = Job.spec["run"]["dataset"]["id"].as_integer()
     query = select(Job).where(Job.kind == "train", dataset_id.in_(made)).order_by(Job.id.desc())
     with studio.db.read() as session:
-        return list(session.scalars(query))
+        runs = session.scalars(query).all()
+    return [job for job in runs if job.method not in METHODS or METHODS[job.method].writes]
 
 
 def project_of(studio: Studio, job: Job) -> LabelProject | None:

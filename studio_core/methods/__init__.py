@@ -6,9 +6,10 @@ from studio_core.errors import BadInput
 from studio_core.methods.base import Method
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
+from studio_core.methods.reward import REWARD
 from studio_core.methods.sft import SFT
 
-METHODS: dict[str, Method] = {method.name: method for method in (SFT, DPO, KTO)}
+METHODS: dict[str, Method] = {method.name: method for method in (SFT, DPO, KTO, REWARD)}
 
 
 def named(name: str) -> Method:

@@ -29,7 +29,7 @@ PRESETS = ("quick", "balanced", "thorough")
 Kind = Literal["int", "float", "bool", "choice", "choices", "text", "prompt", "numbers", "json"]
 """``prompt`` is a text of several lines, ``numbers`` a list, ``json`` whatever has no form of its own."""
 
-ChoicesOf = Literal["", "models", "services", "datasets", "columns", "languages", "findings"]
+ChoicesOf = Literal["", "models", "reward_models", "services", "datasets", "columns", "languages", "findings"]
 """What a form offers for an option whose choices are known only then and there."""
 
 
@@ -61,6 +61,8 @@ class Method:
     """Whether the model as it was is kept beside the one that learns."""
     forward_passes: int = 0
     """Passes without gradient for each that learns: of the reference, or to measure."""
+    writes: bool = True
+    """Whether the model that it makes writes answers; else it scores them."""
 
     @property
     def help_key(self) -> str:

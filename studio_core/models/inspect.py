@@ -189,11 +189,20 @@ def _count(files: Sequence[Path]) -> _Counted:
     return _Counted(sum(by_type.values()), sum(file.stat().st_size for file in files), precision)
 
 
+def architecture(folder: Path) -> str:
+    """The class that the model was saved from; empty if its folder does not say."""
+    return _architecture(_read_if_there(folder / "config.json"))
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    named = config.get("architectures") or [config.get("model_type") or ""]
+    return str(named[0])[:100]
+
+
 def _described(config: dict[str, Any], counted: _Counted, template: bool, own_code: bool) -> Inspected:
     # Models that also see or hear keep the language part's sizes one level down.
     nested = config.get("text_config")
     text: dict[str, Any] = nested if isinstance(nested, dict) else config
-    architectures = config.get("architectures") or [config.get("model_type") or "?"]
 
     def size(*names: str) -> int:
         values = (text.get(name) for name in names)
@@ -205,7 +214,7 @@ def _described(config: dict[str, Any], counted: _Counted, template: bool, own_co
         quantised and bool(config["quantization_config"].get("load_in_4bit")) and counted.precision == "U8"
     )
     return Inspected(
-        architecture=str(architectures[0])[:100],
+        architecture=_architecture(config) or "?",
         parameters=counted.parameters * (2 if packed else 1),
         bytes=counted.bytes,
         precision=counted.precision,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from studio_core.data.chat_template import STANDARD_TEMPLATE
 from studio_core.errors import BadInput, NotFound
 from studio_core.models import hub
-from studio_core.models.inspect import chat_template, inside, inspect
+from studio_core.models.inspect import architecture, chat_template, inside, inspect
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel
 from studio_core.studio import Studio
@@ -54,6 +54,16 @@ def all_models(studio: Studio) -> Sequence[Model]:
         models = session.scalars(select(Model).order_by(Model.id)).all()
     trained = [model for model in models if model.job_id is not None]
     return [model for model in models if model.job_id is None] + trained[::-1]
+
+
+def scores(model: Model) -> bool:
+    """Whether it gives answers a score, as reward models do, instead of writing any."""
+    return str(model.details.get("architecture", "")).endswith("ForSequenceClassification")
+
+
+def writers(studio: Studio) -> list[Model]:
+    """The models that write answers, oldest first."""
+    return [model for model in all_models(studio) if not scores(model)]
 
 
 def get(studio: Studio, name_or_id: str | int) -> Model:
@@ -132,12 +142,15 @@ def folder_name(source: str) -> str:
     return _UNFIT.sub("-", last).strip("-.")[:80] or "model"
 
 
-def resolve(studio: Studio, name_or_path: str | int) -> ResolvedModel:
+def resolve(studio: Studio, name_or_path: str | int, *, scoring: bool = False) -> ResolvedModel:
     """Where the files of a model are: an adapter's own folder, on the nearest complete model below it.
 
-    A local folder that is not in the studio yet is added to it.
+    A local folder that is not in the studio yet is added to it. One that only scores answers is
+    refused, unless it is for ``scoring``.
     """
     model = find_or_add(studio, name_or_path)
+    if scores(model) and not scoring:
+        raise BadInput("models.scores_only", model=model.name)
     complete = model
     with studio.db.read() as session:
         while complete.kind == "adapter" and complete.parent_id is not None:
@@ -187,6 +200,8 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
             return known
         parent = session.get(Model, parent_id) if parent_id is not None else None
         inherited = dict(parent.details) if parent else {}
+        if kind == "full" and (made := architecture(folder)):
+            inherited["architecture"] = made
         kept = ("step", "total_steps", "seconds", "peak_memory", "parameters")
         model = Model(
             name=_free_name(session, job.name),

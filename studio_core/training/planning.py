@@ -91,7 +91,8 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     model = made.model = _tried(made, lambda: _named_model(studio, made))
     made.dataset = _tried(made, lambda: _named_dataset(studio, spec.dataset))
     if model:
-        made.resolved = _tried(made, lambda: registry.resolve(studio, model.id))
+        scoring = method is not None and not method.writes
+        made.resolved = _tried(made, lambda: registry.resolve(studio, model.id, scoring=scoring))
     if method and model:
         made.options = _tried(made, lambda: options_of(spec, method, model.parameters))
     _check_name(made)

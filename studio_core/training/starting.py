@@ -72,13 +72,13 @@ def _submitted(studio: Studio, key: str) -> Job | None:
 
 
 def _resolved(studio: Studio, made: Plan, spec: TrainSpec) -> RunSpec:
-    assert made.resolved and made.dataset and made.options
+    assert made.method and made.resolved and made.dataset and made.options
     return RunSpec(
         spec=spec,
         model=made.resolved,
         dataset=versions.resolved(studio, made.dataset),
         options=made.options.model_dump(),
-        prompts=spec.prompts or prompts_from(studio, made.dataset),
+        prompts=(spec.prompts or prompts_from(studio, made.dataset)) if made.method.writes else [],
     )
 
 

@@ -62,7 +62,12 @@ def judged(count: int) -> Rows:
     ]
 
 
-SHAPES = {"sft": Shape.CHAT, "dpo": Shape.PREFERENCE, "kto": Shape.UNPAIRED_PREFERENCE}
+SHAPES = {
+    "sft": Shape.CHAT,
+    "dpo": Shape.PREFERENCE,
+    "kto": Shape.UNPAIRED_PREFERENCE,
+    "reward": Shape.PREFERENCE,
+}
 
 
 def miniature_model(folder: Path) -> ResolvedModel:

@@ -12,12 +12,14 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from jobs.training import dpo, kto, sft
+from jobs.curation.reward_model import loaded
+from jobs.training import dpo, kto, reward, sft
 from studio_core import run_folder
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel
+from studio_core.texts import text
 from tests.integration.miniature import (
     Rows,
     chats,
@@ -33,8 +35,9 @@ from tests.integration.miniature import (
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
 DEMO = ResolvedModel(name="tiny-base", path=str(bundled_folder() / "models" / "tiny-base"))
-MAINS = {"sft": sft.main, "dpo": dpo.main, "kto": kto.main}
-ROWS = {"sft": chats(24), "dpo": pairs(24), "kto": judged(24)}
+MAINS = {"sft": sft.main, "dpo": dpo.main, "kto": kto.main, "reward": reward.main}
+WRITERS = ("sft", "dpo", "kto")
+ROWS = {"sft": chats(24), "dpo": pairs(24), "kto": judged(24), "reward": pairs(24)}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def result(run_dir: Path) -> dict[str, Any]:
     return events(run_dir, "result")[-1]
 
 
-@pytest.mark.parametrize("method", MAINS)
+@pytest.mark.parametrize("method", WRITERS)
 @pytest.mark.parametrize("tuning", ["full", "lora", "qlora"])
 def test_it_learns_and_leaves_a_model_that_loads(
     tmp_path: Path, model: ResolvedModel, method: str, tuning: str
@@ -131,7 +134,7 @@ def test_other_shapes_train_too(tmp_path: Path, model: ResolvedModel, shape: Sha
     assert losses(run_dir)[4] < losses(run_dir)[1]  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("method", MAINS)
+@pytest.mark.parametrize("method", WRITERS)
 def test_an_adapter_is_continued(tmp_path: Path, model: ResolvedModel, method: str) -> None:
     first = trained(tmp_path / "first", model, "sft", tuning="lora", epochs=1, lora_rank=4)
     adapted = model.model_copy(update={"adapter": result(first)["model"]})
@@ -149,6 +152,48 @@ def test_an_adapter_is_continued(tmp_path: Path, model: ResolvedModel, method: s
         assert events(run_dir, "metrics")[0]["values"]["rewards/chosen"] == pytest.approx(0, abs=1e-4)
 
 
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_a_reward_model_scores_the_better_answer_higher(
+    tmp_path: Path, model: ResolvedModel, tuning: str
+) -> None:
+    first = trained(tmp_path / "first", model, "sft", tuning="lora", epochs=1)
+    adapted = model.model_copy(update={"adapter": result(first)["model"]})
+    run_dir = trained(
+        tmp_path / "run", adapted, "reward", tuning=tuning, epochs=6, eval_share=0.2, prompts=()
+    )
+    measured = [event["values"] for event in events(run_dir, "metrics") if "eval_accuracy" in event["values"]]
+    assert measured[-1]["eval_accuracy"] == 1.0 and measured[-1]["eval_margin"] > 0
+    [told] = events(run_dir, "notice")
+    assert told["key"] == "methods.notice.ranked_right" and told["values"]["right"] == 5
+    assert text(told["key"], **told["values"]).startswith(
+        "It ranks 5 of 5 pairs right that it was not trained on"
+    )
+    assert events(run_dir, "sample") == []
+
+    assert result(run_dir)["kind"] == "full" and result(run_dir)["state"] == "succeeded"
+    made = ResolvedModel(name="made", path=result(run_dir)["model"])
+    scorer, tokenizer = loaded(made)
+    for row in ROWS["reward"]:
+        both = tokenizer.apply_chat_template(
+            [row["prompt"] + row[side] for side in ("chosen", "rejected")], tokenize=False
+        )
+        ids = tokenizer(both, add_special_tokens=False)["input_ids"]
+        better, worse = (float(scorer(torch.tensor([one])).logits[0, 0]) for one in ids)
+        assert better > worse
+
+    again = trained(tmp_path / "again", made, "reward", epochs=1, prompts=())
+    # It goes on with the scores that it gave.
+    assert events(again, "metrics")[0]["values"]["accuracy"] == 1.0
+
+
+def test_pairs_that_are_too_long_are_left_out_whole(tmp_path: Path, model: ResolvedModel) -> None:
+    rows = [*pairs(8), {**pairs(1)[0], "rejected": [said("assistant", "x" * 100)]}]
+    run_dir = trained(tmp_path / "run", model, "reward", rows=rows, max_length=32, eval_share=0, prompts=())
+    assert events(run_dir, "config")[0]["values"]["rows"] == 8
+    [told] = events(run_dir, "notice")
+    assert told["key"] == "methods.notice.rows_dropped" and told["values"] == {"rows": 1, "limit": 32}
+
+
 def test_full_tuning_of_an_adapter_merges_it_first(tmp_path: Path, model: ResolvedModel) -> None:
     first = trained(tmp_path / "first", model, tuning="lora", epochs=2)
     adapted = model.model_copy(update={"adapter": result(first)["model"]})
@@ -158,12 +203,20 @@ def test_full_tuning_of_an_adapter_merges_it_first(tmp_path: Path, model: Resolv
 
 
 @pytest.mark.parametrize(
-    ("method", "tuning"), [("sft", "full"), ("sft", "lora"), ("dpo", "lora"), ("kto", "lora")]
+    ("method", "tuning"),
+    [("sft", "full"), ("sft", "lora"), ("dpo", "lora"), ("kto", "lora"), ("reward", "lora")],
 )
 def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(
     tmp_path: Path, model: ResolvedModel, method: str, tuning: str
 ) -> None:
-    given = {"tuning": tuning, "epochs": 3, "save_steps": 7, "lora_dropout": 0.1}
+    given: dict[str, Any] = {
+        "tuning": tuning,
+        "epochs": 3,
+        "save_steps": 7,
+        "lora_dropout": 0.1,
+        "eval_share": 0,
+    }
+    given |= {} if method in WRITERS else {"prompts": ()}
     whole = trained(tmp_path / "whole", model, method, **given)
     kept = [checkpoint.step for checkpoint in run_folder.checkpoints(whole)]
     assert kept == [14, 18]

@@ -89,4 +89,4 @@ def test_a_method_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run([*WORKER, str(run_dir)], env=ENVIRONMENT, check=False, capture_output=True)
     assert done.returncode == 1
     [error] = events(run_dir, "error")
-    assert error["message"] == "There is no training method os. Known: sft, dpo, kto."
+    assert error["message"] == "There is no training method os. Known: sft, dpo, kto, reward."

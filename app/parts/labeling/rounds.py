@@ -15,7 +15,7 @@ from app.parts.labeling import asked_for, opened, rounds_view
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput
 from studio_core.labeling import exports, outcomes, projects, rounds, trained
-from studio_core.labeling.records import usual_shape
+from studio_core.methods import METHODS
 from studio_core.states import State
 from studio_core.studio import Studio
 from studio_core.tables import LabelProject
@@ -37,11 +37,11 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     step = panel("rounds-step")
     with gr.Row(visible=False, elem_id="rounds-forms") as forms:
         with gr.Column(elem_classes="ts-card", min_width=320):
-            shape = gr.Dropdown(
-                [(t(_shape_text(name)), name) for name in rounds.METHOD_OF],
+            method = gr.Dropdown(
+                [(t(f"labeling.round_as_{method}"), method) for method in rounds.LEARNS_FROM],
                 label=t("labeling.round_train_as"),
                 info=t("labeling.round_train_help"),
-                elem_id="rounds-shape",
+                elem_id="rounds-method",
             )
             train = gr.Button(t("labeling.train"), variant="primary", elem_id="rounds-train")
             made = panel("rounds-made")
@@ -68,10 +68,10 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     results = panel("rounds-results", js_on_load=_MORE)
     address = gr.Textbox(visible=False)
 
-    shown = [step, results, forms, shape, run]
+    shown = [step, results, forms, method, run]
     on_open(section.open_rounds, shown)
     tab.select(safely(section.rounds), None, shown, **LIGHT)
-    train.click(safely(section.train), [shape], [made, address], trigger_mode="once", **ASKED).then(
+    train.click(safely(section.train), [method], [made, address], trigger_mode="once", **ASKED).then(
         None, js=_GO, inputs=[address]
     )
     compare.click(
@@ -80,11 +80,6 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     results.more(safely(section.more), None, [address], trigger_mode="once", **ASKED).then(
         None, js=_GO, inputs=[address]
     )
-
-
-def _shape_text(shape: str) -> str:
-    """What votes of a shape are good for; said plainly where there is no method for it yet."""
-    return f"labeling.round_as_{shape}" + ("" if rounds.method_for(shape) else "_later")
 
 
 class Rounds:
@@ -120,7 +115,7 @@ class Rounds:
             rounds_view.step(self.studio, one, step, language),
             results,
             gr.Column(visible=True),
-            gr.update(value=usual_shape(one)),
+            gr.update(value=rounds.usual_method(one)),
             gr.Dropdown(choices=runs, value=newest or (runs[0][1] if runs else None)),
         )
 
@@ -131,14 +126,14 @@ class Rounds:
         ]
 
     @only(STAFF)
-    def train(self, request: gr.Request, shape: Any) -> tuple[Any, str]:
+    def train(self, request: gr.Request, method: Any) -> tuple[Any, str]:
         """Make a version of the votes; the page then goes to the Train page, filled in."""
-        one, asked = opened(self.studio, request), str(shape or "")
-        if asked not in rounds.METHOD_OF:
-            raise BadInput("labeling.unknown_shape", shape=asked[:40], known=", ".join(rounds.METHOD_OF))
-        dataset, *_ = exports.make_dataset(self.studio, one.id, asked)
-        if rounds.method_for(asked) is None:
-            return rounds_view.made_for_later(dataset, asked, language_of(request)), ""
+        one, asked = opened(self.studio, request), str(method or "")
+        if asked not in rounds.LEARNS_FROM:
+            raise BadInput("methods.unknown_method", name=asked[:40], known=", ".join(rounds.LEARNS_FROM))
+        dataset, *_ = exports.make_dataset(self.studio, one.id, rounds.LEARNS_FROM[asked])
+        if asked not in METHODS:
+            return rounds_view.made_for_later(dataset, language_of(request)), ""
         return "", rounds_view.train_address(self.studio, one, dataset, asked)
 
     @only(STAFF)

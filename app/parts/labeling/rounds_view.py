@@ -14,6 +14,7 @@ from app.parts.intervals import Line, Point, lines
 from studio_core.labeling import outcomes, progress, projects, rounds, trained
 from studio_core.labeling.outcomes import AGAINST, Result
 from studio_core.labeling.rounds import Step
+from studio_core.methods import METHODS
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, LabelProject
 
@@ -195,25 +196,20 @@ def chart(found: Sequence[Result], language: str) -> Markup:
     )
 
 
-def made_for_later(dataset: Dataset, shape: str, language: str) -> Markup:
-    """Votes in a shape that no method here learns from yet: the dataset is there all the same."""
+def made_for_later(dataset: Dataset, language: str) -> Markup:
+    """Votes from which no method here learns yet: the dataset is there all the same."""
     link = html('<a href="/dataset?id={}">{}@{}</a>', dataset.id, dataset.name, dataset.version)
-    method = say("labeling.round_reward", language)
-    return notice("info", html("{} {}", link, say("labeling.round_no_method", language, method=method)))
+    return notice("info", html("{} {}", link, say("labeling.round_no_method", language)))
 
 
-def train_address(studio: Studio, project: LabelProject, dataset: Dataset, shape: str) -> str:
-    """The Train page, filled in: the votes, the method that learns from them, the model that wrote the answers;
-    empty if no method does."""
-    method = rounds.method_for(shape)
-    if method is None:
-        return ""
+def train_address(studio: Studio, project: LabelProject, dataset: Dataset, method: str) -> str:
+    """The Train page, filled in: the votes, the method that learns from them, the model that wrote the answers."""
     root = projects.root(studio, project)
     asked = {"dataset": f"{dataset.name}@{dataset.version}", "method": method}
     model = rounds.model_to_train(studio, root)
     if model is not None:
         asked["model"] = model.name
         run = next((job for job in trained.runs_of(studio, root) if job.id == model.job_id), None)
-        if run is not None:
+        if run is not None and run.spec["tuning"] in METHODS[method].tunings:
             asked["tuning"] = run.spec["tuning"]  # As in the round before.
     return f"/train?{urlencode(asked, safe='@')}"

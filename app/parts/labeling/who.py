@@ -15,7 +15,7 @@ SERVICE = "service:"
 
 def choices(studio: Studio, language: str) -> list[tuple[str, str]]:
     """``(label, value)``, models first."""
-    models = [(one.name, one.name) for one in registry.all_models(studio)]
+    models = [(one.name, one.name) for one in registry.writers(studio)]
     kept = services.all_services(studio.settings.home / services.FILE)
     served = [
         (say("labeling.making_service", language, name=one.name, model=one.model), f"{SERVICE}{one.name}")

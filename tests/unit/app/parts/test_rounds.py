@@ -76,31 +76,33 @@ def test_training_on_the_votes_opens_the_page_filled_in(studio: Studio, root: La
     with studio.db.write() as session:
         session.get_one(LabelProject, root.id).sources = [{"model": "tiny-chat", "temperature": 0.5}]
     section = Rounds(studio)
-    said, address = section.train(request(project="p"), "preference")
+    said, address = section.train(request(project="p"), "dpo")
     assert said == "" and parse_qs(urlparse(address).query) == {
         "dataset": ["p@1"],
         "method": ["dpo"],
         "model": ["tiny-chat"],
     }
-    said, address = section.train(request(project="p"), "unpaired")
+    said, address = section.train(request(project="p"), "kto")
     assert said == "" and parse_qs(urlparse(address).query) == {
         "dataset": ["p@2"],
         "method": ["kto"],
         "model": ["tiny-chat"],
     }
     assert versions.get(studio, "p@2").shape == "unpaired-preference"
+    said, address = section.train(request(project="p"), "reward")
+    assert parse_qs(urlparse(address).query)["method"] == ["reward"]
     for shape in ("audit", "", None, {"a": 1}):
         with pytest.raises(BadInput):
             section.train(request(project="p"), shape)
     with pytest.raises(NotFound):
-        section.train(request(project="nothing"), "preference")
+        section.train(request(project="nothing"), "dpo")
 
 
 def test_a_round_from_the_page(studio: Studio, root: LabelProject, run: Job) -> None:
     section = Rounds(studio)
     step, results, _, shape, runs = section.rounds(request(project="p"))
     assert "Run 1, tuned, has made a model" in step and results == ""
-    assert (shape["value"], runs.choices, runs.value) == ("preference", [("run 1: tuned", run.id)], run.id)
+    assert (shape["value"], runs.choices, runs.value) == ("dpo", [("run 1: tuned", run.id)], run.id)
     one = answered(studio, number_in(section.compare(request(project="p"), run.id, "previous", 12)))
     step, results, *_ = section.rounds(request("zh-CN", project="p"))
     assert f'href="/label?project={one.id}"' in step and "还没有任何评判" in results

@@ -313,6 +313,7 @@ def test_a_dataset_made_of_the_votes_dataset_counts_as_well(
         )  # fmt: skip
     filtered = store.get(studio, "filtered@1")
     run, _ = comparing.trained(studio, "run", base, filtered)
+    comparing.trained(studio, "scorer", base, filtered, "reward")  # It writes no answers to compare.
     assert [job.id for job in trained.runs_of(studio, root)] == [run.id]
     assert rounds.compare(studio, root.id, run.id, limit=3)[1] is not None
 

@@ -114,7 +114,7 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
     assert refused("dpo", precompute_reference="maybe") == (
         "precompute_reference is maybe; it must be true or false."
     )
-    with pytest.raises(BadInput, match=r"There is no training method ppo\. Known: sft, dpo, kto\."):
+    with pytest.raises(BadInput, match=r"There is no training method ppo\. Known: sft, dpo, kto, reward\."):
         methods.named("ppo")
     with pytest.raises(BadInput, match=r"There is no preset best\. Known: quick, balanced, thorough\."):
         validated(METHODS["sft"], "best", "full", 0)

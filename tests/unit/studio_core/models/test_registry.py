@@ -128,6 +128,23 @@ def test_results_and_their_lineage(studio: Studio, base: Model) -> None:
     assert [m.name for m in registry.all_models(studio)] == ["base", "third", "sft-base-2", "sft-base"]
 
 
+def test_what_scores_answers_is_not_asked_for_any(studio: Studio, base: Model) -> None:
+    job, result = ended_job(studio, base, "full", name="judge-of-tone")
+    config = Path(str(job.run_dir)) / "model" / "config.json"
+    config.write_text(config.read_text().replace("LlamaForCausalLM", "LlamaForSequenceClassification"))
+    made = registry.register_result(studio, job, result)
+    brought = registry.add(
+        studio,
+        str(model_folder(studio.settings.models / "rm", architectures=["Qwen3ForSequenceClassification"])),
+    )
+    assert registry.scores(made) and registry.scores(brought) and not registry.scores(base)
+    assert [model.name for model in registry.writers(studio)] == ["base"]
+    assert len(registry.all_models(studio)) == 3
+    assert registry.resolve(studio, made.id, scoring=True).adapter is None
+    with pytest.raises(BadInput, match="rm is a reward model: it scores answers and writes none"):
+        registry.resolve(studio, "rm")
+
+
 def test_a_result_outside_of_its_run_is_refused(studio: Studio, base: Model) -> None:
     job, result = ended_job(studio, base, "full")
     for folder in ["..", "/etc", "nowhere"]:

@@ -39,6 +39,16 @@ def test_a_pair_counts_twice(studio: Studio, pairs: Dataset) -> None:
     assert plan.memory.weights == 2 * 4 * plan.model.parameters  # type: ignore[union-attr]
 
 
+def test_a_model_that_only_scores_answers_is_trained_on_as_one_only(studio: Studio, pairs: Dataset) -> None:
+    folder = model_folder(studio.settings.models / "rm", architectures=["LlamaForSequenceClassification"])
+    registry.add(studio, str(folder))
+    [refused] = problems(studio, method="dpo", dataset="pairs", model="rm")
+    assert refused.startswith("rm is a reward model: it scores answers and writes none")
+    assert not any("scores" in said for said in problems(studio, method="reward", dataset="pairs", model="rm"))
+    job = training.submit(studio, spec(method="reward", dataset="pairs", prompts=["Who are you?"]))
+    assert job.spec["run"]["prompts"] == []  # What it makes could not answer them.
+
+
 def test_preset_and_changes_become_the_options(studio: Studio, sums: Dataset) -> None:
     quick = training.plan(studio, spec(preset="quick")).options
     changed = training.plan(studio, spec(preset="quick", options={"learning_rate": 0.005})).options

@@ -1,0 +1,94 @@
+"""Training of a reward model in one run: ``python -m jobs.training.reward RUN_DIR``.
+
+spec -> model with one output -> data -> trainer -> train -> save
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from trl import RewardConfig, RewardTrainer
+
+from jobs.training.course import Course
+from jobs.training.data import for_reward
+from jobs.training.grouping import GroupedByLength
+from jobs.training.loading import load_scorer, needs_checkpointing, new_adapter
+from studio_core.errors import BadInput
+from studio_core.labeling.winrate import wilson
+from studio_core.methods.reward import RewardOptions
+
+
+class GroupedRewardTrainer(GroupedByLength, RewardTrainer):  # type: ignore[misc]
+    """TRL's trainer, with pairs of like length in one batch, on datasets that are tokens already."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
+        return dataset
+
+
+def main(run_dir: Path) -> None:
+    course = Course.begin(run_dir, RewardOptions)
+    run, options, tokenizer = course.run, course.options, course.tokenizer
+    if course.team.sharded and run.spec.tuning != "full":
+        raise BadInput("methods.reward_in_shards")
+    model = load_scorer(run, course.machine, course.team.sharded)
+
+    course.events.write("phase", phase="preparing")
+    data = for_reward(run, options, tokenizer)
+    trainer = GroupedRewardTrainer(
+        model=model,
+        args=RewardConfig(
+            **course.arguments(data),
+            activation_checkpointing=needs_checkpointing(run, options, model, course.machine),
+            center_rewards_coefficient=options.center or None,
+        ),
+        train_dataset=data.train,
+        eval_dataset=data.held_out,
+        processing_class=tokenizer,
+        peft_config=new_adapter(run, options, model, "SEQ_CLS"),
+    )
+    course.train(trainer, data)
+    if data.held_out is not None and not course.stop:
+        tell_ranked_right(course, trainer, data.held_out)
+    course.save(trainer, whole(trainer.model))
+
+
+def tell_ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Dataset) -> None:
+    """Say how many of the pairs that it never saw it ranks right, and what that figure is worth."""
+    if not course.team.first and not course.team.sharded:
+        return
+    right = ranked_right(course, trainer, pairs)
+    low, high = wilson(right / len(pairs), len(pairs))
+    share = {
+        "share": f"{100 * right / len(pairs):.0f}",
+        "low": f"{100 * low:.0f}",
+        "high": f"{100 * high:.0f}",
+    }
+    values = {"right": right, "rows": len(pairs), **share}
+    course.events.write("notice", level="info", key="methods.notice.ranked_right", values=values)
+
+
+@torch.inference_mode()
+def ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Dataset) -> int:
+    """Pairs whose better answer has the higher score; TRL's own figure is a mean over batches of unequal size."""
+    model, right = trainer.model.eval(), 0
+    for batch in pairs.iter(course.options.batch_size):
+        rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
+        with course.machine.autocast():
+            inputs = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(rows).items()}
+            better, worse = model(**inputs).logits.squeeze(-1).chunk(2)
+        right += int((better > worse).sum())
+    return right
+
+
+def whole(model: Any) -> Any:
+    """The model with its adapter merged: what scores answers loads complete classifiers only."""
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
