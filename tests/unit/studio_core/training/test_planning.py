@@ -44,7 +44,8 @@ def test_a_model_that_only_scores_answers_is_trained_on_as_one_only(studio: Stud
     registry.add(studio, str(folder))
     [refused] = problems(studio, method="dpo", dataset="pairs", model="rm")
     assert refused.startswith("rm is a reward model: it scores answers and writes none")
-    assert not any("scores" in said for said in problems(studio, method="reward", dataset="pairs", model="rm"))
+    said = problems(studio, method="reward", dataset="pairs", model="rm")
+    assert not any("is a reward model" in problem for problem in said)
     job = training.submit(studio, spec(method="reward", dataset="pairs", prompts=["Who are you?"]))
     assert job.spec["run"]["prompts"] == []  # What it makes could not answer them.
 
