@@ -72,7 +72,9 @@ def payload(
             {
                 "name": chart.name,
                 "title": say(chart.title_key, language),
-                "series": [{"metric": name, "label": _label(name, language)} for name in chart.metrics],
+                "series": [
+                    {"metric": name, "label": _label(chart, name, language)} for name in chart.metrics
+                ],
             }
             for chart in charts
         ]
@@ -89,6 +91,6 @@ def series(charts: Sequence[Chart], lines: Lines) -> dict[str, list[list[float |
     }
 
 
-def _label(metric: str, language: str) -> str:
-    key = f"methods.metric.{metric}"
+def _label(chart: Chart, metric: str, language: str) -> str:
+    key = chart.label_key(metric)
     return say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else metric

@@ -157,15 +157,19 @@ def _batches(run: RunSpec) -> Iterator[list[dict[str, Any]]]:
 
 
 def _split(run: RunSpec, options: TrainingOptions, count: _Count, length: Callable[[Row], int]) -> Prepared:
-    """Part the rows into those to train on and those held out; order and choice depend on the seed only."""
+    """Part the rows into those to train on and those held out; order and choice depend on the seed only.
+
+    Those held out are in random order: files list good answers before bad ones, and KTO measures drift by batch.
+    """
     rows = count.rows
     if not rows:
         raise BadInput("methods.nothing_to_learn", dataset=run.dataset.name, limit=options.max_length)
-    held_out = set(random.Random(run.spec.seed).sample(range(len(rows)), options.held_out(len(rows))))
-    kept = [row for index, row in enumerate(rows) if index not in held_out]
+    held_out = random.Random(run.spec.seed).sample(range(len(rows)), options.held_out(len(rows)))
+    apart = set(held_out)
+    kept = [row for index, row in enumerate(rows) if index not in apart]
     return Prepared(
         train=_dataset(kept, length),
-        held_out=_dataset([rows[index] for index in sorted(held_out)], length) if held_out else None,
+        held_out=_dataset([rows[index] for index in held_out], length) if held_out else None,
         cut=count.cut,
         dropped=count.dropped,
         tokens=sum(map(length, kept)),

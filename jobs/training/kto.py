@@ -29,12 +29,13 @@ class Mismatched(DataCollatorForUnpairedPreference):  # type: ignore[misc]
     """Pairs each prompt also with the answer to the one before it in the batch: TRL's sample for the drift (KL).
 
     TRL makes these pairs beforehand and so must see the rows in one order for ever; made for each batch,
-    they hold in whatever order the rows come.
+    they hold in whatever order the rows come. A row that is left over alone has no answer but its own, against
+    which it would look like drift whatever the model learns: it gets none, and its drift is 0.
     """
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         answers = [row["completion_ids"] for row in examples]
-        rotated = [answers[-1], *answers[:-1]]
+        rotated = [answers[-1], *answers[:-1]] if len(answers) > 1 else [[]]
         return super().torch_call(
             [{**row, "KL_completion_ids": other} for row, other in zip(examples, rotated, strict=True)]
         )

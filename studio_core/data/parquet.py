@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from studio_core.data.shapes import COLUMNS, Record, Shape
@@ -81,6 +82,12 @@ def columns(path: Path) -> list[str]:
 
 def rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
+
+
+def good_answers(path: Path) -> int:
+    """How many rows of a file of judged answers are labelled good."""
+    labels = pq.ParquetFile(path).read(columns=["label"])["label"]
+    return int(pc.sum(labels).as_py() or 0)
 
 
 def read(

@@ -11,8 +11,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import types
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError
@@ -39,10 +39,15 @@ class Chart:
 
     name: str
     metrics: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What metrics are called that mean something else here than elsewhere."""
 
     @property
     def title_key(self) -> str:
         return f"methods.chart.{self.name}"
+
+    def label_key(self, metric: str) -> str:
+        return f"methods.metric.{self.names.get(metric, metric)}"
 
 
 @dataclass(frozen=True)

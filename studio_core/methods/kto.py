@@ -51,6 +51,10 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     }
 
 
+# TRL calls what is good chosen, here too, where nobody had a choice.
+REWARDS = {"rewards/chosen": "good", "rewards/rejected": "bad"}
+LOGPS = {"logps/chosen": "good", "logps/rejected": "bad"}
+
 KTO = Method(
     name="kto",
     title_key="methods.kto",
@@ -60,9 +64,9 @@ KTO = Method(
     presets=presets,
     charts=(
         Chart("loss", ("loss", "eval_loss")),
-        Chart("margins", ("rewards/margins", "rewards/chosen", "rewards/rejected")),
+        Chart("margins", ("rewards/margins", *REWARDS), REWARDS),
         Chart("drift", ("kl",)),
-        Chart("logps", ("logps/chosen", "logps/rejected")),
+        Chart("logps", tuple(LOGPS), LOGPS),
         Chart("learning_rate", ("learning_rate",)),
         Chart("grad_norm", ("grad_norm",)),
         Chart("speed", ("tokens_per_second",)),

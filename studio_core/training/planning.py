@@ -11,7 +11,8 @@ import psutil
 
 from studio_core import methods, queue, texts
 from studio_core.chains import result_of, run_number
-from studio_core.data import store
+from studio_core.data import parquet, store
+from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput, StudioError
 from studio_core.methods.base import Method, four_bit_problem, validated
 from studio_core.methods.common import TrainingOptions
@@ -101,7 +102,7 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     made.problems += several_gpus.problems(spec, made.device, queue.devices(studio), made.options)
     _check_tuning(made)
     if made.dataset and made.method:
-        _check_dataset(made)
+        _check_dataset(studio, made)
     if made.ready and made.options and made.dataset and made.resolved:
         _measure(studio, made)
         _check_space(studio, made)
@@ -234,12 +235,19 @@ def _check_tuning(made: Plan) -> None:
         made.warnings.append(Remark("train.own_code", {"model": model.name}))
 
 
-def _check_dataset(made: Plan) -> None:
+def _check_dataset(studio: Studio, made: Plan) -> None:
     assert made.dataset and made.method
-    if problem := misfit(made.method, made.dataset):
+    dataset = made.dataset
+    if problem := misfit(made.method, dataset):
         made.problems.append(problem)
-    elif made.dataset.rows < FEW_ROWS:
-        made.warnings.append(Remark("train.few_rows", {"rows": made.dataset.rows}))
+        return
+    if dataset.shape == Shape.UNPAIRED_PREFERENCE:
+        good = parquet.good_answers(store.parquet_path(studio, dataset))
+        if good in (0, dataset.rows):
+            values = {"dataset": dataset.name, "rows": dataset.rows, "good": good}
+            made.problems.append(BadInput("methods.one_kind_only", **values))
+    if dataset.rows < FEW_ROWS:
+        made.warnings.append(Remark("train.few_rows", {"rows": dataset.rows}))
 
 
 def _measure(studio: Studio, made: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ def test_held_out_rows_depend_on_the_seed_only(tmp_path: Path) -> None:
     ]
     held = [one.held_out["input_ids"] for one in made if one.held_out is not None]
     assert held[0] == held[1] != held[2] and len(held[0]) == 10
+    numbers = [int(re.findall(r"\d+", tokenizer.decode(row))[0]) for row in held[0]]
+    assert numbers != sorted(numbers)  # Files list good answers first, and drift is measured by batch.
     assert len(made[0].train) == 30
 
 
@@ -211,6 +214,8 @@ def test_each_prompt_meets_the_answer_to_another_one() -> None:
     assert batch["input_ids"].tolist() == [[1, 1, 10], [2, 2, 20], [3, 3, 30]]
     assert batch["KL_input_ids"].tolist() == [[1, 1, 30], [2, 2, 10], [3, 3, 20]]
     assert batch["label"].tolist() == [True, False, False]
+    alone = collate([{"prompt_ids": [1, 2], "completion_ids": [3], "label": True}])
+    assert alone["input_ids"].tolist() == [[1, 2, 3]] and alone["KL_completion_mask"].tolist() == [[0, 0]]
 
 
 def test_answers_of_one_kind_only_are_refused(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def _ratings(scale: int, said: Any) -> Markup:
             "{}</button>",
             mark,
             mark % 10,
-            marks.get(mark, mark),
+            html("{} <kbd>{}</kbd>", marks[mark], mark) if marks else mark,
         )
         for mark in range(1, scale + 1)
     )

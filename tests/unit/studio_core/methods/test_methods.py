@@ -35,7 +35,7 @@ def test_everything_a_method_shows_has_a_text(method: Method, language: str) -> 
         keys += [field.title_key, field.help_key]
         keys += [f"methods.unit.{field.unit}"] if field.unit else []
     for chart in method.charts:
-        keys += [chart.title_key, *(f"methods.metric.{metric}" for metric in chart.metrics)]
+        keys += [chart.title_key, *map(chart.label_key, chart.metrics)]
     keys += [f"methods.preset.{preset}{part}" for preset in PRESETS for part in ("", ".help")]
     keys += [f"methods.tuning.{tuning}{part}" for tuning in method.tunings for part in ("", ".help")]
     assert [key for key in keys if not texts.get(key)] == []

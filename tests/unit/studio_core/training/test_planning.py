@@ -156,6 +156,19 @@ def test_few_rows_and_no_template(studio: Studio, tmp_path: Path) -> None:
     assert "plain has no chat template; the standard one is used" in said
 
 
+@pytest.mark.parametrize("label", [True, False])
+def test_judged_answers_of_one_kind_only(studio: Studio, tmp_path: Path, label: bool) -> None:
+    def judged(name: str, labels: list[bool]) -> Dataset:
+        rows = [{"prompt": f"Q {n}?", "completion": "A.", "label": one} for n, one in enumerate(labels)]
+        return imported(studio, name, rows, tmp_path)
+
+    judged("alike", [label] * 60)
+    judged("mixed", [label] * 59 + [not label])
+    [said] = problems(studio, method="kto", dataset="alike")
+    assert said.startswith(f"Of the 60 answers of alike that would be trained on, {60 * label} are good.")
+    assert training.plan(studio, spec(method="kto", dataset="mixed")).ready
+
+
 def test_rows_beyond_the_model(studio: Studio, tmp_path: Path) -> None:
     reach = registry.get(studio, "tiny-base").details["max_length"]
     imported(studio, "long", [chat(f"{n} " * 4 * reach, "Yes.") for n in range(60)], tmp_path)
