@@ -1,9 +1,10 @@
 """The loop with a scripted annotator who prefers the shorter answer: ``make two-rounds``; ``--prompts`` for less.
 
-A whole studio with its own engine: tiny-chat writes pairs at two temperatures, the annotator labels them, DPO
-trains on the votes, and the new model is compared blind with the one before on held-out prompts, where the
-annotator again prefers what is shorter. The second round's pairs are written by the model of the first. The
-program fails unless intervals tell answer length and win rate from chance, in both rounds and against the base.
+A whole studio with its own engine: tiny-chat writes pairs at two temperatures, the annotator labels them, DPO (or
+KTO: ``--method kto``) trains on the votes, and the new model is compared blind with the one before on held-out
+prompts, where the annotator again prefers what is shorter. The second round's pairs are written by the model of
+the first. The program fails unless intervals tell answer length and win rate from chance, in both rounds and
+against the base.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from studio_core.engine_process import ensure_engine
 from studio_core.labeling import assignment, exports, items, making, outcomes, projects, rounds, votes
 from studio_core.labeling.outcomes import Result
 from studio_core.labeling.votes import Verdict
+from studio_core.methods import METHODS
 from studio_core.models import registry
 from studio_core.spec import AnswerSource, TrainSpec
 from studio_core.states import TERMINAL, State
@@ -35,6 +37,7 @@ from tests.browser.conftest import stop_engine
 ANNOTATOR = "prefers-short"
 DATASETS = ("tiny-sft-chat", "sums-prompts")
 TEMPERATURES = (0.7, 1.0)
+SHAPE_OF = {method: shape for shape, method in rounds.METHOD_OF.items() if method in METHODS}
 HELD_OUT = 0.4
 """Of the prompts: three comparisons share them."""
 
@@ -71,15 +74,15 @@ def label(studio: Studio, project: LabelProject) -> int:
     return judged
 
 
-def trained(studio: Studio, project: LabelProject, name: str) -> Job:
+def trained(studio: Studio, project: LabelProject, name: str, method: str) -> Job:
     """Train the newest model of the loop on all votes so far."""
-    dataset = exports.make_dataset(studio, project.id)[0]
+    dataset = exports.make_dataset(studio, project.id, SHAPE_OF[method])[0]
     model = rounds.model_to_train(studio, projects.get(studio, project.id))
     assert model is not None
     named = f"{dataset.name}@{dataset.version}"
-    spec = TrainSpec(name=name, method="dpo", model=model.name, dataset=named)
+    spec = TrainSpec(name=name, method=method, model=model.name, dataset=named)
     job = done(studio, submit(studio, spec))
-    print(f"{name}: DPO of {model.name} on {dataset.rows} pairs, {seconds(job):.0f} s", flush=True)
+    print(f"{name}: {method} of {model.name}, {dataset.rows} rows, {seconds(job):.0f} s", flush=True)
     return job
 
 
@@ -123,7 +126,7 @@ def said(title: str, found: Result, moved: Length) -> tuple[str, bool]:
     return line, found.found.outcome == "better" and found.found.low > 0.5 and moved.high < 0
 
 
-def run(home: Path, prompts: int, seed: int) -> tuple[list[str], bool]:
+def run(home: Path, prompts: int, seed: int, method: str) -> tuple[list[str], bool]:
     """Both rounds in a fresh studio; the report's table and whether all of it came out."""
     studio = open_studio(home=home)
     try:
@@ -148,7 +151,7 @@ def run(home: Path, prompts: int, seed: int) -> tuple[list[str], bool]:
             done(studio, job)
             counts = projects.get(studio, project.id).counts
             print(f"round {number}: {label(studio, project)} verdicts; answers made: {counts}", flush=True)
-            training = trained(studio, project, f"shorter-{number}")
+            training = trained(studio, project, f"shorter-{number}", method)
             found.append(said(f"{number}, previous", *compared(studio, project, training, "previous", each)))
             if number == 1:
                 newest = f"shorter-{number}"
@@ -172,13 +175,14 @@ HEAD = [
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=1200)
+    parser.add_argument("--method", choices=SHAPE_OF, default="dpo")
     parser.add_argument("--seeds", type=int, default=1, help="how often, each in a fresh studio")
     given = parser.parse_args()
     well = True
     for seed in range(given.seeds):
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as home:
-            table, came_out = run(Path(home), given.prompts, seed)
+            table, came_out = run(Path(home), given.prompts, seed, given.method)
         print("\n".join([f"\nSeed {seed}, {time.monotonic() - began:.0f} s", "", *HEAD, *table]), flush=True)
         well = well and came_out
     print("\nTold from chance in every comparison." if well else "\nNOT told from chance everywhere.")
