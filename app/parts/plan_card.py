@@ -68,14 +68,10 @@ def _figures(plan: Plan, language: str) -> Markup:
         accumulation=options.gradient_accumulation,
         gpus=gpus,
     )
-    stats = [
-        stat(say("train.effective_batch", language), number(plan.effective_batch), batch),
-        stat(
-            say("train.steps", language),
-            number(plan.steps),
-            say("train.rows_note", language, rows=number(plan.rows)),
-        ),
-    ]
+    stats = [stat(say("train.effective_batch", language), number(plan.effective_batch), batch)]
+    if plan.steps:
+        rows = say("train.rows_note", language, rows=number(plan.rows))
+        stats.append(stat(say("train.steps", language), number(plan.steps), rows))
     if plan.lengths is not None:
         about = say("train.sampled", language) if plan.lengths.sampled else ""
         longest = say("train.longest_note", language, longest=number(plan.lengths.longest))

@@ -8,9 +8,11 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from studio_core import queue
 from studio_core.labeling import assignment, items, projects, votes
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict
+from studio_core.states import State
 from tests.browser.conftest import Served, screenshot, visit
 from tests.browser.test_label import number
 
@@ -66,6 +68,31 @@ def test_answers_are_ranked_by_digits(page: Page, served: Served) -> None:
     page.keyboard.press("u")
     number(page, 1)
     expect(page.locator("[data-rank='1']")).to_contain_text("place 4")
+
+
+def test_answers_that_are_good_or_bad_train_a_model(page: Page, served: Served) -> None:
+    project = made(served, "liked", "rate", 1, scale=2, held_out=0.0)
+    visit(page, f"/label?project={project}")
+    expect(page.locator("[data-rating='2']")).to_have_text("good 2")
+    for item, key in enumerate("21212", 1):
+        number(page, item)
+        page.keyboard.press(key)
+    expect(page.locator("[data-part=finished]")).to_be_visible()
+    page.get_by_role("tab", name="Rounds").click()
+    page.locator("#rounds-train").click()
+    page.wait_for_url("**/train?*")
+    expect(page.locator("#train-plan [data-ready='true']")).to_be_visible()
+    expect(page.locator("#train-method input[value=kto]")).to_be_checked()
+    expect(page.locator("#train-dataset input")).to_have_value("liked@1")
+    expect(page.locator("#train-model input")).to_have_value("tiny-chat")
+    page.locator("#train-start").click()
+    page.locator("#train-message a").click()
+    page.wait_for_url("**/runs?run=*")
+    expect(page.locator("#run-state")).to_contain_text("Done", timeout=120_000)
+    expect(page.locator("#run-chart-margins")).to_contain_text("good answers")
+    screenshot(page, "label-kto")
+    [run] = queue.all_jobs(served.studio, kind="train")
+    assert (run.method, run.state, run.resolved["rows"]) == ("kto", State.SUCCEEDED, 5)
 
 
 def test_an_answer_is_corrected_without_the_mouse(page: Page, served: Served) -> None:

@@ -121,6 +121,11 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
     expect(page.locator("button#train-start")).to_be_disabled()
     pick(page, "train-dataset", "tiny-sft-chat@1")
     ready(page)
+    page.locator("#train-method").get_by_text("(KTO)").click()
+    expect(page.locator("#train-opt-beta")).to_be_visible()
+    page.get_by_role("button", name="Advanced options").click()
+    box = page.locator("#train-opt-balance").bounding_box()
+    assert box is not None and box["width"] > 150  # Beside six numbers, which have a least width.
 
 
 def test_the_form_that_opens_never_says_that_something_is_missing(page: Page, served: Served) -> None:
