@@ -24,8 +24,7 @@ from studio_core import chat_sides, chats, identity
 from studio_core.chats import LETTERS, Answer
 from studio_core.data import store
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling import items
-from studio_core.labeling import votes as label_votes
+from studio_core.labeling import items, undoing
 from studio_core.studio import Studio
 from studio_core.tables import ChatRound, Dataset, Vote
 
@@ -187,7 +186,7 @@ def withdraw(studio: Studio, chat_id: int, number: int) -> Vote:
     with studio.db.write() as session:
         cast = session.get_one(Vote, found.vote.id)
         cast.record = {**cast.record, "withdrawn": True}
-        label_votes.take_back(session, cast.record.get("sent", []))
+        undoing.take_back(session, cast.record.get("sent", []))
         return cast
 
 

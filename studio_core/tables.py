@@ -392,6 +392,7 @@ class Annotation(Table):
             "annotator",
             sqlite_where=text(
                 "repeats_id IS NULL AND origin = 'human' AND undone_at IS NULL AND superseded_by_id IS NULL"
+                " AND verdict != 'withdrawn'"
             ),
         ),
     )
@@ -403,10 +404,12 @@ class Annotation(Table):
     origin: Mapped[str] = mapped_column(default="human")
     """``human``, ``judge`` or ``adjudicator``."""
     verdict: Mapped[str]
-    """Of pairs ``a`` (the first answer of the item), ``b``, ``tie``, ``both_bad``; ``rated``; ``ranked``; ``skip``."""
+    """Of pairs ``a`` (the first answer of the item), ``b``, ``tie``, ``both_bad``; ``rated``; ``ranked``; ``skip``.
+    ``withdrawn`` is none: by this row what they said was taken back."""
     value: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """``{"strength", "rating", "scale", "ranking", "edits": {place: text}, "open"}``, places being those of the
-    item's answers; ``open``: it was shown who wrote what. Of judges ``{"said", "may_say_both_bad"}``: what they
+    item's answers; ``open``: it was shown who wrote what. ``begun``, of what was skipped or withdrawn: what the form
+    held and the verdict does not say, as a draft. Of judges ``{"said", "may_say_both_bad"}``: what they
     said in either order, and whether they were asked that too."""
     reasons: Mapped[list[Any]] = mapped_column(default=list)
     comment: Mapped[str] = mapped_column(default="")

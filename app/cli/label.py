@@ -12,7 +12,17 @@ from app.cli.output import AsJson, Home, opened, print_fields, print_json, print
 from studio_core.data import store
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
-from studio_core.labeling import assignment, exports, imports, items, outcomes, projects, statistics, votes
+from studio_core.labeling import (
+    assignment,
+    exports,
+    imports,
+    items,
+    outcomes,
+    projects,
+    statistics,
+    undoing,
+    votes,
+)
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.texts import text
@@ -149,9 +159,9 @@ def _places(ranking: str) -> list[int]:
 
 @cli.command("undo")
 def undo(project: Project, annotator: Annotator, as_json: AsJson = False, home: Home = None) -> None:
-    """Take an annotator's newest vote back; the pair is theirs again."""
+    """Undo what an annotator did last, a vote or taking one back; the pair is before them again."""
     with opened(home) as studio:
-        shown = votes.undo(studio, project, annotator)
+        shown = undoing.undo(studio, project, annotator)
     document = _shown(shown)
     print_json(document) if as_json else print_fields(document)
 

@@ -27,7 +27,7 @@ export function mount(element) {
 		line.dataset.bad = bad ? "1" : "";
 	}
 	// One request at a time: a second press while the first is on its way would judge an unseen pair.
-	async function act(work) {
+	async function act(work, then) {
 		if (busy) return;
 		busy = true;
 		root.setAttribute("aria-busy", "true");
@@ -35,6 +35,7 @@ export function mount(element) {
 		if (saving) await keep();
 		try {
 			show(await work());
+			if (then) say(then);
 		} catch (error) {
 			// The item is with others, or its vote had arrived although its answer was lost.
 			if (error.gone) await ask("next").then(show, () => {});
@@ -84,10 +85,13 @@ export function mount(element) {
 	}
 	function vote(verdict, more = {}) {
 		if (!item || busy) return;
-		clearTimeout(saving);
-		saving = 0;
 		const given = { ...task.entered(), ...more };
+		// A skip says nothing of them: what was begun is kept as the draft that undoing brings back.
 		if (verdict === "skip") delete given.strength;
+		else {
+			clearTimeout(saving);
+			saving = 0;
+		}
 		act(() => ask("vote", { item: item.id, verdict, ...given }));
 	}
 	// Where answers are corrected, one that was left as it is counts as good.
@@ -157,7 +161,7 @@ export function mount(element) {
 		else if (button.dataset.strength) toggle(button, "strength");
 		else if (view) keys[view === "difference" ? "d" : "m"]();
 		else if (button.dataset.part === "save") save();
-		else if (button.dataset.part === "withdraw") act(() => ask("withdraw", { item: item.id }));
+		else if (button.dataset.part === "withdraw") act(() => ask("withdraw", { item: item.id }), words.withdrawn);
 		else if (key) keys[key]();
 	});
 	root.addEventListener("input", changed);

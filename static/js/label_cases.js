@@ -17,6 +17,8 @@ export function mount(element) {
 	let item = null;
 	let busy = false;
 	let done = []; // What was decided here, the newest last.
+	const begun = new Map(); // What was entered on items and not said, by their ids: going on loses none of it.
+	let untouched = "";
 
 	function say(sentence, bad) {
 		find("said").textContent = sentence;
@@ -35,6 +37,7 @@ export function mount(element) {
 			root.removeAttribute("aria-busy");
 		}
 	}
+	const entered = () => ({ ...task.entered(), ranking: task.ranking });
 	async function load() {
 		lists = await ask("cases");
 		at = 0;
@@ -46,10 +49,12 @@ export function mount(element) {
 		at = Math.max(0, Math.min(at, ids.length - 1));
 		find("task").hidden = !ids.length;
 		root.querySelector('[data-key="v"]').setAttribute("aria-pressed", String(which === "decided"));
+		if (item && JSON.stringify(entered()) !== untouched) begun.set(item.id, entered());
 		item = ids.length ? await ask(`cases/${ids[at]}`) : null;
 		find("progress").textContent = counts;
 		if (!item) return say(which === "open" && lists.decided.length ? words.case_end : words.case_none);
-		task.show(item);
+		task.show({ ...item, draft: { ...item.draft, ...begun.get(item.id) } });
+		untouched = JSON.stringify(entered());
 		drawVotes();
 		if (item.decided_by) say(words.case_by.replace("{who}", item.decided_by));
 	}
@@ -86,6 +91,8 @@ export function mount(element) {
 		const { id } = item;
 		act(async () => {
 			await ask("decide", { item: id, verdict, comment, edits, ...more });
+			begun.delete(id);
+			item = null;
 			done.push(id);
 			lists.open = lists.open.filter((one) => one !== id);
 			if (!lists.decided.includes(id)) lists.decided.push(id);

@@ -33,6 +33,8 @@ class Case:
     item: LabelItem
     votes: Sequence[Annotation]
     decision: Annotation | None
+    earlier: Annotation | None
+    """If there is none: what the one who asks had decided before it was taken back."""
 
 
 def disagreements(studio: Studio, project: str | int) -> tuple[list[int], list[int]]:
@@ -73,7 +75,7 @@ def _decisions(project: LabelProject) -> tuple[ColumnElement[bool], ...]:
     return Annotation.project_id == project.id, Annotation.origin == ORIGIN, current()
 
 
-def case(studio: Studio, project: str | int, item_id: int) -> Case:
+def case(studio: Studio, project: str | int, item_id: int, adjudicator: str = "") -> Case:
     with studio.db.read() as session:
         one = found(session, project)
         item = _item(session, one, item_id)
@@ -81,9 +83,20 @@ def case(studio: Studio, project: str | int, item_id: int) -> Case:
             Annotation.item_id == item.id, Annotation.repeats_id.is_(None), current()
         )
         votes = session.scalars(said.order_by(Annotation.id)).all()
+        earlier = session.scalar(
+            select(Annotation)
+            .where(
+                Annotation.item_id == item.id,
+                Annotation.annotator == adjudicator,
+                Annotation.origin == ORIGIN,
+            )
+            .order_by(Annotation.id.desc())
+            .limit(1)
+        )
     decisions = [vote for vote in votes if vote.origin == ORIGIN]
     people = [vote for vote in votes if vote.origin == "human"]
-    return Case(one, item, people, decisions[-1] if decisions else None)
+    decision = decisions[-1] if decisions else None
+    return Case(one, item, people, decision, None if decision else earlier)
 
 
 def _item(session: Session, project: LabelProject, item_id: int) -> LabelItem:

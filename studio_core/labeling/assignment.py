@@ -23,6 +23,8 @@ from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
 
 LEASE = timedelta(minutes=15)
+WITHDRAWN = "withdrawn"
+"""In place of a verdict: the annotator took back what they had said. It is no vote, and can be undone as one."""
 REPEATS_AFTER = 10
 """Votes of an annotator before the first of them is shown again."""
 _MEMORY = 5
@@ -49,9 +51,14 @@ class Showing:
         return [self.item.answers[place] for place in self.order]
 
 
+def in_force() -> ColumnElement[bool]:
+    """What people did, votes and withdrawals, that is neither replaced nor undone."""
+    return and_(Annotation.undone_at.is_(None), Annotation.superseded_by_id.is_(None))
+
+
 def current() -> ColumnElement[bool]:
     """Votes that stand: neither replaced nor taken back."""
-    return and_(Annotation.undone_at.is_(None), Annotation.superseded_by_id.is_(None))
+    return and_(in_force(), Annotation.verdict != literal_column(f"'{WITHDRAWN}'"))
 
 
 def human() -> ColumnElement[bool]:
@@ -81,7 +88,7 @@ def next_item(studio: Studio, project: str | int, annotator: str) -> Showing | N
 def showing(studio: Studio, item_id: int, annotator: str) -> Showing:
     """What is before the annotator already, and stays so: they are still there; raises if it is not."""
     with studio.db.write() as session:
-        return _shown(session, held(session, item_id, annotator))
+        return shown(session, held(session, item_id, annotator))
 
 
 def given_next(session: Session, project: LabelProject, annotator: str) -> Showing | None:
@@ -94,7 +101,7 @@ def given_next(session: Session, project: LabelProject, annotator: str) -> Showi
         if item is None:
             return None
         lease = take(session, project, item, annotator, seeded_order(project, item, annotator))
-    return _shown(session, lease)
+    return shown(session, lease)
 
 
 def take(
@@ -119,7 +126,8 @@ def take(
     return lease
 
 
-def _shown(session: Session, lease: Lease) -> Showing:
+def shown(session: Session, lease: Lease) -> Showing:
+    """What is leased, as it is shown; it is theirs for another while."""
     lease.until = clock.now() + LEASE
     item = session.get_one(LabelItem, lease.item_id)
     return Showing(
@@ -182,6 +190,7 @@ def _open_item(session: Session, project: LabelProject, annotator: str) -> Label
             Annotation.project_id == project.id,
             Annotation.annotator == annotator,
             human(),
+            Annotation.verdict != WITHDRAWN,
             Annotation.repeats_id.is_(None),
         )
         .order_by(Annotation.id.desc())

@@ -1,4 +1,4 @@
-"""Verdicts: cast, taken back, changed. Rows are never deleted; the newest that stands counts."""
+"""Verdicts: cast and changed. Rows are never deleted; the newest that stands counts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from studio_core import clock
-from studio_core.errors import BadInput, Conflict
+from studio_core.errors import BadInput
 from studio_core.labeling.assignment import (
+    WITHDRAWN,
     Showing,
     checked_annotator,
     current,
     given_next,
-    has_room,
     held,
     human,
     take,
@@ -25,8 +25,6 @@ from studio_core.labeling.projects import found, guidelines_version, settings_of
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
 
-UNDOABLE = 50
-"""Newest actions that can be taken back one after the other."""
 STRENGTHS = ("slightly", "clearly")
 _LONGEST = 20_000
 """Characters of an edited answer or a comment."""
@@ -87,7 +85,7 @@ def _cast(session: Session, project: LabelProject, annotator: str, item_id: int,
     session.flush()
     if vote.repeats_id is None:
         _replace_earlier(session, vote)
-        _recount(session, item)
+        recount(session, item)
     session.delete(lease)
     return vote
 
@@ -108,14 +106,6 @@ def judge(
     return _cast(session, project, annotator, item.id, said)
 
 
-def take_back(session: Session, ids: Sequence[int]) -> None:
-    """Take these verdicts back, within a transaction that has more to do."""
-    standing = select(Annotation).where(Annotation.id.in_(ids), current())
-    for vote in session.scalars(standing).all():
-        vote.undone_at = clock.now()
-        _recount(session, session.get_one(LabelItem, vote.item_id))
-
-
 def annotation(
     session: Session, project: LabelProject, item: LabelItem, lease: Lease, said: Verdict, origin: str
 ) -> Annotation:
@@ -126,7 +116,7 @@ def annotation(
         annotator=lease.annotator,
         origin=origin,
         verdict=_verdict(project, order, said),
-        value=_value(project, order, said) | _seen(session, project, lease),
+        value=_value(project, order, said) | _seen(session, project, lease) | _begun(said, lease),
         reasons=_known_reasons(project, said.reasons),
         comment=_bounded(said.comment),
         order=order,
@@ -146,6 +136,14 @@ def _seen(session: Session, project: LabelProject, lease: Lease) -> dict[str, An
     if not project.round and session.scalar(select(Annotation.id).where(*mine).limit(1)):
         return {"open": True}
     return {}
+
+
+def _begun(said: Verdict, lease: Lease) -> dict[str, Any]:
+    """What skipping does not say, and what the form holds again once that is undone: half a ranking, a strength."""
+    if said.verdict != "skip":
+        return {}
+    begun = {name: lease.draft[name] for name in ("strength", "ranking") if lease.draft.get(name)}
+    return {"begun": begun} if begun else {}
 
 
 def _verdict(project: LabelProject, order: list[int], said: Verdict) -> str:
@@ -209,8 +207,8 @@ def _replace_earlier(session: Session, vote: Annotation) -> None:
         one.superseded_by_id = vote.id
 
 
-def _recount(session: Session, item: LabelItem) -> None:
-    """Verdicts by different people; skipping is none, and a judge's never counts as a person's."""
+def recount(session: Session, item: LabelItem) -> None:
+    """Count the votes of an item anew: verdicts of different people, not skips, never a judge's."""
     session.flush()
     item.votes = (
         session.scalar(
@@ -228,112 +226,10 @@ def _recount(session: Session, item: LabelItem) -> None:
     )
 
 
-def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
-    """Take the annotator's newest action back; the item is theirs again, as they had left it."""
-    annotator = checked_annotator(annotator)
-    with studio.db.write() as session:
-        one = found(session, project)
-        mine = (Annotation.project_id == one.id, Annotation.annotator == annotator, human())
-        newest = session.scalar(
-            select(Annotation).where(*mine, current()).order_by(Annotation.id.desc()).limit(1)
-        )
-        if newest is None:
-            raise Conflict("labeling.nothing_to_undo")
-        undone = select(func.count()).where(
-            *mine, Annotation.id > newest.id, Annotation.undone_at.is_not(None)
-        )
-        if (session.scalar(undone) or 0) >= UNDOABLE:
-            raise Conflict("labeling.undo_limit", limit=UNDOABLE)
-        item = session.get_one(LabelItem, newest.item_id)
-        _require_room(session, one, item, newest)
-        newest.undone_at = clock.now()
-        for replaced in session.scalars(select(Annotation).where(Annotation.superseded_by_id == newest.id)):
-            replaced.superseded_by_id = None
-        _recount(session, item)
-        _let_go(session, one, annotator)
-        lease = take(
-            session,
-            one,
-            item,
-            annotator,
-            newest.order,
-            draft=draft_of(newest),
-            repeats_id=newest.repeats_id,
-        )
-        return Showing(
-            item, list(lease.order), dict(lease.draft), lease.since, lease.until, lease.repeats_id is not None
-        )
-
-
-def reopen(studio: Studio, project: str | int, annotator: str, item_id: int) -> Showing:
-    """Show an item again that the annotator has judged or skipped, as they said or were about to change it."""
-    annotator = checked_annotator(annotator)
-    with studio.db.write() as session:
-        one = found(session, project)
-        standing = _standing_on(session, one, annotator, item_id)
-        item = session.get_one(LabelItem, item_id)
-        _require_room(session, one, item, standing)
-        _let_go(session, one, annotator)
-        kept = session.get(Lease, (item_id, annotator))
-        begun = kept is not None and kept.repeats_id is None and kept.draft
-        draft = None if begun else draft_of(standing)
-        lease = take(session, one, item, annotator, standing.order, draft=draft)
-        return Showing(item, list(lease.order), dict(lease.draft), lease.since, lease.until, False)
-
-
-def withdraw(studio: Studio, project: str | int, annotator: str, item_id: int) -> None:
-    """Take a vote or a skip back without putting another in its place: the item waits for one again."""
-    annotator = checked_annotator(annotator)
-    with studio.db.write() as session:
-        one = found(session, project)
-        standing = _standing_on(session, one, annotator, item_id)
-        standing.undone_at = clock.now()
-        _recount(session, session.get_one(LabelItem, item_id))
-        lease = session.get(Lease, (item_id, annotator))
-        if lease is not None:
-            session.delete(lease)
-
-
-def _standing_on(session: Session, project: LabelProject, annotator: str, item_id: int) -> Annotation:
-    """What the annotator says of an item, repeats aside."""
-    standing = session.scalar(
-        select(Annotation)
-        .where(
-            Annotation.project_id == project.id,
-            Annotation.item_id == item_id,
-            Annotation.annotator == annotator,
-            Annotation.repeats_id.is_(None),
-            human(),
-            current(),
-        )
-        .order_by(Annotation.id.desc())
-    )
-    if standing is None:
-        raise Conflict("labeling.not_given", item=item_id, annotator=annotator)
-    return standing
-
-
-def _require_room(session: Session, project: LabelProject, item: LabelItem, vote: Annotation) -> None:
-    """What was skipped may have gone to as many others as are wanted; a verdict has kept its place."""
-    if (
-        vote.verdict == "skip"
-        and vote.repeats_id is None
-        and not has_room(session, project, item, vote.annotator)
-    ):
-        raise Conflict("labeling.taken_since_skipped", item=item.number)
-
-
-def _let_go(session: Session, project: LabelProject, annotator: str) -> None:
-    """Give back what the annotator holds, except what they have begun: that comes again afterwards."""
-    mine = select(Lease).where(Lease.project_id == project.id, Lease.annotator == annotator)
-    for lease in session.scalars(mine):
-        if not lease.draft:
-            session.delete(lease)
-    session.flush()
-
-
 def draft_of(vote: Annotation) -> dict[str, Any]:
     """A vote as the form holds it: places are those on the screen."""
+    if vote.verdict == WITHDRAWN:
+        return dict(vote.value["begun"])
     places = {place: shown for shown, place in enumerate(vote.order)}
     draft: dict[str, Any] = {"verdict": vote.verdict, "reasons": vote.reasons, "comment": vote.comment}
     if vote.verdict in ("a", "b"):
@@ -345,7 +241,7 @@ def draft_of(vote: Annotation) -> dict[str, Any]:
         draft["ranking"] = [places[place] for place in vote.value["ranking"]]
     if "edits" in vote.value:
         draft["edits"] = {str(places[int(place)]): text for place, text in vote.value["edits"].items()}
-    return draft
+    return {**draft, **vote.value.get("begun", {})}
 
 
 def state_of(studio: Studio, shown: Showing, annotator: str) -> str:

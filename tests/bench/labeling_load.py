@@ -43,12 +43,12 @@ GROUP BY item.id HAVING item.votes + count(*) > :wanted
 """
 _TWICE = """
 SELECT item_id FROM label_vote WHERE project_id = :project AND undone_at IS NULL AND superseded_by_id IS NULL
-    AND repeats_id IS NULL AND verdict <> 'skip'
+    AND repeats_id IS NULL AND verdict NOT IN ('skip', 'withdrawn')
 GROUP BY item_id HAVING count(*) > :wanted OR count(*) > count(DISTINCT annotator)
 """
 _STANDING = """
 SELECT count(*) FROM label_vote WHERE project_id = :project AND undone_at IS NULL AND superseded_by_id IS NULL
-    AND id > :after AND annotator IN (SELECT value FROM json_each(:people))
+    AND verdict <> 'withdrawn' AND id > :after AND annotator IN (SELECT value FROM json_each(:people))
 """
 
 

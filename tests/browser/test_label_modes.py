@@ -68,6 +68,14 @@ def test_answers_are_ranked_by_digits(page: Page, served: Served) -> None:
     page.keyboard.press("u")
     number(page, 1)
     expect(page.locator("[data-rank='1']")).to_contain_text("place 4")
+    page.keyboard.press("4")
+    page.keyboard.press("s")  # Skipped while it was being ranked: what was begun comes back.
+    number(page, 2)
+    page.keyboard.press("u")
+    number(page, 1)
+    expect(page.locator("[data-rank='2']")).to_contain_text("place 1")
+    expect(page.locator("[data-rank='0']")).to_contain_text("place 2")
+    expect(page.locator("[data-rank='3']")).to_contain_text("place 4")
 
 
 def test_answers_that_are_good_or_bad_train_a_model(page: Page, served: Served) -> None:
@@ -169,6 +177,20 @@ def test_a_vote_is_changed_later(page: Page, served: Served) -> None:
     expect(page.locator("[data-part=number]")).not_to_have_text(re.compile(r"\b2\b"))
     assert [vote.verdict for vote in votes.standing(served.studio, project)][1] == "both_bad"
 
+    visit(page, f"/label?project={project}&item={first.item_id}")
+    number(page, 1)
+    page.get_by_role("button", name="Take this vote back").click()
+    expect(page.locator("[data-part=said]")).to_have_text("Taken back. U undoes that.")
+    assert len(votes.standing(served.studio, project)) == 1
+    page.reload()
+    number(page, 3)
+    page.keyboard.press("u")
+    number(page, 1)
+    expect(page.locator("[data-part=state]")).to_have_text("judged already")
+    expect(clearly).to_have_attribute("aria-pressed", "true")
+    again = votes.standing(served.studio, project)[0]
+    assert (again.id, again.verdict, again.created_at) == (first.id, first.verdict, first.created_at)
+
 
 def test_disagreements_are_decided_by_keys(page: Page, served: Served) -> None:
     project = made(served, "disputed", "pairs", 2, votes=2)
@@ -192,11 +214,19 @@ def test_disagreements_are_decided_by_keys(page: Page, served: Served) -> None:
     page.keyboard.press("c")
     page.keyboard.type("1 of both is bad")
     page.keyboard.press("Escape")
+    page.keyboard.press("p")
+    expect(cases.locator("[data-part=number]")).to_have_text("Pair 2")
+    expect(cases.locator("[data-part=comment]")).to_have_value("")
+    page.keyboard.press("n")
+    expect(cases.locator("[data-part=number]")).to_have_text("Pair 3")
+    expect(cases.locator("[data-part=comment]")).to_have_value("1 of both is bad")
+    expect(cases).not_to_have_attribute("aria-busy", "true")
     page.keyboard.press("4")
     expect(cases.locator("[data-part=progress]")).to_have_text("1 to decide · 2 decided")
     expect(cases).not_to_have_attribute("aria-busy", "true")
     page.keyboard.press("u")
     expect(cases.locator("[data-part=progress]")).to_have_text("2 to decide · 1 decided")
+    expect(cases.locator("[data-part=comment]")).to_have_value("1 of both is bad")
     standing = votes.standing(served.studio, project)
     assert [(vote.verdict, vote.annotator) for vote in standing if vote.origin == "adjudicator"] == [
         ("b", "me")
@@ -228,6 +258,8 @@ def test_a_project_is_changed_and_its_votes_leave_as_a_file(page: Page, served: 
     page.locator("#label-guide-text textarea").fill("Prefer *short* facts.")
     page.locator("#label-guide-save").click()
     expect(page.locator("#label-guide-difference ins").first).to_contain_text("short")
+    page.locator("#label-guide-back").click()
+    expect(page.locator("#label-guide-text textarea")).to_have_value("Prefer *facts*.")
     page.locator("#label-settings-votes input").fill("3")
     page.locator("#label-settings-save").click()
     expect(page.get_by_text("It holds from the next item on")).to_be_visible()

@@ -41,7 +41,7 @@ def add(router: APIRouter, studio: Studio) -> None:
     @router.get("/api/label/{project}/cases/{item}")
     @only(STAFF)
     def case(project: int, item: int, request: Request) -> Response:
-        return answered(request, lambda _: _case(adjudication.case(studio, project, item)))
+        return answered(request, lambda who: _case(adjudication.case(studio, project, item, who)))
 
     @router.post("/api/label/{project}/decide")
     @only(STAFF)
@@ -67,6 +67,7 @@ def _case(found: adjudication.Case) -> dict[str, Any]:
     """The answers in their own order, whatever sides people saw them on."""
     blind = settings_of(found.project).blind and found.decision is None
     texts = [answer["text"] for answer in found.item.answers]
+    form = found.decision or found.earlier
     return {
         "id": found.item.id,
         "number": found.item.number,
@@ -82,7 +83,7 @@ def _case(found: adjudication.Case) -> dict[str, Any]:
         ],
         "differences": difference(*texts) if len(texts) == 2 else None,
         "votes": [{"who": vote.annotator, **_said(vote)} for vote in found.votes],
-        "draft": _said(found.decision) if found.decision else {},
+        "draft": _said(form) if form else {},
         "decided_by": found.decision.annotator if found.decision else "",
     }
 

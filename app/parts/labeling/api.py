@@ -2,7 +2,7 @@
 
 GET  /api/label/{project}/next                          what is to be judged now
 POST /api/label/{project}/vote     {"item", "verdict", ...}   the same, after a verdict
-POST /api/label/{project}/undo                          the last one again, as it was left
+POST /api/label/{project}/undo                          the newest action undone: its item, as it was left
 POST /api/label/{project}/reopen   {"item"}             one that was judged or skipped, to change that
 POST /api/label/{project}/release  {"item"}             the next one; what was said of this one stands
 POST /api/label/{project}/withdraw {"item"}             the next one; what was said of this one is taken back
@@ -25,7 +25,7 @@ from app.i18n import language_of
 from app.parts.labeling import annotator, guide
 from app.parts.markdown import rendered
 from studio_core.errors import Conflict, NotFound, StudioError
-from studio_core.labeling import assignment, making, progress, projects, votes
+from studio_core.labeling import assignment, making, progress, projects, undoing, votes
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.labeling.words import difference
@@ -78,13 +78,14 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/api/label/{project}/undo")
     def undo(project: int, request: Request) -> Response:
         return answered(
-            request, lambda who: _document(studio, project, who, votes.undo(studio, project, who))
+            request, lambda who: _document(studio, project, who, undoing.undo(studio, project, who))
         )
 
     @router.post("/api/label/{project}/reopen")
     def reopen(project: int, one: One, request: Request) -> Response:
         return answered(
-            request, lambda who: _document(studio, project, who, votes.reopen(studio, project, who, one.item))
+            request,
+            lambda who: _document(studio, project, who, undoing.reopen(studio, project, who, one.item)),
         )
 
     @router.post("/api/label/{project}/release")
@@ -98,7 +99,7 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/api/label/{project}/withdraw")
     def withdraw(project: int, one: One, request: Request) -> Response:
         def act(who: str) -> dict[str, Any]:
-            votes.withdraw(studio, project, who, one.item)
+            undoing.withdraw(studio, project, who, one.item)
             return _next(studio, project, who)
 
         return answered(request, act)

@@ -22,7 +22,7 @@ NAME = "label"
 ROLES = EVERYONE
 
 _WORDS = (
-    "progress", "number", "last", "kept", "offline", "left", "right", "tie", "both_bad", "skip", "rated",
+    "progress", "number", "last", "kept", "withdrawn", "offline", "left", "right", "tie", "both_bad", "skip", "rated",
     "ranked", "rank_none", "rank_place", "state_pending", "state_draft", "state_submitted", "state_skipped",
 )  # fmt: skip
 

@@ -39,6 +39,9 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         with gr.Row():
             first = gr.Dropdown([], label=t("labeling.settings_from"), elem_id="label-guide-from")
             second = gr.Dropdown([], label=t("labeling.settings_to"), elem_id="label-guide-to")
+            back = gr.Button(
+                t("labeling.settings_guide_back"), elem_id="label-guide-back", scale=0, min_width=260
+            )
         history = panel("label-guide-versions")
         differences = panel("label-guide-difference")
     with gr.Column(elem_classes="ts-card", elem_id="label-settings"):
@@ -81,6 +84,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     versions = [text, first, second, history, differences]
     on_open(section.open_settings, [*versions, *fields, archive])
     write.click(safely(section.written), text, versions, trigger_mode="once", **ASKED)
+    back.click(safely(section.text_of), first, text, **LIGHT)
     gr.on(
         [first.input, second.input],
         safely(section.compared),
@@ -156,10 +160,19 @@ class Settings:
 
     @only(STAFF)
     def compared(self, request: gr.Request, first: Any, second: Any) -> Markup:
-        known = {g.version: g for g in projects.all_guidelines(self.studio, opened(self.studio, request).id)}
-        if first not in known or second not in known:
-            raise BadInput("labeling.settings_no_version", version=str(first)[:20])
-        return _difference(known[first].text, known[second].text, language_of(request))
+        return _difference(self._text(request, first), self._text(request, second), language_of(request))
+
+    @only(STAFF)
+    def text_of(self, request: gr.Request, version: Any) -> str:
+        """An earlier version for the editor: saved, it is the newest again."""
+        return self._text(request, version)
+
+    def _text(self, request: gr.Request, version: Any) -> str:
+        known = projects.all_guidelines(self.studio, opened(self.studio, request).id)
+        found = next((one for one in known if one.version == version), None)
+        if found is None:
+            raise BadInput("labeling.settings_no_version", version=str(version)[:20])
+        return found.text
 
     @only(STAFF)
     def changed(

@@ -88,6 +88,7 @@ HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("label", "open_settings"): ANYBODY,
     ("label", "written"): STAFF,
     ("label", "compared"): STAFF,
+    ("label", "text_of"): STAFF,
     ("label", "changed"): STAFF,
     ("label", "archived"): STAFF,
     ("label", "removed"): STAFF,

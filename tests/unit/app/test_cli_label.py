@@ -10,7 +10,7 @@ import pytest
 
 from app.cli import label_create, label_rounds, run
 from studio_core.errors import BadInput
-from studio_core.labeling import changing, exports, items, making, projects
+from studio_core.labeling import changing, exports, items, making, projects, undoing
 from studio_core.labeling.statistics import of_project
 from studio_core.models import registry
 from studio_core.studio import Studio, open_studio
@@ -49,6 +49,15 @@ def test_a_whole_project_by_commands(ask: Any, home: Path, tmp_path: Path) -> No
     better = ("--reason", "factual", "--comment", "c", "--edit-left", "better still")
     ask("vote", *given, "anna", "--pair", str(shown["pair"]), "--verdict", "left", *better)
     assert ask("undo", *given, "anna")["draft"]["edits"] == {"0": "better still"}
+    ask("vote", *given, "anna", "--pair", str(shown["pair"]), "--verdict", "left", *better)
+    studio = open_studio(home=home)
+    undoing.withdraw(studio, "p", "anna", shown["pair"])
+    studio.close()
+    assert ask("stats", "--project", "p")["everybody"]["votes"] == 0
+    back = ask("undo", *given, "anna")
+    assert back["pair"] == shown["pair"] and back["draft"]["comment"] == "c"
+    assert ask("stats", "--project", "p")["everybody"]["votes"] == 1
+    ask("undo", *given, "anna")
     for annotator in ("anna", "ben"):
         while (shown := ask("next", *given, annotator))["pair"]:
             verdict = "left" if shown["left"].startswith("good") else "right"

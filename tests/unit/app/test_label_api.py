@@ -78,6 +78,29 @@ def test_a_vote_brings_the_next_pair_and_says_who_wrote_what(
     assert back["item"]["number"] == 1 and back["item"]["draft"]["comment"] == "good"
 
 
+def test_taking_a_vote_back_is_undone_on_any_page(client: TestClient, studio: Studio, project: int) -> None:
+    item = client.get(f"/api/label/{project}/next").json()["item"]["id"]
+    said = {"item": item, "verdict": "left", "comment": "good"}
+    client.post(f"/api/label/{project}/vote", json=said)
+    [before] = votes.standing(studio, project)
+    client.post(f"/api/label/{project}/reopen", json={"item": item})
+    gone = client.post(f"/api/label/{project}/withdraw", json={"item": item}).json()
+    assert gone["progress"]["mine"] == 0 and votes.standing(studio, project) == []
+    client.get(f"/api/label/{project}/next")  # Read anew, the page knows of it.
+    back = client.post(f"/api/label/{project}/undo", json={}).json()
+    assert back["item"]["id"] == item and back["item"]["state"] == "submitted"
+    assert back["item"]["draft"]["comment"] == "good" and back["progress"]["mine"] == 1
+    [after] = votes.standing(studio, project)
+    assert (after.id, after.created_at, after.verdict) == (before.id, before.created_at, before.verdict)
+
+    client.post(f"/api/label/{project}/withdraw", json={"item": item})
+    taken = client.get(f"/api/label/{project}/next", headers={"x-name": "ben"}).json()["item"]
+    assert taken["id"] == item
+    for language, words in (("en", "has gone to others since you took"), ("zh-CN", "仍保持撤回")):
+        refused = client.post(f"/api/label/{project}/undo", json={}, headers={"accept-language": language})
+        assert refused.status_code == 409 and words in refused.json()["error"]
+
+
 def test_drafts_outlive_the_page(client: TestClient, project: int) -> None:
     item = client.get(f"/api/label/{project}/next").json()["item"]
     draft = {"edits": {"0": "far better"}, "comment": "half"}

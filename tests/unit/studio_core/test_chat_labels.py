@@ -9,7 +9,7 @@ import pytest
 from studio_core import chat_labels, chat_votes, chats
 from studio_core.chats import ChatSettings
 from studio_core.errors import BadInput, Conflict
-from studio_core.labeling import arena, assignment, exports, items, projects, votes
+from studio_core.labeling import arena, assignment, exports, items, projects, undoing, votes
 from studio_core.labeling.votes import Verdict
 from studio_core.models import registry
 from studio_core.studio import Studio
@@ -95,6 +95,41 @@ def test_the_vote_goes_with_the_turn_and_is_taken_back_with_it(
     assert (vote.verdict, vote.annotator, vote.order) == (expected, "anna", [1, 0])
     chat_votes.withdraw(studio, chat.id, 1)
     assert votes.standing(studio, made.project.id) == [] and only(studio).votes == 0
+
+
+def test_what_is_taken_back_in_the_conversation_stays_so_whatever_is_undone(
+    studio: Studio, chat: Chat
+) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    made = chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
+    judged_there(studio, made, "anna", "tie")
+    chat_votes.vote(studio, chat.id, 1, "a", 0, 1, "anna")
+    chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
+    item = only(studio).id
+
+    def stands() -> list[str]:
+        return [vote.verdict for vote in votes.standing(studio, made.project.id)]
+
+    assert stands() == ["a"]
+    undoing.withdraw(studio, made.project.id, "anna", item)
+    undoing.undo(studio, made.project.id, "anna")
+    assert stands() == ["a"]
+    undoing.withdraw(studio, made.project.id, "anna", item)
+    chat_votes.withdraw(studio, chat.id, 1)
+    assert stands() == []
+    undoing.undo(studio, made.project.id, "anna")  # Only what she had said there herself comes back.
+    assert stands() == ["tie"] and only(studio).votes == 1
+
+
+def test_taking_back_in_the_conversation_brings_back_what_was_said_before(studio: Studio, chat: Chat) -> None:
+    answered(studio, chat, "One?", "a1", "b1")
+    made = chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
+    judged_there(studio, made, "anna", "tie")
+    chat_votes.vote(studio, chat.id, 1, "a", 0, 1, "anna")
+    chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
+    chat_votes.withdraw(studio, chat.id, 1)
+    assert [vote.verdict for vote in votes.standing(studio, made.project.id)] == ["tie"]
+    assert only(studio).votes == 1
 
 
 def test_a_vote_that_went_to_a_project_counts_once_in_the_arena(studio: Studio, chat: Chat) -> None:

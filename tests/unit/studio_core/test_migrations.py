@@ -30,6 +30,21 @@ def test_the_checks_are_there_too(studio: Studio) -> None:
                 assert str(constraint.sqltext) in written[table.name]
 
 
+def test_indexes_of_some_rows_are_of_the_same_rows(studio: Studio) -> None:
+    with studio.db.read() as session:
+        indexes = text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        written = {row.name: row.sql for row in session.execute(indexes)}
+    some = [
+        (index.name, index.dialect_options["sqlite"]["where"])
+        for table in Table.metadata.sorted_tables
+        for index in table.indexes
+    ]
+    assert any(where is not None for _, where in some)
+    for name, where in some:
+        _, _, condition = written[name].partition(" WHERE ")
+        assert condition == ("" if where is None else str(where))
+
+
 def test_a_schema_of_a_newer_studio_is_refused(studio: Studio) -> None:
     with studio.db.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))

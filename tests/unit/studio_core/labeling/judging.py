@@ -28,3 +28,13 @@ def judge(studio: Studio, project: int, annotator: str, **said: Any) -> Annotati
     shown = next_item(studio, project, annotator)
     assert shown is not None
     return cast(studio, project, annotator, shown.item.id, Verdict(**{"verdict": "left", **said}))
+
+
+def number(studio: Studio, project: int, annotator: str) -> int | None:
+    shown = next_item(studio, project, annotator)
+    return shown.item.number if shown else None
+
+
+def row(vote: Annotation) -> dict[str, Any]:
+    """All that is stored of a vote."""
+    return {column.key: getattr(vote, column.key) for column in Annotation.__table__.columns}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio_core.errors import BadInput, Conflict, NotFound
-from studio_core.labeling import adjudication, projects, records, votes
+from studio_core.labeling import adjudication, projects, records, undoing, votes
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.records import Yield
 from studio_core.labeling.votes import Verdict
@@ -46,7 +46,12 @@ def test_a_decision_settles_a_tie_and_can_be_taken_back(studio: Studio) -> None:
     assert len(adjudication.case(studio, one, item).votes) == 2
     adjudication.decide(studio, one, "cleo", item, Verdict("left"))
     assert exported(studio, one)[0] == found.item.answers[0]["text"]
+    assert adjudication.case(studio, one, item, "ben").earlier is None
     adjudication.reconsider(studio, one, item)
+    for name, verdict in (("cleo", "a"), ("ben", "b")):  # What each had said stands in their form again.
+        earlier = adjudication.case(studio, one, item, name).earlier
+        assert earlier is not None and earlier.verdict == verdict
+    assert adjudication.case(studio, one, item, "anna").earlier is None
     assert adjudication.disagreements(studio, one) == ([item], []) and len(exported(studio, one)) == 1
     with pytest.raises(Conflict):
         adjudication.reconsider(studio, one, item)
@@ -79,10 +84,10 @@ def test_a_vote_or_a_skip_is_withdrawn(studio: Studio) -> None:
     one = project(studio, 2)
     voted = of_item(studio, one, "anna", 0)
     judge(studio, one, "anna", verdict="skip")
-    votes.withdraw(studio, one, "anna", voted)
+    undoing.withdraw(studio, one, "anna", voted)
     assert [vote.verdict for vote in votes.standing(studio, one)] == ["skip"]
     shown = next_item(studio, one, "ben")
     assert shown is not None and shown.item.id == voted
     with pytest.raises(Conflict):
-        votes.withdraw(studio, one, "anna", voted)
+        undoing.withdraw(studio, one, "anna", voted)
     assert [vote.verdict for vote in votes.history(studio, one, "anna", skipped=True)] == ["skip"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from sqlalchemy import select
 
 from studio_core import clock
 from studio_core.errors import Conflict, StudioError
-from studio_core.labeling import assignment, votes
+from studio_core.labeling import assignment, undoing, votes
 from studio_core.labeling.assignment import next_item
-from studio_core.labeling.votes import Verdict, cast, undo
+from studio_core.labeling.undoing import undo
+from studio_core.labeling.votes import Verdict, cast
 from studio_core.studio import open_studio
-from studio_core.tables import LabelItem, Lease
-from tests.unit.studio_core.labeling.judging import project
+from studio_core.tables import Annotation, LabelItem, Lease
+from tests.unit.studio_core.labeling.judging import project, row
 
 
 class Labelling(RuleBasedStateMachine):
@@ -38,6 +39,8 @@ class Labelling(RuleBasedStateMachine):
         self.real_now = clock.now
         clock.now = lambda: self.moment  # type: ignore[assignment]
         self.project = project(self.studio, count=4, votes=self.WANTED)
+        self.earlier: dict[str, list[Any]] = {who: [] for who in self.PEOPLE}
+        self.rows = 0
 
     def teardown(self) -> None:
         if hasattr(self, "studio"):
@@ -53,26 +56,54 @@ class Labelling(RuleBasedStateMachine):
     def judge(self, who: str, verdict: str) -> None:
         shown = next_item(self.studio, self.project, who)
         if shown:
-            cast(self.studio, self.project, who, shown.item.id, Verdict(verdict))
+            with self.acting(who):
+                cast(self.studio, self.project, who, shown.item.id, Verdict(verdict))
 
     @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
     def judge_what_may_not_be_theirs(self, who: str, item: int) -> None:
-        with contextlib.suppress(StudioError):
+        with contextlib.suppress(StudioError), self.acting(who):
             cast(self.studio, self.project, who, item, Verdict("right"))
 
     @rule(who=st.sampled_from(PEOPLE))
     def take_back(self, who: str) -> None:
-        with contextlib.suppress(Conflict):
-            undo(self.studio, self.project, who)
+        """All that they said is as it was before what they did last; or nothing changed, and it is said why."""
+        self.moment += timedelta(seconds=1)  # What was brought back last is what is shown next.
+        before, leases = self.said(who), self.leases()
+        try:
+            shown = undo(self.studio, self.project, who)
+        except Conflict as error:
+            sentence = "has gone to others" if self.earlier[who] else "nothing of yours"
+            assert sentence in str(error)
+            assert (self.said(who), self.leases()) == (before, leases)
+        else:
+            assert self.said(who) == self.earlier[who].pop()
+            again = next_item(self.studio, self.project, who)
+            assert again is not None and again.item.id == shown.item.id
 
-    @rule(
-        who=st.sampled_from(PEOPLE),
-        item=st.integers(1, 4),
-        act=st.sampled_from([votes.reopen, votes.withdraw]),
-    )
-    def come_back(self, who: str, item: int, act: Callable[..., Any]) -> None:
+    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
+    def come_back(self, who: str, item: int) -> None:
         with contextlib.suppress(Conflict):
-            act(self.studio, self.project, who, item)
+            undoing.reopen(self.studio, self.project, who, item)
+
+    @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
+    def withdraw(self, who: str, item: int) -> None:
+        with contextlib.suppress(Conflict), self.acting(who):
+            undoing.withdraw(self.studio, self.project, who, item)
+
+    @contextlib.contextmanager
+    def acting(self, who: str) -> Iterator[None]:
+        """What is done here, unless it is refused, can be undone."""
+        before = self.said(who)
+        yield
+        self.earlier[who].append(before)
+
+    def said(self, who: str) -> list[dict[str, Any]]:
+        standing = votes.standing(self.studio, self.project)
+        return [row(vote) for vote in standing if vote.annotator == who]
+
+    def leases(self) -> list[tuple[Any, ...]]:
+        with self.studio.db.read() as session:
+            return [(o.item_id, o.annotator, o.until, o.draft) for o in session.scalars(select(Lease))]
 
     @rule(who=st.sampled_from(PEOPLE), item=st.integers(1, 4))
     def leave(self, who: str, item: int) -> None:
@@ -94,6 +125,9 @@ class Labelling(RuleBasedStateMachine):
         with self.studio.db.read() as session:
             leases = session.scalars(select(Lease)).all()
             counted = {item.id: item.votes for item in session.scalars(select(LabelItem))}
+            rows = len(session.scalars(select(Annotation.id)).all())
+        assert rows >= self.rows  # None is ever deleted.
+        self.rows = rows
         cast_ = votes.standing(self.studio, self.project)
         assert len({(vote.item_id, vote.annotator) for vote in cast_}) == len(cast_)
         for item, count in counted.items():

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from studio_core import clock
 from studio_core.errors import BadInput, Conflict, NotFound
-from studio_core.labeling import assignment, items, projects, votes
+from studio_core.labeling import assignment, items, projects, undoing, votes
 from studio_core.labeling.assignment import LEASE, next_item
 from studio_core.labeling.items import Answer, NewItem
-from studio_core.labeling.votes import Verdict, cast, undo
+from studio_core.labeling.votes import Verdict, cast
 from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem
-from tests.unit.studio_core.labeling.judging import judge, pair, project
-
-
-@pytest.fixture
-def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    moment = [datetime(2026, 1, 1)]
-    monkeypatch.setattr(clock, "now", lambda: moment[0])
-
-    def passed(by: timedelta) -> None:
-        moment[0] += by
-
-    return passed
-
-
-def number(studio: Studio, project: int, annotator: str) -> int | None:
-    shown = next_item(studio, project, annotator)
-    return shown.item.number if shown else None
+from studio_core.tables import LabelItem
+from tests.unit.studio_core.labeling.judging import judge, number, pair, project
 
 
 def test_asked_again_it_is_the_same_item_and_its_draft(studio: Studio) -> None:
@@ -80,13 +63,13 @@ def test_what_was_begun_on_a_vote_that_is_changed_is_not_lost(
 ) -> None:
     one = project(studio, votes=1)
     item = judge(studio, one, "anna").item_id
-    votes.reopen(studio, one, "anna", item)
+    undoing.reopen(studio, one, "anna", item)
     assignment.save_draft(studio, item, "anna", {"comment": "half a thou"})
     pass_time(2 * LEASE)  # Her vote has kept its place all the time.
     assignment.save_draft(studio, item, "anna", {"comment": "half a thought"})
     assignment.release(studio, item, "anna")
     assert number(studio, one, "anna") == 2
-    assert votes.reopen(studio, one, "anna", item).draft == {"comment": "half a thought"}
+    assert undoing.reopen(studio, one, "anna", item).draft == {"comment": "half a thought"}
     pass_time(2 * LEASE)
     assert cast(studio, one, "anna", item, Verdict("tie")).verdict == "tie"
     assert [(vote.item_id, vote.verdict) for vote in votes.standing(studio, one)] == [(item, "tie")]
@@ -135,64 +118,10 @@ def test_repeats_come_mirrored_and_count_for_nothing_else(studio: Studio) -> Non
         assert max(session.scalars(select(LabelItem.votes)).all()) == 1
 
 
-def test_undo_fifty_across_everything(studio: Studio) -> None:
-    one = project(studio, count=60)
-    for n in range(55):
-        judge(studio, one, "anna", verdict="skip" if n % 7 == 0 else "right", comment=f"no {n}")
-    for n in reversed(range(5, 55)):
-        back = undo(studio, one, "anna")
-        assert back.item.number == n + 1 and back.draft["comment"] == f"no {n}"
-        assert back.draft["verdict"] == ("skip" if n % 7 == 0 else "right")
-    with pytest.raises(Conflict, match="newest 50"):
-        undo(studio, one, "anna")
-    with studio.db.read() as session:
-        assert len(session.scalars(select(Annotation)).all()) == 55  # Nothing is ever deleted.
-    assert number(studio, one, "anna") == 6
-    judge(studio, one, "anna")
-    assert undo(studio, one, "anna").item.number == 6
-    with pytest.raises(Conflict, match="no vote of yours"):
-        undo(studio, one, "ben")
-
-
-def test_a_changed_verdict_replaces_the_old_one_and_undo_brings_it_back(studio: Studio) -> None:
-    one = project(studio)
-    first = judge(studio, one, "anna", verdict="tie")
-    shown = votes.reopen(studio, one, "anna", first.item_id)
-    assert shown.draft["verdict"] == "tie"
-    cast(studio, one, "anna", first.item_id, Verdict("both_bad"))
-    assert [vote.verdict for vote in votes.standing(studio, one)] == ["both_bad"]
-    undo(studio, one, "anna")
-    assert [vote.verdict for vote in votes.standing(studio, one)] == ["tie"]
-    item = items.get(studio, first.item_id)
-    assert item is not None and item.votes == 1
-
-
-def test_what_was_skipped_and_went_to_others_does_not_come_back(studio: Studio) -> None:
-    one = project(studio, count=1)
-    judge(studio, one, "anna", verdict="skip")
-    assert number(studio, one, "ben") == 1
-    with pytest.raises(Conflict, match="has gone to others"):
-        undo(studio, one, "anna")
-    assert [vote.verdict for vote in votes.standing(studio, one)] == ["skip"]
-
-
-def test_a_skip_in_place_of_a_verdict_is_undone_while_there_is_room(studio: Studio) -> None:
-    one = project(studio, 1, votes=2)
-    item = judge(studio, one, "anna").item_id
-    votes.reopen(studio, one, "anna", item)
-    cast(studio, one, "anna", item, Verdict("skip"))
-    judge(studio, one, "ben")
-    undo(studio, one, "anna")  # Two votes are wanted, and there is one: hers may come back.
-    assert Counter(vote.annotator for vote in votes.standing(studio, one)) == {"anna": 1, "ben": 1}
-    cast(studio, one, "anna", item, Verdict("skip"))
-    judge(studio, one, "cleo")
-    with pytest.raises(Conflict, match="gone to others"):
-        undo(studio, one, "anna")
-
-
 @pytest.mark.parametrize(
     ("mode", "said", "sentence"),
     [
+        ("pairs", {"verdict": "withdrawn"}, "'withdrawn' is not a verdict here"),
         ("pairs", {"verdict": "a"}, "'a' is not a verdict here"),
         ("pairs", {"strength": "clearly"}, "is not asked for"),
         ("pairs", {"reasons": ["<script>"]}, "is not a reason of this project"),
