@@ -6,12 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import combinations
 from typing import Any
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from studio_core.labeling.agreement import DECIDED, Agreement, Habits, agreement, habits
+from studio_core.labeling.adjudication import FAR_APART
+from studio_core.labeling.agreement import DECIDED, Agreement, Habits, Level, Unit, agreement, habits
 from studio_core.labeling.assignment import current, human
 from studio_core.labeling.projects import found, settings_of
 from studio_core.studio import Studio
@@ -50,6 +52,7 @@ def of_project(studio: Studio, project: str | int) -> Statistics:
         votes = _votes(session, one)
         shown = _lengths(session, one)
     judged = _judged(votes)
+    level: Level = "ordinal" if one.mode == "rate" and settings_of(one).marks > 2 else "nominal"
     by_name: dict[str, list[Row[Any]]] = defaultdict(list)
     for vote in votes:
         by_name[vote.annotator].append(vote)
@@ -58,8 +61,8 @@ def of_project(studio: Studio, project: str | int) -> Statistics:
         items=sum(by_votes.values()),
         done=sum(n for has, n in by_votes.items() if has >= wanted),
         begun=sum(n for has, n in by_votes.items() if 0 < has < wanted),
-        conflicts=[item for item, said in judged.items() if len(set(said.values())) > 1],
-        agreement=agreement(judged, seed=one.seed),
+        conflicts=[item for item, said in judged.items() if _differ(list(said.values()), level)],
+        agreement=agreement(_units(judged), level=level, seed=one.seed),
         everybody=habits(votes, shown),
         annotators={name: habits(theirs, shown) for name, theirs in sorted(by_name.items())},
         hours=dict(Counter(vote.created_at.replace(minute=0, second=0, microsecond=0) for vote in votes)),
@@ -81,6 +84,7 @@ def _votes(session: Session, project: LabelProject, annotator: str = "") -> Sequ
         Annotation.item_id,
         Annotation.annotator,
         Annotation.verdict,
+        *([] if project.mode == "pairs" else [Annotation.value]),
         Annotation.order,
         Annotation.seconds,
         Annotation.repeats_id,
@@ -100,12 +104,40 @@ def _lengths(session: Session, project: LabelProject, annotator: str = "") -> di
     return {item: (one, other) for item, one, other in rows}
 
 
-def _judged(votes: Sequence[Row[Any]]) -> dict[int, dict[str, str]]:
-    judged: dict[int, dict[str, str]] = defaultdict(dict)
+def _judged(votes: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
+    """What each said of each item: a verdict, a rating, or a ranking from the best on."""
+    judged: dict[int, dict[str, Any]] = defaultdict(dict)
     for vote in votes:
-        if vote.repeats_id is None and vote.verdict in DECIDED:
+        if vote.repeats_id is not None:
+            continue
+        if vote.verdict in DECIDED:
             judged[vote.item_id][vote.annotator] = vote.verdict
+        elif vote.verdict == "rated":
+            judged[vote.item_id][vote.annotator] = vote.value["rating"]
+        elif vote.verdict == "ranked":
+            judged[vote.item_id][vote.annotator] = tuple(vote.value["ranking"])
     return judged
+
+
+def _units(judged: dict[int, dict[str, Any]]) -> dict[Unit, dict[str, Any]]:
+    """The same by what is compared between people: of rankings, which of every two answers is above."""
+    units: dict[Unit, dict[str, Any]] = {}
+    for item, said in judged.items():
+        for name, answer in said.items():
+            if not isinstance(answer, tuple):
+                units.setdefault((item,), {})[name] = answer
+                continue
+            for above, below in combinations(answer, 2):
+                first, second = sorted((above, below))
+                units.setdefault((item, first, second), {})[name] = "first" if above == first else "second"
+    return units
+
+
+def _differ(said: Sequence[Any], level: Level) -> bool:
+    """Whether people disagree: of ratings, that they are far apart; of rankings, that the first place differs."""
+    if level == "ordinal":
+        return bool(max(said) - min(said) >= FAR_APART)
+    return len({answer[0] if isinstance(answer, tuple) else answer for answer in said}) > 1
 
 
 def document(found_: Statistics) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio_core.errors import BadInput, Conflict, NotFound
-from studio_core.labeling import adjudication, projects, records, undoing, votes
+from studio_core.labeling import adjudication, projects, records, statistics, undoing, votes
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.records import Yield
 from studio_core.labeling.votes import Verdict
@@ -64,6 +64,35 @@ def test_what_an_adjudicator_may_not_say(studio: Studio) -> None:
         adjudication.decide(studio, one, "ben", item, Verdict("skip"))
     with pytest.raises(NotFound):
         adjudication.decide(studio, one, "ben", item + 1, Verdict("left"))
+
+
+def test_agreement_of_ratings_and_of_rankings(studio: Studio) -> None:
+    rated = project(studio, 20, "rate", votes=2)
+    for n in range(20):
+        judge(studio, rated, "anna", verdict="rated", rating=1 + n % 5)
+        judge(studio, rated, "ben", verdict="rated", rating=(1 + n % 5) if n else 9)
+    found = statistics.of_project(studio, rated)
+    assert found.agreement.items == 20 and found.agreement.raw == 0.95 and len(found.conflicts) == 1
+    assert (
+        found.agreement.alpha
+        and 0.5 < found.agreement.alpha < 1
+        and found.agreement.kappas.keys() == {"anna / ben"}
+    )
+
+    ranked = project(studio, 20, "rank", votes=2)
+    for n in range(20):
+        for name in ("anna", "ben"):
+            shown = next_item(studio, ranked, name)
+            assert shown is not None
+            # Ben turns the last two of every other ranking round: the first place stays.
+            places = [0, 2, 1] if name == "ben" and n % 2 else [0, 1, 2]
+            ranking = sorted(range(3), key=lambda place, s=shown, p=places: p.index(s.order[place]))  # type: ignore[misc]
+            votes.cast(studio, ranked, name, shown.item.id, Verdict("ranked", ranking=ranking))
+    found = statistics.of_project(studio, ranked)
+    assert found.conflicts == [] and found.agreement.items == 20
+    assert found.agreement.raw == pytest.approx(
+        50 / 60
+    )  # Of three pairs of answers one differs, in half of them.
 
 
 def test_ratings_and_rankings_disagree_too(studio: Studio) -> None:

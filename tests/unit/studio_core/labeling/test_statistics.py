@@ -7,6 +7,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
-from studio_core.labeling.agreement import agreement, habits
+from studio_core.labeling.agreement import agreement, alphas, habits
 from studio_core.labeling.ranking import RIDGE, Game, ratings, strengths
 from studio_core.labeling.winrate import wilson, win_rate
 from studio_core.tables import Annotation
@@ -68,23 +69,69 @@ def test_alpha_of_krippendorffs_example() -> None:
         unit: {f"observer {n}": row[unit] for n, row in enumerate(table) if row[unit] != "."}
         for unit in range(12)
     }
-    many = {12 * times + unit: said for times in range(30) for unit, said in units.items()}
+    many = {(12 * times + unit,): said for times in range(30) for unit, said in units.items()}
     found = agreement(many)
     # Repeating every unit leaves observed and expected disagreement as they are, but for the finite correction.
     assert found.alpha == pytest.approx(0.743, abs=0.006)
     assert found.alpha_low is not None and found.alpha_low < found.alpha < (found.alpha_high or 0)
-    assert agreement(units) == agreement(units) and agreement(units).alpha is None  # Eleven shared: too few.
+    few = {(unit,): said for unit, said in units.items()}
+    assert agreement(few) == agreement(few) and agreement(few).alpha is None  # Eleven shared: too few.
+    marks = {unit: {name: int(mark) for name, mark in said.items()} for unit, said in many.items()}
+    # The same section, ordinal: 0.815.
+    assert agreement(marks, level="ordinal").alpha == pytest.approx(0.815, abs=0.006)
+
+
+@pytest.mark.parametrize("level", ["nominal", "ordinal"])
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=5, max_size=5).filter(lambda row: sum(row) > 1), min_size=2)
+)
+def test_alphas_drawn_again_are_those_of_the_library(level: Any, table: list[list[int]]) -> None:
+    counts = np.array(table)
+    met = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(5)
+    [ours] = alphas((met / (counts.sum(axis=1)[:, None, None] - 1)).sum(axis=0)[None], level)
+    if (counts.sum(axis=0) > 0).sum() < 2:
+        assert math.isnan(ours)
+    else:
+        theirs = krippendorff.alpha(value_counts=counts, value_domain=range(5), level_of_measurement=level)
+        assert ours == pytest.approx(theirs, abs=1e-9)
 
 
 def test_kappa_of_cohens_two_readers() -> None:
     """The table of 50 proposals that is usually worked by hand: 20, 5, 10, 15 give 0.4."""
     pairs = [("a", "a")] * 20 + [("a", "b")] * 5 + [("b", "a")] * 10 + [("b", "b")] * 15
-    found = agreement({n: {"anna": one, "ben": other} for n, (one, other) in enumerate(pairs)})
+    found = agreement({(n,): {"anna": one, "ben": other} for n, (one, other) in enumerate(pairs)})
     assert found.kappas == {"anna / ben": pytest.approx(0.4)} and found.raw == 0.7
 
 
+def test_near_ratings_count_as_near() -> None:
+    """Cohen's weighted kappa worked out: 1 - sum of squared distances / sum of those expected by chance."""
+    pairs = [(1, 1), (2, 4), (4, 4), (5, 4), (5, 5)] * 8
+    found = agreement({(n,): {"anna": a, "ben": b} for n, (a, b) in enumerate(pairs)}, level="ordinal")
+    seen = sum((a - b) ** 2 for a, b in pairs) / len(pairs)
+    expected = sum((a - b) ** 2 for a, _ in pairs for _, b in pairs) / len(pairs) ** 2
+    assert found.kappas == {"anna / ben": pytest.approx(1 - seen / expected)}
+    assert found.raw == 0.6 and found.alpha is not None and found.alpha > 0.6
+
+
+def test_the_interval_of_rankings_is_over_items_and_not_over_pairs_of_answers() -> None:
+    chance = random.Random(1)
+    sides = ("first", "second")
+    # Three pairs of answers to each item, on all of which two people agree or do not.
+    both = [(chance.choice(sides), chance.choice(sides)) for _ in range(60)]
+    units = {
+        (item, *places): {"anna": one, "ben": other}
+        for item, (one, other) in enumerate(both)
+        for places in ((0, 1), (0, 2), (1, 2))
+    }
+    grouped = agreement(units)
+    spread = agreement({(n,): said for n, said in enumerate(units.values())})
+    assert grouped.items == 60 and spread.items == 180 and grouped.alpha == spread.alpha
+    width = (grouped.alpha_high or 0) - (grouped.alpha_low or 0)
+    assert width > 1.3 * ((spread.alpha_high or 0) - (spread.alpha_low or 0))
+
+
 def test_agreement_where_all_say_the_same_is_not_called_perfect() -> None:
-    found = agreement({n: {"anna": "a", "ben": "a"} for n in range(30)})
+    found = agreement({(n,): {"anna": "a", "ben": "a"} for n in range(30)})
     assert found.raw == 1.0 and found.alpha is None and found.kappas == {}
 
 
