@@ -246,7 +246,8 @@ def _random(*seed: object) -> float:
 
 
 def save_draft(studio: Studio, item_id: int, annotator: str, draft: dict[str, Any]) -> None:
-    """Keep what was entered so far, and renew the lease."""
+    """Keep what was entered so far, and renew the lease; what is empty is no draft."""
+    draft = {name: entered for name, entered in draft.items() if entered}
     _check_draft(draft)
     with studio.db.write() as session:
         lease = held(session, item_id, annotator)

@@ -246,8 +246,6 @@ def draft_of(vote: Annotation) -> dict[str, Any]:
 
 def state_of(studio: Studio, shown: Showing, annotator: str) -> str:
     """What an item is to the annotator who sees it: ``pending``, ``draft``, ``submitted`` or ``skipped``."""
-    if not shown.draft:
-        return "pending"
     said = select(Annotation.verdict).where(
         Annotation.item_id == shown.item.id,
         Annotation.annotator == annotator,
@@ -257,7 +255,9 @@ def state_of(studio: Studio, shown: Showing, annotator: str) -> str:
     )
     with studio.db.read() as session:
         verdict = None if shown.repeat else session.scalar(said)
-    return {None: "draft", "skip": "skipped"}.get(verdict, "submitted")
+    if verdict is None:
+        return "draft" if shown.draft else "pending"
+    return "skipped" if verdict == "skip" else "submitted"
 
 
 def standing(

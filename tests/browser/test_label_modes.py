@@ -247,6 +247,10 @@ def test_a_project_is_changed_and_its_votes_leave_as_a_file(page: Page, served: 
     page.get_by_role("tab", name="My votes").click()
     expect(page.locator("#label-history tbody tr")).to_have_count(2)
     page.keyboard.press("1")  # The screen is behind another tab: nothing is judged.
+    page.locator("#label-history-undo").click()
+    number(page, 2)
+    page.keyboard.press("1")
+    number(page, 3)
     page.get_by_role("tab", name="Results").click()
     expect(page.locator("#report-chart-left .js-plotly-plot")).to_be_visible()
     with page.expect_download() as waiting:

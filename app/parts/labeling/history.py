@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from app.access import EVERYONE
 from app.i18n import language_of, say, t
-from app.parts.events import LIGHT, on_open
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import NOTHING, ago, empty, html, join, number, panel, stat, table
-from app.parts.labeling import annotator, asked_for, opened
+from app.parts.labeling import annotator, asked_for, opened, who
 from app.parts.labeling.results_view import share_of
-from studio_core.labeling import history, statistics
+from studio_core.labeling import history, statistics, undoing
 from studio_core.labeling.history import Past
 from studio_core.labeling.votes import draft_of
 from studio_core.studio import Studio
@@ -31,22 +31,31 @@ _EXCERPT = 90
 
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = History(studio)
-    kind = gr.Radio(
-        [(t(f"labeling.history_{name}"), name) for name in KINDS],
-        value="all",
-        show_label=False,
-        container=False,
-        elem_id="label-history-kind",
-    )
+    with gr.Row():
+        kind = _kinds()
+        undo = gr.Button(t("labeling.history_undo"), elem_id="label-history-undo", scale=0, min_width=220)
     body = panel("label-history")
     older = gr.Button(t("labeling.history_older"), visible=False, elem_id="label-history-older", scale=0)
-    before = gr.State(0)
+    before, back = gr.State(0), gr.Textbox(visible=False)
 
     shown = [body, older, before]
     on_open(section.open_history, shown)
     tab.select(safely(section.chosen), kind, shown, **LIGHT)
     kind.input(safely(section.chosen), kind, shown, **LIGHT)
     older.click(safely(section.older), [kind, before], shown, **LIGHT)
+    undo.click(safely(section.undone), None, back, trigger_mode="once", **ASKED).then(
+        None, js=who.GO, inputs=[back]
+    )
+
+
+def _kinds() -> gr.Radio:
+    return gr.Radio(
+        [(t(f"labeling.history_{name}"), name) for name in KINDS],
+        value="all",
+        show_label=False,
+        container=False,
+        elem_id="label-history-kind",
+    )
 
 
 class History:
@@ -64,11 +73,17 @@ class History:
     def older(self, request: gr.Request, kind: Any, before: Any) -> tuple[Any, ...]:
         return self._page(request, kind, int(before or 0))
 
+    def undone(self, request: gr.Request) -> str:
+        """Undo what they did last; the screen, where it is before them again."""
+        one = opened(self.studio, request)
+        undoing.undo(self.studio, one.id, annotator(request))
+        return f"/label?project={one.id}"
+
     def _page(self, request: gr.Request, kind: Any, before: int) -> tuple[Any, ...]:
         """Always the asker's own votes, whatever the browser sends; ``before`` is the id of a vote."""
-        one, who, language = opened(self.studio, request), annotator(request), language_of(request)
-        past = history.of(self.studio, one.id, who, before=before or None, skipped=KINDS.get(str(kind)))
-        figures = Markup() if before else _figures(self.studio, one, who, language)
+        one, me, language = opened(self.studio, request), annotator(request), language_of(request)
+        past = history.of(self.studio, one.id, me, before=before or None, skipped=KINDS.get(str(kind)))
+        figures = Markup() if before else _figures(self.studio, one, me, language)
         last = past[-1].vote.id if past else 0
         return (
             html("{}{}", figures, _table(one, past, language)),
@@ -77,8 +92,8 @@ class History:
         )
 
 
-def _figures(studio: Studio, project: LabelProject, who: str, language: str) -> Markup:
-    found = statistics.of_person(studio, project.id, who)
+def _figures(studio: Studio, project: LabelProject, me: str, language: str) -> Markup:
+    found = statistics.of_person(studio, project.id, me)
     if not found.votes:
         return Markup()
 

@@ -95,6 +95,7 @@ HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("label", "open_history"): ANYBODY,
     ("label", "chosen"): ANYBODY,
     ("label", "older"): ANYBODY,
+    ("label", "undone"): ANYBODY,
     ("label", "open_results"): ANYBODY,
     ("label", "open_rounds"): ANYBODY,
     ("label", "rounds"): STAFF,

@@ -111,6 +111,22 @@ def test_drafts_outlive_the_page(client: TestClient, project: int) -> None:
     assert client.post(f"/api/label/{project}/vote", json=vote).status_code == 200
 
 
+def test_a_draft_that_is_emptied_is_none(client: TestClient, studio: Studio, project: int) -> None:
+    def shown(path: str = "next") -> dict[str, Any]:
+        found: dict[str, Any] = client.get(f"/api/label/{project}/{path}").json()["item"]
+        return found
+
+    item = shown()["id"]
+    empty = {"reasons": [], "strength": "", "comment": "", "edits": {}}
+    for draft, state in (({**empty, "comment": "x"}, "draft"), (empty, "pending")):
+        client.post(f"/api/label/{project}/draft", json={"item": item, "draft": draft})
+        assert shown()["state"] == state
+    client.post(f"/api/label/{project}/vote", json={"item": item, "verdict": "tie"})
+    client.post(f"/api/label/{project}/reopen", json={"item": item})
+    client.post(f"/api/label/{project}/draft", json={"item": item, "draft": empty})
+    assert (shown()["id"], shown()["state"], shown()["draft"]) == (item, "submitted", {})
+
+
 @pytest.mark.parametrize(
     "entered", ['{"comment": "\\ud83d"}', '{"rating": NaN}', '{"reasons": 7}', '{"edits": [1]}', "[]"]
 )
