@@ -22,7 +22,6 @@ from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
-from studio_core.labeling.records import usual_shape
 from studio_core.models import registry
 from studio_core.spec import AnswerSource
 from studio_core.states import TERMINAL
@@ -276,9 +275,9 @@ def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bo
     return newest is not None and (not made or newest > made[0].created_at)
 
 
-def usual_method(project: LabelProject) -> str:
-    """What mostly learns from a project's votes: a key of ``LEARNS_FROM``."""
-    return next(method for method, shape in LEARNS_FROM.items() if shape == usual_shape(project))
+def usual_method(shape: str) -> str:
+    """What mostly learns from votes of a shape: a key of ``LEARNS_FROM``."""
+    return next(method for method, learned in LEARNS_FROM.items() if learned == shape)
 
 
 def model_to_train(studio: Studio, project: LabelProject) -> Model | None:

@@ -18,6 +18,8 @@ from app.parts.report_charts import report_charts
 from studio_core.errors import BadInput
 from studio_core.labeling import exports, projects, statistics
 from studio_core.labeling.records import SHAPES, usual_shape
+from studio_core.labeling.rounds import usual_method
+from studio_core.methods import METHODS
 from studio_core.studio import Studio
 
 NAME = "results"
@@ -104,5 +106,6 @@ class Results:
         shape = str(shape or usual_shape(one))
         filters = {"min_votes": int(votes or 1), "min_agreement": float(agreement or 0) / 100}
         made = exports.make_dataset(self.studio, one.id, shape, **filters)
-        train = train_address(self.studio, one, made[0], shape)
+        method = usual_method(shape)
+        train = train_address(self.studio, one, made[0], method) if method in METHODS else ""
         return results_view.made(made, train, language_of(request))

@@ -15,6 +15,7 @@ from app.parts.labeling import asked_for, opened, rounds_view
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput
 from studio_core.labeling import exports, outcomes, projects, rounds, trained
+from studio_core.labeling.records import usual_shape
 from studio_core.methods import METHODS
 from studio_core.states import State
 from studio_core.studio import Studio
@@ -115,7 +116,7 @@ class Rounds:
             rounds_view.step(self.studio, one, step, language),
             results,
             gr.Column(visible=True),
-            gr.update(value=rounds.usual_method(one)),
+            gr.update(value=rounds.usual_method(usual_shape(one))),
             gr.Dropdown(choices=runs, value=newest or (runs[0][1] if runs else None)),
         )
 
