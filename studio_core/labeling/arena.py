@@ -356,7 +356,13 @@ def sentences(found: Arena, language: str = texts.DEFAULT_LANGUAGE) -> list[str]
 def document(found: Arena) -> dict[str, Any]:
     """The same for programs."""
     pairs = [
-        {"one": pair.one, "other": pair.other, **asdict(pair.found), "outcome": pair.found.outcome}
+        {
+            "one": pair.one,
+            "other": pair.other,
+            **asdict(pair.found),
+            "outcome": pair.found.outcome,
+            "at_any_look": pair.found.at_any_look,
+        }
         for pair in found.pairs
     ]
     return {

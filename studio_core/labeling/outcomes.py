@@ -160,6 +160,7 @@ def document(found: Result) -> dict[str, Any]:
         "low": rate.low,
         "high": rate.high,
         "p_value": rate.p_value,
+        "at_any_look": rate.at_any_look,
         "outcome": rate.outcome,
         "more_needed": rate.more_needed,
         "items": found.items,

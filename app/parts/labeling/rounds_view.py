@@ -123,6 +123,8 @@ def _outcome(one: Result, said: Any, language: str) -> Markup:
         for name in ("waiting", "skipped", "disagreement", "identical")
         if (count := getattr(one, name))
     ]
+    if one.found.separable and not one.found.at_any_look:
+        notes.append(said("note_looks"))
     return html(
         '<span class="ts-rounds-{}">{}</span><br><span class="ts-muted">{}</span>',
         kind,

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from studio_core.labeling.agreement import agreement, alphas, habits
 from studio_core.labeling.ranking import RIDGE, Game, ratings, strengths
-from studio_core.labeling.winrate import wilson, win_rate
+from studio_core.labeling.winrate import evidence, wilson, win_rate
 from studio_core.tables import Annotation
 
 
@@ -54,6 +54,25 @@ def test_what_is_said_of_a_comparison() -> None:
     ]
     assert win_rate(12, 8).more_needed and win_rate(5, 5).more_needed is None
     assert win_rate(0, 0).rate == 0.5 and wilson(0.5, 0) == (0.0, 1.0)
+
+
+def test_who_looks_after_every_vote_is_seldom_misled() -> None:
+    chance = np.random.default_rng(0)
+    votes = chance.integers(0, 2, size=(1000, 200)).cumsum(axis=1)
+    misled = {"sign test": 0, "any look": 0}
+    tells = {(wins, n): win_rate(wins, n - wins) for n in range(1, 201) for wins in range(n + 1)}
+    for walk in votes:
+        seen = [tells[int(wins), n] for n, wins in enumerate(walk, start=1)]
+        misled["sign test"] += any(one.separable for one in seen)
+        misled["any look"] += any(one.at_any_look for one in seen)
+    assert misled["any look"] <= 50 < 200 < misled["sign test"]
+
+
+def test_enough_votes_are_enough_at_any_look() -> None:
+    # 2**n times the integral of x**wins * (1 - x)**losses: 34 of 50 gives 4.5, 40 of 50 gives 2,150.
+    assert evidence(34, 16) == pytest.approx(math.log(2**50 / (51 * math.comb(50, 34))))
+    assert win_rate(34, 16).separable and not win_rate(34, 16).at_any_look
+    assert win_rate(40, 10).at_any_look and not win_rate(0, 0).at_any_look
 
 
 def test_alpha_of_krippendorffs_example() -> None:
