@@ -116,7 +116,7 @@ def as_the_model_sees_it(
     notes = [notice("info", said("template_standard"))] if chat.standard else []
     if shape is Shape.CHAT and not chat.has_generation_marks:
         notes.append(notice("info", said("template_unmarked")))
-    if shape in (Shape.PROMPT_ONLY, Shape.UNPAIRED_PREFERENCE, Shape.STEPWISE):
+    if shape in (Shape.PROMPT_ONLY, Shape.STEPWISE):
         notes.append(notice("info", said(f"preview_{shape}")))
     elif learnt == 0:
         notes.append(notice("warn", said("nothing_trained")))
@@ -124,16 +124,17 @@ def as_the_model_sees_it(
         '<div class="ts-preview"><div class="ts-figures">{}</div>{}{}{}</div>',
         join(figures),
         join(notes),
-        _legend(said),
+        _legend(said, avoided=record.get("label") is False),
         _blocks(parts, said),
     )
 
 
-def _legend(said: Any) -> Markup:
+def _legend(said: Any, *, avoided: bool) -> Markup:
+    """What the marks mean; ``avoided``: the answer was rated bad."""
     return html(
         '<p class="ts-legend"><mark class="ts-trained">{}</mark> <span class="ts-seen">{}</span> '
         '<del class="ts-cut">{}</del></p>',
-        said("legend_trained"),
+        said("legend_avoided" if avoided else "legend_trained"),
         said("legend_seen"),
         said("legend_cut"),
     )
