@@ -25,7 +25,6 @@ from studio_core.engine_process import ensure_engine
 from studio_core.labeling import assignment, exports, items, making, outcomes, projects, rounds, votes
 from studio_core.labeling.outcomes import Result
 from studio_core.labeling.votes import Verdict
-from studio_core.methods import METHODS
 from studio_core.models import registry
 from studio_core.spec import AnswerSource, TrainSpec
 from studio_core.states import TERMINAL, State
@@ -37,7 +36,6 @@ from tests.browser.conftest import stop_engine
 ANNOTATOR = "prefers-short"
 DATASETS = ("tiny-sft-chat", "sums-prompts")
 TEMPERATURES = (0.7, 1.0)
-SHAPE_OF = {method: shape for shape, method in rounds.METHOD_OF.items() if method in METHODS}
 HELD_OUT = 0.4
 """Of the prompts: three comparisons share them."""
 
@@ -76,7 +74,7 @@ def label(studio: Studio, project: LabelProject) -> int:
 
 def trained(studio: Studio, project: LabelProject, name: str, method: str) -> Job:
     """Train the newest model of the loop on all votes so far."""
-    dataset = exports.make_dataset(studio, project.id, SHAPE_OF[method])[0]
+    dataset = exports.make_dataset(studio, project.id, rounds.LEARNS_FROM[method])[0]
     model = rounds.model_to_train(studio, projects.get(studio, project.id))
     assert model is not None
     named = f"{dataset.name}@{dataset.version}"
@@ -175,7 +173,7 @@ HEAD = [
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=1200)
-    parser.add_argument("--method", choices=SHAPE_OF, default="dpo")
+    parser.add_argument("--method", choices=("dpo", "kto"), default="dpo")
     parser.add_argument("--seeds", type=int, default=1, help="how often, each in a fresh studio")
     given = parser.parse_args()
     well = True
