@@ -113,6 +113,14 @@ def test_a_vote_that_was_withdrawn_comes_back_as_it_was(studio: Studio, said: di
     assert [undo(studio, one, "anna").item.number for _ in range(2)] == [2, 1]
 
 
+def test_whoever_withdraws_goes_on_where_they_were(studio: Studio) -> None:
+    one = project(studio)
+    ids = [judge(studio, one, "anna").item_id for _ in range(3)]
+    for item in ids[1::-1]:
+        undoing.withdraw(studio, one, "anna", item)
+    assert number(studio, one, "anna") == 4
+
+
 def test_withdrawals_are_undone_in_their_order_among_the_last_fifty(studio: Studio) -> None:
     one = project(studio, count=40, votes=1)
     ids = [judge(studio, one, "anna", comment=f"no {n}").item_id for n in range(1, 41)]
