@@ -32,7 +32,9 @@ def rows(page: Page, terms: Sequence[str], addresses: dict[int, str], language: 
     def said(key: str) -> str:
         return say(f"browse.{key}", language)
 
-    headers = [said("row"), said("prompt"), said("answer"), said("characters")]
+    rated = any(isinstance(record.get("label"), bool) for _, record in page.rows)
+    headers = [said("row"), said("prompt"), said("answer"), *([said("rated")] if rated else [])]
+    headers.append(said("characters"))
     headers += [said("language"), said("findings")] if reported else []
     body = []
     for row, record in page.rows:
@@ -44,12 +46,18 @@ def rows(page: Page, terms: Sequence[str], addresses: dict[int, str], language: 
             ),
             excerpt(prompt, terms),
             excerpt(answer, terms),
+            *([rating(record["label"], language)] if rated else []),
             number(features.get("characters") or sum(map(len, _texts(record)))),
         ]
         if reported:
             cells += [features.get("language") or NOTHING, findings(features.get("findings") or [], language)]
         body.append(cells)
     return html('<div class="ts-browse">{}</div>', table(headers, body))
+
+
+def rating(good: bool, language: str) -> Markup:
+    kind = "good" if good else "bad"
+    return html('<span class="ts-badge ts-badge-{}">{}</span>', kind, say(f"data.label_{kind}", language))
 
 
 def sides(record: Record) -> tuple[str, str]:

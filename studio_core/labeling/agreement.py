@@ -172,6 +172,8 @@ class Habits:
     """Of votes for a side, those for the left one: far from a half, the side decides and not the answer."""
     longer_wins: Share
     """Of votes for a side of unlike length, those for the longer answer."""
+    good: Share
+    """Of answers called good or bad, the good ones."""
     fast: Share
     """Votes under ``FAST`` seconds."""
     median_seconds: float | None
@@ -191,6 +193,7 @@ def habits(votes: Sequence[Annotation | Row[Any]], lengths: Mapping[int, Sequenc
     left = sum("ab"[vote.order[0]] == vote.verdict for vote in sided)
     unlike = [(vote, both) for vote in sided if len(set(both := lengths[vote.item_id])) > 1]
     longer = sum("ab"[both.index(max(both))] == vote.verdict for vote, both in unlike)
+    called = [vote.value["rating"] for vote in first if vote.verdict == "rated" and vote.value["scale"] == 2]
     judged = [vote.seconds for vote in first if vote.verdict != "skip"]
     by_id = {vote.id: vote for vote in votes}
     repeats = [vote for vote in votes if vote.repeats_id in by_id and vote.verdict != "skip"]
@@ -200,6 +203,7 @@ def habits(votes: Sequence[Annotation | Row[Any]], lengths: Mapping[int, Sequenc
         counts=dict(Counter(vote.verdict for vote in first)),
         left_wins=share(left, len(sided)),
         longer_wins=share(longer, len(unlike)),
+        good=share(called.count(2), len(called)),
         fast=share(sum(seconds < FAST for seconds in judged), len(judged)),
         median_seconds=median(judged) if judged else None,
         consistent=share(sum(vote.verdict == earlier.verdict for vote, earlier in again), len(again)),

@@ -36,10 +36,16 @@ def statistics(found: Statistics, language: str) -> Markup:
         ]
     )
     people = {said("everybody"): found.everybody, **found.annotators}
-    heads = [
-        said(f"habit_{name}") for name in ("who", "votes", "left", "longer", "median", "fast", "same", "pace")
+    # Of one answer no side is chosen, and only pairs are shown again.
+    left_out = set() if found.project.mode == "pairs" else {"left", "longer", "same"}
+    left_out |= set() if found.everybody.good.of else {"good"}
+    shown = [name for name in _habits(found.everybody) if name not in left_out]
+    heads = [said(f"habit_{name}") for name in ("who", *shown)]
+    rows = [
+        [name, *(cell for key, cell in _habits(habits).items() if key in shown)]
+        for name, habits in people.items()
+        if habits.votes
     ]
-    rows = [[name, *_habits(habits)] for name, habits in people.items() if habits.votes]
     body = table(heads, rows) if rows else html('<p class="ts-muted">{}</p>', said("no_votes"))
     return html(
         '<section class="ts-stack"><h2>{}</h2><div class="ts-card"><div class="ts-figures">{}</div></div>{}</section>',
@@ -49,17 +55,18 @@ def statistics(found: Statistics, language: str) -> Markup:
     )
 
 
-def _habits(habits: Habits) -> list[str]:
-    pace = NOTHING if habits.hourly is None else f"{number(round(habits.hourly))} / h"
-    return [
-        number(habits.votes),
-        share_of(habits.left_wins),
-        share_of(habits.longer_wins),
-        NOTHING if habits.median_seconds is None else f"{habits.median_seconds:.1f} s",
-        share_of(habits.fast),
-        share_of(habits.consistent),
-        pace,
-    ]
+def _habits(habits: Habits) -> dict[str, str]:
+    """What is known of somebody's votes, by the name of its column."""
+    return {
+        "votes": number(habits.votes),
+        "left": share_of(habits.left_wins),
+        "longer": share_of(habits.longer_wins),
+        "good": share_of(habits.good),
+        "median": NOTHING if habits.median_seconds is None else f"{habits.median_seconds:.1f} s",
+        "fast": share_of(habits.fast),
+        "same": share_of(habits.consistent),
+        "pace": NOTHING if habits.hourly is None else f"{number(round(habits.hourly))} / h",
+    }
 
 
 def share_of(share: Share) -> str:

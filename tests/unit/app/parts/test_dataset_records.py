@@ -58,6 +58,16 @@ def test_pages_stay_within_the_dataset(section: Records, named: str) -> None:
         assert timer.active is False
 
 
+def test_what_was_called_good_or_bad_is_said_of_each_row(section: Records, tmp_path: Path) -> None:
+    file = tmp_path / "rated.jsonl"
+    rows = [{"prompt": "q", "completion": f"a{n}", "label": n == 0} for n in range(2)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    store.import_file(section.studio, file)
+    shown = section.back(request(id="rated"), 25, *form())[1]
+    assert shown.count("rated good</span>") == shown.count("rated bad</span>") == 1
+    assert "Rated" not in section.back(request(id="mine"), 25, *form())[1]
+
+
 @pytest.mark.parametrize("named", ["", "<script>", "99", "mine@2", "9" * 300])
 def test_what_is_not_there_is_said(section: Records, named: str) -> None:
     with pytest.raises(NotFound, match="There is no dataset"):
