@@ -11,6 +11,7 @@ import psutil
 
 from studio_core import methods, queue, texts
 from studio_core.chains import result_of, run_number
+from studio_core.curation.convert import conversion
 from studio_core.data import parquet, store
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput, StudioError
@@ -124,13 +125,14 @@ def device_for(studio: Studio, spec: TrainSpec) -> str:
 def misfit(method: Method, dataset: Dataset) -> BadInput | None:
     """Why a dataset cannot be used with a method; None if it can."""
     if dataset.shape not in {shape.value for shape in method.shapes}:
-        wanted = ", ".join(shape.value for shape in method.shapes)
+        ways = [shape for shape in method.shapes if conversion(Shape(dataset.shape), shape)]
         return BadInput(
-            "train.shape_misfit",
+            "train.shape_convertible" if ways else "train.shape_misfit",
             dataset=dataset.name,
             shape=dataset.shape,
             method=method.name.upper(),
-            wanted=wanted,
+            wanted=", ".join(shape.value for shape in method.shapes),
+            to=next(iter(ways), ""),
         )
     if dataset.rows == 0:
         return BadInput("train.dataset_empty", dataset=dataset.name)

@@ -86,7 +86,11 @@ def test_larger_sets_are_sampled(studio: Studio, sums: Dataset, monkeypatch: pyt
         ({"model": "/etc"}, "outside of the folders"),
         ({"dataset": " "}, "Choose a dataset"),
         ({"dataset": "nothing"}, "nothing"),
-        ({"method": "dpo"}, "has records of the shape chat, but DPO takes preference"),
+        (
+            {"method": "dpo"},
+            "has records of the shape chat, but DPO takes preference. Choose another dataset",
+        ),
+        ({"method": "kto"}, "run data convert sums --shape unpaired-preference"),
         ({"options": {"learning_rate": 7}}, "learning_rate is 7"),
         ({"options": {"learning_rate": "much"}}, "learning_rate is much"),
         ({"options": {"no_such": 1}}, "no option no_such"),
