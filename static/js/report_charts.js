@@ -98,6 +98,7 @@ function layout(chart) {
 	return {
 		margin: { l: 8, r: 12, t: lines.length ? 26 : 8, b: 8 },
 		height: height(chart),
+		minreducedheight: 20, // Or a chart of one bar leaves its axis no room, and its words lie on its numbers.
 		bargap: flat ? 0.3 : 0,
 		showlegend: false,
 		paper_bgcolor: "rgba(0,0,0,0)",
