@@ -122,10 +122,17 @@ def device_for(studio: Studio, spec: TrainSpec) -> str:
     return "gpu" if any(device.kind == "gpu" for device in queue.devices(studio)) else "cpu"
 
 
+def _becomes(shape: Shape, wanted: Shape) -> bool:
+    """Whether records of a shape can be converted to what a method learns from."""
+    if wanted is Shape.UNPAIRED_PREFERENCE and shape not in (Shape.PREFERENCE, Shape.STEPWISE):
+        return False  # Nobody called any of their answers bad.
+    return conversion(shape, wanted) is not None
+
+
 def misfit(method: Method, dataset: Dataset) -> BadInput | None:
     """Why a dataset cannot be used with a method; None if it can."""
     if dataset.shape not in {shape.value for shape in method.shapes}:
-        ways = [shape for shape in method.shapes if conversion(Shape(dataset.shape), shape)]
+        ways = [shape for shape in method.shapes if _becomes(Shape(dataset.shape), shape)]
         return BadInput(
             "train.shape_convertible" if ways else "train.shape_misfit",
             dataset=dataset.name,

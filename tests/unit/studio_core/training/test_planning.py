@@ -90,7 +90,8 @@ def test_larger_sets_are_sampled(studio: Studio, sums: Dataset, monkeypatch: pyt
             {"method": "dpo"},
             "has records of the shape chat, but DPO takes preference. Choose another dataset",
         ),
-        ({"method": "kto"}, "run data convert sums --shape unpaired-preference"),
+        ({"method": "kto"}, "KTO takes unpaired-preference. Choose another dataset"),
+        ({"method": "kto", "dataset": "pairs"}, "run data convert pairs --shape unpaired-preference"),
         ({"options": {"learning_rate": 7}}, "learning_rate is 7"),
         ({"options": {"learning_rate": "much"}}, "learning_rate is much"),
         ({"options": {"no_such": 1}}, "no option no_such"),
@@ -99,7 +100,9 @@ def test_larger_sets_are_sampled(studio: Studio, sums: Dataset, monkeypatch: pyt
         ({"device": "gpu"}, "There is no GPU"),
     ],
 )
-def test_what_stands_in_the_way(studio: Studio, sums: Dataset, given: dict[str, Any], sentence: str) -> None:
+def test_what_stands_in_the_way(
+    studio: Studio, sums: Dataset, pairs: Dataset, given: dict[str, Any], sentence: str
+) -> None:
     found = problems(studio, **given)
     assert any(sentence in problem for problem in found), found
     with pytest.raises(StudioError):
