@@ -20,7 +20,8 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from studio_core import run_folder
-from studio_core.data.shapes import Shape
+from studio_core.methods import METHODS
+from studio_core.methods.base import Method
 from studio_core.models.estimate import RUNTIME, ModelSize, memory
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel
@@ -83,12 +84,26 @@ def rows_of(count: int, words: int) -> Rows:
     ]
 
 
-def expected(model: ResolvedModel, size: str, tuning: str, sequences: int) -> int:
+def rows_for(method: str) -> Rows:
+    """64 rows of the method's shape; those of pairs are short enough that none is left out."""
+    rows = rows_of(64, 600 if method != "reward" else 100)
+    asked = [[row["messages"][0]] for row in rows]
+    answers = [[row["messages"][1]] for row in rows]
+    if method in ("dpo", "reward"):
+        both = zip(asked, answers, reversed(answers), strict=True)
+        return [{"prompt": one, "chosen": better, "rejected": worse} for one, better, worse in both]
+    if method == "kto":
+        both = zip(asked, answers, strict=True)
+        return [{"prompt": one, "completion": a, "label": n % 2 == 0} for n, (one, a) in enumerate(both)]
+    return rows
+
+
+def expected(model: ResolvedModel, size: str, tuning: str, method: Method) -> int:
     hidden, feed_forward = SHAPES[size]
     details = {"hidden": hidden, "layers": 28, "vocab": 151_936, "intermediate": feed_forward, "tied": True}
     estimate = memory(
-        ModelSize.of(model.parameters, details), tuning=tuning, sequences=sequences, length=LENGTH, device="gpu",
-        reference=sequences > BATCH,
+        ModelSize.of(model.parameters, details), tuning=tuning, sequences=BATCH * method.sequences, length=LENGTH,
+        device="gpu", reference=method.reference,
     )  # fmt: skip
     return estimate.total - RUNTIME["gpu"]  # Torch does not count the driver's own share.
 
@@ -106,26 +121,24 @@ def carried_out(run_dir: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("size", SHAPES)
 @pytest.mark.parametrize(
-    ("method", "tuning"), [("sft", "lora"), ("sft", "qlora"), ("sft", "full"), ("dpo", "lora")]
+    ("method", "tuning"),
+    [
+        ("sft", "lora"),
+        ("sft", "qlora"),
+        ("sft", "full"),
+        ("dpo", "lora"),
+        ("kto", "lora"),
+        ("reward", "lora"),
+    ],
 )
 def test_it_trains_in_bf16_within_the_estimated_memory(
     tmp_path: Path, model_of: Callable[[str], ResolvedModel], size: str, method: str, tuning: str
 ) -> None:
     model = model_of(size)
-    rows = rows_of(64, 600)
-    if method == "dpo":
-        rows = [
-            {
-                "prompt": [one["messages"][0]],
-                "chosen": [one["messages"][1]],
-                "rejected": [other["messages"][1]],
-            }
-            for one, other in zip(rows, reversed(rows), strict=True)
-        ]
     run_dir = make_run(
-        tmp_path / "run", model, rows, method=method, tuning=tuning,
-        shape=Shape.PREFERENCE if method == "dpo" else Shape.CHAT, prompts=("Story 1",), batch_size=BATCH,
-        max_length=LENGTH, max_steps=STEPS, precision="auto", learning_rate=1e-5 if tuning == "full" else 2e-4,
+        tmp_path / "run", model, rows_for(method), method=method, tuning=tuning,
+        prompts=("Story 1",) if METHODS[method].writes else (), batch_size=BATCH, max_length=LENGTH,
+        max_steps=STEPS, precision="auto", learning_rate=1e-5 if tuning == "full" else 2e-4,
     )  # fmt: skip
     result = carried_out(run_dir)
     config = events(run_dir, "config")[0]["values"]
@@ -135,7 +148,7 @@ def test_it_trains_in_bf16_within_the_estimated_memory(
     assert all(report["loss"] is not None for report in reports)
     assert reports[-1]["loss"] < reports[0]["loss"]
     speed = statistics.median(report["tokens_per_second"] for report in reports[2:])
-    estimate = expected(model, size, tuning, BATCH * (2 if method == "dpo" else 1))
+    estimate = expected(model, size, tuning, METHODS[method])
     print(
         f"\n{torch.cuda.get_device_name()}: Qwen3 shape {size}, {method} {tuning}, {config['attention']}, "
         f"{BATCH} x {LENGTH} tokens: {speed:,.0f} tokens/s, "
