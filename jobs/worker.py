@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,6 +46,8 @@ def main() -> NoReturn:
         os.environ.setdefault(name, value)
     # It warns of a kernel that only 4-bit training on a CPU would use.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # That one library calls another by an old name is nothing that the reader of a log could mend.
+    warnings.filterwarnings("ignore", category=FutureWarning)
     parser = argparse.ArgumentParser(prog="python -m jobs.worker")
     parser.add_argument("run_dir", type=Path, nargs="?")
     parser.add_argument("--warm", action="store_true", help="do all imports, then wait for the run")

@@ -92,7 +92,7 @@ def form() -> Form:
             value="row",
             label=t("browse.sort"),
             elem_id="browse-sort",
-            min_width=150,
+            min_width=190,
         )
         jump = gr.Textbox(label=t("browse.jump"), max_lines=1, elem_id="browse-jump", min_width=110)
     with gr.Accordion(t("browse.filters"), open=False, elem_id="browse-filters"):
