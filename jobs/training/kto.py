@@ -53,6 +53,12 @@ class ShuffledKTOTrainer(GroupedByLength, KTOTrainer):  # type: ignore[misc]
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
 
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        if not self.calculate_KL:  # TRL says 0 of a drift that it did not measure.
+            for values in self._metrics.values():
+                values.pop("kl", None)
+        super().log(*args, **kwargs)
+
 
 def main(run_dir: Path) -> None:
     course = Course.begin(run_dir, KTOOptions)

@@ -152,6 +152,12 @@ def test_an_adapter_is_continued(tmp_path: Path, model: ResolvedModel, method: s
         assert events(run_dir, "metrics")[0]["values"]["rewards/chosen"] == pytest.approx(0, abs=1e-4)
 
 
+def test_a_loss_that_needs_no_drift_reports_none(tmp_path: Path, model: ResolvedModel) -> None:
+    run_dir = trained(tmp_path / "run", model, "kto", loss="apo_zero_unpaired", max_steps=2, eval_share=0.2)
+    told = {name for event in events(run_dir, "metrics") for name in event["values"]}
+    assert {"rewards/chosen", "eval_rewards/chosen"} <= told and not {"kl", "eval_kl"} & told
+
+
 @pytest.mark.parametrize("tuning", ["full", "lora"])
 def test_a_reward_model_scores_the_better_answer_higher(
     tmp_path: Path, model: ResolvedModel, tuning: str
