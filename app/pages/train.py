@@ -137,11 +137,12 @@ class TrainPage:
         model = query.get("model") or (preferred if preferred in models else next(iter(models), ""))
         dataset = query.get("dataset", "")
         named = [name for name in fitting if dataset in (name, name.rpartition("@")[0])]
+        tuning = query.get("tuning") if query.get("tuning") in TUNINGS else "full"
         wanted = {
             "method": method,
             "model": model,
             "dataset": next(iter(named or ([] if dataset else fitting)), ""),
-            "tuning": query.get("tuning") if query.get("tuning") in TUNINGS else "full",
+            "tuning": METHODS[method].nearest(str(tuning)),
             "preset": query.get("preset") if query.get("preset") in PRESETS else "balanced",
         }
         return training.spec_from(wanted)
@@ -162,7 +163,7 @@ class TrainPage:
         several = max(spec.gpus, several_gpus.count(queue.devices(self.studio))) > 1
         basics = [
             gr.update(value=spec.method, info=t(f"methods.{spec.method}.help")),
-            gr.update(value=spec.tuning, info=t(f"methods.tuning.{spec.tuning}.help")),
+            self._tunings(spec.method, spec.tuning),
             gr.update(choices=models, value=spec.model if spec.model in known else None),
             gr.update(choices=datasets, value=spec.dataset if spec.dataset in datasets else None),
             gr.update(value=spec.preset, info=t(f"methods.preset.{spec.preset}.help")),
@@ -200,9 +201,10 @@ class TrainPage:
         basics, options = self._split(values)
         language = language_of(request)
         method, tuning, preset = self._known(basics)
+        tuning = METHODS[method].nearest(tuning)
         spec = TrainSpec(
             method=method,
-            tuning=tuning,  # type: ignore[arg-type]
+            tuning=tuning,
             preset=preset,
             model=basics["model"] or "",
             dataset=basics["dataset"] or "",
@@ -217,7 +219,7 @@ class TrainPage:
             updates += form.shown({**presets[name], **kept}, tuning)
         return [
             gr.update(info=t(f"methods.{method}.help")),
-            gr.update(info=t(f"methods.tuning.{tuning}.help")),
+            self._tunings(method, tuning),
             gr.update(info=t(f"methods.preset.{preset}.help")),
             gr.update(choices=datasets, value=spec.dataset if spec.dataset in datasets else None),
             unfit,
@@ -329,7 +331,8 @@ class TrainPage:
             parameters = training.base_of(self.studio, spec.model).parameters
         except StudioError:
             parameters = 0
-        plain = spec.model_copy(update={"options": {}})
+        tuning = METHODS[method].nearest(spec.tuning)
+        plain = spec.model_copy(update={"options": {}, "tuning": tuning})
         return training.options_of(plain, METHODS[method], parameters).model_dump()
 
     def _datasets(self, method: str, language: str) -> tuple[list[str], Markup]:
@@ -345,6 +348,12 @@ class TrainPage:
         title = say("train.unfit", language, count=len(others))
         return fitting, html(
             '<details class="ts-unfit"><summary>{}</summary><ul>{}</ul></details>', title, lines
+        )
+
+    def _tunings(self, method: str, tuning: str) -> Any:
+        """The ways of tuning that the method offers, with the chosen one and what that is."""
+        return gr.update(
+            choices=train_form.tunings(method), value=tuning, info=t(f"methods.tuning.{tuning}.help")
         )
 
     def _groups(self, method: str) -> list[Any]:

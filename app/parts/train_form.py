@@ -21,6 +21,11 @@ NAMES = (
 """Of all fields, in the order in which the page's events get them."""
 
 
+def tunings(method: str) -> list[tuple[str, str]]:
+    """The ways of tuning that a method offers."""
+    return [(t(f"methods.tuning.{name}"), name) for name in METHODS[method].tunings]
+
+
 def basics() -> tuple[dict[str, Any], dict[str, Any]]:
     parts: dict[str, Any] = {}
     parts["method"] = gr.Radio(
@@ -54,7 +59,7 @@ def basics() -> tuple[dict[str, Any], dict[str, Any]]:
         )
     with gr.Row():
         parts["tuning"] = gr.Radio(
-            [(t(f"methods.tuning.{name}"), name) for name in TUNINGS],
+            tunings("sft"),
             value="full",
             label=t("train.tuning"),
             info=t("methods.tuning.full.help"),

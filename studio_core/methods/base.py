@@ -73,6 +73,10 @@ class Method:
     def help_key(self) -> str:
         return f"{self.title_key}.help"
 
+    def nearest(self, tuning: str) -> Tuning:
+        """That way of tuning, or the one offered that is most like it: LoRA in place of QLoRA."""
+        return next((known for known in self.tunings if known == tuning), self.tunings[-1])
+
 
 @dataclass(frozen=True)
 class OptionField:

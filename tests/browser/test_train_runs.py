@@ -128,6 +128,27 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
     assert box is not None and box["width"] > 150  # Beside six numbers, which have a least width.
 
 
+def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> None:
+    """Not every method offers QLoRA: chosen for one, it neither stops the form nor stays for another."""
+    visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
+    ready(page)
+    tuning = page.locator("#train-tuning")
+    tuning.get_by_text("QLoRA", exact=True).click()
+    ready(page)
+    expect(page.locator("#train-opt-lora_rank")).to_be_visible()
+    page.locator("#train-method").get_by_text("Reward model").click()
+    ready(page)
+    expect(tuning.get_by_text("QLoRA", exact=True)).to_have_count(0)
+    expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
+    expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
+    page.locator("#train-method").get_by_text("(KTO)").click()
+    expect(tuning.get_by_text("QLoRA", exact=True)).to_be_visible()
+
+    visit(page, "/train?method=reward&tuning=qlora&model=tiny-chat&dataset=identity-pairs")
+    ready(page)
+    expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
+
+
 def test_the_form_that_opens_never_says_that_something_is_missing(page: Page, served: Served) -> None:
     page.add_init_script(
         """window.complaints = [];
