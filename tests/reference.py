@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from app.cli import cli
+from app.cli import assembled
 from studio_core.methods import METHODS
 from studio_core.methods.base import fields
 from studio_core.settings import PREFIX, Settings
@@ -19,7 +19,7 @@ FILE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
 def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every command that can be run, with its full name."""
-    command = command or typer.main.get_command(cli)
+    command = command or typer.main.get_command(assembled())
     children = getattr(command, "commands", {})
     if not children or not path:
         yield path, command

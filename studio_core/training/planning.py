@@ -11,7 +11,6 @@ import psutil
 
 from studio_core import methods, queue, texts
 from studio_core.chains import result_of, run_number
-from studio_core.curation.convert import conversion
 from studio_core.data import parquet, store
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput, StudioError
@@ -126,6 +125,10 @@ def _becomes(shape: Shape, wanted: Shape) -> bool:
     """Whether records of a shape can be converted to what a method learns from."""
     if wanted is Shape.UNPAIRED_PREFERENCE and shape not in (Shape.PREFERENCE, Shape.STEPWISE):
         return False  # Nobody called any of their answers bad.
+    from studio_core.curation.convert import (
+        conversion,
+    )  # With all operations: commands need not wait for them.
+
     return conversion(shape, wanted) is not None
 
 
