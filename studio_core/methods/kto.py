@@ -16,8 +16,8 @@ class KTOOptions(TrainingOptions):
     beta: float = option(0.1, at_least=0.001, at_most=10.0, advanced=False)
     loss: Literal["kto", "apo_zero_unpaired"] = option("kto", advanced=False)
     balance: bool = option(True)
-    good_weight: float = option(1.0, at_least=0.0, at_most=100.0)
-    bad_weight: float = option(1.0, at_least=0.0, at_most=100.0)
+    good_weight: float = option(1.0, at_least=0.01, at_most=100.0)
+    bad_weight: float = option(1.0, at_least=0.01, at_most=100.0)
 
     def weights(self, good: int, bad: int) -> tuple[float, float]:
         """How much one good and one bad answer count, of so many: balanced, both kinds count alike.
