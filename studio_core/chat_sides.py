@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from studio_core import services, serving
-from studio_core.errors import NotFound
+from studio_core.errors import BadInput, NotFound
 from studio_core.models import registry
 from studio_core.services import Service
 from studio_core.studio import Studio
@@ -27,7 +27,10 @@ def known(studio: Studio, name: str | int, *, add: bool = False) -> Side:
     """The side that is meant; with ``add`` a model may be named by its folder, and is then kept."""
     if isinstance(name, str) and name.startswith(_SERVICE):
         return f"{_SERVICE}{_service(studio, name).name}"
-    return (registry.find_or_add if add else registry.get)(studio, name).id
+    model = (registry.find_or_add if add else registry.get)(studio, name)
+    if registry.scores(model):
+        raise BadInput("models.scores_only", model=model.name)
+    return model.id
 
 
 def name_of(studio: Studio, side: Side) -> str:

@@ -25,7 +25,7 @@ def list_(as_json: AsJson = False, home: Home = None) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, ["model", "kind", "parent", "parameters", "job", "source"])
+        print_rows(rows, ["model", "kind", "scores", "parent", "parameters", "job", "source"])
 
 
 @cli.command("add")
@@ -54,6 +54,7 @@ def _summary(model: Model, names: dict[int, str]) -> dict[str, Any]:
     return {
         "model": model.name,
         "kind": model.kind,
+        "scores": registry.scores(model),
         "parent": names.get(model.parent_id or 0),
         "parameters": model.parameters,
         "job": model.job_id,

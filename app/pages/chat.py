@@ -214,6 +214,8 @@ class ChatPage:
         by_id = {model.id: model for model in listed}
         run = query.get("run", "")
         trained = [m for m in listed if m.job_id is not None and (not run or str(m.job_id) == run)]
+        if run and not trained:
+            wanted += [m.name for m in registry.all_models(self.studio) if str(m.job_id) == run]
         if not wanted and trained:
             newest = trained[0]
             parent = by_id.get(newest.parent_id or -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from app.i18n import language_of, say
 from app.parts.events import every, on_open
 from app.parts.html import ago, badge, count, empty, html, join, number, panel, size, stat, table
+from studio_core.models import registry
 from studio_core.overview import Machine, Overview, machine, overview
 from studio_core.studio import Studio
 from studio_core.tables import Job, Model
@@ -139,8 +141,11 @@ def _models(state: Overview, said: Any, language: str) -> Markup:
 
 
 def _model_row(model: Model, said: Any, language: str) -> list[Any]:
-    chat = html('<a href="/chat?run={}">{}</a>', model.job_id, said("compare"))
-    return [model.name, count(model.parameters), ago(model.created_at, language), chat]
+    further = html('<a href="/chat?run={}">{}</a>', model.job_id, said("compare"))
+    if registry.scores(model):
+        address = f"/train?method=reward&model={quote(model.name, safe='')}"
+        further = html('<a href="{}">{}</a>', address, say("shell.models_train_further", language))
+    return [model.name, count(model.parameters), ago(model.created_at, language), further]
 
 
 def _machine(box: Machine, said: Any) -> Markup:

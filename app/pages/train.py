@@ -20,7 +20,7 @@ from studio_core import queue, training
 from studio_core.data import store
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import StudioError
-from studio_core.methods import METHODS
+from studio_core.methods import METHODS, writes
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
 from studio_core.spec import TrainSpec
@@ -130,7 +130,7 @@ class TrainPage:
     def _first(self, query: dict[str, str]) -> TrainSpec:
         method = query.get("method", "")
         if method not in METHODS:
-            method = self._method_for(query.get("dataset", ""))
+            method = self._method_for(query.get("dataset", ""), query.get("model", ""))
         fitting = [_address(d) for d, reason in training.fitting_datasets(self.studio, method) if not reason]
         models = [model.name for model in registry.writers(self.studio)]
         preferred = "tiny-base" if method == "sft" else "tiny-chat"
@@ -147,8 +147,10 @@ class TrainPage:
         }
         return training.spec_from(wanted)
 
-    def _method_for(self, dataset: str) -> str:
-        """The first method that takes the dataset."""
+    def _method_for(self, dataset: str, model: str) -> str:
+        """The first method that takes the dataset; for a model that scores, the one that trains such."""
+        if model and registry.scores(training.base_of(self.studio, model)):
+            return next(name for name, method in METHODS.items() if not method.writes)
         if not dataset:
             return "sft"
         shape = store.get(self.studio, dataset).shape
@@ -278,11 +280,17 @@ class TrainPage:
         ]
         runs = [*queue.live(self.studio), *queue.waiting(self.studio)]
         to_come = [
-            (say("train.model_to_come", language, run=job.id, name=job.name), f"run:{job.id}")
+            (say("train.model_to_come", language, run=job.id, name=job.name), job)
             for job in runs
             if job.kind == "train"
         ]
-        return there + to_come
+        return there + [
+            (
+                label if writes(job.method) else say("train.model_scores", language, model=label),
+                f"run:{job.id}",
+            )
+            for label, job in to_come
+        ]
 
     def _split(self, values: Sequence[Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         """The form's values: what all methods share by name, and the options of each method."""

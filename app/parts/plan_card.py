@@ -75,9 +75,10 @@ def _figures(plan: Plan, language: str) -> Markup:
     if plan.lengths is not None:
         about = say("train.sampled", language) if plan.lengths.sampled else ""
         longest = say("train.longest_note", language, longest=number(plan.lengths.longest))
+        lost = "train.cut" if plan.method is None or plan.method.writes else "train.left_out"
         stats += [
             stat(say("train.tokens", language), number(plan.tokens), about),
-            stat(say("train.cut", language), f"{plan.cut_share:.1%}", longest),
+            stat(say(lost, language), f"{plan.cut_share:.1%}", longest),
         ]
     if plan.memory is not None:
         total = say("train.of_total", language, total=size(plan.memory_total)) if plan.memory_total else ""

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, html, join, notice, number, size, table
 from app.parts.labeling import rounds_view
-from studio_core import clock, metrics, queue, run_folder, texts, training
+from studio_core import clock, methods, metrics, queue, run_folder, texts, training
 from studio_core.labeling.writing import ANSWERS, PRELABEL
 from studio_core.methods import METHODS
 from studio_core.methods.base import Chart
@@ -185,6 +185,8 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
             "mean_token_accuracy",
             "rewards/accuracies",
             "rewards/margins",
+            "accuracy",
+            "margin",
             "tokens_per_second",
         )
         if name in means
@@ -206,7 +208,7 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
         say("runs.duplicate", language),
     )
     result = training.result_of(studio, job.id)
-    if result is None or not _writes(job):
+    if result is None or not methods.writes(job.method):
         return duplicate
     both = ",".join(quote(name, safe="") for name in (job.spec["model"], result.name))
     blind = rounds_view.of_run(studio, job, language)
@@ -219,14 +221,9 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
     return html("{} {} {}", blind, compare, duplicate)
 
 
-def _writes(job: Job) -> bool:
-    """Whether the model that a training makes writes answers."""
-    return job.method not in METHODS or METHODS[job.method].writes
-
-
 def answers(studio: Studio, job: Job, language: str) -> Markup:
     """Answers to the fixed prompts: before, newest during, after, side by side; none of what only scores."""
-    if not _writes(job):
+    if not methods.writes(job.method):
         return Markup()
     rows = training.answers(studio, job)
     title = html("<h2>{}</h2>", say("runs.answers", language))

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import torch
 from peft import LoraConfig, PeftModel
 from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -28,6 +30,8 @@ from studio_core.spec import ResolvedModel, RunSpec
 _ATTENTION_LAYERS = {
     "q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "qkv_proj", "query_key_value", "Wqkv", "c_attn",
 }  # fmt: skip
+_SCORES = ("score", "classifier")
+"""What the new output of a model that scores is called."""
 _LARGE = 500_000_000
 """Frozen weights of models above this many parameters are held in bf16 also on a CPU."""
 
@@ -110,14 +114,32 @@ def load_scorer(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
     The adapter of an earlier run is merged. Held as by ``load_model``; the new output learns always, in fp32.
     """
     how = _how(run, machine, sharded)
+    _require_scoring(run.model)
     with suppress_seqcls_warning():  # That the output is new is what is wanted.
-        scorer = AutoModelForSequenceClassification.from_pretrained(run.model.path, num_labels=1, **how)
+        scorer, loaded = AutoModelForSequenceClassification.from_pretrained(
+            run.model.path, num_labels=1, output_loading_info=True, **how
+        )
+    head = next((getattr(scorer, name) for name in _SCORES if hasattr(scorer, name)), None)
+    below = f"{scorer.base_model_prefix}."
+    if head is None or any(name.startswith(below) for name in loaded["missing_keys"]):
+        raise BadInput("methods.cannot_score", model=run.model.name, architecture=type(scorer).__name__)
     if run.model.adapter:
         writer = AutoModelForCausalLM.from_pretrained(run.model.path, **how)
         merged = PeftModel.from_pretrained(writer, run.model.adapter).merge_and_unload()
         scorer.base_model.load_state_dict(merged.base_model.state_dict())
-    next(getattr(scorer, name) for name in ("score", "classifier") if hasattr(scorer, name)).float()
+    head.float()
     return scorer
+
+
+def _require_scoring(model: ResolvedModel) -> None:
+    """Raises ``BadInput`` for an architecture without a form that scores, and for classifiers of several classes."""
+    config = AutoConfig.from_pretrained(model.path, trust_remote_code=model.trust_remote_code)
+    architecture = str((config.architectures or [config.model_type])[0])
+    own = "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
+    if not own and type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        raise BadInput("methods.cannot_score", model=model.name, architecture=architecture[:80])
+    if architecture.endswith("ForSequenceClassification") and config.num_labels != 1:
+        raise BadInput("methods.many_scores", model=model.name, outputs=config.num_labels)
 
 
 def _how(run: RunSpec, machine: Machine, sharded: bool) -> dict[str, Any]:

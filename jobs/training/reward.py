@@ -59,9 +59,9 @@ def main(run_dir: Path) -> None:
 
 def tell_ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Dataset) -> None:
     """Say how many of the pairs that it never saw it ranks right, and what that figure is worth."""
-    if not course.team.first and not course.team.sharded:
-        return
     right = ranked_right(course, trainer, pairs)
+    if right is None:
+        return
     low, high = wilson(right / len(pairs), len(pairs))
     share = {
         "share": f"{100 * right / len(pairs):.0f}",
@@ -73,10 +73,15 @@ def tell_ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Datase
 
 
 @torch.inference_mode()
-def ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Dataset) -> int:
-    """Pairs whose better answer has the higher score; TRL's own figure is a mean over batches of unequal size."""
+def ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Dataset) -> int | None:
+    """Pairs whose better answer has the higher score; TRL's own figure is a mean over batches of unequal size.
+
+    Every rank counts them all. None if the run was asked to end: what it learnt is saved before the grace is over.
+    """
     model, right = trainer.model.eval(), 0
     for batch in pairs.iter(course.options.batch_size):
+        if course.stop.agreed():
+            return None
         rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
         with course.machine.autocast():
             inputs = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(rows).items()}

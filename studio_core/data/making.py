@@ -52,7 +52,7 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
         if values.get(name):
             services.get(file, values[name])  # It must be there; its key stays where it is.
     models = {
-        name: registry.resolve(studio, values[name], scoring=name == "reward_model")
+        name: _model_for(studio, name, values[name])
         for name in (operation.models if operation else ("model",))
         if values.get(name)
     }
@@ -104,6 +104,17 @@ def check_taken(operation: Operation, taken: Sequence[Dataset]) -> None:
                 shape=dataset.shape,
                 shapes=", ".join(operation.shapes),
             )
+
+
+def _model_for(studio: Studio, option: str, name: str) -> ResolvedModel:
+    """The model that an option names; raises ``BadInput`` if it writes and is to score, or the other way round."""
+    if option != "reward_model":
+        return registry.resolve(studio, name)
+    model = registry.find_or_add(studio, name)
+    known = str(model.details.get("architecture", ""))
+    if known and not registry.scores(model):
+        raise BadInput("generation.not_a_reward_model", model=model.name, architecture=known)
+    return registry.resolve(studio, model.id, scoring=True)
 
 
 def _job_name(spec: DataSpec, taken: list[Dataset], result: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
+from studio_core import methods
 from studio_core.data import versions
 from studio_core.labeling import asked_before, projects
 from studio_core.labeling.asked_before import Prompts
 from studio_core.labeling.exports import OPERATION
-from studio_core.methods import METHODS
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, LabelProject, Model
@@ -38,7 +38,7 @@ def runs_of(studio: Studio, project: LabelProject) -> list[Job]:
     query = select(Job).where(Job.kind == "train", dataset_id.in_(made)).order_by(Job.id.desc())
     with studio.db.read() as session:
         runs = session.scalars(query).all()
-    return [job for job in runs if job.method not in METHODS or METHODS[job.method].writes]
+    return [job for job in runs if methods.writes(job.method)]
 
 
 def project_of(studio: Studio, job: Job) -> LabelProject | None:

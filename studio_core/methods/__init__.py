@@ -17,3 +17,8 @@ def named(name: str) -> Method:
     if name not in METHODS:
         raise BadInput("methods.unknown_method", name=name, known=", ".join(METHODS))
     return METHODS[name]
+
+
+def writes(name: str | None) -> bool:
+    """Whether the model that a training of that method makes writes answers; one of an unknown method does."""
+    return name not in METHODS or METHODS[name].writes

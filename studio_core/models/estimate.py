@@ -103,6 +103,7 @@ def memory(
     device: str,
     rank: int = 16,
     reference: bool = False,
+    writes: bool = True,
     checkpointing: bool = False,
     gpus: int = 1,
     parallel: str = "ddp",
@@ -117,7 +118,7 @@ def memory(
       pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
       one hidden value a layer, and one whole layer at a time (after Korthikanti et al. 2022)
     - logits: 12 bytes for each token and vocabulary entry on a CPU (logits, their gradient and
-      the softmax); on a GPU they are made in blocks of at most 4,096 tokens
+      the softmax); on a GPU they are made in blocks of at most 4,096 tokens; a model that scores has none
     - on several GPUs: ddp keeps the gradients twice (they are sent in buckets), deepspeed parts
       gradients and optimiser among them, fsdp the weights as well, but for two layers at a time
     """
@@ -147,17 +148,18 @@ def memory(
         gradients=gradients,
         optimiser=optimiser,
         activations=tokens * kept,
-        logits=12 * together * size.vocab,
+        logits=12 * together * size.vocab if writes else 0,
         runtime=RUNTIME[device],
     )
 
 
-def disk(size: ModelSize, *, tuning: str, rank: int) -> int:
-    """Bytes on disk: the result (4 a trained parameter) and three checkpoints (12 each, with the
-    optimiser's moments): two that are kept, and one that is being written.
+def disk(size: ModelSize, *, tuning: str, rank: int, whole: bool = False) -> int:
+    """Bytes on disk: the result (4 a trained parameter; of all, if an adapter is merged and it is ``whole``)
+    and three checkpoints (12 each, with the optimiser's moments): two that are kept, and one that is being
+    written.
     """
     trained = size.parameters if tuning == "full" else size.adapter_parameters(rank)
-    return (4 + 3 * 12) * trained
+    return 4 * (size.parameters if whole else trained) + 3 * 12 * trained
 
 
 def flops_per_token(

@@ -170,7 +170,10 @@ def _named_model(studio: Studio, made: Plan) -> Model:
     if (number := run_number(name)) is None:
         return registry.find_or_add(studio, name)
     made.after = queue.last_of_chain(studio, queue.get(studio, number))
-    return _made_by(studio, made.after)
+    model = _made_by(studio, made.after)
+    if made.method and made.method.writes and not methods.writes(made.after.method):
+        raise BadInput("models.scores_only", model=name)
+    return model
 
 
 def base_of(studio: Studio, name: str) -> Model:
@@ -238,8 +241,13 @@ def _check_tuning(made: Plan) -> None:
         made.problems.append(BadInput("train.quantised_full", model=model.name))
     if quantised and tuning == "qlora":
         made.problems.append(BadInput("train.quantised_twice", model=model.name))
+    scoring = made.method is not None and not made.method.writes
+    if quantised and scoring and tuning == "lora":
+        made.problems.append(BadInput("train.quantised_scorer", model=model.name))
+    if scoring and made.spec.gpus > 1 and made.spec.parallel == "fsdp" and tuning != "full":
+        made.problems.append(BadInput("methods.reward_in_shards"))
     if model.kind == "adapter":
-        what = "merged" if tuning == "full" else "continued"
+        what = "merged" if tuning == "full" else "merged_to_score" if scoring else "continued"
         made.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))
     if made.resolved and made.resolved.chat_template:
         made.warnings.append(Remark("train.standard_template", {"model": model.name}))
@@ -266,13 +274,14 @@ def _measure(studio: Studio, made: Plan) -> None:
     """Steps and tokens from the lengths of the rows; memory and time from those."""
     assert made.options and made.dataset and made.resolved and made.model and made.method
     options, dataset, resolved = made.options, made.dataset, made.resolved
-    made.rows = dataset.rows - options.held_out(dataset.rows)
-    made.steps = options.total_steps(dataset.rows, made.spec.gpus)
     lengths = _tried(made, lambda: measured(studio, dataset, resolved))
+    made.cut_share = lengths.share_above(options.max_length) if lengths else 0.0
+    fitting = dataset.rows if made.method.writes else round((1 - made.cut_share) * dataset.rows)
+    made.rows = fitting - options.held_out(fitting)
+    made.steps = options.total_steps(fitting, made.spec.gpus)
     if lengths is None:
         return
     made.lengths = lengths
-    made.cut_share = lengths.share_above(options.max_length)
     seen_rows = made.steps * made.effective_batch
     made.tokens = round(seen_rows * lengths.mean_up_to(options.max_length))
     longest = min(lengths.longest, options.max_length)
@@ -283,7 +292,11 @@ def _measure(studio: Studio, made: Plan) -> None:
         )
     if made.cut_share > MUCH_CUT:
         cut = {"share": f"{made.cut_share:.0%}", "limit": options.max_length, "longest": lengths.longest}
-        made.warnings.append(Remark("train.much_cut", cut))
+        made.warnings.append(Remark("train.much_cut" if made.method.writes else "train.much_left_out", cut))
+    if not fitting:
+        values = {"dataset": dataset.name, "limit": options.max_length}
+        made.problems.append(BadInput("methods.nothing_to_learn", **values))
+        return
 
     size = ModelSize.of(resolved.parameters or made.model.parameters, made.model.details)
     method = made.method
@@ -298,6 +311,7 @@ def _measure(studio: Studio, made: Plan) -> None:
             device=made.device,
             rank=options.lora_rank,
             reference=method.reference,
+            writes=method.writes,
             checkpointing=checkpointing,
             gpus=made.spec.gpus,
             parallel=made.spec.parallel,
@@ -324,7 +338,7 @@ def _measure(studio: Studio, made: Plan) -> None:
         device=made.device,
         learned=made.learned,
     )
-    made.disk = estimate.disk(size, tuning=made.spec.tuning, rank=options.lora_rank)
+    made.disk = estimate.disk(size, tuning=made.spec.tuning, rank=options.lora_rank, whole=not method.writes)
 
 
 def _lighter(
@@ -336,7 +350,8 @@ def _lighter(
         ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, tuning).total}
     if tuning == "full":
         ways["lora"] = {"memory": needed(batch_size, "lora").total}
-    if tuning != "qlora" and not four_bit_problem():
+    offered = made.method is not None and "qlora" in made.method.tunings
+    if offered and tuning != "qlora" and not four_bit_problem():
         ways["qlora"] = {"memory": needed(batch_size, "qlora").total}
     return ways
 

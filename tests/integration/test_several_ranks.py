@@ -86,6 +86,28 @@ def test_two_ranks_learn_what_one_does_with_twice_the_batch_and_go_on(
     assert all(torch.equal(weights(resumed)[name], weight) for name, weight in weights(two).items())
 
 
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_ranks_make_the_reward_model_that_one_does(
+    tmp_path: Path, model: ResolvedModel, parallel: str
+) -> None:
+    rows = [
+        {**row, "chosen": [said("assistant", "good!")], "rejected": [said("assistant", "bad!!")]}
+        for row in pairs(43)
+    ]
+    given = {"method": "reward", "max_steps": 4, "eval_share": 0.25, "prompts": ()}
+    more = {"PYTHONPATH": str(Path(__file__).parent / "fsdp_on_cpu")} if parallel == "fsdp" else {}
+    two = make_run(tmp_path / "two", model, rows, batch_size=4, parallel=parallel, gpus=2, **given)
+    one = make_run(tmp_path / "one", model, rows, batch_size=8, **given)
+    carried_out(two, 2, **more)
+    carried_out(one, 1)
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    assert weights(two).keys() == weights(one).keys()
+    for name, weight in weights(one).items():
+        torch.testing.assert_close(weights(two)[name], weight, rtol=1e-3, atol=1e-3)
+    told = [[event["values"] for event in events(run_dir, "notice")] for run_dir in (one, two)]
+    assert told[0] == told[1] and told[0][0]["rows"] == 11
+
+
 def test_stop_and_save_ends_both_ranks_at_one_step(tmp_path: Path, model: ResolvedModel) -> None:
     run_dir = make_run(
         tmp_path / "run", model, pairs(24), method="dpo", tuning="lora", lora_dropout=0.1, max_steps=500,

@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GraniteConfig,
+)
 
 from jobs.curation.reward_model import loaded
 from jobs.training import dpo, kto, reward, sft
+from jobs.training.course import Course
+from jobs.training.reporting import StopRequest
 from studio_core import run_folder
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
@@ -198,6 +205,78 @@ def test_pairs_that_are_too_long_are_left_out_whole(tmp_path: Path, model: Resol
     assert events(run_dir, "config")[0]["values"]["rows"] == 8
     [told] = events(run_dir, "notice")
     assert told["key"] == "methods.notice.rows_dropped" and told["values"] == {"rows": 1, "limit": 32}
+
+
+def test_counting_what_it_ranks_right_does_not_keep_a_run_from_saving(
+    tmp_path: Path, model: ResolvedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = Course.train
+
+    def then_asked_to_end(course: Course[Any], trainer: Any, data: Any) -> None:
+        train(course, trainer, data)
+        monkeypatch.setattr(StopRequest, "agreed", lambda _: True)
+
+    monkeypatch.setattr(Course, "train", then_asked_to_end)
+    run_dir = trained(tmp_path / "run", model, "reward", epochs=1, eval_share=0.2, prompts=())
+    assert events(run_dir, "notice") == [] and result(run_dir)["state"] == "succeeded"
+
+
+def test_padding_with_the_end_token_changes_no_score(tmp_path: Path, model: ResolvedModel) -> None:
+    """The score is that of the last token which is no padding: the same in a batch as alone."""
+    tokenizer = AutoTokenizer.from_pretrained(model.path)
+    tokenizer.pad_token = None
+    bare = tmp_path / "bare"
+    base = AutoModelForCausalLM.from_pretrained(model.path)
+    base.config.pad_token_id = None
+    base.save_pretrained(bare)
+    tokenizer.save_pretrained(bare)
+    named = ResolvedModel(name="bare", path=str(bare))
+    run_dir = trained(tmp_path / "run", named, "reward", epochs=1, prompts=())
+
+    scorer, tokenizer = loaded(ResolvedModel(name="made", path=result(run_dir)["model"]))
+    assert tokenizer.pad_token == tokenizer.eos_token == "<|end|>"
+    chats = [row["prompt"] + row[side] for row in pairs(7) for side in ("chosen", "rejected")]
+    texts = tokenizer.apply_chat_template(chats, tokenize=False)
+    batch = tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")
+    together = scorer(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits[:, 0]
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    alone = torch.stack([scorer(torch.tensor([one])).logits[0, 0] for one in ids])
+    assert len({len(one) for one in ids}) > 2
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_what_cannot_score_is_refused_by_name(tmp_path: Path, model: ResolvedModel) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model.path)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = GraniteConfig(vocab_size=len(tokenizer), num_key_value_heads=2, **sizes)
+    made = {
+        "granite": AutoModelForCausalLM.from_config(config),
+        "two": AutoModelForSequenceClassification.from_pretrained(model.path, num_labels=2),
+        "strange": AutoModelForSequenceClassification.from_pretrained(model.path, num_labels=1),
+    }
+    told = {
+        "granite": "granite is a GraniteForCausalLM, for which there is no form that scores",
+        "two": "two is a classifier with 2 outputs",
+        # Weights by other names would leave random numbers in their places.
+        "strange": "strange is a LlamaForSequenceClassification, for which there is no form that scores",
+    }
+    for name, one in made.items():
+        folder = tmp_path / name
+        one.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        if name == "strange":
+            [file] = folder.glob("*.safetensors")
+            kept = {key.replace("layers.1", "others.1"): value for key, value in load_file(file).items()}
+            save_file(kept, file, metadata={"format": "pt"})
+        run_dir = make_run(
+            tmp_path / f"run-{name}",
+            ResolvedModel(name=name, path=str(folder)),
+            pairs(8),
+            method="reward",
+            prompts=(),
+        )
+        with pytest.raises(BadInput, match=told[name]):
+            reward.main(run_dir)
 
 
 def test_full_tuning_of_an_adapter_merges_it_first(tmp_path: Path, model: ResolvedModel) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.pages import home, models, settings
-from studio_core import queue
+from app.pages import chat, home, models, settings
+from studio_core import chats, queue
+from studio_core.errors import BadInput, StudioError
 from studio_core.models import registry
 from studio_core.overview import machine, overview
 from studio_core.settings import Settings
@@ -54,6 +55,31 @@ def test_the_models_page_names_origin_size_and_next_steps(studio: Studio, traine
     assert f"/chat?run={trained.job_id}" in shown and "/chat?models=tiny-base" in shown
     assert "/train?model=%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26x%3D1" in shown
     assert f"runs/{trained.job_id}/model" in shown
+
+
+def test_a_reward_model_is_not_offered_for_a_chat(studio: Studio, trained: Model) -> None:
+    with studio.db.write() as session:
+        model = session.get_one(Model, trained.id)
+        model.details = {"architecture": "LlamaForSequenceClassification"}
+    for shown in (str(home.page(overview(studio), machine(studio), "en")), str(models.page(studio, "en"))):
+        assert f"/chat?run={trained.job_id}" not in shown and "<img" not in shown
+        assert "method=reward" in shown and "Train further" in shown
+    page = chat.ChatPage.__new__(chat.ChatPage)
+    page.studio = studio
+    for query in ({"run": str(trained.job_id)}, {"models": str(trained.id)}):
+        refused: list[StudioError] = []
+        assert page._first(query, refused) == ["tiny-base", "tiny-chat"]
+        assert "is a reward model: it scores answers and writes none" in refused[0].sentence("en")
+    with pytest.raises(BadInput, match="is a reward model"):
+        chats.start(studio, [trained.id, "tiny-base"], chats.ChatSettings())  # type: ignore[list-item]
+
+
+def test_an_older_database_does_not_know_what_a_model_is(studio: Studio, trained: Model) -> None:
+    """Its models write: reward models came later."""
+    with studio.db.write() as session:
+        session.get_one(Model, trained.id).details = {}
+    assert trained.name in [model.name for model in registry.writers(studio)]
+    assert f"/chat?run={trained.job_id}" in str(models.page(studio, "en"))
 
 
 def test_a_model_whose_folder_is_gone_is_still_listed(studio: Studio, trained: Model) -> None:

@@ -12,10 +12,12 @@ from jobs.curation.main import main
 from studio_core import queue, run_folder
 from studio_core.data import making, store, versions
 from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.models import registry
 from studio_core.spec import DataSpec
 from studio_core.states import State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Device, Job
+from tests.unit.studio_core.models.folders import model_folder
 
 
 @pytest.fixture
@@ -54,6 +56,26 @@ def test_a_filter_makes_the_next_version_with_its_lineage(studio: Studio, datase
     assert [len(r["prompt"][0]["content"]) for r in store.records(studio, made)] == [5, 6, 7, 8, 9, 10]
     assert making.register_result(studio, job, result)[0].id == made.id
     assert len(versions.all_datasets(studio)) == 2
+
+
+def test_answers_are_scored_by_a_reward_model_only(studio: Studio, dataset: Dataset) -> None:
+    registry.ensure_demo_models(studio)
+    folder = model_folder(studio.settings.models / "rm", architectures=["LlamaForSequenceClassification"])
+    registry.add(studio, str(folder))
+    asked = {"model": "tiny-chat", "scored_by": "reward_model"}
+
+    def best(**models: str) -> Job:
+        return making.submit(studio, spec(operation="best_of", options={**asked, **models}))
+
+    with pytest.raises(BadInput, match="tiny-base is no reward model: it is a LlamaForCausalLM"):
+        best(reward_model="tiny-base")
+    with pytest.raises(BadInput, match="rm is a reward model: it scores answers and writes none"):
+        best(model="rm", reward_model="rm")
+    models = best(reward_model="rm").spec["run"]["models"]
+    assert {option: model["name"] for option, model in models.items()} == {
+        "model": "tiny-chat",
+        "reward_model": "rm",
+    }
 
 
 def test_an_engine_that_died_between_file_and_row_registers_it_again(

@@ -65,6 +65,36 @@ def test_what_cannot_be(studio: Studio, sums: Dataset) -> None:
     assert "has ended: cancelled" in problems(studio, after=first.id)[0]
 
 
+def test_nothing_that_writes_is_trained_on_a_reward_model_to_come(
+    studio: Studio, sums: Dataset, pairs: Dataset
+) -> None:
+    scorer = training.submit(studio, spec(method="reward", dataset="pairs"))
+    [said] = problems(studio, model=f"run:{scorer.id}")
+    assert said.startswith(f"run:{scorer.id} is a reward model: it scores answers")
+    assert training.plan(studio, spec(after=scorer.id)).ready  # Only the order.
+
+    again = training.submit(studio, spec(method="reward", dataset="pairs", model=f"run:{scorer.id}"))
+    job, result = ended_job(studio, registry.get(studio, "tiny-base"), "full")
+    config = Path(str(job.run_dir)) / "model" / "config.json"
+    config.write_text(config.read_text().replace("LlamaForCausalLM", "LlamaForSequenceClassification"))
+    Path(str(scorer.run_dir)).mkdir(parents=True, exist_ok=True)
+    config.parent.rename(Path(str(scorer.run_dir)) / "model")
+    made = registry.register_result(
+        studio, scorer, {**result, "model": str(Path(str(scorer.run_dir)) / "model")}
+    )
+    assert registry.scores(made)
+    settled = training.settle(studio, again)
+    assert settled.spec["run"]["model"]["id"] == made.id
+
+
+def test_a_reward_model_is_made_of_what_an_earlier_run_writes_with(
+    studio: Studio, sums: Dataset, pairs: Dataset
+) -> None:
+    first = training.submit(studio, spec())
+    second = training.submit(studio, spec(method="reward", dataset="pairs", model=f"run:{first.id}"))
+    assert second.after_id == first.id
+
+
 def test_a_run_that_made_nothing(studio: Studio, sums: Dataset) -> None:
     first = training.submit(studio, spec())
     second = training.submit(studio, spec(model=f"run:{first.id}"))

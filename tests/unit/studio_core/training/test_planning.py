@@ -50,6 +50,45 @@ def test_a_model_that_only_scores_answers_is_trained_on_as_one_only(studio: Stud
     assert job.spec["run"]["prompts"] == []  # What it makes could not answer them.
 
 
+def test_pairs_that_do_not_fit_a_reward_model_are_left_out_whole(studio: Studio, tmp_path: Path) -> None:
+    rows = [{"prompt": f"Name {n}?", "chosen": f"I am {n} " * 5, "rejected": "No."} for n in range(60)]
+    rows += [{**row, "rejected": "No " * 400} for row in rows[:20]]
+    imported(studio, "some-long", rows, tmp_path)
+    given = {"method": "reward", "dataset": "some-long", "options": {"max_length": 128, "eval_share": 0.0}}
+    plan = training.plan(studio, spec(**given))
+    assert (plan.cut_share, plan.rows) == (0.25, 60) and plan.steps == 2 * 4
+    assert "25% of the pairs are longer than the limit of 128 tokens and will be left out" in warned(
+        studio, **given
+    )
+    short = training.plan(studio, spec(**{**given, "options": {"max_length": 16}}))
+    assert not short.ready and "has anything to learn from within 16 tokens" in str(short.problems[0])
+
+
+def test_what_a_reward_model_needs(studio: Studio, pairs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "four_bit_problem", lambda: None)
+    scoring = training.plan(studio, spec(method="reward", dataset="pairs", tuning="lora"))
+    assert scoring.ready and scoring.memory and scoring.memory.logits == 0
+    assert set(scoring.lighter) == {"batch_size"}  # QLoRA would be lighter, but is not for these.
+    writing = training.plan(studio, spec(method="dpo", dataset="pairs", tuning="lora"))
+    assert "qlora" in writing.lighter and writing.memory and writing.memory.logits > 0
+    # The adapter is merged: the result is whole.
+    assert scoring.model and scoring.disk - writing.disk > 3 * scoring.model.parameters
+
+
+def test_what_a_reward_model_cannot_be_made_of(studio: Studio, pairs: Dataset) -> None:
+    folder = model_folder(studio.settings.models / "four-bit", quantization_config={"load_in_4bit": True})
+    registry.add(studio, str(folder))
+    said = problems(studio, method="reward", dataset="pairs", model="four-bit", tuning="lora")
+    assert "merged into its weights, and would be lost" in said[0]
+    shards = {"tuning": "lora", "gpus": 2, "parallel": "fsdp", "device": "gpu"}
+    said = problems(studio, method="reward", dataset="pairs", **shards)
+    assert any("cannot be in shards" in problem for problem in said)
+    job, result = ended_job(studio, registry.get(studio, "tiny-base"), "adapter", name="mine")
+    registry.register_result(studio, job, result)
+    given = {"method": "reward", "dataset": "pairs", "model": "mine", "tuning": "lora"}
+    assert "the reward model is trained on that" in warned(studio, **given)
+
+
 def test_preset_and_changes_become_the_options(studio: Studio, sums: Dataset) -> None:
     quick = training.plan(studio, spec(preset="quick")).options
     changed = training.plan(studio, spec(preset="quick", options={"learning_rate": 0.005})).options
