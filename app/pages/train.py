@@ -75,7 +75,7 @@ def build(studio: Studio) -> None:
         page.chosen,
         inputs=[*shared, *options, presets],
         outputs=[
-            *(parts[name] for name in ("method", "tuning", "preset", "dataset")),
+            *(parts[name] for name in ("method", "tuning", "preset", "dataset", "prompts")),
             adding["unfit"],
             *groups,
             *options,
@@ -149,7 +149,7 @@ class TrainPage:
 
     def _method_for(self, dataset: str, model: str) -> str:
         """The first method that takes the dataset; for a model that scores, the one that trains such."""
-        if model and registry.scores(training.base_of(self.studio, model)):
+        if model and training.scores(self.studio, model):
             return next(name for name, method in METHODS.items() if not method.writes)
         if not dataset:
             return "sft"
@@ -169,7 +169,10 @@ class TrainPage:
             gr.update(choices=models, value=spec.model if spec.model in known else None),
             gr.update(choices=datasets, value=spec.dataset if spec.dataset in datasets else None),
             gr.update(value=spec.preset, info=t(f"methods.preset.{spec.preset}.help")),
-            "\n".join(prompt.replace("\n", "\\n") for prompt in spec.prompts),
+            gr.update(
+                value="\n".join(prompt.replace("\n", "\\n") for prompt in spec.prompts),
+                visible=METHODS[spec.method].writes,
+            ),
             spec.name,
             spec.seed,
             spec.device,
@@ -224,6 +227,7 @@ class TrainPage:
             self._tunings(method, tuning),
             gr.update(info=t(f"methods.preset.{preset}.help")),
             gr.update(choices=datasets, value=spec.dataset if spec.dataset in datasets else None),
+            gr.update(visible=METHODS[method].writes),
             unfit,
             *self._groups(method),
             *updates,
@@ -309,7 +313,7 @@ class TrainPage:
             {
                 **{name: basics[name] or "" for name in ("model", "dataset", "name", "tuning", "preset")},
                 "method": method,
-                "prompts": [prompt for prompt in prompts if prompt],
+                "prompts": [prompt for prompt in prompts if prompt and METHODS[method].writes],
                 "seed": basics["seed"] or 0,
                 "device": basics["device"] or "auto",
                 "priority": basics["priority"] or 0,
@@ -361,7 +365,7 @@ class TrainPage:
     def _tunings(self, method: str, tuning: str) -> Any:
         """The ways of tuning that the method offers, with the chosen one and what that is."""
         return gr.update(
-            choices=train_form.tunings(method), value=tuning, info=t(f"methods.tuning.{tuning}.help")
+            choices=train_form.tunings(method), value=tuning, info=t(train_form.tuning_help(method, tuning))
         )
 
     def _groups(self, method: str) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.i18n import t
-from studio_core import queue
+from studio_core import queue, texts
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
 from studio_core.training import several_gpus
@@ -24,6 +24,12 @@ NAMES = (
 def tunings(method: str) -> list[tuple[str, str]]:
     """The ways of tuning that a method offers."""
     return [(t(f"methods.tuning.{name}"), name) for name in METHODS[method].tunings]
+
+
+def tuning_help(method: str, tuning: str) -> str:
+    """The key of what a way of tuning is, for the method where that says something of its own."""
+    own = f"methods.{method}.tuning_{tuning}.help"
+    return own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else f"methods.tuning.{tuning}.help"
 
 
 def basics() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,7 +17,7 @@ from studio_core.training.history import (
     seconds_left,
     spec_of,
 )
-from studio_core.training.planning import Plan, Remark, base_of, fitting_datasets, options_of, plan
+from studio_core.training.planning import Plan, Remark, base_of, fitting_datasets, options_of, plan, scores
 from studio_core.training.starting import prompts_from, submit
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "resume",
     "resumed_by",
     "resumed_step",
+    "scores",
     "seconds_left",
     "settle",
     "spec_from",

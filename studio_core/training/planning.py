@@ -184,6 +184,14 @@ def base_of(studio: Studio, name: str) -> Model:
     return _made_by(studio, queue.last_of_chain(studio, queue.get(studio, number)))
 
 
+def scores(studio: Studio, name: str) -> bool:
+    """Whether the model of that name, or what ``run:N`` is to make, scores answers instead of writing any."""
+    number = run_number(name)
+    if number is None:
+        return registry.scores(registry.get(studio, name))
+    return not methods.writes(queue.last_of_chain(studio, queue.get(studio, number)).method)
+
+
 def _made_by(studio: Studio, job: Job) -> Model:
     """Until a run's result is there, its sizes and its tokenizer are those of its own base model."""
     if job.kind != "train":

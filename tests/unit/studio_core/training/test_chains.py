@@ -72,6 +72,7 @@ def test_nothing_that_writes_is_trained_on_a_reward_model_to_come(
     [said] = problems(studio, model=f"run:{scorer.id}")
     assert said.startswith(f"run:{scorer.id} is a reward model: it scores answers")
     assert training.plan(studio, spec(after=scorer.id)).ready  # Only the order.
+    assert training.scores(studio, f"run:{scorer.id}") and not training.scores(studio, "tiny-chat")
 
     again = training.submit(studio, spec(method="reward", dataset="pairs", model=f"run:{scorer.id}"))
     job, result = ended_job(studio, registry.get(studio, "tiny-base"), "full")
