@@ -52,14 +52,15 @@ def main(run_dir: Path) -> None:
         peft_config=new_adapter(run, options, model, "SEQ_CLS"),
     )
     course.train(trainer, data)
+    scorer = whole(trainer.model)
     if data.held_out is not None and not course.stop:
-        tell_ranked_right(course, trainer, data.held_out)
-    course.save(trainer, whole(trainer.model))
+        tell_ranked_right(course, trainer, scorer, data.held_out)
+    course.save(trainer, scorer)
 
 
-def tell_ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Dataset) -> None:
-    """Say how many of the pairs that it never saw it ranks right, and what that figure is worth."""
-    right = ranked_right(course, trainer, pairs)
+def tell_ranked_right(course: Course[RewardOptions], trainer: Any, scorer: Any, pairs: Dataset) -> None:
+    """Say how many of the pairs that it never saw the model that is saved ranks right, and what that is worth."""
+    right = ranked_right(course, trainer, scorer, pairs)
     if right is None:
         return
     low, high = wilson(right / len(pairs), len(pairs))
@@ -73,17 +74,17 @@ def tell_ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Datase
 
 
 @torch.inference_mode()
-def ranked_right(course: Course[RewardOptions], trainer: Any, pairs: Dataset) -> int | None:
+def ranked_right(course: Course[RewardOptions], trainer: Any, scorer: Any, pairs: Dataset) -> int | None:
     """Pairs whose better answer has the higher score; TRL's own figure is a mean over batches of unequal size.
 
     Every rank counts them all. None if the run was asked to end: what it learnt is saved before the grace is over.
     """
-    model, right = trainer.model.eval(), 0
+    machine, model, right = course.machine, scorer.eval(), 0
     for batch in pairs.iter(course.options.batch_size):
         if course.stop.agreed():
             return None
         rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
-        with course.machine.autocast():
+        with torch.autocast(machine.device, torch.bfloat16, enabled=machine.precision == "bf16"):
             inputs = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(rows).items()}
             better, worse = model(**inputs).logits.squeeze(-1).chunk(2)
         right += int((better > worse).sum())

@@ -301,7 +301,7 @@ def _measure(studio: Studio, made: Plan) -> None:
     if made.cut_share > MUCH_CUT:
         cut = {"share": f"{made.cut_share:.0%}", "limit": options.max_length, "longest": lengths.longest}
         made.warnings.append(Remark("train.much_cut" if made.method.writes else "train.much_left_out", cut))
-    if not fitting:
+    if not fitting and not lengths.sampled:
         values = {"dataset": dataset.name, "limit": options.max_length}
         made.problems.append(BadInput("methods.nothing_to_learn", **values))
         return

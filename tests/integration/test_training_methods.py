@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from jobs.curation.reward_model import loaded
-from jobs.training import dpo, kto, reward, sft
+from jobs.training import dpo, kto, loading, reward, sft
 from jobs.training.course import Course
 from jobs.training.reporting import StopRequest
 from studio_core import run_folder
@@ -205,6 +205,25 @@ def test_pairs_that_are_too_long_are_left_out_whole(tmp_path: Path, model: Resol
     assert events(run_dir, "config")[0]["values"]["rows"] == 8
     [told] = events(run_dir, "notice")
     assert told["key"] == "methods.notice.rows_dropped" and told["values"] == {"rows": 1, "limit": 32}
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_a_large_model_is_made_a_reward_model_in_bf16(
+    tmp_path: Path, model: ResolvedModel, tuning: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen weights are held in bf16, the new output and what is learnt beside them in fp32."""
+    monkeypatch.setattr(loading, "_LARGE", 0)
+    given = {"tuning": tuning, "precision": "bf16", "activation_checkpointing": "on"}
+    run_dir = trained(
+        tmp_path / "run", model, "reward", epochs=2, eval_share=0.2, prompts=(), batch_size=2, **given
+    )
+    assert events(run_dir, "config")[0]["values"]["weights"] == (
+        "bfloat16" if tuning == "lora" else "float32"
+    )
+    assert events(run_dir, "notice")[0]["values"]["right"] == 5
+    saved = weights(run_dir / "model")
+    assert saved["score.weight"].dtype == torch.float32  # As its base was stored.
+    assert not any("lora" in name for name in saved)
 
 
 def test_counting_what_it_ranks_right_does_not_keep_a_run_from_saving(

@@ -50,7 +50,9 @@ def test_a_model_that_only_scores_answers_is_trained_on_as_one_only(studio: Stud
     assert job.spec["run"]["prompts"] == []  # What it makes could not answer them.
 
 
-def test_pairs_that_do_not_fit_a_reward_model_are_left_out_whole(studio: Studio, tmp_path: Path) -> None:
+def test_pairs_that_do_not_fit_a_reward_model_are_left_out_whole(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [{"prompt": f"Name {n}?", "chosen": f"I am {n} " * 5, "rejected": "No."} for n in range(60)]
     rows += [{**row, "rejected": "No " * 400} for row in rows[:20]]
     imported(studio, "some-long", rows, tmp_path)
@@ -62,6 +64,11 @@ def test_pairs_that_do_not_fit_a_reward_model_are_left_out_whole(studio: Studio,
     )
     short = training.plan(studio, spec(**{**given, "options": {"max_length": 16}}))
     assert not short.ready and "has anything to learn from within 16 tokens" in str(short.problems[0])
+    monkeypatch.setattr(lengths, "SAMPLE", 40)
+    lengths._KNOWN.clear()
+    sampled = training.plan(studio, spec(**{**given, "options": {"max_length": 16}}))
+    lengths._KNOWN.clear()
+    assert sampled.ready and sampled.lengths and sampled.lengths.sampled  # Others may fit.
 
 
 def test_what_a_reward_model_needs(studio: Studio, pairs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
