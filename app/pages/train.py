@@ -19,7 +19,7 @@ from app.parts.train_form import TUNINGS
 from studio_core import queue, training
 from studio_core.data import store
 from studio_core.engine_process import ensure_engine
-from studio_core.errors import StudioError
+from studio_core.errors import NotFound, StudioError
 from studio_core.methods import METHODS, writes
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
@@ -149,8 +149,11 @@ class TrainPage:
 
     def _method_for(self, dataset: str, model: str) -> str:
         """The first method that takes the dataset; for a model that scores, the one that trains such."""
-        if model and training.scores(self.studio, model):
-            return next(name for name, method in METHODS.items() if not method.writes)
+        try:
+            if model and training.scores(self.studio, model):
+                return next(name for name, method in METHODS.items() if not method.writes)
+        except NotFound:  # The form is of use without the model that is asked for, and the plan says so.
+            pass
         if not dataset:
             return "sft"
         shape = store.get(self.studio, dataset).shape

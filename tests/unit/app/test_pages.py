@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.pages import chat, home, models, settings
-from studio_core import chats, queue
+from app.pages import chat, home, models, settings, train
+from studio_core import chats, queue, training
 from studio_core.errors import BadInput, StudioError
 from studio_core.models import registry
 from studio_core.overview import machine, overview
 from studio_core.settings import Settings
 from studio_core.studio import Studio
 from studio_core.tables import Model
+from tests.unit.studio_core.training.runs import imported, spec
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -72,6 +73,31 @@ def test_a_reward_model_is_not_offered_for_a_chat(studio: Studio, trained: Model
         assert "is a reward model: it scores answers and writes none" in refused[0].sentence("en")
     with pytest.raises(BadInput, match="is a reward model"):
         chats.start(studio, [trained.id, "tiny-base"], chats.ChatSettings())  # type: ignore[list-item]
+
+
+def test_a_reward_model_is_trained_further_as_one(studio: Studio, trained: Model, tmp_path: Path) -> None:
+    with studio.db.write() as session:
+        session.get_one(Model, trained.id).details = {"architecture": "LlamaForSequenceClassification"}
+    pairs = [{"prompt": f"Name {n}?", "chosen": f"I am {n}.", "rejected": "No."} for n in range(9)]
+    imported(studio, "pairs", pairs, tmp_path)
+    page = train.TrainPage(studio, {})
+
+    def method(**query: str) -> str:
+        return page._first(query).method
+
+    assert method(model=trained.name) == "reward"
+    assert (method(dataset="pairs"), method(model="tiny-chat"), method()) == ("dpo", "sft", "sft")
+    assert method(model="gone", dataset="pairs") == "dpo"
+    assert method(model=trained.name, method="sft") == "sft"
+    assert page._first({"method": "reward", "tuning": "qlora"}).tuning == "lora"
+    assert page._first({"method": "dpo", "tuning": "qlora"}).tuning == "qlora"
+
+    scorer = training.submit(studio, spec(method="reward", dataset="pairs", name="to-score"))
+    writer = training.submit(studio, spec(method="dpo", dataset="pairs", name="to-write"))
+    labels = {value: label for label, value in page._models("en")}
+    assert "(reward model)" in labels[trained.name] and "(reward model)" in labels[f"run:{scorer.id}"]
+    assert "(reward model)" not in labels[f"run:{writer.id}"] + labels["tiny-chat"]
+    assert method(model=f"run:{scorer.id}") == "reward" and method(model=f"run:{writer.id}") == "sft"
 
 
 def test_an_older_database_does_not_know_what_a_model_is(studio: Studio, trained: Model) -> None:
