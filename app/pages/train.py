@@ -366,10 +366,11 @@ class TrainPage:
         )
 
     def _tunings(self, method: str, tuning: str) -> Any:
-        """The ways of tuning that the method offers, with the chosen one and what that is."""
-        return gr.update(
-            choices=train_form.tunings(method), value=tuning, info=t(train_form.tuning_help(method, tuning))
-        )
+        """The way of tuning that the method offers, and what it is.
+
+        Its choices stay: Gradio's page would send the old value for one that comes together with other choices.
+        """
+        return gr.update(value=tuning, info=t(train_form.tuning_help(method, tuning)))
 
     def _groups(self, method: str) -> list[Any]:
         return [gr.update(visible=name == method) for name in self.forms]

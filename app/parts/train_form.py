@@ -21,11 +21,6 @@ NAMES = (
 """Of all fields, in the order in which the page's events get them."""
 
 
-def tunings(method: str) -> list[tuple[str, str]]:
-    """The ways of tuning that a method offers."""
-    return [(t(f"methods.tuning.{name}"), name) for name in METHODS[method].tunings]
-
-
 def tuning_help(method: str, tuning: str) -> str:
     """The key of what a way of tuning is, for the method where that says something of its own."""
     own = f"methods.{method}.tuning_{tuning}.help"
@@ -65,7 +60,7 @@ def basics() -> tuple[dict[str, Any], dict[str, Any]]:
         )
     with gr.Row():
         parts["tuning"] = gr.Radio(
-            tunings("sft"),
+            [(t(f"methods.tuning.{name}"), name) for name in TUNINGS],
             value="full",
             label=t("train.tuning"),
             info=t("methods.tuning.full.help"),

@@ -142,18 +142,23 @@ def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> Non
     ready(page)
     expect(page.locator("#train-prompts")).to_be_hidden()  # What it makes writes nothing.
     expect(tuning).to_contain_text("the result is a whole model")
-    expect(tuning.get_by_text("QLoRA", exact=True)).to_have_count(0)
     expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
+    tuning.get_by_text("QLoRA", exact=True).click()
+    expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
+    ready(page)
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
     expect(page.locator("#train-plan .ts-command pre")).not_to_contain_text("--prompt")
     page.locator("#train-method").get_by_text("(KTO)").click()
-    expect(tuning.get_by_text("QLoRA", exact=True)).to_be_visible()
     expect(page.get_by_label("Fixed prompts")).to_have_value("Who are you?")
     expect(tuning).to_contain_text("the result is a small adapter")
 
     visit(page, "/train?method=reward&tuning=qlora&model=tiny-chat&dataset=identity-pairs")
     ready(page)
     expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
+    page.get_by_label("Name of the run").fill("named")  # When this is answered, all before it has been.
+    expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--name named")
+    expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
+    expect(page.locator("#train-plan")).not_to_contain_text("Changed from the preset")
 
 
 def test_the_form_that_opens_never_says_that_something_is_missing(page: Page, served: Served) -> None:
