@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from studio_core import queue
 from studio_core.errors import BadInput
-from studio_core.methods import named
+from studio_core.methods import writes
 from studio_core.models import registry
 from studio_core.studio import Studio
 from studio_core.tables import Job, Model
@@ -34,7 +34,7 @@ def settle(studio: Studio, job: Job) -> Job:
     model = result_of(studio, earlier.id) if earlier else None
     if model is None:
         raise BadInput("train.no_result", model=job.spec["model"])
-    resolved = registry.resolve(studio, model.id, scoring=not named(str(job.method)).writes)
+    resolved = registry.resolve(studio, model.id, scoring=not writes(job.method))
     run = {**job.spec["run"], "model": resolved.model_dump()}
     run["spec"] = {**run["spec"], "model": model.name}
     return queue.change_spec(studio, job, {**job.spec, "model": model.name, "run": run})
