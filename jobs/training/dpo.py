@@ -8,24 +8,19 @@ from __future__ import annotations
 import copy
 import sys
 from pathlib import Path
-from typing import Any
 
-from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from jobs.training.course import Course
 from jobs.training.data import for_dpo
 from jobs.training.fast_head import fast_head
-from jobs.training.grouping import GroupedByLength
+from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
 from studio_core.methods.dpo import DPOOptions
 
 
-class GroupedDPOTrainer(GroupedByLength, DPOTrainer):  # type: ignore[misc]
+class GroupedDPOTrainer(OnTokens, GroupedByLength, DPOTrainer):  # type: ignore[misc]
     """TRL's trainer, with rows of like length in one batch, on datasets that are tokens already."""
-
-    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset
 
 
 def main(run_dir: Path) -> None:

@@ -47,6 +47,13 @@ class LikeLengths(Sampler[int]):
             yield from batch
 
 
+class OnTokens:
+    """Of TRL's trainers: their datasets are tokens already, and are taken as they are."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset
+
+
 class GroupedByLength:
     """Of a trainer: takes the rows in that order; at random where their lengths are not known."""
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from trl import KTOConfig, KTOTrainer
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
@@ -19,7 +18,7 @@ from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 from jobs.training.course import Course
 from jobs.training.data import for_kto
 from jobs.training.fast_head import fast_head
-from jobs.training.grouping import GroupedByLength
+from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
 from studio_core.methods.kto import KTOOptions
 
@@ -47,11 +46,8 @@ def collator(options: KTOOptions, tokenizer: PreTrainedTokenizerBase) -> DataCol
     return kind(pad_token_id=tokenizer.pad_token_id, max_length=options.max_length)
 
 
-class ShuffledKTOTrainer(GroupedByLength, KTOTrainer):  # type: ignore[misc]
+class ShuffledKTOTrainer(OnTokens, GroupedByLength, KTOTrainer):  # type: ignore[misc]
     """TRL's trainer, with the rows in a new random order in each epoch, on datasets that are tokens already."""
-
-    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset
 
     def log(self, *args: Any, **kwargs: Any) -> None:
         if not self.calculate_KL:  # TRL says 0 of a drift that it did not measure.

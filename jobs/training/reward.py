@@ -16,18 +16,15 @@ from trl import RewardConfig, RewardTrainer
 
 from jobs.training.course import Course
 from jobs.training.data import for_reward
-from jobs.training.grouping import GroupedByLength
+from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_scorer, needs_checkpointing, new_adapter
 from studio_core.errors import BadInput
 from studio_core.labeling.winrate import wilson
 from studio_core.methods.reward import RewardOptions
 
 
-class GroupedRewardTrainer(GroupedByLength, RewardTrainer):  # type: ignore[misc]
+class GroupedRewardTrainer(OnTokens, GroupedByLength, RewardTrainer):  # type: ignore[misc]
     """TRL's trainer, with pairs of like length in one batch, on datasets that are tokens already."""
-
-    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset
 
 
 def main(run_dir: Path) -> None:
