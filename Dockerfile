@@ -6,7 +6,7 @@
 # The studio listens on loopback only until it has accounts (see "More than one person" in the README), so the
 # container shares the host's network:
 #
-#   docker run --network host -v tunesmith:/data tunesmith              then open http://127.0.0.1:7860
+#   docker run --network host -v tunesmith:/data tunesmith              then open the address that it prints
 #   docker run --network host --gpus all -v tunesmith:/data tunesmith   with GPUs
 
 FROM python:3.12-slim-bookworm

@@ -7,12 +7,13 @@ PORT ?= 7860
 SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: docs run test two-rounds check lint types laws unit coverage faults fuzz browser soak real-data test-gpu bench demo fix clean
+.PHONY: docs run test two-rounds check lint types laws unit coverage faults fuzz browser soak real-data test-gpu bench \
+	bench-short demo fix clean
 
 run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
 	@exec $(BIN)/python -m app --port $(PORT)
 
-test: check unit faults fuzz browser  ## Everything that CI runs
+test: check unit faults fuzz browser bench-short  ## Everything that CI runs
 
 check: lint types laws
 
@@ -33,8 +34,8 @@ coverage: .venv/test.stamp  ## The same, and which lines they reach; it takes ne
 	$(BIN)/pytest $(SPREAD) --cov --cov-report= tests/integration tests/unit
 	$(BIN)/coverage report --skip-covered --skip-empty | tail -40
 
-faults: .venv/test.stamp  ## Kills, full disks, locked databases
-	$(BIN)/pytest $(SPREAD) tests/faults
+faults: .venv/test.stamp  ## Kills, full disks, locked databases, and attempts to get in
+	$(BIN)/pytest $(SPREAD) tests/faults tests/hostile
 
 fuzz: .venv/test.stamp  ## A minute of damaged files through all readers; FUZZ_SECONDS=600 FUZZ_SEED=$$RANDOM for others
 	$(BIN)/python -m tests.faults.fuzz_readers --seconds $(or $(FUZZ_SECONDS),60) --seed $(or $(FUZZ_SEED),1)
@@ -57,6 +58,9 @@ two-rounds: .venv/test.stamp  ## Label, train and compare twice, by a scripted a
 
 bench: .venv/test.stamp  ## Figures, each beside a stated rival
 	$(BIN)/python -m tests.bench
+
+bench-short: .venv/test.stamp  ## Every benchmark on little data, so that none rots
+	$(BIN)/python -m tests.bench --short
 
 demo: .venv/run.stamp  ## Rebuild the demo models and sample data from nothing
 	$(BIN)/python -m jobs.demo.build

@@ -41,7 +41,8 @@ _OF_ANY_PAGE = (
     r"/theme\.css|/assets/.+|/gradio_api/(startup-events|app_id|component_server|cancel|reset)/?"
     r"|/gradio_api/(queue/(join|data)|(run|heartbeat)/[\w-]+)/?"
 )
-_OF_STAFF = r"/config/?|/gradio_api/info/?|/gradio_api/file=.+"
+# Of files only those of this machine: another address would be looked up.
+_OF_STAFF = r"/config/?|/gradio_api/info/?|/gradio_api/file=/[^/].*"
 _OF_NOBODY = r"/health|/favicon\.ico|/robots\.txt|/static/.+"
 
 
@@ -115,14 +116,21 @@ def enter(scope: Any, account: Account, access: Access) -> None:
     scope[_WHO], scope[_ACCESS] = account, access
 
 
-def current_user(request: Any) -> Account:
-    """Who sends a request of Gradio or Starlette; ``LOCAL`` in a studio without accounts.
-
-    A request that has not come through the gate raises ``KeyError``: nobody may pass for somebody.
-    """
-    plain = getattr(request, "request", None) or request
-    account: Account = plain.scope[_WHO]
+def account_in(scope: Any) -> Account:
+    """Whom the gate has let in. ``KeyError`` if the request has not come through it: nobody may pass for somebody."""
+    account: Account = scope[_WHO]
     return account
+
+
+def current_user(request: Any) -> Account:
+    """Who sends a request of Gradio or Starlette; ``LOCAL`` in a studio without accounts."""
+    return account_in((getattr(request, "request", None) or request).scope)
+
+
+def name_of(request: Any) -> str:
+    """Who is at work, for the audit log; nobody is, in a request that has not come through the gate."""
+    account = (getattr(request, "request", None) or request).scope.get(_WHO)
+    return account.name if account else "nobody"
 
 
 def visitor(request: Any) -> Account:

@@ -6,7 +6,6 @@ language, which Gradio itself can neither translate nor keep.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import gradio.routes
+from gradio.blocks import Blocks
 from jinja2 import ChoiceLoader, DictLoader
+from markupsafe import Markup
 from starlette.requests import Request
 
+from app import gradio_assets, mounting
 from app.access import STAFF, Access, current_user
-from app.files import GRADIO_FRONTEND, asset
-from app.i18n import catalogue, language_of, say
+from app.drawing import drawn
+from app.files import asset
+from app.i18n import language_of, say, translated
 from studio_core.accounts import Account
 from studio_core.settings import bundled_folder
 
@@ -50,6 +53,10 @@ class Shell:
     """Who reads the page."""
     works: bool
     """Whether they may know what the queue is doing."""
+    gradio_styles: Sequence[str]
+    """Of the components that the page has."""
+    early: Markup
+    """What stands on the page until Gradio's script has drawn it."""
     languages = tuple(LANGUAGES_SHORT.items())
     themes = THEMES
 
@@ -62,7 +69,7 @@ class Shell:
         return say(key if "." in key else f"shell.{key}", self.language)
 
 
-def install(pages: Sequence[tuple[str, str, str]], access: Access) -> None:
+def install(demo: Blocks, pages: Sequence[tuple[str, str, str]], access: Access) -> None:
     """Make Gradio answer with our document. ``pages``: name and path of each, and under which it belongs."""
 
     def shell_of(request: Request, config: dict[str, Any]) -> Shell:
@@ -79,9 +86,18 @@ def install(pages: Sequence[tuple[str, str, str]], access: Access) -> None:
         )
         theme = request.cookies.get("theme", "auto")
         title = f"{say(f'shell.nav_{page}', language)} · Tunesmith"
-        # Gradio's script sets the title again from here, and needs the texts of one language only.
-        config["title"] = title
-        config["i18n_translations"] = {language: catalogue(language)}
+        config["title"] = title  # Gradio's script sets it again from here.
+        mounting.fill(demo, config, request)
+        # Gradio's script looks here first, and knows of no other page.
+        page_now = {
+            "layout": config["layout"],
+            "components": [one["id"] for one in config["components"]],
+            "dependencies": [one["id"] for one in config["dependencies"]],
+        }
+        config["page"] = {config["current_page"]: {**config["page"][config["current_page"]], **page_now}}
+        # Labels are put in here, so that no document carries the texts of all pages.
+        config["components"] = translated(config["components"], language)
+        config["i18n_translations"] = {language: {}}
         return Shell(
             language=language,
             theme=theme if theme in THEMES else "auto",
@@ -91,27 +107,19 @@ def install(pages: Sequence[tuple[str, str, str]], access: Access) -> None:
             styles=[*_styles(within), *(_styles(page) if page != within else [])],
             account=account,
             works=account.role in STAFF,
+            gradio_styles=gradio_assets.styles(str(one["type"]) for one in config["components"]),
+            early=drawn(config),
         )
 
     environment = gradio.routes.templates.env
     source = _OURS.read_text(encoding="utf-8")
     environment.loader = ChoiceLoader([DictLoader({"frontend/index.html": source}), _gradio_loader()])
-    environment.globals.update(shell_of=shell_of, asset=asset, gradio=gradio_entry())
+    environment.globals.update(shell_of=shell_of, asset=asset, gradio=gradio_assets.entry())
 
 
 @cache
 def _gradio_loader() -> Any:
     return gradio.routes.templates.env.loader
-
-
-def gradio_entry() -> dict[str, str]:
-    """Addresses of the script and the style sheet that start Gradio, as its own document names them."""
-    document = (GRADIO_FRONTEND / "index.html").read_text(encoding="utf-8")
-    script = re.search(r'<script type="module" crossorigin src="([^"]+)"', document)
-    style = re.search(r'<link rel="stylesheet" crossorigin href="([^"]+)"', document)
-    if script is None or style is None:
-        raise RuntimeError("Gradio's document has changed: its script or style sheet was not found")
-    return {"script": script[1], "style": style[1]}
 
 
 def _styles(page: str) -> list[str]:

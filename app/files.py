@@ -9,15 +9,14 @@ from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
-import gradio
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.gradio_assets import FRONTEND
 from studio_core.settings import bundled_folder
 
-GRADIO_FRONTEND = Path(gradio.__file__).parent / "templates" / "frontend"
 PLOTLY = "js/plotly.min.js"
 _PUBLIC = ("css", "js", "fonts", "img")
 _TEXT = {".css", ".js", ".svg", ".json"}
@@ -47,7 +46,7 @@ class StudioFiles(StaticFiles):
 
     def __init__(self) -> None:
         super().__init__(directory=bundled_folder())
-        self.all_directories = [bundled_folder(), GRADIO_FRONTEND / "static"]
+        self.all_directories = [bundled_folder(), FRONTEND / "static"]
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         if path == PLOTLY:

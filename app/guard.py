@@ -11,11 +11,10 @@ Plain ASGI, since Starlette's middleware classes hold back streams of events.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import re
-import time
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.buckets import Bucket
 from app.i18n import language_of, say
 from studio_core.settings import Settings
 
@@ -30,7 +30,11 @@ log = logging.getLogger("tunesmith.web")
 
 HOST_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 BODY_LIMIT = 8 << 20
-"""Bytes of a request: a form with a long text fits many times; files are sent in chunks."""
+"""Bytes of the largest request: a chunk of a file, or a text that is pasted on the Data page."""
+FORM_LIMIT = 16 << 10
+"""Forms with passwords, and whatever only names something."""
+TEXT_LIMIT = 1 << 20
+"""An answer of 100,000 characters, in any script, with the corrections of others."""
 
 HEADERS = {
     # Gradio compiles its templates in the browser, hence 'unsafe-eval'. What the policy is worth:
@@ -49,24 +53,22 @@ HEADERS = {
 
 FORMS = frozenset({"/sign-in", "/sign-out", "/account"})
 """Forms with passwords: they are short, come from our own page only, and not often."""
-FORM_LIMIT = 16 << 10
 _UPLOADS = re.compile(r"/api/uploads(/.*)?")
+_LIMITS = [
+    (re.compile(r"/api/uploads/[^/]+"), BODY_LIMIT),
+    (re.compile(r"/gradio_api/(queue/join|run/[^/]+)/?"), BODY_LIMIT),
+    (re.compile(r"/api/.+|/gradio_api/component_server/?"), TEXT_LIMIT),
+]
+"""The first that fits counts. What is in none of them takes a form's worth."""
 
+BEGINNING, SLOWEST = 10.0, 16 << 10
+"""Seconds that a body may take in any case, and the bytes a second with which it has longer."""
 
-@dataclass
-class Bucket:
-    """So many at once, and then so many a second."""
-
-    burst: float
-    per_second: float
-    _left: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    def take(self, who: str) -> bool:
-        now = time.monotonic()
-        left, then = self._left.get(who, (self.burst, now))
-        left = min(self.burst, left + (now - then) * self.per_second)
-        self._left[who] = (left - 1 if left >= 1 else left, now)
-        return left >= 1
+_FORWARDED = re.compile(rb"forwarded|x-(forwarded|real|original)-.+|x-(real-ip|rewrite-url|script-name)")
+"""Words of proxies. Those of a proxy that is trusted have been taken by the server before; the rest is nobody's,
+and Gradio would believe it."""
+_HSTS = "max-age=31536000"
+"""A year of https only, said only over https."""
 
 
 class Refused(Exception):
@@ -101,10 +103,13 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = _HSTS
             await send(message)
 
         try:
             self._check(scope)
+            scope["headers"] = [pair for pair in scope["headers"] if not _FORWARDED.fullmatch(pair[0])]
             await self._with_limit(scope, receive, send_with_headers)
         except Refused as refused:
             log.warning("refused %s %s: %s", scope["method"], scope["path"], refused.key)
@@ -127,12 +132,12 @@ class Guard:
             raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_origin")
         if scope["method"] in ("OPTIONS", "TRACE", "CONNECT"):
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "shell.refused_path")
-        if not reading and _UPLOADS.fullmatch(scope["path"]) and not self.uploads.take(_client(scope)):
+        if not reading and _UPLOADS.fullmatch(scope["path"]) and not self.uploads.take(client_of(scope)):
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "shell.refused_rate")
         if not reading and scope["path"] in FORMS:
             if origin is None:  # Every browser sends it with a form.
                 raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_origin")
-            if not self.forms.take(_client(scope)):
+            if not self.forms.take(client_of(scope)):
                 raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "accounts.too_often")
 
     def _is_ours(self, scope: Scope, host: str) -> bool:
@@ -145,35 +150,67 @@ class Guard:
         return name in self.names or (_is_address(arrived) and name.strip("[]") == arrived)
 
     async def _with_limit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; stop it when more bytes arrive than the route takes, announced or not."""
-        limit = FORM_LIMIT if scope["path"] in FORMS else BODY_LIMIT
+        """Run the application; stop it when more bytes arrive than the route takes, or too slowly."""
+        limit = limit_of(scope["path"])
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdigit() or int(announced) > limit:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "shell.refused_size")
-        received = 0
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
+        body = Body(receive, limit)
         started = False
-
-        async def counted() -> Message:
-            nonlocal received
-            if received > limit:
-                return {"type": "http.disconnect"}
-            message = await receive()
-            received += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if received > limit else message
 
         async def unless_refused(message: Message) -> None:
             nonlocal started
-            if started or received <= limit:
+            if started or body.refused is None:
                 started = True
                 await send(message)
 
         try:
-            await self.app(scope, counted, unless_refused)
+            await self.app(scope, body.receive, unless_refused)
         except Exception:
-            if started or received <= limit:
+            if started or body.refused is None:
                 raise
-        if received > limit and not started:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "shell.refused_size")
+        if body.refused is not None and not started:
+            raise body.refused
+
+
+class Body:
+    """What arrives of a request, as long as it is neither too much nor too slow."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive, self.limit = receive, limit
+        self._size, self._whole = 0, False
+        self._begun: float | None = None
+        """When the first piece was asked for: until then the request may have waited for its turn."""
+        self.refused: Refused | None = None
+
+    async def receive(self) -> Message:
+        """The next piece; what comes after the last one, the end of the connection, may take as long as it likes."""
+        if self.refused is not None:
+            return {"type": "http.disconnect"}
+        if self._whole:
+            return await self._receive()
+        self._begun = self._begun or asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(self._begun + BEGINNING + self._size / SLOWEST):
+                message = await self._receive()
+        except TimeoutError:
+            self.refused = Refused(HTTPStatus.REQUEST_TIMEOUT, "shell.refused_slow")
+            return {"type": "http.disconnect"}
+        self._size += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._size > self.limit:
+            self.refused = Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(self.limit))
+            return {"type": "http.disconnect"}
+        return message
+
+
+def limit_of(path: str) -> int:
+    """Bytes that a request to a path may have."""
+    return next((limit for paths, limit in _LIMITS if paths.fullmatch(path)), FORM_LIMIT)
+
+
+def _too_large(limit: int) -> str:
+    return "shell.refused_size" if limit == BODY_LIMIT else "shell.refused_long"
 
 
 def _is_address(text: str) -> bool:
@@ -183,5 +220,5 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def _client(scope: Scope) -> str:
+def client_of(scope: Scope) -> str:
     return str(scope["client"][0]) if scope.get("client") else ""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from gradio import I18n
 from gradio.i18n import I18nData
+from markupsafe import escape
 from starlette.requests import Request
 
 from studio_core import texts
 
 COOKIE = "lang"
+
+# How Gradio writes a text that its script is to translate, also within a longer one.
+_MARK = re.compile(r'__i18n__\{"__type__": "translation_metadata", "key": "([\w.-]+)"\}')
 
 _combined: dict[str, dict[str, str]] = {language: {} for language in texts.LANGUAGES}
 
@@ -34,10 +39,41 @@ def combined(template: str, *keys: str) -> I18nData:
     return I18nData(name)
 
 
+def in_html(key: str) -> str:
+    """A fixed text as a part of HTML: the place of a text of its own, which is escaped."""
+    name = f"html.{key}"
+    for language in texts.LANGUAGES:
+        _combined[language][name] = str(escape(texts.text(key, language)))
+    return str(I18nData(name))
+
+
 def catalogue(language: str) -> dict[str, str]:
-    """All that the browser needs to translate labels into one language."""
+    """All labels in one language, as Gradio knows them."""
     english = texts.catalogue(texts.DEFAULT_LANGUAGE)
     return {**english, **texts.catalogue(language), **_combined[language]}
+
+
+def translated(value: Any, language: str) -> Any:
+    """``value``, as a page would be sent it, with each text that the browser was to translate in ``language``."""
+    if isinstance(value, str):
+        return (
+            _MARK.sub(lambda mark: known(mark[1], language) or mark[0], value)
+            if "__i18n__" in value
+            else value
+        )
+    if isinstance(value, I18nData):
+        return known(value.key, language) or value
+    if isinstance(value, dict):
+        return {name: translated(one, language) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [translated(one, language) for one in value]
+    return value
+
+
+def known(key: str, language: str) -> str | None:
+    """What a label says; None if nothing of ours has that key."""
+    own = texts.catalogue(language).get(key) or _combined[language].get(key)
+    return own or texts.catalogue(texts.DEFAULT_LANGUAGE).get(key)
 
 
 def say(key: str, language: str, **values: Any) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import sys
 import threading
 import webbrowser
 from typing import TYPE_CHECKING
 
 import uvicorn
+from markupsafe import escape
 
+from app.connections import TimedProtocol
 from app.log_file import logged_to_file
-from studio_core import accounts
+from studio_core import accounts, first_address
 from studio_core.engine_process import keep_engine
 from studio_core.errors import BadInput
 from studio_core.studio import Studio
@@ -36,13 +40,38 @@ def serve(studio: Studio, host: str, port: int, open_browser: bool = False) -> N
     taken = take_port(host, port)  # First of all: a refusal should not wait for imports.
     with logged_to_file(studio.settings):
         server = uvicorn.Server(_config(studio))
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        address = address_of(studio, host, port)
         threading.Thread(target=prepare, args=(studio,), name="prepare", daemon=True).start()
         threading.Thread(target=keep_engine, args=(studio, threading.Event()), daemon=True).start()
         print(text("shell.serving", address=address, home=studio.settings.home), flush=True)
         if open_browser:
-            webbrowser.open(address)
+            show(studio, address)
         server.run(sockets=[taken])
+
+
+def address_of(studio: Studio, host: str, port: int) -> str:
+    """Where the page is; with its token, as long as nobody has to sign in."""
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if accounts.any_accounts(studio) or not studio.settings.local_token:
+        return address
+    return f"{address}/?token={first_address.token(studio.settings.home)}"
+
+
+def show(studio: Studio, address: str) -> None:
+    """Open the page in the browser of this desktop.
+
+    By way of a file that only its owner can read: what a program is started with, all who use the machine can see.
+    """
+    leading = studio.settings.home / "open.html"
+    first_address.write_private(leading, f'<meta http-equiv="refresh" content="0; url={escape(address)}">')
+    webbrowser.open(leading.as_uri())
+
+
+def on_desktop() -> bool:
+    """Whether somebody sits in front of this machine, with a screen on which a browser can be opened."""
+    if not sys.stdout.isatty() or "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
 def _config(studio: Studio) -> uvicorn.Config:
@@ -53,6 +82,7 @@ def _config(studio: Studio) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         ws="none",
+        http=TimedProtocol,
         timeout_graceful_shutdown=2,  # Every open page holds a connection.
         # Without a proxy of ours nobody is believed who says for whom they ask, or over what.
         proxy_headers=bool(proxies),
@@ -65,8 +95,12 @@ def prepare(studio: Studio) -> None:
     from studio_core.data.store import ensure_samples, sweep_uploads
     from studio_core.engine_process import ensure_engine
     from studio_core.models.registry import ensure_demo_models
+    from studio_core.sandbox import warm
 
-    for step in (sweep_uploads, ensure_demo_models, ensure_samples, ensure_engine):
+    def warm_helper(studio: Studio) -> None:
+        warm()
+
+    for step in (sweep_uploads, ensure_demo_models, ensure_samples, ensure_engine, warm_helper):
         try:
             step(studio)
         except Exception:

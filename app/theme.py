@@ -46,6 +46,7 @@ _VARIABLES = {
     "border_color_primary": "var(--ts-border)",
     "border_color_accent": "var(--ts-accent)",
     "border_color_accent_subdued": "var(--ts-border-strong)",
+    "color_accent": "var(--ts-accent-text)",
     "color_accent_soft": "var(--ts-accent-soft)",
     "link_text_color": "var(--ts-accent-text)",
     "link_text_color_hover": "var(--ts-accent-strong)",

@@ -13,16 +13,19 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from gradio.routes import App
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
-from app import document, status
+from app import document, inputs, mounting, opening, sessions, status
 from app.access import STAFF, Access, roles_of
 from app.access import install as install_access
+from app.account import AccountPages
 from app.files import StudioFiles
 from app.gate import Gate
 from app.guard import Guard
 from app.i18n import translations
 from app.pages import PAGES
 from app.refused import refused
+from app.shares import Shares
 from app.sign_in import SignInPages
 from app.theme import theme
 from studio_core.studio import Studio
@@ -33,28 +36,38 @@ def create_app(studio: Studio) -> FastAPI:
     os.environ["GRADIO_TEMP_DIR"] = str(studio.settings.uploads)
     access = Access(PAGES)
     install_access()
-    document.install([(page.NAME, page.PATH, getattr(page, "WITHIN", page.NAME)) for page in PAGES], access)
+    sessions.install()
+    inputs.install()
+    opening.install()
+    mounting.install()
+    opened = sessions.Sessions()
 
     api = FastAPI(title="Tunesmith", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_exception_handler(RequestValidationError, refused)
     api.mount("/static", StudioFiles())
     api.include_router(status.health())
     SignInPages(studio, access).add_to(api)
+    AccountPages(studio, access).add_to(api)
     api.include_router(access.add(status.routes(studio), STAFF))
     for page in PAGES:
         if hasattr(page, "routes"):
             api.include_router(access.add(page.routes(studio), roles_of(page)))
     # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
+    api.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     api.add_middleware(CORSMiddleware, allow_origins=[])
+    api.add_middleware(Shares, sessions=opened)
     api.add_middleware(Gate, studio=studio, access=access)
     api.add_middleware(Guard, settings=studio.settings)
     # Gradio makes itself an event loop for each lock, and never closes it, unless one is running.
-    return asyncio.run(_mounted(api, studio, access))
+    return asyncio.run(_mounted(api, studio, access, opened))
 
 
-async def _mounted(api: FastAPI, studio: Studio, access: Access) -> FastAPI:
+async def _mounted(api: FastAPI, studio: Studio, access: Access, opened: sessions.Sessions) -> FastAPI:
     demo = draw(studio)
     access.learn(demo)
+    opened.learn(demo)
+    pages = [(page.NAME, page.PATH, getattr(page, "WITHIN", page.NAME)) for page in PAGES]
+    document.install(demo, pages, access)
     with warnings.catch_warnings():
         # Said of any application with several pages, also when it was not asked for.
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
@@ -78,9 +91,11 @@ def draw(studio: Studio) -> gr.Blocks:
     """All pages as one ``Blocks``: the first is its own, the others are its routes."""
     with _without_apps():
         with gr.Blocks(analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True) as demo:
+            opening.place(demo)
             PAGES[0].build(studio)
         for page in PAGES[1:]:
             with demo.route(page.NAME, page.PATH, show_in_navbar=False):
+                opening.place(demo)
                 page.build(studio)
     demo.queue(max_size=100, default_concurrency_limit=4, api_open=False)
     return demo

@@ -23,6 +23,7 @@ SECOND_ENGINE = 3
 
 
 def main() -> int:
+    os.umask(0o077)  # What a run writes is its owner's.
     parser = argparse.ArgumentParser(
         prog="python -m jobs", description="Carry out the queue of a data folder."
     )

@@ -13,6 +13,7 @@ import re
 import secrets
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,9 +21,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from studio_core import clock
 from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.sign_in_failures import forget_name
 from studio_core.studio import Studio
-from studio_core.tables import SignInFailure, User, UserSession
+from studio_core.tables import User, UserSession
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -31,6 +34,8 @@ log = logging.getLogger("tunesmith.accounts")
 
 SHORTEST, LONGEST = 10, 256
 """Characters of a password. A phrase of some words is better than a few odd signs."""
+ONE_TIME_LASTS = timedelta(days=3)
+"""Over a weekend; one that was not used by then may lie in somebody's mail."""
 _NAME = re.compile(r"[^\W_][\w.@-]{0,39}")
 _PLAIN = "abcdefghjkmnpqrstuvwxyz23456789"
 """Signs that are not mistaken for each other when they are read out."""
@@ -99,6 +104,7 @@ def add(studio: Studio, name: str, role: str, password: str, one_time: bool = Fa
             role=wanted,
             password_hash=hashed,
             must_change=one_time,
+            password_until=_one_time_until() if one_time else None,
             disabled=False,
         )
         session.add(user)
@@ -136,8 +142,9 @@ def set_password(studio: Studio, name: str, password: str, one_time: bool = Fals
     with studio.db.write() as session:
         user = _row(session, name)
         user.password_hash, user.must_change = hashed, one_time
+        user.password_until = _one_time_until() if one_time else None
         sign_out_everywhere(session, user.id)
-        session.execute(delete(SignInFailure).where(SignInFailure.key == f"name:{user.key}"))
+        forget_name(session, user.key)
     log.info("password of account %r set", user.name)
     return user
 
@@ -155,6 +162,10 @@ def is_loopback(host: str) -> bool:
 def one_time_password() -> str:
     """Such as ``k3vd-9xqm-tr7w-hc2p``: 79 bits, and easily read out."""
     return "-".join("".join(secrets.choice(_PLAIN) for _ in range(4)) for _ in range(4))
+
+
+def _one_time_until() -> datetime:
+    return clock.now() + ONE_TIME_LASTS
 
 
 def account_of(user: User) -> Account:

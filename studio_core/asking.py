@@ -9,12 +9,13 @@ import asyncio
 import email.utils
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from studio_core.addresses import CheckedTransport, transport_for
 from studio_core.data.shapes import Message
 from studio_core.errors import StudioError
 from studio_core.services import Service
@@ -72,12 +73,16 @@ class Connection:
         self.service, self._timeout = service, timeout
         key = service.key.get_secret_value()
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "tunesmith"}
+        limits = httpx.Limits(max_connections=at_once)
+        # A proxy is not asked for what is near.
+        checked = CheckedTransport(limits=limits) if service.local else transport_for(service.address, limits)
         self._client = httpx.AsyncClient(
             headers={**headers, **({"authorization": f"Bearer {key}"} if key else {})},
             timeout=httpx.Timeout(timeout, connect=min(15.0, timeout)),
-            limits=httpx.Limits(max_connections=at_once),
+            transport=checked,
+            limits=limits,
             follow_redirects=False,
-            trust_env=not service.local,  # A proxy is not asked for what is near.
+            trust_env=not service.local,
         )
         self._limit_name = "max_tokens"
 
@@ -121,7 +126,7 @@ class Connection:
         except TimeoutError as error:
             raise Busy(f"no answer within {self._timeout:g} s") from error
         except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
-            raise Busy(self._clean(f"{type(error).__name__}: {error}")) from error
+            raise Busy(self._clean(failure(error))) from error
 
     def _said(self, status: int, headers: httpx.Headers, body: bytes) -> str:
         """What a refusal says, in one line."""
@@ -143,16 +148,31 @@ class Connection:
         return "".join(one if one.isprintable() else " " for one in " ".join(text.split()))[:MOST_SAID]
 
 
-async def bounded(reply: httpx.Response) -> bytes:
-    """The body of a reply, as it came: nothing is unpacked, since little can become much."""
+async def pieces(reply: httpx.Response) -> AsyncIterator[bytes]:
+    """The body of a reply as it comes; raises ``Busy`` beyond ``MOST_BYTES``.
+
+    Nothing is unpacked, since little can become much.
+    """
     if reply.headers.get("content-encoding", "identity") not in ("identity", ""):
         raise Busy("a packed reply, though a plain one was asked for")
-    body = bytearray()
-    async for piece in reply.aiter_raw(1 << 16):
-        body += piece
-        if len(body) > MOST_BYTES:
+    size = 0
+    async for piece in reply.aiter_raw():
+        size += len(piece)
+        if size > MOST_BYTES:
             raise Busy(f"a reply of more than {MOST_BYTES >> 20} MB")
-    return bytes(body)
+        yield piece
+
+
+async def bounded(reply: httpx.Response) -> bytes:
+    """All of the body of a reply."""
+    return b"".join([piece async for piece in pieces(reply)])
+
+
+def failure(error: Exception) -> str:
+    """What broke a connection: the error's name, and its own words where it has any (a reset has none)."""
+    return (
+        f"{type(error).__name__}: {error}" if str(error) else f"the connection broke ({type(error).__name__})"
+    )
 
 
 def read(body: bytes) -> Answer:

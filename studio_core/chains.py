@@ -11,6 +11,7 @@ from studio_core import queue
 from studio_core.errors import BadInput
 from studio_core.methods import writes
 from studio_core.models import registry
+from studio_core.models.own_code import asking
 from studio_core.studio import Studio
 from studio_core.tables import Job, Model
 
@@ -26,8 +27,12 @@ def run_number(model: str) -> int | None:
 def settle(studio: Studio, job: Job) -> Job:
     """The job with its base model resolved, if that is what an earlier run was to make.
 
-    Called when the job starts; raises BadInput if that run made no model.
+    Called when the job starts; raises BadInput if that run made no model, and if the job would run code of a
+    model that is not allowed any more.
     """
+    for named in asking(job.spec):
+        if not registry.may_run_code(studio, named.get("id")):
+            raise BadInput("models.code_withdrawn", model=named["name"])
     if run_number(job.spec.get("model", "")) is None:
         return job
     earlier = queue.predecessor(studio, job)

@@ -36,7 +36,8 @@ def _side(row: ChatRound, side: int, blind: bool) -> str:
     """One answer. While names are hidden neither figures nor errors are told: they name the model too."""
     answer: Answer = row.answers[side]
     name = _letter(row, side) if blind else answer["name"]
-    figures = f"{answer['tokens']} tokens, {answer['seconds']:.2f} s, {answer['state']}"
+    tokens = f"{answer['tokens']} tokens, " if answer["tokens"] else ""
+    figures = f"{tokens}{answer['seconds']:.2f} s, {answer['state']}"
     text = answer["answer"] or ("" if blind else answer.get("error", ""))
     return f"### {name} ({answer['state'] if blind else figures})\n\n{_fenced(text)}"
 

@@ -13,6 +13,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def seconds() -> float:
+    """The same moment in seconds since 1970."""
+    return now().replace(tzinfo=UTC).timestamp()
+
+
 def iso(moment: datetime) -> str:
     """``2026-11-21T08:30:00.123456Z``"""
     return moment.isoformat(timespec="microseconds") + "Z"

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from studio_core import run_folder
@@ -76,15 +75,12 @@ def _ended_outdated(studio: Studio) -> bool:
         known = holder.get("code", [])
         if holder["host"] != socket.gethostname() or known >= code():
             return False
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-    ):  # It is just beginning, and of this version if it holds the lock.
+        os.kill(int(holder["pid"]), signal.SIGTERM)
+    except (ValueError, KeyError, TypeError, ProcessLookupError):
+        # What holds the lock is just beginning, and so of this version: it has not written yet who it is,
+        # or the file still names the engine before it.
         return False
     log.info("Engine %s is older than this studio and is replaced", holder["pid"])
-    with suppress(ProcessLookupError):
-        os.kill(int(holder["pid"]), signal.SIGTERM)
     deadline = time.monotonic() + _PATIENCE
     while engine_alive(studio):
         if time.monotonic() > deadline:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
@@ -103,23 +105,39 @@ def points(studio: Studio, job_id: int, after_seq: int = 0, *, limit: int | None
         return session.scalars(query.limit(limit)).all()
 
 
-def recent(studio: Studio, jobs: Sequence[Job], count: int = 10) -> dict[int, dict[str, float]]:
-    """Mean of each metric over the last reports of each job: one odd batch says little."""
+RECENT = 20
+"""Reports whose mean stands for a run in headers and lists: one odd batch says little."""
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last reports of a run, as one figure for each metric."""
+
+    reports: int
+    """At most ``RECENT``."""
+    means: dict[str, float]
+
+
+def recent(studio: Studio, jobs: Sequence[Job], count: int = RECENT) -> dict[int, Recent]:
+    """Mean of each metric over the last reports of each job that has any."""
     newest = select(func.max(Metric.seq)).where(Metric.job_id == Job.id).correlate(Job).scalar_subquery()
     query = (
         select(Metric.job_id, Metric.values)
         .join(Job, Job.id == Metric.job_id)
         .where(Job.id.in_([job.id for job in jobs]), Metric.seq > newest - count)
     )
-    found: dict[int, dict[str, list[float]]] = {}
+    reports: Counter[int] = Counter()
+    lines: dict[int, dict[str, list[float]]] = {}
     with studio.db.read() as session:
         for job_id, values in session.execute(query):
+            reports[job_id] += 1
+            line = lines.setdefault(job_id, {})
             for name, value in values.items():
                 if value is not None:
-                    found.setdefault(job_id, {}).setdefault(name, []).append(value)
+                    line.setdefault(name, []).append(value)
     return {
-        job_id: {name: sum(seen) / len(seen) for name, seen in lines.items()}
-        for job_id, lines in found.items()
+        job_id: Recent(reports[job_id], {name: sum(seen) / len(seen) for name, seen in line.items()})
+        for job_id, line in lines.items()
     }
 
 

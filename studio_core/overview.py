@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import psutil
 from sqlalchemy import func, select
 
-from studio_core import queue
+from studio_core import metrics, queue
+from studio_core.labeling.assignment import current, human
+from studio_core.metrics import Recent
 from studio_core.states import LIVE, State
 from studio_core.studio import Studio
-from studio_core.tables import Chat, Dataset, Device, Job, Model, Vote
+from studio_core.tables import Chat, Dataset, Device, Job, LabelProject, Model, Vote
 
 SHOWN = 5
 
@@ -32,7 +34,13 @@ class Overview:
     succeeded: int
     chats: int
     votes: int
+    """In chats."""
+    projects: int
+    labels: int
+    """Votes of people in labelling projects that stand."""
     recent_runs: Sequence[Job]
+    recent_means: dict[int, Recent]
+    """Of each of these runs that has reported anything."""
     recent_models: Sequence[Model]
 
 
@@ -46,6 +54,7 @@ def overview(studio: Studio) -> Overview:
         ).one()
         runs = select(Job).where(Job.kind == "train").order_by(Job.id.desc()).limit(SHOWN)
         trained = select(Model).where(Model.job_id.is_not(None)).order_by(Model.id.desc()).limit(SHOWN)
+        newest_runs = session.scalars(runs).all()
         return Overview(
             datasets=int(datasets),
             rows=int(rows),
@@ -57,7 +66,10 @@ def overview(studio: Studio) -> Overview:
             succeeded=states.get(State.SUCCEEDED, 0),
             chats=session.scalar(select(func.count()).select_from(Chat)) or 0,
             votes=session.scalar(select(func.count()).where(Vote.superseded_by_id.is_(None))) or 0,
-            recent_runs=session.scalars(runs).all(),
+            projects=session.scalar(select(func.count()).select_from(LabelProject)) or 0,
+            labels=session.scalar(select(func.count()).where(human(), current())) or 0,
+            recent_runs=newest_runs,
+            recent_means=metrics.recent(studio, newest_runs),
             recent_models=session.scalars(trained).all(),
         )
 

@@ -9,7 +9,6 @@ Workers import this: no database here.
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import json
 import os
 import re
@@ -21,6 +20,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from studio_core import audit
+from studio_core.addresses import is_disguised, is_refused, number_of
 from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.run_folder import write_json
 
@@ -51,7 +52,7 @@ class Service(BaseModel):
     def local(self) -> bool:
         """Whether the address is of this machine or of a private network, as far as it says so itself."""
         host = urlsplit(self.address).hostname or ""
-        address = _ip(host)
+        address = number_of(host)
         if address is None:
             return host in _LOCAL_NAMES or host.endswith((".localhost", ".local", ".internal", ".lan"))
         return address.is_loopback or address.is_private
@@ -133,6 +134,7 @@ def remove(file: Path, name: str) -> None:
     with _alone(file):
         get(file, name)
         _write(file, [one for one in all_services(file) if one.name != name])
+    audit.note("service %r deleted", name)
 
 
 def checked_address(address: str) -> str:
@@ -149,17 +151,9 @@ def checked_address(address: str) -> str:
         raise BadInput("generation.address_credentials")
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         raise BadInput("generation.address_invalid", address=address[:80])
-    number = _ip(host)
-    if number is not None and (number.is_link_local or number.is_unspecified or number.is_multicast):
+    if is_refused(host) or is_disguised(host):
         raise BadInput("generation.address_refused", host=host)
     return address.removesuffix("/chat/completions").rstrip("/")
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 def _write(file: Path, services: list[Service]) -> None:

@@ -6,6 +6,7 @@ Every field is read from ``TUNESMITH_<NAME>`` and documented in ``docs/REFERENCE
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import re
 from pathlib import Path
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from studio_core.errors import BadInput
 from studio_core.validation import checked
 
+log = logging.getLogger("tunesmith.settings")
+
 PREFIX = "TUNESMITH_"
 
 
@@ -24,66 +27,66 @@ class Settings(BaseModel):
 
     home: Path = Field(
         default=Path("~/.tunesmith"),
-        description="Folder of everything durable: database, datasets, runs, models, uploads, logs.",
+        description="Data folder: database, datasets, runs, models, uploads, logs.",
     )
     host: str = Field(
         default="127.0.0.1",
-        description="Address on which the page is served. Others than loopback need accounts: `users add`.",
+        description="Host to listen on. Anything but loopback requires accounts: `users add`.",
     )
-    port: int = Field(default=7860, ge=1, le=65535, description="Port on which the page is served.")
+    port: int = Field(default=7860, ge=1, le=65535, description="Port to listen on.")
     warm_workers: int = Field(
         default=1,
         ge=0,
         le=8,
-        description="Workers kept ready with their imports done, so that a run starts at once. "
-        "0 switches this off and saves about 500 MB of memory for each.",
+        description="Preloaded workers, so that runs start at once. "
+        "0 turns this off and saves about 500 MB of memory each.",
     )
-    cpu_runs: int = Field(
-        default=1, ge=1, le=64, description="How many trainings may run at once without a GPU."
-    )
-    gpu_runs: int = Field(default=1, ge=1, le=8, description="How many trainings may share each GPU at once.")
-    threads: int = Field(
-        default=0, ge=0, le=256, description="Threads of one worker; 0 means the number of cores."
-    )
+    cpu_runs: int = Field(default=1, ge=1, le=64, description="Concurrent training runs without a GPU.")
+    gpu_runs: int = Field(default=1, ge=1, le=8, description="Concurrent training runs per GPU.")
+    threads: int = Field(default=0, ge=0, le=256, description="Threads per worker; 0: number of cores.")
     stop_grace: float = Field(
         default=120.0,
         gt=0,
-        description="Seconds that a run has for saving after Stop and save, before it is killed.",
+        description="Seconds a run may take to save after Stop and save, before it is killed.",
     )
     serve_idle: float = Field(
         default=900.0,
         gt=0,
-        description="Seconds without a question after which the chat worker ends and frees its memory.",
+        description="Idle seconds after which the chat worker exits and frees its memory.",
     )
-    max_upload_mb: int = Field(default=2048, ge=1, description="Largest file that may be uploaded, in MB.")
+    max_upload_mb: int = Field(default=2048, ge=1, description="Maximum upload size per file, in MB.")
     upload_quota_mb: int = Field(
         default=16_384,
         ge=1,
-        description="Size in MB of all uploads together that are not imported yet, unfinished ones included. "
-        "An upload is removed when it is imported, and 7 days after anything was last added to it.",
+        description="Maximum total size of uploads not yet imported, in MB. "
+        "Uploads are removed once imported, or after 7 days without progress.",
     )
     model_roots: str = Field(
         default="",
-        description="Folders from which local models and data may be read, separated by ':' "
-        "(';' on Windows). Empty means your home folder and the data folder.",
+        description="Folders that local models and data may be read from, separated by ':' "
+        "(';' on Windows). Default: your home folder; with accounts, only `models` in the data folder. "
+        "Hidden files and the data folder are never read.",
     )
 
+    local_token: bool = Field(
+        default=True,
+        description="Without accounts: whether the page asks for the token of its first address. Set `0` only if "
+        "nobody else can sign in to this machine.",
+    )
     allowed_hosts: str = Field(
         default="",
-        description="Names under which the page is reached besides localhost, separated by commas, such as "
-        "`studio.example.org`. Needed when it is served under a name or through a proxy.",
+        description="Host names of the page besides localhost, separated by commas, such as "
+        "`studio.example.org`. Needed behind a proxy or a domain name.",
     )
     trusted_proxy: str = Field(
         default="",
-        description="Addresses of the https proxy in front of the page, separated by commas. Only from these "
-        "is believed who asks, and that the connection is encrypted.",
+        description="IP addresses of the HTTPS proxy, separated by commas. Only its X-Forwarded-* headers "
+        "are trusted.",
     )
     session_idle_hours: float = Field(
-        default=12.0, gt=0, description="Hours without a request after which somebody is signed out."
+        default=12.0, gt=0, description="Idle hours after which a session ends."
     )
-    session_hours: float = Field(
-        default=168.0, gt=0, description="Hours after which somebody is signed out in any case."
-    )
+    session_hours: float = Field(default=168.0, gt=0, description="Maximum hours of a session.")
 
     @property
     def database(self) -> Path:
@@ -141,13 +144,6 @@ class Settings(BaseModel):
                 ipaddress.ip_network(address.strip())
         return value
 
-    @property
-    def allowed_roots(self) -> list[Path]:
-        """Folders under which a path that a user typed may lie, resolved."""
-        named = [Path(part) for part in self.model_roots.split(os.pathsep) if part]
-        roots = named or [Path.home()]
-        return [root.expanduser().resolve() for root in [*roots, self.home, bundled_folder()]]
-
 
 def bundled_folder() -> Path:
     """``static/`` of this installation: demo models, sample data, css, js."""
@@ -172,4 +168,17 @@ def load(**given: Any) -> Settings:
             (settings.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise BadInput("home_not_writable", path=settings.home, reason=error.strerror) from error
+    make_private(settings)
     return settings
+
+
+def make_private(settings: Settings) -> None:
+    """Let nobody but its owner into the data folder and what in it is secret, also where it was made otherwise."""
+    home = settings.home
+    secret = (settings.database, home / "services.json", home / "secret.key")
+    for path, mode in ((home, 0o700), *((file, 0o600) for file in secret)):
+        if path.exists() and path.stat().st_mode & 0o077:
+            try:
+                path.chmod(mode)
+            except OSError as error:  # It belongs to somebody else.
+                log.warning("%s can be read by others and could not be closed: %s", path, error.strerror)

@@ -8,7 +8,6 @@ looked at, so that a thousand attempts at once are counted as a thousand.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import os
 import secrets
@@ -26,20 +25,20 @@ from sqlalchemy.orm import Session
 from studio_core import accounts, clock
 from studio_core.accounts import Account, account_of, key_of, normal
 from studio_core.errors import BadInput, Conflict, StudioError
+from studio_core.second_factor import spend
+from studio_core.sign_in_failures import Limit, count, device_token, forgive, known_device, limits
 from studio_core.studio import Studio
-from studio_core.tables import SignInFailure, User, UserSession
+from studio_core.tables import User, UserSession
 
 if TYPE_CHECKING:
     from itsdangerous import Signer
 
 log = logging.getLogger("tunesmith.accounts")
 
-FREE_OF_NAME, FREE_OF_ADDRESS = 5, 20
-"""Failures in a row that cost nothing."""
-FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=30), timedelta(minutes=15)
-"""The next failure costs the first delay, each further one twice the delay before."""
-FORGOTTEN = timedelta(hours=24)
 _KEY_BYTES = 32
+_AGENT = 200
+"""Characters of what a browser calls itself that are kept: it may say what it will."""
+_SESSION, _DEVICE = "tunesmith.session", "tunesmith.device"
 _SEEN_EVERY = timedelta(minutes=1)
 _HASHING = BoundedSemaphore(2)
 """One check takes 64 MB: a crowd at the sign-in page waits, and does not fill the memory."""
@@ -49,23 +48,62 @@ class LockedOut(Conflict):
     """Too many failures; ``values["seconds"]`` until the next attempt counts."""
 
 
-def sign_in(studio: Studio, name: str, password: str, address: str) -> tuple[Account, str]:
+def sign_in(
+    studio: Studio,
+    name: str,
+    password: str,
+    address: str,
+    *,
+    code: str = "",
+    device: str | None = None,
+    browser: str = "",
+) -> tuple[Account, str]:
     """The account and its new session's cookie.
 
     One sentence for an unknown name, a wrong password and a disabled account, after the same work.
+    ``code``: of the authenticator app, where the account has one. ``device``: the cookie of ``device_cookie``, if
+    there is one. ``browser``: what the browser calls itself.
     """
-    keys = {f"name:{key_of(name)[:64]}": FREE_OF_NAME, f"address:{_network(address)}": FREE_OF_ADDRESS}
-    counted = _count(studio, keys, name, address)
+    user, counted = _checked(studio, name, password, address, device)
+    cookie = _begin(studio, user, password, counted, code, address, browser)
+    log.info("sign-in of %r from %s", user.name, address)
+    return account_of(user), cookie
+
+
+def confirm(
+    studio: Studio, account: Account, password: str, address: str, device: str | None = None
+) -> Account:
+    """Whoever is signed in gives the password once more, before something that cannot be taken back.
+
+    The account as it is now. A wrong password counts as a failure to sign in.
+    """
+    try:
+        user, counted = _checked(studio, account.name, password, address, device)
+    except LockedOut:
+        raise
+    except BadInput as wrong:
+        raise BadInput("accounts.wrong_again") from wrong
+    with studio.db.write() as session:
+        forgive(session, counted)
+    return account_of(user)
+
+
+def _checked(
+    studio: Studio, name: str, password: str, address: str, device: str | None
+) -> tuple[User, dict[str, datetime]]:
+    """The user whose password it is, and what was counted as a failure meanwhile; raises ``BadInput``."""
     with studio.db.read() as session:
         user = session.scalar(select(User).where(User.key == key_of(name)))
+    known = known_device(user, _unsigned(_signer(studio.settings.home, _DEVICE), device))
+    counted = _count(studio, limits(key_of(name), address, known), name, address)
     nobodys = _nobodys_hash()  # Made for every attempt, so that the first does not stand out either.
     fits = _fits(user.password_hash if user else nobodys, password)
     if user is None or not fits or user.disabled:
         log.warning("sign-in as %r from %s refused", name[:64], address)
         raise BadInput("accounts.wrong")
-    cookie = _begin(studio, user, password, counted)
-    log.info("sign-in of %r from %s", user.name, address)
-    return account_of(user), cookie
+    if user.password_until is not None and user.password_until < clock.now():
+        raise BadInput("accounts.password_expired")
+    return user, counted
 
 
 def account_behind(studio: Studio, cookie: str | None) -> Account | None:
@@ -94,6 +132,12 @@ def account_behind(studio: Studio, cookie: str | None) -> Account | None:
     return account_of(user)
 
 
+def device_cookie(studio: Studio, account: Account) -> str:
+    """What a browser keeps for ``DEVICE_DAYS`` to be known by: failures elsewhere do not slow it."""
+    user = accounts.find(studio, account.name)
+    return _signer(studio.settings.home, _DEVICE).sign(device_token(user)).decode()
+
+
 def sign_out(studio: Studio, cookie: str | None) -> None:
     """End the session of a cookie; nothing happens if it is nobody's."""
     token_hash = _token_hash(studio, cookie)
@@ -103,25 +147,52 @@ def sign_out(studio: Studio, cookie: str | None) -> None:
         session.execute(delete(UserSession).where(UserSession.token_hash == token_hash))
 
 
-def change_password(studio: Studio, account: Account, old: str, new: str, address: str) -> str:
+def change_password(
+    studio: Studio, account: Account, old: str, new: str, address: str, browser: str = ""
+) -> str:
     """A new password by the one who knows the old one: ends all their sessions and gives the cookie of a new one.
 
     A wrong old password counts as a failure to sign in.
     """
-    try:
-        sign_in(studio, account.name, old, address)
-    except LockedOut:
-        raise
-    except BadInput as wrong:
-        raise BadInput("accounts.wrong_old") from wrong
+    confirm(studio, account, old, address)
     if normal(old) == normal(new):
         raise BadInput("accounts.password_same")
     accounts.set_password(studio, account.name, new)
-    return sign_in(studio, account.name, new, address)[1]
+    return _opened(studio, account, address, browser)
 
 
-def _begin(studio: Studio, user: User, password: str, counted: dict[str, datetime]) -> str:
-    token, now = secrets.token_urlsafe(32), clock.now()
+def sessions(studio: Studio, account: Account) -> list[UserSession]:
+    """Where somebody is signed in, the last used first."""
+    own = select(UserSession).where(UserSession.user_id == account.id)
+    with studio.db.read() as session:
+        return list(session.scalars(own.order_by(UserSession.seen_at.desc())))
+
+
+def is_session(studio: Studio, cookie: str | None, opened: UserSession) -> bool:
+    """Whether a cookie is that session's."""
+    return _token_hash(studio, cookie) == opened.token_hash
+
+
+def end_others(studio: Studio, account: Account, cookie: str | None) -> None:
+    """Sign somebody out everywhere but here."""
+    if account.id is None:
+        return
+    with studio.db.write() as session:
+        accounts.sign_out_everywhere(session, account.id, but=_token_hash(studio, cookie) or "")
+    log.info("other sessions of %r ended", account.name)
+
+
+def _begin(
+    studio: Studio,
+    user: User,
+    password: str,
+    counted: dict[str, datetime],
+    code: str,
+    address: str,
+    browser: str,
+) -> str:
+    """A new session of whoever gave the right password, and the code that is asked for."""
+    now = clock.now()
     stale = now - timedelta(hours=studio.settings.session_hours)
     outdated = accounts.hasher().check_needs_rehash(user.password_hash)
     fresh_hash = accounts.hasher().hash(normal(password)) if outdated else None
@@ -133,65 +204,46 @@ def _begin(studio: Studio, user: User, password: str, counted: dict[str, datetim
         current = session.scalar(same)
         if current is None:
             raise BadInput("accounts.wrong")
+        spend(current, code)
         current.signed_in_at = now
         current.password_hash = fresh_hash or current.password_hash
         session.execute(delete(UserSession).where(UserSession.created_at < stale))
-        session.add(UserSession(user_id=user.id, token_hash=_sha256(token), created_at=now, seen_at=now))
-        _forgive(session, counted)
-    return _signer(studio.settings.home).sign(token).decode()
+        token = _new_session(session, user.id, address, browser)
+        forgive(session, counted)
+    return _signer(studio.settings.home, _SESSION).sign(token).decode()
 
 
-def _count(studio: Studio, keys: dict[str, int], name: str, address: str) -> dict[str, datetime]:
-    """Count an attempt as a failure until it is known to be none; refuse it while a lock-out lasts.
-
-    Returns until when this attempt locks out, for each key.
-    """
-    now = clock.now()
+def _opened(studio: Studio, account: Account, address: str, browser: str) -> str:
+    """The cookie of a new session for whoever is known already."""
+    assert account.id is not None
     with studio.db.write() as session:
-        session.execute(delete(SignInFailure).where(SignInFailure.last_at < now - FORGOTTEN))
-        found = session.scalars(select(SignInFailure).where(SignInFailure.key.in_(keys)))
-        rows = {row.key: row for row in found}
-        until = max((row.locked_until for row in rows.values()), default=now)
-        if until <= now:
-            for key, free in keys.items():
-                row = rows.setdefault(key, SignInFailure(key=key, count=0, last_at=now, locked_until=now))
-                row.count, row.last_at = row.count + 1, now
-                row.locked_until = now + _delay(row.count - free)
-                session.add(row)
-    if until > now:
-        log.warning("sign-in as %r from %s refused: locked out until %s", name[:64], address, until)
-        raise LockedOut("accounts.locked", seconds=int((until - now).total_seconds()) + 1)
-    return {key: row.locked_until for key, row in rows.items()}
+        token = _new_session(session, account.id, address, browser)
+    return _signer(studio.settings.home, _SESSION).sign(token).decode()
 
 
-def _delay(beyond: int) -> timedelta:
-    """How long a failure locks out: not at all for the free ones."""
-    if beyond <= 0:
-        return timedelta()
-    doubled: int = 2 ** min(beyond - 1, 16)
-    return min(LONGEST_DELAY, FIRST_DELAY * doubled)
+def _new_session(session: Session, user_id: int, address: str, browser: str) -> str:
+    token, now = secrets.token_urlsafe(32), clock.now()
+    agent = "".join(sign for sign in browser if sign.isprintable())[:_AGENT]
+    session.add(
+        UserSession(
+            user_id=user_id,
+            token_hash=_sha256(token),
+            created_at=now,
+            seen_at=now,
+            address=address[:64],
+            browser=agent,
+        )
+    )
+    return token
 
 
-def _forgive(session: Session, counted: dict[str, datetime]) -> None:
-    """After a success: forget the failures of the name. From the address, only this attempt is taken back."""
-    for row in session.scalars(select(SignInFailure).where(SignInFailure.key.in_(counted))):
-        if row.key.startswith("name:"):
-            session.delete(row)
-            continue
-        row.count -= 1
-        if row.locked_until == counted[row.key]:  # Else another attempt has locked it meanwhile.
-            row.locked_until = row.last_at
-
-
-def _network(address: str) -> str:
-    """An address as it is counted: whoever has one IPv6 address has all of its /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    if parsed.version == 6:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False))
-    return address
+def _count(studio: Studio, counted_for: dict[str, Limit], name: str, address: str) -> dict[str, datetime]:
+    counted = count(studio, counted_for)
+    if isinstance(counted, datetime):
+        log.warning("sign-in as %r from %s refused: too early, not before %s", name[:64], address, counted)
+        seconds = int((counted - clock.now()).total_seconds()) + 1
+        raise LockedOut("accounts.locked", seconds=seconds)
+    return counted
 
 
 def _fits(stored: str, password: str) -> bool:
@@ -212,12 +264,18 @@ def _nobodys_hash() -> str:
 
 def _token_hash(studio: Studio, cookie: str | None) -> str | None:
     """The hash of a cookie's token, if the signature is ours."""
+    token = _unsigned(_signer(studio.settings.home, _SESSION), cookie)
+    return None if token is None else _sha256(token)
+
+
+def _unsigned(signer: Signer, cookie: str | None) -> str | None:
+    """What a cookie says, if the signature is ours."""
     from itsdangerous import BadSignature
 
     if not cookie or len(cookie) > 512:
         return None
     try:
-        return _sha256(_signer(studio.settings.home).unsign(cookie).decode())
+        return signer.unsign(cookie).decode()
     except (BadSignature, UnicodeDecodeError):
         return None
 
@@ -227,10 +285,10 @@ def _sha256(token: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _signer(home: Path) -> Signer:
+def _signer(home: Path, salt: str) -> Signer:
     from itsdangerous import Signer
 
-    return Signer(secret_key(home), salt="tunesmith.session", digest_method=hashlib.sha256)
+    return Signer(secret_key(home), salt=salt, digest_method=hashlib.sha256)
 
 
 def key_file(home: Path) -> Path:

@@ -22,16 +22,15 @@ class TrainSpec(BaseModel):
 
     kind: Literal["train"] = "train"
     name: str = Field(
-        default="", description="Name of the run and of its model; made up if empty.", max_length=80
+        default="", description="Run name, also the model's name; generated if empty.", max_length=80
     )
     method: str = Field(description="Training method: sft, dpo, kto or reward.")
-    tuning: Tuning = Field(default="full", description="How weights are updated: full, lora or qlora.")
+    tuning: Tuning = Field(default="full", description="Fine-tuning method: full, lora or qlora.")
     model: str = Field(
-        description="Base model: a model of the studio, a folder, a name on the Hub, "
-        "or run:N for what run N will have made."
+        description="Base model: a model name, a folder, a Hub name, or run:N for the result of run N."
     )
-    dataset: str = Field(description="Dataset: its name, or NAME@VERSION for an older version.")
-    preset: str = Field(default="balanced", description="Starting values: quick, balanced or thorough.")
+    dataset: str = Field(description="Dataset: NAME, or NAME@VERSION for an older version.")
+    preset: str = Field(default="balanced", description="Preset: quick, balanced or thorough.")
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the method that differ from the preset."
     )
@@ -40,20 +39,20 @@ class TrainSpec(BaseModel):
         max_length=8,
         description="Fixed prompts answered before, during and after training; taken from the data if empty.",
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of everything random in the run.")
-    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Where to train.")
-    gpus: int = Field(default=1, ge=1, le=64, description="GPUs that one run trains on together.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Random seed.")
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Device: auto, cpu or gpu.")
+    gpus: int = Field(default=1, ge=1, le=64, description="Number of GPUs for this run.")
     parallel: Literal["ddp", "fsdp", "deepspeed"] = Field(
         default="ddp",
-        description="How several GPUs share the work: ddp (each holds the whole model), fsdp (each holds "
-        "a part of everything), deepspeed (ZeRO 2: each holds a part of gradients and optimizer state).",
+        description="Parallelism across GPUs: ddp (whole model on each), fsdp (everything sharded), "
+        "deepspeed (ZeRO 2: gradients and optimizer state sharded).",
     )
     after: int | None = Field(
-        default=None, ge=1, description="Start after this run, or one that resumed it, has succeeded."
+        default=None, ge=1, description="Start when this run (or one that resumed it) has succeeded."
     )
     priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
     time_limit: float | None = Field(
-        default=None, gt=0, le=10_000, description="Hours after which the run saves and ends."
+        default=None, gt=0, le=10_000, description="Time limit in hours; then saves and stops."
     )
 
 
@@ -99,7 +98,7 @@ class DataSpec(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["data"] = "data"
-    name: str = Field(default="", description="Name of the job; made up if empty.", max_length=80)
+    name: str = Field(default="", description="Job name; generated if empty.", max_length=80)
     operation: str = Field(description="What to do: an operation on data, report, or import.")
     datasets: list[str] = Field(
         default_factory=list,
@@ -108,12 +107,10 @@ class DataSpec(BaseModel):
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the operation.")
     result: str = Field(
-        default="", description="Name of the dataset that is made; empty: that of the first one taken."
+        default="", description="Name of the result; empty: a new version of the first dataset."
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of everything random in it.")
-    device: Literal["auto", "cpu", "gpu"] = Field(
-        default="auto", description="Where a model that it needs is run."
-    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Random seed.")
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Device for models.")
     after: int | None = Field(default=None, ge=1, description="Start after this job has succeeded.")
     priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
 
@@ -140,21 +137,21 @@ class AnswerSource(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(default="", max_length=80, description="How it is called; made up if empty.")
-    model: str = Field(default="", description="A model of the studio; empty if a service answers.")
-    service: str = Field(default="", description="A service of the settings; empty if a model answers.")
+    name: str = Field(default="", max_length=80, description="Source name; generated if empty.")
+    model: str = Field(default="", description="Model; empty if a service answers.")
+    service: str = Field(default="", description="Service; empty if a model answers.")
     temperature: float = Field(default=0.7, ge=0, le=2, allow_inf_nan=False)
     top_p: float = Field(default=0.95, gt=0, le=1)
-    max_tokens: int = Field(default=256, ge=1, le=32_768, description="Longest answer in tokens.")
+    max_tokens: int = Field(default=256, ge=1, le=32_768, description="Maximum number of new tokens.")
     system: str = Field(
         default="", max_length=20_000, description="System prompt instead of the prompt's own."
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     best_of: int = Field(
-        default=1, ge=1, le=64, description="More than 1: the best and the worst of so many under the reward."
+        default=1, ge=1, le=64, description="Above 1: pair the best and worst of N answers by reward."
     )
-    reward: str = Field(default="", description="Reward that tells best from worst.")
-    setting: str = Field(default="", description="Setting of the reward.")
+    reward: str = Field(default="", description="Reward function that scores the answers.")
+    setting: str = Field(default="", description="Setting of the reward function.")
 
 
 class AnswersSpec(BaseModel):

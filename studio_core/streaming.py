@@ -12,13 +12,14 @@ from typing import Any
 import httpx
 
 from studio_core import asking
-from studio_core.asking import MOST_BYTES, Connection
+from studio_core.asking import Connection
 from studio_core.errors import StudioError
 from studio_core.services import Service
 
 Event = dict[str, Any]
 """``{"text"}``, and at the end ``{"done", "tokens", "seconds", "reason"}``: as the chat worker's, of one side.
 
+Tokens are 0 where the service does not count them: a piece may be one token or many.
 ``plain``: the service did not know the fields for top-p and seed, and was asked without them.
 """
 
@@ -91,7 +92,7 @@ class Streaming(Connection):
                         }
                     return
         except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
-            raise self.refused(f"{type(error).__name__}: {error}") from error
+            raise self.refused(asking.failure(error)) from error
 
     async def _read(self, reply: httpx.Response) -> AsyncIterator[Event]:
         if reply.status_code != httpx.codes.OK:
@@ -138,11 +139,8 @@ def _forms(
 
 async def _pieces(reply: httpx.Response) -> AsyncIterator[Event]:
     """What the lines of a stream say; ends with ``done``. A stream that broke off raises ``Busy``."""
-    tokens, counted, reason, read = 0, 0, "", 0
-    async for line in reply.aiter_lines():
-        read += len(line)
-        if read > MOST_BYTES:
-            raise asking.Busy(f"a reply of more than {MOST_BYTES >> 20} MB")
+    counted, reason = 0, ""
+    async for line in _lines(reply):
         if not line.startswith("data:"):
             continue
         data = line.removeprefix("data:").strip()
@@ -152,11 +150,22 @@ async def _pieces(reply: httpx.Response) -> AsyncIterator[Event]:
         text, finish, used = _said_by(data)
         reason, counted = finish or reason, used or counted
         if text:
-            tokens += 1
             yield {"text": asking.plain(text)}
     if not reason:
         raise asking.Busy("a stream that broke off")
-    yield {"done": True, "tokens": counted or tokens, "reason": _reason(reason)}
+    yield {"done": True, "tokens": counted, "reason": _reason(reason)}
+
+
+async def _lines(reply: httpx.Response) -> AsyncIterator[str]:
+    """Lines of a stream without their ends; a line may come in many pieces, and is looked through once."""
+    begun = bytearray()
+    async for piece in asking.pieces(reply):
+        *whole, rest = piece.replace(b"\r", b"\n").split(b"\n")
+        for line in whole:
+            yield (begun + line).decode("utf-8", "replace")
+            begun.clear()
+        begun += rest
+    yield begun.decode("utf-8", "replace")
 
 
 def _said_by(data: str) -> tuple[str, str, int]:

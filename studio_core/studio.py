@@ -25,4 +25,5 @@ def open_studio(settings: Settings | None = None, **given: Any) -> Studio:
     settings = settings or settings_.load(**given)
     db = connect(settings.database)
     upgrade(db, settings)
+    settings_.make_private(settings)
     return Studio(settings, db)

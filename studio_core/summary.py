@@ -14,6 +14,7 @@ def job_summary(studio: Studio, job: Job) -> dict[str, Any]:
     """State, progress, newest value of each metric, resulting model and folder of one job."""
     with studio.db.read() as session:
         model = session.scalar(select(Model.name).where(Model.job_id == job.id))
+        resumed_by = list(session.scalars(select(Job.id).where(Job.resumes_id == job.id).order_by(Job.id)))
     return {
         "id": job.id,
         "kind": job.kind,
@@ -29,6 +30,7 @@ def job_summary(studio: Studio, job: Job) -> dict[str, Any]:
         "dataset": job.spec.get("dataset"),
         "base_model": job.spec.get("model"),
         "resumes": job.resumes_id,
+        "resumed_by": resumed_by,
         "after": job.after_id,
         "priority": job.priority,
         "peak_memory": job.peak_memory,

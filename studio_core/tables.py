@@ -440,6 +440,12 @@ class User(Table):
     password_hash: Mapped[str]
     must_change: Mapped[bool] = mapped_column(default=False)
     """The password was made by an administrator, and has to be changed before anything else."""
+    password_until: Mapped[datetime | None]
+    """From when on a password that was made by an administrator opens nothing."""
+    totp_secret: Mapped[str | None]
+    """What codes of the authenticator app are computed from (RFC 6238), in base 32; none: no code is asked for."""
+    totp_step: Mapped[int | None]
+    """The time step of the last code that was used: none is taken twice."""
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=_now)
     signed_in_at: Mapped[datetime | None]
@@ -457,6 +463,9 @@ class UserSession(Table):
     created_at: Mapped[datetime] = mapped_column(default=_now)
     seen_at: Mapped[datetime] = mapped_column(default=_now)
     """The last request, give or take a minute."""
+    address: Mapped[str | None]
+    browser: Mapped[str | None]
+    """What the browser calls itself, shortened: for its owner to tell sessions apart."""
 
 
 class SignInFailure(Table):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 # Before anything imports them: no test may call out of the machine, and on tiny models one thread
@@ -26,6 +27,13 @@ from studio_core.studio import Studio, open_studio
 
 T = TypeVar("T")
 
+# What an example takes by the clock says how busy the machine is, nothing else.
+hypothesis.settings.register_profile("tunesmith", deadline=None)
+hypothesis.settings.load_profile("tunesmith")
+
+PATIENCE = 300.0
+"""Seconds, of what takes one: only what hangs is to fail, not what waits for a busy machine."""
+
 REAL_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -43,7 +51,17 @@ def real_data() -> Path:
     return REAL_DATA
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 60.0, what: str = "") -> T:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Half a letter that a test wrote into a log cannot be sent from the process that ran it."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
+
+
+def wait_until(condition: Callable[[], T], timeout: float = PATIENCE, what: str = "") -> T:
     """The first true value of ``condition``; fails with ``what`` after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:

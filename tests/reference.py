@@ -72,10 +72,10 @@ def _methods() -> Iterator[str]:
         yield ""
         yield f"### {name}: {text(method.title_key)}"
         yield ""
-        yield f"Data: {', '.join(method.shapes)}. Tuning: {', '.join(method.tunings)}."
+        yield f"Data: {', '.join(method.shapes)}. Fine-tuning methods: {', '.join(method.tunings)}."
         yield ""
-        yield "| option | default | range | unit | what it does |"
-        yield "|---|---|---|---|---|"
+        yield "| option | name | default | range | unit | what it does |"
+        yield "|---|---|---|---|---|---|"
         for field in fields(method):
             choices = ", ".join(str(choice) for choice in field.choices or ())
             bounds = (
@@ -83,8 +83,9 @@ def _methods() -> Iterator[str]:
                 if field.minimum is None and field.maximum is None
                 else f"{field.minimum} to {field.maximum}"
             )
-            help_ = text(field.help_key)
-            cells = f"`{field.name}`", f"`{field.default}`", choices or bounds, field.unit, help_
+            unit = text(f"methods.unit.{field.unit}") if field.unit else ""
+            title, help_ = text(field.title_key), text(field.help_key)
+            cells = f"`{field.name}`", title, f"`{field.default}`", choices or bounds, unit, help_
             yield f"| {' | '.join(cells)} |"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import bound_home
+from app.cli.output import bound_home, sentence_of
 from studio_core.about import studio_version
 from studio_core.errors import StudioError
 from studio_core.texts import text
@@ -24,7 +25,7 @@ def assembled(names: Sequence[str] = (*GROUPS, *COMMANDS)) -> typer.Typer:
     """The command line with these commands. Each has a module of its name; to import all of them takes a second."""
     cli = typer.Typer(
         name="tunesmith",
-        help="Tunesmith, a fine-tuning studio in the browser. Without a command it serves the page.",
+        help="Tunesmith, a fine-tuning studio in the browser. Without a command, serves the web page.",
         no_args_is_help=False,
         invoke_without_command=True,
         add_completion=False,
@@ -44,13 +45,16 @@ def assembled(names: Sequence[str] = (*GROUPS, *COMMANDS)) -> typer.Typer:
 def root(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option(help="Data folder; default TUNESMITH_HOME, else ~/.tunesmith.")
+        Path | None, typer.Option(help="Data folder (default: TUNESMITH_HOME, else ~/.tunesmith).")
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="Address to serve the page on; others than loopback need accounts.")
+        str | None, typer.Option(help="Host to listen on; anything but loopback requires accounts.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port to serve the page on; default 7860.")] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (default: 7860).")] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser (on a desktop).")
+    ] = True,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Serve the page, unless a command is named."""
     if version:
@@ -60,11 +64,12 @@ def root(
     if context.invoked_subcommand is None:
         from app.cli import serve
 
-        serve.serve(host=host, port=port)
+        serve.serve(host=host, port=port, browser=browser)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 asked for something that cannot be done."""
+    os.umask(0o077)  # What is written, chats and answers among it, is for its owner's eyes.
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -75,7 +80,7 @@ def run(arguments: list[str]) -> int:
         result = assembled(known)(arguments, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except StudioError as error:
-        return _refuse(str(error), error.exit_code)
+        return _refuse(sentence_of(error), error.exit_code)
     except typer.Exit as leave:
         return leave.exit_code
     except (typer.Abort, KeyboardInterrupt):

@@ -15,23 +15,19 @@ from studio_core.models import registry
 
 
 def arena(
-    models: Annotated[str, typer.Option(help="Names of three or more models, separated by commas.")],
+    models: Annotated[str, typer.Option(help="Three or more model names, separated by commas.")],
     prompts: Annotated[
         str | None,
-        typer.Option(help="Start a comparison on the prompts of this dataset: NAME or NAME@VERSION."),
+        typer.Option(help="Start a comparison on this dataset's prompts: NAME or NAME@VERSION."),
     ] = None,
-    project: Annotated[
-        str, typer.Option(help="With --prompts: name of the project that is made for it.")
-    ] = "",
-    votes: Annotated[
-        int, typer.Option(help="With --prompts: votes wanted for each pair.", min=1, max=20)
-    ] = 1,
-    limit: Annotated[int, typer.Option(help="With --prompts: most prompts to take.", min=1)] = 100,
+    project: Annotated[str, typer.Option(help="With --prompts: name of the new project.")] = "",
+    votes: Annotated[int, typer.Option(help="With --prompts: votes per pair.", min=1, max=20)] = 1,
+    limit: Annotated[int, typer.Option(help="With --prompts: maximum number of prompts.", min=1)] = 100,
     wait: Wait = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Print Bradley-Terry ratings of the models, with intervals, from all blind votes on pairs of their answers."""
+    """Print Bradley-Terry ratings with confidence intervals, from all blind votes on the models' answers."""
     with opened(home) as studio:
         registry.ensure_demo_models(studio)
         store.ensure_samples(studio)

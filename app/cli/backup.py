@@ -14,12 +14,12 @@ from studio_core.texts import text
 
 def backup(
     to: Annotated[
-        Path | None, typer.Option(help="File to write; made up in the data folder if not given.")
+        Path | None, typer.Option(help="File to write (default: a new file in the data folder).")
     ] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Copy the database, whole and checked. Datasets, models and runs are files beside it and not in it."""
+    """Back up the database and verify the copy. Datasets, models and runs are separate files and not included."""
     with opened(home) as studio:
         target = to.expanduser().absolute() if to else backups.standard_target(studio.settings)
         made = backups.copy(studio.db, target)

@@ -13,19 +13,19 @@ from studio_core.models import registry
 
 
 def chat(
-    models: Annotated[str, typer.Option(help="Names of the models, separated by commas.")],
-    prompt: Annotated[str, typer.Option(help="What to ask.")],
+    models: Annotated[str, typer.Option(help="Model names, separated by commas.")],
+    prompt: Annotated[str, typer.Option(help="Prompt to send.")],
     system: Annotated[str, typer.Option(help="System prompt.")] = "",
     temperature: Annotated[
-        float, typer.Option(help="0 means the likeliest token always.", min=0, max=2)
+        float, typer.Option(help="Sampling temperature; 0: greedy decoding.", min=0, max=2)
     ] = 0.0,
-    top_p: Annotated[float, typer.Option(help="Share of probability to sample from.", min=0.01, max=1)] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of the sampling.", min=0)] = 0,
-    length: Annotated[int, typer.Option(help="Most tokens of an answer.", min=1, max=4096)] = 256,
+    top_p: Annotated[float, typer.Option(help="Top-p (nucleus) sampling.", min=0.01, max=1)] = 1.0,
+    seed: Annotated[int, typer.Option(help="Sampling seed.", min=0)] = 0,
+    length: Annotated[int, typer.Option(help="Maximum number of new tokens.", min=1, max=4096)] = 256,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Ask the same prompt of several models, with the same sampling and seed."""
+    """Send one prompt to several models, with the same sampling settings and seed."""
     names = [name.strip() for name in models.split(",") if name.strip()]
     if not names:
         raise BadInput("cli.no_models")

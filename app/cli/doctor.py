@@ -13,9 +13,7 @@ from studio_core.texts import text
 
 
 def doctor(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Repair what can be repaired, and say what was done.")
-    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair the problems found.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:

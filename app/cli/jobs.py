@@ -17,15 +17,15 @@ from studio_core.studio import Studio
 from studio_core.summary import job_summary
 from studio_core.texts import text
 
-cli = typer.Typer(help="Runs: what is queued, running and done.")
+cli = typer.Typer(help="Runs: queued, running and finished jobs.")
 
-Id = Annotated[int, typer.Argument(metavar="JOB", help="Number of the job.")]
+Id = Annotated[int, typer.Argument(metavar="JOB", help="Job number.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show a progress bar until the run ends.")]
 
 
 @cli.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number of jobs.", min=1, max=10_000)] = 50,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
@@ -35,12 +35,15 @@ def list_(
     if as_json:
         print_json(rows)
     else:
-        print_rows(rows, ["id", "kind", "name", "method", "state", "cause", "step", "total_steps", "model"])
+        print_rows(
+            rows,
+            ["id", "kind", "name", "method", "state", "cause", "step", "total_steps", "model", "resumes"],
+        )
 
 
 @cli.command("show")
 def show(job: Id, as_json: AsJson = False, home: Home = None) -> None:
-    """Show one job: state, progress, newest metrics, model, folder."""
+    """Show a job: state, progress, latest metrics, model, folder."""
     with opened(home) as studio:
         summary = job_summary(studio, queue.get(studio, job))
     if as_json:
@@ -51,7 +54,7 @@ def show(job: Id, as_json: AsJson = False, home: Home = None) -> None:
 
 @cli.command("metrics")
 def metrics_(job: Id, as_json: AsJson = False, home: Home = None) -> None:
-    """Print every point that the run reported."""
+    """Print all logged metrics."""
     with opened(home) as studio:
         queue.get(studio, job)
         points = [{"step": p.step, "at": p.at, **p.values} for p in metrics.points(studio, job)]
@@ -64,7 +67,7 @@ def metrics_(job: Id, as_json: AsJson = False, home: Home = None) -> None:
 
 @cli.command("logs")
 def logs(job: Id, as_json: AsJson = False, home: Home = None) -> None:
-    """Print the end of the run's log."""
+    """Print the end of the log."""
     with opened(home) as studio:
         run_dir = Path(queue.get(studio, job).run_dir or "")
     tail = run_folder.log_tail(run_dir)
@@ -76,13 +79,13 @@ def logs(job: Id, as_json: AsJson = False, home: Home = None) -> None:
 
 @cli.command("stop")
 def stop(job: Id, as_json: AsJson = False, home: Home = None) -> None:
-    """Stop and save: the run writes a checkpoint and its model, then ends."""
+    """Stop and save: write a checkpoint and the model, then end."""
     _request(job, Stop.SAVE, as_json, home)
 
 
 @cli.command("cancel")
 def cancel(job: Id, as_json: AsJson = False, home: Home = None) -> None:
-    """Cancel: the run ends at once; checkpoints saved before stay."""
+    """Cancel: end at once; saved checkpoints are kept."""
     _request(job, Stop.CANCEL, as_json, home)
 
 
@@ -106,7 +109,7 @@ def duplicate(
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Train the same again, with some options changed."""
+    """Run a copy of a job, with changed options."""
     with opened(home) as studio:
         spec = training.duplicate(studio, job)
         options = {**spec.options, **options_from(set_ or [])}
@@ -128,7 +131,7 @@ def move(
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Let a queued run start earlier or later."""
+    """Move a queued job in the queue."""
     with opened(home) as studio:
         queue.move(studio, job, place)  # type: ignore[arg-type]
         _print_queue(studio, as_json)
@@ -138,12 +141,12 @@ def move(
 def priority(
     job: Id,
     value: Annotated[
-        int, typer.Argument(help="From -9 to 9; higher starts first. Write -- before a negative.")
+        int, typer.Argument(help="From -9 to 9; higher starts first. Put -- before a negative value.")
     ],
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Give a queued run a priority."""
+    """Set the priority of a queued job."""
     with opened(home) as studio:
         queue.set_priority(studio, job, value)
         _print_queue(studio, as_json)
@@ -151,20 +154,20 @@ def priority(
 
 @cli.command("queue")
 def queue_(as_json: AsJson = False, home: Home = None) -> None:
-    """Show what waits, in its order, and why."""
+    """List the queued jobs in order, and why each waits."""
     with opened(home) as studio:
         _print_queue(studio, as_json)
 
 
 @cli.command("pause")
 def pause(as_json: AsJson = False, home: Home = None) -> None:
-    """Start nothing more; what runs goes on."""
+    """Pause the queue; active jobs continue."""
     _pause(True, as_json, home)
 
 
 @cli.command("unpause")
 def unpause(as_json: AsJson = False, home: Home = None) -> None:
-    """Let the queue go on after a pause."""
+    """Resume the queue."""
     _pause(False, as_json, home)
 
 
@@ -193,13 +196,13 @@ def _print_queue(studio: Studio, as_json: bool) -> None:
 def resume(
     job: Id,
     step: Annotated[
-        int | None, typer.Option(help="Go on from the checkpoint of this step, instead of the newest.")
+        int | None, typer.Option(help="Resume from the checkpoint at this step instead of the latest.")
     ] = None,
     wait: Wait = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Go on from the newest complete checkpoint, as a new job with the same settings."""
+    """Resume from the latest complete checkpoint, as a new job with the same settings."""
     with opened(home) as studio:
         new = training.resume(studio, job, step=step)
         passed_over = training.passed_over(studio, new)

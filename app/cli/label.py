@@ -27,7 +27,7 @@ from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.texts import text
 
-cli = typer.Typer(help="Labelling: projects, what to judge next, votes, what they are worth.")
+cli = typer.Typer(help="Labelling: projects, votes, agreement, export.")
 label_create.add_to(cli)
 label_judge.add_to(cli)
 label_rounds.add_to(cli)
@@ -35,9 +35,9 @@ label_rounds.add_to(cli)
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
 Judges = Annotated[
     bool | None,
-    typer.Option(help="Whether labels of judges count where no person voted; default as the project is set."),
+    typer.Option(help="Use judge labels where nobody voted (default: the project's setting)."),
 ]
-Annotator = Annotated[str, typer.Option(help="Who judges.")]
+Annotator = Annotated[str, typer.Option(help="Annotator name.")]
 
 
 @cli.command("list")
@@ -61,13 +61,13 @@ def list_(as_json: AsJson = False, home: Home = None) -> None:
 
 @cli.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="Pairs in any shape that data import knows.")],
+    file: Annotated[Path, typer.Argument(help="File with answer pairs, in any format of data import.")],
     project: Project,
-    votes_wanted: Annotated[int | None, typer.Option("--votes", help="Votes wanted for each pair.")] = None,
+    votes_wanted: Annotated[int | None, typer.Option("--votes", help="Votes per pair.")] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Bring pairs in to be judged; makes the project if it is not there."""
+    """Import answer pairs for labelling; creates the project if needed."""
     with opened(home) as studio:
         if not file.is_file():
             raise BadInput("cli.file_missing", path=file)
@@ -83,7 +83,7 @@ def import_(
 
 @cli.command("next")
 def next_(project: Project, annotator: Annotator, as_json: AsJson = False, home: Home = None) -> None:
-    """Print what an annotator is to judge now, and lease it to them."""
+    """Print the next item of an annotator, and reserve it for them."""
     with opened(home) as studio:
         shown = assignment.next_item(studio, project, annotator)
     document = _shown(shown)
@@ -114,24 +114,24 @@ def _shown(shown: Showing | None) -> dict[str, Any]:
 def vote(
     project: Project,
     annotator: Annotator,
-    pair: Annotated[int, typer.Option(help="What label next printed as pair.")],
+    pair: Annotated[int, typer.Option(help="Pair number, as printed by label next.")],
     verdict: Annotated[
         str,
-        typer.Option(help="left, right, tie, both_bad or skip; rated and ranked in projects of that mode."),
+        typer.Option(help="left, right, tie, both_bad or skip; rated or ranked in projects of that mode."),
     ],
     reason: Annotated[
-        list[str] | None, typer.Option(help="A reason chip of the project. Repeatable.")
+        list[str] | None, typer.Option(help="A reason defined in the project. Repeatable.")
     ] = None,
     strength: Annotated[str, typer.Option(help="slightly or clearly, if the project asks for it.")] = "",
-    rating: Annotated[int | None, typer.Option(help="Of a single answer.")] = None,
-    ranking: Annotated[str, typer.Option(help="Places as shown, best first: 3,1,2.")] = "",
-    comment: Annotated[str, typer.Option(help="Anything to add.")] = "",
-    edit_left: Annotated[str | None, typer.Option(help="A better version of the left answer.")] = None,
-    edit_right: Annotated[str | None, typer.Option(help="A better version of the right answer.")] = None,
+    rating: Annotated[int | None, typer.Option(help="Rating of a single answer.")] = None,
+    ranking: Annotated[str, typer.Option(help="Answer positions, best first: 3,1,2.")] = "",
+    comment: Annotated[str, typer.Option(help="Comment.")] = "",
+    edit_left: Annotated[str | None, typer.Option(help="Corrected left answer.")] = None,
+    edit_right: Annotated[str | None, typer.Option(help="Corrected right answer.")] = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Judge what was leased."""
+    """Vote on the reserved item."""
     edits = {place: better for place, better in enumerate((edit_left, edit_right)) if better is not None}
     said = Verdict(
         verdict=verdict,
@@ -159,7 +159,7 @@ def _places(ranking: str) -> list[int]:
 
 @cli.command("undo")
 def undo(project: Project, annotator: Annotator, as_json: AsJson = False, home: Home = None) -> None:
-    """Undo what an annotator did last, a vote or taking one back; the pair is before them again."""
+    """Undo the annotator's last action; the pair is reserved for them again."""
     with opened(home) as studio:
         shown = undoing.undo(studio, project, annotator)
     document = _shown(shown)
@@ -168,7 +168,7 @@ def undo(project: Project, annotator: Annotator, as_json: AsJson = False, home: 
 
 @cli.command("stats")
 def stats(project: Project, as_json: AsJson = False, home: Home = None) -> None:
-    """Counts, agreement and biases of a project and of each annotator, and which source is preferred."""
+    """Show votes, agreement and biases, per project and annotator, and win rates of sources."""
     with opened(home) as studio:
         document = statistics.document(statistics.of_project(studio, project))
         document["sources"] = outcomes.sources_document(studio, projects.get(studio, project))
@@ -178,17 +178,17 @@ def stats(project: Project, as_json: AsJson = False, home: Home = None) -> None:
 @cli.command("export")
 def export(
     project: Project,
-    out: Annotated[Path, typer.Option(help="File to write, JSON lines.")],
+    out: Annotated[Path, typer.Option(help="JSONL file to write.")],
     shape: Annotated[str, typer.Option(help="preference, unpaired, score or audit.")] = "preference",
-    min_votes: Annotated[int, typer.Option(help="Fewest votes of an item.", min=1)] = 1,
+    min_votes: Annotated[int, typer.Option(help="Minimum votes per item.", min=1)] = 1,
     min_agreement: Annotated[
-        float, typer.Option(help="Least share of votes that the majority has.", min=0, max=1)
+        float, typer.Option(help="Minimum agreement: share of votes for the majority.", min=0, max=1)
     ] = 0.0,
     judges: Judges = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Write the votes to a file in the shape that a method trains on, or all of them for an audit."""
+    """Export votes as training data, or all votes for an audit."""
     with opened(home) as studio:
         rows, counts = exports.write(
             studio,
@@ -207,12 +207,12 @@ def export(
 def dataset(
     project: Project,
     shape: Annotated[str, typer.Option(help="preference, unpaired or score.")] = "preference",
-    name: Annotated[str, typer.Option(help="Name of the dataset; default that of the project.")] = "",
+    name: Annotated[str, typer.Option(help="Dataset name (default: the project's name).")] = "",
     judges: Judges = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Make a version to train on, and one of the prompts that are held out."""
+    """Create a dataset version from votes, and one of the held-out prompts."""
     with opened(home) as studio:
         made = exports.make_dataset(studio, project, shape, name=name, judges=judges)
     rows = [{"dataset": one.name, "version": one.version, "rows": one.rows} for one in made]

@@ -25,14 +25,14 @@ from studio_core.tables import Dataset, Job, LabelProject
 from studio_core.texts import text
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
-Prompts = Annotated[str | None, typer.Option(help="Dataset whose prompts are taken: NAME or NAME@VERSION.")]
+Prompts = Annotated[str | None, typer.Option(help="Dataset to take prompts from: NAME or NAME@VERSION.")]
 PromptsFile = Annotated[
     Path | None,
-    typer.Option(help="Text file of prompts, one a line; with blank lines in it, one prompt a block."),
+    typer.Option(help="Text file with one prompt per line, or one per block if it has blank lines."),
 ]
-FromChats = Annotated[bool, typer.Option(help="Take what was asked on the Chat page.")]
-Limit = Annotated[int, typer.Option(help="Most prompts to take.", min=1)]
-Wait = Annotated[bool, typer.Option(help="Wait until all answers are written.")]
+FromChats = Annotated[bool, typer.Option(help="Use prompts from the Chat page.")]
+Limit = Annotated[int, typer.Option(help="Maximum number of prompts.", min=1)]
+Wait = Annotated[bool, typer.Option(help="Wait until all answers are generated.")]
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -44,41 +44,41 @@ def create(
     project: Annotated[str, typer.Option(help="Name of the project.")],
     source: Annotated[
         list[str],
-        typer.Option(help="Who answers: MODEL or MODEL:TEMPERATURE; a service likewise. Repeatable."),
+        typer.Option(help="Answering model or service: NAME or NAME:TEMPERATURE. Repeatable."),
     ],
     prompts: Prompts = None,
     prompts_file: PromptsFile = None,
     from_chats: FromChats = False,
     system: Annotated[
         list[str] | None,
-        typer.Option(help="System prompt of a source: the first one is of the first source, and so on."),
+        typer.Option(help="System prompt of each source, in order. Repeatable."),
     ] = None,
     mode: Annotated[
-        str, typer.Option(help="pairs: which of two is better; rate: one answer; rank: three or more.")
+        str, typer.Option(help="pairs: choose the better of two; rate: one answer; rank: three or more.")
     ] = "pairs",
-    votes: Annotated[int, typer.Option(help="Votes wanted for each pair.", min=1, max=20)] = 1,
+    votes: Annotated[int, typer.Option(help="Votes per pair.", min=1, max=20)] = 1,
     best_of: Annotated[
-        int, typer.Option(help="Of one source: the best and the worst of so many answers.", min=1, max=64)
+        int, typer.Option(help="With one source: pair the best and worst of N answers.", min=1, max=64)
     ] = 1,
-    reward: Annotated[str, typer.Option(help="What tells best from worst: NAME or NAME=SETTING.")] = "",
+    reward: Annotated[str, typer.Option(help="Reward function that scores them: NAME or NAME=SETTING.")] = "",
     correct: Annotated[
-        bool, typer.Option(help="With mode rate: each answer is to be written better by hand.")
+        bool, typer.Option(help="With mode rate: annotators also correct each answer.")
     ] = False,
     every_pair: Annotated[
-        bool, typer.Option(help="With three sources or more: all pairs of them for each prompt, not one.")
+        bool, typer.Option(help="With three or more sources: all pairs per prompt, not one.")
     ] = False,
-    max_tokens: Annotated[int, typer.Option(help="Longest answer in tokens.", min=1)] = 256,
+    max_tokens: Annotated[int, typer.Option(help="Maximum number of new tokens per answer.", min=1)] = 256,
     held_out: Annotated[
-        float, typer.Option(help="Share of prompts kept for comparing models.", min=0, max=0.5)
+        float, typer.Option(help="Share of prompts held out for comparing models.", min=0, max=0.5)
     ] = 0.1,
     limit: Limit = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the answers.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Sampling seed.", min=0)] = 0,
     guidelines: Annotated[Path | None, typer.Option(help="Markdown file shown beside the task.")] = None,
     wait: Wait = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Make a project of prompts and of who answers them; labelling can begin with the first answers."""
+    """Create a project from prompts and answer sources; labelling starts with the first answers."""
     with opened(home) as studio:
         _ready(studio)
         dataset = versions.get(studio, prompts) if prompts else None
@@ -112,7 +112,7 @@ def more(
     project: Project,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Who answers from now on, instead of those before. Repeatable."),
+        typer.Option(help="New answering model or service, replacing the current ones. Repeatable."),
     ] = None,
     prompts: Prompts = None,
     prompts_file: PromptsFile = None,
@@ -122,9 +122,9 @@ def more(
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Have further prompts answered, by the same sources or new ones; pairs that are there are passed over.
+    """Generate answers for more prompts, with the same or new sources; existing pairs are skipped.
 
-    With new sources and no prompts named, those that the project has are answered again.
+    With new sources and no prompts, the project's prompts are answered again.
     """
     with opened(home) as studio:
         _ready(studio)

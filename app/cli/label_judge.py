@@ -26,16 +26,16 @@ def add_to(cli: typer.Typer) -> None:
 
 def judge(
     project: Project,
-    service: Annotated[str, typer.Option(help="A service of the settings that judges.")] = "",
-    model: Annotated[str, typer.Option(help="A model of the studio that judges.")] = "",
-    name: Annotated[str, typer.Option(help="How the judge is called; default as the model or service.")] = "",
-    rubric: Annotated[str, typer.Option(help="What counts; default what counts commonly.")] = "",
-    limit: Annotated[int | None, typer.Option(help="Most pairs to judge now.", min=1)] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until the judge is done.")] = False,
+    service: Annotated[str, typer.Option(help="Service used as judge.")] = "",
+    model: Annotated[str, typer.Option(help="Model used as judge.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the judge (default: the model or service).")] = "",
+    rubric: Annotated[str, typer.Option(help="Criteria for the judge (default: general quality).")] = "",
+    limit: Annotated[int | None, typer.Option(help="Maximum number of pairs.", min=1)] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the judge has finished.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Have a model say of each pair which answer is better, in both orders."""
+    """Have an LLM judge compare each pair, in both orders."""
     with opened(home) as studio:
         registry.ensure_demo_models(studio)
         job = judges.start(
@@ -57,7 +57,7 @@ def judge(
 
 
 def judges_(project: Project, as_json: AsJson = False, home: Home = None) -> None:
-    """How far each judge of a project agrees with people, and whether its labels may be used."""
+    """Show each judge's agreement with people, and whether its labels may be used."""
     with opened(home) as studio:
         known = [document(one) for one in judges.of_project(studio, projects.get(studio, project))]
     print_json(known) if as_json else _print(known)

@@ -23,17 +23,18 @@ def add_to(cli: typer.Typer) -> None:
 
 def compare(
     project: Project,
-    run: Annotated[int, typer.Option(help="Number of a training on votes of the project.")],
+    run: Annotated[int, typer.Option(help="Number of a run trained on the project's votes.")],
     against: Annotated[
-        str, typer.Option(help="previous: the model of the round before; base: the one with which all began.")
+        str, typer.Option(help="previous: the model of the previous round; base: the first base model.")
     ] = "previous",
-    limit: Annotated[int, typer.Option(help="Most prompts to compare on.", min=1)] = rounds.LIMIT,
+    limit: Annotated[int, typer.Option(help="Maximum number of prompts.", min=1)] = rounds.LIMIT,
     wait: Wait = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Have the models before and after a training answer held-out prompts, to be judged blind as a project."""
+    """Start a blind comparison of the models before and after training, on held-out prompts."""
     with opened(home) as studio:
+        left = rounds.prompts_left(studio, rounds.comparison(studio, project, run, against))
         one, job = rounds.compare(studio, project, run, against=against, limit=limit)
         job = job or making.job_of(studio, one)
         if job is not None:
@@ -55,19 +56,18 @@ def compare(
         print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
     else:
         names = {"name": one.name, "before": found.before, "after": found.after}
-        print(text("labeling.round_started", **names))
+        print(text("labeling.round_outlook", prompts=left, pairs=min(left, limit)))
+        print(outcomes.told(found) if found.alike else text("labeling.round_started", **names))
     return 1 if failed else 0
 
 
 def list_rounds(project: Project, as_json: AsJson = False, home: Home = None) -> None:
-    """Print what came of every comparison of the project's trainings."""
+    """Print the results of all comparisons of the project."""
     with opened(home) as studio:
         root = projects.root(studio, projects.get(studio, project))
         found = outcomes.results(studio, root)
     if as_json:
-        print_json(
-            [{**outcomes.document(one), "words": outcomes.sentence(one.after, one.found)} for one in found]
-        )
+        print_json([{**outcomes.document(one), "words": outcomes.told(one)} for one in found])
         return
     rows = [
         {
@@ -75,7 +75,7 @@ def list_rounds(project: Project, as_json: AsJson = False, home: Home = None) ->
             "project": one.round.name,
             "against": one.round.round["against"],
             "before": one.before,
-            "outcome": outcomes.sentence(one.after, one.found),
+            "outcome": outcomes.told(one),
         }
         for one in found
     ]

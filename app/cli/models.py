@@ -7,7 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
-from studio_core.models import registry
+from app.cli.passwords import FromStdin, asked_password
+from app.log_file import logged_to_file
+from studio_core import accounts
+from studio_core.errors import BadInput
+from studio_core.models import own_code, registry
+from studio_core.models.own_code import Consent
+from studio_core.studio import Studio
 from studio_core.tables import Model
 from studio_core.texts import text
 
@@ -31,23 +37,38 @@ def list_(as_json: AsJson = False, home: Home = None) -> None:
 @cli.command("add")
 def add(
     source: Annotated[
-        str, typer.Argument(help="A folder with config, tokenizer and safetensors, or a Hub name.")
+        str, typer.Argument(help="Folder with config.json, tokenizer.json and *.safetensors, or a Hub name.")
     ],
-    name: Annotated[str | None, typer.Option(help="Name in the studio; default the folder's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Model name (default: the folder's name).")] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run the Python code that this model brings along.")
+        bool, typer.Option("--trust-remote-code", help="Allow the model to run its own Python code.")
     ] = False,
+    administrator: Annotated[
+        str, typer.Option(help="With accounts, the administrator who allows it; asks for the password.")
+    ] = "",
+    password_stdin: FromStdin = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Add a base model. Its folder is checked first; nothing in it is run."""
-    with opened(home) as studio:
-        model = registry.add(studio, source, name=name, trust_remote_code=trust_remote_code)
+    """Add a base model. Its files are checked, never run."""
+    with opened(home) as studio, logged_to_file(studio.settings):
+        code = _consent(studio, source, administrator, password_stdin) if trust_remote_code else None
+        model = registry.add(studio, source, name=name, own_code=code)
     document = _summary(model, {})
     if as_json:
         print_json(document)
     else:
         print(text("cli.model_added", **document))
+
+
+def _consent(studio: Studio, source: str, administrator: str, password_stdin: bool) -> Consent:
+    """Of whoever calls the command; with accounts, of the administrator who gives the password."""
+    if not accounts.any_accounts(studio):
+        return own_code.consent(studio, source, accounts.LOCAL)
+    if not administrator:
+        raise BadInput("models.code_whose")
+    account = accounts.account_of(accounts.find(studio, administrator))
+    return own_code.consent(studio, source, account, password=asked_password(password_stdin))
 
 
 def _summary(model: Model, names: dict[int, str]) -> dict[str, Any]:

@@ -8,20 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
-from studio_core import clock
-from studio_core.errors import BadInput
+from app.log_file import logged_to_file
+from studio_core import clock, plain_yaml, texts
+from studio_core.audit import WHO
+from studio_core.errors import BadInput, StudioError
 from studio_core.studio import Studio, open_studio
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Home = Annotated[Path | None, typer.Option("--home", help="Data folder, instead of TUNESMITH_HOME.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Home = Annotated[Path | None, typer.Option("--home", help="Data folder (overrides TUNESMITH_HOME).")]
 
 _WIDE = 400
 """Columns of a table that goes into a file or another program: no cell is folded for a narrow window."""
@@ -31,12 +33,31 @@ bound_home: ContextVar[Path | None] = ContextVar("bound_home", default=None)
 
 @contextmanager
 def opened(home: Path | None = None) -> Iterator[Studio]:
-    """The studio of ``--home``, given before or after the command."""
+    """The studio of ``--home``, given before or after the command; what it changes is noted in its logs."""
     studio = open_studio(home=home or bound_home.get())
+    WHO.set(f"{_user()}, on the command line")
     try:
-        yield studio
+        with logged_to_file(studio.settings):
+            yield studio
     finally:
         studio.close()
+
+
+def sentence_of(error: StudioError) -> str:
+    """An error as the command line says it: with the command, where the page's sentence names a page or a button.
+
+    Such a sentence stands in ``cli.json`` under the error's own key.
+    """
+    own = f"cli.{error.key}"
+    known = own in texts.catalogue(texts.DEFAULT_LANGUAGE)
+    return StudioError(own, **error.values).sentence() if known else error.sentence()
+
+
+def _user() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):  # Such as in a container, whose user has no name.
+        return "somebody"
 
 
 def print_json(document: Any) -> None:
@@ -82,7 +103,7 @@ def options_from(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise BadInput("cli.not_a_pair", value=pair)
         try:
-            options[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+            options[name] = plain_yaml.load(value)
+        except ValueError as error:
             raise BadInput("cli.not_a_pair", value=pair) from error
     return options

@@ -18,7 +18,7 @@ from studio_core.errors import BadInput
 from studio_core.services import Service
 from studio_core.texts import text
 
-cli = typer.Typer(help="Services that answer questions: OpenAI-compatible addresses, with their keys.")
+cli = typer.Typer(help="Services: OpenAI-compatible endpoints and their API keys.")
 
 Name = Annotated[str, typer.Argument(help="Name of the service.")]
 
@@ -37,21 +37,21 @@ def list_(as_json: AsJson = False, home: Home = None) -> None:
 def add(
     name: Name,
     address: Annotated[
-        str, typer.Option(help="Up to what comes before /chat/completions, as http://127.0.0.1:8000/v1.")
+        str, typer.Option(help="Base URL, such as http://127.0.0.1:8000/v1 (without /chat/completions).")
     ],
-    model: Annotated[str, typer.Option(help="The model, as the service calls it.")],
+    model: Annotated[str, typer.Option(help="Model name at the service.")],
     key_stdin: Annotated[
-        bool, typer.Option("--key-stdin", help="Read the key from the standard input, one line.")
+        bool, typer.Option("--key-stdin", help="Read the API key from standard input (one line).")
     ] = False,
     key_variable: Annotated[
-        str | None, typer.Option(help="Read the key from this variable of the environment.")
+        str | None, typer.Option(help="Read the API key from this environment variable.")
     ] = None,
-    price_in: Annotated[float, typer.Option(help="Price of a million tokens asked.")] = 0.0,
-    price_out: Annotated[float, typer.Option(help="Price of a million tokens answered.")] = 0.0,
+    price_in: Annotated[float, typer.Option(help="Price per million input tokens.")] = 0.0,
+    price_out: Annotated[float, typer.Option(help="Price per million output tokens.")] = 0.0,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Keep a service, in the place of the one of that name. Without a new key it keeps the one it has."""
+    """Add or replace a service. Without a new key, the stored one is kept."""
     key = _key(key_stdin, key_variable)
     made = services.add(_file(home), name, address, model, key, price_in, price_out)
     if as_json:
@@ -64,7 +64,7 @@ def add(
 
 @cli.command("remove")
 def remove(name: Name, home: Home = None) -> None:
-    """Forget a service and its key."""
+    """Remove a service and its key."""
     services.remove(_file(home), name)
     print(text("generation.service_removed", name=name))
 
@@ -72,11 +72,11 @@ def remove(name: Name, home: Home = None) -> None:
 @cli.command("test")
 def test(
     name: Name,
-    timeout: Annotated[float, typer.Option(min=1.0, max=600.0, help="Seconds to wait.")] = 30.0,
+    timeout: Annotated[float, typer.Option(min=1.0, max=600.0, help="Timeout in seconds.")] = 30.0,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Ask a service one short question, and show what it answers."""
+    """Send a short test prompt to a service."""
     service = services.get(_file(home), name)
     began = time.monotonic()
     answer = ask_once(service, [{"role": "user", "content": "Say OK."}], Sampling(max_tokens=16), timeout)

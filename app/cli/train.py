@@ -29,7 +29,7 @@ def train(
     tuning: Annotated[str | None, typer.Option(help=_help("tuning"))] = None,
     preset: Annotated[str | None, typer.Option(help=_help("preset"))] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="An option of the method: NAME=VALUE. Repeatable.")
+        list[str] | None, typer.Option("--set", help="A training option: NAME=VALUE. Repeatable.")
     ] = None,
     name: Annotated[str | None, typer.Option(help=_help("name"))] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="A fixed prompt. Repeatable.")] = None,
@@ -41,13 +41,13 @@ def train(
     priority: Annotated[int | None, typer.Option(help=_help("priority"))] = None,
     time_limit: Annotated[float | None, typer.Option(help=_help("time_limit"))] = None,
     spec: Annotated[
-        Path | None, typer.Option(help="YAML file with any of these; options given here win.")
+        Path | None, typer.Option(help="YAML file with these options; the command line overrides it.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show a progress bar until the run ends.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Train a model. Prints the job's number; with --wait also its state and its model."""
+    """Train a model. Prints the job number; with --wait also state and model."""
     given = {
         "method": method,
         "model": model,

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from app.i18n import language_of, t
 from app.parts import arena_view
-from app.parts.events import ASKED, on_open
+from app.parts.events import ASKED, GO, on_open
 from app.parts.handlers import safely
-from app.parts.html import html, notice, panel
+from app.parts.html import heading, html, notice, panel
 from studio_core.curation.asking import PROMPTED
 from studio_core.data import store, versions
 from studio_core.engine_process import ensure_engine
@@ -36,7 +36,7 @@ def build(studio: Studio) -> None:
     )
     table = panel("arena-table")
     with gr.Column(elem_classes="ts-card", elem_id="arena-new"):
-        gr.Markdown(t("labeling.arena_new"))
+        heading("labeling.arena_new", "labeling.arena_new_lead")
         with gr.Row():
             prompts = gr.Dropdown([], label=t("labeling.arena_prompts"), elem_id="arena-prompts", scale=3)
             limit = gr.Number(
@@ -66,10 +66,7 @@ def build(studio: Studio) -> None:
     models.change(safely(page.rated), [models], [table], trigger_mode="always_last", **ASKED)
     start.click(
         safely(page.started), [models, prompts, limit, votes], [address], trigger_mode="once", **ASKED
-    ).then(None, js=_GO, inputs=[address])
-
-
-_GO = "(address) => { if (address && address.startsWith('/label?')) window.location.assign(address); }"
+    ).then(None, js=GO, inputs=[address])
 
 
 class ArenaPage:

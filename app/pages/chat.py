@@ -13,7 +13,7 @@ from app.i18n import language_of, say, t
 from app.parts.chat import api, view
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
-from app.parts.html import html, join, notice, number, panel
+from app.parts.html import heading, html, join, notice, number, panel
 from studio_core import chat_live, chat_sides, chat_votes, chats
 from studio_core.chats import MOST_SIDES
 from studio_core.errors import BadInput, NotFound, StudioError
@@ -30,7 +30,7 @@ def routes(studio: Studio) -> APIRouter:
 
 def build(studio: Studio) -> None:
     page = ChatPage(studio)
-    gr.Markdown(f"# {t('chat.title')}", elem_classes="ts-head")
+    heading("chat.title", level=1)
     with gr.Row(elem_classes="ts-chat"):
         with gr.Column(scale=4, min_width=320, elem_classes="ts-chat-main"):
             _models(page)

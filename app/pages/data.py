@@ -33,7 +33,7 @@ PATH = "/data"
 
 WAYS = ("files", "folder", "hub", "paste", "table", "studio")
 
-_FORM = 2 + len(WRITTEN) + 2 + FILLS
+_FORM = 2 + len(WRITTEN) + 3 + FILLS
 """Components of the mapping form, without the table of columns."""
 
 
@@ -80,7 +80,15 @@ def build(studio: Studio) -> None:
         model, row, limit, shown = preview_form.form()
     listed.render()
 
-    fields = [form.shape, form.narrow, *form.texts, form.good_from, form.split, *form.fills]
+    fields = [
+        form.shape,
+        form.narrow,
+        *form.texts,
+        form.good_from,
+        form.split,
+        form.turns_in_text,
+        *form.fills,
+    ]
     seen = [answer, summary, rejected, start, shown, opened]
     again = [*seen, *form.fills]
     queued: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
@@ -109,7 +117,12 @@ def build(studio: Studio) -> None:
         concurrency_limit=1,
     )
     gr.on(
-        [*(box.blur for box in (*form.texts, *form.fills)), form.good_from.change, form.split.input],
+        [
+            *(box.blur for box in (*form.texts, *form.fills)),
+            form.good_from.change,
+            form.split.input,
+            form.turns_in_text.input,
+        ],
         safely(page.corrected),
         typed,
         again,
@@ -267,7 +280,7 @@ class DataPage:
             raise BadInput("data.upload_gone")
         chosen = str(name or "").strip() or None
         made = adding.bring_in(self.studio, read(brought), name=chosen, mapping=mapping)
-        hidden, drop = gr.Column(visible=False), files.drawn(self.studio, language)
+        hidden, drop = gr.Column(visible=False), files.drawn(self.studio, language, anew=True)
         if not isinstance(made, Imported):
             ensure_engine(self.studio)
             return "", gr.skip(), hidden, hidden, "", drop, None, None, {"job": made.id}

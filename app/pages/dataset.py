@@ -7,17 +7,22 @@ from typing import Any
 import gradio as gr
 from fastapi import APIRouter
 
+from app import mounting
 from app.i18n import language_of, t
-from app.parts import data_view, downloads
+from app.parts import data_view, downloads, version_view
 from app.parts.dataset import export, improve, made_view, opened, records, report, versions
-from app.parts.events import on_open
+from app.parts.events import every, on_open
 from app.parts.html import html, notice, panel
+from studio_core.data import lineage
 from studio_core.errors import StudioError
 from studio_core.studio import Studio
 
 NAME = "dataset"
 PATH = "/dataset"
 WITHIN = "data"
+
+LOOK = 3.0
+"""Seconds between two looks for new versions: work on data takes as long at least."""
 
 SECTIONS = (records, report, improve, versions, export)
 
@@ -27,12 +32,13 @@ def routes(studio: Studio) -> APIRouter:
 
 
 def build(studio: Studio) -> None:
-    head = panel("dataset-head")
+    head, news, told = panel("dataset-head"), panel("dataset-news"), gr.State("")
     with gr.Tabs(elem_id="dataset-tabs", visible=False) as tabs:
         for section in SECTIONS:
             id = f"dataset-tab-{section.NAME}"
             with gr.Tab(t(f"dataset.tab_{section.NAME}"), id=section.NAME, elem_id=id) as tab:
                 section.build(studio, tab)
+    mounting.when_opened(tabs, "tab")
 
     def open_page(request: gr.Request) -> tuple[Any, Any]:
         language = language_of(request)
@@ -46,4 +52,15 @@ def build(studio: Studio) -> None:
         head = html("{}{}", data_view.dataset_head(dataset, language), made_view.shown(dataset, language))
         return head, gr.Tabs(visible=True, selected=chosen)
 
+    def look(before: str, request: gr.Request) -> tuple[Any, Any]:
+        """Versions that came after the one that is open, as soon as they are there."""
+        try:
+            later = lineage.after(studio, opened(studio, request))
+        except StudioError:  # The head says so.
+            later = []
+        now = str(version_view.news(later, language_of(request)))
+        return (gr.skip(), gr.skip()) if now == before else (now, now)
+
     on_open(open_page, [head, tabs])
+    on_open(look, [news, told], [told])
+    every(LOOK, look, [news, told], [told])

@@ -2,40 +2,70 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import language_of, say
-from app.parts.events import every, on_open
+from app.parts import run_view
+from app.parts.events import ASKED, GO, every, on_open
+from app.parts.handlers import safely
 from app.parts.html import ago, badge, count, empty, html, join, number, panel, size, stat, table
+from studio_core.engine_process import ensure_engine
 from studio_core.models import registry
 from studio_core.overview import Machine, Overview, machine, overview
 from studio_core.studio import Studio
 from studio_core.tables import Job, Model
+from studio_core.training import recipes
+from studio_core.training.recipes import Recipe
 
 NAME = "home"
 PATH = "/"
 
-TRIALS = (
-    ("sft", "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft"),
-    ("dpo", "/train?dataset=identity-pairs&model=tiny-chat&method=dpo"),
-)
+_TRAIN = """
+element.addEventListener('click', (event) => {
+	const button = event.target.closest('[data-recipe]');
+	if (button) trigger('train', { recipe: button.dataset.recipe });
+});
+"""
 
 
 def build(studio: Studio) -> None:
-    body = panel("home-body")
-    shown = gr.State("")
+    body = panel("home-body", js_on_load=_TRAIN)
+    shown, key, address = gr.State(""), gr.State(""), gr.Textbox(visible=False)
 
     def draw(before: str, request: gr.Request) -> tuple[Any, Any]:
         """The page, or nothing when it would be the same: a new one would take the focus away."""
         now = str(page(overview(studio), machine(studio), language_of(request)))
         return (gr.skip(), gr.skip()) if now == before else (now, now)
 
+    def train_now(request: gr.Request, event: gr.EventData, once: str) -> str:
+        """Queue the training of a recipe, and go to its run; to the form, if the plan has something against it."""
+        asked = event._data if isinstance(event._data, dict) else {}
+        name = str(asked.get("recipe", ""))
+        job = recipes.start(studio, name, once or request.session_hash or "")
+        if job is None:
+            return _form(next(recipe for recipe in recipes.RECIPES if recipe.name == name))
+        ensure_engine(studio)
+        return f"/runs?run={job.id}"
+
+    def first_key() -> str:
+        return secrets.token_hex(8)
+
     on_open(draw, [body, shown], [shown])
+    on_open(first_key, key)
     every(4, draw, [body, shown], [shown])
+    body.train(safely(train_now), [key], [address], trigger_mode="once", **ASKED).then(
+        None, js=GO, inputs=[address]
+    )
+
+
+def _form(recipe: Recipe) -> str:
+    """The address of the Train page that shows a recipe."""
+    return f"/train?{urlencode(recipe.wish)}"
 
 
 def page(state: Overview, box: Machine, language: str) -> Markup:
@@ -57,15 +87,18 @@ def page(state: Overview, box: Machine, language: str) -> Markup:
 
 def _loop(state: Overview, said: Any) -> Markup:
     """The five steps, each with what it holds now."""
-    done = _counted(said, "done", state.succeeded)
+    done = said("done", n=number(state.succeeded))
     watched = said("running", n=state.running) if state.running else done
-    datasets = _counted(said, "datasets", state.datasets, rows=number(state.rows))
+    datasets = said("datasets", n=number(state.datasets), rows=number(state.rows))
+    chats = said("chats", n=number(state.chats))
+    if state.votes:
+        chats = f"{chats} · {said('votes', n=number(state.votes))}"
     steps = [
         ("data", "/data", datasets, state.datasets),
-        ("train", "/train", _counted(said, "trained", state.trained), state.trained),
+        ("label", "/label", said("votes", n=number(state.labels)), state.projects),
+        ("train", "/train", said("trained", n=number(state.trained)), state.trained),
         ("watch", "/runs", watched, state.runs),
-        ("chat", "/chat", _counted(said, "chats", state.chats), state.chats),
-        ("vote", "/chat", _counted(said, "votes", state.votes), state.votes),
+        ("chat", "/chat", chats, state.chats),
     ]
     items = [
         html(
@@ -82,23 +115,20 @@ def _loop(state: Overview, said: Any) -> Markup:
     return html('<ol class="ts-loop" aria-label="{}">{}</ol>', said("loop"), join(items))
 
 
-def _counted(said: Any, key: str, n: int, **more: Any) -> str:
-    """A count with its noun, which English bends."""
-    return str(said(f"{key}_one", **more) if n == 1 else said(key, n=number(n), **more))
-
-
 def _trials(said: Any) -> Markup:
     cards = [
         html(
-            '<a class="ts-trial" id="try-{0}" href="{1}"><strong>{2}</strong><span>{3}</span>'
-            '<span class="ts-trial-go">{4}</span></a>',
-            name,
-            path,
-            said(f"try_{name}"),
-            said(f"try_{name}_text"),
+            '<div class="ts-trial" id="try-{0}"><h3>{1}</h3><p>{2}</p><div class="ts-row">'
+            '<button type="button" class="ts-button ts-button-primary" data-recipe="{0}">{3}</button>'
+            '<a class="ts-button" href="{4}">{5}</a></div></div>',
+            recipe.name,
+            said(f"try_{recipe.name}"),
+            said(f"try_{recipe.name}_text"),
+            said("try_now"),
+            _form(recipe),
             said("try_go"),
         )
-        for name, path in TRIALS
+        for recipe in recipes.RECIPES
     ]
     return html(
         '<section class="ts-card"><h2>{}</h2><p class="ts-muted">{}</p>'
@@ -112,18 +142,19 @@ def _trials(said: Any) -> Markup:
 def _runs(state: Overview, said: Any, language: str) -> Markup:
     if not state.recent_runs:
         return html("<section><h2>{}</h2>{}</section>", said("runs"), empty(said("no_runs")))
-    rows = [_run_row(job, said, language) for job in state.recent_runs]
+    rows = [_run_row(job, state, said, language) for job in state.recent_runs]
     headers = [said("run"), said("state"), said("progress"), said("loss"), said("when")]
     more = html('<a href="/runs">{}</a>', said("all_runs"))
     return html("<section><h2>{} {}</h2>{}</section>", said("runs"), more, table(headers, rows))
 
 
-def _run_row(job: Job, said: Any, language: str) -> list[Any]:
-    done = f"{100 * job.step / job.total_steps:.0f} %" if job.total_steps else ""
-    loss = (job.latest or {}).get("loss")
+def _run_row(job: Job, state: Overview, said: Any, language: str) -> list[Any]:
+    done = f"{100 * job.step / job.total_steps:.0f}%" if job.total_steps else ""
+    latest = state.recent_means.get(job.id)
+    loss = latest.means.get("loss") if latest else None
     return [
-        html('<a href="/runs?run={}">{}</a>', job.id, job.name),
-        badge(job.state, language),
+        run_view.named(job, language),
+        badge(job.state, language, job.cause),
         done,
         number(loss) if loss is not None else "",
         ago(job.finished_at or job.started_at or job.submitted_at, language),

@@ -8,6 +8,7 @@ import gradio as gr
 from fastapi import APIRouter
 from markupsafe import Markup
 
+from app import mounting
 from app.access import EVERYONE, STAFF, current_user
 from app.i18n import language_of, t
 from app.parts.events import on_open
@@ -57,6 +58,7 @@ def build(studio: Studio) -> None:
             with gr.Tab(name, id=section.NAME, elem_id=id, visible=section.ROLES == EVERYONE) as tab:
                 section.build(studio, tab)
             tabs_of.append(tab)
+    mounting.when_opened(tabs, "section", {section.NAME: section.ROLES for section in SECTIONS})
     making_form.build(studio)
 
     def open_page(request: gr.Request) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import language_of, say, t
+from app.parts import own_code
 from app.parts.events import on_open
 from app.parts.handlers import safely
 from app.parts.html import ago, count, empty, html, join, notice, panel, size, table
@@ -40,25 +41,31 @@ def build(studio: Studio) -> None:
             value=False,
             elem_id="model-trust",
         )
+        password = own_code.fields(studio, trust, "model-password")
         add = gr.Button(t("shell.models_add_now"), variant="primary", elem_id="model-add", scale=0)
         answer = panel("model-added")
 
-    def draw(request: gr.Request) -> Markup:
-        return page(studio, language_of(request))
+    def draw(request: gr.Request) -> tuple[Markup, Any]:
+        return page(studio, language_of(request)), own_code.offered(request)
 
     @safely
-    def bring_in(source: str, name: str, trust: bool, request: gr.Request) -> tuple[Any, Any]:
-        language = language_of(request)
-        model = registry.add(
-            studio, str(source or ""), name=str(name or "").strip() or None, trust_remote_code=trust is True
-        )
+    def bring_in(
+        source: str, name: str, trust: bool, password: str, request: gr.Request
+    ) -> tuple[Any, Any, str]:
+        language, source = language_of(request), str(source or "")
+        code = own_code.given(studio, source, trust, password, request)
+        model = registry.add(studio, source, name=str(name or "").strip() or None, own_code=code)
         added = say("shell.models_added", language, name=model.name)
-        return page(studio, language), notice("good", added)
+        return page(studio, language), notice("good", added), ""
 
-    on_open(draw, listed)
+    on_open(draw, [listed, trust])
     # A model of the Hub is downloaded here, which may take minutes.
     add.click(
-        bring_in, [source, name, trust], [listed, answer], api_visibility="private", concurrency_limit=2
+        bring_in,
+        [source, name, trust, password],
+        [listed, answer, password],
+        api_visibility="private",
+        concurrency_limit=2,
     )
 
 

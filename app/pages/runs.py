@@ -14,9 +14,9 @@ from markupsafe import Markup
 from app.i18n import language_of, t
 from app.parts import data_job_view, queue_panel, run_list, run_view
 from app.parts.devices_panel import devices_panel
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import html, notice
+from app.parts.html import heading, html, notice
 from app.parts.live_chart import live_chart, payload
 from studio_core import metrics, queue, run_folder, training
 from studio_core.data import making
@@ -97,7 +97,7 @@ def _whole(text: str) -> bool:
 def build(studio: Studio) -> None:
     page = RunsPage(studio)
     with gr.Column(elem_id="runs-overview") as overview:
-        gr.Markdown(f"# {t('runs.title')}", elem_classes="ts-head")
+        heading("runs.title", level=1)
         slow = gr.Timer(LIST_EVERY, active=False)
         devices_panel(studio, slow)
         waiting = queue_panel.queue_panel(studio)
@@ -156,20 +156,17 @@ def build(studio: Studio) -> None:
         outputs=[following],
         trigger_mode="once",
         **ASKED,
-    ).then(None, js=_GO, inputs=[following])
+    ).then(None, js=GO, inputs=[following])
     kept.resume(
         page.resumed_from,
         inputs=[cursor, key],
         outputs=[following],
         trigger_mode="once",
         **ASKED,
-    ).then(None, js=_GO, inputs=[following])
+    ).then(None, js=GO, inputs=[following])
     links.compare(page.compared, inputs=[cursor], outputs=[following], trigger_mode="once", **ASKED).then(
-        None, js=_GO, inputs=[following]
+        None, js=GO, inputs=[following]
     )
-
-
-_GO = "(address) => { if (address && /^\\/(runs|label)\\?/.test(address)) window.location.assign(address); }"
 
 
 class RunsPage:

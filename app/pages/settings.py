@@ -12,7 +12,7 @@ from app.document import THEMES
 from app.i18n import cookie, language_of, say, t
 from app.parts.events import on_open
 from app.parts.handlers import safely
-from app.parts.html import html, join, notice, panel, table
+from app.parts.html import heading, html, join, notice, panel, table
 from app.parts.services_panel import services_panel
 from studio_core import about, doctor, texts
 from studio_core.settings import PREFIX, Settings
@@ -26,7 +26,7 @@ ROLES = ADMINISTRATORS
 def build(studio: Studio) -> None:
     body = panel("settings-body")
     with gr.Column(elem_classes="ts-card", elem_id="settings-check"):
-        gr.Markdown(t("shell.settings_check"))
+        heading("shell.settings_check", "shell.settings_check_lead")
         with gr.Row():
             check = gr.Button(t("shell.settings_check_now"), elem_id="check-now", size="sm", scale=0)
             mend = gr.Button(

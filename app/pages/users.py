@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.access import ADMINISTRATORS
+from app.access import ADMINISTRATORS, current_user
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
-from app.parts.html import ago, empty, html, notice, panel, table
-from studio_core import accounts
+from app.parts.html import ago, empty, heading, html, notice, panel, table
+from studio_core import accounts, sign_in
 from studio_core.accounts import Role
 from studio_core.errors import BadInput
 from studio_core.studio import Studio
@@ -28,8 +28,17 @@ def build(studio: Studio) -> None:
     told = panel("users-told")
     listed = panel("users-list")
     roles = [(t(f"accounts.role_{role}"), role.value) for role in Role]
+    again = gr.Textbox(
+        label=t("accounts.your_password"),
+        info=t("accounts.your_password_help"),
+        type="password",
+        elem_id="user-again",
+        max_lines=1,
+        max_length=accounts.LONGEST,
+        visible=False,
+    )
     with gr.Column(elem_classes="ts-card", elem_id="users-add"):
-        gr.Markdown(t("accounts.add_title"))
+        heading("accounts.add_title")
         with gr.Row(equal_height=False):
             name = gr.Textbox(
                 label=t("accounts.new_name"),
@@ -49,7 +58,7 @@ def build(studio: Studio) -> None:
             )
         add = gr.Button(t("accounts.add"), variant="primary", elem_id="user-add", scale=0)
     with gr.Column(elem_classes="ts-card", elem_id="users-change", visible=False) as change:
-        gr.Markdown(t("accounts.change_title"))
+        heading("accounts.change_title")
         with gr.Row(equal_height=False):
             who = gr.Dropdown([], label=t("accounts.who"), elem_id="user-who")
             new_role = gr.Radio(
@@ -61,13 +70,13 @@ def build(studio: Studio) -> None:
             disable = gr.Button(t("accounts.disable"), elem_id="user-disable", size="sm", scale=0)
             enable = gr.Button(t("accounts.enable"), elem_id="user-enable", size="sm", scale=0)
 
-    drawn = [head, listed, change, who]
+    drawn = [head, listed, change, who, again]
     page = UsersPage(studio)
     on_open(page.open, [*drawn, role])
-    add.click(safely(page.add), [name, role, password], [told, name, password, *drawn], **ASKED)
-    give.click(safely(page.set_role), [who, new_role], [told, *drawn], **ASKED)
+    add.click(safely(page.add), [name, role, password, again], [told, name, password, *drawn], **ASKED)
+    give.click(safely(page.set_role), [who, new_role, again], [told, *drawn], **ASKED)
     for button, handler in ((reset, page.reset), (disable, page.disable), (enable, page.enable)):
-        button.click(safely(handler), [who], [told, *drawn], **ASKED)
+        button.click(safely(handler), [who, again], [told, *drawn], **ASKED)
 
 
 class UsersPage:
@@ -81,14 +90,22 @@ class UsersPage:
         users = accounts.all_accounts(self.studio)
         names = gr.Dropdown(choices=[user.name for user in users], value=chosen.name if chosen else None)
         language = language_of(request)
-        return [_head(language), listing(users, language), gr.update(visible=bool(users)), names]
+        visible = gr.update(visible=bool(users))
+        return [_head(language), listing(users, language), visible, names, visible]
 
     def open(self, request: gr.Request) -> list[Any]:
         """The first account has to be an administrator's; after it, the least role is offered."""
         first = not accounts.any_accounts(self.studio)
         return [*self.draw(request), Role.ADMINISTRATOR.value if first else Role.ANNOTATOR.value]
 
-    def add(self, name: str, role: str, password: str, request: gr.Request) -> list[Any]:
+    def _confirm(self, again: Any, request: gr.Request) -> None:
+        """Who changes accounts gives the own password: a screen that was left open is not enough."""
+        if accounts.any_accounts(self.studio):
+            address = request.client.host if request.client else ""
+            sign_in.confirm(self.studio, current_user(request), str(again or ""), address)
+
+    def add(self, name: str, role: str, password: str, again: str, request: gr.Request) -> list[Any]:
+        self._confirm(again, request)
         first = not accounts.any_accounts(self.studio)
         given = password or accounts.one_time_password()
         user = accounts.add(self.studio, str(name), str(role), str(given), one_time=not password)
@@ -100,17 +117,21 @@ class UsersPage:
             told = html('{}<p><a href="/sign-in">{}</a></p>', told, say("accounts.first_added", language))
         return [notice("good", told), "", "", *self.draw(request, user)]
 
-    def set_role(self, name: str, role: str, request: gr.Request) -> list[Any]:
+    def set_role(self, name: str, role: str, again: str, request: gr.Request) -> list[Any]:
+        self._confirm(again, request)
         user = accounts.set_role(self.studio, _chosen(name), str(role))
         return self._done("role_now", user, request)
 
-    def disable(self, name: str, request: gr.Request) -> list[Any]:
+    def disable(self, name: str, again: str, request: gr.Request) -> list[Any]:
+        self._confirm(again, request)
         return self._done("disabled_now", accounts.set_disabled(self.studio, _chosen(name), True), request)
 
-    def enable(self, name: str, request: gr.Request) -> list[Any]:
+    def enable(self, name: str, again: str, request: gr.Request) -> list[Any]:
+        self._confirm(again, request)
         return self._done("enabled_now", accounts.set_disabled(self.studio, _chosen(name), False), request)
 
-    def reset(self, name: str, request: gr.Request) -> list[Any]:
+    def reset(self, name: str, again: str, request: gr.Request) -> list[Any]:
+        self._confirm(again, request)
         made = accounts.one_time_password()
         user = accounts.set_password(self.studio, _chosen(name), made, one_time=True)
         language = language_of(request)

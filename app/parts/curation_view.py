@@ -28,7 +28,7 @@ def cards(operations: Sequence[Operation], chosen: str, language: str) -> Markup
         if found:
             title = say(f"curation.group.{group}", language)
             listed = join(_card(operation, operation.name == chosen, language) for operation in found)
-            groups.append(html('<h3>{}</h3><div class="ts-operations">{}</div>', title, listed))
+            groups.append(html('<h2>{}</h2><div class="ts-operations">{}</div>', title, listed))
     style = "ts-operations-chosen" if chosen else ""
     return html('<div class="{}">{}</div>', style, join(groups))
 

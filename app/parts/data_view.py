@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import NOTHING, ago, empty, html, join, notice, number, size, stat, table
-from studio_core import texts
+from studio_core import texts, training
 from studio_core.data.store import Imported
 from studio_core.tables import Dataset
 
@@ -73,12 +73,25 @@ def imported_notice(imported: Imported, language: str) -> Markup:
 
 def _ways_on(dataset: Dataset, language: str) -> tuple[Markup, Markup]:
     open_ = html('<a class="ts-button" href="/dataset?id={}">{}</a>', dataset.id, say("data.open", language))
-    return open_, _train_link(dataset, language, "ts-button ts-button-primary")
+    return open_, ways_to_train(dataset, language)
 
 
-def _train_link(dataset: Dataset, language: str, look: str = "") -> Markup:
+def ways_to_train(dataset: Dataset, language: str, *, plain: bool = False) -> Markup:
+    """Train on this; of prompts without answers, the two ways to get some. ``plain``: as links, not as buttons."""
     name = quote(f"{dataset.name}@{dataset.version}", safe="@")
-    return html('<a class="{}" href="/train?dataset={}">{}</a>', look, name, say("data.train", language))
+    if training.learnable(dataset.shape):
+        ways = {"train": f"/train?dataset={name}"}
+    else:
+        ways = {
+            "have_answered": f"/dataset?id={dataset.id}&tab=improve&operation=distill",
+            "label": f"/label?dataset={name}",
+        }
+    looks = ("", "") if plain else ("ts-button ts-button-primary", "ts-button")
+    links = [
+        html('<a class="{}" href="{}">{}</a>', look, way, say(f"data.{key}", language))
+        for (key, way), look in zip(ways.items(), looks, strict=False)
+    ]
+    return join(links, " · " if plain else " ")
 
 
 def dataset_list(datasets: Sequence[Dataset], language: str) -> Markup:
@@ -101,7 +114,7 @@ def dataset_list(datasets: Sequence[Dataset], language: str) -> Markup:
             number(dataset.rejected_count) if dataset.rejected_count else NOTHING,
             size(dataset.bytes),
             ago(dataset.created_at, language),
-            _train_link(dataset, language),
+            ways_to_train(dataset, language, plain=True),
         ]
         for dataset in datasets
     ]
@@ -134,7 +147,7 @@ def dataset_head(dataset: Dataset, language: str) -> Markup:
         said("version_n", n=dataset.version),
         dataset.sha256[:16],
         figures,
-        _train_link(dataset, language, "ts-button ts-button-primary"),
+        ways_to_train(dataset, language),
     )
 
 

@@ -42,7 +42,7 @@ def _card(device: DeviceNow, language: str) -> Markup:
     filled = NOTHING
     if device.used is not None:
         filled = say("devices.of", language, used=size(device.used), total=size(device.memory))
-    busy = NOTHING if device.utilisation is None else f"{device.utilisation:.0f} %"
+    busy = NOTHING if device.utilisation is None else f"{device.utilisation:.0f}%"
     more = _figures(device, language) if device.kind == "gpu" else Markup()
     return html(
         '<div class="ts-card ts-device"><div class="ts-device-name"><strong>{}</strong>{}</div>{}{}{}</div>',

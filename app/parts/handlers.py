@@ -12,7 +12,9 @@ import gradio as gr
 from gradio.context import LocalContext
 from markupsafe import escape
 
+from app.access import name_of
 from app.i18n import language_of, say
+from studio_core.audit import WHO
 from studio_core.errors import StudioError
 
 log = logging.getLogger("tunesmith.web")
@@ -29,6 +31,7 @@ def safely(fn: Handler) -> Handler:
     if inspect.isasyncgenfunction(fn):
 
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            _note_who()
             try:
                 async for value in fn(*args, **kwargs):
                     yield value
@@ -38,6 +41,7 @@ def safely(fn: Handler) -> Handler:
     elif inspect.isgeneratorfunction(fn):
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
+            _note_who()
             try:
                 yield from fn(*args, **kwargs)
             except Exception as error:
@@ -46,6 +50,7 @@ def safely(fn: Handler) -> Handler:
     elif inspect.iscoroutinefunction(fn):
 
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            _note_who()
             try:
                 return await fn(*args, **kwargs)
             except Exception as error:
@@ -54,12 +59,20 @@ def safely(fn: Handler) -> Handler:
     else:
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
+            _note_who()
             try:
                 return fn(*args, **kwargs)
             except Exception as error:
                 return _shown(error)
 
     return functools.wraps(fn)(wrapper)  # type: ignore[no-any-return]
+
+
+def _note_who() -> None:
+    """An event of the queue runs apart from the request that asked for it."""
+    request = LocalContext.request.get(None)
+    if request is not None:
+        WHO.set(name_of(request))
 
 
 def _shown(error: Exception) -> Any:

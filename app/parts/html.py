@@ -13,8 +13,9 @@ from typing import Any, Literal
 import gradio as gr
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import in_html, say
 from studio_core import clock
+from studio_core.states import Cause, State
 
 NOTHING = "–"
 
@@ -22,6 +23,23 @@ NOTHING = "–"
 def panel(elem_id: str, value: str = "", **more: Any) -> gr.HTML:
     """A place for our HTML on a page, without Gradio's styles for free text."""
     return gr.HTML(value, elem_id=elem_id, apply_default_css=False, **more)
+
+
+def heading(key: str, lead: str = "", level: int = 2) -> gr.HTML:
+    """A heading with a line below it, in the reader's language; ``key`` and ``lead`` are those of texts.
+
+    Not ``gr.Markdown``: its script costs a page a tenth of what opening it may take.
+    """
+    below = f"<p>{in_html(lead)}</p>" if lead else ""
+    return gr.HTML(
+        f'<header class="ts-head"><h{level}>{in_html(key)}</h{level}>{below}</header>',
+        apply_default_css=False,
+    )
+
+
+def muted(key: str) -> gr.HTML:
+    """A line of explanation."""
+    return gr.HTML(f'<p class="ts-muted">{in_html(key)}</p>', apply_default_css=False)
 
 
 def html(template: str, *values: Any, **named: Any) -> Markup:
@@ -33,8 +51,10 @@ def join(parts: Iterable[Markup], separator: str = "") -> Markup:
     return Markup(separator).join(parts)
 
 
-def badge(state: str, language: str) -> Markup:
-    """A job's state as a small coloured label."""
+def badge(state: str, language: str, cause: str | None = None) -> Markup:
+    """A job's state as a small coloured label; a run that was stopped early and saved is not told to be finished."""
+    if state == State.SUCCEEDED and cause == Cause.STOPPED:
+        state = "stopped"
     return html('<span class="ts-badge ts-badge-{}">{}</span>', state, say(f"shell.state_{state}", language))
 
 

@@ -78,7 +78,7 @@ def lines(found: Sequence[Line], places: Sequence[str], half: str, label: str) -
         return 100 * (place + 0.5) / len(places)
 
     ticks = join(
-        html('<span class="ts-lines-tick" style="bottom:{0}%">{0} %</span>', tick)
+        html('<span class="ts-lines-tick" style="bottom:{0}%">{0}%</span>', tick)
         for tick in (0, 25, 50, 75, 100)
     )
     names = join(

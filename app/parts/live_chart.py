@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.files import PLOTLY, asset
 from app.i18n import say
+from app.parts import charts
 from studio_core import texts
 from studio_core.methods.base import Chart
 from studio_core.outline import Lines, thinned
@@ -21,39 +21,20 @@ from studio_core.outline import Lines, thinned
 LIMIT = 1_500
 """Most points of one line that are sent at once."""
 
-_TEMPLATE = """
+_SMOOTHING = """
 <div class="ts-smoothing">
-  <label><span></span> <input type="range" min="0" max="0.98" step="0.02" value="0"></label>
+  <label><span></span> <input type="range" min="0" max="0.98" step="0.02" value="0"> <output></output></label>
 </div>
-<div class="ts-charts"></div>
-"""
-
-# Values that come while the script is still on its way wait for it: each holds points of its own.
-_SCRIPT = """
-const waiting = [props.value];
-let take = (value) => waiting.push(value);
-watch('value', () => take(props.value));
-import('SCRIPT').then((module) => {
-	take = module.mount(element, 'PLOTLY');
-	waiting.forEach(take);
-});
 """
 
 
 def live_chart(elem_id: str) -> gr.HTML:
     """An empty set of charts; its value comes from ``payload``."""
-    script, plotly = asset("js/live_chart.js"), asset(PLOTLY)
-    return gr.HTML(
-        value="",
-        html_template=_TEMPLATE,
-        js_on_load=_SCRIPT.replace("SCRIPT", script).replace("PLOTLY", plotly),
-        elem_id=elem_id,
-        apply_default_css=False,
-    )
+    return charts.charts(elem_id, "js/live_chart.js", _SMOOTHING)
 
 
 def payload(
-    charts: Sequence[Chart],
+    drawn: Sequence[Chart],
     lines: Lines,
     language: str,
     *,
@@ -64,10 +45,12 @@ def payload(
     """The component's value: with ``reset`` the charts and all points, with ``anew`` all points for the
     charts that are there, else the new points only.
     """
-    document: dict[str, Any] = {"reset": reset, "anew": anew, "points": series(charts, lines)}
+    document: dict[str, Any] = {"reset": reset, "anew": anew, "points": series(drawn, lines)}
     if reset:
         document["empty"] = say("runs.no_points_ended" if ended else "runs.no_points_yet", language)
         document["smoothing"] = say("runs.smoothing", language)
+        document["smoothed"] = say("charts.smoothed", language)
+        document["words"] = charts.words(language)
         document["charts"] = [
             {
                 "name": chart.name,
@@ -76,14 +59,14 @@ def payload(
                     {"metric": name, "label": _label(chart, name, language)} for name in chart.metrics
                 ],
             }
-            for chart in charts
+            for chart in drawn
         ]
     return json.dumps(document)
 
 
-def series(charts: Sequence[Chart], lines: Lines) -> dict[str, list[list[float | None]]]:
+def series(drawn: Sequence[Chart], lines: Lines) -> dict[str, list[list[float | None]]]:
     """``{metric: [[step ...], [value ...]]}`` of what the charts show, thinned to ``LIMIT``."""
-    shown = {name for chart in charts for name in chart.metrics}
+    shown = {name for chart in drawn for name in chart.metrics}
     return {
         name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)]
         for name, line in lines.items()

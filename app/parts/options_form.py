@@ -1,9 +1,9 @@
-"""The form of a method's options, drawn from their description: nothing here knows any option by name."""
+"""The form of the options of methods, drawn from their description: nothing here knows any option by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -19,49 +19,70 @@ MAX_WRITTEN = 5_000_000
 
 @dataclass(frozen=True)
 class OptionsForm:
-    """The options of one method on a page."""
+    """The options of all methods. What several methods have alike stands on the page once: each field costs it time."""
 
-    method: Method
-    group: gr.Group
-    fields: list[OptionField]
     components: list[Component]
-    """One for each field, in the same order."""
+    fields: dict[str, dict[int, OptionField]]
+    """Of each method, by the place of the component that shows it."""
 
-    def values(self, given: Sequence[Any]) -> dict[str, Any]:
-        """What the components hold, by option; a field that was left empty is absent."""
-        pairs = zip(self.fields, given, strict=True)
-        return {field.name: plain(field, value) for field, value in pairs if value not in (None, "")}
+    def values(self, method: str, given: Sequence[Any]) -> dict[str, Any]:
+        """What the components hold, by option of the method; a field that was left empty is absent."""
+        held = {field: given[place] for place, field in self.fields[method].items()}
+        return {field.name: plain(field, value) for field, value in held.items() if value not in (None, "")}
 
-    def shown(self, values: dict[str, Any], tuning: str) -> list[Any]:
-        """Updates that fill the components in and hide what has no effect under the tuning."""
-        updates: list[Any] = []
-        for field in self.fields:
-            visible = not field.tunings or tuning in field.tunings
-            updates.append(gr.update(value=values.get(field.name, field.default), visible=visible))
-        return updates
+    def shown(self, method: str, values: Mapping[str, Any], tuning: str) -> list[Any]:
+        """Updates that fill the components of the method in and hide what has no effect under the tuning."""
+        known = self.fields[method]
+        return [
+            gr.update(
+                value=values.get(known[place].name, known[place].default),
+                visible=tuning in known[place].tunings,
+            )
+            if place in known
+            else gr.update(visible=False)
+            for place in range(len(self.components))
+        ]
 
 
-def options_form(method: Method, visible: bool, prefix: str) -> OptionsForm:
-    """Draw the form; everyday options first, the others folded away. Ids are ``<prefix>-<option>``."""
-    known = fields(method)
-    by_name: dict[str, Component] = {}
-    # Methods share option names; ids stay unique, since an invisible form is not in the document.
-    with gr.Group(visible=visible, elem_classes="ts-options") as group:
+def options_form(methods: Mapping[str, Method], shown: str, prefix: str) -> OptionsForm:
+    """Draw the form with the options of the method ``shown``; everyday options first, the others folded away.
+
+    Ids are ``<prefix>-<option>``: of the options of one name that differ, the document has that of the method only.
+    """
+    kinds: list[OptionField] = []
+    places: dict[str, dict[int, OptionField]] = {name: {} for name in methods}
+    for name, method in methods.items():
+        for field in fields(method):
+            # Methods start from other values; those are filled in.
+            kind = replace(field, default=None)
+            if kind not in kinds:
+                kinds.append(kind)
+            places[name][kinds.index(kind)] = field
+    order = list(dict.fromkeys(kind.name for kind in kinds))
+    first = {
+        place: next(known[place] for known in places.values() if place in known)
+        for place in sorted(range(len(kinds)), key=lambda place: order.index(kinds[place].name))
+    }
+    drawn: dict[int, Component] = {}
+
+    def draw(advanced: bool) -> None:
         with gr.Row(elem_classes="ts-option-row"):
-            for field in known:
-                if not field.advanced:
-                    by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
+            for place, field in first.items():
+                if field.advanced is advanced:
+                    unseen = place not in places[shown]
+                    drawn[place] = component_of(field, f"{prefix}-{field.name}", visible=not unseen)
+
+    with gr.Group(elem_classes="ts-options"):
+        draw(advanced=False)
         with gr.Accordion(t("train.advanced"), open=False, elem_id=f"{prefix}s-advanced"):
-            with gr.Row(elem_classes="ts-option-row"):
-                for field in known:
-                    if field.advanced:
-                        by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
-    return OptionsForm(method, group, known, [by_name[field.name] for field in known])
+            draw(advanced=True)
+    return OptionsForm([drawn[place] for place in range(len(kinds))], places)
 
 
-def component_of(field: OptionField, elem_id: str) -> Component:
+def component_of(field: OptionField, elem_id: str, visible: bool = True) -> Component:
     """The component of one option, of the kind that fits it."""
     shared: dict[str, Any] = {
+        "visible": visible,
         "label": t(field.title_key),
         "info": _info(field),
         "elem_id": elem_id,

@@ -11,13 +11,14 @@ from app.i18n import say
 from app.parts.html import duration, html, join, notice, number, size, stat
 from studio_core import training
 from studio_core.errors import StudioError
+from studio_core.methods.base import fields
 from studio_core.training import Plan
 
 
 def card(plan: Plan, language: str) -> Markup:
     """Ready or not, the figures, what is worth knowing, and what must be changed first."""
     return _card(
-        plan.ready,
+        _state(plan),
         _figures(plan, language),
         [problem.sentence(language) for problem in plan.problems],
         [warning.sentence(language) for warning in plan.warnings],
@@ -28,17 +29,24 @@ def card(plan: Plan, language: str) -> Markup:
 
 def refused(error: StudioError, language: str) -> Markup:
     """The card of a form that does not even make a training."""
-    return _card(False, Markup(), [error.sentence(language)], [], Markup(), language)
+    return _card("not_ready", Markup(), [error.sentence(language)], [], Markup(), language)
+
+
+_STATES = {"ready": "good", "doubtful": "warn", "not_ready": "bad"}
+
+
+def _state(plan: Plan) -> str:
+    return "doubtful" if plan.doubtful else "ready" if plan.ready else "not_ready"
 
 
 def _card(
-    ready: bool, figures: Markup, problems: list[str], warnings: list[str], changes: Markup, language: str
+    kind: str, figures: Markup, problems: list[str], warnings: list[str], changes: Markup, language: str
 ) -> Markup:
     state = html(
         '<span class="ts-badge ts-badge-{}" data-ready="{}">{}</span>',
-        "good" if ready else "bad",
-        str(ready).lower(),
-        say("train.ready" if ready else "train.not_ready", language),
+        _STATES[kind],
+        str(kind != "not_ready").lower(),
+        say(f"train.{kind}", language),
     )
     return html(
         '<section class="ts-card ts-plan" aria-live="polite"><div class="ts-row"><h2>{}</h2>{}</div>'
@@ -92,7 +100,15 @@ def _figures(plan: Plan, language: str) -> Markup:
     if gpus > 1:
         device = say("train.device_gpus", language, gpus=gpus, parallel=plan.spec.parallel)
     stats.append(stat(say("train.device", language), device))
-    return html('<div class="ts-plan-figures">{}</div>', join(stats))
+    return html('<div class="ts-plan-figures">{}</div>{}', join(stats), _end(plan, language))
+
+
+def _end(plan: Plan, language: str) -> Markup:
+    """Which end of an answer is learnt."""
+    if plan.end is None or not plan.end.learnt:
+        return Markup()
+    end = " ".join(plan.end.learnt.split())[:40]
+    return html('<p class="ts-muted">{}</p>', say("train.learns_end", language, end=end))
 
 
 def _about(value: str, language: str) -> str:
@@ -101,9 +117,15 @@ def _about(value: str, language: str) -> str:
 
 def _changes(plan: Plan, language: str) -> Markup:
     """What differs from the preset, and the same training as a command."""
-    usual = _preset(plan)
+    usual, titles = _preset(plan), _titles(plan, language)
     lines = [
-        html("<li>{}: {} <span class='ts-muted'>({})</span></li>", name, value, _was(usual, name, language))
+        html(
+            "<li>{}{}{} <span class='ts-muted'>({})</span></li>",
+            titles.get(name, name),
+            say("train.colon", language),
+            value,
+            _was(usual, name, language),
+        )
         for name, value in sorted(plan.spec.options.items())
     ]
     changed = html("<p>{}</p><ul>{}</ul>", say("train.changed", language), join(lines)) if lines else Markup()
@@ -122,6 +144,13 @@ def _preset(plan: Plan) -> dict[str, Any]:
         return {}
     plain = plan.spec.model_copy(update={"options": {}})
     return training.options_of(plain, plan.method, plan.model.parameters).model_dump()
+
+
+def _titles(plan: Plan, language: str) -> dict[str, str]:
+    """What each option is called in the form."""
+    if plan.method is None:
+        return {}
+    return {field.name: say(field.title_key, language) for field in fields(plan.method)}
 
 
 def _was(usual: dict[str, Any], name: str, language: str) -> str:

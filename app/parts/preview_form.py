@@ -11,8 +11,9 @@ from app.i18n import say, t
 from app.parts import record_view
 from app.parts.handlers import sentence_of
 from app.parts.html import notice, panel
-from studio_core.data.preview import ChatFormat, LossOn
+from studio_core.data.learning import Learning
 from studio_core.data.shapes import Record, Shape
+from studio_core.data.tokenized import previewed
 from studio_core.errors import StudioError
 from studio_core.methods import METHODS
 from studio_core.methods.base import fields
@@ -110,9 +111,9 @@ def shown(
     try:
         if record is None or model is None:
             return notice("info", say("data.no_preview" if model else "data.no_model", language))
-        chat = ChatFormat.of(registry.resolve(studio, model))
         cut = int(limit) if limit and int(limit) > 0 else None
-        loss_on: LossOn = "everything" if str(method or "").endswith(":everything") else "answers"
-        return record_view.as_the_model_sees_it(chat, Shape(shape), record, cut, language, loss_on)
+        learning = Learning("everything" if str(method or "").endswith(":everything") else "answers")
+        preview = previewed(registry.resolve(studio, model), Shape(shape), record, cut, learning)
+        return record_view.as_the_model_sees_it(preview, Shape(shape), record, language)
     except StudioError as error:
         return notice("warn", sentence_of(error, language))

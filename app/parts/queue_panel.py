@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from app.files import asset
 from app.i18n import language_of, say
+from app.parts import run_view
 from app.parts.events import ASKED
 from app.parts.handlers import safely
 from app.parts.html import html, join, notice, table
@@ -95,7 +96,7 @@ def _row(job: Job, reason: str, foremost: bool, hindmost: bool, language: str) -
         rank = html(
             ' <span class="ts-badge">{}</span>', say("runs.queue_priority", language, priority=job.priority)
         )
-    name = html('<a href="/runs?run={0}">{0} · {1}</a>{2}', job.id, job.name, rank)
+    name = html("{}{}", run_view.named(job, language), rank)
     why = html('<span class="ts-muted ts-sentence">{}</span>', reason)
     off = {"first": foremost, "up": foremost, "down": hindmost, "last": hindmost}
     buttons = [_button(job, place, off[place], language) for place in PLACES]

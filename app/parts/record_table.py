@@ -14,7 +14,7 @@ from app.i18n import say
 from app.parts.html import NOTHING, html, join, notice, number, table
 from studio_core import texts
 from studio_core.data.browse import Page
-from studio_core.data.shapes import Message, Record
+from studio_core.data.shapes import Message, Record, said, texts_of
 from studio_core.tables import Dataset
 
 EXCERPT = 160
@@ -42,12 +42,16 @@ def rows(page: Page, terms: Sequence[str], addresses: dict[int, str], language: 
         features = page.features.get(row, {})
         cells: list[Any] = [
             html(
-                '<a class="ts-record-link" href="{}" data-row="{}">{}</a>', addresses[row], row, number(row)
+                '<a class="ts-record-link" href="{}" data-row="{}" aria-label="{}">{}</a>',
+                addresses[row],
+                row,
+                say("browse.record_n", language, n=number(row)),
+                number(row),
             ),
             excerpt(prompt, terms),
             excerpt(answer, terms),
             *([rating(record["label"], language)] if rated else []),
-            number(features.get("characters") or sum(map(len, _texts(record)))),
+            number(features.get("characters") or sum(map(len, texts_of(record)))),
         ]
         if reported:
             cells += [features.get("language") or NOTHING, findings(features.get("findings") or [], language)]
@@ -68,7 +72,7 @@ def sides(record: Record) -> tuple[str, str]:
             (m["content"] for m in messages if m["role"] == "user"),
             messages[0]["content"] if messages else "",
         )
-        answered = next((m["content"] for m in reversed(messages) if m["role"] == "assistant"), "")
+        answered = next((said(m) for m in reversed(messages) if m["role"] == "assistant"), "")
         return asked or "", answered or ""
     prompt = record.get("prompt")
     if prompt is None:
@@ -84,17 +88,7 @@ def sides(record: Record) -> tuple[str, str]:
 
 
 def _last(messages: Any) -> str:
-    return str(messages[-1].get("content") or "") if messages else ""
-
-
-def _texts(record: Record) -> list[str]:
-    found = []
-    for value in record.values():
-        for item in value if isinstance(value, list) else [value]:
-            text = item.get("content") if isinstance(item, dict) else item
-            if isinstance(text, str):
-                found.append(text)
-    return found
+    return said(messages[-1]) if messages else ""
 
 
 def excerpt(text: str, terms: Sequence[str]) -> Markup:

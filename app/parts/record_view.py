@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,9 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import html, join, notice, number, stat
-from studio_core.data import preview
-from studio_core.data.preview import ChatFormat, LossOn, Segment
-from studio_core.data.shapes import Message, Record, Shape
+from studio_core.data.preview import Segment
+from studio_core.data.shapes import Message, Record, Shape, calls_of
+from studio_core.data.tokenized import Preview
 
 SHOWN = 2_000
 """Characters of one text that are shown; the rest is counted."""
@@ -73,12 +74,35 @@ def _step(item: Any, language: str, most: int) -> Markup:
 
 def _turn(message: Message, language: str, most: int) -> Markup:
     role = message["role"]
+    name = html(' <span class="ts-muted">{}</span>', message["name"]) if "name" in message else Markup()
+    unlearnt = html(' <span class="ts-badge">{}</span>', say("data.turn_not_learnt", language))
     return html(
-        '<div class="ts-turn ts-turn-{0}"><span class="ts-turn-role">{1}</span>'
-        '<div class="ts-turn-text">{2}</div></div>',
+        '<div class="ts-turn ts-turn-{0}"><span class="ts-turn-role">{1}{2}{3}</span><div>{4}'
+        '<div class="ts-turn-text">{5}</div>{6}</div></div>',
         role,
         say(f"data.role_{role}", language),
+        name,
+        unlearnt if message.get("train") is False else Markup(),
+        _beside("reasoning", message.get("reasoning"), language, most),
         _cut(message["content"], language, most),
+        _beside("tool_calls", _calls(message), language, most),
+    )
+
+
+def _beside(what: str, text: str | None, language: str, most: int) -> Markup:
+    """What a turn has besides its text."""
+    if not text:
+        return Markup()
+    return html(
+        '<div class="ts-turn-beside"><span class="ts-turn-role">{}</span><div class="ts-turn-text">{}</div></div>',
+        say(f"data.turn_{what}", language),
+        _cut(text, language, most),
+    )
+
+
+def _calls(message: Message) -> str:
+    return "\n".join(
+        f"{one['name']}({json.dumps(one['arguments'], ensure_ascii=False)})" for one in calls_of(message)
     )
 
 
@@ -90,42 +114,31 @@ def _cut(value: Any, language: str, most: int) -> Markup:
     return html('{}… <span class="ts-muted">{}</span>', text[:most], more)
 
 
-def as_the_model_sees_it(
-    chat: ChatFormat,
-    shape: Shape,
-    record: Record,
-    max_length: int | None,
-    language: str,
-    loss_on: LossOn = "answers",
-) -> Markup:
+def as_the_model_sees_it(preview: Preview, shape: Shape, record: Record, language: str) -> Markup:
     """The record's tokens as text: trained ones marked, cut ones struck out."""
 
     def said(key: str, **values: Any) -> str:
         return say(f"data.{key}", language, **values)
 
-    sequences = preview.tokens(chat, shape, record, loss_on)
-    parts = preview.segments(chat, shape, record, max_length, loss_on)
-    limit = max_length or max(len(sequence.ids) for sequence in sequences)
-    learnt = sum(sum(sequence.trained[:limit]) for sequence in sequences)
-    cut = sum(max(0, len(sequence.ids) - limit) for sequence in sequences)
     figures = [
-        stat(said("tokens"), " / ".join(number(len(sequence.ids)) for sequence in sequences)),
-        stat(said("tokens_trained"), number(learnt)),
-        stat(said("tokens_cut"), number(cut)),
+        stat(said("tokens"), " / ".join(map(number, preview.lengths))),
+        stat(said("tokens_trained"), number(preview.learnt)),
+        stat(said("tokens_cut"), number(preview.cut)),
     ]
-    notes = [notice("info", said("template_standard"))] if chat.standard else []
-    if shape is Shape.CHAT and not chat.has_generation_marks:
+    notes = [notice("info", said("template_standard"))] if preview.standard else []
+    if shape is Shape.CHAT and not preview.marks_answers:
         notes.append(notice("info", said("template_unmarked")))
+    notes += [notice("info", said(f"rendering_{name}")) for name in preview.notes]
     if shape in (Shape.PROMPT_ONLY, Shape.STEPWISE):
         notes.append(notice("info", said(f"preview_{shape}")))
-    elif learnt == 0:
+    elif preview.learnt == 0:
         notes.append(notice("warn", said("nothing_trained")))
     return html(
         '<div class="ts-preview"><div class="ts-figures">{}</div>{}{}{}</div>',
         join(figures),
         join(notes),
         _legend(said, avoided=record.get("label") is False),
-        _blocks(parts, said),
+        _blocks(preview.segments, said),
     )
 
 

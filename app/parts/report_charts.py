@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import gradio as gr
 
-from app.files import PLOTLY, asset
 from app.i18n import say
+from app.parts import charts
 from app.parts.html import number
 from studio_core.reports.document import Report
 from studio_core.reports.statistics import Distribution
 
 MOST_BARS = 12
 
-# Values that come while the script is still on its way wait for it.
-_SCRIPT = """
-let take = null;
-watch('value', () => take?.(props.value));
-import('SCRIPT').then((module) => {
-	take = module.mount(element, 'PLOTLY');
-	take(props.value);
-});
-"""
-
 
 def report_charts(elem_id: str) -> gr.HTML:
     """A place for charts; its value comes from ``payload``."""
-    script = _SCRIPT.replace("SCRIPT", asset("js/report_charts.js")).replace("PLOTLY", asset(PLOTLY))
-    return gr.HTML(
-        value="",
-        html_template='<div class="ts-charts"></div>',
-        js_on_load=script,
-        elem_id=elem_id,
-        apply_default_css=False,
-    )
+    return charts.charts(elem_id, "js/report_charts.js")
 
 
 def payload(report: Report, language: str) -> str:
@@ -44,9 +28,14 @@ def payload(report: Report, language: str) -> str:
     def said(key: str, **values: Any) -> str:
         return say(f"reports.{key}", language, **values)
 
-    charts = [_tokens(report, said), _lengths(report, said), _quality(report, said)]
-    charts += [_languages(report, said), _markers(report, said)]
-    return json.dumps({"charts": [chart for chart in charts if chart]})
+    drawn = [_tokens(report, said), _lengths(report, said), _quality(report, said)]
+    drawn += [_languages(report, said), _markers(report, said)]
+    return document(drawn, language)
+
+
+def document(drawn: Iterable[dict[str, Any] | None], language: str) -> str:
+    """The charts that there are, as ``static/js/report_charts.js`` reads them."""
+    return json.dumps({"charts": [chart for chart in drawn if chart], "words": charts.words(language)})
 
 
 def _histogram(name: str, spread: Distribution, said: Any, **more: Any) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def _repair(finding: Finding, dataset: Dataset, language: str) -> Markup:
     """The way to the operation that mends it, filled in."""
     if finding.name == "personal_data":
         key, wanted = "mask_these", {"operation": "mask"}
+    elif finding.name in ("control_tokens", "rendered_template"):
+        key, wanted = "clean_these", {"operation": "control_tokens"}
     elif finding.name == "repeated_prompt":
         key, wanted = "split_these", {"operation": "split"}
     elif finding.name in _FILTERED:
@@ -150,6 +152,7 @@ def details(report: Report, language: str, suites_folder: str) -> Markup:
         _card(said("about_repeats"), _repeat_facts(report, said)),
         _card(said("about_overlap"), _overlap_facts(report, said, suites_folder)),
         _card(said("about_personal"), _personal_facts(report, said)),
+        _card(said("about_control_tokens"), _control_facts(report, said)),
         _card(said("about_rejected"), _rejected_facts(report, said, language)),
     ]
     return html('<div class="ts-report-facts">{}</div>', join(card for card in cards if card))
@@ -166,7 +169,8 @@ def _card(title: str, facts: list[Markup | str], *, wide: bool = False) -> Marku
 def _token_facts(report: Report, said: Any) -> list[Markup | str]:
     found = report.tokens
     if found is None:
-        return [said("no_tokenizer")]
+        button = '<button type="button" class="ts-button" data-make="1">{}</button>'
+        return [said("no_tokenizer"), html("<p>{}</p>", html(button, said("with_tokenizer")))]
     facts: list[Markup | str] = []
     if found.refused:
         facts.append(notice("warn", said("template_refuses", n=number(found.refused), model=report.model)))
@@ -329,6 +333,14 @@ def _personal_facts(report: Report, said: Any) -> list[Markup | str]:
     return [said("personal_note"), table([said("kind"), said("places"), said("rows_unit")], rows)]
 
 
+def _control_facts(report: Report, said: Any) -> list[Markup | str]:
+    found = report.control_tokens
+    if found is None or not found.spelled:
+        return []
+    rows = [(spelling, number(records)) for spelling, records in found.spelled.items()]
+    return [said("control_tokens_note"), table([said("spelling"), said("rows_unit")], rows)]
+
+
 def _rejected_facts(report: Report, said: Any, language: str) -> list[Markup | str]:
     if not report.rejected:
         return []
@@ -361,7 +373,9 @@ def found_rows(
     batch = Batch(Shape(dataset.shape), 1, [record for _, record in records])
     rows = []
     for (row, _), part in zip(records, batch.parts, strict=True):
-        which = html('<a href="{}">{}</a>', address(dataset, "records", row=str(row)), number(row))
+        name = say("browse.record_n", language, n=number(row))
+        place = address(dataset, "records", row=str(row))
+        which = html('<a href="{}" aria-label="{}">{}</a>', place, name, number(row))
         reasons = _reasons(about[row], dataset, said) if row in about else Markup()
         rows.append([which, reasons, *map(_excerpt, (part.prompt, part.answer, part.other))])
     columns = 5 if Shape(dataset.shape) is Shape.PREFERENCE else 4

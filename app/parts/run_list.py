@@ -91,22 +91,17 @@ def jobs_table(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:
     rows = [_line(studio, job, reasons, language) for job in jobs]
     if jobs[0].kind == "train":
         names.append("loss")
-        means = metrics.recent(studio, jobs)
+        latest = metrics.recent(studio, jobs)
         for row, job in zip(rows, jobs, strict=True):
-            row.append(number(means.get(job.id, {}).get("loss")))
+            row.append(number(latest[job.id].means.get("loss")) if job.id in latest else NOTHING)
     return table([say(f"runs.col_{name}", language) for name in names], rows)
 
 
 def _line(studio: Studio, job: Job, reasons: dict[int, str], language: str) -> list[Any]:
-    resumes = (
-        html('<span class="ts-muted">{}</span>', say("runs.resumes", language, run=job.resumes_id))
-        if job.resumes_id
-        else Markup()
-    )
-    name = html('<a href="/runs?run={}">{} · {}</a> {}', job.id, job.id, job.name, resumes)
+    name = run_view.named(job, language)
     state = html(
         '{}<div class="ts-muted ts-sentence">{}</div>',
-        badge(job.state, language),
+        badge(job.state, language, job.cause),
         run_view.sentence(studio, job, reasons, language),
     )
     if job.kind == "data":

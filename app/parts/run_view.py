@@ -18,7 +18,7 @@ from studio_core.labeling.writing import ANSWERS, PRELABEL
 from studio_core.methods import METHODS
 from studio_core.methods.base import Chart
 from studio_core.reasons import ending, waiting_reasons
-from studio_core.states import LIVE, TERMINAL, State, Stop
+from studio_core.states import LIVE, TERMINAL, Cause, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job, JobEvent
 
@@ -28,6 +28,19 @@ def operation_title(job: Job, language: str) -> str:
     known = texts.catalogue(texts.DEFAULT_LANGUAGE)
     keys = (f"curation.{job.method}", f"labeling.operation_{job.method}")
     return next((say(key, language) for key in keys if key in known), str(job.method))
+
+
+def named(job: Job, language: str) -> Markup:
+    """A run by number and name, as a link; one that goes on from another says from which, as both have one name."""
+    link = html('<a href="/runs?run={0}">{0} · {1}</a>', job.id, job.name)
+    if not job.resumes_id:
+        return link
+    return html(
+        '{} <a class="ts-muted" href="/runs?run={}">{}</a>',
+        link,
+        job.resumes_id,
+        say("runs.resumes", language, run=job.resumes_id),
+    )
 
 
 def bar(job: Job, language: str) -> Markup:
@@ -90,7 +103,8 @@ _PHASES = ("loading", "preparing", "training", "working", "saving")
 
 def charts(job: Job) -> Sequence[Chart]:
     """What is plotted while it runs."""
-    return METHODS[job.method or "sft"].charts
+    method = METHODS.get(job.method or "")
+    return method.charts if method else (Chart("loss", ("loss", "eval_loss")),)
 
 
 def result_mark(studio: Studio, job: Job) -> str:
@@ -144,7 +158,7 @@ def titled(
         say("runs.all", language),
         job.id,
         job.name,
-        badge(job.state, language),
+        badge(job.state, language, job.cause),
         _advice(studio, job, made, language),
         listed,
     )
@@ -155,7 +169,7 @@ def _advice(studio: Studio, job: Job, made: Markup | str, language: str) -> Mark
     if made:
         text = html("{} {}", text, made)
     kinds = {State.FAILED: "bad", State.INTERRUPTED: "warn", State.SUCCEEDED: "good"}
-    kind: Any = kinds.get(State(job.state), "info")
+    kind: Any = "warn" if job.cause == Cause.STOPPED else kinds.get(State(job.state), "info")
     warnings = [note.body for note in metrics.notes(studio, job.id, "notice")]
     said = join(_notice(body, language) for body in warnings)
     return html("{}{}", notice(kind, text), said)
@@ -177,7 +191,8 @@ def _device(job: Job) -> str:
 
 def progress(studio: Studio, job: Job, language: str) -> Markup:
     """The bar with time left and the newest figures."""
-    means = metrics.recent(studio, [job]).get(job.id, {})
+    latest = metrics.recent(studio, [job]).get(job.id)
+    means = latest.means if latest else {}
     figures = [
         (say(f"methods.metric.{name}", language), number(means[name]))
         for name in (
@@ -192,6 +207,11 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
         if name in means
     ]
     shown = join(html("<span><b>{}</b> {}</span>", value, name) for name, value in figures)
+    if latest and figures:
+        mean = say(
+            "runs.recent_mean_one" if latest.reports == 1 else "runs.recent_mean", language, n=latest.reports
+        )
+        shown += html('<span class="ts-muted">{}</span>', mean)
     return html(
         '<div class="ts-progress">{}<span class="ts-progress-time">{}</span>{}</div>',
         bar(job, language),

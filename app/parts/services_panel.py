@@ -11,7 +11,7 @@ from markupsafe import Markup
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
-from app.parts.html import NOTHING, html, notice, panel, table
+from app.parts.html import NOTHING, heading, html, notice, panel, table
 from studio_core import services
 from studio_core.asking import Sampling, ask_once
 from studio_core.studio import Studio
@@ -23,7 +23,7 @@ def services_panel(studio: Studio) -> None:
     """Draw the section; its buttons change ``services.json``."""
     file = studio.settings.home / services.FILE
     with gr.Column(elem_classes="ts-card", elem_id="settings-services"):
-        gr.Markdown(t("generation.services_head"))
+        heading("generation.services_head", "generation.services_lead")
         listed = panel("services-list")
         with gr.Row():
             name, address, model = (_text(field) for field in ("name", "address", "model"))

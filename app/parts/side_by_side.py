@@ -1,18 +1,19 @@
 """Answers side by side: one row of equal cells for a prompt, with what is known of each answer.
 
 Knows nothing of where the answers come from: the Chat page shows models in it.
-All text of models and people is escaped.
+Answers are read as Markdown, which ``markdown`` makes safe; all other text is escaped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from markupsafe import Markup
 
 from app.i18n import say
+from app.parts import markdown
 from app.parts.html import html, join, number
 from studio_core.chats import LETTERS
 
@@ -25,6 +26,7 @@ class Cell:
     """One answer as it is shown."""
 
     text: str
+    """As it was written: what is copied and corrected."""
     name: str | None
     """Who answered; None while it is hidden."""
     state: str
@@ -37,6 +39,8 @@ class Cell:
     """What stands below the text: earlier answers."""
     tools: Markup = _NOTHING
     """Buttons for this answer."""
+    growing: Hashable = None
+    """What tells an answer that is being written from all others."""
 
 
 def prompt_block(prompt: str, system: str, language: str, tools: Markup = _NOTHING) -> Markup:
@@ -70,7 +74,8 @@ def _cell(cell: Cell, index: int, language: str, elem_id: str) -> Markup:
         '<article {id} class="ts-answer ts-answer-{side}" data-state="{state}" data-mark="{mark_name}">'
         '<header><span class="ts-letter">{letter}</span><span class="ts-name" {hidden}>{name}</span>'
         "{mark}</header>"
-        '<div class="ts-text" dir="auto">{text}{cursor}</div>{note}{more}'
+        '<div class="ts-text ts-markdown" dir="auto" tabindex="0">{shown}{cursor}</div>'
+        '<p class="ts-raw" hidden>{text}</p>{note}{more}'
         '<footer><span class="ts-figures">{figures}</span>{tools}</footer></article>',
         id=html('id="{}"', elem_id) if elem_id else Markup(),
         side=letter.lower(),
@@ -80,6 +85,7 @@ def _cell(cell: Cell, index: int, language: str, elem_id: str) -> Markup:
         hidden=Markup("data-hidden") if cell.name is None else Markup(),
         name=name,
         mark=mark,
+        shown=_shown(cell, language),
         text=cell.text,
         cursor=waiting if cell.state == "streaming" else Markup(),
         note=html('<p class="ts-answer-note">{}</p>', cell.note) if cell.note else Markup(),
@@ -89,10 +95,26 @@ def _cell(cell: Cell, index: int, language: str, elem_id: str) -> Markup:
     )
 
 
+def _shown(cell: Cell, language: str) -> Markup:
+    made = markdown.growing(cell.growing, cell.text) if cell.growing else markdown.rendered(cell.text)
+    return markdown.with_copying(made, say("chat.copy_code", language), say("chat.copied", language))
+
+
+def copy_button(language: str, name: str = "") -> Markup:
+    """Copies the answer in whose ``article`` it stands; ``static/js/shell.js`` does it."""
+    label = say("chat.copy", language)
+    return html(
+        '<button type="button" class="ts-quiet" data-copies="answer" aria-label="{}" data-done="{}">{}</button>',
+        name or label,
+        say("chat.copied", language),
+        label,
+    )
+
+
 def figures(tokens: int, seconds: float, language: str) -> str:
-    """``28 tokens · 0.31 s · 90 tokens/s``"""
+    """``28 tokens · 0.31 s · 90 tokens/s``; the seconds alone where nobody counted tokens."""
     if not tokens:
-        return ""
+        return say("chat.figures_uncounted", language, seconds=f"{seconds:.2f}") if seconds else ""
     speed = number(tokens / seconds, 0 if tokens / seconds >= 10 else 1) if seconds else "–"
     return say("chat.figures", language, tokens=number(tokens), seconds=f"{seconds:.2f}", speed=speed)
 

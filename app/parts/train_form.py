@@ -7,9 +7,12 @@ from typing import Any
 import gradio as gr
 
 from app.i18n import t
+from app.parts import own_code, train_data
+from app.parts.html import panel
 from studio_core import queue, texts
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
+from studio_core.studio import Studio
 from studio_core.training import several_gpus
 
 TUNINGS = ("full", "lora", "qlora")
@@ -27,7 +30,7 @@ def tuning_help(method: str, tuning: str) -> str:
     return own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else f"methods.tuning.{tuning}.help"
 
 
-def basics() -> tuple[dict[str, Any], dict[str, Any]]:
+def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
     parts: dict[str, Any] = {}
     parts["method"] = gr.Radio(
         [(t(method.title_key), name) for name, method in METHODS.items()],
@@ -43,7 +46,7 @@ def basics() -> tuple[dict[str, Any], dict[str, Any]]:
         parts["model"] = gr.Dropdown(
             [], label=t("train.model"), info=t("train.model_help"), elem_id="train-model", value=None
         )
-    adding: dict[str, Any] = {"unfit": gr.HTML(apply_default_css=False, elem_id="train-unfit")}
+    adding: dict[str, Any] = {"unfit": panel("train-unfit", js_on_load=train_data.CONVERT)}
     with gr.Accordion(t("train.other_model"), open=False, elem_id="train-other-model"):
         with gr.Row(equal_height=True):
             adding["source"] = gr.Textbox(
@@ -58,6 +61,7 @@ def basics() -> tuple[dict[str, Any], dict[str, Any]]:
         adding["trust"] = gr.Checkbox(
             label=t("train.trust"), info=t("train.trust_help"), elem_id="train-trust", container=False
         )
+        adding["password"] = own_code.fields(studio, adding["trust"], "train-trust-password")
     with gr.Row():
         parts["tuning"] = gr.Radio(
             [(t(f"methods.tuning.{name}"), name) for name in TUNINGS],
@@ -68,7 +72,7 @@ def basics() -> tuple[dict[str, Any], dict[str, Any]]:
         )
         parts["preset"] = gr.Radio(
             [(t(f"methods.preset.{name}"), name) for name in PRESETS],
-            value=None,  # Until the page is filled, which is how an unfilled form is known.
+            value="balanced",
             label=t("train.preset"),
             info=t("methods.preset.balanced.help"),
             elem_id="train-preset",

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts import record_view
 from app.parts.curation_view import count_name
-from app.parts.html import ago, html, join, number, stat
+from app.parts.html import ago, html, join, notice, number, stat
 from studio_core import texts
 from studio_core.curation import OPERATIONS
 from studio_core.data import diff
@@ -24,6 +24,18 @@ LONGEST_HISTORY = 200
 _UNCHANGED = 160
 """Characters that are shown of a text, before and after what was changed in it."""
 _SHOWN = 20_000
+
+
+NEWS = 3
+"""Later versions that the head of a page names; the section of versions has them all."""
+
+
+def news(later: Sequence[Dataset], language: str) -> Markup:
+    """Which versions came after the one that is open, as links; nothing if there is none."""
+    if not later:
+        return Markup()
+    links = join((_link(one) for one in later[:NEWS]), " · ")
+    return notice("info", html("{} {}", say("browse.newer", language), links))
 
 
 def history(family: Sequence[Dataset], current: Dataset, language: str) -> Markup:
@@ -156,7 +168,11 @@ def _lines(value: Any) -> Iterator[tuple[str, str]]:
         return
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, dict):
-            yield str(item.get("role") or ""), str(item.get("content") or "")
+            kept = [str(item[key]) for key in ("name", "reasoning", "content", "tool_calls") if item.get(key)]
+            yield (
+                str(item.get("role") or ""),
+                "\n".join([*kept, *(["train: false"] if "train" in item else [])]),
+            )
         else:
             yield "", str(item)
 

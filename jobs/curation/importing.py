@@ -7,9 +7,10 @@ from typing import Any
 
 from studio_core.curation.base import Stopped, Work
 from studio_core.data import archives
-from studio_core.data.inspection import Reading, none_good
+from studio_core.data.inspection import Reading
 from studio_core.data.mapping import Mapping
 from studio_core.errors import BadInput
+from studio_core.files import Reach
 
 TOLD_EVERY = 500
 """Rows between two reports of progress."""
@@ -20,10 +21,10 @@ def run(work: Work, options: dict[str, Any]) -> None:
     for path, source in zip(paths, sources, strict=True):
         if not path.exists():
             raise BadInput("data.file_missing", file=source)
-    roots = [Path(root) for root in options["roots"]]
+    allowed = Reach.of(options)
     mapping = Mapping.model_validate(options["mapping"]) if options["mapping"] else None
     limit = options["limit"]
-    with archives.opened(paths, sources, scratch=work.folder, limit=limit, roots=roots) as bundle:
+    with archives.opened(paths, sources, scratch=work.folder, limit=limit, allowed=allowed) as bundle:
         reading = Reading(bundle, ", ".join(sources)[:200], mapping, limit=limit)
         _store(work, reading)
 
@@ -48,7 +49,7 @@ def _store(work: Work, reading: Reading) -> None:
     if not seen.good and work.stopping():
         raise Stopped
     if not seen.good:
-        raise none_good(seen.source, seen.bad, seen.reasons[0])
+        raise seen.nothing_good()
     _tell(work, reading)
     work.counts.update(kept=seen.good, dropped=seen.bad)
     output.described.update(

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jobs.machine import peak_memory
 from studio_core import curation
 from studio_core.curation.base import Source, Stopped, Work, validated
 from studio_core.data.shapes import Shape
@@ -114,13 +115,6 @@ def source(dataset: ResolvedDataset) -> Source:
 
 def said(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "-"
-
-
-def peak_memory() -> int:
-    """Most bytes that this process held."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class Progress:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from studio_core.curation.base import Work
-from studio_core.data.preview import ChatFormat
 from studio_core.data.search_index import build_index, worth_it
 from studio_core.reports.compute import compute
 
@@ -34,8 +33,7 @@ def run(work: Work, options: dict[str, Any]) -> None:
             source.path,
             source.shape,
             work.folder / FEATURES,
-            chat=ChatFormat.of(model) if model else None,
-            model=str(options.get("model", "")),
+            model=model,
             limit=int(options.get("limit") or 0),
             suites={name: Path(path) for name, path in options.get("suites", {}).items()},
             others={f"{other.name}@{other.version}": other.path for other in work.sources[1:]},

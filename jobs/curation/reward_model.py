@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
+from jobs.chat_format import chat_format
 from jobs.curation import local_model
 from jobs.curation.makers import Question
 from jobs.curation.measuring import Item, Measured
@@ -17,7 +18,8 @@ from jobs.curation.prompts import asked_records
 from jobs.curation.store import digest
 from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
-from studio_core.data.shapes import Record
+from studio_core.data.sequences import tokens
+from studio_core.data.shapes import Record, Shape
 from studio_core.errors import BadInput, StudioError
 from studio_core.spec import ResolvedModel
 
@@ -32,14 +34,13 @@ def scorer(work: Work, options: BestOfOptions, texts: Texts, total: int, done: i
     """Scores all answers with the model, and then knows them."""
     named = work.models["reward_model"]
     model, tokenizer = loaded(named)
-    template = tokenizer.chat_template or named.chat_template
+    chat = chat_format(named, tokenizer)
     length = min(MOST_TOKENS, getattr(model.config, "max_position_embeddings", None) or MOST_TOKENS)
 
     def item(question: Question, text: str) -> Item:
         messages = [*question.messages, {"role": "assistant", "content": text}]
-        rendered = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
-        tokens = tokenizer(rendered, add_special_tokens=False)["input_ids"][-length:]
-        return Item(digest(rendered), tokens, 0)
+        [[sequence]] = tokens(chat, Shape.CHAT, [{"messages": messages}])
+        return Item(digest(sequence.text), sequence.ids[-length:], 0)
 
     @torch.inference_mode()
     def measure(items: list[Item]) -> list[float]:

@@ -16,6 +16,13 @@ class Ending:
     """What only this run knows: a message, an exit code, a signal. The page has a sentence for the cause."""
 
 
+TEMPLATE_TOO_SLOW = (
+    "the model's chat template took more than a minute for one conversation and was stopped. "
+    "Correct its chat_template.jinja, or choose another model"
+)
+"""Of a worker that the alarm of ``jobs.template_time`` has ended."""
+
+
 def of_exit(kind: str, record: dict[str, Any], last_word: dict[str, Any] | None, log_line: str) -> Ending:
     """Of a run with an exit record.
 
@@ -43,6 +50,8 @@ def of_exit(kind: str, record: dict[str, Any], last_word: dict[str, Any] | None,
         return Ending(State.SUCCEEDED, Cause.IDLE)
     if record["signal"] == "SIGKILL" and record.get("oom_kills"):
         return Ending(State.FAILED, Cause.OUT_OF_MEMORY_HOST, record["signal"])
+    if record["signal"] == "SIGALRM":
+        return Ending(State.FAILED, Cause.ERROR, TEMPLATE_TOO_SLOW)
     if record["signal"]:
         return Ending(State.FAILED, Cause.KILLED, record["signal"])
     return Ending(State.FAILED, Cause.ERROR, f"exit code {code}: {log_line}")

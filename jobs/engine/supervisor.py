@@ -220,6 +220,7 @@ def _order(supervisor: Supervisor) -> bytes:
 
 
 def main() -> int:
+    os.umask(0o077)
     parser = argparse.ArgumentParser(prog="python -m jobs.engine.supervisor")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--warm", action="store_true", help="start a worker that waits for its run")

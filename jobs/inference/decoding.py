@@ -14,10 +14,12 @@ from typing import Any
 import torch
 
 from jobs.inference.models import Base, Opened
+from jobs.inference.stopping import Stops
 from studio_core.errors import StudioError
 
 # A letter takes at most four byte tokens; what is still broken after more is broken text.
 _LONGEST_LETTER = 8
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
 _LIKELY = 512
 
 
@@ -31,34 +33,53 @@ class Sampling:
 
 
 class TextPieces:
-    """Turns tokens into text as they come; joined, the pieces are the decoded whole.
+    """Turns tokens into text as they come, up to where the answer is over; joined, the pieces are its text.
 
     The last few tokens are decoded again together with each new one, since a letter may be spread
     over several tokens (it is held back until it is complete) and since some tokenizers write a
-    word's leading space only when something comes before it.
+    word's leading space only when something comes before it. Held back, too, is what may become the
+    text that an answer ends with.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Any, stops: Stops) -> None:
+        self._tokenizer, self._stops = tokenizer, stops
         self._tokens: list[int] = []
         self._start = 0
         self._given = 0
+        self._held = ""
+        self.ended = False
+        """Whether the answer has come to its end, which is no part of its text."""
 
     def add(self, token: int) -> str:
+        if token in self._stops.tokens:
+            piece = self.finish()
+            self.ended = True
+            return piece
         self._tokens.append(token)
         piece = self._pending()
         waiting = len(self._tokens) - self._given
-        if piece.endswith("\N{REPLACEMENT CHARACTER}") and waiting < _LONGEST_LETTER:
+        if piece.endswith(_BROKEN) and waiting < _LONGEST_LETTER:
             return ""
         if piece:
             self._start, self._given = self._given, len(self._tokens)
-        return piece
+        return self._before_end(piece)
 
     def finish(self) -> str:
-        """What was held back."""
-        piece = self._pending()
+        """What was held back, without a letter of which only the beginning was written."""
+        piece = self._before_end(self._pending().rstrip(_BROKEN))
         self._start = self._given = len(self._tokens)
-        return piece
+        held, self._held = self._held, ""
+        return piece + held
+
+    def _before_end(self, piece: str) -> str:
+        text, ends = self._held + piece, self._stops.texts
+        if places := [text.index(end) for end in ends if end in text]:
+            self.ended, self._held = True, ""
+            return text[: min(places)]
+        begun = (size for end in ends for size in range(1, len(end)) if text.endswith(end[:size]))
+        sure = len(text) - max(begun, default=0)
+        self._held = text[sure:]
+        return text[:sure]
 
     def _pending(self) -> str:
         before = self._decode(self._tokens[self._start : self._given])
@@ -91,7 +112,7 @@ class Row:
         base = self.model.base
         room = base.context - len(self.prompt) if base.context else self.sampling.max_new_tokens
         self.most = min(self.sampling.max_new_tokens, room)
-        self._text = TextPieces(self.model.tokenizer)
+        self._text = TextPieces(self.model.tokenizer, self.model.stops)
         self._random = torch.Generator(base.device).manual_seed(self.sampling.seed)
 
     def take(self, logits: torch.Tensor) -> str:
@@ -104,11 +125,10 @@ class Row:
             return ""
         token = choose(logits, self.sampling, self._random)
         self.tokens.append(token)
-        if token in self.model.stop:
-            self.reason = "stop"
-            return self._text.finish()
         piece = self._text.add(token)
-        if len(self.tokens) >= self.most:
+        if self._text.ended:
+            self.reason = "stop"
+        elif len(self.tokens) >= self.most:
             self.reason = "length"
             piece += self._text.finish()
         return piece

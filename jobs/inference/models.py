@@ -28,7 +28,13 @@ import torch
 import transformers
 from peft.tuners.lora.layer import LoraLayer
 
+from jobs.chat_format import chat_format
+from jobs.inference.stopping import Stops
+from jobs.machine import cpu_gains_from_bf16
+from studio_core.data.chat_format import ChatFormat
+from studio_core.data.shapes import Message
 from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.models.inspect import require_own_files
 from studio_core.spec import ResolvedModel
 
 Sharing = Literal["mixed", "switched", "alone"]
@@ -156,21 +162,19 @@ class Opened:
     adapter: str | None
     mixable: bool
     tokenizer: Any
-    chat_template: str | None
-    stop: frozenset[int]
+    chat: ChatFormat | None
+    """None: nothing says how conversations become text."""
+    stops: Stops
 
-    def prompt(self, messages: list[dict[str, str]]) -> list[int]:
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
         """The tokens of the conversation up to where the answer begins."""
-        template = self.tokenizer.chat_template or self.chat_template
-        if not template:
+        if self.chat is None:
             raise BadInput("chat.no_template", model=self.name)
         try:
-            text = self.tokenizer.apply_chat_template(
-                messages, chat_template=template, add_generation_prompt=True, tokenize=False
-            )
-        except Exception as error:  # A template is a program of the model's author: it may raise anything.
-            raise BadInput("chat.template_failed", model=self.name, reason=error) from error
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            tokens = self.chat.prompt(messages)
+        except BadInput as error:  # A template is a program of the model's author: it may refuse anything.
+            reason = error.values.get("reason") or error.sentence()
+            raise BadInput("chat.template_failed", model=self.name, reason=reason) from error
         if not tokens:
             raise BadInput("chat.template_failed", model=self.name, reason="it produced no text")
         context = self.base.context
@@ -235,8 +239,8 @@ class Models:
             adapter=adapter,
             mixable=_sharing_of(model) == "mixed",
             tokenizer=tokenizer,
-            chat_template=model.chat_template,
-            stop=_stop_tokens(base.plain, tokenizer),
+            chat=chat_format(model, tokenizer) if tokenizer.chat_template or model.chat_template else None,
+            stops=Stops.of(base.plain, tokenizer, model.chat_template, model.adapter),
         )
 
     def _load(self, model: ResolvedModel, key: tuple[Any, ...]) -> Base:
@@ -254,7 +258,7 @@ class Models:
         if self.device.type == "cuda":
             return torch.bfloat16
         large = _weight_bytes(Path(model.path)) > _MANY_BYTES
-        return torch.bfloat16 if large and _cpu_has_bf16() else torch.float32
+        return torch.bfloat16 if large and cpu_gains_from_bf16() else torch.float32
 
     def _make_room(self, model: ResolvedModel, needed: list[Base]) -> None:
         """Forget the bases unused for longest until the number and the memory allow another."""
@@ -286,6 +290,7 @@ def _check_files(model: ResolvedModel) -> None:
     for folder in filter(None, (model.path, model.adapter)):
         if not Path(folder).is_dir():
             raise NotFound("chat.model_gone", model=model.name, path=folder)
+        require_own_files(Path(folder))
         if not any(Path(folder).glob("*.safetensors")):
             raise BadInput("chat.not_safetensors", model=model.name, path=folder)
     if model.adapter:
@@ -328,20 +333,6 @@ def _free_memory(device: torch.device) -> int:
         return free
     available: int = psutil.virtual_memory().available
     return available
-
-
-def _cpu_has_bf16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def _stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    named = getattr(model.generation_config, "eos_token_id", None)
-    listed = named if isinstance(named, list) else [named]
-    return frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)
 
 
 def _first_line(error: Exception) -> str:

@@ -90,6 +90,7 @@ def resolved(
         "rows_held_out": len(data.held_out) if data.held_out is not None else 0,
         "rows_cut": data.cut,
         "rows_dropped": data.dropped,
+        "rows_alike": data.alike,
         "tokens": data.tokens,
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 
+from jobs.chat_format import chat_format
 from jobs.training import checkpoints, results
 from jobs.training.answers import answers
 from jobs.training.arguments import arguments, resolved
@@ -16,6 +17,7 @@ from jobs.training.data import Prepared
 from jobs.training.loading import Machine, load_tokenizer, machine_for
 from jobs.training.reporting import Reporting, StopRequest
 from jobs.training.team import Silent, Team
+from studio_core.data.chat_format import ChatFormat
 from studio_core.methods.common import TrainingOptions
 from studio_core.run_folder import SPEC, EventWriter
 from studio_core.spec import RunSpec
@@ -35,6 +37,7 @@ class Course(Generic[Options]):
     events: EventWriter | Silent
     machine: Machine
     tokenizer: PreTrainedTokenizerBase
+    chat: ChatFormat
     began: float
     """On the clock of ``time.monotonic``."""
 
@@ -53,7 +56,8 @@ class Course(Generic[Options]):
         set_seed(run.spec.seed)
         machine = machine_for(run, options)
         tokenizer = load_tokenizer(run.model)
-        return cls(run_dir, run, options, team, stop, events, machine, tokenizer, began)
+        chat = chat_format(run.model, tokenizer)
+        return cls(run_dir, run, options, team, stop, events, machine, tokenizer, chat, began)
 
     def arguments(self, data: Prepared) -> dict[str, Any]:
         """The arguments that all trainers share."""
@@ -69,14 +73,18 @@ class Course(Generic[Options]):
                 return []
             with self.machine.autocast():
                 return answers(
-                    trainer.model, self.tokenizer, run.prompts, as_chat=as_chat, timed=not team.sharded
+                    trainer.model,
+                    self.tokenizer,
+                    run.prompts,
+                    chat=self.chat if as_chat else None,
+                    timed=not team.sharded,
                 )
 
         reporting = Reporting(team, events, self.stop, answer, run.prompts)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(reporting)
         events.write("config", values=resolved(run, self.options, self.machine, data, trainer, team))
-        reporting.lost_rows(data.cut, data.dropped, self.options.max_length)
+        reporting.lost_rows(data.cut, data.dropped, data.alike, self.options.max_length)
         reporting.sample("before", 0)
 
         events.write("phase", phase="training")

@@ -7,20 +7,63 @@ from __future__ import annotations
 
 import copy
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from trl import DPOConfig, DPOTrainer
+from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from jobs.training.course import Course
-from jobs.training.data import for_dpo
+from jobs.training.data import for_dpo, padded
 from jobs.training.fast_head import fast_head
 from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
+from jobs.training.step_mean import StepMean
 from studio_core.methods.dpo import DPOOptions
 
 
-class GroupedDPOTrainer(OnTokens, GroupedByLength, DPOTrainer):  # type: ignore[misc]
-    """TRL's trainer, with rows of like length in one batch, on datasets that are tokens already."""
+@dataclass
+class AnswersOnly(DataCollatorForPreference):  # type: ignore[misc]
+    """Leaves out of the log-probabilities what of an answer others said: results of tools, further questions."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = super().torch_call(examples)
+        rows = [(row, side) for side in ("chosen", "rejected") for row in examples]
+        masks = [[False] * len(row["prompt_ids"]) + row[f"{side}_learnt"] for row, side in rows]
+        return {**batch, "completion_mask": padded(masks, batch["completion_mask"])}
+
+
+class GroupedDPOTrainer(OnTokens, GroupedByLength, StepMean, DPOTrainer):  # type: ignore[misc]
+    """TRL's trainer, with rows of like length in one batch, on datasets that are tokens already.
+
+    The term ``sft`` is a mean over tokens: its weight makes up for how many of the step's tokens a batch holds.
+    """
+
+    _tokens: torch.Tensor
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self._tokens = self._of_all_ranks(sum(_tokens_of_chosen(batch) for batch in batches), device)
+        return batches, items
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        weights = self.loss_weights
+        if "sft" in self.loss_types and self.model.training:
+            of_rows = self._share(len(inputs["input_ids"]), self._rows)
+            of_tokens = self._share(_tokens_of_chosen(inputs), self._tokens)
+            self.loss_weights = [*weights[:-1], weights[-1] * of_tokens / of_rows]
+        try:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        finally:
+            self.loss_weights = weights
+
+
+def _tokens_of_chosen(batch: Any) -> Any:
+    """How many tokens of the chosen answers are scored; those are the upper half of a batch."""
+    chosen, _ = batch["completion_mask"].chunk(2)
+    return chosen[:, 1:].sum()
 
 
 def main(run_dir: Path) -> None:
@@ -33,20 +76,21 @@ def main(run_dir: Path) -> None:
     reference = copy.deepcopy(model).requires_grad_(False) if alone else None
 
     course.events.write("phase", phase="preparing")
-    data = for_dpo(run, options, tokenizer)
+    data = for_dpo(run, options, course.chat)
     with fast_head(DPOTrainer):
         trainer = GroupedDPOTrainer(
             model=model,
             ref_model=reference,
             args=DPOConfig(
                 **course.arguments(data),
-                activation_checkpointing=needs_checkpointing(run, options, model, course.machine),
+                activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
                 beta=options.beta,
                 loss_type=[options.loss, "sft"] if options.sft_weight else [options.loss],
                 loss_weights=[1.0, options.sft_weight] if options.sft_weight else None,
                 label_smoothing=options.label_smoothing,
                 precompute_ref_log_probs=options.precompute_reference,
             ),
+            data_collator=AnswersOnly(tokenizer.pad_token_id, options.max_length),
             train_dataset=data.train,
             eval_dataset=data.held_out,
             processing_class=tokenizer,

@@ -11,21 +11,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate.utils import gather_object
 from transformers import PreTrainedTokenizerBase
 from trl import KTOConfig, KTOTrainer
-from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
+from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, use_adapter
 
 from jobs.training.course import Course
-from jobs.training.data import for_kto
+from jobs.training.data import for_kto, padded
 from jobs.training.fast_head import fast_head
 from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
+from jobs.training.step_mean import StepMean
 from studio_core.methods.kto import KTOOptions
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a batch as they were before they were padded."""
+
+    examples: list[dict[str, Any]]
+
+
+Answer = dict[str, Any]
+"""``KL_completion_ids`` and ``KL_completion_learnt`` of an answer that is to be put to another prompt."""
+
+
 @dataclass
-class Mismatched(DataCollatorForUnpairedPreference):  # type: ignore[misc]
-    """Pairs each prompt also with the answer to the one before it in the batch: TRL's sample for the drift (KL).
+class AnswersOnly(DataCollatorForUnpairedPreference):  # type: ignore[misc]
+    """Leaves out of the log-probabilities what of an answer others said: results of tools, further questions."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = super().torch_call(examples)
+        for kl in ("", "KL_"):
+            if f"{kl}completion_ids" in examples[0]:
+                masks = [[False] * len(row["prompt_ids"]) + row[f"{kl}completion_learnt"] for row in examples]
+                batch[f"{kl}completion_mask"] = padded(masks, batch[f"{kl}completion_mask"])
+        return batch
+
+
+@dataclass
+class Mismatched(AnswersOnly):
+    """Pairs each prompt also with the answer to the one before it: TRL's sample for the drift (KL).
 
     TRL makes these pairs beforehand and so must see the rows in one order for ever; made for each batch,
     they hold in whatever order the rows come. A row that is left over alone has no answer but its own, against
@@ -33,27 +60,85 @@ class Mismatched(DataCollatorForUnpairedPreference):  # type: ignore[misc]
     """
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        answers = [row["completion_ids"] for row in examples]
-        rotated = [answers[-1], *answers[:-1]] if len(answers) > 1 else [[]]
-        return super().torch_call(
-            [{**row, "KL_completion_ids": other} for row, other in zip(examples, rotated, strict=True)]
-        )
+        return {**self.paired(examples, rotated([*map(_answer, examples)])), "rows": Rows(examples)}
+
+    def paired(self, examples: list[dict[str, Any]], others: list[Answer]) -> dict[str, Any]:
+        return super().torch_call([{**row, **other} for row, other in zip(examples, others, strict=True)])
+
+
+def _answer(row: dict[str, Any]) -> Answer:
+    return {f"KL_{name}": row[name] for name in ("completion_ids", "completion_learnt")}
+
+
+def rotated(answers: list[Answer]) -> list[Answer]:
+    nothing: Answer = {"KL_completion_ids": [], "KL_completion_learnt": []}
+    return [answers[-1], *answers[:-1]] if len(answers) > 1 else [nothing]
 
 
 def collator(options: KTOOptions, tokenizer: PreTrainedTokenizerBase) -> DataCollatorForUnpairedPreference:
     """What makes batches for the loss; only ``kto`` measures the drift."""
-    kind = Mismatched if options.loss == "kto" else DataCollatorForUnpairedPreference
+    kind = Mismatched if options.loss == "kto" else AnswersOnly
     return kind(pad_token_id=tokenizer.pad_token_id, max_length=options.max_length)
 
 
-class ShuffledKTOTrainer(OnTokens, GroupedByLength, KTOTrainer):  # type: ignore[misc]
-    """TRL's trainer, with the rows in a new random order in each epoch, on datasets that are tokens already."""
+class ShuffledKTOTrainer(OnTokens, GroupedByLength, StepMean, KTOTrainer):  # type: ignore[misc]
+    """TRL's trainer, with the rows in a new random order in each epoch, on datasets that are tokens already.
+
+    TRL measures the drift of each batch alone. Here it is that of the whole step, over all ranks.
+    """
+
+    _step: list[dict[str, Any]]
+    _drift: torch.Tensor | None
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self.calculate_KL:
+            rows = [batch["rows"].examples for batch in batches]
+            others = others_of_step(rows, self.accelerator)
+            batches = [self.data_collator.paired(*pair) for pair in zip(rows, others, strict=True)]
+        self._step, self._drift = batches, None
+        return batches, items
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        inputs = {name: values for name, values in inputs.items() if name != "rows"}
+        if self.calculate_KL and self.model.training and self._drift is None:
+            self._drift = self._drift_of_step(model)
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _compute_kl_logps(self, model: Any, batch: Any) -> Any:
+        """In training, numbers whose difference is the drift of the step; the reference is asked without gradients."""
+        if self._drift is None or not self.model.training:
+            return super()._compute_kl_logps(model, batch)
+        return (self._drift if torch.is_grad_enabled() else 0 * self._drift).expand(len(batch["label"]))
+
+    @torch.no_grad()
+    def _drift_of_step(self, model: Any) -> torch.Tensor:
+        total = torch.zeros((), device=self.accelerator.device)
+        for batch in map(self._prepare_inputs, self._step):
+            total += super()._compute_kl_logps(model, batch).sum()
+            if self.ref_model is not None:
+                total -= super()._compute_kl_logps(self.ref_model, batch).sum()
+                continue
+            plain = self.accelerator.unwrap_model(self.model)
+            with use_adapter(plain, adapter_name="ref" if "ref" in plain.peft_config else None):
+                total -= super()._compute_kl_logps(self.model, batch).sum()
+        return self._of_all_ranks(total, total.device) / self._rows
 
     def log(self, *args: Any, **kwargs: Any) -> None:
         if not self.calculate_KL:  # TRL says 0 of a drift that it did not measure.
             for values in self._metrics.values():
                 values.pop("kl", None)
         super().log(*args, **kwargs)
+
+
+def others_of_step(rows: list[list[dict[str, Any]]], accelerator: Any) -> list[list[Answer]]:
+    """For each row of each batch the answer to the row before it in the whole step; ranks take batches in turn."""
+    answers = [[*map(_answer, batch)] for batch in rows]
+    ranks = gather_object([answers]) if accelerator.num_processes > 1 else [answers]
+    places = [(batch, rank) for batch in range(len(rows)) for rank in range(len(ranks))]
+    others = iter(rotated([answer for batch, rank in places for answer in ranks[rank][batch]]))
+    dealt = {(batch, rank): [next(others) for _ in ranks[rank][batch]] for batch, rank in places}
+    return [dealt[batch, accelerator.process_index] for batch in range(len(rows))]
 
 
 def main(run_dir: Path) -> None:
@@ -64,7 +149,7 @@ def main(run_dir: Path) -> None:
     reference = copy.deepcopy(model).requires_grad_(False) if run.spec.tuning == "full" else None
 
     course.events.write("phase", phase="preparing")
-    data = for_kto(run, options, tokenizer)
+    data = for_kto(run, options, course.chat)
     good = sum(data.train["label"])
     good_weight, bad_weight = options.weights(good, len(data.train) - good)
     with fast_head(KTOTrainer):
@@ -73,7 +158,7 @@ def main(run_dir: Path) -> None:
             ref_model=reference,
             args=KTOConfig(
                 **course.arguments(data),
-                activation_checkpointing=needs_checkpointing(run, options, model, course.machine),
+                activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
                 beta=options.beta,
                 loss_type=options.loss,
                 desirable_weight=good_weight,

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 import torch
+from datasets import Dataset
 from peft import LoraConfig, PeftModel
+from pyarrow.compute import add, list_value_length
+from pyarrow.compute import max as largest
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoConfig,
@@ -16,15 +20,21 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import is_flash_attn_2_available
 from trl.trainer.reward_trainer import suppress_seqcls_warning
 
+from jobs.inference.stopping import end_tokens
+from jobs.machine import cpu_gains_from_bf16
 from studio_core.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.methods.base import four_bit_problem
 from studio_core.methods.common import TrainingOptions
+from studio_core.models import memory
+from studio_core.models.inspect import inspect, require_own_files
+from studio_core.models.memory import ModelSize
 from studio_core.spec import ResolvedModel, RunSpec
 
 _ATTENTION_LAYERS = {
@@ -48,9 +58,15 @@ class Machine:
     def on_gpu(self) -> bool:
         return self.device == "cuda"
 
+    def memory(self) -> int:
+        """Bytes that a run can have: of a GPU what is free and what this process holds already."""
+        if not self.on_gpu:
+            return int(psutil.virtual_memory().total)
+        return int(torch.cuda.mem_get_info()[0]) + int(torch.cuda.memory_reserved())
+
     def autocast(self) -> torch.autocast:
         """What forward passes outside the trainer run under, so that they equal those inside."""
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.on_gpu and self.precision == "bf16")
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
 
 
 def machine_for(run: RunSpec, options: TrainingOptions) -> Machine:
@@ -63,20 +79,16 @@ def machine_for(run: RunSpec, options: TrainingOptions) -> Machine:
         fast = torch.cuda.is_bf16_supported()
         name = torch.cuda.get_device_name()
     else:
-        fast = _cpu_computes_bf16()
+        fast = options.precision == "auto" and cpu_gains_from_bf16()
         name = f"CPU, {torch.get_num_threads()} threads"
     precision = options.precision if options.precision != "auto" else "bf16" if fast else "fp32"
     return Machine("cuda" if device == "cuda" else "cpu", precision, name)
 
 
-def _cpu_computes_bf16() -> bool:
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text(encoding="utf-8").split() if cpuinfo.exists() else []
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
 def load_tokenizer(model: ResolvedModel) -> PreTrainedTokenizerBase:
     """The model's tokenizer, with the standard chat template if it has none and a token to pad with."""
+    for folder in filter(None, (model.path, model.adapter)):
+        require_own_files(Path(folder))
     own = model.adapter and (Path(model.adapter) / "tokenizer_config.json").exists()
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
         model.adapter if own else model.path, trust_remote_code=model.trust_remote_code
@@ -100,6 +112,9 @@ def load_model(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
     if run.spec.tuning == "qlora" and (problem := four_bit_problem()):
         raise problem
     model = AutoModelForCausalLM.from_pretrained(run.model.path, **_how(run, machine, sharded))
+    # Checkpoints are refused where the model's author set what has no effect (a temperature without sampling) and
+    # the trainer changed a token. Its own settings are saved with the result.
+    model.generation_config = GenerationConfig(eos_token_id=end_tokens(model.generation_config) or None)
     if run.model.adapter:
         model = PeftModel.from_pretrained(model, run.model.adapter, is_trainable=run.spec.tuning != "full")
         if run.spec.tuning == "full":
@@ -196,17 +211,30 @@ def new_adapter(
     )
 
 
-def needs_checkpointing(run: RunSpec, options: TrainingOptions, model: Any, machine: Machine) -> bool:
-    """Whether activations must be computed twice because they would not fit beside the weights."""
+def needs_checkpointing(run: RunSpec, options: TrainingOptions, rows: Dataset, machine: Machine) -> bool:
+    """Whether activations are computed twice, by the plan's own formula; the worker knows how much memory is free."""
     if options.activation_checkpointing != "auto":
         return options.activation_checkpointing == "on"
-    if not machine.on_gpu:
-        return False
-    config = model.config.get_text_config()
-    rows = options.batch_size * METHODS[run.spec.method].sequences
-    # About 34 bytes for each hidden value of each layer in bf16 (Korthikanti et al., 2022), without
-    # the attention scores, which sdpa and flash-attention do not keep.
-    activations = 34 * rows * options.max_length * config.hidden_size * config.num_hidden_layers
-    # Gradients and the two moments of Adam, in fp32, are not there yet.
-    to_come = 12 * model.num_parameters() if run.spec.tuning == "full" else 0
-    return bool(activations + to_come > 0.8 * torch.cuda.mem_get_info()[0])
+    found = inspect(Path(run.model.path), trust_remote_code=run.model.trust_remote_code)
+    needed = memory.of_run(
+        ModelSize.of(run.model.parameters or found.parameters, found.details()),
+        METHODS[run.spec.method],
+        options,
+        tuning=run.spec.tuning,
+        batch_size=options.batch_size,
+        longest=_longest(rows, options.max_length),
+        device="gpu" if machine.on_gpu else "cpu",
+        available=machine.memory(),
+        gpus=run.spec.gpus,
+        parallel=run.spec.parallel,
+    )
+    return needed.checkpointing
+
+
+def _longest(rows: Dataset, limit: int) -> int:
+    """Tokens of the longest sequence: of a judged answer or a pair, the prompt with its longest answer."""
+    lengths = {
+        name: list_value_length(rows.data.column(name)) for name in rows.column_names if "_ids" in name
+    }
+    prompts = lengths.pop("prompt_ids", 0)
+    return min(limit, max(int(largest(add(prompts, answers)).as_py()) for answers in lengths.values()))

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from jobs.machine import peak_memory
 from jobs.training import checkpoints
-from jobs.training.results import peak_memory
 from jobs.training.team import Silent, Team
 from studio_core.run_folder import EventWriter
 
@@ -151,12 +151,14 @@ class Reporting(TrainerCallback):
             self._events.write("sample", step=step, when=when, index=index, prompt=prompt, answer=answer)
         self._aside += time.monotonic() - began
 
-    def lost_rows(self, cut: int, dropped: int, limit: int) -> None:
-        """Say how many rows the length limit cut, and how many it left nothing of."""
+    def lost_rows(self, cut: int, dropped: int, alike: int, limit: int) -> None:
+        """Say how many rows the length limit cut, how many it left nothing of, and how many pairs it made alike."""
         if cut:
             self.notice("warning", "methods.notice.rows_cut", rows=cut, limit=limit)
         if dropped:
             self.notice("warning", "methods.notice.rows_dropped", rows=dropped, limit=limit)
+        if alike:
+            self.notice("warning", "methods.notice.rows_alike", rows=alike, limit=limit)
 
     def notice(self, level: str, key: str, **values: Any) -> None:
         self._events.write("notice", level=level, key=key, values=values)

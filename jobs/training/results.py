@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import resource
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
+from transformers.utils import GENERATION_CONFIG_NAME
 
+from jobs.inference.stopping import end_tokens, template_end
+from jobs.machine import peak_memory
 from studio_core import run_folder
+from studio_core.data.shapes import Shape
+from studio_core.data.turn_end import TurnEnd
+from studio_core.methods import METHODS
 from studio_core.run_folder import EventWriter
 from studio_core.spec import RunSpec
 
@@ -52,6 +57,8 @@ def save(
             model.config.dtype = stored
         model.save_pretrained(partial, max_shard_size="4GB", state_dict=weights)
         kind = "full"
+    if METHODS[run.spec.method].writes:
+        _name_end(partial, run, model, tokenizer)
     tokenizer.save_pretrained(partial)
     for file in partial.rglob("*"):
         if file.is_file():
@@ -64,12 +71,27 @@ def save(
     return kind
 
 
-def peak_memory() -> int:
-    """Most bytes that this process held: on the GPU if it used one, else in main memory."""
-    if torch.cuda.is_available() and torch.cuda.max_memory_reserved():
-        return torch.cuda.max_memory_reserved()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _name_end(folder: Path, run: RunSpec, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Have generation settings and tokenizer name what an answer was taught to end with: other programs look there.
+
+    A dataset of texts taught the tokenizer's own end, so nothing changes. The tokenizer's is left as it is also
+    where the template writes it (Phi-3 closes a conversation with it), since the template would write another text.
+    Generation settings keep the old token beside the new: what the base learnt may still end with it.
+    """
+    end = TurnEnd() if run.dataset.shape == Shape.TEXT else template_end(tokenizer)
+    written = (Path(run.model.path) / GENERATION_CONFIG_NAME).is_file()
+    settings = (
+        GenerationConfig.from_pretrained(run.model.path)
+        if written
+        else copy.deepcopy(model.generation_config)
+    )
+    named = dict.fromkeys([*end.tokens, *end_tokens(settings), tokenizer.eos_token_id])
+    settings.eos_token_id = list(named) if len(named) > 1 else next(iter(named))
+    # Not by ``save_pretrained``: it would refuse whatever else the base's author wrote there in error.
+    settings.to_json_file(folder / GENERATION_CONFIG_NAME, use_diff=True, keys_to_pop=["compile_config"])
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    if end.learnt in special and "eos_token" not in tokenizer.chat_template:
+        tokenizer.eos_token = end.learnt
 
 
 def report(

@@ -18,12 +18,13 @@ from jobs.training.course import Course
 from jobs.training.data import for_reward
 from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_scorer, needs_checkpointing, new_adapter
+from jobs.training.step_mean import StepMean
 from studio_core.errors import BadInput
 from studio_core.labeling.winrate import wilson
 from studio_core.methods.reward import RewardOptions
 
 
-class GroupedRewardTrainer(OnTokens, GroupedByLength, RewardTrainer):  # type: ignore[misc]
+class GroupedRewardTrainer(OnTokens, GroupedByLength, StepMean, RewardTrainer):  # type: ignore[misc]
     """TRL's trainer, with pairs of like length in one batch, on datasets that are tokens already."""
 
 
@@ -35,12 +36,12 @@ def main(run_dir: Path) -> None:
     model = load_scorer(run, course.machine, course.team.sharded)
 
     course.events.write("phase", phase="preparing")
-    data = for_reward(run, options, tokenizer)
+    data = for_reward(run, options, course.chat)
     trainer = GroupedRewardTrainer(
         model=model,
         args=RewardConfig(
             **course.arguments(data),
-            activation_checkpointing=needs_checkpointing(run, options, model, course.machine),
+            activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
             center_rewards_coefficient=options.center or None,
         ),
         train_dataset=data.train,
@@ -81,7 +82,7 @@ def ranked_right(course: Course[RewardOptions], trainer: Any, scorer: Any, pairs
         if course.stop.agreed():
             return None
         rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
-        with torch.autocast(machine.device, torch.bfloat16, enabled=machine.precision == "bf16"):
+        with machine.autocast():
             inputs = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(rows).items()}
             better, worse = model(**inputs).logits.squeeze(-1).chunk(2)
         right += int((better > worse).sum())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
@@ -19,7 +20,15 @@ from studio_core.methods.sft import SFTOptions
 
 
 class GroupedSFTTrainer(GroupedByLength, SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer, with rows of like length in one batch."""
+    """TRL's trainer, with rows of like length in one batch.
+
+    Its loss is a mean over the tokens of a step if the model's own loss can be one. That is not asked here: the loss
+    is made of log-probabilities, whatever the model is.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.model_accepts_loss_kwargs = True
 
 
 def main(run_dir: Path) -> None:
@@ -28,7 +37,7 @@ def main(run_dir: Path) -> None:
     model = load_model(run, course.machine, course.team.sharded)
 
     course.events.write("phase", phase="preparing")
-    data = for_sft(run, options, tokenizer)
+    data = for_sft(run, options, course.chat)
     settings = course.arguments(data)
     # Packed rows need an attention that keeps them apart without a mask of all against all.
     packing = options.packing == "auto" and model.config._attn_implementation == "flash_attention_2"
@@ -41,7 +50,7 @@ def main(run_dir: Path) -> None:
             model=model,
             args=SFTConfig(
                 **settings,
-                activation_checkpointing=needs_checkpointing(run, options, model, course.machine),
+                activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
                 packing=packing,
                 eval_packing=False,
                 dataset_kwargs={"skip_prepare_dataset": True},

@@ -72,4 +72,6 @@ export function mount(element, watch) {
 	document.addEventListener("keydown", composing, true);
 	watch("value", () => requestAnimationFrame(onChange));
 	onChange();
+	main.setAttribute("data-ready", "");
+	document.dispatchEvent(new Event("ts-chat-ready"));
 }

@@ -6,8 +6,10 @@ const [LOOK_EVERY, PATIENCE, SILENCE] = [120, 2000, 60_000]; // Milliseconds.
 export function begin(main) {
 	const pairs = new Map();
 	const compared = new Set();
+	const kept = new WeakMap(); // Of a text that is shown word by word: how it looks else.
 	let timer = 0;
-	let busy = false;
+	const underWay = new Set();
+	let last = Promise.resolve();
 
 	const key = (round) => `${round.dataset.chat}:${round.dataset.round}`;
 	const numbered = (number) => main.querySelector(`.ts-round[data-round="${number}"]`);
@@ -41,15 +43,26 @@ export function begin(main) {
 		follow();
 	}
 
+	// Paragraphs that stay are left alone, with what is selected in them.
+	function patch(to, from) {
+		const now = [...from.childNodes];
+		while (to.childNodes.length > now.length) to.lastChild.remove();
+		now.forEach((fresh, place) => {
+			const old = to.childNodes[place];
+			if (!old) to.append(fresh);
+			else if (!old.isEqualNode(fresh)) old.replaceWith(fresh);
+		});
+	}
+
 	// While only texts grow, the buttons stay, and with them the focus and what is selected.
 	function refresh(old, fresh) {
 		const now = fresh.querySelectorAll(".ts-answer");
 		old.querySelectorAll(".ts-answer").forEach((answer, place) => {
-			for (const part of [".ts-text", ".ts-answer-note", ".ts-figures"]) {
+			for (const part of [".ts-text", ".ts-raw", ".ts-answer-note", ".ts-figures"]) {
 				const [to, from] = [answer.querySelector(part), now[place].querySelector(part)];
-				if (!to || !from || to.innerHTML === from.innerHTML) continue;
+				if (!to || !from || kept.has(to) || to.innerHTML === from.innerHTML) continue;
 				const below = to.scrollHeight - to.scrollTop - to.clientHeight < 24;
-				to.replaceChildren(...from.childNodes);
+				patch(to, from);
 				if (below) to.scrollTop = to.scrollHeight;
 			}
 		});
@@ -107,17 +120,22 @@ export function begin(main) {
 		draw(said);
 		tell(numbered(round.dataset.round), said.message);
 	}
-	async function act(round, action, body) {
-		if (busy) return;
-		busy = true;
-		try {
-			take(round, await post(round, action, body));
-		} catch (error) {
-			const now = numbered(round.dataset.round);
-			if (now) complain(now, error.message);
-		} finally {
-			busy = false;
-		}
+	// One after the other, so that a vote is not lost because a side is still being stopped. The same once more
+	// while it is under way is a second click.
+	function act(round, action, body) {
+		const name = [key(round), action, body.place].join(":");
+		if (underWay.has(name)) return;
+		underWay.add(name);
+		last = last.then(async () => {
+			try {
+				take(round, await post(round, action, body));
+			} catch (error) {
+				const now = numbered(round.dataset.round);
+				if (now) complain(now, error.message);
+			} finally {
+				underWay.delete(name);
+			}
+		});
 	}
 
 	function choosePair(round, chosen) {
@@ -139,16 +157,23 @@ export function begin(main) {
 		else compared.delete(key(round));
 		round.querySelector('[data-action="difference"]')?.setAttribute("aria-pressed", String(on));
 		const [left, right] = pair(round);
-		// Joined, the stretches are the text.
-		for (const text of texts) if (text.querySelector("mark")) text.textContent = text.textContent;
+		for (const text of texts) {
+			if (kept.has(text)) text.replaceChildren(...kept.get(text));
+			kept.delete(text);
+			delete text.dataset.view;
+		}
 		if (!on || round.hasAttribute("data-streaming")) return;
 		try {
 			const said = await ask(round, `difference?left=${left}&right=${right}`);
-			[left, right].forEach((place, n) => texts[place].replaceChildren(...said.difference[n].map(([only, piece]) => {
-				const part = document.createElement(only ? "mark" : "span");
-				part.textContent = piece;
-				return part;
-			})));
+			[left, right].forEach((place, n) => {
+				kept.set(texts[place], [...texts[place].childNodes]);
+				texts[place].dataset.view = "difference";
+				texts[place].replaceChildren(...said.difference[n].map(([only, piece]) => {
+					const part = document.createElement(only ? "mark" : "span");
+					part.textContent = piece;
+					return part;
+				}));
+			});
 		} catch (error) {
 			complain(round, error.message);
 		}
@@ -157,7 +182,7 @@ export function begin(main) {
 	function dialog(round, kind, place) {
 		const judged = shown(round);
 		const text = kind === "prompt" ? round.querySelector(".ts-prompt p").textContent
-			: kind === "correct" ? round.querySelectorAll(".ts-text")[place].textContent : "";
+			: kind === "correct" ? round.querySelectorAll(".ts-raw")[place].textContent : "";
 		openDialog(kind, `${key(round)}:${kind}:${place ?? ""}`, text, async (entered) => {
 			const body = kind === "prompt" ? { text: entered.text }
 				: kind === "correct" ? { place, seen: judged.seen, ...entered } : { ...judged, project: entered.project };

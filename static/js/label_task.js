@@ -61,7 +61,7 @@ export class Task {
 			const answer = this.item && this.item.answers[n];
 			if (!answer) return;
 			const text = side.querySelector(".ts-label-text");
-			if (this.view === "rendered") text.innerHTML = answer.html;
+			if (this.view === "rendered") this.render(text, answer.html);
 			else if (this.view === "difference") text.replaceChildren(...this.item.differences[n].map(([only, piece]) => {
 				const part = document.createElement(only ? "mark" : "span");
 				part.textContent = piece;
@@ -71,6 +71,18 @@ export class Task {
 		});
 		for (const button of this.root.querySelectorAll("[data-view]")) {
 			button.setAttribute("aria-pressed", String(button.dataset.view === this.view));
+		}
+	}
+	render(text, html) {
+		text.innerHTML = html;
+		for (const code of text.querySelectorAll("pre")) {
+			const [box, button] = [document.createElement("div"), document.createElement("button")];
+			box.className = "ts-code";
+			Object.assign(button, { type: "button", className: "ts-quiet", textContent: this.words.copy_code });
+			Object.assign(button.dataset, { copies: "code", done: this.words.copied });
+			code.tabIndex = 0;
+			code.replaceWith(box);
+			box.append(button, code);
 		}
 	}
 	look(name) {

@@ -1,23 +1,16 @@
 // Live charts that keep their zoom: only new points arrive, and they are appended to what is drawn.
 //
-// The value is JSON text: {"reset", "anew", "empty", "smoothing", "charts": [{"name", "title", "series": [{"metric",
-// "label"}]}], "points": {metric: [[step, ...], [value, ...]]}}. Words and charts come with "reset" only. With "anew"
-// the points replace what is drawn: a long line, thinned again. A value that is null is a gap.
+// The value is JSON text: {"reset", "anew", "empty", "smoothing", "smoothed", "words", "charts": [{"name", "title",
+// "series": [{"metric", "label"}]}], "points": {metric: [[step, ...], [value, ...]]}}. Words and charts come with
+// "reset" only. With "anew" the points replace what is drawn: a long line, thinned again. A value that is null is a gap.
+import { card, draw, plotly, token } from "./charts.js";
+import { sketch } from "./sketch.js";
 
-let Plotly = null; // Large, and so fetched by itself; the cards are there before it is.
+const SHORT = 30; // Points up to which a line has marks.
+const COLOURS = ["--ts-accent", "--ts-a", "--ts-warn", "--ts-info"];
+const BESIDE = ["--ts-a", "--ts-warn", "--ts-info"]; // Beside chosen and rejected, whose colours are theirs everywhere.
 
-function load(address) {
-	return new Promise((resolve, reject) => {
-		const script = document.createElement("script");
-		script.src = address;
-		script.onload = () => resolve(window.Plotly);
-		script.onerror = reject;
-		document.head.append(script);
-	});
-}
-
-const COLOURS = ["--ts-accent", "--ts-b", "--ts-a", "--ts-warn"];
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+let Plotly = null; // Large, and so fetched when somebody comes to the charts; until then they are sketched.
 
 function smoothed(values, weight) {
 	let mean = 0, mass = 0;
@@ -25,33 +18,49 @@ function smoothed(values, weight) {
 		if (value === null) return null;
 		mean = mean * weight + value * (1 - weight);
 		mass = mass * weight + (1 - weight);
-		return mean / mass;
+		return Number((mean / mass).toPrecision(10)); // Sums of binary fractions make 4999.999 of a line of 5000.
+	});
+}
+
+const sideOf = (metric) => (/rejected$/.test(metric) ? "rejected" : /chosen$/.test(metric) ? "chosen" : "");
+
+function coloured(series) {
+	const others = series.some((one) => sideOf(one.metric)) ? BESIDE : COLOURS;
+	let next = 0;
+	return series.map((one) => {
+		const side = sideOf(one.metric);
+		return { ...one, side, colour: side ? `--ts-${side}` : others[next++ % others.length], x: [], y: [] };
 	});
 }
 
 class Chart {
-	constructor(parent, { name, title, series }, words) {
-		this.series = series.map((one) => ({ ...one, x: [], y: [] }));
+	constructor(parent, { name, title, series }, said, hovered, fetch) {
+		this.series = coloured(series);
+		this.words = said;
 		this.weight = 0;
+		this.log = false;
 		this.exact = name === "learning_rate"; // It is set, not measured: there is nothing to smooth.
-		this.box = document.createElement("section");
-		this.box.className = "ts-card ts-chart";
-		this.box.id = `run-chart-${name}`;
-		const head = document.createElement("h3");
-		head.textContent = title;
-		this.plot = document.createElement("div");
-		this.plot.className = "ts-chart-plot";
-		this.plot.setAttribute("role", "img");
-		this.plot.setAttribute("aria-label", title);
+		const made = card({
+			id: `run-chart-${name}`, title, about: title, words: said.words,
+			rows: () => this.rows(), redraw: async () => { await fetch(); return this.draw(); }, log: (on) => { this.log = on; this.draw(); },
+		});
+		Object.assign(this, made);
+		this.toLog = this.tools.querySelector("[data-tool=log]");
 		this.none = document.createElement("p");
 		this.none.className = "ts-muted ts-chart-none";
-		this.none.textContent = words.empty;
-		this.latest = document.createElement("span");
-		this.latest.className = "ts-muted ts-chart-latest";
-		head.append(this.latest);
-		this.box.append(head, this.none, this.plot);
+		this.none.textContent = said.empty;
+		this.plot.before(this.none);
 		parent.append(this.box);
 		this.drawn = false;
+		this.hovered = hovered;
+		// What is below the window is sketched once, and drawn when it is scrolled to.
+		this.met = false;
+		this.watcher = new IntersectionObserver((entries) => {
+			if (!entries.some((entry) => entry.isIntersecting)) return;
+			this.watcher.disconnect();
+			this.met = true;
+			this.draw();
+		});
 	}
 
 	add(points, anew) {
@@ -69,30 +78,35 @@ class Chart {
 		this.latest.textContent = this.series
 			.map((one) => one.y.findLast((value) => value !== null))
 			.filter((value) => value !== undefined)
-			.map((value) => Number(value.toPrecision(3)))
+			.map((value) => Number(value.toPrecision(4)))
 			.join(" · ");
+		if (!this.none.hidden) this.watcher.observe(this.box); // From now on it is as high as what will be drawn.
 		this.none.hidden = true;
-		if (!Plotly) return;
+		// A logarithm shows what is above 0 only.
+		const positive = this.series.every((one) => one.y.every((value) => value === null || value > 0));
+		this.toLog.hidden = !positive;
+		if (!positive) this.log = false;
 		if (anew || !this.drawn || this.series.some((one) => one.drawnAs !== Chart.style(one))) this.draw();
 		else this.append(fresh);
 	}
 
 	// A line that begins, or has grown too long for marks, is drawn anew.
 	static style(one) {
-		return one.x.length === 0 ? "" : one.x.length < 30 ? "lines+markers" : "lines";
+		return one.x.length === 0 ? "" : one.x.length < SHORT ? "lines+markers" : "lines";
 	}
 
-	// Two traces for each series: what was measured, faint while it is smoothed, and the smoothed line.
+	// Two traces for each series: what was measured, faint while it is smoothed, and the smoothed line over it.
 	traces() {
-		return this.series.flatMap((one, index) => {
+		return this.series.flatMap((one) => {
 			one.drawnAs = Chart.style(one);
-			const colour = token(COLOURS[index % COLOURS.length]);
+			const colour = token(one.colour);
 			const mode = one.drawnAs || "lines";
-			const shared = { type: "scatter", mode, x: [...one.x], hovertemplate: "%{y:.4~g}", name: one.label };
-			const raw = { ...shared, y: [...one.y], opacity: this.weight ? 0.25 : 1, showlegend: !this.weight };
-			const line = { ...shared, y: smoothed(one.y, this.weight), visible: this.weight > 0 };
+			const shared = { type: "scatter", mode, x: [...one.x], hovertemplate: "%{y:.5~g}" };
+			const raw = { ...shared, y: [...one.y], name: one.label, opacity: this.weight ? 0.3 : 1, showlegend: !this.weight };
+			const name = `${one.label} · ${this.words.smoothed}`;
+			const line = { ...shared, y: smoothed(one.y, this.weight), name, visible: this.weight > 0 };
 			for (const trace of [raw, line]) {
-				trace.line = { color: colour, width: 1.8 };
+				trace.line = { color: colour, width: trace === raw && this.weight ? 1.2 : 1.8, dash: one.side === "rejected" ? "dash" : "solid" };
 				trace.marker = { color: colour, size: 4 };
 			}
 			return [raw, line];
@@ -101,27 +115,43 @@ class Chart {
 
 	layout() {
 		const axis = { gridcolor: token("--ts-border"), zerolinecolor: token("--ts-border"), automargin: true };
+		const large = this.series.some((one) => one.y.some((y) => Math.abs(y) >= 1000));
 		return {
 			margin: { l: 8, r: 8, t: 8, b: 8 },
 			height: 230,
 			uirevision: "kept",
 			hovermode: "x unified",
-			paper_bgcolor: "rgba(0,0,0,0)",
-			plot_bgcolor: "rgba(0,0,0,0)",
-			font: { family: token("--ts-font"), size: 12, color: token("--ts-muted") },
-			hoverlabel: { bgcolor: token("--ts-raised"), font: { color: token("--ts-text") } },
 			xaxis: { ...axis, tickformat: "~s" },
-			yaxis: { ...axis, tickformat: this.series.some((one) => one.y.some((y) => y >= 1000)) ? "~s" : ".3~g" },
+			// Plotly's own numbers have as many digits as the distance of the lines asks for, also after a zoom.
+			yaxis: { ...axis, type: this.log ? "log" : "linear", exponentformat: large ? "SI" : "e", separatethousands: true, uirevision: `${this.log}` },
 			showlegend: this.series.filter((one) => one.x.length).length > 1,
 			legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
 		};
 	}
 
 	draw() {
-		if (!Plotly || !this.series.some((one) => one.x.length)) return;
-		const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+		if (!this.series.some((one) => one.x.length)) return undefined;
+		if (!this.met && this.plot.firstChild) return undefined;
+		if (!this.met || !Plotly) return sketch(this.plot, this.traces(), this.layout());
+		if (!this.drawn) this.plot.replaceChildren();
+		const ready = draw(Plotly, this.plot, this.traces(), this.layout());
+		if (this.drawn) return ready;
 		this.drawn = true;
-		Plotly.react(this.plot, this.traces(), this.layout(), options);
+		this.plot.on("plotly_hover", (event) => this.hovered(this, event.xvals?.[0] ?? event.points[0].x));
+		this.plot.on("plotly_unhover", () => this.hovered(this, null));
+		return ready;
+	}
+
+	// The same step as in the chart that the pointer is in.
+	point(step) {
+		if (!this.drawn || !this.isSeen()) return;
+		if (step === null) Plotly.Fx.unhover(this.plot);
+		else Plotly.Fx.hover(this.plot, { xval: step }, "xy", true);
+	}
+
+	isSeen() {
+		const { top, bottom } = this.plot.getBoundingClientRect();
+		return bottom > 0 && top < innerHeight;
 	}
 
 	append(fresh) {
@@ -142,8 +172,20 @@ class Chart {
 		this.draw();
 	}
 
+	rows() {
+		const steps = new Map();
+		this.series.forEach((one, place) => one.x.forEach((step, n) => {
+			if (!steps.has(step)) steps.set(step, this.series.map(() => null));
+			steps.get(step)[place] = one.y[n];
+		}));
+		const sorted = [...steps].sort(([one], [other]) => one - other);
+		return [["step", ...this.series.map((one) => one.metric)], ...sorted.map(([step, values]) => [step, ...values])];
+	}
+
 	gone() {
+		this.watcher.disconnect();
 		if (this.drawn) Plotly.purge(this.plot);
+		this.box.closest("dialog")?.close();
 		this.box.remove();
 	}
 }
@@ -152,25 +194,41 @@ class Chart {
 export function mount(element, address) {
 	const parent = element.querySelector(".ts-charts");
 	const slider = element.querySelector(".ts-smoothing input");
+	const [label, shown] = [element.querySelector(".ts-smoothing span"), element.querySelector(".ts-smoothing output")];
 	let charts = [];
 	const redraw = () => charts.forEach((chart) => chart.draw());
-	slider.addEventListener("input", () => charts.forEach((chart) => chart.smooth(Number(slider.value))));
+	const hovered = (from, step) => charts.forEach((chart) => { if (chart !== from) chart.point(step); });
+	const tell = () => { shown.textContent = Number(slider.value).toFixed(2); };
+	tell();
+	slider.addEventListener("input", () => {
+		tell();
+		charts.forEach((chart) => chart.smooth(Number(slider.value)));
+	});
 	document.addEventListener("ts:theme", function themed() {
 		if (element.isConnected) redraw();
 		else document.removeEventListener("ts:theme", themed);
 	});
-	load(address).then((loaded) => {
-		Plotly = loaded;
-		redraw();
-	});
+	// Whoever comes to one chart gets all that are seen: the pointer is at the same step in all of them.
+	let coming = null;
+	const fetch = async () => {
+		if (Plotly) return;
+		coming ??= plotly(address).then((loaded) => {
+			Plotly = loaded;
+			redraw();
+		}).finally(() => { coming = null; });
+		await coming;
+	};
+	for (const event of ["pointerover", "focusin"]) parent.addEventListener(event, fetch);
+	// A sketch is as wide as it was drawn; Plotly looks after that itself.
+	new ResizeObserver(() => { if (!Plotly) redraw(); }).observe(parent);
 	return (value) => {
 		if (!value) return;
 		const said = JSON.parse(value);
 		if (said.reset) {
 			for (const chart of charts) chart.gone();
-			charts = said.charts.map((chart) => new Chart(parent, chart, said));
+			charts = said.charts.map((chart) => new Chart(parent, chart, said, hovered, fetch));
 			for (const chart of charts) chart.smooth(Number(slider.value));
-			slider.previousElementSibling.textContent = said.smoothing;
+			label.textContent = said.smoothing;
 		}
 		for (const chart of charts) chart.add(said.points, said.anew);
 	};

@@ -3,24 +3,8 @@
 // The value is JSON text: {"charts": [{"name", "title", "note", "kind": "histogram", "start", "width", "bars", "beyond",
 // "more", "rows", "axis", "lines": [{"x", "label", "kind"}]} | {..., "kind": "bars", "labels", "values", "hover"}
 // | {..., "kind": "intervals", "labels", "values", "low", "high", "hover", "range", "format"}
-// | {..., "kind": "times", "times", "values", "width"}]}; times are in milliseconds, as is a column's width.
-
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-let loading = null; // Plotly is large, and fetched when the first chart is there.
-
-function plotly(address) {
-	loading ??= window.Plotly
-		? Promise.resolve(window.Plotly)
-		: new Promise((resolve, reject) => {
-			const script = document.createElement("script");
-			script.src = address;
-			script.onload = () => resolve(window.Plotly);
-			script.onerror = reject;
-			document.head.append(script);
-		});
-	return loading;
-}
+// | {..., "kind": "times", "times", "values", "width"}], "words"}; times are in milliseconds, as is a column's width.
+import { card, draw, plotly, token } from "./charts.js";
 
 // The last bar stands for all that is longer; it is as wide as the others and says so.
 function histogram(chart) {
@@ -33,7 +17,7 @@ function histogram(chart) {
 		names.push(chart.more);
 		counts.push(chart.beyond);
 	}
-	const colours = edges.map((edge) => token(chart.limit && edge >= chart.limit ? "--ts-b" : "--ts-accent"));
+	const colours = edges.map((edge) => token(chart.limit && edge >= chart.limit ? "--ts-warn" : "--ts-accent"));
 	return {
 		type: "bar",
 		x: edges.map((edge) => edge + chart.width / 2),
@@ -53,7 +37,7 @@ function bars(chart) {
 		y: [...chart.labels].reverse(),
 		customdata: [...chart.hover].reverse(),
 		hovertemplate: "%{customdata}<extra></extra>",
-		marker: { color: [...chart.values].reverse().map((value) => token(value < 0 ? "--ts-b" : "--ts-accent")) },
+		marker: { color: [...chart.values].reverse().map((value) => token(value < 0 ? "--ts-rejected" : "--ts-chosen")) },
 	};
 }
 
@@ -73,9 +57,18 @@ function intervals(chart) {
 	};
 }
 
+const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+
+// A few columns are no wider than they would be among a dozen.
+const FEW = 12;
+function range(chart) {
+	if (chart.kind !== "times") return chart.range;
+	const [first, last] = [Math.min(...chart.times), Math.max(...chart.times)];
+	return [first, Math.max(last + chart.width, first + FEW * chart.width)].map(local);
+}
+
 // Columns over the reader's own time of day.
 function times(chart) {
-	const local = (time) => new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 	return {
 		type: "bar",
 		x: chart.times.map((time) => local(time + chart.width / 2)),
@@ -101,70 +94,72 @@ function layout(chart) {
 		minreducedheight: 20, // Or a chart of one bar leaves its axis no room, and its words lie on its numbers.
 		bargap: flat ? 0.3 : 0,
 		showlegend: false,
-		paper_bgcolor: "rgba(0,0,0,0)",
-		plot_bgcolor: "rgba(0,0,0,0)",
-		font: { family: token("--ts-font"), size: 12, color: token("--ts-muted") },
-		hoverlabel: { bgcolor: token("--ts-raised"), font: { color: token("--ts-text") } },
-		xaxis: { ...axis, range: chart.range, tickformat: chart.format, type: chart.kind === "times" ? "date" : "linear", title: { text: chart.axis, standoff: 6 }, fixedrange: true },
+		xaxis: { ...axis, range: range(chart), tickformat: chart.format, type: chart.kind === "times" ? "date" : "linear", title: { text: chart.axis, standoff: 6 }, fixedrange: true },
 		// Words of the data are no numbers and no dates, whatever they look like.
 		yaxis: { ...axis, type: flat ? "category" : "linear", tickformat: flat ? "" : "~s", fixedrange: true },
 		shapes: lines.map(({ x, kind }) => ({
 			type: "line", x0: x, x1: x, y0: 0, y1: 1, yref: "paper",
-			line: { color: token(kind === "limit" ? "--ts-b" : "--ts-muted"), width: 1.5, dash: kind === "limit" ? "solid" : "dot" },
+			line: { color: token(kind === "limit" ? "--ts-warn" : "--ts-muted"), width: 1.5, dash: kind === "limit" ? "solid" : "dot" },
 		})),
 		annotations: lines.map(({ x, label, kind }) => ({
 			x, y: 1, yref: "paper", yanchor: "bottom", text: label, showarrow: false,
 			// Two lines that are close have their names on the outside.
 			xanchor: lines.length < 2 ? "center" : lines.every((line) => line.x <= x) ? "left" : "right",
-			font: { color: token(kind === "limit" ? "--ts-b" : "--ts-muted"), size: 12 },
+			font: { color: token(kind === "limit" ? "--ts-warn" : "--ts-muted"), size: 12 },
 		})),
 	};
 }
 
-function card(chart) {
-	const box = document.createElement("section");
-	box.className = "ts-card ts-chart";
-	box.id = `report-chart-${chart.name}`;
-	const head = document.createElement("h3");
-	head.textContent = chart.title;
-	const plot = document.createElement("div");
-	plot.className = "ts-chart-plot";
-	plot.setAttribute("role", "img");
-	plot.setAttribute("aria-label", `${chart.title}. ${chart.note}`);
-	plot.style.minHeight = `${height(chart)}px`; // Nothing jumps when Plotly has come.
-	const note = document.createElement("p");
-	note.className = "ts-muted";
-	note.textContent = chart.note;
-	box.append(head, plot, note);
-	return [box, plot];
-}
+// The table behind a chart, heads first.
+const ROWS = {
+	bars: ({ labels, values, axis }) => [["", axis || "value"], ...labels.map((label, n) => [label, values[n]])],
+	histogram: ({ bars: counts, start, width, beyond, rows }) => [
+		["from", "to", rows],
+		...counts.map((count, n) => [start + n * width, start + (n + 1) * width, count]),
+		...(beyond ? [[start + counts.length * width, null, beyond]] : []),
+	],
+	intervals: ({ labels, values, low, high }) => [
+		["", "value", "low", "high"],
+		...labels.map((label, n) => [label, values[n], low[n], high[n]]),
+	],
+	times: ({ times: begins, values, rows }) => [["from", rows], ...begins.map((time, n) => [new Date(time).toISOString(), values[n]])],
+};
 
 // Draws into ``element``; returns what takes each new value of the component.
 export function mount(element, address) {
 	const parent = element.querySelector(".ts-charts");
 	let drawn = [];
-	const draw = () => {
-		if (drawn.length) {
-			plotly(address).then((Plotly) => {
-				for (const [chart, plot] of drawn) {
-					// A tab that is not open has no width to draw into.
-					if (!plot.clientWidth) continue;
-					const trace = TRACES[chart.kind](chart);
-					Plotly.react(plot, [trace], layout(chart), { responsive: true, displayModeBar: false });
-				}
-			});
-		}
+	const drawAll = () => {
+		if (!drawn.length) return undefined;
+		return plotly(address).then((Plotly) => {
+			// A tab that is not open has no width to draw into.
+			const seen = drawn.filter(([, { plot }]) => plot.clientWidth);
+			return Promise.all(seen.map(([chart, { plot }]) => draw(Plotly, plot, [TRACES[chart.kind](chart)], layout(chart))));
+		});
 	};
+	function carded(chart, words) {
+		const about = `${chart.title}. ${chart.note}`;
+		const made = card({ id: `report-chart-${chart.name}`, title: chart.title, about, words, rows: () => ROWS[chart.kind](chart), redraw: drawAll });
+		made.plot.style.minHeight = `${height(chart)}px`; // Nothing jumps when Plotly has come.
+		const note = document.createElement("p");
+		note.className = "ts-muted";
+		note.textContent = chart.note;
+		made.box.append(note);
+		return [chart, made];
+	}
 	document.addEventListener("ts:theme", function themed() {
-		if (element.isConnected) draw();
+		if (element.isConnected) drawAll();
 		else document.removeEventListener("ts:theme", themed);
 	});
-	new ResizeObserver(draw).observe(parent);
+	new ResizeObserver(drawAll).observe(parent);
 	return (value) => {
-		for (const [, plot] of drawn) window.Plotly?.purge(plot);
-		const cards = (value ? JSON.parse(value).charts : []).map((chart) => [chart, ...card(chart)]);
-		parent.replaceChildren(...cards.map(([, box]) => box));
-		drawn = cards.map(([chart, , plot]) => [chart, plot]);
-		draw();
+		for (const [, { plot, box }] of drawn) {
+			if (plot.data) window.Plotly.purge(plot);
+			box.closest("dialog")?.close();
+		}
+		const { charts, words } = value ? JSON.parse(value) : { charts: [] };
+		drawn = charts.map((chart) => carded(chart, words));
+		parent.replaceChildren(...drawn.map(([, { box }]) => box));
+		drawAll();
 	};
 }

@@ -18,11 +18,40 @@
 		}
 	});
 
-	// On a narrow window the navigation scrolls sideways: show where we are.
+	// Answers and blocks of code are copied as they were written. Without a secure context (another machine, plain
+	// HTTP) browsers have no clipboard to write to, but still copy what is selected.
+	async function copy(text) {
+		if (navigator.clipboard) return navigator.clipboard.writeText(text);
+		const box = Object.assign(document.createElement("textarea"), { value: text });
+		document.body.append(box);
+		box.select();
+		document.execCommand("copy");
+		box.remove();
+	}
+	const WRITTEN = {
+		code: (button) => button.parentElement.querySelector("pre").textContent,
+		answer: (button) => {
+			const answer = button.closest("article");
+			return answer.querySelector(".ts-raw")?.textContent ?? answer.querySelector("textarea").dataset.original;
+		},
+	};
+	document.addEventListener("click", async (event) => {
+		const button = event.target.closest?.("button[data-copies]");
+		if (!button || button.dataset.words) return;
+		await copy(WRITTEN[button.dataset.copies](button));
+		button.dataset.words = button.textContent;
+		button.textContent = button.dataset.done;
+		setTimeout(() => { button.textContent = button.dataset.words; delete button.dataset.words; }, 1500);
+	});
+
+	// On a narrow window the navigation scrolls sideways: show where we are. Asked in a frame, in which the page is
+	// laid out anyway; here it would be laid out once more.
 	const current = document.querySelector(".ts-nav [aria-current]");
 	if (current) {
-		const bar = document.querySelector(".ts-nav");
-		bar.scrollLeft = current.offsetLeft - bar.clientWidth / 2 + current.offsetWidth / 2;
+		requestAnimationFrame(() => {
+			const bar = document.querySelector(".ts-nav");
+			bar.scrollLeft = current.offsetLeft - bar.clientWidth / 2 + current.offsetWidth / 2;
+		});
 	}
 
 	const badge = document.getElementById("queue-status");
@@ -47,3 +76,15 @@
 	}
 	poll();
 })();
+
+// Turns of a chat are in the document before their script is: what is pressed early is pressed again once it is there.
+{
+	const early = [];
+	document.addEventListener("click", (event) => {
+		const button = event.target.closest?.(".ts-chat-main :is([data-action], [data-verdict])");
+		if (button && !button.closest(".ts-chat-main").hasAttribute("data-ready")) early.push(button);
+	}, true);
+	document.addEventListener("ts-chat-ready", () => {
+		for (const button of early.splice(0)) if (button.isConnected) button.click();
+	});
+}

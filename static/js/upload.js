@@ -67,7 +67,8 @@ export function mount(element, trigger, watch) {
 			if (answer?.status === 404) forget([entry.id], { remove: false });
 			return answer?.ok ? { ...entry, received: answer.received } : null;
 		}));
-		const lines = known.filter(Boolean).map((entry) => {
+		// One that is whole was sent to its end, whatever the studio thought of it then.
+		const lines = known.filter((entry) => entry && entry.received < entry.size).map((entry) => {
 			const line = document.createElement("li");
 			line.textContent = said("open", { file: entry.name, sent: size(entry.received), all: size(entry.size) });
 			return line;
@@ -120,6 +121,13 @@ export function mount(element, trigger, watch) {
 		draw();
 	});
 	draw();
+	// Chosen before this script was there.
+	for (const name of ["input-files", "input-folder"]) {
+		const input = part(name);
+		if (!input?.files.length) continue;
+		begin(input.files);
+		input.value = "";
+	}
 }
 
 // Files of a drop, those inside of folders too.

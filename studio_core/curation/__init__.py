@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from studio_core.curation.base import Operation
 from studio_core.curation.best_of import BEST_OF
+from studio_core.curation.control_tokens import CONTROL_TOKENS
 from studio_core.curation.convert import CONVERT
 from studio_core.curation.correct import CORRECT
 from studio_core.curation.deduplicate import DEDUPLICATE
@@ -27,6 +28,7 @@ OPERATIONS: dict[str, Operation] = {
         FILTER,
         DEDUPLICATE,
         MASK,
+        CONTROL_TOKENS,
         REPLACE,
         EDIT,
         SELECT,

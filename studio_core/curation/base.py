@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio_core.data import parquet
-from studio_core.data.shapes import COLUMNS, Record, Shape
+from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.errors import BadInput
 from studio_core.methods.base import OptionField, field_of, short
 from studio_core.spec import ResolvedModel
@@ -63,7 +63,7 @@ class Source:
     @property
     def kept(self) -> list[str]:
         """Columns that its records have beyond those of the shape."""
-        return [name for name in pq.read_schema(self.path).names if name not in COLUMNS[self.shape]]
+        return further_columns(self.shape, pq.read_schema(self.path).names)
 
 
 class Stopped(Exception):
@@ -83,7 +83,7 @@ class Output:
     """What else is known of it: ``name``, ``source``, ``mapping``, ``rejected``, ``rejected_count``."""
 
     def __post_init__(self) -> None:
-        self._file = open(self.path, "wb")  # noqa: SIM115 - close() or abandon() follows
+        self._file = open(self.path, "w+b")  # noqa: SIM115 - close() or abandon() follows
         self._writer = parquet.Writer(self._file, self.shape, self.keep)
 
     def add(self, record: Record, row: int = 0) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.curation.checked import checker
-from studio_core.data.shapes import COLUMNS, Message, Record, Shape
+from studio_core.data.shapes import Message, Record, Shape, further_columns, has_messages, own_tools
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 from studio_core.methods.base import option
@@ -38,9 +38,13 @@ def conversion(shape: Shape, to: Shape, side: Side = "good") -> Convert | None:
         side = "both"
     elif to is Shape.PROMPT_ONLY:
         # Each prompt once, whatever was answered.
-        return lambda record: iter(({"prompt": answers(record)[0][0]},))
+        return lambda record: iter(({"prompt": answers(record)[0][0], **own_tools(record)},))
     made, wanted = _MADE[to], {"good": (True,), "bad": (False,), "both": (True, False)}[side]
-    return lambda record: (made(*answer) for answer in answers(record) if answer[2] in wanted)
+    return lambda record: (
+        {**made(*answer), **(own_tools(record) if has_messages(to) else {})}
+        for answer in answers(record)
+        if answer[2] in wanted
+    )
 
 
 def _stepwise(record: Record) -> list[Answer]:
@@ -90,7 +94,7 @@ def run(work: Work, options: ConvertOptions) -> None:
     convert = conversion(work.source.shape, to, options.side)
     if convert is None:
         raise BadInput("curation.no_conversion", dataset=work.source.title, shape=work.source.shape, to=to)
-    keep = [name for name in work.source.kept if name not in COLUMNS[to]]
+    keep = further_columns(to, work.source.kept)
     check = checker(to, keep)
     made = work.output(shape=to, keep=keep)
     for row, record in work.each():

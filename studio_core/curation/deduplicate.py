@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from studio_core.curation import features, parts
 from studio_core.curation.base import Operation, OperationOptions, Work
+from studio_core.data.shapes import without_nulls
 from studio_core.methods.base import option
 
 Places = npt.NDArray[np.int64]
@@ -89,7 +90,7 @@ def _at(work: Work, places: Places) -> Iterator[tuple[Places, list[dict[str, Any
                 table = file.read_row_group(group)
                 for start in range(0, len(wanted), 1000):
                     some = wanted[start : start + 1000]
-                    yield some, table.take(some - begin).to_pylist()
+                    yield some, [*map(without_nulls, table.take(some - begin).to_pylist())]
             begin = end
 
 

@@ -15,7 +15,7 @@ from pydantic import model_validator
 from studio_core.curation import columns
 from studio_core.curation.base import Operation, OperationOptions, Source, Work
 from studio_core.curation.checked import checker
-from studio_core.data.shapes import COLUMNS, Message, Record, Shape
+from studio_core.data.shapes import COLUMNS, Message, Record, Shape, further_columns, own_tools
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 from studio_core.methods.base import option
@@ -56,7 +56,7 @@ class MapOptions(OperationOptions):
 
 def run(work: Work, options: MapOptions) -> None:
     to = work.source.shape if options.shape == "same" else Shape(options.shape)
-    keep = [name for name in work.source.kept if name not in COLUMNS[to]]
+    keep = further_columns(to, work.source.kept)
     make = _maker(work.source, options, to)
     check = checker(to, keep)
     made = work.output(shape=to, keep=keep)
@@ -126,8 +126,8 @@ def _maker(source: Source, options: MapOptions, to: Shape) -> Callable[[Record],
         if instruction.strip() and made["prompt"][:1] and made["prompt"][0]["role"] != "system":
             made["prompt"] = [{"role": "system", "content": instruction}, *made["prompt"]]
         if to is Shape.CHAT:
-            return {"messages": [*made["prompt"], *made["completion"]]}
-        return {**{name: record[name] for name in COLUMNS[to] if name in record}, **made}
+            return {"messages": [*made["prompt"], *made["completion"]], **own_tools(record)}
+        return {**{name: record[name] for name in COLUMNS[to] if name in record}, **made, **own_tools(record)}
 
     return make
 

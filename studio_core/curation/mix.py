@@ -12,7 +12,7 @@ from pydantic import field_validator
 from studio_core.curation.base import Operation, OperationOptions, Source, Work
 from studio_core.curation.convert import Convert, conversion
 from studio_core.curation.sample import Draw, quotas
-from studio_core.data.shapes import COLUMNS, Record, Shape
+from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.errors import BadInput
 from studio_core.methods.base import option
 
@@ -38,7 +38,7 @@ def run(work: Work, options: MixOptions) -> None:
     sizes = wanted(work.sources, options)
     converts = [_conversion(source, work.source) for source in work.sources]
     keep = list(dict.fromkeys(name for source in work.sources for name in source.kept))
-    keep = [name for name in keep if name not in COLUMNS[work.source.shape]]
+    keep = further_columns(work.source.shape, keep)
     made = work.output(keep=keep)
     streams = [
         _drawn(source, size, random.Random(f"{work.seed} {place}"))

@@ -80,7 +80,7 @@ def tried(operation: Operation, sources: list[Source], options: OperationOptions
 def _beginning(source: Source, folder: Path, place: int) -> Source:
     """A file with the first records of a source. It says how many there are in all, as operations go by that."""
     path = folder / f"source-{place}.parquet"
-    with open(path, "wb") as file:
+    with open(path, "w+b") as file:
         writer = parquet.Writer(file, source.shape, source.kept)
         for record in parquet.read(source.path, limit=LOOKED_AT):
             writer.add(record)

@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound=Hashable)
 
 class SampleOptions(OperationOptions):
     n: int = option(0, at_least=0, at_most=100_000_000, unit="records", advanced=False)
-    share: float = option(0.1, at_least=0.000001, at_most=1, unit="share", advanced=False)
+    share: float = option(0.1, at_least=0.000001, at_most=1, advanced=False)
     alike: str = option("", choices_of="columns", advanced=False)
 
 

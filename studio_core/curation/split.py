@@ -14,7 +14,7 @@ _ALL = 1 << 64
 
 
 class SplitOptions(OperationOptions):
-    share: float = option(0.1, at_least=0.0001, at_most=0.9999, unit="share", advanced=False)
+    share: float = option(0.1, at_least=0.0001, at_most=0.9999, advanced=False)
 
 
 def run(work: Work, options: SplitOptions) -> None:

@@ -24,7 +24,7 @@ from studio_core.data.naming import name_from
 from studio_core.data.store import Imported, Inspection
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, Conflict
-from studio_core.models.inspect import inside
+from studio_core.reach import reach
 from studio_core.run_folder import FETCHED, read_json
 from studio_core.spec import DataSpec
 from studio_core.states import State
@@ -87,14 +87,14 @@ def located(studio: Studio, brought: Brought) -> Located:
 
 def on_this_computer(studio: Studio, typed: str) -> Path:
     """The file or folder that a user named, with links resolved; refused outside of the allowed roots."""
-    roots = studio.settings.allowed_roots
+    allowed = reach(studio)
     try:
         path = Path(typed.strip()).expanduser().resolve()
         # Asked first, so that nobody learns from the sentence what lies outside.
-        if not typed.strip() or not inside(path, roots):
-            raise BadInput("adding.outside", path=typed[:300], roots=", ".join(map(str, roots)))
-        if inside(path, [studio.settings.home]):
+        if allowed.closes(path):
             raise BadInput("adding.own_folder", path=typed[:300])
+        if not typed.strip() or not allowed.allows(path):
+            raise BadInput("adding.outside", path=typed[:300], roots=allowed.named())
         if not path.exists() or not os.access(path, os.R_OK):
             raise BadInput("adding.no_path", path=typed[:300])
     except (OSError, RuntimeError, ValueError) as error:
@@ -105,7 +105,7 @@ def on_this_computer(studio: Studio, typed: str) -> Path:
 def data_files(studio: Studio, typed: str) -> dict[str, int]:
     """Files of data that a path leads to, by their names below it, with their sizes in bytes."""
     path = on_this_computer(studio, typed)
-    files = archives.listed(path, path.name, studio.settings.allowed_roots, Bundle())
+    files = archives.listed(path, path.name, reach(studio), Bundle())
     if path.is_file():
         return {path.name: path.stat().st_size}
     return {file.source.removeprefix(f"{path.name}/"): file.path.stat().st_size for file in files}
@@ -167,7 +167,7 @@ def submit(studio: Studio, brought: Brought, *, name: str, mapping: Mapping | No
         "sources": found.sources,
         "mapping": mapping.model_dump(mode="json") if mapping else None,
         "limit": studio.settings.max_upload_mb << 22,
-        "roots": [str(root) for root in studio.settings.allowed_roots],
+        **reach(studio).document(),
         "uploads": brought.uploads,
         "origin": found.origin,
     }

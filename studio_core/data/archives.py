@@ -26,6 +26,7 @@ from typing import IO, Any
 
 from studio_core.data.reading import encodings
 from studio_core.errors import BadInput
+from studio_core.files import Reach, hidden, open_plain
 
 MAX_MEMBERS = 10_000
 """Of one archive, of whatever kind."""
@@ -73,17 +74,17 @@ class Bundle:
 
 @contextmanager
 def opened(
-    paths: Sequence[Path], sources: Sequence[str], *, scratch: Path, limit: int, roots: Sequence[Path] = ()
+    paths: Sequence[Path], sources: Sequence[str], *, scratch: Path, limit: int, allowed: Reach | None = None
 ) -> Iterator[Bundle]:
     """The files of data in all of these; what is unpacked goes to ``scratch`` and is removed again.
 
-    ``limit`` are bytes that archives may unpack to; ``roots`` are folders in which links may end.
+    ``limit`` are bytes that archives may unpack to; ``allowed`` says where links may end.
     """
     bundle = Bundle()
     with ExitStack() as stack:
         space = _Space(stack, scratch, limit)
         for path, source in zip(paths, sources, strict=True):
-            for found in listed(path, source, roots, bundle):
+            for found in listed(path, source, allowed, bundle):
                 kind = archive_kind(found.path, found.source)
                 if kind is None:
                     bundle.files.append(found)
@@ -96,14 +97,14 @@ def opened(
 
 def archive_kind(path: Path, source: str) -> str | None:
     """``zip``, ``tar`` or ``tar.gz`` if the file is such an archive; refused are documents that are zipped."""
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if head[257:262] == b"ustar":
         return "tar"
     if head.startswith(b"\x1f\x8b"):
-        with gzip.open(path) as unpacked:
+        with open_plain(path) as packed, gzip.open(packed) as unpacked:
             try:
                 return "tar.gz" if unpacked.read(512)[257:262] == b"ustar" else None
             except (EOFError, OSError, zlib.error):
@@ -111,20 +112,26 @@ def archive_kind(path: Path, source: str) -> str | None:
     return None
 
 
-def listed(path: Path, source: str, roots: Sequence[Path], bundle: Bundle) -> list[Found]:
-    """The path itself, or the files of the folder that it is, in the order of their names."""
+def listed(path: Path, source: str, allowed: Reach | None, bundle: Bundle) -> list[Found]:
+    """The path itself, or the files of the folder that it is, in the order of their names; all resolved."""
+    path = path.resolve()
     if not path.is_dir():
         return [Found(path, source)]
     found = []
     for folder, below, names in os.walk(path):
-        below[:] = sorted(name for name in below if not name.startswith((".", "__")))
+        below[:] = sorted(
+            name
+            for name in below
+            if not name.startswith((".", "__")) and not (allowed and allowed.closes(Path(folder) / name))
+        )
         for name in sorted(names):
             file = Path(folder) / name
             shown = f"{source}/{file.relative_to(path).as_posix()}"
-            if why := _why_not_from_disk(file, path, roots):
+            real = file.resolve()
+            if why := _why_not_from_disk(file, real, path, allowed):
                 bundle.pass_over(shown, why)
             else:
-                found.append(Found(file, shown))
+                found.append(Found(real, shown))
             if len(found) > MAX_MEMBERS:
                 raise BadInput("data.too_many_files", file=source, limit=MAX_FILES)
     kept = _worth_reading([item.source for item in found], bundle)
@@ -133,11 +140,13 @@ def listed(path: Path, source: str, roots: Sequence[Path], bundle: Bundle) -> li
     return sorted((item for item in found if item.source in kept), key=lambda item: item.source)
 
 
-def _why_not_from_disk(file: Path, folder: Path, roots: Sequence[Path]) -> str | None:
+def _why_not_from_disk(file: Path, real: Path, folder: Path, allowed: Reach | None) -> str | None:
     if file.name.startswith("."):
         return "hidden"
-    real = file.resolve()
-    if file.is_symlink() and not any(real.is_relative_to(root) for root in (folder.resolve(), *roots)):
+    below = real.is_relative_to(folder) and not hidden(real.relative_to(folder))
+    if allowed and allowed.closes(real):
+        return "link"
+    if file.is_symlink() and not below and not (allowed and allowed.allows(real)):
         return "link"
     return None if real.is_file() else "not_a_file"
 
@@ -308,7 +317,7 @@ def _unicode_name(info: zipfile.ZipInfo) -> str:
 def _check_directory(archive: Found) -> None:
     """Refuses a list of members that would fill the memory, before it is loaded."""
     size = archive.path.stat().st_size
-    with open(archive.path, "rb") as file:
+    with open_plain(archive.path) as file:
         file.seek(max(0, size - (66 << 10)))
         tail = file.read()
     end = tail.rfind(b"PK\x05\x06")
@@ -344,10 +353,10 @@ class _Careful(io.RawIOBase):
 def _tar(archive: Found, space: _Space, allowed: int) -> Iterator[Iterator[_Member]]:
     path = archive.path
     if archive_kind(path, archive.source) == "tar.gz":
-        with gzip.open(path) as packed:
+        with open_plain(path) as raw, gzip.open(raw) as packed:
             path, size = space.keep(packed, archive.source, allowed)
         space.left += size  # Its members are what is kept.
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         if path != archive.path:
             path.unlink()  # It stays readable until it is closed.
         careful: Any = _Careful(file)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from studio_core.data import duck
 from studio_core.data.search_index import index_path
-from studio_core.data.shapes import Record
+from studio_core.data.shapes import Record, without_nulls
 from studio_core.reports.features import features_path
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class File:
         )
         with duck.statement(self.connection) as cursor:
             found = duck.rows(cursor, sql, {"file": str(self.path)})
-        by_number = {row[0] + 1: dict(zip(names, row[1:], strict=True)) for row in found}
+        by_number = {row[0] + 1: without_nulls(dict(zip(names, row[1:], strict=True))) for row in found}
         return [by_number[number] for number in numbers]
 
     def features_of(self, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:

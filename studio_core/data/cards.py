@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from studio_core import plain_yaml
 from studio_core.data.exports import Fit
 from studio_core.texts import text
 
@@ -19,9 +20,7 @@ _BUILDERS = {"jsonl": "json", "json": "json", "csv": "csv", "parquet": "parquet"
 """What `datasets` calls the reader of each format."""
 
 
-_UNSTATED = (
-    "Not stated. Whoever passes this data on says under which licence, and respects that of its sources."
-)
+_UNSTATED = "Not stated. State a licence before sharing this dataset, and respect those of its sources."
 
 
 @dataclass(frozen=True)
@@ -83,38 +82,38 @@ def _what(facts: Facts) -> Iterator[str]:
     yield f"| version | {own.version} |"
     yield f"| SHA-256 of the records | {_code(facts.sha256)} |"
     yield f"| shape | {fit.becomes.value} |"
-    yield f"| rows | {fit.rows} |"
+    yield f"| records | {fit.rows} |"
     yield f"| columns | {', '.join(map(_code, facts.columns))} |"
     yield f"| layout | {fit.layout} ({text(f'exports.layout_{_key(fit.layout)}')}) |"
     yield f"| format | {fit.format} |"
     yield ""
     if fit.becomes is not fit.shape:
-        yield f"The version itself holds {fit.shape.value} records; this layout makes them {fit.becomes.value}."
+        yield f"Converted from {fit.shape.value} to {fit.becomes.value} records by the layout."
         yield ""
     for code, rows in fit.left_out.items():
-        yield f"Left out: {rows.n} records, because {text(f'exports.unfit_{code}')}."
+        yield f"Skipped: {rows.n} records ({text(f'exports.unfit_{code}')})."
         yield ""
 
 
 def _origin(facts: Facts) -> Iterator[str]:
-    yield "## Where it is from"
+    yield "## Source"
     yield ""
     for step in facts.steps:
         made = f"imported from {_code(step.source)}" if step.operation == "import" else _code(step.operation)
-        yield f"- {_code(f'{step.name}@{step.version}')}, {step.rows} rows: {made}"
+        yield f"- {_code(f'{step.name}@{step.version}')}, {step.rows} records: {made}"
         for title, values in (("options", step.options), ("counts", step.counts)):
             if values:
                 yield f"  - {title}: {_code(json.dumps(values, ensure_ascii=False, sort_keys=True))}"
     yield ""
     if facts.rejected:
-        yield f"{facts.rejected} rows of the source could not be used and are not in it."
+        yield f"{facts.rejected} invalid rows of the source were skipped."
         yield ""
 
 
 def _judged(facts: Facts) -> Iterator[str]:
     if not facts.report:
         return
-    yield "## What was found in it"
+    yield "## Report"
     yield ""
     yield "| | |"
     yield "|---|---|"
@@ -124,7 +123,7 @@ def _judged(facts: Facts) -> Iterator[str]:
 
 
 def _use(facts: Facts) -> Iterator[str]:
-    yield "## Load it"
+    yield "## Usage"
     yield ""
     yield "```python"
     yield "from datasets import load_dataset"
@@ -159,8 +158,8 @@ def _front(card: str) -> dict[str, Any]:
     if len(parts) < 3 or parts[0].strip():
         return {}
     try:
-        front = yaml.safe_load(parts[1])
-    except yaml.YAMLError:
+        front = plain_yaml.load(parts[1])
+    except ValueError:
         return {}
     return front if isinstance(front, dict) else {}
 

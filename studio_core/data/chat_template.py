@@ -6,12 +6,14 @@ and is stopped when it writes without end.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import jinja2
@@ -20,7 +22,6 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from studio_core.data.shapes import Message
 from studio_core.errors import BadInput
 
 STANDARD_TEMPLATE = """\
@@ -56,10 +57,13 @@ class ChatTemplate:
         self.has_generation_marks = bool(_MARK.search(source))
         self._special_tokens = dict(special_tokens or {})
         self._lock = threading.Lock()
+        self.limited: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Around each rendering: how the process that renders here limits its time."""
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
         )
         environment.filters["tojson"] = _tojson
+        self._environment = environment
         environment.globals |= {
             "raise_exception": _raise_exception,
             "strftime_now": lambda format: datetime.now().strftime(format),
@@ -72,7 +76,21 @@ class ChatTemplate:
         except (jinja2.TemplateError, RecursionError) as error:
             raise BadInput("data.template_broken", reason=_reason(error)) from error
 
-    def render(self, messages: Sequence[Message], *, opened: bool = False) -> tuple[str, list[Span]]:
+    @cached_property
+    def literals(self) -> str:
+        """All text that the template itself may write, in pieces parted by null characters."""
+        tree = self._environment.parse(self.source)
+        pieces = {node.data for node in tree.find_all(nodes.TemplateData)}
+        pieces |= {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
+        return "\0".join(sorted(pieces))
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        opened: bool = False,
+        tools: Sequence[Any] | None = None,
+    ) -> tuple[str, list[Span]]:
         """The text of a conversation, and where in it the answers stand that the template marks.
 
         ``opened``: with what precedes the assistant's next answer.
@@ -80,12 +98,12 @@ class ChatTemplate:
         blocks: list[str] = []
         spans: list[Span] = []
         written = 0
-        conversation = [dict(message) for message in messages]
+        conversation = copy.deepcopy([dict(message) for message in messages])
         try:
-            with self._lock, self._track(blocks, spans):
+            with self._lock, self.limited(), self._track(blocks, spans):
                 for block in self._template.generate(
                     messages=conversation,
-                    tools=None,
+                    tools=list(tools) if tools else None,
                     documents=None,
                     add_generation_prompt=opened,
                     **self._special_tokens,

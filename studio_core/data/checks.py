@@ -8,11 +8,12 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
+from studio_core.data.calls import definitions, known_only
 from studio_core.data.columns import MISSING, Row, filled, label, value_in, written
 from studio_core.data.mapping import Mapping
 from studio_core.data.notes import Notes
-from studio_core.data.shapes import Message, Record, Shape
-from studio_core.data.turns import Rejected, check_turns, plain_text, tools_prompt, turns, with_system
+from studio_core.data.shapes import TOOLS, Message, Record, Shape
+from studio_core.data.turns import Rejected, check_turns, plain_text, turns, with_system
 
 _IMAGE_COLUMNS = ("image", "images")
 _IMAGE_MARK = re.compile(r"<image>[ \t]*\n?")
@@ -38,7 +39,7 @@ def converter(mapping: Mapping, notes: Notes | None = None) -> Callable[[Row], R
     def record(row: Row) -> Record:
         if not isinstance(row, dict):
             raise Rejected("not_object", kind=type(row).__name__)
-        made = convert(read, row)
+        made = read.with_tools(row, convert(read, row))
         if "image" in row or "images" in row:
             for column in read.pictures(row):
                 read.notes.add(
@@ -58,6 +59,7 @@ class _Reader:
         self.fill = mapping.fill
         self.columns = mapping.columns
         self.templates = mapping.templates
+        self.in_text = frozenset(mapping.turns_in_text or ())
         self.has = mapping.columns.keys() | mapping.constants.keys() | mapping.templates.keys()
 
     def name(self, part: str) -> str:
@@ -81,7 +83,10 @@ class _Reader:
         return filled(text, self.fill) if self.fill else text
 
     def turns(self, row: Row, part: str, role: str, *, needed: bool = True) -> list[Message]:
-        messages = turns(self.value(row, part, needed=needed), role, self.name(part), self.notes)
+        value = self.value(row, part, needed=needed)
+        # A conversation cannot be plain text: where it is a string it is turns in writing.
+        in_text = part == "messages" or part in self.in_text
+        messages = turns(value, role, self.name(part), self.notes, in_text=in_text)
         for message in messages:
             if "<image>" in message["content"]:
                 self._without_marks(message, row)
@@ -104,17 +109,28 @@ class _Reader:
         return [column for column in _IMAGE_COLUMNS if row.get(column) and column not in used]
 
     def with_system(self, row: Row, messages: list[Message]) -> list[Message]:
-        """The conversation, opened by what the columns for system prompt and tools say."""
+        """The conversation, opened by what the column for system prompts says."""
         if "system" in self.has:
             text = self.text(row, "system", needed=False)
             # One that is meant for all rows gives way to one that the conversation brings.
             brought = bool(messages) and messages[0]["role"] == "system"
             if not (brought and text == filled(self.mapping.constants.get("system", ""), self.fill)):
                 messages = with_system(messages, text)
-        if "tools" in self.has:
-            tools = tools_prompt(self.value(row, "tools", needed=False), self.name("tools"))
-            messages = with_system(messages, tools)
         return messages
+
+    def with_tools(self, row: Row, record: Record) -> Record:
+        """The record with the definitions of the tools that it may call."""
+        if "tools" not in self.has:
+            return record
+        column = self.name("tools")
+        tools = plain_text(definitions(self.value(row, "tools", needed=False), column), column)
+        if not tools:
+            return record
+        for messages in record.values():
+            for message in messages if isinstance(messages, list) else []:
+                if isinstance(message, dict) and "tool_calls" in message:
+                    message["tool_calls"] = known_only(message["tool_calls"], tools)
+        return {**record, TOOLS: tools}
 
 
 def _text(read: _Reader, row: Row) -> Record:
@@ -137,12 +153,13 @@ def _asked(read: _Reader, row: Row) -> list[Message]:
         if extra.strip():
             prompt[-1]["content"] += f"\n{extra}"
     if "history" in read.has:
-        prompt = _history(read.value(row, "history", needed=False), read.name("history")) + prompt
+        prompt = _history(read, row) + prompt
     return prompt
 
 
-def _history(value: Any, column: str) -> list[Message]:
-    if isinstance(value, str) and value.startswith("[["):
+def _history(read: _Reader, row: Row) -> list[Message]:
+    value, column = read.value(row, "history", needed=False), read.name("history")
+    if isinstance(value, str) and value.startswith("["):
         value = _from_json(value)
     if not value:
         return []
@@ -153,7 +170,7 @@ def _history(value: Any, column: str) -> list[Message]:
             for asked, said in pairs
             for message in (Message(role="user", content=asked), Message(role="assistant", content=said))
         ]
-    return turns(value, "user", column)
+    return turns(value, "user", column, read.notes)
 
 
 def _checked_prompt(prompt: list[Message], column: str) -> list[Message]:
@@ -176,8 +193,12 @@ def _checked_answer(answer: list[Message], column: str) -> list[Message]:
 
 def _prompt_completion(read: _Reader, row: Row) -> Record:
     prompt = _prompt(read, row)
-    completion = read.turns(row, "completion", "assistant")
-    return {"prompt": prompt, "completion": _checked_answer(completion, read.name("completion"))}
+    completion = _checked_answer(read.turns(row, "completion", "assistant"), read.name("completion"))
+    if "reasoning" in read.has and "reasoning" not in completion[-1]:
+        reasoning = read.text(row, "reasoning", needed=False)
+        if reasoning.strip():
+            completion[-1]["reasoning"] = reasoning
+    return {"prompt": prompt, "completion": completion}
 
 
 def _conversation(read: _Reader, row: Row) -> list[Message]:
@@ -200,6 +221,8 @@ def _chat(read: _Reader, row: Row) -> Record:
 def _preference(read: _Reader, row: Row) -> Record:
     chosen = read.turns(row, "chosen", "assistant")
     rejected = read.turns(row, "rejected", "assistant")
+    if _is_other_end(chosen, rejected) and "prompt" not in read.has:
+        rejected = [*chosen[:-1], *rejected]
     if chosen and chosen == rejected:
         raise Rejected("chosen_is_rejected", chosen=read.name("chosen"), rejected=read.name("rejected"))
     whole = bool(chosen and rejected) and all(m[0]["role"] in ("user", "system") for m in (chosen, rejected))
@@ -220,6 +243,17 @@ def _preference(read: _Reader, row: Row) -> Record:
         "chosen": _checked_answer(chosen, read.name("chosen")),
         "rejected": _checked_answer(rejected, read.name("rejected")),
     }
+
+
+def _is_other_end(chosen: list[Message], rejected: list[Message]) -> bool:
+    """Whether one is a conversation and the other only another answer to its end."""
+    return (
+        len(rejected) == 1
+        and rejected[0]["role"] == "assistant"
+        and len(chosen) > 1
+        and chosen[0]["role"] in ("user", "system")
+        and chosen[-1]["role"] == "assistant"
+    )
 
 
 def _shared_beginning(

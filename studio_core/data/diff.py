@@ -160,8 +160,10 @@ def _compared(before: Path, after: Path) -> Difference:
 def _fingerprints(path: Path) -> str:
     """For each record a number of its content, one of its question, and how often it came before."""
     schema = pq.read_schema(path)
-    fields = ", ".join(f"{duck.quoted(name)} := {duck.quoted(name)}" for name in sorted(schema.names))
-    # Columns without a value are as if they were not there, so that versions can differ in them.
+    fields = ", ".join(
+        f"{duck.quoted(name)} := {_without_nulls(schema.field(name))}" for name in sorted(schema.names)
+    )
+    # Columns and keys without a value are as if they were not there, so that versions can differ in them.
     return (
         "SELECT row, whole, question, row_number() OVER (PARTITION BY whole ORDER BY row) AS nth FROM ("
         "SELECT file_row_number + 1 AS row, "
@@ -169,6 +171,16 @@ def _fingerprints(path: Path) -> str:
         f"md5_number_lower({_question(schema)}) AS question "
         "FROM read_parquet($file, file_row_number = true))"
     )
+
+
+def _without_nulls(field: pa.Field) -> str:
+    """A column in SQL; of messages, which may have keys that another version lacks, those with a value."""
+    name = duck.quoted(field.name)
+    if not pa.types.is_list(field.type) or not pa.types.is_struct(field.type.value_type):
+        return name
+    if field.type.value_type.num_fields == 2:
+        return name
+    return f"list_transform({name}, lambda m: json_merge_patch('{{}}', to_json(m)))"
 
 
 def _question(schema: pa.Schema) -> str:

@@ -13,9 +13,9 @@ from studio_core.data import readers
 from studio_core.data.archives import Bundle, Found
 from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of, names_in, placeholders
-from studio_core.data.mapping import Guess, Mapping, for_shape, guess
+from studio_core.data.mapping import Guess, Mapping, for_shape, guess, with_turns_in_text
 from studio_core.data.notes import Notes
-from studio_core.data.reading import labelled
+from studio_core.data.reading import arenas, labelled
 from studio_core.data.shapes import Record, Shape, texts_of
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
@@ -82,6 +82,35 @@ class Inspection:
     def shape(self) -> Shape:
         return self.mapping.shape
 
+    @property
+    def ties(self) -> int:
+        """Rows left out since neither of their answers was preferred, which is no fault of theirs."""
+        return int(self.notes.kinds.get("ties", {}).get("n", 0))
+
+    def nothing_good(self) -> BadInput:
+        if self.reasons:
+            return none_good(self.source, self.bad, self.reasons[0])
+        return BadInput("data.only_ties", file=self.source, n=self.ties)
+
+    def remarks(self, language: str = texts.DEFAULT_LANGUAGE) -> list[dict[str, Any]]:
+        """``{"code", "text"}`` of whatever was guessed with doubt, or read otherwise than it stands."""
+        remarks: list[dict[str, Any]] = []
+        if not self.guess.sure and self.mapping.model_copy(update={"fill": {}}) == self.guess.mapping:
+            why = texts.text(self.guess.because, language)
+            remarks.append({"code": "doubt", "text": f"{why} {texts.text('data.check_parts', language)}"})
+        if self.mapping.turns_in_text:
+            named = ", ".join(self.mapping.columns.get(part, part) for part in self.mapping.turns_in_text)
+            sentence = texts.text("data.turns_in_text", language, columns=named)
+            remarks.append({"code": "turns_in_text", "text": sentence})
+        if self.placeholders:
+            names = " ".join(f"{{{{{name}}}}}" for name in self.placeholders)
+            sentence = texts.text("data.placeholders_found", language, names=names)
+            remarks.append({"code": "placeholders", "text": sentence})
+        for code, values in self.notes.kinds.items():
+            sentence = texts.text(f"data.note_{code}", language, **values)
+            remarks.append({"code": code, **values, "text": sentence})
+        return remarks
+
 
 @dataclass
 class _Beginning:
@@ -113,7 +142,7 @@ class Reading:
             encoding=_all_of(b.file.encoding for b in self._beginnings),
             gzipped=any(b.file.gzipped for b in self._beginnings),
             columns=columns,
-            mapping=mapping or guessed.mapping,
+            mapping=with_turns_in_text(mapping, self._rows()) if mapping else guessed.mapping,
             guess=guessed,
             sample_rows=[shown(row) for row in next(b.rows[:5] for b in self._beginnings if b.guess)],
             files=[b.seen for b in self._beginnings],
@@ -139,7 +168,7 @@ class Reading:
         rows = [row for _, row in first if isinstance(row, dict)]
         if not rows and not self._several:
             raise none_good(file.source, len(first), reason(*first[0]))
-        export = labelled.recognise(rows)
+        export = labelled.recognise(rows) or arenas.recognise(rows)
         if export is not None:
             rows = _unfolded(export, rows)
         columns = columns_of(rows)
@@ -148,6 +177,9 @@ class Reading:
         shape = guessed.mapping.shape if guessed and not guessed.mapping.missing() else None
         seen = FileSeen(file.source, file.format, file.encoding, file.gzipped, shape)
         return _Beginning(file, seen, columns, _kept(rows) if self._several else rows, guessed, export)
+
+    def _rows(self) -> list[Any]:
+        return [row for beginning in self._beginnings for row in beginning.rows]
 
     def _one_guess(self) -> Guess:
         """The guess for all files; refused are files that hold records of different shapes."""
@@ -166,8 +198,10 @@ class Reading:
                 )
         if guessed.mapping.shape is Shape.PROMPT_ONLY and self._several:
             keep = dict.fromkeys(column for _, one in told for column in one.mapping.keep)
-            mapping = guessed.mapping.model_copy(update={"keep": list(keep)})
-            return replace(guessed, mapping=mapping)
+            guessed = replace(guessed, mapping=guessed.mapping.model_copy(update={"keep": list(keep)}))
+        if self._several:
+            anew = guessed.mapping.model_copy(update={"turns_in_text": None})
+            guessed = replace(guessed, mapping=with_turns_in_text(anew, self._rows()))
         return guessed
 
     def _check_templates(self) -> None:
@@ -207,7 +241,7 @@ class Reading:
         if export is not None:
             seen.notes.add(export.name)
         for number, row in readers.rows(replace(beginning.file, notes=seen.notes), mapping.split):
-            if first is not None and seen.good + seen.bad >= first:
+            if first is not None and seen.good + seen.bad + seen.ties >= first:
                 seen.whole = False
                 return
             try:
@@ -215,6 +249,9 @@ class Reading:
                     raise row
                 record = convert(row if export is None else export.unfold(row))
             except (Rejected, RecursionError) as error:
+                if isinstance(error, Rejected) and error.code == "no_preference":
+                    seen.notes.add("ties")
+                    continue
                 one.bad += 1
                 seen.bad += 1
                 if len(seen.reasons) < LISTED:
@@ -240,6 +277,7 @@ class Reading:
                 "fill": mapping.fill,
                 "keep": mapping.keep,
                 "split": mapping.split,
+                "turns_in_text": mapping.turns_in_text,
             }
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from studio_core.data import making, versions
-from studio_core.data.shapes import Record
+from studio_core.data.shapes import Record, without_nulls
 from studio_core.errors import NotFound
 from studio_core.reports import features
 from studio_core.reports.document import Report
@@ -36,7 +36,7 @@ def records_at(studio: Studio, dataset: Dataset, rows: Sequence[int]) -> list[tu
             here = [row for row in wanted if before < row <= before + count]
             if here:
                 table = file.read_row_group(group).take([row - before - 1 for row in here])
-                found += zip(here, table.to_pylist(), strict=True)
+                found += zip(here, map(without_nulls, table.to_pylist()), strict=True)
             before += count
     return found
 

@@ -32,3 +32,12 @@ def before(studio: Studio, dataset: Dataset) -> Dataset | None:
     made_from = [one for one in known if one.id in dataset.parents]
     older = [one for one in known if one.name == dataset.name and one.version < dataset.version]
     return next(iter([*made_from, *older]), None)
+
+
+def after(studio: Studio, dataset: Dataset) -> list[Dataset]:
+    """What came after this version: newer ones of its name, and all that was made of it; newest first."""
+    return [
+        one
+        for one in versions.all_datasets(studio)
+        if (one.name == dataset.name and one.version > dataset.version) or dataset.id in one.parents
+    ]

@@ -268,7 +268,9 @@ def _suites(studio: Studio) -> dict[str, str]:
     """Files of evaluations by name."""
     folder = studio.settings.suites
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {path.stem: str(path) for path in files if path.is_file() and not path.name.startswith(".")}
+    return {
+        path.stem: str(path.resolve()) for path in files if path.is_file() and not path.name.startswith(".")
+    }
 
 
 def report_of(studio: Studio, dataset_id: int, model: str | None = None) -> DatasetReport | None:

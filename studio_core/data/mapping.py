@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio_core.data.calls import definitions
 from studio_core.data.columns import MISSING, Row, label, names_in, number, value_in
-from studio_core.data.shapes import Shape
-from studio_core.data.turns import TURNS_IN_TEXT
+from studio_core.data.shapes import TOOLS, Shape
+from studio_core.data.turns import TURNS_IN_TEXT, Rejected, are_turns_in_text
 
 PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Shape.TEXT: (("text",), ()),
-    Shape.PROMPT_COMPLETION: (("prompt", "completion"), ("input", "system", "history")),
+    Shape.PROMPT_COMPLETION: (
+        ("prompt", "completion"),
+        ("input", "system", "history", "reasoning", "tools"),
+    ),
     Shape.CHAT: (("messages",), ("system", "tools")),
     Shape.PREFERENCE: (("chosen", "rejected"), ("prompt", "input", "system", "history", "tools")),
     Shape.UNPAIRED_PREFERENCE: (
         ("label",),
-        ("messages", "prompt", "completion", "input", "system", "history", "tools"),
+        ("messages", "prompt", "completion", "input", "system", "history", "reasoning", "tools"),
     ),
-    Shape.PROMPT_ONLY: (("prompt",), ("system",)),
+    Shape.PROMPT_ONLY: (("prompt",), ("system", "tools")),
     Shape.STEPWISE: (("prompt", "completions", "labels"), ("system",)),
 }
 """Parts of a record that a column can play: those without which there is no record, and the others."""
@@ -37,14 +42,34 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "completion", "response", "output", "solution", "answer", "answers", "target", "assistant", "reply",
     ),
     "chosen": ("chosen", "preferred_output", "preferred", "better", "accepted"),
-    "rejected": ("rejected", "non_preferred_output", "dispreferred", "worse", "refused"),
+    "rejected": (
+        "rejected", "non_preferred_output", "dispreferred", "worse", "refused",
+        "rejected_response", "rejected_messages",
+    ),
     "label": ("label", "kto_tag", "thumbs_up", "desirable", "is_good"),
     "text": ("text", "content", "document", "story", "passage", "body"),
     "system": ("system", "system_prompt"),
     "history": ("history",),
     "tools": ("tools", "functions"),
+    "reasoning": ("reasoning_content", "reasoning", "thinking"),
 }  # fmt: skip
 """Names by which each part goes, the likeliest first."""
+
+TURN_PARTS = ("prompt", "completion", "chosen", "rejected")
+"""Parts that hold turns or a plain text."""
+
+_OTHER_ENDS = ("rejected_response", "rejected_messages")
+"""As ms-swift has it, beside a conversation that ends in the chosen answer."""
+
+_ASKS = (
+    "customer", "client", "user", "human", "question", "query", "prompt", "instruction", "ask", "asked", "input",
+    "patient", "student", "problem", "request", "问题", "提问", "用户", "客户", "指令", "提示词", "顾客",
+)  # fmt: skip
+_ANSWERS = (
+    "agent", "assistant", "bot", "reply", "replied", "answer", "response", "completion", "output", "support",
+    "doctor", "teacher", "solution", "model", "ai", "回答", "答案", "回复", "客服", "助手",
+)  # fmt: skip
+"""Words in the names of columns that say who speaks there, if nothing else does."""
 
 _RATINGS = ("rating", "score", "stars", "grade")
 """Numbers that say how good an answer is; they are taken for labels only where labels are wanted."""
@@ -76,6 +101,10 @@ class Mapping(BaseModel):
     """Where labels are ratings: those from this one on are good."""
     split: Literal["paragraph", "line", "file"] | None = None
     """What one record of a plain text file is; by itself, a paragraph."""
+
+    turns_in_text: list[str] | None = None
+    """Parts whose cells hold a conversation that is written as text (JSON, what Python prints, or
+    ``Human:``/``Assistant:``); in all others a text is a text. None: those that hold nothing else."""
 
     def missing(self) -> list[str]:
         """Parts that the shape needs and that no column plays."""
@@ -114,8 +143,22 @@ def guess(columns: Sequence[str], rows: Sequence[Row], labels: Sequence[str] = (
     guessed = _guess(columns, rows, _found(columns), labels)
     if guessed.mapping.missing() and any("." in column for column in columns):
         inner = _guess(columns, rows, _found(columns, inner=True), labels)
-        return guessed if inner.mapping.missing() else inner
-    return guessed
+        guessed = guessed if inner.mapping.missing() else inner
+    return replace(guessed, mapping=with_turns_in_text(guessed.mapping, rows))
+
+
+def with_turns_in_text(mapping: Mapping, rows: Sequence[Row]) -> Mapping:
+    """The mapping that says in which parts turns are written as text: by itself, where all first rows do so."""
+    if mapping.turns_in_text is not None:
+        return mapping
+    parts = [part for part in TURN_PARTS if in_text(mapping.columns.get(part), rows)]
+    return mapping.model_copy(update={"turns_in_text": parts})
+
+
+def in_text(column: str | None, rows: Sequence[Row]) -> bool:
+    """Whether all that the column holds is conversations that are written as text."""
+    texts = _values(column, rows)
+    return bool(texts) and all(isinstance(text, str) and are_turns_in_text(text) for text in texts)
 
 
 def _guess(
@@ -127,6 +170,9 @@ def _guess(
         names = {part: column for part in parts if (column := found[part])}
         return Guess(Mapping(shape=shape, columns=names, **more), sure, f"data.because_{because}")
 
+    if found["rejected"] in _OTHER_ENDS and "chosen" not in has and _holds_turns(found["messages"], rows):
+        found["chosen"] = found["messages"]
+        return made(Shape.PREFERENCE, "other_end", "chosen", "rejected", "system", "tools")
     if {"chosen", "rejected"} <= has:
         turns_column = found["prompt"] or found["messages"]
         if found["messages"] and _holds_turns(found["messages"], rows):
@@ -143,7 +189,7 @@ def _guess(
         found["label"] = judgement
         turns_in = "messages" in has and _holds_turns(found["messages"], rows)
         if turns_in or {"prompt", "completion"} <= has:
-            asked = ("messages",) if turns_in else ("prompt", "completion", "input", "history")
+            asked = ("messages",) if turns_in else ("prompt", "completion", "input", "history", "reasoning")
             parts = (*asked, "label", "system", "tools")
             return made(Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, good_from=good_from)
     if "messages" in has and _holds_turns(found["messages"], rows):
@@ -155,17 +201,37 @@ def _guess(
             alpaca = found["prompt"] == "instruction"
             return made(
                 Shape.PROMPT_COMPLETION, "alpaca" if alpaca else "pair",
-                "prompt", "completion", "input", "system", "history", sure=found["input"] is None or alpaca,
+                "prompt", "completion", "input", "system", "history", "reasoning", "tools",
+                sure=found["input"] is None or alpaca,
             )  # fmt: skip
         if "text" not in has:
-            extra = _others(columns, {found["prompt"], found["system"]})
-            return made(Shape.PROMPT_ONLY, "prompt_only", "prompt", "system", sure=False, keep=extra)
+            if not _holds_definitions(found["tools"], rows):
+                found["tools"] = None
+            extra = _others(columns, {found["prompt"], found["system"], found["tools"], TOOLS})
+            return made(Shape.PROMPT_ONLY, "prompt_only", "prompt", "system", "tools", sure=False, keep=extra)
     if "text" in has:
         return made(Shape.TEXT, "text", "text", sure=len(columns) == 1)
     if len(columns) == 1 and all(isinstance(row.get(columns[0]), str) for row in rows):
         found["text"] = columns[0]
         return made(Shape.TEXT, "one_column", "text", sure=False)
+    speakers = {"prompt": _spoken_by(_ASKS, columns, rows), "completion": _spoken_by(_ANSWERS, columns, rows)}
+    if all(speakers.values()) and len({*speakers.values()}) == 2:
+        found.update(speakers)
+        return made(Shape.PROMPT_COMPLETION, "speakers", "prompt", "completion", "system", sure=False)
     return made(Shape.PROMPT_COMPLETION, "nothing", sure=False)
+
+
+def _spoken_by(words: Sequence[str], columns: Sequence[str], rows: Sequence[Row]) -> str | None:
+    """The one column of texts whose name has one of these words; None if there are several."""
+    named = [column for column in columns if _has_word(column, words)]
+    texts = [column for column in named if any(isinstance(value, str) for value in _values(column, rows))]
+    return texts[0] if len(texts) == 1 else None
+
+
+def _has_word(name: str, words: Sequence[str]) -> bool:
+    """In Chinese a word is any part of the name."""
+    own = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    return any(word in map(str.lower, own) if word.isascii() else word in name for word in words)
 
 
 def _judged(
@@ -212,12 +278,13 @@ def for_shape(shape: Shape, columns: Sequence[str], rows: Sequence[Row]) -> Mapp
     if shape is Shape.UNPAIRED_PREFERENCE and "messages" in parts:
         unused = ("prompt", "completion") if _holds_turns(parts["messages"], rows) else ("messages",)
         parts = {part: column for part, column in parts.items() if part not in unused}
-    return Mapping(
+    mapping = Mapping(
         shape=shape,
         columns={part: column for part, column in parts.items() if column},
-        keep=_others(columns, set(parts.values())) if shape is Shape.PROMPT_ONLY else [],
+        keep=_others(columns, {*parts.values(), TOOLS}) if shape is Shape.PROMPT_ONLY else [],
         good_from=good_from,
     )
+    return with_turns_in_text(mapping, rows)
 
 
 def _found(columns: Sequence[str], *, inner: bool = False) -> dict[str, str | None]:
@@ -263,6 +330,13 @@ def _holds_turns(column: str | None, rows: Sequence[Row]) -> bool:
         or (isinstance(value, str) and bool(TURNS_IN_TEXT.match(value)))
         for value in _values(column, rows)
     )
+
+
+def _holds_definitions(column: str | None, rows: Sequence[Row]) -> bool:
+    try:
+        return any(definitions(value, "") for value in _values(column, rows))
+    except Rejected:
+        return False
 
 
 def _holds_sharegpt(column: str | None, rows: Sequence[Row]) -> bool:

@@ -14,16 +14,19 @@ from pathlib import Path
 from studio_core.data.reading import columnar, documents, encodings, lines, prose, sniffing, source, tables
 from studio_core.data.reading.source import MAX_LINE, File, Rows, as_row
 from studio_core.errors import BadInput
+from studio_core.files import open_plain
 
 __all__ = ["MAX_LINE", "File", "Rows", "as_row", "recognise", "rows"]
 
 _BLOCK = 1 << 20
+_INSTEAD = {"PDF": "data.file_pdf", "XLS": "data.file_sheet", "ZIP / XLSX": "data.file_sheet"}
+"""What is said of a kind of file for which unpacking is no way."""
 
 
 def recognise(path: Path, name: str | None = None, *, limit: int = 8 << 30) -> File:
     """What the file is; refused are empty files, archives, and text in an encoding that cannot be told."""
     name = name or path.name
-    with open(path, "rb") as raw:
+    with open_plain(path) as raw:
         gzipped = raw.read(2) == b"\x1f\x8b"
     file = File(path, name, "", "", gzipped, limit)
     with source.opened(file) as stream:
@@ -34,7 +37,7 @@ def recognise(path: Path, name: str | None = None, *, limit: int = 8 << 30) -> F
         return replace(file, format="parquet")
     for magic, kind in sniffing.FOREIGN.items():
         if head.startswith(magic):
-            raise BadInput("data.file_foreign", file=name, format=kind)
+            raise BadInput(_INSTEAD.get(kind, "data.file_foreign"), file=name, format=kind)
     encoding = _encoding(file, head)
     text = head.decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")
     ending = "".join(Path(name).suffixes[-2:]).lower().removesuffix(".gz").rpartition(".")[2]

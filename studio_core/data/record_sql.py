@@ -58,6 +58,9 @@ def _line(value: str, type: pa.DataType) -> str:
     return f"concat_ws(chr(10), {', '.join(f'{value}.{quoted(name)}' for name in _fields(type))})"
 
 
+_UNSEARCHED = ("role", "tool_call_id")
+
+
 def _fields(type: pa.StructType) -> list[str]:
-    """The fields of a message that are searched: its texts, but not its role."""
-    return [field.name for field in type if pa.types.is_string(field.type) and field.name != "role"]
+    """The fields of a message that are searched: its texts, but not its role and the number of a call."""
+    return [field.name for field in type if pa.types.is_string(field.type) and field.name not in _UNSEARCHED]

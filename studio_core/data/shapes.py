@@ -8,16 +8,20 @@
     prompt-only           prompt: messages, and any further columns, as text
     stepwise              prompt: messages, completions: list of str, labels: list of bool, one for each
 
-``messages`` is always a list of ``{"role", "content"}`` with roles system, user, assistant and
-tool. Whatever columns a file came with, its records are stored like this, so that methods,
-trainers and previews know one form only. Imports the standard library only: workers read this.
+``messages`` is always a list of ``Message`` with roles system, user, assistant and tool. Records
+with messages may also have ``tools``, the definitions of the tools that the model may call.
+Whatever columns a file came with, its records are stored like this, so that methods, trainers and
+previews know one form only. A key that a turn does not have is not there: a file gives nulls for
+it where another turn has it, which ``without_nulls`` takes away. Imports the standard library
+only: workers read this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Shape(StrEnum):
@@ -33,7 +37,33 @@ class Shape(StrEnum):
 class Message(TypedDict):
     role: str
     content: str
+    """Empty where a turn of the assistant only calls tools."""
+    reasoning: NotRequired[str]
+    """What the assistant thought before it answered."""
+    tool_calls: NotRequired[str]
+    """JSON text of a list of ``{"name", "arguments"}``, and ``"id"`` where there was one.
 
+    As text, since a Parquet column gives the arguments of every call the keys of all others.
+    """
+    name: NotRequired[str]
+    """Of the tool that answers, or of who speaks."""
+    tool_call_id: NotRequired[str]
+    """The call that a turn of a tool answers."""
+    train: NotRequired[bool]
+    """False: this turn is not learnt, whatever its role."""
+
+
+OPTIONAL_KEYS: dict[str, type] = {
+    "reasoning": str,
+    "tool_calls": str,
+    "name": str,
+    "tool_call_id": str,
+    "train": bool,
+}
+"""Keys of a message beyond role and content, in the order in which they are stored."""
+
+TOOLS = "tools"
+"""Column of records with messages: JSON text of the list of definitions, as the file had them."""
 
 Record = dict[str, Any]
 
@@ -51,6 +81,53 @@ COLUMNS: dict[Shape, tuple[str, ...]] = {
 """Columns that every record of the shape has, in the order in which they are stored."""
 
 
+def further_columns(shape: Shape, names: Iterable[str]) -> list[str]:
+    """Those of these columns that a record of the shape has beyond its own, ``tools`` not among them."""
+    return [
+        name for name in names if name not in COLUMNS[shape] and not (name == TOOLS and has_messages(shape))
+    ]
+
+
+def has_messages(shape: Shape) -> bool:
+    return shape is not Shape.TEXT
+
+
+def without_nulls(record: Record) -> Record:
+    """The record of a row as a file gives it, changed in place: keys that it does not have are taken away."""
+    if TOOLS in record and record[TOOLS] is None:
+        del record[TOOLS]
+    for name, value in record.items():
+        # All messages of a file have the same keys there, so that the first one tells.
+        if isinstance(value, list) and value and isinstance(value[0], dict) and len(value[0]) > 2:
+            record[name] = [{key: v for key, v in message.items() if v is not None} for message in value]
+    return record
+
+
+def own_tools(record: Record) -> Record:
+    """The column of tools, if the record has one: for those that are made of it."""
+    return {TOOLS: record[TOOLS]} if TOOLS in record else {}
+
+
+def tools_of(record: Record) -> list[Any]:
+    """Definitions of the tools of a record, as structure."""
+    return _listed(record.get(TOOLS))
+
+
+def calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The calls of a turn, ``{"name", "arguments"}`` and ``"id"`` where there is one, as structure."""
+    return _listed(message.get("tool_calls"))
+
+
+def said(message: Mapping[str, Any]) -> str:
+    """What a turn says: its text, and the calls of tools after it."""
+    return "\n".join(part for part in (message["content"], message.get("tool_calls")) if part)
+
+
+def _listed(text: str | None) -> list[Any]:
+    listed: list[Any] = json.loads(text) if text else []
+    return listed
+
+
 def texts_of(record: Record) -> Iterator[str]:
     """All texts of a record, in order."""
     for value in record.values():
@@ -58,5 +135,7 @@ def texts_of(record: Record) -> Iterator[str]:
             yield value
         elif isinstance(value, list):
             for item in value:
-                if not isinstance(item, bool):
-                    yield item["content"] if isinstance(item, dict) else str(item)
+                if isinstance(item, dict):
+                    yield from (item[key] for key in ("reasoning", "content", "tool_calls") if key in item)
+                elif not isinstance(item, bool):
+                    yield str(item)

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,12 +21,13 @@ from sqlalchemy import select
 
 from studio_core import uploads
 from studio_core.data import archives, parquet, versions
-from studio_core.data.inspection import LISTED, Inspection, Reading, none_good
+from studio_core.data.inspection import LISTED, Inspection, Reading
 from studio_core.data.mapping import Mapping
 from studio_core.data.naming import checked_name, name_from
 from studio_core.data.shapes import Record
 from studio_core.data.versions import Made, all_datasets, get, parquet_path
 from studio_core.errors import BadInput, StudioError
+from studio_core.reach import reach
 from studio_core.settings import bundled_folder
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
@@ -57,6 +58,8 @@ class Imported:
     """As ``Inspection.reasons``."""
     new: bool
     """False: these very records are in the studio under this name already."""
+    remarks: list[dict[str, Any]] = field(default_factory=list)
+    """As ``Inspection.remarks``, in English."""
 
 
 def inspect_file(
@@ -138,9 +141,7 @@ def _reading(
     limit = studio.settings.max_upload_mb << 22
     scratch = studio.settings.uploads
     with space_for(scratch, scratch):
-        with archives.opened(
-            paths, sources, scratch=scratch, limit=limit, roots=studio.settings.allowed_roots
-        ) as bundle:
+        with archives.opened(paths, sources, scratch=scratch, limit=limit, allowed=reach(studio)) as bundle:
             yield Reading(bundle, ", ".join(sources)[:200], mapping, limit=limit)
 
 
@@ -149,7 +150,8 @@ def _written(studio: Studio, reading: Reading) -> tuple[Path, str]:
     descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
     partial = Path(name)
     try:
-        with space_for(studio.settings.datasets, partial), open(descriptor, "wb") as file:
+        os.close(descriptor)
+        with space_for(studio.settings.datasets, partial), open(partial, "w+b") as file:
             sha256 = _write_records(file, reading)
             file.flush()
             os.fsync(file.fileno())
@@ -166,7 +168,7 @@ def _write_records(file: IO[bytes], reading: Reading) -> str:
         for record in reading.records():
             writer.add(record)
         if not seen.good:
-            raise none_good(seen.source, seen.bad, seen.reasons[0])
+            raise seen.nothing_good()
         return writer.close()
     except BaseException:
         writer.abandon()
@@ -205,7 +207,7 @@ def _stored(
         made={"options": {"origin": origin}} if origin else {},
     )
     dataset, new = versions.add(studio, partial, made)
-    return Imported(dataset, seen.reasons, new=new)
+    return Imported(dataset, seen.reasons, new=new, remarks=seen.remarks())
 
 
 def records(studio: Studio, dataset: Dataset, offset: int = 0, limit: int = 50) -> list[Record]:

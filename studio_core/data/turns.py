@@ -1,9 +1,11 @@
-"""Turns of a conversation, in any of the ways in which files write them, as ``{"role", "content"}``.
+"""Turns of a conversation, in any of the ways in which files write them, as messages.
 
-Understood are plain strings, OpenAI messages (also with ``tool_calls`` and lists of text parts),
-ShareGPT turns (``from``, ``value``), JSON inside a cell of a CSV file, and Anthropic's
-``Human:``/``Assistant:`` transcripts. Images are left out, and counted, where a turn has text
-beside them. What a template could not render raises ``Rejected``.
+Understood are OpenAI messages (with ``tool_calls``, reasoning, weights and lists of text parts),
+ShareGPT turns (``from``, ``value``), the roles of ms-swift (``tool_call``, ``tool_response``), and
+plain strings, which are one turn. Only where the caller says that turns are written as text is a
+string parsed: as JSON, as Python prints it, or as a ``Human:``/``Assistant:`` transcript. Images are
+left out, and counted, where a turn has text beside them. What a template could not render raises
+``Rejected``.
 """
 
 from __future__ import annotations
@@ -13,12 +15,17 @@ import json
 import re
 from typing import Any
 
-from studio_core.data.notes import Notes
+from studio_core.data import calls
+from studio_core.data.notes import Notes, Rejected
 from studio_core.data.shapes import Message
+
+__all__ = ["ROLE_NAMES", "Rejected", "check_turns", "plain_text", "turns", "with_system", "written_turns"]
 
 MAX_CHARACTERS = 2_000_000
 """Of one text. No tokenizer or page is asked to take in more."""
 
+_CALL_ROLES = ("function_call", "tool_call", "tool_calls")
+"""Turns by these names hold calls of the assistant, and belong to its turn before them."""
 ROLE_NAMES = {
     "system": "system",
     "developer": "system",
@@ -34,11 +41,14 @@ ROLE_NAMES = {
     "claude": "assistant",
     "bard": "assistant",
     "bing": "assistant",
-    "function_call": "assistant",
+    **dict.fromkeys(_CALL_ROLES, "assistant"),
     "tool": "tool",
     "function": "tool",
     "observation": "tool",
     "ipython": "tool",
+    "tool_response": "tool",
+    "tool_result": "tool",
+    "function_response": "tool",
 }
 
 _TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):[ \t]?")
@@ -48,15 +58,10 @@ _NAMES_ROLES = re.compile(r"""["'](role|from)["']\s*:""")
 _LITERAL = 200_000
 """Characters of what Python printed that are parsed."""
 _IMAGES = ("image", "image_url", "input_image", "video", "audio", "input_audio")
-
-
-class Rejected(Exception):
-    """A row that cannot be used. ``code`` is a key of the text catalogue: ``data.row_<code>``."""
-
-    def __init__(self, code: str, **values: Any) -> None:
-        super().__init__(code, values)
-        self.code = code
-        self.values = values
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+"""Names by which files have what the assistant thought, as a key of a turn or as the type of a part."""
+_WEIGHTS = ("weight", "train", "loss")
+"""Keys of a turn by which files say whether it is learnt."""
 
 
 def plain_text(value: Any, column: str) -> str:
@@ -81,41 +86,59 @@ def plain_text(value: Any, column: str) -> str:
     return text
 
 
-def turns(value: Any, role: str, column: str, notes: Notes | None = None) -> list[Message]:
-    """The turns in a cell; a plain string is one turn of ``role``. Nothing in the cell: no turns."""
-    if isinstance(value, str):
-        return _turns_in_string(value, role, column, notes)
+def turns(
+    value: Any, role: str, column: str, notes: Notes | None = None, *, in_text: bool = False
+) -> list[Message]:
+    """The turns in a cell; a plain string is one turn of ``role``. Nothing in the cell: no turns.
+
+    ``in_text``: strings hold turns that are written as text; one that does not is rejected.
+    """
     if isinstance(value, list):
         if len(value) == 1 and isinstance(value[0], str | list):
             return turns(value[0], role, column, notes)
-        told = [_turn(item, column, place, notes) for place, item in enumerate(value, start=1)]
-        # Many files open every conversation with a system prompt, even where there is none.
-        return told[1:] if told and told[0]["role"] == "system" and not told[0]["content"].strip() else told
+        return _conversation(value, column, notes)
     if isinstance(value, dict):
         if isinstance(value.get("messages"), list):
             return turns(value["messages"], role, column, notes)
         return [_turn(value, column, 1, notes)]
     text = plain_text(value, column)
-    return [{"role": role, "content": text}] if text else []
+    if not text or text.isspace():
+        return []
+    if not in_text or not isinstance(value, str):
+        return [{"role": role, "content": text}]
+    inner = written_turns(text)
+    if inner is None:
+        begun = bool(TURNS_IN_TEXT.match(text) and _NAMES_ROLES.search(text))
+        raise Rejected("turns_broken" if begun else "not_turns", column=column)
+    return turns(inner, role, column, notes)
 
 
-def _turns_in_string(value: str, role: str, column: str, notes: Notes | None) -> list[Message]:
-    start = value[:2]
-    if start in ("[{", '{"', "[ ", "[\n"):
-        inner = _parsed(value)
-        if _looks_like_turns(inner):
-            return turns(inner, role, column, notes)
-        if inner is None and TURNS_IN_TEXT.match(value) and _NAMES_ROLES.search(value):
-            # Cut off by a program that keeps only so many characters in a cell: text it is not.
-            raise Rejected("turns_broken", column=column)
-    elif (start == "\n\n" and _TRANSCRIPT.match(value)) or _opens_like_transcript(value):
-        _, *parts = _TRANSCRIPT.split("\n\n" + plain_text(value, column).lstrip())
-        return [
-            {"role": "user" if who == "Human" else "assistant", "content": said.strip()}
-            for who, said in zip(parts[::2], parts[1::2], strict=True)
-        ]
-    text = plain_text(value, column)
-    return [{"role": role, "content": text}] if text and not text.isspace() else []
+def written_turns(text: str) -> Any:
+    """The turns that a text writes down, as a file would have them; None if it is none."""
+    if text[:1] in "[{":
+        inner = _parsed(text)
+        return inner if _looks_like_turns(inner) else None
+    if not _TRANSCRIPT.match("\n\n" + text.lstrip()):
+        return None
+    _, *parts = _TRANSCRIPT.split("\n\n" + text.lstrip())
+    return [
+        {"role": "user" if who == "Human" else "assistant", "content": said.strip()}
+        for who, said in zip(parts[::2], parts[1::2], strict=True)
+    ]
+
+
+def are_turns_in_text(text: str) -> bool:
+    """Whether a text is a conversation in writing, also one that was cut off by a program for tables."""
+    if text[:1] not in "[{" and not text.startswith("\n\n") and "\n\nAssistant:" not in text:
+        return False
+    inner = written_turns(text)
+    if inner is None:
+        return bool(TURNS_IN_TEXT.match(text) and _NAMES_ROLES.search(text)) and _parsed(text) is None
+    listed = (
+        inner["messages"] if isinstance(inner, dict) and isinstance(inner.get("messages"), list) else inner
+    )
+    # One object alone may be an answer that is JSON and happens to have such keys.
+    return isinstance(listed, list) and all(isinstance(turn, dict) and _role(turn) for turn in listed)
 
 
 def _parsed(value: str) -> Any:
@@ -131,49 +154,102 @@ def _parsed(value: str) -> Any:
         return None
 
 
-def _opens_like_transcript(value: str) -> bool:
-    """A transcript whose first blank line was lost on the way, as tables lose it."""
-    return value.startswith("Human:") and "\n\nAssistant:" in value
-
-
 def _looks_like_turns(value: Any) -> bool:
     first = value[0] if isinstance(value, list) and value else value
     return isinstance(first, dict) and bool({"role", "from", "messages"} & first.keys())
 
 
+def _conversation(items: list[Any], column: str, notes: Notes | None) -> list[Message]:
+    told: list[Message] = []
+    for place, item in enumerate(items, start=1):
+        message = _turn(item, column, place, notes)
+        before = told[-1] if told else None
+        if before and _named(item) in _CALL_ROLES and _goes_on(before, message):
+            known = before.get("tool_calls")
+            before["tool_calls"] = (
+                calls.together(known, message["tool_calls"]) if known else message["tool_calls"]
+            )
+        else:
+            told.append(message)
+    # Many files open every conversation with a system prompt, even where there is none.
+    return told[1:] if told and told[0]["role"] == "system" and not told[0]["content"].strip() else told
+
+
+def _goes_on(before: Message, calling: Message) -> bool:
+    """Whether a turn that only calls is a part of the turn before it."""
+    return before["role"] == "assistant" and before.get("train") == calling.get("train")
+
+
+def _named(item: Any) -> str:
+    """The role of a turn as its file names it, however it is spelled."""
+    named = item.get("role", item.get("from")) if isinstance(item, dict) else None
+    return re.sub(r"[\s\-]+", "_", named.strip().lower()) if isinstance(named, str) else ""
+
+
+def _role(item: Any) -> str | None:
+    return ROLE_NAMES.get(_named(item))
+
+
 def _turn(item: Any, column: str, place: int, notes: Notes | None) -> Message:
     if not isinstance(item, dict):
         raise Rejected("turn_not_object", column=column, turn=place, kind=type(item).__name__)
-    named = item.get("role", item.get("from"))
-    role = ROLE_NAMES.get(named.lower()) if isinstance(named, str) else None
+    role = _role(item)
     if role is None:
-        raise Rejected("unknown_role", column=column, turn=place, role=str(named)[:40])
+        named = str(item.get("role", item.get("from")))
+        raise Rejected("unknown_role", column=column, turn=place, role=named[:40])
     content = item.get("content", item.get("value"))
-    if isinstance(content, list):
-        content = _joined_parts(content, column, place, notes)
-    text = plain_text(content, column)
-    if named == "function_call":
-        text = tool_call(text)
-    if notes is not None and item.get("weight") == 0:
-        notes.add("weight")
-    calls = item.get("tool_calls") or item.get("function_call")
-    if calls:
-        text = "\n".join([*([text] if text else []), *_openai_calls(calls, column, place)])
-    return {"role": role, "content": text}
+    thought: list[str] = []
+    if isinstance(content, list) and _named(item) not in _CALL_ROLES:
+        content = _joined_parts(content, thought, column, place, notes)
+    calling = item.get("tool_calls") or item.get("function_call")
+    if _named(item) in _CALL_ROLES:
+        calling, content = content or calling, ""
+    message: Message = {"role": role, "content": plain_text(content, column)}
+    thought += [plain_text(item[key], column) for key in _REASONING if item.get(key)][:1]
+    if reasoning := "\n".join(thought):
+        message["reasoning"] = reasoning
+    if calling:
+        message["tool_calls"] = plain_text(calls.calls(calling, column, place), column)
+    if isinstance(item.get("name"), str) and item["name"]:
+        message["name"] = plain_text(item["name"], column)
+    if role == "tool" and isinstance(item.get("tool_call_id"), str) and item["tool_call_id"]:
+        message["tool_call_id"] = plain_text(item["tool_call_id"], column)
+    if not _learnt(item, column, place):
+        message["train"] = False
+    return message
 
 
-def _joined_parts(parts: list[Any], column: str, place: int, notes: Notes | None) -> str:
+def _learnt(item: dict[str, Any], column: str, place: int) -> bool:
+    """Whether a turn is marked to be learnt; only all or nothing can be asked for."""
+    for key in _WEIGHTS:
+        value = item.get(key)
+        if value is None:
+            continue
+        weight = {"true": 1, "false": 0}.get(str(value).strip().lower(), value)
+        if str(weight) not in ("0", "1", "0.0", "1.0"):
+            raise Rejected("weight", column=column, turn=place, field=key, value=str(value)[:40])
+        if float(weight) == 0:
+            return False
+    return True
+
+
+def _joined_parts(parts: list[Any], thought: list[str], column: str, place: int, notes: Notes | None) -> str:
+    """The text of a turn in parts; what was thought is added to ``thought``."""
     texts = []
     images = 0
     for part in parts:
-        if isinstance(part, dict) and isinstance(part.get("text"), str):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in _REASONING:
+            said = next((part[key] for key in (kind, "text", "content", *_REASONING) if part.get(key)), "")
+            thought.append(plain_text(said, column))
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif isinstance(part, str):
             texts.append(part)
-        elif isinstance(part, dict) and part.get("type") in _IMAGES:
+        elif kind in _IMAGES:
             images += 1
         else:
-            kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+            kind = kind if isinstance(part, dict) else type(part).__name__
             raise Rejected("not_only_text", column=column, turn=place, kind=str(kind)[:40])
     text = "".join(texts)
     if images and not text.strip():
@@ -183,51 +259,6 @@ def _joined_parts(parts: list[Any], column: str, place: int, notes: Notes | None
     return text
 
 
-def tool_call(call: str) -> str:
-    """A call as it stands in the assistant's text, in the spelling that open models use."""
-    return f"<tool_call>\n{call}\n</tool_call>"
-
-
-def _openai_calls(calls: Any, column: str, place: int) -> list[str]:
-    written = []
-    for call in calls if isinstance(calls, list) else [calls]:
-        function = call.get("function", call) if isinstance(call, dict) else None
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            raise Rejected("tool_call_unclear", column=column, turn=place)
-        arguments = function.get("arguments", {})
-        if isinstance(arguments, str):
-            try:
-                arguments = json.loads(arguments)
-            except (ValueError, RecursionError) as error:
-                raise Rejected("tool_call_unclear", column=column, turn=place) from error
-        written.append(
-            tool_call(json.dumps({"name": function["name"], "arguments": arguments}, ensure_ascii=False))
-        )
-    return written
-
-
-def tools_prompt(value: Any, column: str) -> str:
-    """The system text that tells a model of its tools; empty if there are none."""
-    if isinstance(value, str) and value.strip():
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise Rejected("tools_not_json", column=column) from error
-    if not value:
-        return ""
-    if not isinstance(value, list):
-        raise Rejected("tools_not_json", column=column)
-    listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in value)
-    return (
-        "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
-        "You are provided with function signatures within <tools></tools> XML tags:\n"
-        f"<tools>\n{listed}\n</tools>\n\n"
-        "For each function call, return a json object with function name and arguments within "
-        '<tool_call></tool_call> XML tags:\n<tool_call>\n{"name": <function-name>, '
-        '"arguments": <args-json-object>}\n</tool_call>'
-    )
-
-
 def with_system(messages: list[Message], *texts: str) -> list[Message]:
     """The conversation with these texts added to its system prompt."""
     added = [text for text in texts if text.strip()]
@@ -235,7 +266,8 @@ def with_system(messages: list[Message], *texts: str) -> list[Message]:
         return messages
     if messages and messages[0]["role"] == "system":
         added.insert(0, messages[0]["content"])
-        messages = messages[1:]
+        first, *messages = messages
+        return [{**first, "content": "\n\n".join(added)}, *messages]
     return [{"role": "system", "content": "\n\n".join(added)}, *messages]
 
 
@@ -247,13 +279,14 @@ _MAY_FOLLOW = {
 
 
 def check_turns(messages: list[Message], column: str, first: str = "user") -> None:
-    """Every turn says something, and roles alternate; a system prompt comes first or not at all."""
+    """Every turn says something or calls a tool, and roles alternate; a system prompt comes first or not at all."""
     expected: tuple[str, ...] = ("system", first) if first == "user" else (first,)
     for place, message in enumerate(messages, start=1):
         role = message["role"]
         if role not in expected:
             raise Rejected("turn_order", column=column, turn=place, role=role, expected=" / ".join(expected))
-        if (not message["content"] or message["content"].isspace()) and role != "tool":
+        silent = not message["content"] or message["content"].isspace()
+        if silent and role != "tool" and not message.get("tool_calls"):
             raise Rejected(
                 "empty_answer" if role == "assistant" else "empty_turn", column=column, turn=place, role=role
             )

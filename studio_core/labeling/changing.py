@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from studio_core import queue
+from studio_core import audit, queue
 from studio_core.data import versions
 from studio_core.errors import Conflict
 from studio_core.labeling import judges, projects
@@ -49,19 +49,33 @@ def archive(studio: Studio, project: str | int, archived: bool = True) -> LabelP
 
 
 def remove(studio: Studio, project: str | int) -> None:
-    """Delete a project in which nobody has voted; others can only be put away."""
+    """Delete a project in which nobody has voted; others can only be put away. Raises the ``obstacle``."""
     with studio.db.write() as session:
         one = found(session, project)
-        if _voted(session, one):
-            raise Conflict("labeling.remove_voted", project=one.name)
-        if one.round or rounds_of(studio, one.id) or _made_of(studio, one):
-            raise Conflict("labeling.remove_used", project=one.name)
-        if (job := _at_work(studio, one)) is not None:
-            raise Conflict("labeling.remove_at_work", project=one.name, job=job.id)
+        if (obstacle := _obstacle(studio, session, one)) is not None:
+            raise obstacle
         for table in (Lease, LabelItem, Guidelines):
             session.execute(delete(table).where(table.project_id == one.id))
         session.delete(one)
+        name = one.name
     shutil.rmtree(studio.settings.labelling / str(one.id), ignore_errors=True)
+    audit.note("labelling project %r deleted", name)
+
+
+def obstacle(studio: Studio, project: str | int) -> Conflict | None:
+    """Why a project cannot be deleted; None if it can."""
+    with studio.db.read() as session:
+        return _obstacle(studio, session, found(session, project))
+
+
+def _obstacle(studio: Studio, session: Session, project: LabelProject) -> Conflict | None:
+    if _voted(session, project):
+        return Conflict("labeling.remove_voted", project=project.name)
+    if project.round or rounds_of(studio, project.id) or _made_of(studio, project):
+        return Conflict("labeling.remove_used", project=project.name)
+    if (job := _at_work(studio, project)) is not None:
+        return Conflict("labeling.remove_at_work", project=project.name, job=job.id)
+    return None
 
 
 def _at_work(studio: Studio, project: LabelProject) -> Job | None:

@@ -114,7 +114,8 @@ class _Side:
         self._keep += [LABELLED_BY] if marked else []
         descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
         self._path = Path(name)
-        self._file = open(descriptor, "wb")  # noqa: SIM115 - stored() or discard() closes it
+        os.close(descriptor)
+        self._file = open(self._path, "w+b")  # noqa: SIM115 - stored() or discard() closes it
         self._writer = parquet.Writer(self._file, self._shape, self._keep)
         self.rows = 0
 

@@ -151,8 +151,15 @@ def prompt_hash(prompt: Sequence[Message]) -> str:
 
 def whole_hash(prompt: Sequence[Mapping[str, Any]]) -> str:
     """The same for prompts that differ in case and spaces only: each of these is asked once."""
-    said = [[message["role"], " ".join(message["content"].split()).casefold()] for message in prompt]
+    said = [
+        [message["role"], " ".join(message["content"].split()).casefold(), *_calls(message)]
+        for message in prompt
+    ]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def _calls(message: Mapping[str, Any]) -> Sequence[str]:
+    return [message["tool_calls"]] if message.get("tool_calls") else []
 
 
 def content_hash(prompt: Sequence[Mapping[str, Any]], answers: Sequence[str]) -> str:

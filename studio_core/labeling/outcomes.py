@@ -48,6 +48,19 @@ class Result:
         of = self.round.round
         return AGAINST if of["before"] == of["base"] and of["number"] == 1 else (of["against"],)
 
+    @property
+    def answered(self) -> int:
+        """Prompts that both have answered."""
+        return self.items + self.identical
+
+    @property
+    def alike(self) -> bool:
+        """Whether the two can hardly be told apart: to half of the prompts or more both wrote the same.
+
+        Were the newer one then preferred on every other prompt, that would still be a minority of all.
+        """
+        return self.identical > 0 and self.identical >= self.items
+
 
 def result(studio: Studio, round: LabelProject) -> Result:
     """The settled verdicts of a round; judges' do not count."""
@@ -134,6 +147,15 @@ def sentence(name: str, found: WinRate, language: str = texts.DEFAULT_LANGUAGE) 
         outcome = "even"
     about = found.more_needed and _rounded(found.more_needed)
     return texts.text(f"labeling.round_{outcome}", language, counts=counts, more=about)
+
+
+def told(found: Result, language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """What came of a round in words; of two models that answer alike that there is little to judge, and why."""
+    said = sentence(found.after, found.found, language)
+    if not found.alike:
+        return said
+    alike = texts.text("labeling.round_alike", language, identical=found.identical, answered=found.answered)
+    return f"{said} {alike}" if found.found.judged else alike
 
 
 def _rounded(votes: int) -> int:

@@ -197,6 +197,11 @@ def prompts_for(
     yield from again
 
 
+def prompts_left(studio: Studio, asked: Comparison, besides: LabelProject | None = None) -> int:
+    """On how many prompts the two may be compared, counted up to ``MOST``: each is one comparison."""
+    return sum(1 for _ in islice(prompts_for(studio, asked, besides), MOST))
+
+
 def held_out(studio: Studio, project: LabelProject) -> Iterator[NewPrompt]:
     """All prompts of a project that are kept from training, each once: those it was given, those of its items,
     then what else there is in the dataset that it was made from."""
@@ -232,7 +237,7 @@ class Step:
     """What brings the loop on."""
 
     name: str
-    """``label``, ``train``, ``wait``, ``compare``, ``judge`` or ``prompts``."""
+    """``label``, ``train``, ``wait``, ``compare``, ``judge``, ``prompts`` or ``alike``."""
     job: Job | None = None
     round: LabelProject | None = None
 
@@ -252,10 +257,13 @@ def next_step(studio: Studio, project: LabelProject, found: Sequence[Result]) ->
         return Step("wait", job=runs[0])
     if runs and runs[0].id not in compared and result_of(studio, runs[0].id) is not None:
         return Step("compare" if left(studio, project, 1) else "prompts", job=runs[0])
+    untrained = _untrained(studio, project, runs)
+    if newest is not None and not newest.items and not untrained:
+        return Step("alike", round=newest.round)
     how = progress.of(studio, project)
     if how["done"] < how["items"]:
         return Step("label")
-    return Step("train" if _untrained(studio, project, runs) else "label")
+    return Step("train" if untrained else "label")
 
 
 def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bool:

@@ -33,8 +33,8 @@ class Statistics:
     agreement: Agreement
     everybody: Habits
     annotators: dict[str, Habits] = field(default_factory=dict)
-    hours: dict[datetime, int] = field(default_factory=dict)
-    """Votes in each hour in which there were any, by its beginning; repeats count."""
+    pace: dict[datetime, int] = field(default_factory=dict)
+    """Votes in each five minutes in which there were any, by their beginning; repeats count."""
 
 
 def of_project(studio: Studio, project: str | int) -> Statistics:
@@ -65,8 +65,12 @@ def of_project(studio: Studio, project: str | int) -> Statistics:
         agreement=agreement(_units(judged), level=level, seed=one.seed),
         everybody=habits(votes, shown),
         annotators={name: habits(theirs, shown) for name, theirs in sorted(by_name.items())},
-        hours=dict(Counter(vote.created_at.replace(minute=0, second=0, microsecond=0) for vote in votes)),
+        pace=dict(Counter(_five_minutes(vote.created_at) for vote in votes)),
     )
+
+
+def _five_minutes(moment: datetime) -> datetime:
+    return moment.replace(minute=moment.minute - moment.minute % 5, second=0, microsecond=0)
 
 
 def of_person(studio: Studio, project: str | int, annotator: str) -> Habits:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from studio_core.data.learning import Learning, LossOn, Reasoning, Truncation
 from studio_core.methods.base import option
 
 _MOST_HELD_OUT = 500
@@ -26,20 +27,27 @@ class TrainingOptions(BaseModel):
     batch_size: int = option(8, at_least=1, at_most=1024, unit="rows", advanced=False)
     gradient_accumulation: int = option(1, at_least=1, at_most=1024, unit="batches", advanced=False)
     max_length: int = option(1024, at_least=16, at_most=131_072, unit="tokens", advanced=False)
+    truncation: Truncation = option("end")
     lora_rank: int = option(16, at_least=1, at_most=512, advanced=False, tunings=("lora", "qlora"))
     lora_alpha: int = option(32, at_least=1, at_most=1024, tunings=("lora", "qlora"))
     lora_dropout: float = option(0.0, at_least=0.0, at_most=0.9, tunings=("lora", "qlora"))
     lora_targets: Literal["all", "attention"] = option("all", tunings=("lora", "qlora"))
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = option("cosine")
-    warmup: float = option(0.05, at_least=0.0, at_most=0.5, unit="share")
+    warmup: float = option(0.05, at_least=0.0, at_most=0.5)
     weight_decay: float = option(0.0, at_least=0.0, at_most=1.0)
     max_grad_norm: float = option(1.0, at_least=0.0, at_most=100.0)
     optimizer: Literal["adamw", "adamw_8bit", "adafactor"] = option("adamw")
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     activation_checkpointing: Literal["auto", "on", "off"] = option("auto")
-    eval_share: float = option(0.0, at_least=0.0, at_most=0.5, unit="share")
+    reasoning: Reasoning = option("learn")
+    eval_share: float = option(0.0, at_least=0.0, at_most=0.5)
     logging_steps: int = option(1, at_least=1, at_most=10_000, unit="steps")
     save_steps: int = option(0, at_least=0, at_most=10_000_000, unit="steps")
+
+    def learning(self) -> Learning:
+        """Which tokens of a record are learnt."""
+        loss_on: LossOn = getattr(self, "loss_on", "answers")
+        return Learning(loss_on=loss_on, reasoning=self.reasoning, truncation=self.truncation)
 
     @property
     def effective_batch(self) -> int:

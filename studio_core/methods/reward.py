@@ -13,7 +13,7 @@ from studio_core.spec import Tuning
 class RewardOptions(TrainingOptions):
     center: float = option(0.01, at_least=0.0, at_most=1.0)
     # How often it ranks unseen pairs right is the one figure that tells whether a reward model is any good.
-    eval_share: float = option(0.1, at_least=0.0, at_most=0.5, unit="share", advanced=False)
+    eval_share: float = option(0.1, at_least=0.0, at_most=0.5, advanced=False)
 
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:

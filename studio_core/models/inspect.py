@@ -16,14 +16,34 @@ from pathlib import Path
 from typing import Any
 
 from studio_core.errors import BadInput
+from studio_core.files import open_below, real_below
+from studio_core.sandbox import sandboxed
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
+_MB = 1 << 20
+LIMITS = {
+    "config.json": 4 * _MB,
+    "tokenizer.json": 64 * _MB,
+    "tokenizer_config.json": 16 * _MB,
+    "special_tokens_map.json": 4 * _MB,
+    "chat_template.json": _MB,
+    "chat_template.jinja": _MB,
+    "adapter_config.json": 4 * _MB,
+    INDEX: 64 * _MB,
+}
+"""Bytes that a file of a model may have: the largest known ones are below a third (tokenizer.json, of
+262,000 tokens, 33 MB: half)."""
+DEPTH = 64
+"""Lists and objects in each other, in a file of JSON; of known ones, 8."""
+LARGEST = 1 << 40
+"""Of a size that a configuration or a tensor's shape names."""
+
 # A header names tensors only; the largest known is below 10 MB.
-_HEADER_LIMIT = 100 << 20
-_JSON_LIMIT = 64 << 20
+_HEADER_LIMIT = 100 * _MB
+_DIMENSIONS = 16
 
 
 @dataclass(frozen=True)
@@ -55,36 +75,38 @@ class Inspected:
         return asdict(self)
 
 
-def inspect(folder: Path, *, roots: Sequence[Path] = (), trust_remote_code: bool = False) -> Inspected:
+@sandboxed
+def inspect(folder: Path, *, trust_remote_code: bool = False) -> Inspected:
     """What is in the folder of a complete model; raises ``BadInput`` with the first thing that is wrong.
 
-    With ``roots``, files that are links to somewhere outside of them are refused.
+    ``folder`` is resolved; files that are links to somewhere else are refused, see ``files.open_below``.
     """
     if not folder.is_dir():
         raise BadInput("models.no_folder", path=folder)
+    require_own_files(folder)
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        base = _read(folder / "adapter_config.json").get("base_model_name_or_path") or "?"
+        base = read_json(folder / "adapter_config.json").get("base_model_name_or_path") or "?"
         raise BadInput("models.only_adapter", path=folder, base=base)
     if not (folder / "config.json").is_file():
         raise BadInput("models.no_config", path=folder)
-    config = _read(folder / "config.json")
+    config = read_json(folder / "config.json")
     weights = _weight_files(folder)
     _require_tokenizer(folder)
-    _require_inside(folder, weights, roots)
-    own_code = "auto_map" in config or "auto_map" in _read_if_there(folder / "tokenizer_config.json")
+    own_code = "auto_map" in config or "auto_map" in read_json(folder / "tokenizer_config.json")
     if own_code and not trust_remote_code:
         raise BadInput("models.remote_code", path=folder)
     counted = _count(weights)
     return _described(config, counted, chat_template(folder) is not None, own_code)
 
 
+@sandboxed
 def chat_template(folder: Path) -> str | None:
     """The model's own chat template, from any of the places where one may stand."""
     single = folder / "chat_template.jinja"
     if single.is_file():
-        return single.read_text(encoding="utf-8", errors="replace")
+        return read(single).decode("utf-8", errors="replace")
     for name in ("tokenizer_config.json", "chat_template.json"):
-        template = _read_if_there(folder / name).get("chat_template")
+        template = read_json(folder / name).get("chat_template")
         if isinstance(template, list):
             named = {str(t.get("name")): t.get("template") for t in template if isinstance(t, dict)}
             template = named.get("default")
@@ -100,42 +122,76 @@ def tensors(path: Path) -> dict[str, dict[str, Any]]:
     """
     size = path.stat().st_size
     try:
-        with open(path, "rb") as file:
+        with open_below(path.parent, path.name) as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size, _HEADER_LIMIT):
                 raise ValueError
             header: dict[str, Any] = json.loads(file.read(length))
         header.pop("__metadata__", None)
-        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-        sizes = [dimension for entry in header.values() for dimension in entry["shape"]]
-        if not all(isinstance(size, int) and size >= 0 for size in sizes):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        end = max((_checked(entry) for entry in header.values()), default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise BadInput("models.not_safetensors", path=path) from error
     if size < 8 + length + end:
         raise BadInput("models.cut_off", path=path, size=size, expected=8 + length + end)
     return header
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _checked(entry: dict[str, Any]) -> int:
+    """The byte of the data at which a tensor ends; raises ``ValueError`` for what no tensor is."""
+    start, end = entry["data_offsets"]
+    shape, kind = entry["shape"], entry["dtype"]
+    sizes = [start, end, *shape]
+    if len(shape) > _DIMENSIONS or not all(type(size) is int and 0 <= size < LARGEST for size in sizes):
+        raise ValueError("a size is none")
+    # Of the narrowest type that there is, eight values share a byte.
+    if not isinstance(kind, str) or len(kind) > 16 or prod(shape) > 8 * (end - start):
+        raise ValueError("more values than bytes")
+    return int(end)
+
+
+def read(path: Path) -> bytes:
+    """A small file of a model's folder; refused above its limit."""
+    limit = LIMITS[path.name]
+    with open_below(path.parent, path.name) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise BadInput("models.too_large", path=path, limit=limit >> 20)
+    return content
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What is in a file of JSON, which has to be an object and not nested beyond all sense; ``{}`` if there is none."""
+    if not path.is_file():
+        return {}
     try:
-        if path.stat().st_size > _JSON_LIMIT:
-            raise ValueError("too large")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read(path))
         if not isinstance(document, dict):
             raise ValueError("not an object")
-    except (OSError, ValueError) as error:
+        if _deeper(document, DEPTH):
+            raise ValueError(f"more than {DEPTH} lists and objects in each other")
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput("models.bad_json", path=path, reason=error) from error
     return document
 
 
-def _read_if_there(path: Path) -> dict[str, Any]:
-    return _read(path) if path.is_file() else {}
+def _deeper(document: Any, limit: int) -> bool:
+    """Whether lists and objects stand in each other more than ``limit`` deep."""
+    level = [document]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _weight_files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
-        shards = _read(folder / INDEX).get("weight_map")
+        shards = read_json(folder / INDEX).get("weight_map")
         names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
         files = [folder / name for name in sorted(names) if "/" not in name and "\\" not in name]
         if missing := [file.name for file in files if not file.is_file()]:
@@ -153,24 +209,18 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _require_tokenizer(folder: Path) -> None:
     if (folder / "tokenizer.json").is_file():
-        _read(folder / "tokenizer.json")
+        read_json(folder / "tokenizer.json")
         return
     if (folder / "tokenizer.model").is_file():
         raise BadInput("models.slow_tokenizer", path=folder)
     raise BadInput("models.no_tokenizer", path=folder)
 
 
-def _require_inside(folder: Path, weights: Sequence[Path], roots: Sequence[Path]) -> None:
-    if not roots:
-        return
-    for file in [folder / "config.json", folder / "tokenizer.json", *weights]:
-        if not inside(file.resolve(), roots):
-            raise BadInput("models.link_outside", path=file)
-
-
-def inside(path: Path, roots: Sequence[Path]) -> bool:
-    """Whether a resolved path lies under one of the roots."""
-    return any(path.is_relative_to(root) for root in roots)
+def require_own_files(folder: Path) -> None:
+    """Before any file is read, by the studio or by a program that loads the model: none leads to somewhere else."""
+    for file in sorted(folder.iterdir()):
+        if file.is_symlink() and not file.is_dir():
+            real_below(folder, file.name)
 
 
 @dataclass(frozen=True)
@@ -189,14 +239,16 @@ def _count(files: Sequence[Path]) -> _Counted:
     return _Counted(sum(by_type.values()), sum(file.stat().st_size for file in files), precision)
 
 
+@sandboxed
 def architecture(folder: Path) -> str:
     """The class that the model was saved from; empty if its folder does not say."""
-    return _architecture(_read_if_there(folder / "config.json"))
+    return _architecture(read_json(folder / "config.json"))
 
 
 def _architecture(config: dict[str, Any]) -> str:
-    named = config.get("architectures") or [config.get("model_type") or ""]
-    return str(named[0])[:100]
+    named = config.get("architectures")
+    first = named[0] if isinstance(named, list) and named else config.get("model_type")
+    return first[:100] if isinstance(first, str) else ""
 
 
 def _described(config: dict[str, Any], counted: _Counted, template: bool, own_code: bool) -> Inspected:
@@ -205,8 +257,10 @@ def _described(config: dict[str, Any], counted: _Counted, template: bool, own_co
     text: dict[str, Any] = nested if isinstance(nested, dict) else config
 
     def size(*names: str) -> int:
-        values = (text.get(name) for name in names)
-        return next((value for value in values if isinstance(value, int)), 0)
+        value: int = next((text[name] for name in names if type(text.get(name)) is int), 0)
+        if not 0 <= value < LARGEST:
+            raise BadInput("models.bad_size", name=names[0], value=str(value)[:40])
+        return value
 
     quantised = isinstance(config.get("quantization_config"), dict)
     # Two 4-bit values share a byte: what is stored as U8 counts twice.

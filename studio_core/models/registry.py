@@ -13,8 +13,11 @@ from sqlalchemy.orm import Session
 
 from studio_core.data.chat_template import STANDARD_TEMPLATE
 from studio_core.errors import BadInput, NotFound
+from studio_core.files import Reach
 from studio_core.models import hub
-from studio_core.models.inspect import architecture, chat_template, inside, inspect
+from studio_core.models.inspect import Inspected, architecture, chat_template, inspect
+from studio_core.models.own_code import Consent, note
+from studio_core.reach import reach
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel
 from studio_core.studio import Studio
@@ -83,54 +86,80 @@ def _find(session: Session, name_or_id: str | int) -> Model | None:
     return model
 
 
-def add(studio: Studio, source: str, *, name: str | None = None, trust_remote_code: bool = False) -> Model:
+def add(studio: Studio, source: str, *, name: str | None = None, own_code: Consent | None = None) -> Model:
     """Bring in a local folder, or a model of the Hub by its name (which downloads it).
 
-    The same source twice gives the same model.
+    The same source twice gives the same model. With ``own_code`` the Python code that it brings along will run.
     """
     source = source.strip()
+    if own_code is not None and own_code.source != source:
+        raise BadInput("models.code_needs_administrator")
     if not source:
         raise BadInput("models.no_source")
     named_on_hub = HUB_NAME.fullmatch(source) and not Path(source).expanduser().exists()
-    roots = studio.settings.allowed_roots
     if named_on_hub:
         place = studio.settings.models / "hub" / source.replace("/", "--")
-        folder = hub.download(source, place, code=trust_remote_code)
+        folder = hub.download(source, place, code=own_code is not None)
     else:
-        folder = local_folder(source, roots)
-    found = inspect(folder, roots=roots, trust_remote_code=trust_remote_code)
+        folder = local_folder(source, reach(studio))
+    found = inspect(folder, trust_remote_code=own_code is not None)
+    trusted = own_code is not None and found.own_code
     with studio.db.write() as session:
         known = session.scalar(select(Model).where(Model.path == str(folder), Model.job_id.is_(None)))
         if known is not None:
-            known.trust_remote_code = trust_remote_code
+            known.trust_remote_code = trusted
             known.parameters, known.details = found.parameters, found.details()
-            return known
-        model = Model(
-            name=_free_name(session, name or folder_name(source)),
-            kind="base",
-            path=str(folder),
-            parent_id=None,
-            job_id=None,
-            source=source if named_on_hub else str(folder),
-            parameters=found.parameters,
-            trust_remote_code=trust_remote_code,
-            details=found.details(),
-        )
+            return _noted(known, own_code)
+        model = _base(folder, found, name=_free_name(session, name or folder_name(source)))
+        model.source = source if named_on_hub else str(folder)
+        model.trust_remote_code = trusted
         session.add(model)
         session.flush()
-        return model
+        return _noted(model, own_code)
 
 
-def local_folder(source: str, roots: Sequence[Path]) -> Path:
-    """The folder that a user named, with links resolved; refused outside of the allowed roots."""
+def _noted(model: Model, consent: Consent | None) -> Model:
+    if consent is not None and model.trust_remote_code:
+        note(consent, model)
+    return model
+
+
+def find_or_describe(studio: Studio, name_or_path: str) -> Model:
+    """As ``find_or_add``, but a folder that is not listed yet is only looked into: its row has no number."""
+    try:
+        return get(studio, name_or_path)
+    except NotFound:
+        source = _require_path(name_or_path)
+    folder = local_folder(source, reach(studio))
+    with studio.db.read() as session:
+        known = session.scalar(select(Model).where(Model.path == str(folder), Model.job_id.is_(None)))
+    return known or _base(folder, inspect(folder), name=folder_name(source))
+
+
+def _base(folder: Path, found: Inspected, *, name: str) -> Model:
+    return Model(
+        name=name,
+        kind="base",
+        path=str(folder),
+        parent_id=None,
+        job_id=None,
+        source=str(folder),
+        parameters=found.parameters,
+        trust_remote_code=False,
+        details=found.details(),
+    )
+
+
+def local_folder(source: str, allowed: Reach) -> Path:
+    """The folder that a user named, with links resolved; refused where the studio may not read."""
     try:
         folder = Path(source).expanduser().resolve()
         exists = folder.is_dir()
     except (OSError, RuntimeError, ValueError) as error:
         raise BadInput("models.no_folder", path=source[:300]) from error
     # Asked first, so that nobody learns from the sentence what lies outside.
-    if not inside(folder, roots):
-        raise BadInput("models.outside", path=source[:300], roots=", ".join(map(str, roots)))
+    if not allowed.allows(folder):
+        raise BadInput("models.outside", path=source[:300], roots=allowed.named())
     if not exists:
         raise BadInput("models.no_folder", path=source[:300])
     return folder
@@ -148,7 +177,11 @@ def resolve(studio: Studio, name_or_path: str | int, *, scoring: bool = False) -
     A local folder that is not in the studio yet is added to it. One that only scores answers is
     refused, unless it is for ``scoring``.
     """
-    model = find_or_add(studio, name_or_path)
+    return resolved(studio, find_or_add(studio, name_or_path), scoring=scoring)
+
+
+def resolved(studio: Studio, model: Model, *, scoring: bool = False) -> ResolvedModel:
+    """The same for a row, also one that is not stored."""
     if scores(model) and not scoring:
         raise BadInput("models.scores_only", model=model.name)
     complete = model
@@ -170,16 +203,30 @@ def resolve(studio: Studio, name_or_path: str | int, *, scoring: bool = False) -
     )
 
 
+def may_run_code(studio: Studio, model_id: int | None) -> bool:
+    """Whether a model, or of an adapter the complete one below it, is allowed to run code of its own now."""
+    with studio.db.read() as session:
+        model = session.get(Model, model_id) if model_id is not None else None
+        while model is not None and model.kind == "adapter" and model.parent_id is not None:
+            model = session.get(Model, model.parent_id)
+        return model is not None and model.trust_remote_code
+
+
 def find_or_add(studio: Studio, name_or_path: str | int) -> Model:
     try:
         return get(studio, name_or_path)
     except NotFound:
-        text = str(name_or_path).strip()
-        if HUB_NAME.fullmatch(text) and not Path(text).is_dir():
-            raise BadInput("models.not_downloaded", model=text) from None
-        if text.startswith(("/", "~", "./", "../")) or "\\" in text:
-            return add(studio, text)
-        raise
+        return add(studio, _require_path(name_or_path))
+
+
+def _require_path(name_or_path: str | int) -> str:
+    """What is no name of a model, if it is written as a path; to be called where ``NotFound`` is handled."""
+    text = str(name_or_path).strip()
+    if HUB_NAME.fullmatch(text) and not Path(text).is_dir():
+        raise BadInput("models.not_downloaded", model=text) from None
+    if text.startswith(("/", "~", "./", "../")) or "\\" in text:
+        return text
+    raise
 
 
 def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from studio_core.data.shapes import COLUMNS, Message, Record, Shape
+from studio_core.data.shapes import COLUMNS, TOOLS, Message, Record, Shape, said, without_nulls
 from studio_core.reports.findings import BITS
 from studio_core.reports.words import Places, Words, words
 
@@ -95,7 +95,7 @@ def batches(file: Path, shape: Shape, columns: Sequence[str] | None = None) -> I
     # Without this pyarrow holds all that it has read until the end of the file.
     with pq.ParquetFile(file, pre_buffer=False) as opened:
         for some in opened.iter_batches(ROWS_AT_ONCE, columns=columns and list(columns)):
-            batch = Batch(shape, first, some.to_pylist())
+            batch = Batch(shape, first, [*map(without_nulls, some.to_pylist())])
             yield batch
             first += len(batch)
 
@@ -103,8 +103,8 @@ def batches(file: Path, shape: Shape, columns: Sequence[str] | None = None) -> I
 def _joined(messages: list[Message]) -> tuple[str, str]:
     """The system prompt, and all else that is said."""
     system = [message["content"] for message in messages if message["role"] == "system"]
-    said = [message["content"] for message in messages if message["role"] != "system"]
-    return "\n".join(system), "\n".join(said)
+    others = [said(message) for message in messages if message["role"] != "system"]
+    return "\n".join(system), "\n".join(others)
 
 
 def _text(record: Record) -> Parts:
@@ -115,7 +115,7 @@ def _chat(record: Record) -> Parts:
     messages: list[Message] = record["messages"]
     answered = bool(messages) and messages[-1]["role"] == "assistant"
     system, prompt = _joined(messages[:-1] if answered else messages)
-    return Parts(system, prompt, messages[-1]["content"] if answered else "", "", len(messages), "")
+    return Parts(system, prompt, said(messages[-1]) if answered else "", "", len(messages), "")
 
 
 def _completion(record: Record) -> Parts:
@@ -138,7 +138,7 @@ def _stepwise(record: Record) -> Parts:
 def _prompt_only(record: Record) -> Parts:
     system, prompt = _joined(record["prompt"])
     columns = COLUMNS[Shape.PROMPT_ONLY]
-    kept = "\n".join(value for name, value in record.items() if name not in columns and value)
+    kept = "\n".join(value for name, value in record.items() if name not in (*columns, TOOLS) and value)
     return Parts(system, prompt, "", "", len(record["prompt"]), kept)
 
 

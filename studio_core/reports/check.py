@@ -10,11 +10,11 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
-from studio_core.data.preview import ChatFormat
 from studio_core.data.shapes import Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.findings import BITS
 from studio_core.reports.statistics import Numbers
+from studio_core.spec import ResolvedModel
 
 FIRST = 100
 """Of what is found, how many row numbers a report itself lists; the features file has all."""
@@ -30,7 +30,8 @@ class Asked:
     rows: int
     scratch: Path
     """Folder for what does not fit into memory; nothing is left in it."""
-    chat: ChatFormat | None = None
+    tokenizer: ResolvedModel | None = None
+    """The model whose tokens are counted."""
     limit: int | None = None
     """Tokens beyond which a record is cut in training."""
     suites: Mapping[str, Path] = field(default_factory=dict)

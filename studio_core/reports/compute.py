@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from studio_core.data.preview import ChatFormat
 from studio_core.data.shapes import Shape
 from studio_core.reports import features
 from studio_core.reports.answers import AnswerCheck
 from studio_core.reports.batch import batches
 from studio_core.reports.check import FIRST, Asked, Check, Rows
+from studio_core.reports.control_tokens import ControlTokenCheck
 from studio_core.reports.document import Finding, Report, Verdicts
 from studio_core.reports.duplicates import DuplicateCheck
 from studio_core.reports.findings import FINDINGS, Severity, severity
@@ -33,6 +33,7 @@ from studio_core.reports.references import ReferenceCheck
 from studio_core.reports.sizes import SizeCheck
 from studio_core.reports.token_lengths import TokenCheck
 from studio_core.reports.turn_structure import TurnCheck
+from studio_core.spec import ResolvedModel
 
 CHECKS: tuple[type[Check[Any]], ...] = (
     SizeCheck,
@@ -43,6 +44,7 @@ CHECKS: tuple[type[Check[Any]], ...] = (
     DuplicateCheck,
     OverlapCheck,
     PersonalCheck,
+    ControlTokenCheck,
     PairCheck,
     LabelCheck,
     ReferenceCheck,
@@ -55,8 +57,7 @@ def compute(
     shape: Shape,
     features_file: Path,
     *,
-    chat: ChatFormat | None = None,
-    model: str = "",
+    model: ResolvedModel | None = None,
     limit: int | None = None,
     suites: Mapping[str, Path] | None = None,
     others: Mapping[str, Path] | None = None,
@@ -65,10 +66,10 @@ def compute(
 ) -> Report:
     """Judge the records of a dataset's Parquet ``file``, and write ``features_file``.
 
-    ``chat`` counts tokens (its ``model`` is named in the report), ``limit`` is the length at which a training
-    would cut. ``suites`` are evaluation files by name, ``others`` dataset files whose prompts should not be here.
-    ``progress`` is called with the number
-    of records done, up to all of them; it may raise to end the work, and nothing is left behind then.
+    ``model`` is the one whose tokens are counted, ``limit`` the length at which a training would cut.
+    ``suites`` are evaluation files by name, ``others`` dataset files whose prompts should not be here.
+    ``progress`` is called with the number of records done, up to all of them; it may raise to end the work,
+    and nothing is left behind then.
     """
     began = time.monotonic()
     asked = Asked(
@@ -76,7 +77,7 @@ def compute(
         shape=shape,
         rows=pq.read_metadata(file).num_rows,
         scratch=features_file.parent,
-        chat=chat,
+        tokenizer=model,
         limit=limit or None,
         suites=suites or {},
         others=others or {},
@@ -99,7 +100,7 @@ def compute(
     return Report(
         shape=shape.value,
         rows=rows.count,
-        model=model if chat else "",
+        model=model.name if model else "",
         limit=limit or None,
         verdicts=_verdicts(rows),
         findings=_findings(rows, checks),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from studio_core.reports.answers import Answers
 from studio_core.reports.check import FIRST
+from studio_core.reports.control_tokens import ControlTokens
 from studio_core.reports.duplicates import Duplicates
 from studio_core.reports.findings import Severity
 from studio_core.reports.labels import Labels
@@ -76,6 +77,7 @@ class Report(BaseModel):
     duplicates: Duplicates
     overlap: Overlap
     personal_data: PersonalData
+    control_tokens: ControlTokens | None = None
     pairs: Pairs | None = None
     labels: Labels | None = None
     references: References | None = None

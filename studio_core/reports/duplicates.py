@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from studio_core.data.shapes import Shape
+from studio_core.data.shapes import Shape, without_nulls
 from studio_core.reports.batch import ROWS_AT_ONCE, Batch
 from studio_core.reports.check import PROMPTED, Check, Rows
 from studio_core.reports.near import SIMILAR, NearRepeats
@@ -163,7 +163,9 @@ class DuplicateCheck(Check[Duplicates]):
                 low, high = np.searchsorted(places, [begin, begin + table.num_rows])
                 for start in range(int(low), int(high), ROWS_AT_ONCE):
                     some = places[start : min(start + ROWS_AT_ONCE, int(high))]
-                    batch = Batch(self.asked.shape, 1, table.take(some - begin).to_pylist())
+                    batch = Batch(
+                        self.asked.shape, 1, [*map(without_nulls, table.take(some - begin).to_pylist())]
+                    )
                     hashes, offsets = batch.words.grams(*spans(batch), SHINGLE, short=True)
                     self.asked.progress(self.asked.rows)
                     for place, at, end in zip(some.tolist(), offsets[:-1], offsets[1:], strict=True):

@@ -31,6 +31,9 @@ FINDINGS: dict[str, Severity] = {
     "near_prompt": Severity.NOTE,
     "different_answers": Severity.NOTE,
     "in_other_version": Severity.NOTE,
+    # New ones come last: what is stored of a record are bits, one for each place.
+    "control_tokens": Severity.LOOK,
+    "rendered_template": Severity.LOOK,
 }
 
 BITS: dict[str, int] = {name: 1 << place for place, name in enumerate(FINDINGS)}

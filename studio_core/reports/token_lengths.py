@@ -12,9 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel
 
-from studio_core.data.preview import ChatFormat, lengths
-from studio_core.data.shapes import Record, Shape
-from studio_core.errors import StudioError
+from studio_core.data.tokenized import lengths_or_none
 from studio_core.reports.batch import Batch
 from studio_core.reports.check import FIRST, Check, Rows
 from studio_core.reports.statistics import Distribution, Share, distribution, share
@@ -56,13 +54,14 @@ class TokenCheck(Check[TokenLengths]):
         self._refused = 0
 
     def see(self, batch: Batch) -> None:
-        if self.asked.chat is None:
+        if self.asked.tokenizer is None:
             return
         rows: Any = range(batch.first, batch.first + len(batch))
         if self._sampled:
             low, high = np.searchsorted(self._chosen, [batch.first, batch.first + len(batch)])
             rows = self._chosen[low:high].tolist()
-        counted = _lengths(self.asked.chat, batch.shape, [batch.records[row - batch.first] for row in rows])
+        records = [batch.records[row - batch.first] for row in rows]
+        counted = lengths_or_none(self.asked.tokenizer, batch.shape, records)
         for row, length in zip(rows, counted, strict=True):
             if length is None:
                 self._refused += 1
@@ -71,7 +70,7 @@ class TokenCheck(Check[TokenLengths]):
                 self._lengths.append(length)
 
     def result(self, rows: Rows) -> TokenLengths | None:
-        if self.asked.chat is None:
+        if self.asked.tokenizer is None:
             return None
         found = np.array(self._lengths, np.int64)
         limit, count = self.asked.limit, len(found)
@@ -87,13 +86,3 @@ class TokenCheck(Check[TokenLengths]):
             cut_rows=[self._rows[at] for at in longer[:FIRST]],
             over={at: float((found > at).mean()) for at in LIMITS} if count else {},
         )
-
-
-def _lengths(chat: ChatFormat, shape: Shape, records: list[Record]) -> list[int | None]:
-    """Tokens of each record; None where the chat template refuses it."""
-    try:
-        return list(lengths(chat, shape, records))
-    except StudioError:
-        if len(records) == 1:
-            return [None]
-        return [length for record in records for length in _lengths(chat, shape, [record])]

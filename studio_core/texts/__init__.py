@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 DEFAULT_LANGUAGE = "en"
@@ -34,7 +35,22 @@ def text(key: str, language: str = DEFAULT_LANGUAGE, **values: Any) -> str:
     no language raises ``KeyError``, since that is a defect of ours.
     """
     sentence = catalogue(language).get(key) or catalogue(DEFAULT_LANGUAGE)[key]
-    return sentence.format_map(values) if values else sentence
+    if not values:
+        return sentence
+    return _PLURALS.vformat(sentence, (), values) if "|" in sentence else sentence.format_map(values)
+
+
+class _Plurals(Formatter):
+    """Chooses the word that fits a number: ``{n} {n:record|records}``, ``{n:the only one|all {n}}``."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" not in format_spec:
+            return str(super().format_field(value, format_spec))
+        one, many = format_spec.split("|")
+        return one if str(value) == "1" else many
+
+
+_PLURALS = _Plurals()
 
 
 def matching_language(header: str | None) -> str:

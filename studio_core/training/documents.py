@@ -8,11 +8,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from studio_core import plain_yaml
 from studio_core.errors import BadInput
 from studio_core.spec import TrainSpec
 from studio_core.validation import complaint
-
-_LIMIT = 1 << 20
 
 
 def spec_from(values: dict[str, Any]) -> TrainSpec:
@@ -38,9 +37,9 @@ def to_yaml(spec: TrainSpec) -> str:
 def values_from_yaml(content: str) -> dict[str, Any]:
     """What a YAML file says, not yet checked for completeness."""
     try:
-        values = yaml.safe_load(content) if len(content) <= _LIMIT else None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadInput("train.bad_yaml", reason=" ".join(str(error).split())[:300]) from error
+        values = plain_yaml.load(content)
+    except ValueError as error:
+        raise BadInput("train.bad_yaml", reason=error) from error
     if not isinstance(values, dict):
         raise BadInput("train.bad_yaml", reason="no mapping of names to values")
     return {str(name): value for name, value in values.items()}

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from studio_core import metrics, outline, queue, run_folder
 from studio_core.errors import BadInput, Conflict
+from studio_core.methods.common import TrainingOptions
 from studio_core.spec import TrainSpec
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
@@ -91,6 +92,22 @@ def _require_alone(studio: Studio, job_id: int, key: str | None) -> None:
 def duplicate(studio: Studio, job_id: int) -> TrainSpec:
     """The same training again, to be changed; it gets a name of its own."""
     return spec_of(queue.get(studio, job_id)).model_copy(update={"name": ""})
+
+
+LONGER = 2
+"""How many times as long a run is trained whose result can hardly be told from its base."""
+
+
+def longer(studio: Studio, job_id: int) -> TrainSpec:
+    """The same training again with more epochs, and more steps where these are limited."""
+    spec = duplicate(studio, job_id)
+    before, limits = queue.get(studio, job_id).spec["run"]["options"], TrainingOptions.model_json_schema()
+    changed = {
+        name: min(LONGER * before[name], limits["properties"][name]["maximum"])
+        for name in ("epochs", "max_steps")
+        if before[name]
+    }
+    return spec.model_copy(update={"options": {**spec.options, **changed}})
 
 
 def resumed_step(job: Job) -> int:

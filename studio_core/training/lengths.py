@@ -6,14 +6,19 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from studio_core.data import preview, store
+from studio_core.data import store, tokenized
+from studio_core.data.learning import Learning
 from studio_core.data.shapes import Shape
 from studio_core.spec import ResolvedModel
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
 SAMPLE = 2_000
+NOTED = 100
+"""Rows that are looked at in every detail, which takes some ten times as long as counting their tokens."""
 _SLICES = 20
+_LOOKED_AT = 20
+"""Records that are asked for an answer at once: mostly the first ones have one."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Lengths:
     sides: int
     """Sequences that one row makes: 2 for a pair of answers."""
     sampled: bool
+    notes: frozenset[str] = frozenset()
+    """What is worth knowing of how rows become tokens: keys of the catalogue, ``data.rendering_<note>``."""
 
     @property
     def longest(self) -> int:
@@ -38,20 +45,30 @@ class Lengths:
         return self.sides * kept / max(1, len(self.tokens))
 
 
-_KNOWN: OrderedDict[tuple[str, str, str], Lengths] = OrderedDict()
+_KNOWN: OrderedDict[tuple[str, str, str, Learning], Lengths] = OrderedDict()
 
 
-def measured(studio: Studio, dataset: Dataset, model: ResolvedModel) -> Lengths:
+def measured(studio: Studio, dataset: Dataset, model: ResolvedModel, learning: Learning) -> Lengths:
     """Lengths of all rows, or of 2,000 spread evenly over a larger set; remembered for later plans."""
-    key = (dataset.sha256, model.path, model.chat_template or "")
+    key = (dataset.sha256, model.path, model.chat_template or "", learning)
     if key not in _KNOWN:
         shape = Shape(dataset.shape)
-        tokens = preview.lengths(model, shape, sample(studio, dataset, SAMPLE))
+        tokens = tokenized.lengths(model, shape, sample(studio, dataset, SAMPLE), learning)
+        notes = tokenized.noted(model, shape, sample(studio, dataset, NOTED), learning)
         sides = 2 if shape == Shape.PREFERENCE else 1
-        _KNOWN[key] = Lengths(tuple(tokens), sides, dataset.rows > SAMPLE)
+        _KNOWN[key] = Lengths(tuple(tokens), sides, dataset.rows > SAMPLE, frozenset(notes))
         while len(_KNOWN) > 32:
             _KNOWN.popitem(last=False)
     return _KNOWN[key]
+
+
+def nothing_learnt(
+    studio: Studio, dataset: Dataset, model: ResolvedModel, limit: int, learning: Learning
+) -> bool:
+    """Whether cutting at ``limit`` tokens loses every answer; to be asked where all rows are longer than that."""
+    shape, records = Shape(dataset.shape), sample(studio, dataset, SAMPLE)
+    parts = (records[start : start + _LOOKED_AT] for start in range(0, len(records), _LOOKED_AT))
+    return not any(tokenized.any_learnt(model, shape, part, limit, learning) for part in parts)
 
 
 def sample(studio: Studio, dataset: Dataset, count: int) -> list[dict[str, Any]]:

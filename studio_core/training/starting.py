@@ -10,11 +10,13 @@ from studio_core import queue
 from studio_core.chains import run_number
 from studio_core.data import versions
 from studio_core.data.shapes import Shape
+from studio_core.models import registry
 from studio_core.spec import RunSpec, TrainSpec
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, Model
 from studio_core.training.lengths import sample
-from studio_core.training.planning import Plan, plan
+from studio_core.training.planning import plan
+from studio_core.training.plans import Plan
 
 FIXED_PROMPTS = 4
 _PROMPT_LIMIT = 500
@@ -32,6 +34,10 @@ def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
     if made.problems:
         raise made.problems[0]
     assert made.model and made.dataset
+    if made.model.id is None:  # A folder that is not listed yet.
+        registry.add(studio, spec.model)
+        made = plan(studio, spec)
+        assert made.model and made.dataset
     exact = spec.model_copy(
         update={
             "name": spec.name.strip() or free_name(studio, f"{spec.method}-{made.model.name}"),

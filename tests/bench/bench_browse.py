@@ -1,6 +1,6 @@
 """Looking through five million records: milliseconds of each kind of question, first answer and full count.
 
-``python -m tests.bench browse [ROWS]`` makes the records (about 1 GB), a features file and the index of
+``python -m tests.bench browse`` makes the records (about 1 GB), a features file and the index of
 words in a temporary folder, and asks each question with other words or filters each time.
 """
 
@@ -28,9 +28,10 @@ from studio_core.reports import features
 from studio_core.settings import load
 from studio_core.studio import Studio, open_studio
 from studio_core.tables import Dataset
+from tests.bench.sizes import size
 
-ROWS = 5_000_000
-REPEATS = 20
+ROWS = size("ROWS", 5_000_000, 5_000)
+REPEATS = size("REPEATS", 20, 2)
 RARE_EVERY = 100_003
 """A word that stands in one of so many records, and so in few blocks of them."""
 
@@ -189,7 +190,7 @@ def main(rows: int = ROWS) -> None:
 def _changed(studio: Studio, dataset: Dataset) -> Dataset:
     """The first million records, each thousandth answered otherwise, each thousandth left out."""
     partial = studio.settings.uploads / "changed.partial"
-    with open(partial, "wb") as file:
+    with open(partial, "w+b") as file:
         writer = parquet.Writer(file, Shape.CHAT)
         path = versions.parquet_path(studio, dataset)
         for number, record in enumerate(parquet.read(path, 0, min(dataset.rows, 1_000_000))):

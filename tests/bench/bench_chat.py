@@ -22,10 +22,12 @@ import transformers
 from jobs.inference.answers import Side, answer
 from jobs.inference.decoding import Sampling
 from jobs.inference.models import Base, Models, Opened
+from jobs.inference.stopping import Stops
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel
+from tests.bench.sizes import size
 
-REPEATS = 5
+REPEATS = size("REPEATS", 5, 1)
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, seed=1, max_new_tokens=64)
 QUESTION = [{"role": "user", "content": "Tell me about the river."}]
 
@@ -34,7 +36,7 @@ class Endless(Models):
     """Models that never stop by themselves, so that every answer has the same length."""
 
     def open(self, model: ResolvedModel, needed: Iterable[Base] = ()) -> Opened:
-        return dataclasses.replace(super().open(model, needed), stop=frozenset())
+        return dataclasses.replace(super().open(model, needed), stops=Stops(frozenset()))
 
 
 def adapter_on(base: str, folder: Path) -> str:

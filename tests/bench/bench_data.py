@@ -1,7 +1,7 @@
 """Import, report and export in rows/s at 1, 10 and 100 times the size, on one thread of one core.
 
 Each import stands beside pyarrow reading the same file into a table, measured in turn with it. The import
-also recognises the file, checks every row, writes Parquet and hashes the content. ``ROWS=200`` is a quick trial.
+also recognises the file, checks every row, writes Parquet and hashes the content. ``BENCH_ROWS=200`` is a quick trial.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from studio_core.data import outgoing, store, versions
 from studio_core.data.shapes import Shape
 from studio_core.reports.compute import compute
 from studio_core.studio import open_studio
+from tests.bench.sizes import size
 
 T = TypeVar("T")
 
-ROWS = int(os.environ.get("ROWS", "2000"))
-ROUNDS = {1: 5, 10: 3, 100: 1}
+ROWS = size("ROWS", 2000, 20)
+ROUNDS = {1: size("REPEATS", 5, 1), 10: size("REPEATS", 3, 1), 100: 1}
 """How often each size is measured, by how many times ``ROWS`` it is."""
 
 

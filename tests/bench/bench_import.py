@@ -18,13 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studio_core.data import store
-from studio_core.data.preview import ChatFormat, lengths
 from studio_core.data.shapes import Shape
+from studio_core.data.tokenized import lengths
 from studio_core.settings import bundled_folder
+from studio_core.spec import ResolvedModel
 from studio_core.studio import open_studio
+from tests.bench.sizes import size
 
-ROWS = 100_000
-REPEATS = 3
+ROWS = size("ROWS", 100_000, 1_000)
+REPEATS = size("REPEATS", 3, 1)
 
 QUESTION = (
     "Weng earns ${} an hour for babysitting. Yesterday, she just did 50 minutes of babysitting. How much?"
@@ -113,8 +115,8 @@ def main() -> None:
         dataset = store.import_file(studio, folder / "chats.jsonl").dataset
         page = seconds(lambda: store.records(studio, dataset, ROWS // 2, 20))
         records = store.records(studio, dataset, limit=10_000)
-        chat = ChatFormat.load(bundled_folder() / "models" / "tiny-chat")
-        measured = seconds(lambda: lengths(chat, Shape.CHAT, records))
+        tiny = ResolvedModel(name="tiny-chat", path=str(bundled_folder() / "models" / "tiny-chat"))
+        measured = seconds(lambda: lengths(tiny, Shape.CHAT, records))
         store.ensure_samples(studio)
         again = statistics.median(seconds(lambda: store.ensure_samples(studio)) for _ in range(10))
         print(

@@ -26,16 +26,19 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Pr
 from transformers.utils import logging
 from trl import SFTConfig, SFTTrainer
 
+from jobs.chat_format import chat_format
 from jobs.training import arguments, sft
 from jobs.training.data import Prepared, for_sft
 from jobs.training.fast_head import fast_head
 from jobs.training.loading import Machine, load_tokenizer, machine_for, new_adapter
+from jobs.training.team import Team
 from studio_core.methods.sft import SFTOptions
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel, RunSpec
+from tests.bench.sizes import size
 from tests.integration.miniature import make_run
 
-STEPS, ROUNDS = 20, 4
+STEPS, ROUNDS = size("STEPS", 20, 2), size("REPEATS", 4, 1)
 DEMO = bundled_folder() / "models" / "tiny-base"
 
 
@@ -73,7 +76,7 @@ def ours(
     run: RunSpec, options: SFTOptions, machine: Machine, data: Prepared, model: Any, folder: Path
 ) -> Pace:
     """The trainer of a run, without its answers and checkpoints."""
-    settings = arguments.arguments(folder, run, options, machine, data)
+    settings = arguments.arguments(folder, run, options, machine, data, Team(folder))
     settings |= {"save_strategy": "no", "max_steps": STEPS + 1}
     seen: list[int] = []
     with fast_head(SFTTrainer):
@@ -148,7 +151,7 @@ def compare(name: str, tuning: str, vocabulary: int, folder: Path) -> None:
     run = RunSpec.model_validate_json((run_dir / "spec.json").read_text(encoding="utf-8"))
     chosen = SFTOptions.model_validate(run.options)
     machine = machine_for(run, chosen)
-    data = for_sft(run, chosen, load_tokenizer(run.model))
+    data = for_sft(run, chosen, chat_format(run.model, load_tokenizer(run.model)))
     paces: dict[str, list[Pace]] = {"studio": [], "bare loop": []}
     for _ in range(ROUNDS):
         paces["studio"].append(ours(run, chosen, machine, data, build(demo.path, vocabulary), run_dir))

@@ -91,7 +91,12 @@ def start_web(home: Path, port: int, **environment: str) -> subprocess.Popen[byt
         except OSError:
             return False
 
-    wait_until(answers, what="the page answers")
+    try:
+        wait_until(answers, what="the page answers")
+    except BaseException:
+        web.kill()
+        web.wait()
+        raise
     return web
 
 
@@ -108,7 +113,7 @@ def cancel_all(studio: Studio) -> None:
     for job in [*queue.waiting(studio), *queue.live(studio)]:
         with suppress(StudioError):  # It ended by itself meanwhile.
             queue.request_stop(studio, job.id, Stop.CANCEL)
-    wait_until(lambda: not queue.live(studio), 60, "no worker is left")
+    wait_until(lambda: not queue.live(studio), what="no worker is left")
 
 
 @contextmanager
@@ -123,7 +128,7 @@ def serving(home: Path, **environment: str) -> Iterator[Served]:
     finally:
         studio.close()
         web.terminate()
-        web.wait(20)
+        web.wait(240)
         stop_engine(home)
 
 
@@ -137,16 +142,22 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield made
 
 
+def find_chromium() -> str | None:
+    """The browser of this machine; none means the one that Playwright has brought."""
+    names = (
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    )
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or next(
-        filter(
-            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
-        ),
-        None,
-    )
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield chromium
         chromium.close()
 
@@ -168,6 +179,8 @@ def page(context: BrowserContext, served: Served) -> Iterator[Page]:
     unclean = watch(tab, served.url)
     yield tab
     tab.goto("about:blank")
+    if unclean:
+        print((served.studio.settings.home / "web.out").read_text(errors="replace")[-4000:])
     assert unclean == []
 
 
@@ -205,6 +218,11 @@ def visit(tab: Page, path: str) -> None:
     """Open a page and wait until Gradio has drawn it."""
     tab.goto(path)
     tab.locator(".gradio-container main").first.wait_for()
+
+
+def come_to_charts(tab: Page) -> None:
+    """Bring the pointer to the charts of a run, which are sketched until then, as soon as they are there."""
+    tab.locator("#run-chart-loss").hover(timeout=90_000)
 
 
 def screenshot(tab: Page, name: str) -> Path:

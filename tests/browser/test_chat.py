@@ -35,7 +35,7 @@ def test_ask_vote_export_and_come_back(page: Page, served: Served) -> None:
 
     blur(page)
     page.keyboard.press("2")
-    expect(page.locator("#chat-vote-message")).to_contain_text("Saved as a preference record")
+    expect(page.locator("#chat-vote-message")).to_contain_text("Saved as a preference pair")
     expect(page.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
     [vote] = votes_on(served, row)
     assert (vote.verdict, vote.left, vote.right) == ("b", 0, 1)
@@ -72,7 +72,7 @@ def test_one_side_is_asked_again_and_an_older_turn_in_a_new_chat(page: Page, ser
     chat = written(served, "The river", "Where does it go?")
     open_chat(page, f"/chat?chat={chat.id}")
     page.locator('#chat-side-1 [data-action="again"]').click()
-    expect(page.locator("#chat-side-1 .ts-before")).to_contain_text("Earlier answers: 1", timeout=90_000)
+    expect(page.locator("#chat-side-1 .ts-before")).to_contain_text("Previous answers: 1", timeout=90_000)
     expect(page.locator("#chat-side-1")).to_have_attribute("data-state", ENDED, timeout=90_000)
     expect(page.locator("#chat-side-1 footer")).to_contain_text("seed 1")
     expect(page.locator("#chat-side-0 .ts-text")).to_have_text("one thing")
@@ -80,7 +80,7 @@ def test_one_side_is_asked_again_and_an_older_turn_in_a_new_chat(page: Page, ser
     wait_until(lambda: chats.get_round(served.studio, row.id).answers[1]["state"] != "streaming")
     again = chats.get_round(served.studio, row.id).answers[1]
     assert again["seed"] == 1 and again["earlier"][0]["answer"] == "another thing"
-    turn(page, 1).get_by_role("button", name="Ask again in a new chat").click()
+    turn(page, 1).get_by_role("button", name="Regenerate in a new chat").click()
     page.wait_for_url(lambda address: f"chat={chat.id}" not in address)
     expect(page.locator("#chat-side-1")).to_have_attribute("data-state", ENDED, timeout=90_000)
     [new] = rounds(served, page)
@@ -91,12 +91,12 @@ def test_one_side_is_asked_again_and_an_older_turn_in_a_new_chat(page: Page, ser
 def test_a_changed_prompt_forks_and_shares_what_was_before(page: Page, served: Served) -> None:
     chat = written(served, "The river", "Where does it go?")
     open_chat(page, f"/chat?chat={chat.id}")
-    turn(page, 2).get_by_role("button", name="Change prompt").click()
+    turn(page, 2).get_by_role("button", name="Edit prompt").click()
     field = page.locator("#chat-dialog textarea")
     expect(field).to_have_value("Where does it go?")
     field.fill("Where does it begin?")
     page.keyboard.press("Escape")
-    turn(page, 2).get_by_role("button", name="Change prompt").click()
+    turn(page, 2).get_by_role("button", name="Edit prompt").click()
     expect(field).to_have_value("Where does it begin?")  # Nothing is lost by one stray key.
     page.locator('#chat-dialog [data-part="do"]').click()
     page.wait_for_url(lambda address: f"chat={chat.id}" not in address)
@@ -183,14 +183,18 @@ def test_one_side_is_stopped_alone_and_an_early_vote_is_flagged(page: Page, serv
     expect(page.locator("#chat-side-1")).not_to_have_attribute("data-state", "cancelled")
     expect(page.locator("#chat-side-1 .ts-text")).not_to_have_text("", timeout=90_000)
     page.locator("#chat-vote-b").click()
-    expect(page.locator("#chat-vote-message")).to_contain_text("marked as early")
+    expect(page.locator("#chat-vote-message")).to_contain_text("early vote")
     expect(page.locator(".ts-voted")).to_contain_text("early")
-    if page.locator("#chat-stop").is_visible():
-        page.locator("#chat-stop").click()
+    stop_if_under_way(page)
     expect(page.locator("#chat-send")).to_be_visible()
     [row] = rounds(served, page)
     [vote] = votes_on(served, row)
     assert vote.record["incomplete"]
+
+
+def stop_if_under_way(page: Page) -> None:
+    """At once: an answer that ends while one looks takes its button with it."""
+    page.locator("#chat-stop").evaluate("button => button.checkVisibility() && button.click()")
 
 
 def test_a_closed_tab_loses_nothing_and_stop_stops(context: BrowserContext, served: Served) -> None:
@@ -213,8 +217,7 @@ def test_a_closed_tab_loses_nothing_and_stop_stops(context: BrowserContext, serv
     again.goto(address)
     # Either the answer is still coming in, and the page follows it, or it has ended meanwhile.
     expect(again.locator("#chat-side-0 .ts-text")).not_to_have_text("", timeout=90_000)
-    if again.locator("#chat-stop").is_visible():
-        again.locator("#chat-stop").click()
+    stop_if_under_way(again)
     expect(again.locator("#chat-send")).to_be_visible()
     wait_until(lambda: set(states()) <= {"stop", "length", "cancelled"}, what="the round is stored")
     stored = chats.get_round(served.studio, row.id)

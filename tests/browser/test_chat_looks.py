@@ -30,11 +30,45 @@ def test_what_models_and_people_write_stays_text(page: Page, served: Served) -> 
                    "values": {"model": hostile, "reason": hostile}}  # fmt: skip
     chats.save_answers(studio, row.id, answers)  # type: ignore[arg-type]
     open_chat(page, f"/chat?chat={chat.id}")
-    expect(page.locator("#chat-side-0 .ts-text")).to_have_text(hostile)
+    read = hostile.replace("**b**", "b").replace(
+        "&amp;", "&"
+    )  # As Markdown; what can be copied is as it was.
+    expect(page.locator("#chat-side-0 .ts-text")).to_have_text(read)
+    assert page.locator("#chat-side-0 .ts-raw").text_content() == hostile
     expect(page.locator("#chat-side-1 .ts-answer-note")).to_contain_text(hostile)
     assert page.locator("#chat-live img, #chat-live script, #chat-live b").count() == 0
     assert "owned" not in page.title()
     expect(page.locator("#chat-vote-a")).to_be_disabled()
+
+
+def test_answers_are_read_as_markdown_and_copied_as_they_were_written(
+    page: Page, context: BrowserContext, served: Served
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    text = (
+        "## Sums\n\n**Two** and two:\n\n```python\nprint(2 + 2)\n```\n\n| a | b |\n|---|---|\n| $x^2$ | 4 |"
+    )
+    chat = written(served, "Show me", answers=(text, "- one\n- two"))
+    open_chat(page, f"/chat?chat={chat.id}")
+    answer = page.locator("#chat-side-0")
+    expect(answer.locator("strong")).to_have_text("Two")
+    expect(answer.locator("math")).to_be_visible()
+    expect(page.locator("#chat-side-1 li")).to_have_count(2)
+    screenshot(page, "chat-markdown")
+    answer.get_by_role("button", name="Copy code").click()
+    expect(answer.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "print(2 + 2)\n"
+    answer.get_by_role("button", name="Copy: A").click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('## Sums')")
+    assert page.evaluate("navigator.clipboard.readText()") == text
+    answer.get_by_role("button", name="Edit: A").click()
+    expect(page.locator("dialog[open] textarea")).to_have_value(text)
+    page.keyboard.press("Escape")
+    blur(page)
+    page.keyboard.press("d")
+    expect(answer.locator("mark").first).to_be_visible()
+    page.keyboard.press("d")
+    expect(answer.locator("strong")).to_have_text("Two")
 
 
 def test_words_that_differ_are_shown_on_demand(page: Page, served: Served) -> None:
@@ -78,7 +112,7 @@ def test_looks(
     open_chat(page, f"/chat?chat={shown_chat.id}")
     expect(page.locator("#chat-side-1")).to_have_attribute("data-mark", "better")
     expect(page.locator("#chat-live .ts-voted")).to_contain_text(
-        {"en": "Your vote is in", "zh-CN": "已投票"}[language]
+        {"en": "Vote saved", "zh-CN": "已投票"}[language]
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out sideways"
     path = screenshot(page, f"chat-{theme}-{language}-{width}")

@@ -36,7 +36,7 @@ def fill(page: Page, id: str, text: str) -> None:
 
 def role(page: Page, column: str) -> Locator:
     """The choice in a column's header."""
-    return page.locator("#data-columns").get_by_label(f"What the column {column} is", exact=True)
+    return page.locator("#data-columns").get_by_label(f"Mapping of column {column}", exact=True)
 
 
 def pick(page: Page, id: str, option: str) -> None:
@@ -65,8 +65,8 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     expect(page.locator("#data-preview mark.ts-trained").nth(1)).to_have_text("I am 0, Ada.<|end|>")
     expect(page.locator("#data-name textarea, #data-name input")).to_have_value("my-file")
     fill(page, "data-name", "browser-sft")
-    page.get_by_role("button", name="Import the good rows (29)").click()
-    expect(page.locator("#data-answer")).to_contain_text("Stored 29 rows as browser-sft, version 1.")
+    page.get_by_role("button", name="Import the valid rows (29)").click()
+    expect(page.locator("#data-answer")).to_contain_text("Imported 29 records as browser-sft, version 1.")
     expect(page.locator("#data-list")).to_contain_text("browser-sft")
     dataset = store.get(served.studio, "browser-sft")
     assert (dataset.rows, dataset.rejected_count, dataset.shape) == (29, 1, "prompt-completion")
@@ -78,7 +78,7 @@ def test_a_file_is_understood_imported_and_shown(page: Page, served: Served, tmp
     expect(page.locator("#data-position")).to_contain_text("26 to 29 of 29")
     expect(page.locator("#data-records tbody tr")).to_have_count(4)
     page.locator("#data-records tbody tr").last.click()
-    page.get_by_role("tab", name="As the model sees it").click()
+    page.get_by_role("tab", name="Tokens").click()
     fill(page, "data-preview-limit", "8")
     expect(page.locator("#data-preview del.ts-cut").nth(1)).to_be_visible()
     page.get_by_role("tab", name="Export").click()
@@ -97,9 +97,9 @@ def test_roles_are_chosen_in_the_headers_of_the_columns(page: Page, served: Serv
     rows: list[object] = [{"frage": "q", "gut": "a", "schlecht": "b", "thema": "Vögel"}] * 2
     visit(page, "/data")
     upload(page, jsonl(tmp_path / "odd.jsonl", rows))
-    expect(page.locator("#data-found")).to_contain_text("Choose which column is")
+    expect(page.locator("#data-found")).to_contain_text("Map a column to")
     expect(page.locator("#data-import")).to_be_disabled()
-    pick(page, "data-shape", "preference pairs (chosen and rejected)")
+    pick(page, "data-shape", "preference pairs")
     expect(role(page, "gut").locator("option", has_text="Chosen")).to_have_count(1)
     for column, part in (("frage", "chosen"), ("gut", "chosen"), ("schlecht", "rejected")):
         role(page, column).select_option(part)
@@ -110,7 +110,7 @@ def test_roles_are_chosen_in_the_headers_of_the_columns(page: Page, served: Serv
     page.locator("#data-name textarea, #data-name input").focus()
     expect(page.locator("#data-preview")).to_contain_text("Vögel: q?")
     page.get_by_role("button", name="Import all rows (2)").click()
-    expect(page.locator("#data-answer")).to_contain_text("Stored 2 rows as odd, version 1.")
+    expect(page.locator("#data-answer")).to_contain_text("Imported 2 records as odd, version 1.")
     [record, _] = store.records(served.studio, store.get(served.studio, "odd"))
     assert [record[key][0]["content"] for key in ("prompt", "chosen", "rejected")] == ["Vögel: q?", "a", "b"]
 
@@ -122,7 +122,7 @@ def test_a_thousand_columns_do_not_break_the_page(page: Page, tmp_path: Path) ->
     page.locator("#data-narrow textarea, #data-narrow input").press_sequentially("column99")
     expect(page.locator("#data-columns select")).to_have_count(11)
     role(page, "column990").select_option("prompt")
-    expect(page.get_by_text("Choose which column is: Answer.")).to_be_visible()
+    expect(page.get_by_text("Map a column to: Answer.")).to_be_visible()
     page.locator("#data-narrow textarea, #data-narrow input").fill("column77")  # Pasted.
     expect(page.locator("#data-columns select")).to_have_count(12)  # Those found, and what has a role.
     expect(role(page, "column990")).to_have_value("prompt")
@@ -137,7 +137,7 @@ def test_several_files_are_one_dataset(page: Page, served: Served, tmp_path: Pat
     expect(page.locator("#data-file [data-part=name]")).to_have_text("3 files")
     expect(page.locator("#data-found h2")).to_have_text("part0.jsonl, part1.jsonl, part2.jsonl")
     page.get_by_role("button", name="Import all rows (3)").click()
-    expect(page.locator("#data-answer")).to_contain_text("Stored 3 rows as part0, version 1.")
+    expect(page.locator("#data-answer")).to_contain_text("Imported 3 records as part0, version 1.")
     records = store.records(served.studio, store.get(served.studio, "part0"))
     assert [record["prompt"][0]["content"] for record in records] == ["q0", "q1", "q2"]
     assert not [one for one in uploads.uploads(served.studio.settings) if one.name.startswith("part")]
@@ -156,10 +156,10 @@ def test_an_upload_is_paused_and_goes_on_after_a_reload(page: Page, served: Serv
     visit(page, "/data")
     page.route(lambda address: "offset=8388608" in address, hold)
     upload(page, path)
-    expect(page.locator("[data-part=figures]")).to_contain_text("8.4 MB of 11.4 MB")
+    expect(page.locator("[data-part=figures]")).to_contain_text("8.4 MB / 11.4 MB")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("[data-part=figures]")).to_contain_text("paused")
-    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
     held[0].abort("aborted")
     page.unroute_all()
     page.reload()
@@ -186,13 +186,13 @@ def test_text_is_pasted(page: Page, served: Served) -> None:
         expect(page.locator("#data-found .ts-stat").first).to_contain_text(kind)
     fill(page, "data-name", "from-text")
     page.get_by_role("button", name="Import all rows (1)").click()
-    expect(page.locator("#data-answer")).to_contain_text("Stored 1 rows as from-text, version 1.")
+    expect(page.locator("#data-answer")).to_contain_text("Imported 1 record as from-text, version 1.")
 
 
 def test_a_table_is_typed(page: Page, served: Served) -> None:
     visit(page, "/data")
-    page.get_by_role("tab", name="Type a table").click()
-    pick(page, "data-table-shape", "preference pairs (chosen and rejected)")
+    page.get_by_role("tab", name="Table").click()
+    pick(page, "data-table-shape", "preference pairs")
     expect(page.locator("#data-table")).to_contain_text("rejected")
     for place, text in enumerate(("Who?", "Ada.", "Bob.")):
         cell = page.locator(f"#data-table [data-testid='cell-0-{place}']").filter(visible=True)
@@ -203,17 +203,17 @@ def test_a_table_is_typed(page: Page, served: Served) -> None:
     page.get_by_role("button", name="Use these rows").click()
     fill(page, "data-name", "typed-pairs")
     page.get_by_role("button", name="Import all rows (1)").click()
-    expect(page.locator("#data-answer")).to_contain_text("Stored 1 rows as typed-pairs, version 1.")
+    expect(page.locator("#data-answer")).to_contain_text("Imported 1 record as typed-pairs, version 1.")
     [record] = store.records(served.studio, store.get(served.studio, "typed-pairs"))
     assert [record[key][0]["content"] for key in ("prompt", "chosen", "rejected")] == ["Who?", "Ada.", "Bob."]
 
 
 def test_a_folder_of_this_computer(page: Page, served: Served, tmp_path: Path) -> None:
     visit(page, "/data")
-    page.get_by_role("tab", name="Folder on this computer").click()
+    page.get_by_role("tab", name="Folder").click()
     fill(page, "data-path", "/etc")
-    page.get_by_role("button", name="Look").click()
-    expect(page.get_by_text("/etc does not lie in a folder from which data may be read")).to_be_visible()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("/etc is outside the folders data may be read from")).to_be_visible()
     expect(page.locator("#data-understood")).to_be_hidden()
 
 
@@ -222,7 +222,7 @@ def test_a_bad_file_is_refused_in_a_sentence(page: Page, served: Served, tmp_pat
     visit(page, "/data")
     for name, content, sentence in (
         ("empty.jsonl", b"\n", "empty.jsonl is empty."),
-        ("cut.json", b'[{"text": "a"}, {"text"', "ends in the middle of row 2: it was cut off"),
+        ("cut.json", b'[{"text": "a"}, {"text"', "ends in the middle of row 2: it is truncated"),
         ("binary.csv", b"text\0\1\2", "is not a text file: byte 4 is zero"),
     ):
         (tmp_path / name).write_bytes(content)
@@ -241,7 +241,7 @@ def test_a_name_that_will_not_do_loses_nothing(page: Page, tmp_path: Path) -> No
     expect(button).to_be_enabled()
     fill(page, "data-name", "../../etc")
     button.click()
-    expect(page.get_by_text("The name '../../etc' does not do")).to_be_visible()
+    expect(page.get_by_text("The name '../../etc' is not allowed")).to_be_visible()
     expect(button).to_be_enabled()
 
 
@@ -259,7 +259,7 @@ def test_texts_of_data_are_never_run(
     ]
     visit(page, "/data")
     upload(page, jsonl(tmp_path / f"hostile-{theme}.jsonl", rows))
-    rejected = "未采用" if language == "zh-CN" else "Rows left out"
+    rejected = "未导入" if language == "zh-CN" else "Skipped rows"
     expect(page.locator("#data-rejected summary")).to_contain_text(rejected)
     expect(page.locator("#data-preview .ts-tokens")).to_contain_text("<script>")
     screenshot(page, f"data-{language}-{theme}")

@@ -33,9 +33,9 @@ def two_gpus(served: Served) -> Iterator[None]:
 
 def test_the_processor_is_shown_live(page: Page, served: Served) -> None:
     visit(page, "/runs")
-    memory = page.get_by_role("meter", name=re.compile("Memory of Processor"))
+    memory = page.get_by_role("meter", name=re.compile("Memory of CPU"))
     expect(memory).to_have_attribute("aria-valuetext", re.compile(r"GB of .* GB"))
-    expect(page.get_by_role("meter", name=re.compile("Load of Processor"))).to_be_visible()
+    expect(page.get_by_role("meter", name=re.compile("Utilization of CPU"))).to_be_visible()
     before = page.locator("#devices").inner_text()
     changed = "before => document.querySelector('#devices').innerText !== before"
     page.wait_for_function(changed, arg=before)  # By itself.

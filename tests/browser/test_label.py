@@ -60,7 +60,7 @@ def test_a_project_on_the_keyboard_alone(page: Page, served: Served, pairs: str)
     page.keyboard.press("c")
     page.keyboard.type("1234s is typed, not voted")
     page.keyboard.press("Escape")
-    expect(page.locator("[data-part=said]")).to_have_text("Kept as a draft.")
+    expect(page.locator("[data-part=said]")).to_have_text("Draft saved.")
     page.reload()
     number(page, 3)
     expect(page.locator("[data-part=comment]")).to_have_value("1234s is typed, not voted")
@@ -96,7 +96,7 @@ def test_a_project_on_the_keyboard_alone(page: Page, served: Served, pairs: str)
     page.get_by_role("tab", name="Results").click()
     expect(page.locator("#label-statistics")).to_contain_text("12 of 12")
     page.locator("#label-make").click()
-    expect(page.locator("#label-made").get_by_role("link", name="Train on these votes")).to_have_attribute(
+    expect(page.locator("#label-made").get_by_role("link", name="Train on votes")).to_have_attribute(
         "href", re.compile(r"/train\?dataset=by-keys@1&method=dpo")
     )
 

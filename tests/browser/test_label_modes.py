@@ -9,32 +9,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from studio_core import queue
-from studio_core.labeling import assignment, items, projects, votes
-from studio_core.labeling.items import Answer, NewItem
+from studio_core.labeling import assignment, projects, votes
 from studio_core.labeling.votes import Verdict
 from studio_core.states import State
 from tests.browser.conftest import Served, screenshot, visit
+from tests.browser.furnished import label_project
 from tests.browser.test_label import number
 
 pytestmark = pytest.mark.browser
 
 
 def made(served: Served, name: str, mode: str, answers: int, **settings: object) -> int:
-    project = projects.create(
-        served.studio, name, mode=mode, settings={"repeats": 0.0, **settings}, guidelines="Prefer *facts*."
-    )
-    items.add(
-        served.studio,
-        project.id,
-        (
-            NewItem(
-                [{"role": "system", "content": "Be brief."}, {"role": "user", "content": f"Question {n}?"}],
-                [Answer(f"answer {n} of **model {m}**", f"model-{m}") for m in range(answers)],
-            )
-            for n in range(1, 6)
-        ),
-    )
-    return project.id
+    return label_project(served.studio, name, mode, answers, 5, **settings)
 
 
 def test_answers_are_ranked_by_digits(page: Page, served: Served) -> None:
@@ -47,18 +33,18 @@ def test_answers_are_ranked_by_digits(page: Page, served: Served) -> None:
     page.keyboard.press("3")
     page.keyboard.press("1")
     page.keyboard.press("8")  # There are four answers.
-    expect(page.locator("[data-rank='2']")).to_contain_text("place 1")
+    expect(page.locator("[data-rank='2']")).to_contain_text("rank 1")
     page.keyboard.press("2")
-    expect(page.locator("[data-rank='3']")).to_contain_text("place 4")  # All that is left.
+    expect(page.locator("[data-rank='3']")).to_contain_text("rank 4")  # All that is left.
     page.keyboard.press("Backspace")
     expect(submit).to_be_disabled()
     page.keyboard.press("1")
     page.keyboard.press("4")
-    expect(page.locator("[data-part=said]")).to_have_text("Kept as a draft.")
+    expect(page.locator("[data-part=said]")).to_have_text("Draft saved.")
     page.reload()
     number(page, 1)
     expect(page.locator("[data-part=state]")).to_have_text("draft")
-    expect(page.locator("[data-rank='3']")).to_contain_text("place 2")
+    expect(page.locator("[data-rank='3']")).to_contain_text("rank 2")
     screenshot(page, "label-rank")
     page.keyboard.press("1")
     page.keyboard.press("Enter")
@@ -67,15 +53,15 @@ def test_answers_are_ranked_by_digits(page: Page, served: Served) -> None:
     assert [vote.order.index(place) for place in vote.value["ranking"]] == [2, 3, 0, 1]
     page.keyboard.press("u")
     number(page, 1)
-    expect(page.locator("[data-rank='1']")).to_contain_text("place 4")
+    expect(page.locator("[data-rank='1']")).to_contain_text("rank 4")
     page.keyboard.press("4")
     page.keyboard.press("s")  # Skipped while it was being ranked: what was begun comes back.
     number(page, 2)
     page.keyboard.press("u")
     number(page, 1)
-    expect(page.locator("[data-rank='2']")).to_contain_text("place 1")
-    expect(page.locator("[data-rank='0']")).to_contain_text("place 2")
-    expect(page.locator("[data-rank='3']")).to_contain_text("place 4")
+    expect(page.locator("[data-rank='2']")).to_contain_text("rank 1")
+    expect(page.locator("[data-rank='0']")).to_contain_text("rank 2")
+    expect(page.locator("[data-rank='3']")).to_contain_text("rank 4")
 
 
 def test_answers_that_are_good_or_bad_train_a_model(page: Page, served: Served) -> None:
@@ -94,9 +80,8 @@ def test_answers_that_are_good_or_bad_train_a_model(page: Page, served: Served) 
     expect(page.locator("#train-dataset input")).to_have_value("liked@1")
     expect(page.locator("#train-model input")).to_have_value("tiny-chat")
     page.locator("#train-start").click()
-    page.locator("#train-message a").click()
     page.wait_for_url("**/runs?run=*")
-    expect(page.locator("#run-state")).to_contain_text("Done", timeout=120_000)
+    expect(page.locator("#run-state")).to_contain_text("Finished", timeout=120_000)
     expect(page.locator("#run-chart-margins")).to_contain_text("good answers")
     screenshot(page, "label-kto")
     [run] = queue.all_jobs(served.studio, kind="train")
@@ -140,7 +125,7 @@ def test_guidelines_that_change_are_shown_at_the_next_vote(page: Page, served: S
     expect(news).to_be_visible()
     expect(news.locator("ins").first).to_contain_text("short")
     screenshot(page, "label-guide-changed")
-    page.get_by_role("button", name="Understood").click()
+    page.get_by_role("button", name="Got it").click()
     expect(news).to_be_hidden()
     page.keyboard.press("g")
     expect(page.locator("[data-part=guide-text]")).to_be_hidden()
@@ -166,7 +151,7 @@ def test_a_vote_is_changed_later(page: Page, served: Served) -> None:
     assert first.reasons == ["instruction"] and first.value["strength"] == "clearly"
     visit(page, f"/label?project={project}&item={first.item_id}")
     number(page, 1)
-    expect(page.locator("[data-part=state]")).to_have_text("judged already")
+    expect(page.locator("[data-part=state]")).to_have_text("labelled")
     page.keyboard.press("l")
     number(page, 3)
     assert "item=" not in page.url
@@ -179,14 +164,14 @@ def test_a_vote_is_changed_later(page: Page, served: Served) -> None:
 
     visit(page, f"/label?project={project}&item={first.item_id}")
     number(page, 1)
-    page.get_by_role("button", name="Take this vote back").click()
-    expect(page.locator("[data-part=said]")).to_have_text("Taken back. U undoes that.")
+    page.get_by_role("button", name="Withdraw vote").click()
+    expect(page.locator("[data-part=said]")).to_have_text("Vote withdrawn. Press U to undo.")
     assert len(votes.standing(served.studio, project)) == 1
     page.reload()
     number(page, 3)
     page.keyboard.press("u")
     number(page, 1)
-    expect(page.locator("[data-part=state]")).to_have_text("judged already")
+    expect(page.locator("[data-part=state]")).to_have_text("labelled")
     expect(clearly).to_have_attribute("aria-pressed", "true")
     again = votes.standing(served.studio, project)[0]
     assert (again.id, again.verdict, again.created_at) == (first.id, first.verdict, first.created_at)
@@ -204,7 +189,7 @@ def test_disagreements_are_decided_by_keys(page: Page, served: Served) -> None:
     visit(page, f"/label?project={project}&section=disagreements")
     cases = page.locator("#label-cases-body")
     expect(cases.locator("[data-part=number]")).to_have_text("Pair 1")
-    expect(cases.locator("[data-part=progress]")).to_have_text("3 to decide · 0 decided")
+    expect(cases.locator("[data-part=progress]")).to_have_text("3 open · 0 decided")
     expect(cases.locator("[data-part=votes]")).to_contain_text("ben says so")
     screenshot(page, "label-disagreements")
     page.keyboard.press("2")
@@ -222,10 +207,10 @@ def test_disagreements_are_decided_by_keys(page: Page, served: Served) -> None:
     expect(cases.locator("[data-part=comment]")).to_have_value("1 of both is bad")
     expect(cases).not_to_have_attribute("aria-busy", "true")
     page.keyboard.press("4")
-    expect(cases.locator("[data-part=progress]")).to_have_text("1 to decide · 2 decided")
+    expect(cases.locator("[data-part=progress]")).to_have_text("1 open · 2 decided")
     expect(cases).not_to_have_attribute("aria-busy", "true")
     page.keyboard.press("u")
-    expect(cases.locator("[data-part=progress]")).to_have_text("2 to decide · 1 decided")
+    expect(cases.locator("[data-part=progress]")).to_have_text("2 open · 1 decided")
     expect(cases.locator("[data-part=comment]")).to_have_value("1 of both is bad")
     standing = votes.standing(served.studio, project)
     assert [(vote.verdict, vote.annotator) for vote in standing if vote.origin == "adjudicator"] == [
@@ -266,12 +251,12 @@ def test_a_project_is_changed_and_its_votes_leave_as_a_file(page: Page, served: 
     expect(page.locator("#label-guide-text textarea")).to_have_value("Prefer *facts*.")
     page.locator("#label-settings-votes input").fill("3")
     page.locator("#label-settings-save").click()
-    expect(page.get_by_text("It holds from the next item on")).to_be_visible()
+    expect(page.get_by_text("Applies from the next item")).to_be_visible()
     assert projects.settings_of(projects.get(served.studio, project)).votes == 3
-    page.locator("#label-remove").click()
-    expect(page.get_by_text("cannot be deleted").first).to_be_visible()
+    expect(page.locator("#label-remove")).to_be_disabled()
+    expect(page.locator("#label-remove-why")).to_contain_text("cannot be deleted")
     page.locator("#label-archive").click()
-    expect(page.get_by_role("button", name="Take the project out again")).to_be_visible()
+    expect(page.get_by_role("button", name="Restore project")).to_be_visible()
     visit(page, "/label")
     page.locator(".ts-label-away summary").click()
     expect(page.locator(".ts-label-away")).to_contain_text("settled")

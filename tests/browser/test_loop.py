@@ -15,7 +15,7 @@ from studio_core.data import store
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Job, Vote
-from tests.browser.conftest import Served, choose, screenshot, visit
+from tests.browser.conftest import Served, choose, come_to_charts, screenshot, visit
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
@@ -89,9 +89,9 @@ def trained_with_a_stop(page: Page, studio: Studio, epochs: str) -> Job:
     page.locator("#train-opt-epochs input").blur()
     ready(page)
     page.locator("button#train-start").click()
-    page.locator("#train-message a").click()
     page.wait_for_url(re.compile(r"/runs\?run=\d+"))
     first = int(page.url.partition("run=")[2])
+    come_to_charts(page)
     page.wait_for_function(f"{CHART}?.data[0].x.length >= 4", timeout=90_000)
     screenshot(page, f"loop-run-{first}")
     page.locator("button#run-stop").click()

@@ -59,11 +59,11 @@ def test_two_clicks_make_pairs_that_can_be_judged_at_once(page: Page, served: Se
     counts = written(served, project).counts
     assert counts["added"] > 20 and counts["identical"] > 0 and counts["held_out"] > 0
     said = page.locator("#label-making")
-    expect(said).to_contain_text(f"{counts['added']} pairs were made")
-    expect(said).to_contain_text(f"{counts['identical']} left out, answers identical")
+    expect(said).to_contain_text(f"{counts['added']} pairs generated")
+    expect(said).to_contain_text(f"{counts['identical']} skipped, identical answers")
     screenshot(page, "making")
     said.get_by_role("link").click()
-    expect(page.locator("main")).to_contain_text("held out for comparing models")
+    expect(page.locator("main")).to_contain_text("held out")
 
 
 def test_every_kind_asks_for_what_it_needs(page: Page, served: Served) -> None:
@@ -97,7 +97,7 @@ def test_a_project_without_prompts_is_refused_in_words(page: Page, served: Serve
     expect(page.locator("#label-models")).to_be_visible()
     paste(page, " ")
     page.locator("#label-start").click()
-    expect(page.get_by_text("There is no new prompt")).to_be_visible()
+    expect(page.get_by_text("No new prompts")).to_be_visible()
     page.locator("#label-text textarea").fill("Who are you?\nWho made you?")
     page.locator("#label-start").click()
     project = opened(page, served)
@@ -117,11 +117,11 @@ def test_a_judge_is_used_only_once_it_is_measured(page: Page, served: Served) ->
         page.get_by_role("option", name=re.compile("^far")).click()
         page.locator("#label-judge-start").click()
         judge = page.locator("[data-judge=far]")
-        expect(judge).to_contain_text("20 more votes by people are needed", timeout=FIRST)
+        expect(judge).to_contain_text("20 more votes are needed", timeout=FIRST)
         # It always took the first one, whatever that was.
-        expect(judge).to_contain_text("4 ties, 4 of them because the order decided", timeout=FIRST)
+        expect(judge).to_contain_text("4 ties (4 decided by order)", timeout=FIRST)
     use = page.locator("#label-judge-use input")
     use.click()
-    expect(page.get_by_text("It is not known yet how far the judge far agrees")).to_be_visible()
+    expect(page.get_by_text("Agreement of judge far with people is not known yet")).to_be_visible()
     expect(use).not_to_be_checked()
     assert not projects.get(served.studio, one.id).settings["judges"]

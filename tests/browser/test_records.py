@@ -63,7 +63,7 @@ def test_searching_paging_and_reading_by_keys(page: Page, dataset: Dataset, cont
     expect(card).to_contain_text("Record 11")
     expect(card).to_contain_text("Answer 11 机器学习")
     expect(page).to_have_url(re.compile(r"q=answer\+1.*row=11"))
-    page.get_by_role("tab", name="As JSON").click()
+    page.get_by_role("tab", name="JSON").click()
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
@@ -81,7 +81,7 @@ def test_a_link_to_one_record(page: Page, dataset: Dataset) -> None:
     visit(page, f"/dataset?id={dataset.id}&row=7&q=onerror")
     expect(page.locator("#record-chat")).to_contain_text(HOSTILE)
     expect(page.locator("#data-records tbody tr")).to_have_count(1)
-    page.get_by_role("tab", name="As the model sees it").click()
+    page.get_by_role("tab", name="Tokens").click()
     expect(page.locator("#data-preview mark.ts-trained").first).to_be_visible()
     assert page.locator("#record-card img, #data-records img").count() == 0
     assert page.title() != "run"
@@ -95,5 +95,5 @@ def test_what_is_found_in_chinese_and_in_the_dark(
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, f"/dataset?id={dataset.id}&q=%E5%AD%A6%E4%B9%A0&row=3")
     expect(page.locator("#data-position")).to_contain_text("共 59 条")
-    expect(page.locator("#record-card")).to_contain_text("记录 3")
+    expect(page.locator("#record-card")).to_contain_text("样本 3")
     screenshot(page, "records-zh-dark-narrow")

@@ -84,7 +84,7 @@ def train(page: Page, served: Served) -> int:
     expect(page.locator("#train-start")).to_be_enabled()
     expect(page.locator("#train-method input").first).not_to_have_value("")
     press(page, "#train-start")
-    expect(page.locator("#train-message a")).to_be_visible()
+    page.wait_for_url("**/runs?run=*")
     run = queue.all_jobs(served.studio, kind="train", limit=1)[0].id
     ended = wait_until(
         lambda: (job := queue.get(served.studio, run)).state in (State.SUCCEEDED, State.FAILED) and job, 240

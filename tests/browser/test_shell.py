@@ -111,7 +111,7 @@ def test_the_queue_is_told_of_a_lost_connection(page: Page) -> None:
 def test_the_start_page_leads_into_the_loop(page: Page) -> None:
     visit(page, "/")
     expect(page.locator(".ts-loop li")).to_have_count(5)
-    page.locator("#try-sft").click()
+    page.locator("#try-sft a").click()
     expect(page).to_have_url(re.compile(r"/train\?.*model=tiny-base"))
 
 
@@ -146,4 +146,4 @@ def test_the_studio_examines_and_repairs_itself(page: Page, served: Served) -> N
 def test_an_unknown_address_leads_back(page: Page, served: Served) -> None:
     answer = page.request.get(f"{served.url}/nothing-here")
     assert answer.status == 404
-    assert "start page" in answer.text()
+    assert "Page not found" in answer.text()

@@ -6,15 +6,15 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from studio_core import metrics, queue, training
 from studio_core.data import store
 from studio_core.models import registry
-from studio_core.states import TERMINAL, State, Stop
+from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Job
-from tests.browser.conftest import Served, choose, screenshot, visit
+from tests.browser.conftest import Served, choose, come_to_charts, screenshot, visit
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
@@ -55,16 +55,15 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     visit(page, "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft")
     ready(page)
     page.locator("#train-preset").get_by_text("Quick", exact=True).click()
-    page.get_by_label("Name of the run").fill("first steps")
+    page.get_by_role("textbox", name="Run name").fill("first steps")
     expect(page.locator("#train-plan")).to_contain_text("375")  # Steps: 1,000 rows, 8 a step, 3 passes.
     page.locator("#train-start").dblclick()
-    expect(page.locator("#train-message")).to_contain_text(re.compile(r"Run \d+ \(first steps\)"))
-    page.locator("#train-message a").click()
     page.wait_for_url(re.compile(r"/runs\?run=\d+"))
     job_id = int(page.url.partition("run=")[2])
     assert len(queue.all_jobs(studio)) == before + 1
 
     # The chart appears, and goes on growing without losing its zoom.
+    come_to_charts(page)
     page.wait_for_function(f"{CHART}?.data[0].x.length >= 3", timeout=90_000)
     page.evaluate(f"Plotly.relayout({CHART}, {{'xaxis.range': [0, 400]}})")
     points = page.evaluate(f"{CHART}.data[0].x.length")
@@ -89,12 +88,13 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     assert min(point.step for point in metrics.points(studio, again.id)) > stopped.step
 
     # The curve of both runs, answers before and after, and the hand-over to the chat.
+    come_to_charts(page)
     page.wait_for_function(f"{CHART}?.data[0].x.at(-1) === 375", timeout=20_000)
     assert page.evaluate(f"{CHART}.data[0].x.length") == 375
     expect(page.locator("#run-samples tbody tr")).to_have_count(4)
     expect(page.locator("#run-samples")).to_contain_text("step 375")
     expect(page.locator("#run-compare")).to_have_attribute("href", "/chat?models=tiny-base,first-steps-2")
-    expect(page.locator("#run-state")).to_contain_text("Finished all its steps")
+    expect(page.locator("#run-state")).to_contain_text("Finished all steps")
     screenshot(page, "run")
 
     visit(page, "/runs")
@@ -114,7 +114,7 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
     expect(page.locator("#train-opt-lora_rank")).to_be_visible()
     page.locator("#train-method").get_by_text("Supervised fine-tuning (SFT)").click()
     expect(page.locator("#train-opt-beta")).to_be_hidden()
-    expect(page.locator("#train-unfit")).to_contain_text("do not fit this method")
+    expect(page.locator("#train-unfit")).to_contain_text("do not fit this training method")
     expect(page.locator("#train-dataset input")).to_have_value("")
     ready(page, "false")
     expect(page.locator("#train-plan")).to_contain_text("Choose a dataset.")
@@ -137,11 +137,11 @@ def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> Non
     ready(page)
     expect(page.locator("#train-opt-lora_rank")).to_be_visible()
     page.locator("#train-more").get_by_role("button").first.click()
-    page.get_by_label("Fixed prompts").fill("Who are you?")
+    page.get_by_role("textbox", name="Fixed prompts").fill("Who are you?")
     page.locator("#train-method").get_by_text("Reward model").click()
     ready(page)
     expect(page.locator("#train-prompts")).to_be_hidden()  # What it makes writes nothing.
-    expect(tuning).to_contain_text("the result is a whole model")
+    expect(tuning).to_contain_text("into a complete model")
     expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
     tuning.get_by_text("QLoRA", exact=True).click()
     expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
@@ -149,13 +149,15 @@ def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> Non
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
     expect(page.locator("#train-plan .ts-command pre")).not_to_contain_text("--prompt")
     page.locator("#train-method").get_by_text("(KTO)").click()
-    expect(page.get_by_label("Fixed prompts")).to_have_value("Who are you?")
-    expect(tuning).to_contain_text("the result is a small adapter")
+    expect(page.get_by_role("textbox", name="Fixed prompts")).to_have_value("Who are you?")
+    expect(tuning).to_contain_text("the result is an adapter")
 
     visit(page, "/train?method=reward&tuning=qlora&model=tiny-chat&dataset=identity-pairs")
     ready(page)
     expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
-    page.get_by_label("Name of the run").fill("named")  # When this is answered, all before it has been.
+    page.get_by_role("textbox", name="Run name").fill(
+        "named"
+    )  # When this is answered, all before it has been.
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--name named")
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
     expect(page.locator("#train-plan")).not_to_contain_text("Changed from the preset")
@@ -170,7 +172,9 @@ def test_the_form_that_opens_never_says_that_something_is_missing(page: Page, se
     )
     visit(page, "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft")
     ready(page)
-    page.get_by_label("Name of the run").fill("named")  # When this is answered, all before it has been.
+    page.get_by_role("textbox", name="Run name").fill(
+        "named"
+    )  # When this is answered, all before it has been.
     expect(page.locator("#train-plan")).to_contain_text("--name named")
     assert page.evaluate("window.complaints") == []
 
@@ -184,14 +188,14 @@ def test_bad_values_are_named_and_nothing_starts(page: Page, served: Served) -> 
     expect(page.locator("#train-plan")).to_contain_text("learning_rate is 7")
     page.locator("#train-opt-learning_rate input").fill("0.002")
     ready(page)
-    expect(page.locator("#train-plan")).to_contain_text("learning_rate: 0.002 (preset: 0.0015)")
-    page.get_by_label("Name of the run").fill("../../etc")
+    expect(page.locator("#train-plan")).to_contain_text("Learning rate: 0.002 (preset: 0.0015)")
+    page.get_by_role("textbox", name="Run name").fill("../../etc")
     ready(page, "false")
     expect(page.locator("#train-plan")).to_contain_text("has a slash")
     page.locator("#train-other-model").get_by_role("button").first.click()
-    page.get_by_label("Folder or name").fill("/etc")
+    page.get_by_role("textbox", name="Folder or Hub name").fill("/etc")
     page.locator("button#train-add-model").click()
-    expect(page.get_by_text("outside of the folders that the studio may read").first).to_be_visible()
+    expect(page.get_by_text("outside the folders Tunesmith may read").first).to_be_visible()
     assert len(queue.all_jobs(served.studio)) == before
 
 
@@ -200,51 +204,27 @@ def test_a_second_click_is_the_same_job_and_cancel_ends_it(page: Page, served: S
     page.on("dialog", lambda dialog: pytest.fail(f"a script of the data ran: {dialog.message}"))
     visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
     ready(page)
-    page.get_by_label("Name of the run").fill(evil)
+    page.get_by_role("textbox", name="Run name").fill(evil)
     page.locator("#train-more").get_by_role("button").first.click()
-    page.get_by_label("Fixed prompts").fill(f"{evil}\nWho are you?")
+    page.get_by_role("textbox", name="Fixed prompts").fill(f"{evil}\nWho are you?")
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("Who are you?")
     before = len(queue.all_jobs(studio))
-    start, message = page.locator("button#train-start"), page.locator("#train-message")
-    start.click()
-    expect(message).to_contain_text(evil)
-    with page.expect_response(re.compile("/gradio_api/")):
-        start.click()
-    expect(message).to_contain_text(evil)
+    page.locator("button#train-start").dblclick()
+    page.wait_for_url("**/runs?run=*")
     assert len(queue.all_jobs(studio)) == before + 1
     job = queue.all_jobs(studio)[0]
+    assert page.url.endswith(f"run={job.id}")
     assert job.spec["run"]["prompts"] == [evil, "Who are you?"]
-
-    visit(page, f"/runs?run={job.id}")
     expect(page.locator("#run-state h1")).to_contain_text(evil)
     expect(page.locator("#run-config")).to_contain_text(evil)
     page.locator("button#run-cancel").click()
     assert ended(studio, job.id).state == State.CANCELLED
-    expect(page.locator("#run-state")).to_contain_text("Cancelled, as asked")
+    expect(page.locator("#run-state")).to_contain_text("Cancelled by the user")
     expect(page.locator("button#run-cancel")).to_be_hidden()
     page.locator("#run-duplicate").click()
     page.locator("#train-more").get_by_role("button").first.click()
-    expect(page.get_by_label("Fixed prompts")).to_have_value(f"{evil}\nWho are you?")
+    expect(page.get_by_role("textbox", name="Fixed prompts")).to_have_value(f"{evil}\nWho are you?")
     expect(page.locator("#train-dataset input")).to_have_value(re.compile("identity-pairs"))
-
-
-def test_a_plan_that_comes_late_takes_nothing_away(page: Page, served: Served) -> None:
-    visit(page, "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft")
-    ready(page)
-    late: list[Route] = []
-    page.route("**/run/predict*", lambda route: late.append(route))
-    page.get_by_label("Name of the run").fill("in a hurry")
-    page.locator("button#train-start").click()
-    link = page.locator("#train-message a")
-    expect(link).to_be_visible()
-    for route in late:
-        route.continue_()
-    expect(page.locator("#train-plan")).to_contain_text("--name 'in a hurry'")
-    expect(link).to_be_visible()
-    page.unroute("**/run/predict*")
-    queue.request_stop(
-        served.studio, int((link.get_attribute("href") or "").partition("run=")[2]), Stop.CANCEL
-    )
 
 
 def test_an_unknown_run_is_said_to_be_so(page: Page, served: Served) -> None:
@@ -277,6 +257,7 @@ def test_a_long_run_is_drawn_with_its_peaks_and_grows(page: Page, served: Served
     )
     report(studio, job, range(1, 30_001), {12_345: 99.0, 20_001: None})
     visit(page, f"/runs?run={job.id}")
+    come_to_charts(page)
     page.wait_for_function(f"{CHART}?.data[0].x.at(-1) === 30000")
     steps, values = page.evaluate(f"[{CHART}.data[0].x, {CHART}.data[0].y]")
     assert len(steps) <= 1500 and steps == sorted(steps)

@@ -18,7 +18,7 @@ from studio_core.engine_process import LOCK, engine_alive
 from studio_core.states import TERMINAL
 from studio_core.studio import Studio
 from studio_core.tables import Job
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = [sys.executable, "-m", "tests.faults.toy_worker"]
@@ -37,14 +37,14 @@ class EngineProcess:
         given = {f"TUNESMITH_{name.upper()}": str(value) for name, value in settings.items()}
         command = [sys.executable, "-m", "jobs", "--home", str(self.studio.settings.home)]
         self.process = subprocess.Popen(command, env={**self.env, **given})
-        wait_until(lambda: engine_alive(self.studio), 20, "the engine comes up")
+        wait_until(lambda: engine_alive(self.studio), what="the engine comes up")
 
     def start_to_crash(self, when: str, place: str, **settings: object) -> None:
         """Run an engine until it dies before or after it calls the function ``place``."""
         given = {f"TUNESMITH_{name.upper()}": str(value) for name, value in settings.items()}
         command = [sys.executable, "-m", "tests.faults.crashing_engine", when, place]
         crashed = subprocess.run(
-            [*command, "--home", str(self.studio.settings.home)], env={**self.env, **given}, timeout=30
+            [*command, "--home", str(self.studio.settings.home)], env={**self.env, **given}, timeout=240
         )
         assert crashed.returncode == 137
 
@@ -54,7 +54,7 @@ class EngineProcess:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(240)
         self.process = None
         return code
 
@@ -64,11 +64,11 @@ class EngineProcess:
     def job(self, job: Job) -> Job:
         return queue.get(self.studio, job.id)
 
-    def wait_for(self, job: Job, *states: str, timeout: float = 30) -> Job:
+    def wait_for(self, job: Job, *states: str, timeout: float = PATIENCE) -> Job:
         wait_until(lambda: self.job(job).state in states, timeout, f"job {job.id} is {states}")
         return self.job(job)
 
-    def wait_for_step(self, job: Job, step: int, timeout: float = 30) -> None:
+    def wait_for_step(self, job: Job, step: int, timeout: float = PATIENCE) -> None:
         wait_until(lambda: self.job(job).step >= step, timeout, f"job {job.id} reaches step {step}")
 
     def log(self) -> str:

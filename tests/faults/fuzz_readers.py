@@ -173,7 +173,7 @@ def _read(path: Path, name: str, folder: Path, mapping: Mapping | None) -> Inspe
             texts.text(f"data.row_{reason['code']}", language, **reason["values"])
         for code, values in seen.notes.kinds.items():
             texts.text(f"data.note_{code}", language, **values)
-    with open(folder / "stored", "wb") as file:
+    with open(folder / "stored", "w+b") as file:
         writer = Writer(file, seen.shape, seen.mapping.keep)
         for record in seen.sample_records:
             writer.add(record)

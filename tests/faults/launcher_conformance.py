@@ -51,10 +51,9 @@ class LauncherConformance:
         assert types(run_dir)[-1] == "result"
         assert launcher.poll(run_dir) is Liveness.ENDED
 
-    def test_a_start_returns_at_once(self, launcher: Launcher, run_dir: Path) -> None:
-        before = time.monotonic()
+    def test_a_start_does_not_wait_for_the_run(self, launcher: Launcher, run_dir: Path) -> None:
         launcher.start(order(run_dir, **FOREVER))
-        assert time.monotonic() - before < 1.0
+        assert launcher.poll(run_dir) is not Liveness.ENDED
         cancel(launcher, run_dir)
 
     def test_two_starts_come_to_life_once(self, bench: Bench, launcher: Launcher, run_dir: Path) -> None:
@@ -123,7 +122,8 @@ class LauncherConformance:
         assert starts(run_dir) == 0
 
     def test_a_time_limit_holds_without_an_engine(self, launcher: Launcher, run_dir: Path) -> None:
-        launcher.start(order(run_dir, seconds=0.3, **FOREVER))
+        # Longer than a worker takes to listen for a stop, also on a busy machine.
+        launcher.start(order(run_dir, seconds=3.0, **FOREVER))
         await_end(launcher, run_dir)
         record = exit_record(run_dir)
         assert (record["stop"], record["timed_out"], record["returncode"]) == ("save", True, 0)
@@ -178,11 +178,11 @@ def order(
 
 
 def await_life(launcher: Launcher, run_dir: Path) -> None:
-    wait_until(lambda: launcher.poll(run_dir) is Liveness.ALIVE, 20, "the run lives")
+    wait_until(lambda: launcher.poll(run_dir) is Liveness.ALIVE, what="the run lives")
 
 
 def await_end(launcher: Launcher, run_dir: Path) -> None:
-    wait_until(lambda: launcher.poll(run_dir) is Liveness.ENDED, 30, "the run ends")
+    wait_until(lambda: launcher.poll(run_dir) is Liveness.ENDED, what="the run ends")
 
 
 def await_steps(launcher: Launcher, run_dir: Path, count: int) -> None:
@@ -190,7 +190,7 @@ def await_steps(launcher: Launcher, run_dir: Path, count: int) -> None:
         launcher.poll(run_dir)
         return len(steps(run_dir)) >= count
 
-    wait_until(done, 20, f"{count} steps")
+    wait_until(done, what=f"{count} steps")
 
 
 def cancel(launcher: Launcher, run_dir: Path) -> None:

@@ -48,7 +48,7 @@ def test_11_a_spoilt_newest_checkpoint_is_passed_over_and_said(engine: EnginePro
             training.resume(engine.studio, job.id, step=6)
         again = training.resume(engine.studio, job.id)
         assert training.resumed_step(again) == 4
-        assert "step 6 was passed over" in run_view.header(engine.studio, again, "en")
+        assert "Skipped the checkpoint at step 6" in run_view.header(engine.studio, again, "en")
         assert engine.wait_for(again, "failed")
         read = json.loads((folder(again) / run_folder.SPEC).read_text())
         assert read["resume_from"] == str(folder(job) / run_folder.CHECKPOINTS / "checkpoint-4")

@@ -137,7 +137,6 @@ def test_27_said_to_live_after_its_exit_record(follower: Follower) -> None:
 
 def test_27_said_to_have_failed_although_our_record_says_0(follower: Follower) -> None:
     """There is no word for failed in the agreement: it can only say that the run is over."""
-    assert {claim.value for claim in Liveness} == {"alive", "ended", "unknown"}
     job = follower.submit(steps=3)
     follower.until(job, "running")
     while not has_exit(job):

@@ -44,7 +44,7 @@ def test_25_an_upgrade_that_is_killed_anywhere_is_finished_by_the_next_start(
     old_home: Path, when: str, place: str
 ) -> None:
     command = [sys.executable, "-m", "tests.faults.crashing_engine", when, place, "--home", str(old_home)]
-    killed = subprocess.run(command, timeout=60, capture_output=True, text=True)
+    killed = subprocess.run(command, timeout=240, capture_output=True, text=True)
     assert killed.returncode == 137, killed.stderr
     before = connect(old_home / "studio.db")
     assert migrations.current(before) in ("0001", migrations.newest())  # Nothing in between.

@@ -61,7 +61,7 @@ def test_19_killed_at_the_rename_there_is_a_whole_dataset_or_none(
     studio: Studio, file: Path, place: str
 ) -> None:
     command = [sys.executable, "-c", KILLED, str(studio.settings.home), str(file), place]
-    assert subprocess.run(command, check=False, timeout=60).returncode == -9
+    assert subprocess.run(command, check=False, timeout=240).returncode == -9
     rows = store.all_datasets(studio)
     assert len(rows) == (1 if place == "after commit" else 0)
     assert all(len(store.records(studio, row, limit=5000)) == 2000 for row in rows)
@@ -109,13 +109,13 @@ def web(tmp_path: Path) -> Iterator[tuple[int, Path, list[subprocess.Popen[bytes
     yield port, home, processes
     for process in processes:
         process.terminate()
-        process.wait(20)
+        process.wait(240)
     stop_engine(home)
 
 
 def asked(port: int, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/uploads{path}", body, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=240) as answer:
         return dict(json.load(answer))
 
 
@@ -129,11 +129,11 @@ def test_19_an_upload_goes_on_after_a_broken_chunk_and_a_killed_studio(
     id = asked(port, "POST", "", json.dumps({"name": "mine.jsonl", "size": len(content)}).encode())["id"]
     assert asked(port, "PUT", f"/{id}?offset=0", content[:half])["received"] == half
     head = f"PUT /api/uploads/{id}?offset={half} HTTP/1.1\r\nHost: localhost\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=240) as connection:
         connection.sendall(f"{head}Content-Length: {half}\r\n\r\n".encode() + content[half : half + part])
     assert asked(port, "GET", f"/{id}")["received"] == half, "of a broken chunk nothing is kept"
     processes[-1].kill()
-    processes[-1].wait(20)
+    processes[-1].wait(240)
     processes.append(start_web(home, port))
     assert asked(port, "GET", f"/{id}")["received"] == half
     asked(port, "PUT", f"/{id}?offset={half}", content[half:])

@@ -17,7 +17,7 @@ def warm_folder(engine: EngineProcess) -> list[str]:
 
 
 def wait_for_warm(engine: EngineProcess) -> None:
-    wait_until(lambda: warm_folder(engine), 20, "a warm worker is ready")
+    wait_until(lambda: warm_folder(engine), what="a warm worker is ready")
 
 
 def children(pid: int) -> list[int]:
@@ -51,7 +51,7 @@ def test_it_is_replaced_after_use(engine: EngineProcess) -> None:
     [first] = warm_folder(engine)
     job = engine.submit(steps=3)
     engine.wait_for(job, "succeeded")
-    wait_until(lambda: set(warm_folder(engine)) - {first}, 30, "another one is warmed")
+    wait_until(lambda: set(warm_folder(engine)) - {first}, what="another one is warmed")
 
 
 def test_idle_ones_end_with_a_killed_engine(engine: EngineProcess) -> None:
@@ -59,9 +59,9 @@ def test_idle_ones_end_with_a_killed_engine(engine: EngineProcess) -> None:
     wait_for_warm(engine)
     tree = warm_tree(engine)
     engine.kill()
-    wait_until(lambda: not any(alive(pid) for pid in tree), 10, "they end")
+    wait_until(lambda: not any(alive(pid) for pid in tree), what="they end")
     engine.start(warm_workers=0)
-    wait_until(lambda: not warm_folder(engine), 10, "the next engine tidies up")
+    wait_until(lambda: not warm_folder(engine), what="the next engine tidies up")
 
 
 def test_a_run_in_a_warm_worker_survives_the_engine_and_is_stopped_by_the_next(engine: EngineProcess) -> None:
@@ -92,7 +92,7 @@ def test_its_tree_dies_with_its_supervisor_like_any_other(engine: EngineProcess)
 def test_one_that_dies_is_reported_and_the_job_starts_cold(engine: EngineProcess) -> None:
     engine.env["TOY_WARM"] = "dies"
     engine.start(warm_workers=1)
-    wait_until(lambda: "A warm worker died (1 times now)" in engine.log(), 20, "it is reported")
+    wait_until(lambda: "A warm worker died (1 times now)" in engine.log(), what="it is reported")
     assert "no imports today" in engine.log()
     job = engine.submit(steps=3)
     engine.wait_for(job, "succeeded")

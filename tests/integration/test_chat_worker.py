@@ -29,7 +29,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     yield opened
     for job in [*queue.live(opened), *queue.waiting(opened)]:
         queue.request_stop(opened, job.id, Stop.CANCEL)
-    wait_until(lambda: not queue.live(opened), 30, "runs end")
+    wait_until(lambda: not queue.live(opened), what="runs end")
     lock = json.loads((opened.settings.home / LOCK).read_text())
     os.kill(lock["pid"], signal.SIGTERM)
     opened.close()
@@ -38,7 +38,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 def test_a_round_is_answered_stored_and_judged(studio: Studio) -> None:
     chat = chats.start(studio, ["tiny-base", "tiny-chat"], GREEDY)
     live = chat_live.ask(studio, chat.id, "Who are you?", GREEDY)
-    assert live.wait(120)
+    assert live.wait(240)
     [row] = chats.history(studio, chat.id)
     base, tuned = row.answers
     assert base["state"] in ("stop", "length") and tuned["state"] == "stop", row.answers
@@ -52,7 +52,7 @@ def test_a_round_is_answered_stored_and_judged(studio: Studio) -> None:
 def test_the_same_question_on_the_command_line_gives_the_same_answer(studio: Studio) -> None:
     [once] = chats.ask_once(studio, ["tiny-chat"], "Who are you?", GREEDY)
     chat = chats.start(studio, ["tiny-chat"], GREEDY)
-    chat_live.ask(studio, chat.id, "Who are you?", GREEDY).wait(60)
+    chat_live.ask(studio, chat.id, "Who are you?", GREEDY).wait(240)
     assert chats.history(studio, chat.id)[0].answers[0]["answer"] == once["answer"]
 
 
@@ -62,7 +62,7 @@ def test_stopping_ends_the_generation_in_the_worker(studio: Studio) -> None:
     live = chat_live.ask(studio, chat.id, "The river", endless)
     wait_until(lambda: any(a["answer"] for a in live.answers()) or live.finished, 60)
     live.stop()
-    live._thread.join(30)
+    live._thread.join(240)
     assert not live._thread.is_alive()
     # The worker is free again: the next question does not wait for the one that was stopped.
     assert chats.ask_once(studio, ["tiny-chat"], "Who are you?", GREEDY)[0]["answer"]
@@ -89,7 +89,7 @@ def test_a_worker_that_is_killed_is_told_and_replaced(studio: Studio) -> None:
     address = run_folder.read_json(Path(job.run_dir or "") / run_folder.SERVE)
     assert address is not None
     os.kill(address["pid"], signal.SIGKILL)
-    assert live.wait(30)
+    assert live.wait(240)
     [row] = chats.history(studio, chat.id)
     failed = [a for a in row.answers if a["state"] == "error"]
     assert failed and all(a["answer"] and a["key"] == "chat.server_lost" for a in failed), row.answers

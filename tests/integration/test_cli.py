@@ -30,14 +30,14 @@ class Studio:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def call(self, *arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str | Path, timeout: float = 800) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "app", "--home", str(self.home), *map(str, arguments)]
         environment = {**os.environ, "TUNESMITH_WARM_WORKERS": "1", "COLUMNS": "200"}
         return subprocess.run(
             command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT, check=False
         )
 
-    def json(self, *arguments: str | Path, code: int = 0, timeout: float = 240) -> Any:
+    def json(self, *arguments: str | Path, code: int = 0, timeout: float = 800) -> Any:
         done = self.call(*arguments, "--json", timeout=timeout)
         assert done.returncode == code, (arguments, done.stdout, done.stderr)
         return json.loads(done.stdout)
@@ -59,7 +59,7 @@ class Studio:
             assert condition(row) or row.state not in TERMINAL, (row.state, row.detail)
             return condition(row)
 
-        wait_until(met, timeout=120, what=f"job {job}")
+        wait_until(met, what=f"job {job}")
         opened.close()
 
     def end(self) -> None:
@@ -90,7 +90,7 @@ def test_train_stop_resume_and_chat(cli: Studio, tmp_path: Path) -> None:
     rows[3]["output"] = ""
     imported = cli.json("data", "import", write_lines(tmp_path / "birds.jsonl", rows))
     assert imported | {"rejected": []} == {
-        "dataset": "birds", "version": 1, "shape": "prompt-completion", "rows": 63, "rejected": []
+        "dataset": "birds", "version": 1, "shape": "prompt-completion", "rows": 63, "rejected": [], "remarks": [],
     }  # fmt: skip
     assert [r["row"] for r in imported["rejected"]] == [4]
     assert imported["rejected"][0]["reason"]

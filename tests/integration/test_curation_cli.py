@@ -77,5 +77,7 @@ def test_filter_mask_split_mix_and_edit_make_a_chain_of_versions(cli: Studio, tm
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(cli: Studio) -> None:
-    assert "is not a regular expression" in cli.refused("data", "filter", "tiny-sft-chat", "--matching", "(")
+    assert "is not a valid regular expression" in cli.refused(
+        "data", "filter", "tiny-sft-chat", "--matching", "("
+    )
     assert "must be numbers" in cli.refused("data", "mix", "tiny-sft-chat", "--weights", "much")

@@ -41,7 +41,7 @@ class Page:
         command = [sys.executable, "-m", "app", "--home", str(self.studio.settings.home)]
         env = {**os.environ, "TUNESMITH_WARM_WORKERS": "0", "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen([*command, "--port", str(self.port)], env=env, cwd=ROOT)
-        wait_until(self.answers, 60, "the page answers")
+        wait_until(self.answers, what="the page answers")
 
     def answers(self) -> bool:
         try:
@@ -72,14 +72,14 @@ def page(studio: Studio) -> Iterator[Page]:
 def kill_engine(studio: Studio) -> None:
     holder = json.loads((studio.settings.home / engine_process.LOCK).read_text())
     os.kill(holder["pid"], signal.SIGKILL)
-    wait_until(lambda: not engine_alive(studio), 10, "the engine is dead")
+    wait_until(lambda: not engine_alive(studio), what="the engine is dead")
 
 
 def test_a_training_survives_the_page_and_the_engine(studio: Studio, page: Page) -> None:
     registry.ensure_demo_models(studio)
     store.ensure_samples(studio)
     page.start()
-    wait_until(lambda: engine_alive(studio), 30, "the page starts the engine")
+    wait_until(lambda: engine_alive(studio), what="the page starts the engine")
     spec = TrainSpec(
         method="sft",
         model="tiny-base",
@@ -88,22 +88,23 @@ def test_a_training_survives_the_page_and_the_engine(studio: Studio, page: Page)
     )
     job = training.submit(studio, spec, key="one click")
     assert training.submit(studio, spec, key="one click").id == job.id
-    wait_until(lambda: queue.get(studio, job.id).step >= 10, 120, "it trains")
+    wait_until(lambda: queue.get(studio, job.id).step >= 10, what="it trains")
 
     page.kill()
     kill_engine(studio)
     events = Path(job.run_dir or "") / run_folder.EVENTS
     known = queue.get(studio, job.id).step
     wait_until(
-        lambda: events.read_bytes().count(b'"type": "metrics"') > known + 10, 60, "it trains without them"
+        lambda: events.read_bytes().count(b'"type": "metrics"') > known + 10,
+        what="it trains without them",
     )
     assert queue.get(studio, job.id).step == known
 
     page.start()
-    wait_until(lambda: engine_alive(studio), 30, "the page starts another engine")
-    wait_until(lambda: queue.get(studio, job.id).step > known, 5, "it is adopted in time")
+    wait_until(lambda: engine_alive(studio), what="the page starts another engine")
+    wait_until(lambda: queue.get(studio, job.id).step > known, what="it is adopted")
 
-    wait_until(lambda: queue.get(studio, job.id).state in TERMINAL, 240, "it ends")
+    wait_until(lambda: queue.get(studio, job.id).state in TERMINAL, what="it ends")
     ended = queue.get(studio, job.id)
     assert (ended.state, ended.cause, ended.detail) == ("succeeded", None, None)
     points = [point for point in metrics.points(studio, job.id) if "loss" in point.values]

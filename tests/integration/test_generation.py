@@ -128,7 +128,7 @@ def test_killed_in_the_middle_and_resumed_nothing_is_asked_twice(studio: Studio,
         add_service(studio, service)
         job = submit(studio, "distill", "asked", service="far", concurrency=1)
         worker = begun(job)
-        wait_until(lambda: len(service.asked) >= 6 or worker.poll() is not None, 60, "six questions")
+        wait_until(lambda: len(service.asked) >= 6 or worker.poll() is not None, what="six questions")
         worker.kill()
         worker.wait()
         service.delay = 0.0
@@ -147,7 +147,7 @@ def test_a_stop_gives_what_there_is(studio: Studio, asked: Dataset) -> None:
         add_service(studio, service)
         job = submit(studio, "distill", "asked", service="far", concurrency=2)
         worker = begun(job)
-        wait_until(lambda: len(service.asked) >= 10 or worker.poll() is not None, 60, "ten questions")
+        wait_until(lambda: len(service.asked) >= 10 or worker.poll() is not None, what="ten questions")
         worker.send_signal(signal.SIGTERM)
         [dataset] = made(studio, job, worker)
     assert 8 <= dataset.rows < ROWS and dataset.made["stopped"]
@@ -179,7 +179,7 @@ def test_best_of_several_by_a_rule_and_by_a_judge(studio: Studio, asked: Dataset
     spread = pairs.made["details"]["distribution"]
     assert spread["mean"] == {"mean": pytest.approx(1 / 3, abs=1e-5), "best": 1.0}
     assert best.made["details"]["distribution"]["threshold"] == 5.0
-    with pytest.raises(BadInput, match="has an answer to compare with"):
+    with pytest.raises(BadInput, match="has a reference answer"):
         made_here(studio, submit(studio, "best_of", "asked@1", **asking, reward_setting="nowhere"))
 
 
@@ -258,7 +258,7 @@ def test_a_local_model_answers_the_same_again_and_is_surprised(studio: Studio, t
     surprise = kept.made["details"]["distribution"]
     assert sum(surprise["counts"]["chosen"]) == sum(surprise["counts"]["rejected"]) == 20
     assert surprise["edges"][0] <= surprise["threshold"] <= surprise["edges"][-1]
-    with pytest.raises(BadInput, match="is no reward model"):
+    with pytest.raises(BadInput, match="is not a reward model"):
         made_here(
             studio,
             submit(
@@ -302,17 +302,21 @@ def test_a_reward_model_chooses(studio: Studio, asked: Dataset) -> None:
     ("operation", "options", "sentence"),
     [
         ("distill", {"service": "far"}, "no service 'far'"),
-        ("distill", {}, "Exactly one of model and service"),
-        ("distill", {"model": "x", "service": "y"}, "Exactly one of model and service"),
+        ("distill", {}, "Set exactly one of model and service"),
+        ("distill", {"model": "x", "service": "y"}, "Set exactly one of model and service"),
         ("distill", {"model": "nothing"}, "nothing"),
         ("best_of", {"model": "x", "temperature": 0.0}, "are the same"),
-        ("best_of", {"model": "x", "result": "pairs", "k": 1}, "makes no pair"),
-        ("best_of", {"model": "x", "reward": "matches", "reward_setting": "("}, "not a regular expression"),
-        ("best_of", {"model": "x", "scored_by": "judge"}, "Exactly one of judge_model and judge_service"),
+        ("best_of", {"model": "x", "result": "pairs", "k": 1}, "needs two answers"),
+        (
+            "best_of",
+            {"model": "x", "reward": "matches", "reward_setting": "("},
+            "not a valid regular expression",
+        ),
+        ("best_of", {"model": "x", "scored_by": "judge"}, "Set exactly one of judge_model and judge_service"),
         ("best_of", {"model": "x", "scored_by": "reward_model"}, "No reward model"),
-        ("correct", {"model": "x"}, "no rules"),
+        ("correct", {"model": "x"}, "No rules"),
         ("correct", {"model": "x", "rules": "Old New"}, "is not a rule"),
-        ("correct", {"model": "x", "by": "rewrite", "editor_model": "y"}, "no instruction"),
+        ("correct", {"model": "x", "by": "rewrite", "editor_model": "y"}, "No rewrite instruction"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_it_is_queued(

@@ -84,11 +84,11 @@ def test_a_web_process_that_is_killed_loses_no_vote_and_no_draft(
     people = [Annotator(served.url, project, cookie) for cookie in known]
     for one in people:
         one.start()
-    wait_until(lambda: sum(len(one.votes) for one in people) > 30, 60, "votes were cast")
+    wait_until(lambda: sum(len(one.votes) for one in people) > 30, what="votes were cast")
     os.kill(served.web.pid, signal.SIGKILL)
-    served.web.wait(20)
+    served.web.wait(240)
     for one in people:
-        one.join(30)
+        one.join(240)
     acknowledged = {item: said for one in people for item, said in one.votes.items()}
     assert len(acknowledged) == sum(len(one.votes) for one in people)  # Nobody judged what another did.
 
@@ -113,4 +113,4 @@ def test_a_web_process_that_is_killed_loses_no_vote_and_no_draft(
                 assert (shown["item"]["id"], shown["item"]["draft"]) == (item, {"comment": comment})
     finally:
         web.terminate()
-        web.wait(20)
+        web.wait(240)

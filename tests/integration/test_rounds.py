@@ -38,7 +38,7 @@ def changed(studio: Studio, model: Model, folder: Path) -> str:
 
 
 def test_two_models_are_compared_on_held_out_prompts_and_their_votes_flow_back(studio: Studio) -> None:
-    home = studio.settings.home
+    home = studio.settings.models
     tiny = registry.add(studio, miniature_model(home / "tiny").path)
     sources = [AnswerSource(model=tiny.name, max_tokens=6, temperature=t) for t in (1.0, 1.5)]
     root, job = making.create(studio, "p", prompts(40), sources, settings={"held_out": 0.4})
@@ -81,7 +81,7 @@ def test_two_models_are_compared_on_held_out_prompts_and_their_votes_flow_back(s
 
 
 def test_an_arena_has_every_two_models_answer_in_turn(studio: Studio) -> None:
-    home = studio.settings.home
+    home = studio.settings.models
     tiny = registry.add(studio, miniature_model(home / "one").path)
     models = [tiny, *(registry.add(studio, changed(studio, tiny, home / name)) for name in ("two", "three"))]
     project, job = arena.start(studio, [model.name for model in models], prompts(24))

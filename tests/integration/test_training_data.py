@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,10 @@ from trl import DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
 from jobs.training import data, dpo, fast_head, kto
 from jobs.training.loading import Machine, load_model, new_adapter
-from studio_core.data import preview
+from studio_core.data.chat_format import ChatFormat
+from studio_core.data.chat_template import ChatTemplate
+from studio_core.data.learning import Learning
+from studio_core.data.sequences import tokens
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.methods.dpo import DPOOptions
@@ -28,6 +33,7 @@ from tests.integration.miniature import Rows, events, judged, make_run, pairs, s
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
 MODEL = ResolvedModel(name="tiny-chat", path=str(bundled_folder() / "models" / "tiny-chat"))
+CHAT = ChatFormat.load(Path(MODEL.path))
 CPU = Machine("cpu", "fp32", "cpu")
 UNMARKED = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}"
@@ -70,29 +76,110 @@ def test_what_is_trained_is_what_the_preview_marks(
     tmp_path: Path, shape: Shape, loss_on: Any, template: str | None
 ) -> None:
     run = spec(make_run(tmp_path / "run", MODEL, RECORDS[shape], shape=shape))
-    tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
-    tokenizer.chat_template = template or tokenizer.chat_template
-    chat = preview.ChatFormat.load(Path(MODEL.path))
+    chat = ChatFormat.load(Path(MODEL.path))
     if template:
-        special = preview._special_tokens(Path(MODEL.path))
-        chat = preview.ChatFormat(chat.tokenizer, preview.ChatTemplate(template, special), chat.end, False)
+        chat = dataclasses.replace(chat, template=ChatTemplate(template))
 
-    made = data.for_sft(run, SFTOptions(max_length=512, loss_on=loss_on), tokenizer)
-    shown = [preview.tokens(chat, shape, row, loss_on)[0] for row in RECORDS[shape]]
-    assert made.train["input_ids"] == [tokens.ids for tokens in shown]
+    made = data.for_sft(run, SFTOptions(max_length=512, loss_on=loss_on), chat)
+    shown = [sequence for [sequence] in tokens(chat, shape, RECORDS[shape], Learning(loss_on))]
+    assert made.train["input_ids"] == [t.ids for t in shown]
     assert [[label != -100 for label in row] for row in made.train["labels"]] == [t.trained for t in shown]
-    assert made.tokens == sum(len(tokens.ids) for tokens in shown) and made.cut == made.dropped == 0
+    assert made.tokens == sum(len(t.ids) for t in shown) and made.cut == made.dropped == 0
 
 
 def test_pairs_start_where_the_preview_says(tmp_path: Path) -> None:
     run = spec(make_run(tmp_path / "run", MODEL, RECORDS[Shape.PREFERENCE], method="dpo"))
-    chat = preview.ChatFormat.load(Path(MODEL.path))
-    made = data.for_dpo(run, DPOOptions(max_length=512), AutoTokenizer.from_pretrained(MODEL.path))
-    for row, record in zip(made.train, RECORDS[Shape.PREFERENCE], strict=True):
-        chosen, rejected = preview.tokens(chat, Shape.PREFERENCE, record)
+    shown = tokens(CHAT, Shape.PREFERENCE, RECORDS[Shape.PREFERENCE])
+    made = data.for_dpo(run, DPOOptions(max_length=512), CHAT)
+    for row, (chosen, rejected) in zip(made.train, shown, strict=True):
         assert row["prompt_ids"] + row["chosen_ids"] == chosen.ids
         assert row["prompt_ids"] + row["rejected_ids"] == rejected.ids
         assert len(row["prompt_ids"]) == chosen.prompt
+
+
+@pytest.mark.parametrize("prepare", [data.for_dpo, data.for_reward])
+def test_pairs_alike_up_to_the_limit_are_left_out_and_counted(tmp_path: Path, prepare: Any) -> None:
+    alike = {"prompt": TURNS[:2], "chosen": [said("assistant", "same " * 99 + "a")]}
+    alike["rejected"] = [said("assistant", "same " * 99 + "b")]
+    other = {"prompt": TURNS[:2], "chosen": [said("assistant", "yes")], "rejected": [said("assistant", "no")]}
+    run = spec(make_run(tmp_path / "run", MODEL, [alike, other], method="dpo"))
+    limit = max(len(side.ids) for side in tokens(CHAT, Shape.PREFERENCE, [other])[0])
+    made = prepare(run, DPOOptions(max_length=limit), CHAT)
+    assert (len(made.train), made.alike, made.dropped) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("prepare", [data.for_sft, data.for_dpo, data.for_reward, data.for_kto])
+def test_the_start_of_a_prompt_is_cut_before_an_answer_is_lost(tmp_path: Path, prepare: Any) -> None:
+    asked = [said("user", "a long story " * 40)]
+    answers = {"completion": [said("assistant", "Yes, I do.")]}
+    shape, rows = {
+        data.for_sft: (Shape.PROMPT_COMPLETION, [{"prompt": asked, **answers}]),
+        data.for_kto: (
+            Shape.UNPAIRED_PREFERENCE,
+            [{"prompt": asked, **answers, "label": good} for good in (True, False)],
+        ),
+    }.get(
+        prepare,
+        (
+            Shape.PREFERENCE,
+            [{"prompt": asked, "chosen": answers["completion"], "rejected": [said("assistant", "No.")]}],
+        ),
+    )
+    run = spec(make_run(tmp_path / "run", MODEL, rows, method="sft", shape=shape))
+    with pytest.raises(BadInput, match="within 40 tokens"):
+        prepare(run, SFTOptions(max_length=40), CHAT)
+    made = prepare(run, SFTOptions(max_length=40, truncation="prompt"), CHAT)
+    assert (len(made.train), made.cut, made.dropped) == (len(rows), len(rows), 0)
+    row = made.train[0]
+    [last] = [name for name in ("input_ids", "completion_ids", "chosen_ids") if name in row]
+    assert CHAT.tokenizer.decode(row[last]).rstrip().endswith("Yes, I do.")
+    assert len(row.get("prompt_ids", [])) + len(row[last]) <= 40
+
+
+class TestWhatOthersSayInAnAnswer:
+    """It is seen, and counts for nothing: in the loss of SFT, in the log-probabilities of DPO and KTO."""
+
+    ANSWER = (said("assistant", "a"), said("user", "sure?"), said("assistant", "yes"))
+    CHAT = dataclasses.replace(CHAT, template=ChatTemplate(UNMARKED))
+
+    def learnt(self, ids: torch.Tensor, mask: torch.Tensor) -> list[str]:
+        text: str = self.CHAT.tokenizer.decode(
+            [token if learnt else 0 for token, learnt in zip(ids.tolist(), mask.tolist(), strict=True)],
+            skip_special_tokens=False,
+        )
+        return [part for part in text.split("<|pad|>") if part]
+
+    def test_sft(self, tmp_path: Path) -> None:
+        rows = [{"prompt": TURNS[:2], "completion": [*self.ANSWER]}]
+        run = spec(make_run(tmp_path / "run", MODEL, rows, shape=Shape.PROMPT_COMPLETION))
+        [labels] = data.for_sft(run, SFTOptions(max_length=512), self.CHAT).train["labels"]
+        learnt = torch.tensor(labels)
+        assert self.learnt(learnt.clamp(min=0), learnt >= 0) == ["a<|end|>\n", "yes<|end|>\n"]
+
+    def test_dpo(self, tmp_path: Path) -> None:
+        rows = [{"prompt": TURNS[:2], "chosen": [*self.ANSWER], "rejected": [said("assistant", "no")]}]
+        run = spec(make_run(tmp_path / "run", MODEL, rows, method="dpo"))
+        made = data.for_dpo(run, DPOOptions(max_length=512), self.CHAT)
+        batch = dpo.AnswersOnly(0, 512)([made.train[0]])
+        sides = [self.learnt(*row) for row in zip(batch["input_ids"], batch["completion_mask"], strict=True)]
+        assert sides == [["a<|end|>\n", "yes<|end|>\n"], ["no<|end|>\n"]]
+        short = int(batch["attention_mask"][0].sum()) - 2
+        cut = dpo.AnswersOnly(0, short)([made.train[0]])
+        assert cut["completion_mask"].tolist()[0] == batch["completion_mask"].tolist()[0][:short]
+
+    def test_kto(self, tmp_path: Path) -> None:
+        rows = [
+            {"prompt": TURNS[:2], "completion": answer, "label": good}
+            for answer, good in (([*self.ANSWER], True), ([said("assistant", "no")], False))
+        ]
+        run = spec(make_run(tmp_path / "run", MODEL, rows, method="kto"))
+        made = data.for_kto(run, KTOOptions(max_length=512), self.CHAT)
+        batch = kto.Mismatched(0, 512)([made.train[0], made.train[1]])
+        for kl, order in (("", (0, 1)), ("KL_", (1, 0))):
+            pairs_ = zip(batch[f"{kl}input_ids"], batch[f"{kl}completion_mask"], strict=True)
+            sides = [self.learnt(*row) for row in pairs_]
+            expected = [["a<|end|>\n", "yes<|end|>\n"], ["no<|end|>\n"]]
+            assert sides == [expected[place] for place in order]
 
 
 def test_held_out_rows_depend_on_the_seed_only(tmp_path: Path) -> None:
@@ -100,7 +187,7 @@ def test_held_out_rows_depend_on_the_seed_only(tmp_path: Path) -> None:
     options = SFTOptions(max_length=512, eval_share=0.25)
     tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
     made = [
-        data.for_sft(spec(make_run(tmp_path / f"{n}", MODEL, rows, seed=seed)), options, tokenizer)
+        data.for_sft(spec(make_run(tmp_path / f"{n}", MODEL, rows, seed=seed)), options, CHAT)
         for n, seed in enumerate((1, 1, 2))
     ]
     held = [one.held_out["input_ids"] for one in made if one.held_out is not None]
@@ -116,6 +203,7 @@ def gradients(trainer: Any, model: Any) -> tuple[float, dict[str, torch.Tensor],
         [trainer.train_dataset[index] for index in range(len(trainer.train_dataset))]
     )
     trainer.model.train()
+    [batch], _ = trainer.get_batch_samples(iter([batch]), 1, trainer.args.device)
     loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
     loss.backward()
     grads = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
@@ -141,7 +229,7 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
         with fast_head.fast_head(stock) if fast else contextlib.nullcontext():
             if method == "sft":
                 options: Any = SFTOptions(max_length=512)
-                prepared = data.for_sft(run, options, tokenizer)
+                prepared = data.for_sft(run, options, CHAT)
                 args: Any = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
                 trainer: Any = SFTTrainer(
                     **given,
@@ -151,9 +239,10 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
                 )
             else:
                 options = DPOOptions(max_length=512)
-                prepared = data.for_dpo(run, options, tokenizer)
+                prepared = data.for_dpo(run, options, CHAT)
                 args = dpo.DPOConfig(**common, loss_type=["sigmoid", "sft"], loss_weights=[1.0, 1.0])
                 reference = load_model(run, CPU) if tuning == "full" else None
+                given["data_collator"] = dpo.AnswersOnly(tokenizer.pad_token_id, 512)
                 trainer = dpo.GroupedDPOTrainer(
                     **given, args=args, train_dataset=prepared.train, ref_model=reference,
                     peft_config=new_adapter(run, options, model),
@@ -192,7 +281,7 @@ def test_judged_answers_are_learnt_as_trl_learns_them(tmp_path: Path, loss: str,
         with fast_head.fast_head(KTOTrainer) if own else contextlib.nullcontext():
             if own:
                 given["data_collator"] = kto.collator(options.model_copy(update={"loss": loss}), tokenizer)
-                prepared = data.for_kto(run, options, tokenizer)
+                prepared = data.for_kto(run, options, CHAT)
                 trainer: Any = kto.ShuffledKTOTrainer(**given, train_dataset=prepared.train)
             else:
                 trainer = KTOTrainer(**given, train_dataset=Dataset.from_list(rows))
@@ -210,19 +299,39 @@ def test_judged_answers_are_learnt_as_trl_learns_them(tmp_path: Path, loss: str,
 
 def test_each_prompt_meets_the_answer_to_another_one() -> None:
     collate = kto.Mismatched(pad_token_id=0)
-    batch = collate([{"prompt_ids": [n, n], "completion_ids": [n * 10], "label": n == 1} for n in (1, 2, 3)])
+    batch = collate([{"prompt_ids": [n, n], "completion_ids": [n * 10], "completion_learnt": [True],
+                      "label": n == 1} for n in (1, 2, 3)])  # fmt: skip
     assert batch["input_ids"].tolist() == [[1, 1, 10], [2, 2, 20], [3, 3, 30]]
     assert batch["KL_input_ids"].tolist() == [[1, 1, 30], [2, 2, 10], [3, 3, 20]]
     assert batch["label"].tolist() == [True, False, False]
-    alone = collate([{"prompt_ids": [1, 2], "completion_ids": [3], "label": True}])
+    alone = collate(
+        [{"prompt_ids": [1, 2], "completion_ids": [3], "completion_learnt": [True], "label": True}]
+    )
     assert alone["input_ids"].tolist() == [[1, 2, 3]] and alone["KL_completion_mask"].tolist() == [[0, 0]]
+
+
+def test_prompts_meet_the_answers_of_the_whole_step_however_it_is_split() -> None:
+    rows = [{"completion_ids": [n], "completion_learnt": [n > 0]} for n in range(5)]
+    alone = SimpleNamespace(num_processes=1, process_index=0)
+    for split in ([rows], [rows[:2], rows[2:]], [[row] for row in rows]):
+        others = [answer for batch in kto.others_of_step(split, alone) for answer in batch]
+        assert [other["KL_completion_ids"] for other in others] == [[4], [0], [1], [2], [3]]
+        assert [other["KL_completion_learnt"] for other in others] == [
+            [True],
+            [False],
+            [True],
+            [True],
+            [True],
+        ]
+    [[nothing]] = kto.others_of_step([rows[:1]], alone)
+    assert nothing == {"KL_completion_ids": [], "KL_completion_learnt": []}
 
 
 def test_answers_of_one_kind_only_are_refused(tmp_path: Path) -> None:
     rows = [{**row, "label": True} for row in judged(6)]
     run = spec(make_run(tmp_path / "run", MODEL, rows, method="kto"))
-    with pytest.raises(BadInput, match="Of the 6 answers of rows that would be trained on, 6 are good"):
-        data.for_kto(run, KTOOptions(max_length=512), AutoTokenizer.from_pretrained(MODEL.path))
+    with pytest.raises(BadInput, match="rows has 6 answers to train on, 6 of them good"):
+        data.for_kto(run, KTOOptions(max_length=512), CHAT)
 
 
 def test_good_and_bad_answers_weigh_the_same_unless_asked_otherwise() -> None:

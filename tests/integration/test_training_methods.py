@@ -178,9 +178,7 @@ def test_a_reward_model_scores_the_better_answer_higher(
     assert measured[-1]["eval_accuracy"] == 1.0 and measured[-1]["eval_margin"] > 0
     [told] = events(run_dir, "notice")
     assert told["key"] == "methods.notice.ranked_right" and told["values"]["right"] == 5
-    assert text(told["key"], **told["values"]).startswith(
-        "It ranks 5 of 5 pairs right that it was not trained on"
-    )
+    assert text(told["key"], **told["values"]).startswith("Held-out accuracy: 5 of 5 pairs")
     assert events(run_dir, "sample") == []
 
     assert result(run_dir)["kind"] == "full" and result(run_dir)["state"] == "succeeded"
@@ -274,10 +272,10 @@ def test_what_cannot_score_is_refused_by_name(tmp_path: Path, model: ResolvedMod
         "strange": AutoModelForSequenceClassification.from_pretrained(model.path, num_labels=1),
     }
     told = {
-        "granite": "granite is a GraniteForCausalLM, for which there is no form that scores",
+        "granite": "granite is a GraniteForCausalLM, which cannot be trained as a reward model",
         "two": "two is a classifier with 2 outputs",
         # Weights by other names would leave random numbers in their places.
-        "strange": "strange is a LlamaForSequenceClassification, for which there is no form that scores",
+        "strange": "strange is a LlamaForSequenceClassification, which cannot be trained as a reward model",
     }
     for name, one in made.items():
         folder = tmp_path / name
@@ -362,7 +360,7 @@ def test_rows_that_the_limit_cuts_are_counted_and_told(tmp_path: Path, model: Re
 def test_data_with_nothing_to_learn_is_refused(tmp_path: Path, model: ResolvedModel) -> None:
     rows = [{"messages": [said("user", "q" * 100), said("assistant", "x")]}]
     run_dir = make_run(tmp_path / "run", model, rows, max_length=32)
-    with pytest.raises(BadInput, match="No row of rows has anything to learn from within 32 tokens"):
+    with pytest.raises(BadInput, match="No record of rows has anything to learn within 32 tokens"):
         sft.main(run_dir)
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from jobs.training import sft
 from studio_core import run_folder
 from studio_core.spec import ResolvedModel
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE, wait_until
 from tests.integration.miniature import chats, events, losses, make_run, miniature_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
@@ -36,9 +36,9 @@ def test_stop_saves_what_there_is_and_resume_goes_on_to_the_bit(tmp_path: Path, 
     stopped = make_run(tmp_path / "stopped", model, chats(24), tuning="lora", **given)
     with open(stopped / run_folder.LOG, "wb") as log:
         worker = subprocess.Popen([*WORKER, str(stopped)], env=ENVIRONMENT, stdout=log, stderr=log)
-    wait_until(lambda: len(losses(stopped)) >= 3 or worker.poll() is not None, 240, "three steps")
+    wait_until(lambda: len(losses(stopped)) >= 3 or worker.poll() is not None, what="three steps")
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(120) == 0, run_folder.log_tail(stopped)
+    assert worker.wait(PATIENCE) == 0, run_folder.log_tail(stopped)
 
     [result] = events(stopped, "result")
     assert result["state"] == "stopped" and 3 <= result["step"] < 200
@@ -72,9 +72,9 @@ def test_a_warm_worker_takes_a_run_and_tells_its_error(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: (warm / "ready").exists() or worker.poll() is not None, 240, "ready")
+    wait_until(lambda: (warm / "ready").exists() or worker.poll() is not None, what="ready")
     assert not (run_dir / run_folder.EVENTS).exists()
-    worker.communicate(json.dumps({"run_dir": str(run_dir), "env": {}}).encode() + b"\n", timeout=120)
+    worker.communicate(json.dumps({"run_dir": str(run_dir), "env": {}}).encode() + b"\n", timeout=PATIENCE)
 
     assert worker.returncode == 1
     [error] = events(run_dir, "error")
@@ -89,4 +89,4 @@ def test_a_method_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run([*WORKER, str(run_dir)], env=ENVIRONMENT, check=False, capture_output=True)
     assert done.returncode == 1
     [error] = events(run_dir, "error")
-    assert error["message"] == "There is no training method os. Known: sft, dpo, kto, reward."
+    assert error["message"] == "There is no training method os. Choose one of: sft, dpo, kto, reward."

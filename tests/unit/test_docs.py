@@ -9,10 +9,7 @@ import pytest
 
 from studio_core.data.exports import LAYOUTS
 from studio_core.data.shapes import Shape
-from studio_core.methods import METHODS
-from studio_core.methods.base import fields
 from studio_core.settings import PREFIX, Settings
-from studio_core.texts import LANGUAGES, catalogue
 from tests.reference import FILE, commands, markdown
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,24 +30,6 @@ def test_every_command_and_option_has_its_help() -> None:
         assert command.help, name
         for parameter in command.params:
             assert getattr(parameter, "help", None), f"{name}: {parameter.name}"
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("method", METHODS)
-def test_every_option_of_a_method_has_title_and_help(method: str, language: str) -> None:
-    for field in fields(METHODS[method]):
-        assert catalogue(language).get(field.title_key), f"{method}.{field.name}"
-        assert catalogue(language).get(field.help_key), f"{method}.{field.name}"
-
-
-def test_languages_have_the_same_keys_and_placeholders() -> None:
-    english = catalogue("en")
-    for language in LANGUAGES:
-        other = catalogue(language)
-        assert other.keys() == english.keys(), other.keys() ^ english.keys()
-        for key, sentence in english.items():
-            found = set(re.findall(r"{(\w+)", other[key]))
-            assert found == set(re.findall(r"{(\w+)", sentence)), f"{language}: {key}"
 
 
 @pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from app.cli.output import AsJson, Home, opened, print_json
 from app.cli.waiting import watch
 from studio_core import uploads
 from studio_core.data import adding, store
-from studio_core.data.mapping import Mapping
+from studio_core.data.mapping import TURN_PARTS, Mapping
 from studio_core.data.store import Imported
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, StudioError
@@ -25,14 +26,22 @@ from studio_core.texts import text
 Files = Annotated[
     list[Path],
     typer.Argument(
-        help="JSONL, JSON, CSV, TSV, Parquet or text, gzipped or not, ZIP and TAR archives, and folders: "
+        help="JSONL, JSON, CSV, TSV, Parquet or text files, also gzip, ZIP and TAR, or folders; "
         "together they become one dataset."
     ),
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the dataset; default the first file's name.")]
+Name = Annotated[str | None, typer.Option(help="Dataset name (default: the first file's name).")]
 Changes = Annotated[
     str | None,
-    typer.Option("--mapping", help="JSON that corrects the mapping found: shape, roles, constants."),
+    typer.Option("--mapping", help="Column mapping as JSON: shape, roles, constants."),
+]
+TurnsInText = Annotated[
+    bool | None,
+    typer.Option(
+        "--turns-in-text/--no-turns-in-text",
+        help="Whether conversations that are written as text in a column (JSON, Human:/Assistant:) are read as "
+        "turns; default: where all first rows of the column hold one.",
+    ),
 ]
 Fill = Annotated[list[str] | None, typer.Option(help="Value for a placeholder: NAME=VALUE. Repeatable.")]
 
@@ -42,15 +51,18 @@ def import_(
     name: Name = None,
     mapping: Changes = None,
     fill: Fill = None,
+    turns_in_text: TurnsInText = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Import files: find their shape, leave bad rows out with their numbers, keep the good ones."""
+    """Import files: detect format and shape, skip and list invalid rows."""
     for file in files:
         if not file.exists():
             raise BadInput("cli.file_missing", path=file)
     with opened(home) as studio:
-        imported = _imported(studio, files, [file.name for file in files], name, mapping, fill)
+        imported = _imported(
+            studio, files, [file.name for file in files], name, _Changes(mapping, fill or [], turns_in_text)
+        )
         _say(imported, as_json)
 
 
@@ -58,33 +70,40 @@ def paste(
     name: Annotated[str, typer.Option(help="Name of the dataset.")] = "pasted",
     mapping: Changes = None,
     fill: Fill = None,
+    turns_in_text: TurnsInText = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Import text from standard input: JSON, JSON lines, CSV or plain text."""
+    """Import text from standard input: JSON, JSONL, CSV or plain text."""
     with opened(home) as studio:
         brought = adding.pasted(studio, sys.stdin.read())
         try:
             found = adding.located(studio, brought)
-            _say(_imported(studio, found.paths, found.sources, name, mapping, fill), as_json)
+            _say(
+                _imported(
+                    studio, found.paths, found.sources, name, _Changes(mapping, fill or [], turns_in_text)
+                ),
+                as_json,
+            )
         finally:
             for id in brought.uploads:
                 uploads.discard(studio.settings, id)
 
 
 def import_hub(
-    dataset: Annotated[str, typer.Argument(help="Its name on the Hub, such as openai/gsm8k.")],
-    subset: Annotated[str, typer.Option(help="Its subset, if it has several.")] = "",
-    split: Annotated[str, typer.Option(help="Its split.")] = "train",
-    rows: Annotated[int | None, typer.Option(help="The first so many rows; default all.", min=1)] = None,
-    revision: Annotated[str, typer.Option(help="Branch, tag or commit; default the newest.")] = "",
+    dataset: Annotated[str, typer.Argument(help="Name on the Hub, such as openai/gsm8k.")],
+    subset: Annotated[str, typer.Option(help="Subset, if there are several.")] = "",
+    split: Annotated[str, typer.Option(help="Split.")] = "train",
+    rows: Annotated[int | None, typer.Option(help="Only the first N rows (default: all).", min=1)] = None,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit (default: latest).")] = "",
     name: Name = None,
     mapping: Changes = None,
     fill: Fill = None,
+    turns_in_text: TurnsInText = None,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Import a dataset of the Hub. Its commit is kept with what was imported; none of its code is run."""
+    """Import a dataset from the Hub. Its commit is recorded; its code is never run."""
     with opened(home) as studio:
         job = adding.fetch(studio, dataset, subset=subset, split=split, rows=rows, revision=revision)
         ensure_engine(studio)
@@ -92,7 +111,14 @@ def import_hub(
         if job.state != State.SUCCEEDED:
             raise StudioError("adding.fetch_failed", reason=ending(job))
         found = adding.located(studio, adding.Brought(job=job.id))
-        imported = _imported(studio, found.paths, found.sources, name, mapping, fill, found.origin)
+        imported = _imported(
+            studio,
+            found.paths,
+            found.sources,
+            name,
+            _Changes(mapping, fill or [], turns_in_text),
+            found.origin,
+        )
         _say(imported, as_json, origin=found.origin)
 
 
@@ -101,22 +127,41 @@ def _imported(
     paths: list[Path],
     sources: list[str],
     name: str | None,
-    changes: str | None,
-    fill: list[str] | None,
+    changes: _Changes,
     origin: dict[str, Any] | None = None,
 ) -> Imported:
     corrected = None
-    if changes or fill:
+    if changes.any:
         seen = store.inspect_files(studio, paths, sources=sources, first=adding.LOOKED_AT)
-        corrected = _corrected(seen.mapping, changes, fill or [])
+        corrected = _corrected(seen.mapping, changes)
     return store.import_files(studio, paths, name=name, sources=sources, mapping=corrected, origin=origin)
 
 
-def _corrected(found: Mapping, changes: str | None, fill: list[str]) -> Mapping:
+@dataclass(frozen=True)
+class _Changes:
+    """What the user wants otherwise than it was found."""
+
+    mapping: str | None
+    fill: list[str]
+    turns_in_text: bool | None
+
+    @property
+    def any(self) -> bool:
+        return bool(self.mapping or self.fill) or self.turns_in_text is not None
+
+
+def _corrected(found: Mapping, changes: _Changes) -> Mapping:
     """The mapping found, with the user's corrections."""
     try:
-        values: dict[str, Any] = {**found.model_dump(), **json.loads(changes or "{}")}
-        for pair in fill:
+        # What was found of turns in text holds for the columns found, and is found anew for others.
+        values: dict[str, Any] = {
+            **found.model_dump(exclude={"turns_in_text"}),
+            **json.loads(changes.mapping or "{}"),
+        }
+        if changes.turns_in_text is not None:
+            parts = [part for part in TURN_PARTS if part in values["columns"]]
+            values["turns_in_text"] = parts if changes.turns_in_text else []
+        for pair in changes.fill:
             name, equals, value = pair.partition("=")
             if not equals:
                 raise BadInput("cli.not_a_pair", value=pair)
@@ -133,12 +178,15 @@ def _say(imported: Imported, as_json: bool, **more: Any) -> None:
         "shape": imported.dataset.shape,
         "rows": imported.dataset.rows,
         "rejected": imported.rejected,
+        "remarks": imported.remarks,
         **more,
     }
     if as_json:
         print_json(document)
         return
     print(text("cli.imported", **document))
+    for remark in imported.remarks:
+        print(f"  {remark['text']}")
     for rejected in imported.rejected[:20]:
         print(text("data.rejected_row_in" if "file" in rejected else "cli.rejected_row", **rejected))
 

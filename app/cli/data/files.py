@@ -31,7 +31,7 @@ def show(
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Show what is known of a dataset, and its first records."""
+    """Show a dataset and its first records."""
     with opened(home) as studio:
         store.ensure_samples(studio)
         dataset = store.get(studio, name)

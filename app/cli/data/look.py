@@ -25,19 +25,19 @@ def add_to(cli: typer.Typer) -> None:
 def search(
     name: Name,
     words: Annotated[
-        str, typer.Argument(help='Words that must all stand in a record; "in quotes" a phrase.')
+        str, typer.Argument(help='Words that a record must contain; "in quotes": a phrase.')
     ] = "",
-    regex: Annotated[str, typer.Option(help="A regular expression (RE2) that a text must match.")] = "",
+    regex: Annotated[str, typer.Option(help="Regular expression (RE2) to match.")] = "",
     finding: Annotated[
-        list[str] | None, typer.Option(help="Only records with this finding of the report. Repeatable.")
+        list[str] | None, typer.Option(help="Only records with this issue in the report. Repeatable.")
     ] = None,
     language: Annotated[str, typer.Option(help="Only records in this language, such as en or zh.")] = "",
     limit: Limit = 10,
-    offset: Annotated[int, typer.Option(help="How many of those found to skip.", min=0)] = 0,
+    offset: Annotated[int, typer.Option(help="Number of matches to skip.", min=0)] = 0,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Find records of a dataset by their words, and count them."""
+    """Search the records of a dataset."""
     query = Query(search=words, regex=regex, findings=tuple(finding or ()), language=language)
     with opened(home) as studio:
         store.ensure_samples(studio)
@@ -61,7 +61,7 @@ def compare(
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Say which records were added, removed and changed between two versions, or two datasets."""
+    """Show added, removed and changed records between two versions or datasets."""
     with opened(home) as studio:
         store.ensure_samples(studio)
         first, second = versions.get(studio, older), versions.get(studio, newer)

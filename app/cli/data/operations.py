@@ -122,7 +122,7 @@ def _dataset(several: bool) -> inspect.Parameter:
 
 
 def _option(described: OptionField) -> inspect.Parameter:
-    help = text(described.help_key)
+    help = f"{text(described.title_key)}. {text(described.help_key)}"
     if described.choices:
         help = f"{help} [{', '.join(map(str, described.choices))}]"
     kind = _TYPES[described.kind] | None
@@ -148,19 +148,17 @@ _SHARED = (
     _parameter(
         "to",
         Annotated[
-            str | None, typer.Option(help="Name of the dataset made; default that of the first taken.")
+            str | None, typer.Option(help="Name of the result (default: a new version of the first dataset).")
         ],
         None,
     ),
-    _parameter("seed", Annotated[int, typer.Option(help="Seed of everything random in it.")], 0),
+    _parameter("seed", Annotated[int, typer.Option(help="Random seed.")], 0),
     _parameter(
         "device",
-        Annotated[str, typer.Option(help="Where a model that it needs is run: auto, cpu, gpu.")],
+        Annotated[str, typer.Option(help="Device for models: auto, cpu or gpu.")],
         "auto",
     ),
-    _parameter(
-        "wait", Annotated[bool, typer.Option(help="Wait until it is done, with a progress bar.")], True
-    ),
+    _parameter("wait", Annotated[bool, typer.Option(help="Wait for the job, with a progress bar.")], True),
     _parameter("as_json", AsJson, False),
     _parameter("home", Home, None),
 )

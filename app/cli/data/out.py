@@ -18,14 +18,16 @@ _LAYOUTS = ", ".join(exports.LAYOUTS)
 
 def export(
     name: Name,
-    to: Annotated[Path, typer.Option(help="File to write; its ending names the format.")],
-    layout: Annotated[str, typer.Option(help=f"Whose shape the rows have: {_LAYOUTS}.")] = "trl",
+    to: Annotated[Path, typer.Option(help="File to write; its extension sets the format.")],
+    layout: Annotated[str, typer.Option(help=f"Layout of the records: {_LAYOUTS}.")] = "trl",
     format: Annotated[
-        str | None, typer.Option(help="jsonl, json, csv or parquet; default the file's ending.")
+        str | None, typer.Option(help="jsonl, json, csv or parquet (default: by extension).")
     ] = None,
-    card: Annotated[bool, typer.Option("--card", help="Write a zip of the file and its card.")] = False,
-    skip: Annotated[bool, typer.Option("--skip", help="Leave out records that do not fit.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Say what would not fit; write nothing.")] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write a zip with the file and its dataset card.")
+    ] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Skip records that do not fit the layout.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Check only; write nothing.")] = False,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
@@ -54,11 +56,9 @@ def export(
 
 def push(
     name: Name,
-    repo: Annotated[str, typer.Option(help="YOUR-NAME/DATASET on the Hub; made if it does not exist.")],
-    public: Annotated[
-        bool, typer.Option("--public", help="Everybody can read it; else it is private.")
-    ] = False,
-    layout: Annotated[str, typer.Option(help=f"Whose shape the rows have: {_LAYOUTS}.")] = "trl",
+    repo: Annotated[str, typer.Option(help="YOUR-NAME/DATASET on the Hub; created if it does not exist.")],
+    public: Annotated[bool, typer.Option("--public", help="Make it public (default: private).")] = False,
+    layout: Annotated[str, typer.Option(help=f"Layout of the records: {_LAYOUTS}.")] = "trl",
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:

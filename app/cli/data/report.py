@@ -26,15 +26,15 @@ _SHOWN = 10
 def report(
     name: Name,
     model: Annotated[
-        str, typer.Option(help="Model whose tokenizer counts; empty counts none.")
+        str, typer.Option(help="Model whose tokenizer counts tokens; empty: no token counts.")
     ] = "tiny-chat",
-    limit: Annotated[int, typer.Option(help="Length in tokens at which a training cuts.", min=0)] = _LIMIT,
+    limit: Annotated[int, typer.Option(help="Max length in tokens.", min=0)] = _LIMIT,
     against: Annotated[
-        list[str] | None, typer.Option(help="Dataset whose prompts should not be here. Repeatable.")
+        list[str] | None, typer.Option(help="Dataset to check for shared prompts. Repeatable.")
     ] = None,
     finding: Annotated[
         str | None,
-        typer.Option(help="Print the numbers of all records with this finding, or that are bad, or look."),
+        typer.Option(help="Print the row numbers of records with this issue or verdict (bad, look)."),
     ] = None,
     as_json: AsJson = False,
     home: Home = None,

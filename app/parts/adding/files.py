@@ -55,8 +55,11 @@ def sent(studio: Studio, data: Any) -> Brought:
     return Brought(uploads=ids)
 
 
-def drawn(studio: Studio, language: str) -> Markup:
-    """The place for files, as it is at the beginning."""
+def drawn(studio: Studio, language: str, *, anew: bool = False) -> Markup:
+    """The place for files, as it is at the beginning; ``anew``: it is, whatever is in it.
+
+    Without it the text is always the same, so that an opened page is not drawn again under a chosen file.
+    """
 
     def said(key: str, **values: Any) -> str:
         return say(f"adding.{key}", language, **values)
@@ -77,7 +80,7 @@ def drawn(studio: Studio, language: str) -> Markup:
         '<div class="ts-notice ts-notice-info" data-part="open" hidden><p>{again}</p>'
         '<ul data-part="open-list"></ul>{discard}</div>'
         '<p class="ts-unseen" role="status" data-part="spoken"></p></div>',
-        drawn=secrets.token_hex(4),
+        drawn=secrets.token_hex(4) if anew else "",
         texts=json.dumps(texts, ensure_ascii=False),
         drop=said("drop"),
         files=_button("files", said("choose_files"), "ts-button-primary"),

@@ -13,8 +13,9 @@ import gradio as gr
 
 from app.i18n import t
 from app.parts.adding.understood import KEEP, SHOWN_COLUMNS, columns_panel
+from app.parts.html import muted
 from studio_core.data.columns import names_in
-from studio_core.data.mapping import PARTS, Mapping
+from studio_core.data.mapping import PARTS, Mapping, in_text
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Inspection
 from studio_core.errors import BadInput
@@ -35,12 +36,13 @@ class MappingForm:
     texts: list[gr.Textbox]
     good_from: gr.Number
     split: gr.Dropdown
+    turns_in_text: gr.Checkbox
     fills: list[gr.Textbox]
 
     @property
     def typed(self) -> list[Any]:
         """What a person types besides shape and roles, in the order that ``mapping_of`` takes."""
-        return [*self.texts, self.good_from, self.split, *self.fills]
+        return [*self.texts, self.good_from, self.split, self.turns_in_text, *self.fills]
 
 
 def build() -> MappingForm:
@@ -60,6 +62,13 @@ def build() -> MappingForm:
             elem_id="data-narrow",
             scale=1,
         )
+    turns_in_text = gr.Checkbox(
+        True,
+        label=t("data.turns_in_text_box"),
+        info=t("data.turns_in_text_help"),
+        visible=False,
+        elem_id="data-turns-in-text",
+    )
     columns = columns_panel()
     with gr.Row(elem_id="data-fills"):
         fills = [
@@ -67,7 +76,7 @@ def build() -> MappingForm:
             for place in range(FILLS)
         ]
     with gr.Accordion(t("adding.for_all"), open=False, elem_id="data-written"):
-        gr.Markdown(t("adding.for_all_help"))
+        muted("adding.for_all_help")
         with gr.Row(elem_classes="ts-option-row"):
             texts = [
                 gr.Textbox(
@@ -97,7 +106,7 @@ def build() -> MappingForm:
                 min_width=200,
                 elem_id="data-split",
             )
-    return MappingForm(shape, narrow, columns, texts, good_from, split, fills)
+    return MappingForm(shape, narrow, columns, texts, good_from, split, turns_in_text, fills)
 
 
 def remembered(seen: Inspection, names: list[str]) -> dict[str, Any]:
@@ -121,7 +130,7 @@ def roles_of(mapping: Mapping) -> dict[str, str]:
 
 
 def drawn(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
-    """Updates of shape, filter, texts, rating, split and placeholders."""
+    """Updates of shape, filter, texts, rating, split, turns in text and placeholders."""
     needed, others = PARTS[seen.shape]
     texts = [gr.Textbox(value="", visible=part in (*needed, *others)) for part in WRITTEN]
     empty = [gr.update(**{**box, "value": ""}) for box in fills(opened["names"])]
@@ -133,6 +142,10 @@ def drawn(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
         *texts,
         gr.Number(value=seen.mapping.good_from, visible=rated),
         gr.update(value=seen.mapping.split or "auto", visible=prose),
+        gr.update(
+            value=True,
+            visible=any(in_text(column, _objects(seen.sample_rows)) for column in seen.columns),
+        ),
         *empty,
     ]
 
@@ -172,7 +185,7 @@ def mapping_of(opened: Any, *typed: Any) -> Mapping:
         for part, text in zip(WRITTEN, typed[: len(WRITTEN)], strict=True)
         if text and str(text).strip() and part in allowed
     }
-    good_from, split, *fills = typed[len(WRITTEN) :]
+    good_from, split, turns_in_text, *fills = typed[len(WRITTEN) :]
     known = set(opened["columns"])
     templates = {part: text for part, text in texts.items() if known & set(names_in(text))}
     return Mapping(
@@ -184,7 +197,13 @@ def mapping_of(opened: Any, *typed: Any) -> Mapping:
         keep=[column for column, role in opened["roles"].items() if role == KEEP],
         good_from=float(good_from) if shape is Shape.UNPAIRED_PREFERENCE and _number(good_from) else None,
         split=split if split in SPLITS and split != "auto" else None,
+        # On: wherever the first rows hold nothing else.
+        turns_in_text=None if turns_in_text else [],
     )
+
+
+def _objects(rows: list[Any]) -> list[Any]:
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def _number(value: Any) -> bool:

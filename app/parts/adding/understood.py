@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from app.files import asset
 from app.i18n import say
 from app.parts.data_view import shape_name
 from app.parts.html import NOTHING, html, join, notice, number, stat
-from studio_core import texts
 from studio_core.data.columns import MISSING, value_in
 from studio_core.data.mapping import PARTS
 from studio_core.data.shapes import Shape
@@ -23,6 +23,7 @@ SHOWN_NOTES = 20
 CELL = 160
 """Characters of a value that are shown."""
 KEEP = "keep"
+_SAID_ABOVE = ("doubt", "placeholders")
 
 
 def columns_panel() -> gr.HTML:
@@ -42,18 +43,17 @@ def found(seen: Inspection, language: str) -> Markup:
         said("encoding_bom", encoding="UTF-8") if seen.encoding == "utf-8-sig" else seen.encoding.upper()
     )
     files = say("adding.of_files", language, n=len(seen.files)) if len(seen.files) > 1 else ""
-    figures = join(
-        [
-            stat(said("format"), kind, " · ".join(filter(None, [encoding, files]))),
-            stat(said("shape_found"), shape_name(seen.shape, language)),
-            stat(said("good_rows"), number(seen.good)),
-            stat(said("bad_rows"), number(seen.bad)),
-        ]
-    )
+    shown = [stat(said("format"), kind, " · ".join(filter(None, [encoding, files])))]
+    # Until it is known what the columns are, no row is good or bad.
+    if seen.mapping.missing():
+        shown.append(stat(said("columns"), number(len(seen.columns))))
+    else:
+        shown.append(stat(said("shape_found"), shape_name(seen.shape, language)))
+        shown += [stat(said("good_rows"), number(seen.good)), stat(said("bad_rows"), number(seen.bad))]
     return html(
         '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div>{}{}</section>',
         seen.source,
-        figures,
+        join(shown),
         join(_sentences(seen, language)),
         _passed_over(seen, language),
     )
@@ -73,10 +73,8 @@ def _sentences(seen: Inspection, language: str) -> list[Markup]:
     if seen.placeholders:
         names = " ".join(f"{{{{{name}}}}}" for name in seen.placeholders)
         said.append(notice("warn", say("data.placeholders_found", language, names=names)))
-    for code, values in list(seen.notes.kinds.items())[:SHOWN_NOTES]:
-        key = f"data.note_{code}"
-        if key in texts.catalogue(texts.DEFAULT_LANGUAGE):
-            said.append(html('<p class="ts-muted">{}</p>', say(key, language, **values)))
+    for remark in [one for one in seen.remarks(language) if one["code"] not in _SAID_ABOVE][:SHOWN_NOTES]:
+        said.append(html('<p class="ts-muted">{}</p>', remark["text"]))
     return said
 
 
@@ -155,5 +153,15 @@ def _cell(row: Any, column: str) -> str:
     value = value_in(row, column)
     if value is MISSING or value is None:
         return NOTHING
-    text = value if isinstance(value, str) else str(value)[: CELL * 4]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)[: CELL * 4]
+    turns = value if isinstance(value, list) else [value]
+    if turns and all(isinstance(turn, dict) and ("role" in turn or "from" in turn) for turn in turns):
+        text = "\n".join(f"{turn.get('role', turn.get('from'))}: {_text_of(turn)}" for turn in turns)
     return text if len(text) <= CELL else f"{text[:CELL]}…"
+
+
+def _text_of(turn: dict[str, Any]) -> str:
+    text = turn.get("content", turn.get("value"))
+    if text is None:
+        text = turn.get("tool_calls", "")
+    return text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, default=str)

@@ -263,12 +263,17 @@ def drawn(studio: Studio, chat: int, language: str) -> dict[int, Markup]:
     return {number: text for number, (text, _) in _drawn(studio, chat, language).items()}
 
 
-def _drawn(studio: Studio, chat: int, language: str) -> dict[int, tuple[Markup, ChatRound]]:
+def _drawn(
+    studio: Studio, chat: int, language: str, only: int | None = None
+) -> dict[int, tuple[Markup, ChatRound]]:
+    """Each round with how it looks, or one of them by its number."""
     live = chat_live.current(studio, chat)
     rounds = chat_live.history(studio, chat)
     how = chat_votes.standing(studio, chat)
     found = {}
     for row in rounds:
+        if only is not None and row.number != only:
+            continue
         mine = live is not None and live.id == row.id
         text = round_view.round_block(
             chat,
@@ -284,7 +289,7 @@ def _drawn(studio: Studio, chat: int, language: str) -> dict[int, tuple[Markup, 
 
 
 def _changed(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
-    found = _drawn(studio, chat, language)
+    found = _drawn(studio, chat, language, number)
     if number not in found:
         raise NotFound("chat.round_not_found", round=number)
     return {"rounds": {number: found[number][0]}}

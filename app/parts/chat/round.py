@@ -12,7 +12,7 @@ from itertools import combinations
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import side_by_side
+from app.parts import markdown, side_by_side
 from app.parts.html import html, join, number
 from app.parts.side_by_side import Cell
 from studio_core import texts
@@ -93,6 +93,7 @@ def _cell(
         mark=mark,  # type: ignore[arg-type]
         more=_earlier_answers(answer.get("earlier", []), language),
         tools=_answer_tools(answer, place, how, language),
+        growing=(row.id, place) if answer["state"] == "streaming" else None,
     )
 
 
@@ -106,6 +107,8 @@ def _answer_tools(answer: Answer, place: int, how: Standing, language: str) -> M
     if answer["state"] == "streaming":
         return button("stop")
     offered = [button("again")] if how.fresh else []
+    if answer["answer"].strip():
+        offered.insert(0, side_by_side.copy_button(language, f"{say('chat.copy', language)}: {letter}"))
     if answer["state"] != "error" and answer["answer"].strip():
         offered.append(button("correct"))
     return html('<span class="ts-answer-tools">{}</span>', join(offered))
@@ -116,8 +119,8 @@ def _earlier_answers(earlier: Sequence[Answer], language: str) -> Markup:
         return Markup()
     listed = join(
         html(
-            '<li><p dir="auto">{}</p><span>{}</span></li>',
-            one["answer"],
+            '<li><div class="ts-markdown" dir="auto">{}</div><span>{}</span></li>',
+            markdown.rendered(one["answer"]),
             say("chat.own_seed", language, seed=one.get("seed", 0)),
         )
         for one in earlier

@@ -18,7 +18,7 @@ from app.parts.choices import filled
 from app.parts.dataset import opened, record_editor
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import html, notice, panel
+from app.parts.html import heading, html, notice, panel
 from app.parts.options_form import component_of, plain
 from studio_core import queue
 from studio_core.curation import OPERATIONS
@@ -96,14 +96,18 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         )
     trial = panel("improve-preview")
     chosen, key, job = gr.Textbox(visible=False), gr.State(""), gr.Textbox(visible=False)
+    filled_in = gr.State(False)
     timer = gr.Timer(POLL, active=False)
 
     groups = [form.group for form in forms]
     inputs = [component for form in forms for component in form.inputs]
     watched = [progress, stop, cancel, timer, key]
-    shown = on_open(section.opened, [cards, *groups, chosen, job, *watched, *inputs])
+    # Some two hundred fields: they are filled when the section is looked at, not with the page.
+    filling = [cards, *groups, chosen, job, *watched, filled_in, *inputs]
+    shown = on_open(section.asked_for, filling)
+    looked = tab.select(safely(section.looked_at), [filled_in], filling, **LIGHT)
     picked = cards.choose(safely(section.chosen), None, [cards, *groups, chosen], **LIGHT)
-    for event in (shown, picked):
+    for event in (shown, looked, picked):
         event.then(safely(section.tried), [chosen, *inputs], trial, **LIGHT)
     edit = next(form for form in forms if form.operation is EDIT)
     with edit.before:
@@ -136,8 +140,7 @@ def _form(operation: Operation) -> Form:
     by_name: dict[str, Component] = {}
     others = None
     with gr.Column(visible=False, elem_classes="ts-improve-form", elem_id=prefix) as group:
-        gr.Markdown(f"### {t(operation.title_key)}", elem_classes="ts-head")
-        gr.Markdown(t(operation.help_key), elem_classes="ts-head ts-muted")
+        heading(operation.title_key, operation.help_key)
         if operation.several:
             others = gr.Dropdown(
                 [],
@@ -178,6 +181,14 @@ class Improve:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
+    def asked_for(self, request: gr.Request) -> Any:
+        """The page was opened, at this section or at another."""
+        return self.opened(request) if str(request.query_params.get("tab", "")) == NAME else gr.skip()
+
+    def looked_at(self, request: gr.Request, filled_in: bool) -> Any:
+        """The tab was chosen: for the first time, or again."""
+        return gr.skip() if filled_in else self.opened(request)
+
     def opened(self, request: gr.Request) -> list[Any]:
         dataset, language = opened(self.studio, request), language_of(request)
         asked = dict(request.query_params)
@@ -191,6 +202,7 @@ class Improve:
             *self._shown(dataset, name, language),
             str(job.id) if job else "",
             *self._progress(job, language),
+            True,
             *updates,
         ]
 

@@ -30,6 +30,12 @@ PAGE = 20
 LIMIT = int(TrainingOptions.model_fields["max_length"].default)
 """Tokens at which a training cuts unless it is told otherwise."""
 
+_MAKE = """
+element.addEventListener('click', (event) => {
+	if (event.target.closest('[data-make]')) trigger('make', {});
+});
+"""
+
 
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = Section(studio)
@@ -54,7 +60,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     status = panel("report-status")
     summary = panel("report-summary")
     charts = report_charts.report_charts("report-charts")
-    details = panel("report-details")
+    details = panel("report-details", js_on_load=_MAKE)
     with gr.Column(visible=False, elem_id="report-rows-card") as card:
         gr.HTML('<div id="report-rows-head"></div>', apply_default_css=False)
         finding = gr.Dropdown([], label=t("reports.rows_of"), elem_id="report-finding")
@@ -68,8 +74,9 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     turning = [position, rows, offset]
     shown = [status, summary, charts, details, card, finding, *turning]
     on_open(section.open, [*shown, model, limit, job, timer])
-    tab.select(safely(section.selected), [model, limit], [status, job, timer], **LIGHT)
-    make.click(safely(section.make), [model, limit], [status, job, timer], trigger_mode="once", **ASKED)
+    tab.select(safely(section.selected), None, [status, job, timer], **LIGHT)
+    for asked in (make.click, details.make):
+        asked(safely(section.make), [model, limit], [status, job, timer], trigger_mode="once", **ASKED)
     timer.tick(safely(section.look), [job], [*shown, timer], **LIGHT)
     finding.input(safely(section.chosen), [finding], turning, **LIGHT)
     back.click(safely(section.back), [finding, offset], turning, **LIGHT)
@@ -94,13 +101,15 @@ class Section:
         shown = self._shown(dataset, report, status, wanted, language)
         return *shown, choices, (report.limit if report else None) or LIMIT, job, timer
 
-    def selected(self, model: str | None, limit: Any, request: gr.Request) -> tuple[Any, ...]:
-        """The tab was opened: a version without a report gets one."""
+    def selected(self, request: gr.Request) -> tuple[Any, ...]:
+        """The tab was opened: a version without a report gets one.
+
+        It takes nothing of the form: the tab may be opened before the server knows what the form offers.
+        """
         dataset = opened(self.studio, request)
         if making.report_of(self.studio, dataset.id) is not None:
             return gr.skip(), gr.skip(), gr.skip()
-        # The tab may be opened before the models have come to the page.
-        return self._asked(dataset, model or self._model(), limit or LIMIT, language_of(request))
+        return self._asked(dataset, self._model(), LIMIT, language_of(request))
 
     def make(self, model: str | None, limit: Any, request: gr.Request) -> tuple[Any, ...]:
         """The report is asked for with this tokenizer and this limit."""

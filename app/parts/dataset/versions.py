@@ -10,9 +10,9 @@ from markupsafe import Markup
 from app.i18n import language_of, say, t
 from app.parts import version_view
 from app.parts.dataset import opened
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.events import ASKED, LIGHT, every, on_open
 from app.parts.handlers import safely, sentence_of
-from app.parts.html import notice, panel
+from app.parts.html import heading, notice, panel
 from studio_core.data import diff, lineage, versions
 from studio_core.errors import StudioError
 from studio_core.studio import Studio
@@ -20,6 +20,8 @@ from studio_core.tables import Dataset
 
 NAME = "versions"
 
+LOOK = 3.0
+"""Seconds between two looks for new versions."""
 PAGE = 10
 """Differences on one page."""
 
@@ -27,7 +29,7 @@ PAGE = 10
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = Versions(studio)
     history = panel("versions-history")
-    gr.Markdown(f"### {t('browse.compare_title')}")
+    heading("browse.compare_title")
     with gr.Row(elem_id="versions-asking"):
         other = gr.Dropdown(
             [],
@@ -49,10 +51,11 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         back = gr.Button(t("data.previous"), elem_id="versions-previous", scale=0, min_width=140)
         forward = gr.Button(t("data.next"), elem_id="versions-next", scale=0, min_width=140)
     listed = panel("versions-differences")
-    offset = gr.State(0)
+    offset, seen = gr.State(0), gr.State("")
 
     shown = [counts, turning, kind, listed, offset]
     on_open(section.open, [history, other, *shown])
+    every(LOOK, section.look, [history, other, seen], [seen])
     start.click(safely(section.compared), [other], shown, trigger_mode="once", **ASKED)
     kind.input(safely(section.chosen), [other, kind], [listed, offset], **LIGHT)
     back.click(safely(section.back), [other, kind, offset], [listed, offset], **LIGHT)
@@ -83,6 +86,17 @@ class Versions:
         nothing = ("", gr.Row(visible=False), gr.skip(), "", 0)
         shown = self._compared(dataset, value, language) if asked and value else nothing
         return history, gr.Dropdown(choices=names, value=value), *shown
+
+    def look(self, request: gr.Request, seen: str) -> tuple[Any, ...]:
+        """The history anew, when a version has come to it; what is compared stays."""
+        language, dataset = language_of(request), opened(self.studio, request)
+        family = lineage.family(self.studio, dataset)
+        now = ",".join(str(one.id) for one in family)
+        if now == seen:
+            return (gr.skip(),) * 3
+        others = [one for one in versions.all_datasets(self.studio) if one.id != dataset.id]
+        names = [f"{one.name}@{one.version}" for one in others]
+        return version_view.history(family, dataset, language), gr.Dropdown(choices=names), now
 
     def compared(self, request: gr.Request, other: Any) -> tuple[Any, ...]:
         return self._compared(opened(self.studio, request), other, language_of(request))

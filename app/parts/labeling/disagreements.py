@@ -74,7 +74,7 @@ def _body(project: LabelProject, language: str) -> Markup:
         settings_of(project).marks,
         _words(project, language),
         said("adjudicate_lead"),
-        screen_view.sides(project, said, "case"),
+        screen_view.sides(project, language, "case"),
         said("verdict"),
         screen_view.verdicts(project, said, skip=False),
         said("comment"),

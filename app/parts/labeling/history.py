@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from app.access import EVERYONE
 from app.i18n import language_of, say, t
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import NOTHING, ago, empty, html, join, number, panel, stat, table
-from app.parts.labeling import annotator, asked_for, opened, who
+from app.parts.labeling import annotator, asked_for, opened
 from app.parts.labeling.results_view import share_of
 from studio_core.labeling import history, statistics, undoing
 from studio_core.labeling.history import Past
@@ -44,7 +44,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     kind.input(safely(section.chosen), kind, shown, **LIGHT)
     older.click(safely(section.older), [kind, before], shown, **LIGHT)
     undo.click(safely(section.undone), None, back, trigger_mode="once", **ASKED).then(
-        None, js=who.GO, inputs=[back]
+        None, js=GO, inputs=[back]
     )
 
 
@@ -52,6 +52,7 @@ def _kinds() -> gr.Radio:
     return gr.Radio(
         [(t(f"labeling.history_{name}"), name) for name in KINDS],
         value="all",
+        label=t("labeling.history_kind"),
         show_label=False,
         container=False,
         elem_id="label-history-kind",

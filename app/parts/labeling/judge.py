@@ -12,7 +12,7 @@ from app.i18n import language_of, say, t
 from app.parts import run_view
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import badge, html, join, number, panel
+from app.parts.html import badge, heading, html, join, number, panel
 from app.parts.labeling import asked_for, opened, who
 from studio_core.curation import judging
 from studio_core.engine_process import ensure_engine
@@ -38,7 +38,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         label=t("labeling.judge_use"), info=t("labeling.judge_use_help"), elem_id="label-judge-use"
     )
     with gr.Column(elem_classes="ts-card", elem_id="label-judge-new"):
-        gr.Markdown(t("labeling.judge_new"))
+        heading("labeling.judge_new")
         with gr.Row():
             asked = gr.Dropdown([], label=t("labeling.judge_who"), elem_id="label-judge-who")
             name = gr.Textbox(
@@ -100,7 +100,7 @@ class JudgeSection:
         return html(
             '<div class="ts-label-making"><p>{} {} <span class="ts-muted">{} · {}</span></p>'
             '<div class="ts-label-making-bar">{}</div></div>',
-            badge(job.state, language),
+            badge(job.state, language, job.cause),
             say("labeling.judge_at_work", language, judge=job.spec["options"]["name"]),
             waiting_reason(self.studio, job, language),
             link,
@@ -130,7 +130,7 @@ def card(judge: Judge, language: str) -> Markup:
 
     counts = {name: number(judge.counts.get(name, 0)) for name in ("a", "b", "tie", "both_bad")}
     return html(
-        '<article class="ts-card" data-judge="{0}"><h3>{0} <span class="ts-badge">{1}</span></h3><p>{2}</p>'
+        '<article class="ts-card" data-judge="{0}"><h2>{0} <span class="ts-badge">{1}</span></h2><p>{2}</p>'
         '<p class="ts-muted">{3}</p></article>',
         judge.name,
         said("measured" if not judge.missing else "unknown"),

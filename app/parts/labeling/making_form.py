@@ -9,8 +9,9 @@ from gradio.components import Component
 
 from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
+from app.parts.html import heading
 from app.parts.labeling import prompt_fields, who
 from app.parts.labeling.making_kinds import FIELDS, KINDS
 from studio_core import rewards
@@ -33,7 +34,7 @@ def build(studio: Studio) -> None:
     """Shown to trainers and administrators where the address names no project."""
     form = MakingForm(studio)
     with gr.Column(visible=False, elem_id="label-create", elem_classes="ts-card") as create:
-        gr.Markdown(t("labeling.new"))
+        heading("labeling.new")
         kinds = [*KINDS, THERE]
         kind = gr.Radio(
             [(t(f"labeling.making_kind_{name}"), name) for name in kinds],
@@ -91,7 +92,7 @@ def build(studio: Studio) -> None:
         [address],
         trigger_mode="once",
         **ASKED,
-    ).then(None, js=who.GO, inputs=[address])
+    ).then(None, js=GO, inputs=[address])
 
 
 def _number(name: str, value: float, least: float, most: float, label: str = "", **more: Any) -> gr.Number:
@@ -174,7 +175,7 @@ class MakingForm:
         other = next((name for name in reversed(names) if name != model), model)
         return (
             gr.Column(visible=True),
-            prompt_fields.offered(self.studio),
+            prompt_fields.offered(self.studio, str(request.query_params.get("dataset", ""))),
             gr.Dropdown(choices=answered, value=next(iter(answered), None)),
             gr.Dropdown(choices=able, value=model),
             gr.Dropdown(choices=able, value=other),

@@ -13,7 +13,7 @@ from app.parts import run_view
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import badge, html, join, number, panel, table
-from app.parts.labeling import opened
+from app.parts.labeling import opened, rounds, rounds_view
 from studio_core import queue
 from studio_core.data import making as data_jobs
 from studio_core.engine_process import ensure_engine
@@ -33,7 +33,7 @@ _LEFT_OUT = _COUNTS[1:]
 
 def build(studio: Studio) -> None:
     with gr.Row(elem_id="label-making-row"):
-        shown = panel("label-making")
+        shown = panel("label-making", js_on_load=rounds_view.MORE)
         stop = gr.Button(
             t("labeling.making_stop"),
             visible=False,
@@ -50,7 +50,7 @@ def build(studio: Studio) -> None:
             scale=0,
             min_width=130,
         )
-    timer = gr.Timer(AGAIN, active=False)
+    timer, address = gr.Timer(AGAIN, active=False), gr.Textbox(visible=False)
 
     def making_progress(request: gr.Request) -> tuple[Any, ...]:
         try:
@@ -85,6 +85,7 @@ def build(studio: Studio) -> None:
     timer.tick(safely(making_progress), None, everything, **LIGHT)
     stop.click(safely(making_stopped), None, everything, trigger_mode="once", **ASKED)
     go_on.click(safely(making_resumed), None, everything, trigger_mode="once", **ASKED)
+    rounds.more_of(studio, shown, address)
 
 
 def view(studio: Studio, project: LabelProject, job: Job | None, language: str, staff: bool) -> Markup:
@@ -103,15 +104,17 @@ def view(studio: Studio, project: LabelProject, job: Job | None, language: str, 
     bar = html('<div class="ts-label-making-bar">{}</div>', run_view.bar(job, language))
     if not (live and job.total_steps):
         bar = Markup()
+    alike = rounds_view.alike(studio, project, language) if project.round and not live else Markup()
     return html(
         '<div class="ts-label-making" data-state="{}" data-items="{}"><p>{} {} '
-        '<span class="ts-muted">{}</span></p>{}</div>',
+        '<span class="ts-muted">{}</span></p>{}{}</div>',
         job.state,
         project.counts.get("added", 0),
         Markup() if job.state == State.SUCCEEDED else badge(job.state, language),
         _there(project, live, language),
         join([*more, link], " · "),
         bar,
+        alike,
     )
 
 

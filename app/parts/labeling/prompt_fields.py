@@ -79,12 +79,13 @@ def origin_chosen(origin: str) -> list[Any]:
     return [gr.update(visible=origin == name) for name in ("dataset", "text")]
 
 
-def offered(studio: Studio) -> gr.Dropdown:
-    """The datasets that ask something."""
+def offered(studio: Studio, asked: str = "") -> gr.Dropdown:
+    """The datasets that ask something; chosen is the one ``asked`` for, if it is one of them."""
     known = versions.all_datasets(studio)
     asking = [f"{one.name}@{one.version}" for one in known if Shape(one.shape) in PROMPTED]
     first = next((name for name in asking if name.startswith(f"{FIRST}@")), None)
-    return gr.Dropdown(choices=asking, value=first or next(iter(asking), None))
+    chosen = asked if asked in asking else first or next(iter(asking), None)
+    return gr.Dropdown(choices=asking, value=chosen)
 
 
 def prompts(

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from app.access import STAFF, only
 from app.i18n import language_of, say, t
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import NOTHING, html, panel, table
+from app.parts.html import NOTHING, heading, html, panel, table
 from app.parts.labeling import asked_for, making_progress, opened, prompt_fields, who
 from app.parts.labeling.prompt_fields import ORIGINS
 from studio_core.engine_process import ensure_engine
@@ -30,7 +30,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     section = PromptsSection(studio)
     shown = panel("label-prompts-shown")
     with gr.Column(elem_classes="ts-card", elem_id="label-more", visible=False) as form:
-        gr.Markdown(t("labeling.more_new"))
+        heading("labeling.more_new")
         asked = gr.Dropdown(
             [], label=t("labeling.more_who"), info=t("labeling.more_who_help"), elem_id="label-more-who"
         )
@@ -43,7 +43,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     tab.select(safely(section.prompts_shown), None, everything, **LIGHT)
     start.click(
         safely(section.more_asked), [asked, *fields.components], address, trigger_mode="once", **ASKED
-    ).then(None, js=who.GO, inputs=address)
+    ).then(None, js=GO, inputs=address)
 
 
 class PromptsSection:

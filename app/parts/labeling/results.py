@@ -11,7 +11,7 @@ from app.access import STAFF, only
 from app.i18n import language_of, t
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import panel
+from app.parts.html import heading, muted, panel
 from app.parts.labeling import asked_for, opened, results_charts, results_view
 from app.parts.labeling.rounds_view import train_address
 from app.parts.report_charts import report_charts
@@ -38,7 +38,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     refresh = gr.Button(t("labeling.refresh"), elem_id="label-refresh", scale=0, min_width=160)
     shown = panel("label-statistics")
     with gr.Column(elem_classes="ts-card", elem_id="label-export"):
-        gr.Markdown(t("labeling.export"))
+        heading("labeling.export")
         with gr.Row():
             shape = gr.Dropdown(
                 [(t(f"labeling.shape_{name}"), name) for name in SHAPES],
@@ -62,7 +62,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
                 maximum=100,
                 elem_id="label-min-agreement",
             )
-        gr.Markdown(t("labeling.min_agreement_help"), elem_classes="ts-muted")
+        muted("labeling.min_agreement_help")
         with gr.Row():
             make = gr.Button(
                 t("labeling.make_dataset"), variant="primary", elem_id="label-make", scale=0, min_width=300

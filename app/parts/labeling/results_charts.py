@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
 
 from app.i18n import say
 from app.parts.html import number
+from app.parts.report_charts import document
 from studio_core.labeling.agreement import Agreement, Habits, Share
 from studio_core.labeling.statistics import Statistics
 
 MOST_PEOPLE = 12
-_HOUR = 3_600_000
-_MOST_HOURS = 120
-"""Beyond so many hours between the first vote and the last, votes are counted by the day."""
+_WIDTHS = {"minutes": 300_000, "hour": 3_600_000, "day": 86_400_000}
+"""Milliseconds of a column, by what it is called."""
+_MOST_COLUMNS = 120
+"""Beyond so many columns between the first vote and the last, votes are counted by the next longer time."""
 
 
 def payload(found: Statistics, language: str) -> str:
@@ -25,38 +27,38 @@ def payload(found: Statistics, language: str) -> str:
         return say(f"labeling.{key}", language, **values)
 
     if not found.everybody.votes:
-        return json.dumps({"charts": []})
+        return document([], language)
     people = sorted(found.annotators.items(), key=lambda one: -one[1].votes)[:MOST_PEOPLE]
     everybody = [(said("everybody"), found.everybody)]
     shown = everybody + people if len(people) > 1 else everybody
-    charts = [
+    drawn = [
         _pace(found, said),
         _people(people, said),
         _shares("left", [(name, habits.left_wins) for name, habits in shown], said),
         _shares("longer", [(name, habits.longer_wins) for name, habits in shown], said),
         _agreement(found.agreement, said),
     ]
-    return json.dumps({"charts": [chart for chart in charts if chart]})
+    return document(drawn, language)
 
 
 def _pace(found: Statistics, said: Any) -> dict[str, Any]:
-    hours = {int(hour.replace(tzinfo=UTC).timestamp()) * 1000: n for hour, n in sorted(found.hours.items())}
-    width = _HOUR
-    if (max(hours) - min(hours)) / _HOUR > _MOST_HOURS:
-        width = 24 * _HOUR
-        days: dict[int, int] = {}
-        for hour, n in hours.items():
-            days[hour - hour % width] = days.get(hour - hour % width, 0) + n
-        hours = days
+    """Votes by five minutes from the first on, later by the hour and by the day."""
+    moments = {int(at.replace(tzinfo=UTC).timestamp()) * 1000: n for at, n in found.pace.items()}
+    span = max(moments) - min(moments)
+    unit = next((name for name, width in _WIDTHS.items() if span / width <= _MOST_COLUMNS), "day")
+    width = _WIDTHS[unit]
+    columns: Counter[int] = Counter()
+    for moment, n in moments.items():
+        columns[moment - moment % width] += n
     return {
         "name": "pace",
         "kind": "times",
         "title": said("chart_pace"),
-        "note": said("chart_pace_note", day=said("unit_day" if width > _HOUR else "unit_hour")),
+        "note": said("chart_pace_note", day=said(f"unit_{unit}")),
         "axis": "",
         "rows": said("unit_votes"),
-        "times": list(hours),
-        "values": list(hours.values()),
+        "times": sorted(columns),
+        "values": [columns[moment] for moment in sorted(columns)],
         "width": width,
     }
 
@@ -88,7 +90,7 @@ def _shares(name: str, rows: Iterable[tuple[str, Share]], said: Any) -> dict[str
         "axis": said("unit_share"),
         "range": [0, 1],
         "format": ".0%",
-        "lines": [{"x": 0.5, "label": "50 %", "kind": "median"}],
+        "lines": [{"x": 0.5, "label": "50%", "kind": "median"}],
         "labels": [who for who, _, _ in known],
         "values": [rate for _, _, rate in known],
         "low": [share.low for _, share, _ in known],

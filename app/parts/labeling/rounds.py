@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from app.access import STAFF, only
 from app.i18n import language_of, say, t
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import panel
+from app.parts.html import html, panel
 from app.parts.labeling import asked_for, opened, rounds_view
 from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput
+from studio_core.errors import BadInput, StudioError
 from studio_core.labeling import exports, outcomes, projects, rounds, trained
 from studio_core.labeling.records import usual_shape
 from studio_core.methods import METHODS
@@ -24,18 +25,10 @@ from studio_core.tables import LabelProject
 NAME = "rounds"
 ROLES = STAFF
 
-_GO = "(address) => { if (address && /^\\/(label|train)\\?/.test(address)) window.location.assign(address); }"
-_MORE = """
-element.addEventListener('click', (event) => {
-	const button = event.target.closest('[data-round]');
-	if (button) trigger('more', { round: Number(button.dataset.round) });
-});
-"""
-
 
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = Rounds(studio)
-    step = panel("rounds-step")
+    step = panel("rounds-step", js_on_load=rounds_view.MORE)
     with gr.Row(visible=False, elem_id="rounds-forms") as forms:
         with gr.Column(elem_classes="ts-card", min_width=320):
             method = gr.Dropdown(
@@ -66,20 +59,29 @@ def build(studio: Studio, tab: gr.Tab) -> None:
                 elem_id="rounds-against",
             )
             compare = gr.Button(t("labeling.round_compare"), elem_id="rounds-compare")
-    results = panel("rounds-results", js_on_load=_MORE)
+            outlook = panel("rounds-outlook")
+    results = panel("rounds-results", js_on_load=rounds_view.MORE)
     address = gr.Textbox(visible=False)
 
-    shown = [step, results, forms, method, run]
+    shown = [step, results, forms, method, run, outlook]
     on_open(section.open_rounds, shown)
     tab.select(safely(section.rounds), None, shown, **LIGHT)
     train.click(safely(section.train), [method], [made, address], trigger_mode="once", **ASKED).then(
-        None, js=_GO, inputs=[address]
+        None, js=GO, inputs=[address]
     )
-    compare.click(
-        safely(section.compare), [run, against, limit], [address], trigger_mode="once", **ASKED
-    ).then(None, js=_GO, inputs=[address])
-    results.more(safely(section.more), None, [address], trigger_mode="once", **ASKED).then(
-        None, js=_GO, inputs=[address]
+    asked = [run, against, limit]
+    gr.on([part.change for part in asked], safely(section.outlook), asked, outlook, **LIGHT)
+    compare.click(safely(section.compare), asked, [address], trigger_mode="once", **ASKED).then(
+        None, js=GO, inputs=[address]
+    )
+    for place in (step, results):
+        more_of(studio, place, address)
+
+
+def more_of(studio: Studio, place: gr.HTML, address: gr.Textbox) -> None:
+    """Have the buttons for further prompts in a panel work; the page then goes to their pairs."""
+    place.more(safely(Rounds(studio).more), None, [address], trigger_mode="once", **ASKED).then(
+        None, js=GO, inputs=[address]
     )
 
 
@@ -89,7 +91,7 @@ class Rounds:
 
     def open_rounds(self, request: gr.Request) -> tuple[Any, ...]:
         if not asked_for(request, NAME, ROLES):
-            return (gr.skip(),) * 5
+            return (gr.skip(),) * 6
         return self.rounds(request)
 
     @only(STAFF)
@@ -98,7 +100,7 @@ class Rounds:
         language, one = language_of(request), opened(self.studio, request)
         root = projects.root(self.studio, one)
         found = outcomes.results(self.studio, root)
-        results = rounds_view.results(found, language)
+        results = rounds_view.results(self.studio, found, language)
         if not one.round:
             results += rounds_view.sources(self.studio, one, language)
         if one.round:
@@ -108,17 +110,35 @@ class Rounds:
                 gr.Column(visible=False),
                 gr.skip(),
                 gr.skip(),
+                gr.skip(),
             )
         step = rounds.next_step(self.studio, one, found)
         runs = self._runs(one, language)
         newest = step.job.id if step.name == "compare" and step.job else None
+        chosen = newest or (runs[0][1] if runs else None)
         return (
             rounds_view.step(self.studio, one, step, language),
             results,
             gr.Column(visible=True),
             gr.update(value=rounds.usual_method(usual_shape(one))),
-            gr.Dropdown(choices=runs, value=newest or (runs[0][1] if runs else None)),
+            gr.Dropdown(choices=runs, value=chosen),
+            self._outlook(one, chosen, outcomes.AGAINST[0], rounds.LIMIT, language),
         )
+
+    @only(STAFF)
+    def outlook(self, request: gr.Request, run: Any, against: Any, limit: Any) -> Markup:
+        """What a comparison of what the form says would be made of."""
+        return self._outlook(opened(self.studio, request), run, against, limit, language_of(request))
+
+    def _outlook(self, one: LabelProject, run: Any, against: Any, limit: Any, language: str) -> Markup:
+        if not isinstance(run, int):
+            return Markup()
+        most = int(limit) if isinstance(limit, int | float) else rounds.LIMIT
+        try:
+            asked = rounds.comparison(self.studio, one.id, run, str(against))
+        except StudioError as error:
+            return html('<span class="ts-muted">{}</span>', error.sentence(language))
+        return rounds_view.outlook(self.studio, asked, most, language)
 
     def _runs(self, one: LabelProject, language: str) -> list[tuple[str, int]]:
         runs = [job for job in trained.runs_of(self.studio, one) if job.state == State.SUCCEEDED]

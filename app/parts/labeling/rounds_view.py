@@ -13,20 +13,36 @@ from app.parts.html import html, join, notice, number, table
 from app.parts.intervals import Line, Point, lines
 from studio_core.labeling import outcomes, progress, projects, rounds, trained
 from studio_core.labeling.outcomes import AGAINST, Result
-from studio_core.labeling.rounds import Step
+from studio_core.labeling.rounds import Comparison, Step
 from studio_core.methods import METHODS
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, LabelProject
 
 STEPS = ("label", "train", "compare", "judge")
-_PART_OF = {"wait": "train", "prompts": "compare"}
+_PART_OF = {"wait": "train", "prompts": "compare", "alike": "train"}
+
+MORE = """
+element.addEventListener('click', (event) => {
+	const button = event.target.closest('[data-round]');
+	if (button) trigger('more', { round: Number(button.dataset.round) });
+});
+"""
+"""Script of a panel that has buttons for further prompts of a round."""
+
+
+def _said(language: str) -> Any:
+    """The sentences of this area in one language."""
+
+    def said(key: str, **values: Any) -> str:
+        return say(f"labeling.round_{key}", language, **values)
+
+    return said
 
 
 def step(studio: Studio, project: LabelProject, found: Step, language: str) -> Markup:
     """The four steps of the loop with the present one marked, and what to do now."""
 
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.round_{key}", language, **values)
+    said = _said(language)
 
     present = _PART_OF.get(found.name, found.name)
     steps = join(
@@ -40,17 +56,21 @@ def step(studio: Studio, project: LabelProject, found: Step, language: str) -> M
     return html(
         '<div class="ts-card ts-rounds-step"><ol>{}</ol><p>{}</p></div>',
         steps,
-        _advice(studio, project, found, said),
+        _advice(studio, project, found, language),
     )
 
 
-def _advice(studio: Studio, project: LabelProject, found: Step, said: Any) -> Markup:
+def _advice(studio: Studio, project: LabelProject, found: Step, language: str) -> Markup:
+    said = _said(language)
     if found.name == "train":
         model = rounds.model_to_train(studio, project)
         return html("{}", said("do_train_from", model=model.name) if model else said("do_train"))
     if found.name == "compare" and found.job is not None:
         left = rounds.left(studio, project)
         return html("{}", said("do_compare", run=found.job.id, name=found.job.name, left=number(left)))
+    if found.name == "alike" and found.round is not None:
+        result = outcomes.result(studio, found.round)
+        return html("{} {}", outcomes.told(result, language), _ways_on(studio, result, said))
     if found.name == "wait" and found.job is not None:
         link = html('<a href="/runs?run={}">{}</a>', found.job.id, said("to_run"))
         return html("{} {}", said("do_wait", run=found.job.id, name=found.job.name), link)
@@ -58,7 +78,7 @@ def _advice(studio: Studio, project: LabelProject, found: Step, said: Any) -> Ma
         link = html('<a href="/label?project={}">{}</a>', found.round.id, said("to_judge"))
         return html("{} {}", said("do_judge", name=found.round.name), link)
     if found.name == "prompts":
-        return html("{}", said("do_prompts"))
+        return html("{} {}", said("do_prompts"), _add_prompts(project, said))
     how = progress.of(studio, project)
     done = {"done": number(how["done"]), "items": number(how["items"])}
     words = said("do_label_on", **done) if how["done"] < how["items"] else said("do_label")
@@ -71,18 +91,78 @@ def of_round(root: LabelProject, language: str) -> Markup:
     return notice("info", html("{} {}", say("labeling.round_belongs", language), link))
 
 
-def results(found: Sequence[Result], language: str) -> Markup:
+def _add_prompts(root: LabelProject, said: Any) -> Markup:
+    """The way to further prompts of a project, a share of which is held out; none where no model writes its answers."""
+    if root.job_id is None:
+        return Markup()
+    return html(
+        '<a class="ts-button" href="/label?project={}&amp;section=prompts">{}</a>',
+        root.id,
+        said("add_prompts"),
+    )
+
+
+def _ways_on(studio: Studio, found: Result, said: Any) -> Markup:
+    """After two models that answer alike: further prompts, or the same training for longer."""
+    round = found.round.round
+    asked = rounds.comparison(studio, round["project"], round["job"], round["against"])
+    more = (
+        _more(found, said)
+        if rounds.prompts_left(studio, asked, found.round)
+        else _add_prompts(asked.project, said)
+    )
+    longer = '<a class="ts-button ts-button-primary" href="/train?longer={}">{}</a>'
+    return html('<span class="ts-row">{} {}</span>', html(longer, round["job"], said("train_longer")), more)
+
+
+def _more(found: Result, said: Any) -> Markup:
+    return html(
+        '<button type="button" class="ts-button" data-round="{}">{}</button>',
+        found.round.id,
+        said("more_prompts"),
+    )
+
+
+def alike(studio: Studio, round: LabelProject, language: str) -> Markup:
+    """Above a round whose answers are written: that there is little to judge, and what to do; else nothing."""
+    found = outcomes.result(studio, round)
+    if not found.alike:
+        return Markup()
+    ways = _ways_on(studio, found, _said(language))
+    return html(
+        '<div id="label-alike" data-items="{}">{}</div>',
+        found.items,
+        notice("warn", html("{}{}", outcomes.told(found, language), ways)),
+    )
+
+
+def outlook(studio: Studio, asked: Comparison, limit: int, language: str) -> Markup:
+    """Before a comparison: how many prompts are held out for it, and how many pairs that makes."""
+    said, left = _said(language), rounds.prompts_left(studio, asked)
+    if not left:
+        return html(
+            '<span class="ts-muted">{}</span> {}', said("no_prompts_left"), _add_prompts(asked.project, said)
+        )
+    pairs = number(max(0, min(left, limit)))
+    return html('<span class="ts-muted">{}</span>', said("outlook", prompts=number(left), pairs=pairs))
+
+
+def results(studio: Studio, found: Sequence[Result], language: str) -> Markup:
     """The chart and the table of all rounds."""
 
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.round_{key}", language, **values)
+    said = _said(language)
 
     if not found:
         return Markup()
     newest = found[-1].number
     heads = [said(f"col_{name}") for name in ("number", "compared", "outcome", "next")]
     rows = [
-        [number(one.number), _compared(one, said), _outcome(one, said, language), _next(one, said, newest)]
+        [
+            number(one.number),
+            _compared(one, said),
+            _outcome(one, said, language),
+            _next(studio, one, said, newest),
+        ]
         for one in found
     ]
     drawn = chart(found, language)
@@ -121,30 +201,27 @@ def _outcome(one: Result, said: Any, language: str) -> Markup:
     notes = [
         said(f"note_{name}", n=number(count))
         for name in ("waiting", "skipped", "disagreement", "identical")
-        if (count := getattr(one, name))
+        if (count := getattr(one, name)) and not (one.alike and name == "identical")
     ]
     if one.found.separable and not one.found.at_any_look:
         notes.append(said("note_looks"))
     return html(
         '<span class="ts-rounds-{}">{}</span><br><span class="ts-muted">{}</span>',
         kind,
-        outcomes.sentence(one.after, one.found, language),
+        outcomes.told(one, language),
         " · ".join(notes),
     )
 
 
-def _next(one: Result, said: Any, newest: int) -> Markup:
+def _next(studio: Studio, one: Result, said: Any, newest: int) -> Markup:
+    if one.alike and not one.waiting and one.number == newest:
+        return _ways_on(studio, one, said)
     if one.waiting or not one.found.judged:
         return html('<a class="ts-button" href="/label?project={}">{}</a>', one.round.id, said("to_judge"))
     link = html('<a href="/label?project={}&amp;section=results">{}</a>', one.round.id, said("to_votes"))
     if one.found.outcome != "open" or one.number < newest:
         return link
-    more = html(
-        '<button type="button" class="ts-button" data-round="{}">{}</button>',
-        one.round.id,
-        said("more_prompts"),
-    )
-    return html("{} {}", more, link)
+    return html("{} {}", _more(one, said), link)
 
 
 def of_run(studio: Studio, job: Job, language: str) -> Markup:
@@ -154,17 +231,20 @@ def of_run(studio: Studio, job: Job, language: str) -> Markup:
         return Markup()
     found = [one for one in outcomes.results(studio, project) if one.round.round["job"] == job.id]
     if not found:
-        return html(
+        asked = rounds.comparison(studio, project.id, job)
+        button = html(
             '<button type="button" class="ts-button ts-button-primary" data-compare="1" id="run-compare-blind">{}'
             "</button>",
             say("labeling.round_on_run", language),
         )
+        left = rounds.prompts_left(studio, asked)
+        return html("{} {}", button if left else Markup(), outlook(studio, asked, rounds.LIMIT, language))
     return join(
         html(
             '<a class="ts-button ts-button-primary" href="/label?project={}">{}</a> <span>{}</span>',
             one.round.id,
             say("labeling.round_to_judge" if one.waiting else "labeling.round_to_votes", language),
-            outcomes.sentence(one.after, one.found, language),
+            outcomes.told(one, language),
         )
         for one in found
     )

@@ -56,6 +56,7 @@ def words_of(mode: str, language: str) -> dict[str, str]:
     """Sentences for the script, which fills their values in itself."""
     catalogue = {**texts.catalogue(texts.DEFAULT_LANGUAGE), **texts.catalogue(language)}
     found = {name: catalogue[f"labeling.screen_{name}"] for name in _WORDS}
+    found |= {name: catalogue[f"chat.{name}"] for name in ("copy_code", "copied")}
     if mode != "pairs":
         found["number"] = catalogue["labeling.screen_number_one"]
     roles = {

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import html, join
+from app.parts.side_by_side import copy_button
 from studio_core import texts
 from studio_core.labeling import projects
 from studio_core.tables import LabelProject
@@ -47,7 +48,7 @@ def screen(project: LabelProject, words: str, guide: Markup, onward: Markup, lan
         settings.marks,
         "1" if settings.correct else "",
         words,
-        sides(project, said, "label"),
+        sides(project, language, "label"),
         said("verdict"),
         verdicts(project, said),
         _details(settings, said),
@@ -59,13 +60,13 @@ def screen(project: LabelProject, words: str, guide: Markup, onward: Markup, lan
     )
 
 
-def sides(project: LabelProject, said: Any, prefix: str) -> Markup:
+def sides(project: LabelProject, language: str, prefix: str) -> Markup:
     """Places for as many answers as the project's items may have; ``prefix`` is that of their ids."""
     letters = {"pairs": LETTERS[:2], "rate": LETTERS[:1], "rank": LETTERS}[project.mode]
-    return join(_answer(letter, project.mode, said, prefix) for letter in letters)
+    return join(_answer(letter, project.mode, language, prefix) for letter in letters)
 
 
-def _answer(letter: str, mode: str, said: Any, prefix: str) -> Markup:
+def _answer(letter: str, mode: str, language: str, prefix: str) -> Markup:
     """A place for an answer; several of them can be put in order."""
     number, rank = LETTERS.index(letter), Markup()
     if mode == "rank":
@@ -77,13 +78,14 @@ def _answer(letter: str, mode: str, said: Any, prefix: str) -> Markup:
         )
     return html(
         '<article class="ts-label-answer" aria-labelledby="{3}-side-{0}"><header><h2 id="{3}-side-{0}">{0}</h2>'
-        '<span class="ts-label-source ts-muted"></span>{2}</header>'
-        '<div class="ts-label-text" tabindex="0" dir="auto"></div>'
+        '<span class="ts-label-source ts-muted"></span>{2}{4}</header>'
+        '<div class="ts-label-text ts-markdown" tabindex="0" dir="auto"></div>'
         '<textarea hidden rows="6" dir="auto" aria-label="{1}"></textarea></article>',
         letter,
-        said("better_version"),
+        say("labeling.better_version", language),
         rank,
         prefix,
+        copy_button(language, f"{say('chat.copy', language)}: {letter}"),
     )
 
 

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
-from app.parts.events import ASKED, LIGHT, on_open
+from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
-from app.parts.html import ago, html, notice, panel, table
+from app.parts.html import ago, heading, html, muted, notice, panel, table
 from app.parts.labeling import guide, opened
 from studio_core.errors import BadInput
 from studio_core.labeling import changing, projects
@@ -21,14 +21,19 @@ from studio_core.tables import LabelProject
 
 NAME = "settings"
 ROLES = STAFF
-_AWAY = "(address) => { if (address === '/label') window.location.assign(address); }"
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
     section = Settings(studio)
     with gr.Column(elem_classes="ts-card", elem_id="label-guide-edit"):
-        gr.Markdown(t("labeling.settings_guide"))
-        text = gr.Textbox(show_label=False, lines=8, max_lines=30, elem_id="label-guide-text")
+        heading("labeling.settings_guide")
+        text = gr.Textbox(
+            label=t("labeling.settings_guide_text"),
+            show_label=False,
+            lines=8,
+            max_lines=30,
+            elem_id="label-guide-text",
+        )
         write = gr.Button(
             t("labeling.settings_guide_save"),
             variant="primary",
@@ -45,7 +50,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         history = panel("label-guide-versions")
         differences = panel("label-guide-difference")
     with gr.Column(elem_classes="ts-card", elem_id="label-settings"):
-        gr.Markdown(t("labeling.settings"))
+        heading("labeling.settings")
         with gr.Row():
             votes = _whole("votes", 1, 20)
             scale = _whole("scale", 2, 10)
@@ -77,12 +82,13 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         remove = gr.Button(
             t("labeling.settings_remove"), variant="stop", elem_id="label-remove", scale=0, min_width=220
         )
-    gr.Markdown(t("labeling.settings_away_help"), elem_classes="ts-muted")
+    kept = panel("label-remove-why")
+    muted("labeling.settings_away_help")
     gone = gr.Textbox(visible=False)
 
     fields = [votes, scale, repeats, held_out, blind, strength, correct, reasons]
     versions = [text, first, second, history, differences]
-    on_open(section.open_settings, [*versions, *fields, archive])
+    on_open(section.open_settings, [*versions, *fields, archive, remove, kept])
     write.click(safely(section.written), text, versions, trigger_mode="once", **ASKED)
     back.click(safely(section.text_of), first, text, **LIGHT)
     gr.on(
@@ -95,7 +101,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     save.click(safely(section.changed), fields, saved, trigger_mode="once", **ASKED)
     archive.click(safely(section.archived), None, archive, trigger_mode="once", **ASKED)
     remove.click(safely(section.removed), None, gone, trigger_mode="once", **ASKED).then(
-        None, js=_AWAY, inputs=[gone]
+        None, js=GO, inputs=[gone]
     )
 
 
@@ -116,7 +122,7 @@ class Settings:
 
     def open_settings(self, request: gr.Request) -> tuple[Any, ...]:
         if not request.query_params.get("project") or current_user(request).role not in STAFF:
-            return tuple(gr.skip() for _ in range(14))
+            return tuple(gr.skip() for _ in range(16))
         one = opened(self.studio, request)
         known = settings_of(one)
         rated = one.mode == "rate"
@@ -134,7 +140,14 @@ class Settings:
             gr.Checkbox(value=known.correct, visible=rated),
             gr.Dropdown(choices=offered, value=known.reasons),
             _archive_button(known),
+            *self._removal(one, language),
         )
+
+    def _removal(self, one: LabelProject, language: str) -> tuple[Any, Markup | str]:
+        """The button that deletes the project, and why it cannot be pressed."""
+        obstacle = changing.obstacle(self.studio, one.id)
+        why = html('<p class="ts-muted">{}</p>', obstacle.sentence(language)) if obstacle else ""
+        return gr.Button(interactive=obstacle is None), why
 
     def _versions(self, one: LabelProject, language: str) -> tuple[Any, ...]:
         """The newest text, two versions to compare, all of them as a list, and what the newest changed."""

@@ -7,8 +7,6 @@ from studio_core import services
 from studio_core.models import registry
 from studio_core.studio import Studio
 
-GO = "(address) => { if (address && address.startsWith('/')) window.location.assign(address); }"
-"""Script of an event that leads to the page whose address it is given."""
 SERVICE = "service:"
 """Begins the values that name a service."""
 

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,19 @@ from studio_core.data import parquet
 from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of
 from studio_core.data.exports import writers
-from studio_core.data.exports.layouts import FORMATS, LAYOUTS, Form, Layout, Row, layouts_for
+from studio_core.data.exports.layouts import (
+    FORMATS,
+    LAYOUTS,
+    Form,
+    Layout,
+    Row,
+    as_templates_take_it,
+    layouts_for,
+)
 from studio_core.data.exports.tools import Unfit, as_json
 from studio_core.data.exports.writers import Table
-from studio_core.data.mapping import Mapping, guess
-from studio_core.data.shapes import COLUMNS, Record, Shape
+from studio_core.data.mapping import TURN_PARTS, Mapping, guess
+from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 
@@ -148,16 +157,33 @@ class Plan:
     def mapping(self, columns: Sequence[str]) -> Mapping:
         """The mapping that reads rows with these columns back."""
         parts = {part: column for part, column in self.form.parts.items() if column in columns}
-        return Mapping(shape=self.form.becomes, columns=parts, keep=self.kept)
+        written = (
+            [part for part in TURN_PARTS if part in parts and part not in self.table.single]
+            if self.layout.name == "trl" and self.format == "csv"
+            else []
+        )
+        return Mapping(shape=self.form.becomes, columns=parts, keep=self.kept, turns_in_text=written)
 
-    @property
+    @cached_property
     def table(self) -> Table:
-        return Table({**self.form.columns, **dict.fromkeys(self.kept, parquet.TEXT)}, frozenset(self.kept))
+        columns = dict(self.form.columns)
+        single: set[str] = set()
+        if self.layout.name == "trl":
+            columns |= as_templates_take_it(self.shape, self.optional)
+            asked = [name for name in columns if self.format == "csv" and name in writers.ROLES]
+            single = {n for n in asked if parquet.single_turns(self.stored, n, writers.ROLES[n])}
+        kept = frozenset(self.kept)
+        return Table({**columns, **dict.fromkeys(self.kept, parquet.TEXT)}, kept, frozenset(single))
+
+    @cached_property
+    def optional(self) -> list[str]:
+        """What messages of this version have beyond role and content, and ``tools``."""
+        return parquet.optional(self.stored)
 
     @property
     def whole(self) -> bool:
         """Whether everything can be held as it is, whatever the records say."""
-        return self.layout.name == "trl" and self.format != "csv"
+        return self.layout.name == "trl" and self.format != "csv" and not self.optional
 
 
 def plan(stored: Path, shape: Shape, layout: str, format: str) -> Plan:
@@ -175,7 +201,7 @@ def plan(stored: Path, shape: Shape, layout: str, format: str) -> Plan:
             "exports.layout_format", layout=layout, format=format, formats=", ".join(chosen.formats)
         )
     form = chosen.forms[shape]
-    kept = [name for name in parquet.columns(stored) if name not in COLUMNS[shape]]
+    kept = further_columns(shape, parquet.columns(stored))
     for name in kept:
         if name in form.columns or (format == "csv" and not writers.heading_holds(name)):
             raise BadInput("exports.column_name", column=name[:80], layout=layout, format=format)

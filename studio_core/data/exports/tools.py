@@ -1,18 +1,26 @@
-"""Tools and their calls as other programs write them: the way back from the texts that the studio stores."""
+"""Turns as other programs write them: calls of tools, what was thought, and what is not to be learnt."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections import deque
 from typing import Any
 
-from studio_core.data.shapes import Message
-from studio_core.data.turns import Rejected, tool_call, tools_prompt, turns, with_system
+from studio_core.data.calls import as_json
+from studio_core.data.shapes import TOOLS, Message, Record, calls_of
 
-_BEFORE, _AFTER = tools_prompt(["*"], "").split('"*"')
-_CALL = re.compile(r"(?:^|\n)<tool_call>\n((?:(?!</?tool_call>).)*)\n</tool_call>", re.DOTALL)
 _SHAREGPT_ROLES = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
+
+__all__ = [
+    "Unfit",
+    "as_json",
+    "openai_messages",
+    "sharegpt_turns",
+    "spoken",
+    "swift_messages",
+    "trl_messages",
+    "with_ids",
+    "without_ids",
+]
 
 
 class Unfit(Exception):
@@ -23,92 +31,150 @@ class Unfit(Exception):
         self.code = code
 
 
-def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def without_tools(record: Record) -> Record:
+    """The record, for a layout that has no place for definitions of tools."""
+    if TOOLS in record:
+        raise Unfit("tools")
+    return record
 
 
-def opening(messages: list[Message]) -> tuple[str, list[Any], list[Message]]:
-    """System prompt without the tools that it lists, these tools, and the other messages."""
-    if messages[0]["role"] != "system":
-        return "", [], messages
-    text, rest = messages[0]["content"], messages[1:]
-    before, found, listed = text.removesuffix(_AFTER).rpartition(_BEFORE)
-    if not found or not text.endswith(_AFTER):
-        return text, [], rest
-    try:
-        listing = [json.loads(line) for line in listed.split("\n")]
-        system = before.removesuffix("\n\n")
-        opened = with_system([], system, tools_prompt(listing, ""))
-    except (ValueError, RecursionError, Rejected):
-        return text, [], rest
-    same = bool(opened) and opened[0]["content"] == text and all(isinstance(tool, dict) for tool in listing)
-    return (system, listing, rest) if same else (text, [], rest)
+def spoken(message: Message) -> str:
+    """A turn in a layout that has texts only: what was thought stands before the answer, as models write it."""
+    if "tool_calls" in message:
+        raise Unfit("tool_turns")
+    if "train" in message:
+        raise Unfit("not_learnt")
+    return _with_thoughts(message)
 
 
-def openai_messages(messages: list[Message]) -> tuple[list[dict[str, Any]], list[Any]]:
-    """OpenAI's messages and tools; calls written in an answer become ``tool_calls`` with ids."""
-    system, listed, rest = opening(messages)
-    written: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+def _with_thoughts(message: Message) -> str:
+    reasoning = message.get("reasoning")
+    return f"<think>\n{reasoning}\n</think>\n\n{message['content']}" if reasoning else message["content"]
+
+
+# TRL, as chat templates take messages
+
+
+def trl_messages(messages: list[Message]) -> list[dict[str, Any]]:
+    return [_trl(message) for message in messages]
+
+
+def _trl(message: Message) -> dict[str, Any]:
+    if len(message) == 2:
+        return dict(message)
+    written: dict[str, Any] = {"role": message["role"], "content": message["content"]}
+    if "reasoning" in message:
+        written["reasoning_content"] = message["reasoning"]
+    if "tool_calls" in message:
+        written["tool_calls"] = [_call(call, call["arguments"]) for call in calls_of(message)]
+    for key in ("name", "tool_call_id", "train"):
+        if key in message:
+            written[key] = message[key]
+    return written
+
+
+def _call(call: dict[str, Any], arguments: Any) -> dict[str, Any]:
+    number = {"id": call["id"]} if "id" in call else {}
+    return {**number, "type": "function", "function": {"name": call["name"], "arguments": arguments}}
+
+
+# OpenAI
+
+
+def with_ids(messages: list[Message]) -> list[Message]:
+    """Every call with an id, and every answer of a tool with that of its call, the first that still waits for one."""
     waiting: deque[str] = deque()
     number = 0
-    for message in rest:
+    written: list[Message] = []
+    for message in messages:
         if message["role"] == "tool":
-            if not waiting:
+            id = message.get("tool_call_id") or (waiting[0] if waiting else None)
+            if id is None:
                 raise Unfit("tool_unmatched")
-            written.append({"role": "tool", "tool_call_id": waiting.popleft(), "content": message["content"]})
-            continue
-        waiting.clear()
-        calls = _openai_calls(message, number) if message["role"] == "assistant" else None
-        if calls is not None:
-            number += len(calls["tool_calls"])
-            waiting.extend(call["id"] for call in calls["tool_calls"])
-        written.append(calls or dict(message))
-    return written, [_openai_tool(tool) for tool in listed]
+            if id in waiting:
+                waiting.remove(id)
+            message = {**message, "tool_call_id": id}
+        elif "tool_calls" in message:
+            calls = calls_of(message)
+            for call in calls:
+                number += 1
+                call.setdefault("id", f"call_{number}")
+            waiting = deque(call["id"] for call in calls)
+            message = {**message, "tool_calls": as_json(calls)}
+        else:
+            waiting.clear()
+        written.append(message)
+    return written
 
 
-def _openai_tool(tool: dict[str, Any]) -> dict[str, Any]:
-    return tool if "function" in tool else {"type": "function", "function": tool}
+def openai_messages(messages: list[Message]) -> list[dict[str, Any]]:
+    """Messages with ``tool_calls``, ids and weights."""
+    return [_openai(message) for message in with_ids(messages)]
 
 
-def _openai_calls(message: Message, number: int) -> dict[str, Any] | None:
-    """An answer that ends in calls as OpenAI has it; None if it ends in none that would be read back."""
-    text = message["content"]
-    start, calls = len(text), list[str]()
-    for match in _CALL.finditer(text):
-        if calls and match.start() != start:
-            calls.clear()
-        if not calls:
-            said = text[: match.start()]
-        calls.append(match[1])
-        start = match.end()
-    if not calls or start != len(text):
-        return None
-    try:
-        parsed = [json.loads(call) for call in calls]
-        written = {
-            "role": "assistant",
-            "content": said or None,
-            "tool_calls": [
-                {
-                    "id": f"call_{number + place}",
-                    "type": "function",
-                    "function": {"name": call["name"], "arguments": as_json(call["arguments"])},
-                }
-                for place, call in enumerate(parsed, start=1)
-            ],
-        }
-        same = turns([written], "assistant", "") == [message]
-    except (ValueError, RecursionError, KeyError, TypeError, Rejected):
-        return None
-    return written if same else None
+def _openai(message: Message) -> dict[str, Any]:
+    written = _trl(message)
+    if "tool_calls" in message:
+        written["content"] = message["content"] or None
+        written["tool_calls"] = [_call(call, as_json(call["arguments"])) for call in calls_of(message)]
+    if written.pop("train", True) is False:
+        written["weight"] = 0
+    return written
+
+
+def openai_tool(tool: Any) -> Any:
+    known = isinstance(tool, dict) and "function" not in tool
+    return {"type": "function", "function": tool} if known else tool
+
+
+# ShareGPT
 
 
 def sharegpt_turns(messages: list[Message]) -> list[dict[str, str]]:
-    """Turns of ``from`` and ``value``; an answer that is one call has a role of its own."""
-    written = []
+    """Turns of ``from`` and ``value``; an answer that only calls has a role of its own."""
+    return [_sharegpt(message) for message in messages]
+
+
+def _sharegpt(message: Message) -> dict[str, str]:
+    if "train" in message:
+        raise Unfit("not_learnt")
+    if "tool_calls" not in message:
+        return {"from": _SHAREGPT_ROLES[message["role"]], "value": _with_thoughts(message)}
+    if message["content"] or "reasoning" in message:
+        raise Unfit("call_beside_text")
+    calls = [_without_id(call) for call in calls_of(message)]
+    return {"from": "function_call", "value": as_json(calls[0] if len(calls) == 1 else calls)}
+
+
+def _without_id(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name != "id"}
+
+
+def without_ids(messages: list[Message]) -> list[Message]:
+    """The turns in a layout that knows the calls by their order."""
+    written: list[Message] = []
     for message in messages:
-        role, text = _SHAREGPT_ROLES[message["role"]], message["content"]
-        if role == "gpt" and (match := _CALL.fullmatch(text)) and tool_call(match[1]) == text:
-            role, text = "function_call", match[1]
-        written.append({"from": role, "value": text})
+        if "tool_calls" in message:
+            calls = as_json([_without_id(call) for call in calls_of(message)])
+            message = {**message, "tool_calls": calls}
+        message = message.copy()
+        message.pop("tool_call_id", None)
+        written.append(message)
+    return written
+
+
+# ms-swift
+
+
+def swift_messages(messages: list[Message]) -> list[dict[str, Any]]:
+    """Messages in which each call is a turn ``tool_call``, and ``loss`` says what is not learnt."""
+    written: list[dict[str, Any]] = []
+    for message in messages:
+        marked = {"loss": False} if "train" in message else {}
+        role = "tool_response" if message["role"] == "tool" else message["role"]
+        text = _with_thoughts(message)
+        if text or "tool_calls" not in message:
+            written.append({"role": role, "content": text, **marked})
+        for call in calls_of(message):
+            written.append({"role": "tool_call", "content": as_json(_without_id(call)), **marked})
     return written

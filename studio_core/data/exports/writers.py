@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from studio_core.data import parquet
 from studio_core.data.cells import EMPTY, defused, undefused
 from studio_core.data.exports.tools import Unfit, as_json
-from studio_core.data.turns import Rejected, turns
+from studio_core.data.shapes import TOOLS
 
 Row = dict[str, Any]
 
-_ROLES = {"prompt": "user", "completion": "assistant", "chosen": "assistant", "rejected": "assistant"}
+ROLES = {"prompt": "user", "completion": "assistant", "chosen": "assistant", "rejected": "assistant"}
 """Roles of the columns in which one turn may stand as its text."""
 
 
@@ -33,6 +33,8 @@ class Table:
     columns: Mapping[str, Any]
     kept: frozenset[str]
     """Those in which no value and an empty text are two things."""
+    single: frozenset[str] = frozenset()
+    """Those in which a turn stands as its text, since no record has anything but one there."""
 
 
 # CSV
@@ -42,39 +44,26 @@ def cells(table: Table) -> Callable[[Row], Row]:
     """A function that gives the cells of a row; a text that no cell can hold raises ``Unfit``."""
 
     def prepared(row: Row) -> Row:
-        return {name: _cell(row[name], name, name in table.kept) for name in table.columns}
+        return {
+            name: _cell(row.get(name), kept=name in table.kept, single=name in table.single)
+            for name in table.columns
+        }
 
     return prepared
 
 
-def _cell(value: Any, column: str, kept: bool) -> str:
+def _cell(value: Any, *, kept: bool, single: bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if single and isinstance(value, list):
+        value = value[0]["content"]
     if isinstance(value, list):
-        return defused(_conversation(value, column)) if value else ""
+        return defused(as_json(value)) if value else ""
     if value is None:
         return ""
     if "\0" in value:
         raise Unfit("nul")
     return defused(value) if value or not kept else EMPTY
-
-
-def _conversation(value: list[Any], column: str) -> str:
-    """One turn is its text, where that is read as the same turn again; everything else is JSON."""
-    role = _ROLES.get(column)
-    first = value[0]
-    if role and len(value) == 1 and isinstance(first, dict) and first.get("role") == role:
-        text: str = first["content"]
-        if "\0" not in text and _reads_as(text, role, value):
-            return text
-    return as_json(value)
-
-
-def _reads_as(text: str, role: str, value: list[Any]) -> bool:
-    try:
-        return turns(text, role, "") == value
-    except Rejected:
-        return False
 
 
 def heading_holds(name: str) -> bool:
@@ -152,6 +141,26 @@ def copied(stored: Path, target: Path) -> int:
     return parquet.rows(stored)
 
 
+def _columnar(row: Row) -> Row:
+    """The row with texts where a column would give every record the keys of all others."""
+    if TOOLS in row and isinstance(row[TOOLS], list):
+        row = {**row, TOOLS: as_json(row[TOOLS])}
+    return {
+        name: [_with_arguments_as_text(turn) for turn in value] if isinstance(value, list) else value
+        for name, value in row.items()
+    }
+
+
+def _with_arguments_as_text(turn: Any) -> Any:
+    if not isinstance(turn, dict) or "tool_calls" not in turn:
+        return turn
+    calls = [
+        {**call, "function": {**call["function"], "arguments": as_json(call["function"]["arguments"])}}
+        for call in turn["tool_calls"]
+    ]
+    return {**turn, "tool_calls": calls}
+
+
 def _unchanged(row: Row) -> Row:
     return row
 
@@ -167,7 +176,7 @@ WRITERS: dict[str, Callable[[Path, Table, Iterable[Row]], int]] = {
 
 def prepared(format: str, table: Table) -> Callable[[Row], Row]:
     """A function that makes of a row what the format writes; raises ``Unfit``."""
-    return cells(table) if format == "csv" else _unchanged
+    return {"csv": cells(table), "parquet": _columnar}.get(format, _unchanged)
 
 
 def as_read(format: str) -> Callable[[Row], Row]:

@@ -79,7 +79,15 @@ def _values(batch: pa.RecordBatch) -> Iterator[Any]:
             rows = [Rejected("cell_unreadable", reason=_first_line(error))]
         else:
             rows = (row for place in range(batch.num_rows) for row in _values(batch.slice(place, 1)))
-    yield from rows
+    for row in rows:
+        yield row if isinstance(row, Rejected) else {name: _written(value) for name, value in row.items()}
+
+
+def _written(value: Any) -> Any:
+    """A value without the nulls that a column gives an object for keys which only others have."""
+    if isinstance(value, dict):
+        return {key: _written(inner) for key, inner in value.items() if inner is not None}
+    return [_written(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _first_line(error: BaseException) -> str:

@@ -57,6 +57,6 @@ def _row(line: str, decode: Any) -> Any:
             return _row(bare[:-1], decode)
         reason = getattr(error, "msg", str(error))
         at_end = "Unterminated" in reason or getattr(error, "pos", 0) >= len(line.rstrip())
-        if at_end and not line.endswith(("\n", "\r")):
+        if at_end:
             return Rejected("line_torn")
         return Rejected("json", reason=reason, column=getattr(error, "colno", 1))

@@ -14,6 +14,7 @@ from typing import IO, Any
 from studio_core.data.notes import Notes
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
+from studio_core.files import open_plain
 
 MAX_LINE = 16 << 20
 """Bytes of one line, characters of one cell: beyond that it is no text of records."""
@@ -71,7 +72,7 @@ class _Bounded(io.RawIOBase):
 def opened(file: File) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked; names what is wrong with one that cannot be read to the end."""
     try:
-        with open(file.path, "rb") as raw, _noted(file, raw):
+        with open_plain(file.path) as raw, _noted(file, raw):
             if not file.gzipped:
                 yield raw
                 return

@@ -47,6 +47,10 @@ ROUTES_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("POST", "/sign-out"): ANYBODY,
     ("GET", "/account"): ANYBODY,
     ("POST", "/account"): ANYBODY,
+    ("POST", "/account/codes"): ANYBODY,
+    ("POST", "/account/codes/on"): ANYBODY,
+    ("POST", "/account/codes/off"): ANYBODY,
+    ("POST", "/account/sessions/end"): ANYBODY,
     ("GET", "/api/me"): ANYBODY,
     ("GET", "/api/status"): STAFF,
     ("GET", "/api/datasets/{id}/{format}"): STAFF,
@@ -83,6 +87,14 @@ ROUTES_ARE_FOR: dict[tuple[str, str], set[str]] = {
 }
 HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("label", "open_page"): ANYBODY,
+    ("label", "open_tab_label"): ANYBODY,
+    ("label", "open_tab_history"): ANYBODY,
+    ("label", "open_tab_results"): STAFF,
+    ("label", "open_tab_disagreements"): STAFF,
+    ("label", "open_tab_rounds"): STAFF,
+    ("label", "open_tab_prompts"): STAFF,
+    ("label", "open_tab_judge"): STAFF,
+    ("label", "open_tab_settings"): STAFF,
     ("label", "open_screen"): ANYBODY,
     ("label", "open_cases"): ANYBODY,
     ("label", "open_settings"): ANYBODY,
@@ -99,6 +111,7 @@ HANDLERS_ARE_FOR: dict[tuple[str, str], set[str]] = {
     ("label", "open_results"): ANYBODY,
     ("label", "open_rounds"): ANYBODY,
     ("label", "rounds"): STAFF,
+    ("label", "outlook"): STAFF,
     ("label", "train"): STAFF,
     ("label", "compare"): STAFF,
     ("label", "more"): STAFF,
@@ -196,7 +209,7 @@ def test_every_route_of_ours_is_in_the_table(house: House) -> None:
 
 def test_every_route_is_for_whom_the_table_says(house: House) -> None:
     for (method, path), meant in ROUTES_ARE_FOR.items():
-        if path in ("/sign-in", "/sign-out", "/account"):
+        if path in ("/sign-in", "/sign-out", "/account", "/account/sessions/end"):
             continue  # They answer differently to each; see below, and test_sign_in_pages.py.
         asked = path.replace("{id}", "1").replace("{chat_id}", "1").replace("{", "").replace("}", "")
         assert got_through(house, method, asked) == meant, (method, path)
@@ -340,10 +353,11 @@ def test_functions_of_components_are_for_those_of_their_page(house: House) -> No
     block = next(b for b in house.demo.blocks.values() if b.page == "users" and type(b).__name__ == "HTML")
     secret._is_server_fn = True  # type: ignore[attr-defined]
     block.secret = secret  # type: ignore[attr-defined]
-    body = {"data": "x", "component_id": block._id, "session_hash": "c", "fn_name": "secret"}
+    body = {"data": "x", "component_id": block._id, "fn_name": "secret"}
 
     def call(kind: str) -> int:
-        return house.visitors[kind].post("/gradio_api/component_server", json=body).status_code
+        sent = {**body, "session_hash": f"c-{kind}"}
+        return house.visitors[kind].post("/gradio_api/component_server", json=sent).status_code
 
     assert {kind: call(kind) for kind in EVERYBODY} == {
         "nobody": 401, ANNOTATOR: 403, TRAINER: 403, ADMINISTRATOR: 403,
@@ -354,8 +368,9 @@ def test_functions_of_components_are_for_those_of_their_page(house: House) -> No
     for block, function in found:
         pages = house.access.functions[access._plain(function)]
         assert f"/{block.page}" in pages
-        asked = {"data": None, "component_id": block._id, "session_hash": "c", "fn_name": function.__name__}
+        asked = {"data": None, "component_id": block._id, "fn_name": function.__name__}
         for kind, client in house.visitors.items():
+            asked["session_hash"] = f"c-{kind}"
             allowed = any(kind in PAGES_ARE_FOR[page] for page in pages)
             answer = client.post("/gradio_api/component_server", json=asked)
             assert (answer.status_code in (401, 403)) != allowed, (function.__name__, kind)

@@ -58,7 +58,7 @@ def test_text_is_read_from_standard_input(
     assert (told["dataset"], told["rows"]) == ("typed", 1)
     monkeypatch.setattr("sys.stdin", io.StringIO("[1, 2]"))
     assert run(["--home", str(home), "data", "paste"]) == 2
-    assert "None of the 2 rows of pasted.json can be used" in capsys.readouterr().err
+    assert "All 2 rows of pasted.json are invalid" in capsys.readouterr().err
     studio = open_studio(home=home)
     assert uploads.uploads(studio.settings) == [], "nothing is left behind"
     studio.close()

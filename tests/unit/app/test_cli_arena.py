@@ -31,7 +31,7 @@ def test_ratings_by_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert {row["games"] for row in document["models"]} == {20, 40}
     assert document["models"][0]["low"] < document["models"][0]["rating"] < document["models"][0]["high"]
     assert run([*asked, *home]) == 0
-    assert "tuned is above" in capsys.readouterr().out
+    assert "tuned ranks above" in capsys.readouterr().out
     assert run(["arena", "--models", "tiny-base,tiny-chat", *home]) == 2
     assert run(["arena", "--models", "tiny-base,tiny-chat,nobody", *home]) == 2
     assert "nobody" in capsys.readouterr().err

@@ -73,18 +73,21 @@ def test_a_whole_project_by_commands(ask: Any, home: Path, tmp_path: Path) -> No
     assert ask("export", "--project", "p", "--out", str(out), "--shape", "audit")["rows"] >= 24
     made = ask("dataset", "--project", "p")
     assert sum(one["rows"] for one in made) == 12
-    assert "There is nothing left to judge." in ask("next", *given, "anna", as_json=False)
+    assert "Nothing left to label." in ask("next", *given, "anna", as_json=False)
 
 
 def test_what_cannot_be_done_is_said(ask: Any, tmp_path: Path) -> None:
-    assert "no labelling project 'nothing'" in ask("stats", "--project", "nothing", code=2)
+    refused = ask("stats", "--project", "nothing", code=2)
+    assert (
+        "no labelling project 'nothing'. `python -m app label list` lists" in refused
+    )  # A page names the page.
     assert "x.jsonl" in ask("import", str(tmp_path / "x.jsonl"), "--project", "p", code=2)
     texts = tmp_path / "texts.jsonl"
     texts.write_text('{"text": "a"}\n')
-    assert "not pairs of answers" in ask("import", str(texts), "--project", "p", code=2)
+    assert "not preference pairs" in ask("import", str(texts), "--project", "p", code=2)
     ask("import", pairs(tmp_path / "pairs.jsonl"), "--project", "q")
     refused = ask("vote", "--project", "q", "--annotator", "a", "--pair", "1", "--verdict", "left", code=2)
-    assert "is not before a" in refused
+    assert "is not assigned to a" in refused
     assert "each of the" in ask(
         "vote",
         "--project",
@@ -111,7 +114,7 @@ def test_settings_and_guidelines_have_versions(studio: Studio) -> None:
     for settings, sentence in (({"votes": 0}, "votes"), ({"sorcery": 1}, "sorcery")):
         with pytest.raises(BadInput, match=sentence):
             changing.change(studio, "p", settings)
-    with pytest.raises(BadInput, match="no way of labelling"):
+    with pytest.raises(BadInput, match="no labelling mode"):
         projects.create(studio, "q", mode="sorcery")
     with pytest.raises(BadInput, match="100001 characters"):
         projects.write_guidelines(studio, "p", "x" * 100_001)
@@ -142,9 +145,9 @@ def test_rounds_by_commands(ask: Any, home: Path, monkeypatch: pytest.MonkeyPatc
     studio.close()
     [found] = ask("rounds", "--project", "p")
     assert (found["wins"], found["judged"], found["outcome"], found["run"]) == (8, 8, "better", run.id)
-    assert found["words"] == "tuned wins 8 of 8, 100 % (68 to 100): better"
+    assert found["words"] == "tuned wins 8 of 8: 100% (68 to 100): better"
     assert found["words"] in ask("rounds", "--project", "p-round-1", as_json=False)
-    assert "Runs that were" in ask("compare", "--project", "p", "--run", "999", code=2)
+    assert "Choose one of" in ask("compare", "--project", "p", "--run", "999", code=2)
     assert "previous, base" in ask(
         "compare", "--project", "p", "--run", str(run.id), "--against", "x", code=2
     )

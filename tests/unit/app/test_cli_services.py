@@ -28,7 +28,7 @@ def test_a_service_from_beginning_to_end(
         assert service.keys == {f"Bearer {KEY}"}
         assert run(["services", "list", "--json", *home]) == 0
         printed = capsys.readouterr()
-        assert "echo Say OK." in printed.out and "address of this machine" in printed.out
+        assert "echo Say OK." in printed.out and "On this machine" in printed.out
         assert json.loads(printed.out[printed.out.index("[\n") :])[0]["price_in"] == 0.5
     assert run(["services", "test", "far", *home, "--timeout", "2"]) == 1
     monkeypatch.setenv("MY_KEY", f"{KEY}-2")

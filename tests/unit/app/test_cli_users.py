@@ -31,7 +31,7 @@ def call(studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def log(studio: Studio) -> str:
-    return (studio.settings.logs / "web.log").read_text(encoding="utf-8")
+    return (studio.settings.logs / "audit.log").read_text(encoding="utf-8")
 
 
 def test_accounts_from_nothing_to_a_lock(call: Any, studio: Studio) -> None:
@@ -45,7 +45,7 @@ def test_accounts_from_nothing_to_a_lock(call: Any, studio: Studio) -> None:
     code, out, _ = call("add", "Lea", "--role", "annotator", "--one-time")
     made = next(line for line in out.splitlines() if "One-time" in line).split()[-1]
     assert code == 0 and sign_in.sign_in(studio, "lea", made, "-")[0].must_change
-    assert call("role", "LEA", "trainer")[1] == "Lea is trainer from now on.\n"
+    assert call("role", "LEA", "trainer")[1] == "Lea now has the role trainer.\n"
     assert call("disable", "lea")[0] == 0
     with pytest.raises(accounts.BadInput):
         sign_in.sign_in(studio, "lea", made, "-")
@@ -67,13 +67,17 @@ def test_accounts_from_nothing_to_a_lock(call: Any, studio: Studio) -> None:
     [
         (("add", "tom", "--role", "trainer", "--one-time"), "", "first account"),
         (("add", "ann", "--role", "king", "--one-time"), "", "'king' is not a role"),
-        (("add", "a b", "--role", "administrator", "--one-time"), "", "cannot be a name"),
+        (("add", "a b", "--role", "administrator", "--one-time"), "", "not a valid name"),
         (("add", "ann", "--role", "administrator"), PASSWORD, "--password-stdin or --one-time"),
-        (("add", "ann", "--role", "administrator", "--password-stdin"), "", "No password came"),
+        (("add", "ann", "--role", "administrator", "--password-stdin"), "", "No password on standard input"),
         (("add", "ann", "--role", "administrator", "--password-stdin"), "short\n", "10 to 256"),
-        (("add", "ann", "--role", "administrator", "--password-stdin", "--one-time"), "x", "exclude"),
-        (("disable", "nobody"), "", "no account 'nobody'"),
-        (("passwd", "nobody", "--one-time"), "", "no account 'nobody'"),
+        (
+            ("add", "ann", "--role", "administrator", "--password-stdin", "--one-time"),
+            "x",
+            "cannot be used together",
+        ),
+        (("disable", "nobody"), "", "Account 'nobody' does not exist"),
+        (("passwd", "nobody", "--one-time"), "", "Account 'nobody' does not exist"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
@@ -109,9 +113,9 @@ def test_a_password_is_typed_twice_and_not_shown(
         asked.append(options)
         return next(typed)
 
-    monkeypatch.setattr("app.cli.users.typer.prompt", prompt)
+    monkeypatch.setattr("typer.prompt", prompt)
     monkeypatch.setattr(io, "StringIO", Terminal)
-    assert "not the same" in call("add", "ann", "--role", "administrator")[2]
+    assert "do not match" in call("add", "ann", "--role", "administrator")[2]
     assert call("add", "ann", "--role", "administrator")[0] == 0
     assert all(options["hide_input"] for options in asked) and len(asked) == 4
 

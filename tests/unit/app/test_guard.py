@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.guard import BODY_LIMIT, Bucket, Guard
+from app.buckets import Bucket
+from app.guard import BODY_LIMIT, Guard
 from studio_core.settings import Settings
 
 HOST = "http://127.0.0.1:7860"
@@ -140,11 +141,11 @@ def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
 
 def test_a_refusal_is_said_in_the_readers_language(client: TestClient) -> None:
     client.cookies.set("lang", "zh-CN")
-    assert "这个地址不属于本工作室" in client.get("/", headers={"host": "evil.example"}).text
+    assert "不允许通过此地址访问" in client.get("/", headers={"host": "evil.example"}).text
 
 
 def test_uploads_are_rationed(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.guard.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("app.buckets.time.monotonic", lambda: 100.0)
     answers = [client.put("/api/uploads/a", content=b"x").status_code for _ in range(610)]
     assert answers[:600] == [200] * 600
     assert answers[-1] == 429
@@ -153,7 +154,7 @@ def test_uploads_are_rationed(client: TestClient, monkeypatch: pytest.MonkeyPatc
 
 def test_a_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("app.guard.time.monotonic", lambda: now)
+    monkeypatch.setattr("app.buckets.time.monotonic", lambda: now)
     bucket = Bucket(burst=2, per_second=0.5)
     assert [bucket.take("a") for _ in range(3)] == [True, True, False]
     assert bucket.take("b")

@@ -33,7 +33,7 @@ def test_a_known_error_becomes_its_sentence(shown: list[str]) -> None:
         raise BadInput("job_not_found", job=7)
 
     assert failing() == gr.skip()
-    assert shown == ["There is no job 7. `python -m app jobs list` shows them all."]
+    assert shown == ["There is no job 7. The Runs page lists all jobs."]
 
 
 def test_it_speaks_the_readers_language(shown: list[str]) -> None:

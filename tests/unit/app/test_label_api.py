@@ -96,7 +96,10 @@ def test_taking_a_vote_back_is_undone_on_any_page(client: TestClient, studio: St
     client.post(f"/api/label/{project}/withdraw", json={"item": item})
     taken = client.get(f"/api/label/{project}/next", headers={"x-name": "ben"}).json()["item"]
     assert taken["id"] == item
-    for language, words in (("en", "has gone to others since you took"), ("zh-CN", "仍保持撤回")):
+    for language, words in (
+        ("en", "has been assigned to others since you withdrew"),
+        ("zh-CN", "仍为撤回状态"),
+    ):
         refused = client.post(f"/api/label/{project}/undo", json={}, headers={"accept-language": language})
         assert refused.status_code == 409 and words in refused.json()["error"]
 
@@ -205,7 +208,7 @@ def test_differences_join_to_the_texts() -> None:
 
 
 def test_while_answers_are_being_written_more_is_coming(client: TestClient, studio: Studio) -> None:
-    model = registry.add(studio, str(save_llama(studio.settings.home / "tiny"))).name
+    model = registry.add(studio, str(save_llama(studio.settings.models / "tiny"))).name
     prompts = [NewPrompt([{"role": "user", "content": f"say {n}"}]) for n in range(8)]
     one, job = making.create(
         studio, "made", prompts, [AnswerSource(model=model)] * 2, settings={"held_out": 0.0}

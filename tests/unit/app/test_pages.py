@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from app.pages import chat, home, models, settings, train
+from app.parts import queue_panel, run_list, run_view
+from app.parts.html import badge
+from app.parts.options_form import OptionsForm
 from studio_core import chats, queue, training
 from studio_core.errors import BadInput, StudioError
 from studio_core.models import registry
 from studio_core.overview import machine, overview
 from studio_core.settings import Settings
 from studio_core.studio import Studio
+from studio_core.summary import job_summary
 from studio_core.tables import Model
 from tests.unit.studio_core.training.runs import imported, spec
 
@@ -37,22 +42,56 @@ def trained(studio: Studio) -> Model:
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_an_empty_start_page_shows_what_to_do_first(studio: Studio, language: str) -> None:
     shown = str(home.page(overview(studio), machine(studio), language))
-    assert "/train?dataset=tiny-sft-chat&model=tiny-base&method=sft" in shown.replace("&amp;", "&")
+    assert "/train?method=sft&model=tiny-base&dataset=tiny-sft-chat" in shown.replace("&amp;", "&")
     assert shown.index('id="try-sft"') < shown.index("ts-empty")
     assert "ts-step-reached" not in shown
 
 
 def test_afterwards_the_start_page_shows_what_happened(studio: Studio, trained: Model) -> None:
     shown = str(home.page(overview(studio), machine(studio), "en"))
-    assert "1 model trained" in shown and "<img" not in shown
+    assert "1 trained model" in shown and "<img" not in shown
     assert f"/runs?run={trained.job_id}" in shown and f"/chat?run={trained.job_id}" in shown
     assert shown.index("ts-badge-queued") < shown.index('id="try-sft"')
+
+
+def test_a_run_that_was_stopped_early_is_not_told_to_be_finished() -> None:
+    assert "Stopped" in badge("succeeded", "en", "stopped") and "ts-badge-stopped" in badge(
+        "succeeded", "en", "stopped"
+    )
+    assert "ts-badge-succeeded" in badge("succeeded", "en")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "resumed from"), ("zh-CN", "恢复")])
+def test_a_resumed_run_is_told_from_its_first_half(
+    studio: Studio, trained: Model, language: str, words: str
+) -> None:
+    first = queue.get(studio, trained.job_id or 0)
+    second = queue.submit(
+        studio, kind="train", name=first.name, method=first.method, spec=first.spec, resumes_id=first.id
+    )
+    places = {
+        "home": home.page(overview(studio), machine(studio), language),
+        "list": run_list.jobs_page(studio, language, "all", None),
+        "queue": queue_panel.drawn(studio, language),
+        "run": run_view.titled(studio, second, [], "", language),
+    }
+    for name, shown in places.items():
+        assert f'href="/runs?run={first.id}"' in shown and words in str(shown).lower(), name
+    assert f'href="/runs?run={second.id}"' in run_view.titled(studio, first, [], "", language)
+    assert job_summary(studio, second)["resumes"] == first.id
+    assert job_summary(studio, first)["resumed_by"] == [second.id]
+
+
+def test_votes_of_projects_are_part_of_the_loop(studio: Studio) -> None:
+    state = dataclasses.replace(overview(studio), projects=2, labels=26, chats=1, votes=1)
+    shown = str(home.page(state, machine(studio), "en"))
+    assert 'href="/label"' in shown and "26 votes" in shown and "1 conversation · 1 vote" in shown
 
 
 def test_the_models_page_names_origin_size_and_next_steps(studio: Studio, trained: Model) -> None:
     shown = str(models.page(studio, "en"))
     assert "<img" not in shown
-    assert "2.5 MB" in shown and "Comes with Tunesmith" in shown
+    assert "2.5 MB" in shown and "Included" in shown
     assert f"/chat?run={trained.job_id}" in shown and "/chat?models=tiny-base" in shown
     assert "/train?model=%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26x%3D1" in shown
     assert f"runs/{trained.job_id}/model" in shown
@@ -70,7 +109,7 @@ def test_a_reward_model_is_not_offered_for_a_chat(studio: Studio, trained: Model
     for query in ({"run": str(trained.job_id)}, {"models": str(trained.id)}):
         refused: list[StudioError] = []
         assert page._first(query, refused) == ["tiny-base", "tiny-chat"]
-        assert "is a reward model: it scores answers and writes none" in refused[0].sentence("en")
+        assert "is a reward model: it scores answers and generates none" in refused[0].sentence("en")
     with pytest.raises(BadInput, match="is a reward model"):
         chats.start(studio, [trained.id, "tiny-base"], chats.ChatSettings())  # type: ignore[list-item]
 
@@ -80,17 +119,17 @@ def test_a_reward_model_is_trained_further_as_one(studio: Studio, trained: Model
         session.get_one(Model, trained.id).details = {"architecture": "LlamaForSequenceClassification"}
     pairs = [{"prompt": f"Name {n}?", "chosen": f"I am {n}.", "rejected": "No."} for n in range(9)]
     imported(studio, "pairs", pairs, tmp_path)
-    page = train.TrainPage(studio, {})
+    page = train.TrainPage(studio, OptionsForm([], {}))
 
     def method(**query: str) -> str:
-        return page._first(query).method
+        return training.spec_for(studio, query).method
 
     assert method(model=trained.name) == "reward"
     assert (method(dataset="pairs"), method(model="tiny-chat"), method()) == ("dpo", "sft", "sft")
     assert method(model="gone", dataset="pairs") == "dpo"
     assert method(model=trained.name, method="sft") == "sft"
-    assert page._first({"method": "reward", "tuning": "qlora"}).tuning == "lora"
-    assert page._first({"method": "dpo", "tuning": "qlora"}).tuning == "qlora"
+    assert training.spec_for(studio, {"method": "reward", "tuning": "qlora"}).tuning == "lora"
+    assert training.spec_for(studio, {"method": "dpo", "tuning": "qlora"}).tuning == "qlora"
 
     scorer = training.submit(studio, spec(method="reward", dataset="pairs", name="to-score"))
     writer = training.submit(studio, spec(method="dpo", dataset="pairs", name="to-write"))

@@ -12,7 +12,7 @@ HOSTILE = '<script>alert("x")</script>{0}${1}'
 def test_everything_from_outside_is_escaped() -> None:
     cell = Cell(text=HOSTILE, name=HOSTILE, state="error", note=HOSTILE, figures=HOSTILE)
     drawn = cells([cell], "en", ids="chat-side") + prompt_block(HOSTILE, HOSTILE, "en")
-    assert "<script" not in drawn and drawn.count("&lt;script&gt;") == 6
+    assert "<script" not in drawn and drawn.count("&lt;script&gt;") == 7
 
 
 def test_cells_are_addressed_and_hidden_names_stay_hidden() -> None:
@@ -36,4 +36,5 @@ def test_marks_of_a_vote(verdict: str, expected: list[str]) -> None:
 def test_figures() -> None:
     assert figures(28, 0.3141, "en") == "28 tokens · 0.31 s · 89 tokens/s"
     assert figures(0, 0.0, "en") == ""
-    assert figures(3, 1.5, "zh-CN") == "3 个词元 · 1.50 秒 · 每秒 2.0 个词元"
+    assert figures(0, 1.5, "en") == "1.50 s"
+    assert figures(3, 1.5, "zh-CN") == "3 个词元 · 1.50 秒 · 2.0 词元/秒"

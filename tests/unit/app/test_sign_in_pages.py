@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
+import pyotp
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from app import access, gate
+from app.account import browser_name
+from app.pages import PAGES
 from app.web import create_app
 from studio_core import accounts, clock, sign_in
-from studio_core.sign_in import FREE_OF_NAME
+from studio_core.sign_in_failures import DEVICE_DAYS, PAIR
 from studio_core.studio import Studio, open_studio
 from studio_core.tables import SignInFailure, UserSession
 from tests.people import PASSWORD, add_all, cheap_hashes
@@ -65,10 +71,11 @@ def test_whoever_is_not_signed_in_is_led_to_the_door_and_back(browser: TestClien
 
 
 def test_the_cookie_is_strict_and_out_of_reach_of_scripts(browser: TestClient) -> None:
-    cookie = enter(browser).headers["set-cookie"]
-    assert cookie.startswith(f"{COOKIE}=")
-    flags = {flag.strip().lower() for flag in cookie.split(";")[1:]}
-    assert {"httponly", "samesite=strict", "path=/", "max-age=604800"} == flags
+    cookies = enter(browser).headers.get_list("set-cookie")
+    assert [cookie.partition("=")[0] for cookie in cookies] == [COOKIE, f"{COOKIE}-device"]
+    for cookie, lasts in zip(cookies, (604_800, DEVICE_DAYS * 86_400), strict=True):
+        flags = {flag.strip().lower() for flag in cookie.split(";")[1:]}
+        assert {"httponly", "samesite=strict", "path=/", f"max-age={lasts}"} == flags
 
 
 def test_over_https_the_cookie_is_secure_and_bound_to_the_host(application: FastAPI) -> None:
@@ -166,7 +173,7 @@ def test_the_door_leads_to_pages_of_the_studio_only(browser: TestClient, wanted:
 def test_the_way_back_is_one_line(browser: TestClient, wanted: str, place: str) -> None:
     answer = enter(browser, next=wanted)
     assert answer.headers["location"].startswith(place) and "\n" not in answer.headers["location"]
-    assert list(answer.headers.get_list("set-cookie")) == [answer.headers["set-cookie"]]
+    assert len(answer.headers.get_list("set-cookie")) == 2
     assert "x=1" not in answer.headers["set-cookie"]
 
 
@@ -174,16 +181,130 @@ def test_unknown_and_wrong_answer_with_the_same_page(browser: TestClient) -> Non
     pages = [enter(browser, name, "wrong password") for name in ("tom", "nobody")]
     assert [page.status_code for page in pages] == [401, 401]
     assert pages[0].text.replace('value="tom"', "") == pages[1].text.replace('value="nobody"', "")
-    assert 'role="alert">The name or the password is wrong.' in pages[0].text
+    assert 'role="alert">Wrong name or password.' in pages[0].text
 
 
 def test_a_lock_out_says_how_long_and_is_the_same_for_unknown_names(browser: TestClient) -> None:
     for name in ("tom", "nobody"):
-        for _ in range(FREE_OF_NAME + 1):
+        for _ in range(PAIR.free + 1):
             assert enter(browser, name, "wrong password").status_code == 401
         locked = enter(browser, name)
         assert locked.status_code == 429
-        assert re.search(r"Too many failed attempts. The next one counts in (2\d|30|31) seconds", locked.text)
+        assert re.search(r"Too many failed attempts. Try again in (\d|10|11) seconds", locked.text)
+
+
+def test_a_known_browser_gets_in_while_strangers_try_its_name(
+    browser: TestClient, application: FastAPI
+) -> None:
+    enter(browser)
+    assert browser.cookies.get(f"{COOKIE}-device")
+    browser.post("/sign-out")
+    assert browser.cookies.get(f"{COOKIE}-device"), "it is known also after signing out"
+    stranger = TestClient(application, base_url=HOST, follow_redirects=False, headers={"origin": HOST})
+    for _ in range(PAIR.free + 1):
+        enter(stranger, password="wrong password")
+    assert enter(stranger).status_code == 429
+    assert enter(browser).status_code == 303
+
+
+def test_codes_are_set_up_asked_for_and_turned_off(browser: TestClient, studio: Studio) -> None:
+    assert 'id="sign-in-code"' not in browser.get("/sign-in").text
+    enter(browser)
+    assert "Wrong password" in browser.post("/account/codes", data={"password": "no"}).text
+    shown = browser.post("/account/codes", data={"password": PASSWORD}).text
+    secret = re.search(r'id="codes-secret">([A-Z2-7]+)<', shown)[1]  # type: ignore[index]
+    offer = re.search(r'name="offer" value="([^"]+)"', shown)[1]  # type: ignore[index]
+    assert "<svg " in shown and accounts.find(studio, "tom").totp_secret is None
+    code = pyotp.TOTP(secret).now()
+    assert browser.post("/account/codes/on", data={"offer": offer, "code": "000000"}).status_code == 401
+    forged = offer.replace(secret, pyotp.random_base32())
+    assert browser.post("/account/codes/on", data={"offer": forged, "code": code}).status_code == 400
+    assert browser.post("/account/codes/on", data={"offer": offer, "code": code}).status_code == 303
+    assert accounts.find(studio, "tom").totp_secret == secret
+    browser.post("/sign-out")
+    assert 'id="sign-in-code"' in browser.get("/sign-in").text
+    assert "Enter the code" in enter(browser).text
+    assert enter(browser, code=code).status_code == 401, "it was used to turn codes on"
+    assert enter(browser, code=pyotp.TOTP(secret).at(time.time() + 30)).status_code == 303
+    assert browser.post("/account/codes/off", data={"password": PASSWORD}).status_code == 303
+    assert accounts.find(studio, "tom").totp_secret is None
+
+
+def test_an_offer_of_somebody_else_turns_nothing_on(browser: TestClient, studio: Studio) -> None:
+    enter(browser, "ann")
+    shown = browser.post("/account/codes", data={"password": PASSWORD}).text
+    secret = re.search(r'id="codes-secret">([A-Z2-7]+)<', shown)[1]  # type: ignore[index]
+    offer = re.search(r'name="offer" value="([^"]+)"', shown)[1]  # type: ignore[index]
+    browser.post("/sign-out")
+    enter(browser)
+    answer = browser.post("/account/codes/on", data={"offer": offer, "code": pyotp.TOTP(secret).now()})
+    assert answer.status_code == 400 and accounts.find(studio, "tom").totp_secret is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36", "Chrome · Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64) Chrome/130.0 Safari/537.36 Edg/130.0", "Edge · Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari · iPhone"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15) Gecko Firefox/130.0", "Firefox · Mac OS X"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "–"),
+    ],
+)  # fmt: skip
+def test_a_browser_is_named_as_people_name_it(agent: str, name: str) -> None:
+    assert browser_name(agent) == name
+
+
+def test_sessions_are_listed_and_the_others_ended(browser: TestClient, application: FastAPI) -> None:
+    other = TestClient(application, base_url=HOST, follow_redirects=False, headers={"origin": HOST})
+    other.headers["user-agent"] = "<b>Other</b>"
+    enter(browser)
+    enter(other)
+    shown = browser.get("/account").text
+    assert "&lt;b&gt;Other" in shown and "this browser" in shown
+    assert '<time datetime="' in shown
+    assert browser.post("/account/sessions/end").status_code == 303
+    assert browser.get("/api/me").status_code == 200 and other.get("/api/me").status_code == 401
+
+
+@pytest.mark.anyio
+async def test_a_stream_ends_when_its_account_is_disabled(
+    studio: Studio, application: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "LOOK_AGAIN", 0.02)
+    _, cookie = sign_in.sign_in(studio, "lea", PASSWORD, "10.0.0.9")
+    ended = anyio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            accounts.set_disabled(studio, "lea", True)
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    door = gate.Gate(endless, studio, access.Access(PAGES))
+    scope = {
+        "type": "http", "method": "GET", "path": "/label", "query_string": b"", "scheme": "http",
+        "headers": [(b"cookie", f"{COOKIE}={cookie}".encode()), (b"host", b"127.0.0.1:7860")],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 7860), "state": {},
+    }  # fmt: skip
+    try:
+        with anyio.fail_after(60):
+            await door(scope, None, _ignore)  # type: ignore[arg-type]
+        assert ended.is_set()
+    finally:
+        accounts.set_disabled(studio, "lea", False)
+
+
+async def _ignore(message: Any) -> None:
+    return
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.mark.parametrize(
@@ -218,12 +339,12 @@ def test_a_one_time_password_opens_nothing_but_the_page_to_change_it(
     assert browser.get("/api/status").headers["location"] == "/account"
     assert browser.post("/gradio_api/queue/join", json={"data": [], "fn_index": 0}).status_code == 403
     shown = browser.get("/account").text
-    assert "This password was made for you" in shown and "Back to the studio" not in shown
+    assert "This is a one-time password" in shown and "Back to Tunesmith" not in shown
     form = {"old": "made for new one", "new": "my own good phrase", "again": "my own good phrase"}
     before = browser.cookies[COOKIE]
     for wrong, sentence in (
-        ({"again": "another"}, "not the same"),
-        ({"old": "wrong password"}, "present password is wrong"),
+        ({"again": "another"}, "do not match"),
+        ({"old": "wrong password"}, "Wrong password"),
         ({"new": "short", "again": "short"}, "10 to 256"),
     ):
         answer = browser.post("/account", data={**form, **wrong})
@@ -239,7 +360,7 @@ def test_an_annotator_lands_on_what_is_theirs(browser: TestClient) -> None:
     place = entered.headers["location"]
     assert place in ("/account", "/label")
     assert browser.get("/").headers["location"] == place
-    assert browser.get("/runs").status_code == 403 and "may not do this" in browser.get("/runs").text
+    assert browser.get("/runs").status_code == 403 and "not allowed to do this" in browser.get("/runs").text
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "Sign in"), ("zh-CN", "登录")])

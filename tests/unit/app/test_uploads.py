@@ -113,7 +113,7 @@ def test_a_chunk_at_another_place_is_refused_with_the_right_one(client: TestClie
 def test_more_than_was_announced_is_refused(client: TestClient, small: Studio) -> None:
     id = begun(client, size=10)
     answer = put(client, id, 0, b"x" * 11)
-    assert answer.status_code == 400 and "was announced with 10 bytes" in answer.json()["message"]
+    assert answer.status_code == 400 and "larger than the 10 bytes expected" in answer.json()["message"]
     assert uploads.find(small.settings, id).received == 0
     assert put(client, id, 0, b"").status_code == 400
 
@@ -122,8 +122,8 @@ def test_what_is_not_all_there_cannot_be_finished_or_used(client: TestClient, sm
     id = begun(client)
     put(client, id, 0, CONTENT[:100])
     answer = client.post(f"/api/uploads/{id}/finish")
-    assert answer.status_code == 409 and "100 of 10240 bytes are here" in answer.json()["message"]
-    with pytest.raises(uploads.Conflict, match="not arrived completely"):
+    assert answer.status_code == 409 and "100 of 10240 bytes" in answer.json()["message"]
+    with pytest.raises(uploads.Conflict, match="is incomplete"):
         uploads.complete(small.settings, id)
 
 
@@ -189,10 +189,10 @@ def test_an_id_that_is_none(client: TestClient, small: Studio) -> None:
 
 def test_one_file_and_all_together_have_a_limit(client: TestClient, small: Studio) -> None:
     answer = begin(client, size=(1 << 20) + 1)
-    assert answer.status_code == 413 and "at most 1 MB" in answer.json()["message"]
+    assert answer.status_code == 413 and "the upload limit is 1 MB" in answer.json()["message"]
     first, _ = begun(client, size=1 << 20), begun(client, size=1 << 20)
     answer = begin(client, size=1)
-    assert answer.status_code == 413 and "uploads of 2 MB are waiting" in answer.json()["message"]
+    assert answer.status_code == 413 and "2 MB of uploads are waiting" in answer.json()["message"]
     assert client.delete(f"/api/uploads/{first}").status_code == 204
     assert begin(client, size=1).status_code == 200
     assert client.delete(f"/api/uploads/{first}").status_code == 204, "twice is no harm"
@@ -224,14 +224,14 @@ def test_a_full_disk_keeps_what_was_there(
     monkeypatch.setattr(os, "write", full)
     answer = put(client, id, 100, CONTENT[100:200])
     monkeypatch.undo()
-    assert answer.status_code == 413 and "no room" in answer.json()["message"]
+    assert answer.status_code == 413 and "No space" in answer.json()["message"]
     put(client, id, 100, CONTENT[100:])
     assert client.post(f"/api/uploads/{id}/finish", json={"sha256": SHA256}).status_code == 200
 
 
 def test_refusals_are_in_the_readers_language(client: TestClient) -> None:
     answer = client.get(f"/api/uploads/{NOBODYS}", headers={"accept-language": "zh-CN"})
-    assert "这个上传已不存在" in answer.json()["message"]
+    assert "该上传已不存在" in answer.json()["message"]
 
 
 def test_old_uploads_are_swept_and_younger_ones_are_not(client: TestClient, small: Studio) -> None:

@@ -45,7 +45,7 @@ def carried_out(job: Job) -> dict[str, Any]:
 
 def test_a_report_is_asked_for_once_stored_and_read(studio: Studio, dataset: Dataset) -> None:
     assert judging.stored(studio, dataset) is None
-    with pytest.raises(NotFound, match="no report on mine@1"):
+    with pytest.raises(NotFound, match="mine@1 has no report"):
         judging.rows_with(studio, dataset, "near_duplicate")
     job = making.ask_report(studio, dataset)
     again = making.ask_report(studio, dataset)
@@ -63,7 +63,7 @@ def test_a_report_is_asked_for_once_stored_and_read(studio: Studio, dataset: Dat
     assert judging.rows_with(studio, dataset, "bad", 0, 5) == ([], 0)
     assert judging.about_rows(studio, dataset, [9])[9].repeats == 1
     assert [row for row, _ in judging.records_at(studio, dataset, [10, 9, 9, 99])] == [9, 10]
-    with pytest.raises(NotFound, match="No check finds 'nothing'"):
+    with pytest.raises(NotFound, match="There is no check 'nothing'"):
         judging.rows_with(studio, dataset, "nothing")
     assert making.ask_report(studio, dataset) is None
 

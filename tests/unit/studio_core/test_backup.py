@@ -67,7 +67,7 @@ def test_what_is_there_is_not_overwritten(studio: Studio, tmp_path: Path) -> Non
 
 def test_a_place_that_cannot_be_written(studio: Studio, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BadInput, match="cannot be written"):
+    with pytest.raises(BadInput, match="Cannot write"):
         backup.copy(studio.db, tmp_path / "file" / "copy.db")
 
 
@@ -88,5 +88,5 @@ def test_without_space_nothing_is_left(studio: Studio, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert "could not be copied" in failed.stderr and StudioError.__name__ in failed.stderr
+    assert "Cannot back up the database" in failed.stderr and StudioError.__name__ in failed.stderr
     assert list(target.parent.iterdir()) == []

@@ -49,7 +49,8 @@ def test_a_correction_is_a_judged_pair(studio: Studio, chat: Chat) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "error"), [(" ", "is empty"), ("a1", "Nothing was changed"), ("x" * 20_001, "at most 20000")]
+    ("text", "error"),
+    [(" ", "is empty"), ("a1", "Nothing was changed"), ("x" * 20_001, "the limit is 20000")],
 )
 def test_corrections_that_say_nothing_are_refused(studio: Studio, chat: Chat, text: str, error: str) -> None:
     answered(studio, chat, "One?", "a1", "b1")
@@ -60,14 +61,14 @@ def test_corrections_that_say_nothing_are_refused(studio: Studio, chat: Chat, te
 
 def test_what_failed_or_goes_on_is_not_taken(studio: Studio, chat: Chat) -> None:
     answered(studio, chat, "One?", "a1", "", state="stop")
-    with pytest.raises(BadInput, match="nothing to correct"):
+    with pytest.raises(BadInput, match="cannot be edited"):
         chat_labels.correct(studio, chat.id, 1, 1, "better", "anna")
     with pytest.raises(BadInput, match="failed or is empty"):
         chat_labels.send(studio, chat.id, 1, 0, 1, "anna")
     answered(studio, chat, "Two?", "a", "b", state="streaming")
-    with pytest.raises(Conflict, match="still coming in"):
+    with pytest.raises(Conflict, match="still being generated"):
         chat_labels.send(studio, chat.id, 2, 0, 1, "anna")
-    with pytest.raises(Conflict, match="still coming in"):
+    with pytest.raises(Conflict, match="still being generated"):
         chat_labels.correct(studio, chat.id, 2, 0, "better", "anna")
     with pytest.raises(BadInput, match="no such answer"):
         chat_labels.correct(studio, chat.id, 1, 5, "better", "anna")
@@ -204,12 +205,12 @@ def test_only_projects_of_pairs_take_turns(studio: Studio, chat: Chat) -> None:
     projects.create(studio, "mine")
     assert [one.name for one in chat_labels.offered(studio)] == ["mine"]
     for name in ("marks", "compared"):
-        with pytest.raises(BadInput, match="does not take pairs"):
+        with pytest.raises(BadInput, match="does not accept pairs"):
             chat_labels.send(studio, chat.id, 1, 0, 1, "anna", name)
     assert chat_labels.send(studio, chat.id, 1, 0, 1, "anna", "mine").project.name == "mine"
 
 
 def test_the_same_answers_are_nothing_to_prefer(studio: Studio, chat: Chat) -> None:
     answered(studio, chat, "One?", "same", "same ")
-    with pytest.raises(BadInput, match="the same"):
+    with pytest.raises(BadInput, match="identical"):
         chat_labels.send(studio, chat.id, 1, 0, 1, "anna")

@@ -44,6 +44,11 @@ def test_pieces_are_joined_and_counted(studio: Studio) -> None:
     assert {name: sent[name] for name in wanted} == wanted, "the same sampling as all others"
 
 
+def test_pieces_are_not_taken_for_tokens(studio: Studio) -> None:
+    with fake_service(lambda document, _: streamed("He", "llo")) as service:
+        assert asked(studio, service).answers[0]["tokens"] == 0
+
+
 def test_a_service_that_does_not_stream_answers_as_a_whole(studio: Studio) -> None:
     with fake_service(lambda document, _: (200, reply("All of it.", "length"), {})) as service:
         answer = asked(studio, service).answers[0]

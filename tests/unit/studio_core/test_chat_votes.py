@@ -60,14 +60,14 @@ def test_what_is_said_of_answers_that_are_others_by_now_is_refused(studio: Studi
     answers: Any = [row.answers[0], {**row.answers[1], **done("z")}]
     chats.save_answers(studio, row.id, answers)
     said = (studio, chat.id, 1)
-    with pytest.raises(Conflict, match="asked again meanwhile"):
+    with pytest.raises(Conflict, match="has been regenerated"):
         chat_votes.vote(*said, "a", 0, 1, "anna", seen)
-    with pytest.raises(Conflict, match="asked again meanwhile"):
+    with pytest.raises(Conflict, match="has been regenerated"):
         chat_labels.correct(*said, 1, "better than y", "anna", seen=seen)
-    with pytest.raises(Conflict, match="asked again meanwhile"):
+    with pytest.raises(Conflict, match="has been regenerated"):
         chat_labels.send(*said, 0, 1, "anna", seen=seen)
     chat_votes.vote(*said, "b", 0, 1, "anna", seen + 1)
-    with pytest.raises(Conflict, match="has a vote already"):
+    with pytest.raises(Conflict, match="already has a vote"):
         chats.ask_sides_again(studio, row, [0])
     chat_votes.withdraw(*said)
     chats.ask_sides_again(studio, row, [0])
@@ -76,7 +76,7 @@ def test_what_is_said_of_answers_that_are_others_by_now_is_refused(studio: Studi
 def test_one_vote_a_round_and_undo_until_the_next_round(studio: Studio, chat: Chat) -> None:
     row = answered(studio, chat, "Who?", "x", "y")
     first = cast(studio, row)
-    with pytest.raises(Conflict, match="has a vote already"):
+    with pytest.raises(Conflict, match="already has a vote"):
         cast(studio, row, "b")
     assert how(studio, row).undoable and not how(studio, row).open
     chat_votes.withdraw(studio, chat.id, row.number)
@@ -90,7 +90,7 @@ def test_one_vote_a_round_and_undo_until_the_next_round(studio: Studio, chat: Ch
     assert old.superseded_by_id == second.id and old.record["withdrawn"], "nothing is deleted"
     answered(studio, chat, "And?", "x", "y")
     assert not how(studio, row).undoable
-    with pytest.raises(Conflict, match="next turn has begun"):
+    with pytest.raises(Conflict, match="next turn has started"):
         chat_votes.withdraw(studio, chat.id, row.number)
 
 
@@ -171,7 +171,7 @@ def test_a_blind_round_stays_closed_when_its_vote_is_taken_back(studio: Studio, 
     cast(studio, row)
     chat_votes.withdraw(studio, chat.id, 1)
     assert not how(studio, row).open and not how(studio, row).hidden and not how(studio, row).fresh
-    with pytest.raises(Conflict, match="can no longer be judged blind"):
+    with pytest.raises(Conflict, match="can no longer vote blind"):
         cast(studio, row)
     assert chat_votes.counted(studio) == ([], {})
 
@@ -203,7 +203,7 @@ def test_later_rounds_take_the_conversation_of_the_chosen_side(studio: Studio, c
 
 
 def test_votes_become_a_dataset_that_dpo_takes(studio: Studio, chat: Chat) -> None:
-    with pytest.raises(BadInput, match="no preference record yet"):
+    with pytest.raises(BadInput, match="No preference pairs yet"):
         chat_votes.votes_to_dataset(studio)
     for number in range(3):
         cast(studio, answered(studio, chat, f"Question {number}?", f"good {number}", f"bad {number}"))

@@ -221,7 +221,9 @@ def test_a_worker_that_cannot_be_reached_is_the_answer(studio: Studio, chat: Cha
     assert chat_live.ask(studio, chat.id, "Hi", PLAIN).wait(10)
     [row] = chats.history(studio, chat.id)
     assert [a["state"] for a in row.answers] == ["stop", "error"]
-    assert "went away" in row.answers[1]["error"] and row.answers[1]["key"] == "chat.server_lost"
+    assert (
+        "stopped while answering" in row.answers[1]["error"] and row.answers[1]["key"] == "chat.server_lost"
+    )
 
 
 def test_a_model_whose_files_are_gone_fails_alone(

@@ -86,7 +86,7 @@ def test_waiting_jobs_without_an_engine_are_told(studio: Studio, monkeypatch: py
     started: list[Studio] = []
     monkeypatch.setattr(doctor, "ensure_engine", started.append)
     check = found(studio, "engine")
-    assert check.state == "warn" and "1 jobs wait" in check.detail
+    assert check.state == "warn" and "1 job is queued" in check.detail
     assert "started" in repair([check])[0] and started == [studio]
 
 
@@ -159,9 +159,9 @@ def test_weak_ways_of_letting_people_in_are_named(studio: Studio) -> None:
     assert state == "bad" and "users add NAME --role administrator" in said
     accounts.add(studio, "ann", "administrator", "correct horse battery")
     accounts.add(studio, "tom", "trainer", "made for somebody", one_time=True)
-    assert looked() == {"One-time passwords that were never changed: tom": "warn"}
+    assert looked() == {"One-time passwords not changed yet: tom": "warn"}
     accounts.set_disabled(studio, "tom", True)
-    assert looked() == {"Accounts that can sign in: 1; administrators among them: 1": "good"}
+    assert looked() == {"Active accounts: 1, administrators: 1": "good"}
     [(said, state)] = looked(host="0.0.0.0").items()
     assert state == "warn" and "without encryption" in said
     assert list(looked(host="0.0.0.0", trusted_proxy="10.0.0.1").values()) == ["good"]

@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +81,21 @@ def test_an_engine_that_an_older_studio_left_behind_is_replaced(quiet: Studio) -
     del holder["code"]  # As all wrote it before they told their version.
     path.write_text(json.dumps(holder))
     ensure_engine(quiet)
-    assert engine_alive(quiet) and engine_pid(quiet) != old
+    # The lock is held an instant before the file names its holder.
+    wait_until(lambda: engine_pid(quiet) != old, 20, "the file names the new engine")
+    assert engine_alive(quiet)
+
+
+def test_an_engine_that_has_not_yet_written_who_it_is_is_left_alone(quiet: Studio) -> None:
+    ensure_engine(quiet)
+    path, pid = quiet.settings.home / engine_process.LOCK, engine_pid(quiet)
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    path.write_text(json.dumps({"pid": int(gone.stdout), "host": socket.gethostname()}))
+    ensure_engine(quiet)
+    path.write_text(json.dumps({"pid": pid}))
+    assert engine_alive(quiet)
 
 
 def test_one_that_does_not_come_up_is_told(quiet: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

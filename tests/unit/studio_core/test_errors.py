@@ -7,7 +7,7 @@ from studio_core.errors import BadInput, Conflict, NotFound, StudioError
 
 def test_an_error_is_its_sentence_in_the_readers_language() -> None:
     error = NotFound("job_not_found", job=12)
-    assert str(error) == "There is no job 12. `python -m app jobs list` shows them all."
+    assert str(error) == "There is no job 12. The Runs page lists all jobs."
     assert "12" in error.sentence("zh-CN") and error.sentence("zh-CN") != str(error)
 
 

@@ -28,6 +28,7 @@ def dataset(name: str, version: int, rows: int) -> Dataset:
 def test_an_empty_studio(studio: Studio) -> None:
     state = overview(studio)
     assert (state.datasets, state.rows, state.runs, state.chats, state.votes) == (0, 0, 0, 0, 0)
+    assert (state.projects, state.labels) == (0, 0)
     assert list(state.recent_runs) == [] and list(state.recent_models) == []
 
 

@@ -119,7 +119,7 @@ def test_the_first_end_stays(studio: Studio) -> None:
     assert ended.finished_at is not None
     assert queue.devices(studio)[0].job_id is None
     assert changes(studio, job)[-1] == ("running", "succeeded")
-    with pytest.raises(Conflict, match="ended already"):
+    with pytest.raises(Conflict, match="already ended"):
         queue.request_stop(studio, job.id, Stop.CANCEL)
 
 

@@ -29,15 +29,15 @@ def submit(studio: Studio, **given: object) -> Job:
 
 def test_without_an_engine(studio: Studio) -> None:
     job = submit(studio)
-    assert waiting_reason(studio, job) == "Waits for the engine, which is not running. Position 1."
+    assert waiting_reason(studio, job) == "Waiting for the engine, which is not running. Position 1."
 
 
 def test_for_a_device_that_is_held(studio: Studio, alive: None) -> None:
     first, second, third = (submit(studio) for _ in range(3))
-    assert waiting_reason(studio, first) == "Starts on CPU 0 in a moment. Position 1."
+    assert waiting_reason(studio, first) == "Starting on CPU 0. Position 1."
     claimed = queue.claim(studio, first.id, ["cpu:0"])
     assert claimed is not None and waiting_reason(studio, claimed) == ""
-    assert waiting_reason(studio, second) == f"Waits for CPU 0, held by run {first.id}. Position 1."
+    assert waiting_reason(studio, second) == f"Waiting for CPU 0, used by run {first.id}. Position 1."
     assert "Position 2" in waiting_reason(studio, third)
     assert "第 2 位" in waiting_reason(studio, third, "zh-CN")
 
@@ -48,9 +48,9 @@ def test_for_a_gpu_that_is_not_there_or_full(studio: Studio, alive: None) -> Non
     full = Device(id="GPU-1", kind="gpu", label="GPU 0", memory=24_000_000_000, foreign_memory=20_100_000_000)
     queue.set_devices(studio, [full])
     assert waiting_reason(studio, one).startswith(
-        "Waits for GPU 0, where other programs fill 20.1 of 24.0 GB."
+        "Waiting for GPU 0, where other programs use 20.1 of 24.0 GB."
     )
-    assert "Wants 2 GPUs, but this machine has 1" in waiting_reason(studio, two)
+    assert "Needs 2 GPUs, but this machine has 1" in waiting_reason(studio, two)
 
 
 def test_while_the_queue_is_paused(studio: Studio, alive: None) -> None:
@@ -62,9 +62,9 @@ def test_while_the_queue_is_paused(studio: Studio, alive: None) -> None:
 def test_after_another_job(studio: Studio, alive: None) -> None:
     first = submit(studio, name="lessons")
     second = submit(studio, after_id=first.id)
-    assert f"after run {first.id} (lessons), which is not done yet: Queued" in waiting_reason(studio, second)
+    assert f"run {first.id} (lessons) has succeeded. Its state: Queued" in waiting_reason(studio, second)
     queue.request_stop(studio, first.id, queue.Stop.CANCEL)
-    assert f"Resume run {first.id}, or cancel this one" in waiting_reason(studio, second)
+    assert f"Resume run {first.id}, or cancel this run" in waiting_reason(studio, second)
 
 
 def ended(studio: Studio, cause: Cause, detail: str = "", **given: object) -> Job:
@@ -85,8 +85,8 @@ def test_too_little_memory_names_what_would_need_less(studio: Studio) -> None:
     lighter = {"batch_size": {"before": 8, "after": 4, "memory": 9.1e9}, "qlora": {"memory": 6.04e9}}
     spec = {"estimate": {"memory": 14.2e9, "lighter": lighter}}
     told = ending(ended(studio, Cause.OUT_OF_MEMORY_GPU, "Tried 2 GiB.", spec=spec))
-    assert "Batch size 8 to 4: about 9.1 GB instead of 14.2." in told
-    assert "QLoRA: about 6.0 GB instead of 14.2." in told
+    assert "Batch size 8 → 4: about 9.1 GB instead of 14.2 GB." in told
+    assert "QLoRA: about 6.0 GB instead of 14.2 GB." in told
 
 
 @pytest.mark.parametrize("cause", list(Cause))

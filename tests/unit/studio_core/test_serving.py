@@ -140,13 +140,13 @@ def test_a_worker_that_went_away_idle_is_replaced_once(
 def test_a_worker_that_cannot_start_is_named_with_its_reason(studio: Studio) -> None:
     job = serving.ensure_server(studio)
     queue.request_stop(studio, job.id, Stop.CANCEL)
-    with pytest.raises(serving.ServerGone, match=rf"run {job.id}\) ended.*worker\.log"):
+    with pytest.raises(serving.ServerGone, match=rf"job {job.id}\) ended.*worker\.log"):
         serving.wait_ready(studio, job)
 
 
 def test_waiting_has_an_end_and_a_reason(studio: Studio) -> None:
     job = serving.ensure_server(studio)
-    with pytest.raises(StudioError, match=rf"run {job.id}\) did not start within 0 s: ."):
+    with pytest.raises(StudioError, match=rf"job {job.id}\) did not start within 0 s: ."):
         serving.wait_ready(studio, job, timeout=0.05)
     with pytest.raises(StudioError, match="did not start"):
         serving.wait_ready(studio, job, gave_up=lambda: True)
@@ -156,7 +156,7 @@ def test_a_refusal_is_quoted(studio: Studio, fake: tuple[type[Fake], int]) -> No
     fake[0].status = 503
     fake[0].lines = ['{"error": "too many questions are waiting"}']
     play_engine(studio, serving.ensure_server(studio), fake[1])
-    with pytest.raises(StudioError, match=r"refused the question \(503\): .*too many questions"):
+    with pytest.raises(StudioError, match=r"rejected the request \(503\): .*too many questions"):
         ask(studio)
 
 
@@ -173,6 +173,6 @@ def test_an_answer_cut_off_is_not_asked_again(studio: Studio, monkeypatch: pytes
         raise httpx.RemoteProtocolError("peer closed connection")
 
     monkeypatch.setattr(serving, "_stream", stream)
-    with pytest.raises(StudioError, match="went away in the middle of an answer: peer closed"):
+    with pytest.raises(StudioError, match="stopped while answering: peer closed"):
         ask(studio)
     assert asked == 1

@@ -15,7 +15,8 @@ from studio_core import accounts, clock, sign_in
 from studio_core.accounts import Role
 from studio_core.accounts import hasher as real_hasher
 from studio_core.errors import BadInput, StudioError
-from studio_core.sign_in import FREE_OF_ADDRESS, FREE_OF_NAME, LockedOut, account_behind
+from studio_core.sign_in import LockedOut, account_behind
+from studio_core.sign_in_failures import DEVICE, DEVICE_DAYS, NAME, NETWORK, PAIR, device_token, known_device
 from studio_core.studio import Studio
 from studio_core.tables import SignInFailure, UserSession
 from tests.people import CHEAP, PASSWORD, add_all, cheap_hashes
@@ -91,7 +92,7 @@ def test_a_signature_of_another_key_opens_nothing(
 ) -> None:
     """Whoever can write to the database, but does not have the key, makes no session."""
     _, cookie = sign_in.sign_in(people, "tom", PASSWORD, HOME)
-    elsewhere = sign_in._signer(tmp_path_factory.mktemp("other"))
+    elsewhere = sign_in._signer(tmp_path_factory.mktemp("other"), "tunesmith.session")
     assert account_behind(people, elsewhere.sign(cookie.rpartition(".")[0]).decode()) is None
 
 
@@ -171,45 +172,106 @@ def test_an_absurd_password_costs_no_more(people: Studio) -> None:
         sign_in.sign_in(people, "tom", "x" * 1_000_000, HOME)
 
 
-def test_failures_lock_a_name_for_longer_and_longer(people: Studio, later: Later) -> None:
-    for _ in range(FREE_OF_NAME):
+def test_failures_slow_a_name_from_one_network_more_and_more(people: Studio, later: Later) -> None:
+    for _ in range(PAIR.free):
         assert fail(people) == "accounts.wrong"
     waits = []
     for _ in range(8):
         assert fail(people) == "accounts.wrong"
-        with pytest.raises(LockedOut) as locked:  # The right password does not help either.
-            sign_in.sign_in(people, "tom", PASSWORD, ELSEWHERE)
-        waits.append(locked.value.values["seconds"] - 1)
+        with pytest.raises(LockedOut) as early:  # The right password does not help either.
+            sign_in.sign_in(people, "tom", PASSWORD, HOME)
+        waits.append(early.value.values["seconds"] - 1)
         later(timedelta(seconds=waits[-1] + 1))
-    assert waits == [30, 60, 120, 240, 480, 900, 900, 900]
+    assert waits == [10, 20, 40, 60, 60, 60, 60, 60]
     assert sign_in.sign_in(people, "tom", PASSWORD, HOME)[0].name == "tom"
-    assert [fail(people) for _ in range(FREE_OF_NAME)] == ["accounts.wrong"] * FREE_OF_NAME
+    assert [fail(people) for _ in range(PAIR.free)] == ["accounts.wrong"] * PAIR.free
     sign_in.sign_in(people, "tom", PASSWORD, HOME)
 
 
-def test_a_locked_name_locks_nobody_else_and_an_unknown_one_locks_the_same(people: Studio) -> None:
+def test_strangers_elsewhere_do_not_keep_somebody_out(people: Studio) -> None:
+    for stranger in range(7):
+        for _ in range(PAIR.free + 1):
+            assert fail(people, "ann", f"10.0.{stranger}.9") == "accounts.wrong"
+        assert fail(people, "ann", f"10.0.{stranger}.9") == "accounts.locked"
+    assert sign_in.sign_in(people, "ann", PASSWORD, HOME)[0].name == "ann"
+
+
+def test_a_crowd_of_strangers_slows_a_name_by_seconds_and_a_known_browser_not_at_all(
+    people: Studio, later: Later
+) -> None:
+    account, _ = sign_in.sign_in(people, "ann", PASSWORD, HOME)
+    device = sign_in.device_cookie(people, account)
+    for stranger in range(NAME.free + 9):
+        fail(people, "ann", f"10.1.{stranger}.9")
+        if stranger > NAME.free:
+            later(NAME.longest)
+    with pytest.raises(LockedOut) as early:
+        fail(people, "ann", "10.2.0.9")
+        sign_in.sign_in(people, "ann", PASSWORD, ELSEWHERE)
+    assert early.value.values["seconds"] - 1 == NAME.longest.total_seconds()
+    assert sign_in.sign_in(people, "ann", PASSWORD, ELSEWHERE, device=device)[0].name == "ann"
+
+
+def test_a_known_browser_is_slowed_by_its_own_failures_only(people: Studio) -> None:
+    account, _ = sign_in.sign_in(people, "tom", PASSWORD, HOME)
+    device = sign_in.device_cookie(people, account)
+    for _ in range(DEVICE.free + 1):
+        with pytest.raises(BadInput):
+            sign_in.sign_in(people, "tom", "wrong password", HOME, device=device)
+    with pytest.raises(LockedOut):
+        sign_in.sign_in(people, "tom", PASSWORD, HOME, device=device)
+    assert sign_in.sign_in(people, "tom", PASSWORD, HOME)[0].name == "tom"
+
+
+def test_a_browser_is_known_for_one_account_until_its_password_changes_or_it_is_old(
+    people: Studio, later: Later
+) -> None:
+    tom, ann = accounts.find(people, "tom"), accounts.find(people, "ann")
+    token = device_token(tom)
+    assert known_device(tom, token) is not None
+    assert known_device(ann, token) is None and known_device(None, token) is None
+    for forged in ("", ".", "1", f"{tom.id}.x.y.z", token.replace(".", "", 1), "." * 9, None):
+        assert known_device(tom, forged) is None
+    later(timedelta(days=DEVICE_DAYS))
+    assert known_device(tom, token) is None
+    token = device_token(tom)
+    accounts.set_password(people, "tom", "another good phrase")
+    assert known_device(accounts.find(people, "tom"), token) is None
+
+
+def test_a_forged_device_is_counted_as_none(people: Studio) -> None:
+    elsewhere = f"{device_token(accounts.find(people, 'tom'))}.forged"
+    for _ in range(PAIR.free + 1):
+        with pytest.raises(BadInput):
+            sign_in.sign_in(people, "tom", "wrong password", HOME, device=elsewhere)
+    assert fail(people) == "accounts.locked"
+
+
+def test_a_slowed_name_slows_nobody_else_and_an_unknown_one_is_slowed_the_same(people: Studio) -> None:
     for name in ("tom", "nobody"):
-        for _ in range(FREE_OF_NAME + 1):
+        for _ in range(PAIR.free + 1):
             assert fail(people, name) == "accounts.wrong"
         assert fail(people, name) == "accounts.locked"
     assert sign_in.sign_in(people, "ann", PASSWORD, HOME)[0].name == "ann"
 
 
-def test_an_address_that_tries_many_names_is_locked_and_others_are_not(people: Studio, later: Later) -> None:
-    for number in range(FREE_OF_ADDRESS + 1):
+def test_a_network_that_tries_many_names_is_slowed_by_seconds_and_others_are_not(
+    people: Studio, later: Later
+) -> None:
+    for number in range(NETWORK.free + 1):
         assert fail(people, f"name{number}") == "accounts.wrong"
     assert fail(people, "another") == "accounts.locked"
     with pytest.raises(LockedOut):
         sign_in.sign_in(people, "ann", PASSWORD, HOME)
     assert sign_in.sign_in(people, "ann", PASSWORD, ELSEWHERE)[0].name == "ann"
-    later(timedelta(seconds=31))
+    later(NETWORK.longest)
     sign_in.sign_in(people, "ann", PASSWORD, HOME)
     assert fail(people, "name1") == "accounts.wrong"  # An own account does not wash an address clean.
     assert fail(people, "name2") == "accounts.locked"
 
 
 def test_one_ipv6_subscriber_is_one_address(people: Studio) -> None:
-    for number in range(FREE_OF_ADDRESS + 1):
+    for number in range(NETWORK.free + 1):
         fail(people, f"name{number}", f"2001:db8:1:2::{number:x}")
     assert fail(people, "other", "2001:db8:1:2:ffff::1") == "accounts.locked"
     assert fail(people, "other", "2001:db8:1:3::1") == "accounts.wrong"
@@ -231,21 +293,21 @@ def test_attempts_at_the_same_moment_are_all_counted(people: Studio) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert keys.count("accounts.wrong") == FREE_OF_NAME + 1
-    assert keys.count("accounts.locked") == 12 - FREE_OF_NAME - 1
+    assert keys.count("accounts.wrong") == PAIR.free + 1
+    assert keys.count("accounts.locked") == 12 - PAIR.free - 1
 
 
 def test_failures_are_forgotten_after_a_day(people: Studio, later: Later) -> None:
-    for _ in range(FREE_OF_NAME + 1):
+    for _ in range(PAIR.free + 1):
         fail(people)
     later(timedelta(hours=25))
     fail(people)
     with people.db.read() as session:
-        assert sorted(session.scalars(select(SignInFailure.count))) == [1, 1]
+        assert sorted(session.scalars(select(SignInFailure.count))) == [1, 1, 1]
 
 
 def test_an_administrator_lifts_a_lock_with_a_new_password(people: Studio) -> None:
-    for _ in range(FREE_OF_NAME + 1):
+    for _ in range(PAIR.free + 1):
         fail(people)
     accounts.set_password(people, "tom", "another good phrase")
     assert sign_in.sign_in(people, "tom", "another good phrase", HOME)[0].name == "tom"
@@ -283,7 +345,7 @@ def test_everybody_changes_their_own_password_with_the_old_one(people: Studio) -
     account, cookie = sign_in.sign_in(people, "tom", "made for tom 12", HOME)
     assert account.must_change
     for old, new, key in (
-        ("wrong password", "my own good phrase", "accounts.wrong_old"),
+        ("wrong password", "my own good phrase", "accounts.wrong_again"),
         ("made for tom 12", "made for tom 12", "accounts.password_same"),
         ("made for tom 12", "short", "accounts.password_length"),
     ):
@@ -293,8 +355,8 @@ def test_everybody_changes_their_own_password_with_the_old_one(people: Studio) -
     fresh = sign_in.change_password(people, account, "made for tom 12", "my own good phrase", HOME)
     assert account_behind(people, cookie) is None
     assert account_behind(people, fresh).must_change is False  # type: ignore[union-attr]
-    for _ in range(FREE_OF_NAME + 1):
-        with pytest.raises(BadInput, match="present password is wrong"):
+    for _ in range(PAIR.free + 1):
+        with pytest.raises(BadInput, match="Wrong password"):
             sign_in.change_password(people, account, "wrong password", "my own good phrase", HOME)
     with pytest.raises(LockedOut):
         sign_in.change_password(people, account, "my own good phrase", "still another phrase", HOME)
@@ -304,3 +366,40 @@ def test_the_real_hasher_is_argon2id_with_the_parameters_of_rfc_9106() -> None:
     real = real_hasher()
     assert (real.memory_cost, real.time_cost, real.parallelism) == (64 << 10, 3, 4)
     assert real.hash("x").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_a_one_time_password_opens_nothing_after_three_days(people: Studio, later: Later) -> None:
+    accounts.set_password(people, "tom", "made for tom 12", one_time=True)
+    later(timedelta(days=2, hours=23))
+    account, _ = sign_in.sign_in(people, "tom", "made for tom 12", HOME)
+    assert account.must_change
+    later(timedelta(hours=2))
+    with pytest.raises(BadInput, match="expired"):
+        sign_in.sign_in(people, "tom", "made for tom 12", HOME)
+    accounts.set_password(people, "tom", "my own good phrase")
+    later(timedelta(days=30))
+    sign_in.sign_in(people, "tom", "my own good phrase", HOME)
+
+
+def test_everybody_sees_their_sessions_and_ends_the_others(people: Studio) -> None:
+    account, here = sign_in.sign_in(people, "tom", PASSWORD, HOME, browser="Firefox\n" + "x" * 900)
+    _, there = sign_in.sign_in(people, "tom", PASSWORD, ELSEWHERE, browser="Chromium")
+    _, other = sign_in.sign_in(people, "ann", PASSWORD, HOME)
+    opened = sign_in.sessions(people, account)
+    assert {(one.address, one.browser[:8]) for one in opened} == {(HOME, "Firefoxx"), (ELSEWHERE, "Chromium")}
+    assert all(len(one.browser) <= 200 for one in opened)
+    assert [sign_in.is_session(people, here, one) for one in opened].count(True) == 1
+    sign_in.end_others(people, account, here)
+    assert account_behind(people, here) and account_behind(people, other)
+    assert account_behind(people, there) is None
+
+
+def test_the_password_is_confirmed_without_a_session_and_counted(people: Studio) -> None:
+    account, _ = sign_in.sign_in(people, "tom", PASSWORD, HOME)
+    assert sign_in.confirm(people, account, PASSWORD, HOME) == account
+    assert len(sign_in.sessions(people, account)) == 1
+    for _ in range(PAIR.free + 1):
+        with pytest.raises(BadInput, match="Wrong password"):
+            sign_in.confirm(people, account, "wrong password", HOME)
+    with pytest.raises(LockedOut):
+        sign_in.confirm(people, account, PASSWORD, HOME)

@@ -22,7 +22,32 @@ def entries(language: str, area: str) -> dict[str, str]:
 
 def names(sentence: str) -> set[str]:
     """The values that a sentence quotes."""
-    return {field for _, field, _, _ in string.Formatter().parse(sentence) if field is not None}
+    parsed = [*string.Formatter().parse(sentence)]
+    within = set().union(*(names(spec) for _, _, spec, _ in parsed if spec))
+    return within | {field for _, field, _, _ in parsed if field is not None}
+
+
+@pytest.mark.parametrize(
+    ("n", "sentence"),
+    [(0, "0 records"), (1, "1 record"), ("1", "1 record"), (2, "2 records"), ("1,000", "1,000 records")],
+)
+def test_a_noun_fits_its_number(n: int | str, sentence: str) -> None:
+    assert texts.text("browse.rows_n", n=n) == sentence
+
+
+def test_words_for_one_and_many_hold_further_values() -> None:
+    said = [texts.text("reports.all_good", rows=rows) for rows in (1, 5)]
+    assert [sentence.split(":")[0] for sentence in said] == [
+        "The only record is good",
+        "All 5 records are good",
+    ]
+
+
+def test_what_scripts_fill_in_has_no_words_for_one_and_many() -> None:
+    """They know names in braces only."""
+    scripted = {"adding": "upload_", "labeling": ("screen_", "case_")}
+    for area, begin in scripted.items():
+        assert not [key for key, text in entries("en", area).items() if key.startswith(begin) and "|" in text]
 
 
 @pytest.mark.parametrize("area", AREAS)
@@ -88,6 +113,32 @@ def test_the_language_of_a_header() -> None:
     )
 
 
+COMMAND = r"python -m app|`\w|(?<![\w-])--[a-z{]"
+WITH_COMMANDS = {
+    # Only the command line, or the start of the page, says these.
+    "accounts.password_from_terminal", "accounts.two_ways", "accounts.doctor_open", "accounts.doctor_key",
+    "backup.not_writable", "backup.failed", "errors.home_not_writable", "generation.no_key_variable",
+    "labeling.making_one_origin", "labeling.making_queued", "labeling.round_started", "models.code_whose",
+    "shell.host_needs_accounts", "shell.port_taken", "train.field_missing",
+    # What they advise, no page can do.
+    "adding.hub_unknown", "adding.hub_gated", "engine.folder_taken", "errors.database_error", "exports.hub_no_token",
+    "exports.hub_token_refused", "methods.no_gpu", "shell.settings_how", "shell.settings_of_model_roots",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_page_names_pages_and_the_command_line_commands(language: str) -> None:
+    catalogue = texts.catalogue(language)
+    named = {key for key, text in catalogue.items() if re.search(COMMAND, text)}
+    assert {key for key in named if not key.startswith("cli.")} == WITH_COMMANDS
+    # A sentence that takes the place of another on the command line, with the same values.
+    for key in catalogue:
+        other = key.removeprefix("cli.")
+        if key.startswith("cli.") and "." in other:
+            assert other in catalogue and key in named, key
+            assert names(catalogue[key]) <= names(catalogue[other]), key
+
+
 def test_chinese_texts_are_chinese() -> None:
     without = [
         key
@@ -95,3 +146,50 @@ def test_chinese_texts_are_chinese() -> None:
         if not re.search(r"[一-鿿　-〿＀-￯]", sentence) and texts.catalogue("en").get(key) != sentence
     ]
     assert not without
+
+
+#: Areas whose wording has been gone through with a reader of the field; a new area belongs here.
+SPOKEN = [
+    "accounts",
+    "backup",
+    "browse",
+    "chat",
+    "dataset",
+    "devices",
+    "errors",
+    "generation",
+    "labeling",
+    "shell",
+]
+#: Words that another word of the house stands for, or that only a translation would say.
+OLD_WORDS = {
+    "en": r"\b(the studio|rounds of training|going on|so many|all stand|made up|put away|take[ns]? back|"
+    r"whoever|somebody|everybody|longest (answer|record|reply)|what came of|judged already)\b",
+    "zh-CN": r"您|工作室|基础模型|评审|损失|记录|形状|采纳|次选|系统提示(?!词)|(?<!系统)提示(?!词)|运行(?= \{)",
+}
+
+
+def spoken(language: str) -> dict[str, str]:
+    return {f"{area}.{key}": text for area in SPOKEN for key, text in entries(language, area).items()}
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_no_text_uses_a_word_that_was_given_up(language: str) -> None:
+    assert not {
+        key: sentence
+        for key, sentence in spoken(language).items()
+        if re.search(OLD_WORDS[language], sentence, re.IGNORECASE)
+    }
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_spaces_and_percent_signs_stand_where_the_house_has_them(language: str) -> None:
+    wrong = r"[^\n ] {2}|[}\d] %|[０-９Ａ-Ｚａ-ｚ]|[一-鿿][A-Za-z0-9]|[A-Za-z0-9%][一-鿿]|[一-鿿][,;:?!(]"
+    assert not {key: text for key, text in spoken(language).items() if re.search(wrong, text)}
+
+
+def test_a_sentence_ends_as_one_in_both_languages() -> None:
+    english, chinese = spoken("en"), spoken("zh-CN")
+    for mark, other in ((".", "。"), (":", "：")):
+        unlike = [key for key in english if english[key].endswith(mark) != chinese[key].endswith(other)]
+        assert not unlike

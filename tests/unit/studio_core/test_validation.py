@@ -45,10 +45,10 @@ def test_settings_that_will_not_do_are_named_and_quoted_in_part() -> None:
     long = "x" * 100_000
     with pytest.raises(BadInput, match="temperature cannot be xxx") as chat:
         chats.checked_settings(temperature=long)
-    with pytest.raises(BadInput, match="The setting port is 'xxx") as general:
+    with pytest.raises(BadInput, match="Invalid setting port='xxx") as general:
         settings.load(port=long)
-    with pytest.raises(BadInput, match="The setting votes of the project is 'xxx") as project:
+    with pytest.raises(BadInput, match="Invalid project setting votes='xxx") as project:
         projects.checked_settings({"votes": long})
-    with pytest.raises(BadInput, match="top_p of a source of answers is '7'"):
+    with pytest.raises(BadInput, match="top_p of an answer source, '7'"):
         making.checked_source(model="tiny-chat", top_p=7)
     assert all(len(str(one.value)) < 300 for one in (chat, general, project))

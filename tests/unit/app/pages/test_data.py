@@ -55,6 +55,7 @@ def typed(*fills: str, good_from: Any = None, split: Any = None, **texts: str) -
         *(texts.get(part, "") for part in WRITTEN),
         good_from,
         split,
+        True,
         *fills,
         *[""] * (FILLS - len(fills)),
     ]
@@ -75,7 +76,7 @@ def test_what_came_in_is_imported_as_the_form_says(page: DataPage, uploaded: Any
     assert record["prompt"][0] == {"role": "system", "content": "Be Ada of birds."}
     assert record["completion"][0]["content"] == "a Ada"
     assert uploads.uploads(studio.settings) == [], "what was imported is no longer kept as an upload"
-    with pytest.raises(NotFound, match="no longer there"):
+    with pytest.raises(NotFound, match="no longer exists"):
         page.imported(request(), uploaded, state, "mine", *given)
 
 
@@ -90,18 +91,18 @@ def test_what_is_no_upload_of_the_page_is_refused(page: DataPage, uploaded: Any,
         {"ids": ["a"] * 2000},
         {"paths": ["/etc"]},
     ):
-        with pytest.raises(BadInput, match="nothing that this page sends"):
+        with pytest.raises(BadInput, match="The request is invalid"):
             files.sent(studio, data)
     for id, kind in (("../../etc/passwd", NotFound), ("0" * 32, NotFound), (half, Conflict)):
         with pytest.raises(kind):
             files.sent(studio, {"ids": [id]})
     state = opened(page, uploaded)
     for nothing in (None, {}):
-        with pytest.raises(BadInput, match="no longer there"):
+        with pytest.raises(BadInput, match="no longer exists"):
             page.imported(request(), nothing, state, "x", *typed())
-        with pytest.raises(BadInput, match="no longer there"):
+        with pytest.raises(BadInput, match="no longer exists"):
             page.shaped(nothing, state, "text", None, 0, request())
-    with pytest.raises(BadInput, match="no longer there"):
+    with pytest.raises(BadInput, match="no longer exists"):
         page.imported(request(), uploaded, None, "x", *typed())
     assert store.all_datasets(studio) == []
 
@@ -121,7 +122,7 @@ def test_roles_are_assigned_and_looked_at_again(page: DataPage, uploaded: Any) -
     state = opened(page, uploaded)
     assert state["columns"] == ["prompt", "completion", "topic"]
     assert state["roles"] == {"prompt": "prompt", "completion": "completion"}
-    assert "Choose which column is: Answer" in assign(page, uploaded, state, {"1": ""})[1]
+    assert "Map a column to: Answer" in assign(page, uploaded, state, {"1": ""})[1]
     swapped = assign(page, uploaded, state, {"0": "completion", "1": "prompt"})[5]
     assert swapped["roles"] == {"prompt": "completion", "completion": "prompt"}
     assert swapped["records"][0]["completion"][0]["content"] == "q 0"
@@ -140,9 +141,9 @@ def test_roles_that_will_not_do(page: DataPage, uploaded: Any) -> None:
         with pytest.raises(BadInput, match="The file has no column"):
             assign(page, uploaded, state, roles)
     for roles in (None, [], "x", {0: "prompt"}, {"-1": "prompt"}, {"٣": "prompt"}, {"1" * 9: "prompt"}):
-        with pytest.raises(BadInput, match="nothing that this page sends"):
+        with pytest.raises(BadInput, match="The request is invalid"):
             assign(page, uploaded, state, roles)
-    with pytest.raises(BadInput, match="no longer there"):
+    with pytest.raises(BadInput, match="no longer exists"):
         assign(page, uploaded, None, {"0": "prompt"})
 
 
@@ -159,7 +160,7 @@ def test_texts_for_every_record(page: DataPage, uploaded: Any) -> None:
     record = shown[5]["records"][0]
     assert record["prompt"][0]["content"] == "On birds: q 0"
     assert record["completion"][0]["content"] == "a {{name}}", "a constant only fills what is empty"
-    with pytest.raises(BadInput, match="names 'nothing', which is no column"):
+    with pytest.raises(BadInput, match="uses 'nothing', which is not a column"):
         given = typed(prompt="{{prompt}} {{nothing}}")
         page.corrected(request(), uploaded, state, None, 0, *given)
 
@@ -170,7 +171,7 @@ def test_a_chosen_shape_finds_its_columns(page: DataPage, uploaded: Any) -> None
     )
     assert shape == "prompt-only" and rest[-1]["shape"] == "prompt-only"
     assert rest[-1]["roles"] == {"prompt": "prompt", "completion": "keep", "topic": "keep"}
-    assert "kept beside it" in table
+    assert "keep as extra column" in table
     with pytest.raises(BadInput, match="There is no shape 'sorcery'"):
         page.shaped(uploaded, opened(page, uploaded), "sorcery", None, 0, request())
 
@@ -180,7 +181,7 @@ def test_many_columns_are_shown_in_part_and_found_by_name() -> None:
     row = dict.fromkeys(columns, "v")
     table = columns_table(columns, [row], Shape.PREFERENCE, {"c999": "chosen"}, "", "en")
     assert table.count("<select") == SHOWN_COLUMNS and 'data-column="999"' in table
-    assert "50 of 1,000 columns are shown" in table
+    assert "Showing 50 of 1,000 columns" in table
     found = columns_table(columns, [row], Shape.PREFERENCE, {"c999": "chosen"}, "c77", "en")
     assert found.count("<select") == 12 and 'data-column="770"' in found
 
@@ -197,13 +198,13 @@ def test_something_big_is_imported_by_a_job(
     monkeypatch.setattr(adding, "AT_ONCE", 10)
     monkeypatch.setattr(adding, "LOOKED_AT", 2)
     shown = page.looked(uploaded, "tiny-chat", 0, request())
-    assert any("the first 2 rows were looked at" in str(part) for part in shown)
+    assert any("only the first 2 rows were checked" in str(part) for part in shown)
     *_, running = page.imported(request(), uploaded, shown[-1], "mine", *typed("Ada"))
     job = queue.get(studio, running["job"])
     assert (job.kind, job.method, job.spec["result"]) == ("data", "import", "mine")
     assert job.spec["options"]["mapping"]["fill"] == {"name": "Ada"}
     visible, told, *_ = page.ticked(running, request())
-    assert visible.visible and "Waits for the engine" in told
+    assert visible.visible and "Waiting for the engine" in told
     assert page.open(request())[-2] == running, "a page that is opened later follows the job"
     page.cancelled(running)
     assert page.ticked(running, request())[-1] is None
@@ -228,7 +229,7 @@ def test_what_was_fetched_is_looked_at_and_a_failure_is_said(page: DataPage, stu
         if state is State.SUCCEEDED:
             assert "birds.jsonl" in str(page.looked(brought, "tiny-chat", 0, request()))
         else:
-            assert "Nothing was fetched." in said
+            assert "Nothing was downloaded." in said
 
 
 def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: Any) -> None:
@@ -237,10 +238,10 @@ def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: Any) -> Non
     assert "<del" in page.previewed(state, "tiny-chat", 10**9, 3, request())
     assert "<mark" in page.previewed(state, "tiny-chat", -5, -1, request())
     assert "There is no model" in page.previewed(state, "no-such-model", None, None, request())
-    assert "There is no good record" in page.previewed(None, "tiny-chat", 1, 0, request())
+    assert "No valid record" in page.previewed(None, "tiny-chat", 1, 0, request())
 
 
 def test_without_data_the_page_says_what_to_do_first(page: DataPage) -> None:
     _, listed, _, drop, *_ = page.open(request())
-    assert "There is no data yet. Choose a file above" in listed
+    assert "No datasets yet. Import data above" in listed
     assert "Drop files or a folder here" in drop

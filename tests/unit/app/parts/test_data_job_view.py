@@ -36,7 +36,7 @@ def request(**query: str) -> Any:
 
 def test_the_list_has_it_among_work_on_data_only(studio: Studio, job: Job) -> None:
     listed = run_list.jobs_page(studio, "en", "all", None, "data")
-    assert "filter mine" in listed and "Filter ← mine@1" in listed and "Last loss" not in listed
+    assert "filter mine" in listed and "Filter ← mine@1" in listed and "Loss" not in listed
     trainings = run_list.jobs_page(studio, "en", "all", None, "train")
     assert "filter mine" not in trainings and 'href="/runs?kind=data"' in trainings
 
@@ -48,7 +48,7 @@ def test_its_page_says_what_it_made(studio: Studio, job: Job) -> None:
     [made] = making.register_result(studio, job, carried_out(studio, job))
     opened = "".join(str(part) for part in page.opened(request(run=str(job.id))))
     assert f'href="/dataset?id={made.id}"' in opened and "mine@2 with 5 records" in opened
-    assert "left out" in opened and "Too short" in opened and made.made["counts"] == {"kept": 5, "dropped": 5}
+    assert "removed" in opened and "Too short" in opened and made.made["counts"] == {"kept": 5, "dropped": 5}
 
 
 def test_it_resumes_from_its_page(studio: Studio, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,14 @@ def client(studio: Studio, dataset: Dataset) -> Iterator[TestClient]:
 
 def test_the_section_opens_with_everything_fitting(studio: Studio, dataset: Dataset) -> None:
     layouts, _, shown, _ = Export(studio).open(request(id=str(dataset.id)))
-    assert [name for _, name in layouts.choices] == ["trl", "trl-text", "openai", "alpaca", "sharegpt"]
+    assert [name for _, name in layouts.choices] == [
+        "trl",
+        "trl-text",
+        "openai",
+        "alpaca",
+        "sharegpt",
+        "ms-swift",
+    ]
     assert "All 3 records fit." in shown and "&lt;b&gt;q 0&lt;/b&gt;" in shown and "<b>q" not in shown
     assert f'href="/api/datasets/{dataset.id}/jsonl?layout=trl"' in shown
 
@@ -55,14 +62,14 @@ def test_what_does_not_fit_is_shown_before(
 ) -> None:
     asked = request(id=str(dataset.id))
     [shown] = Export(studio).written("trl-text", "jsonl", asked)
-    assert "1 of 3 records do not fit into this layout and are left out: 1 because there is a system" in shown
+    assert "1 of 3 records do not fit this layout and are skipped: 1: system" in shown
     assert "layout=trl-text&amp;skip=1" in shown and "&amp;card=1" in shown
     monkeypatch.setattr(export, "FIRST", 2)
     first, whole = Export(studio).written("trl-text", "jsonl", asked)
-    assert "Of the first 2 records; the others are being checked." in first
+    assert "Checked the first 2 records; checking the rest." in first
     assert whole == shown
     [(formats, shown)] = [list(Export(studio).laid_out("openai", "csv", asked))[-1]]
-    assert formats.value == "jsonl" and "no longer prompt-completion" in shown
+    assert formats.value == "jsonl" and "instead of prompt-completion" in shown
     with pytest.raises(BadInput, match="There is no layout"):
         list(Export(studio).laid_out("<script>", "jsonl", asked))
 
@@ -80,7 +87,7 @@ def test_downloads(client: TestClient, dataset: Dataset, studio: Studio, tmp_pat
     assert client.get(downloads.address(dataset.id, "jsonl", "trl-text", skip=True)).text.count("\n") == 2
     for path, sentence in (
         ("99/jsonl", "There is no dataset '99'"),
-        (f"{dataset.id}/exe", "'exe' is not a format"),
+        (f"{dataset.id}/exe", "'exe' is not an export format"),
         (f"{dataset.id}/jsonl?layout=../x", "There is no layout '../x'"),
         (f"{dataset.id}/jsonl?layout=trl-text", "1 of 3 records do not fit"),
     ):
@@ -103,5 +110,5 @@ def test_a_push_says_where_it_went(studio: Studio, dataset: Dataset, monkeypatch
     monkeypatch.setattr(hub_push, "push", refused)
     answers = Export(studio).push("<b>", True, asked)
     assert "&lt;b&gt;" in next(answers) and next(answers) == ""
-    with pytest.raises(StudioError, match="There is no token"):
+    with pytest.raises(StudioError, match="No Hub token"):
         next(answers)

@@ -64,8 +64,8 @@ def test_what_was_called_good_or_bad_is_said_of_each_row(section: Records, tmp_p
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     store.import_file(section.studio, file)
     shown = section.back(request(id="rated"), 25, *form())[1]
-    assert shown.count("rated good</span>") == shown.count("rated bad</span>") == 1
-    assert "Rated" not in section.back(request(id="mine"), 25, *form())[1]
+    assert shown.count(">good</span>") == shown.count(">bad</span>") == 1
+    assert "Rating" not in section.back(request(id="mine"), 25, *form())[1]
 
 
 @pytest.mark.parametrize("named", ["", "<script>", "99", "mine@2", "9" * 300])
@@ -95,9 +95,9 @@ def test_nothing_is_looked_for_again_unless_the_form_changed(section: Records) -
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"regex": "(("}, "not a regular expression"),
+        ({"regex": "(("}, "not a valid regular expression"),
         ({"low": "many"}, "not a number"),
-        ({"language": "en"}, "Make it on the tab Report"),
+        ({"language": "en"}, "Create it on the Report tab"),
         ({"column": "nothing", "holds": "x"}, "no column"),
         ({"q": "x " * 40}, "40 words"),
     ],
@@ -147,7 +147,7 @@ def test_tokens_are_marked_as_the_method_trains(section: Records) -> None:
     assert 'class="ts-seen">' in answers.split("ts-tokens")[1]
     assert 'class="ts-seen">' not in everything.split("ts-tokens")[1]
     assert "There is no model" in section.previewed(asked, 3, "no-such-model", "x", None)
-    assert "no good record" in section.previewed(asked, 0, "tiny-chat", None, None)
+    assert "No valid record" in section.previewed(asked, 0, "tiny-chat", None, None)
 
 
 def test_the_form_and_the_address_are_the_same() -> None:

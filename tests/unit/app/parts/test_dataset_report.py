@@ -13,7 +13,6 @@ from app.parts import report_charts, report_view
 from app.parts.dataset import report as section_module
 from app.parts.dataset.report import Section
 from studio_core.data import judging, making, store, versions
-from studio_core.data.preview import ChatFormat
 from studio_core.data.shapes import Shape
 from studio_core.errors import NotFound
 from studio_core.models import registry
@@ -22,6 +21,7 @@ from studio_core.reports.document import Report
 from studio_core.reports.features import features_path
 from studio_core.reports.findings import FINDINGS
 from studio_core.settings import bundled_folder
+from studio_core.spec import ResolvedModel
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, DatasetReport, Job
 from studio_core.texts import LANGUAGES
@@ -49,15 +49,14 @@ def dataset(studio: Studio, tmp_path: Path) -> Dataset:
 def reported(studio: Studio, dataset: Dataset) -> Report:
     """A stored report, without a worker's process."""
     path = versions.parquet_path(studio, dataset)
-    chat = ChatFormat.load(bundled_folder() / "models" / "tiny-chat")
+    model = ResolvedModel(name="tiny-chat", path=str(bundled_folder() / "models" / "tiny-chat"))
     suites = studio.settings.home / f"{'exam'}.txt"
     suites.write_text("one two three four five six seven eight nine ten eleven twelve thirteen\n")
     report = compute(
         path,
         Shape(dataset.shape),
         features_path(path),
-        chat=chat,
-        model="tiny-chat",
+        model=model,
         limit=20,
         suites={HOSTILE: suites},
         others={HOSTILE: path},
@@ -69,6 +68,21 @@ def reported(studio: Studio, dataset: Dataset) -> Report:
     found = judging.stored(studio, dataset)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "created without a tokenizer"), ("zh-CN", "没有选择分词器")]
+)
+def test_a_report_without_a_tokenizer_says_so_and_offers_one(
+    studio: Studio, dataset: Dataset, language: str, words: str
+) -> None:
+    path = versions.parquet_path(studio, dataset)
+    without = compute(
+        path, Shape(dataset.shape), features_path(path), model=None, limit=20, suites={}, others={}
+    )
+    shown = report_view.details(without, language, "")
+    assert words in shown and 'data-make="1"' in shown
+    assert "data-make" not in report_view.details(reported(studio, dataset), language, "")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -95,7 +109,13 @@ def test_everything_is_said_and_nothing_is_a_page(studio: Studio, dataset: Datas
 
 
 def test_every_finding_that_can_be_mended_has_a_way_to_it() -> None:
-    shown = {*report_view._FILTERED, "personal_data", "repeated_prompt"}
+    shown = {
+        *report_view._FILTERED,
+        "personal_data",
+        "repeated_prompt",
+        "control_tokens",
+        "rendered_template",
+    }
     assert set(FINDINGS) - shown == {"near_prompt", "different_answers"}
 
 
@@ -118,9 +138,9 @@ def test_the_rows_of_a_finding_are_turned(studio: Studio, dataset: Dataset) -> N
     assert "61 to 62 of 62" in where and offset == 60
     assert section.forward("in_other_version", offset, asked)[2] == 60
     assert section.back("in_other_version", 0, asked)[2] == 0
-    assert "repeats 1" in section.chosen("exact_duplicate", asked)[1]
+    assert "duplicate of 1" in section.chosen("exact_duplicate", asked)[1]
     where, rows, _ = section.chosen("look", asked)
-    assert "of 2" in where and "Exact repetitions" in rows and "Personal data" in rows
+    assert "of 2" in where and "Exact duplicates" in rows and "Personal data" in rows
     with pytest.raises(NotFound):
         section.chosen(HOSTILE, asked)
 
@@ -133,9 +153,9 @@ def test_opening_the_tab_asks_for_a_report_once(
     asked = request(id="mine", tab="report")
     *_, job, timer = section.open(asked)
     assert job and timer.active
-    assert section.selected(None, None, asked)[1] == section.make("tiny-chat", 1024, asked)[1] == job
+    assert section.selected(asked)[1] == section.make("tiny-chat", 1024, asked)[1] == job
     status, *_ = section.look(job, asked)
-    assert "about to be made" in status
+    assert "Starting the report" in status
     with studio.db.read() as session:
         assert session.get_one(Job, job).method == making.REPORT
     quiet = Section(studio).open(request(id="mine"))

@@ -7,11 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from app.parts import version_view
 from app.parts.dataset.versions import Versions
-from studio_core.data import store
+from studio_core.data import lineage, store
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
 
@@ -50,6 +51,29 @@ def test_two_versions_are_compared(studio: Studio, two: tuple[Dataset, Dataset])
     removed, _ = section.forward(asked, "mine@1", "removed", 0)
     assert "q 30" in added and "+ 30" in added
     assert "q 0" in removed and "− 1" in removed
+
+
+def test_a_version_that_comes_while_one_looks_is_told(studio: Studio, two: tuple[Dataset, Dataset]) -> None:
+    old, new = two
+    section, asked = Versions(studio), request(id="mine@2")
+    history, others, seen = section.look(asked, "")
+    assert "mine@1" in history and others.choices == [("mine@1", "mine@1")]
+    assert section.look(asked, seen) == (gr.skip(),) * 3
+    with studio.db.write() as session:
+        session.add(
+            Dataset(
+                name="made", version=1, shape=new.shape, rows=1, rejected=[], sha256="0" * 64, file=new.file, bytes=1,
+                source="", mapping={}, operation="filter", parents=[new.id], made={},
+            )
+        )  # fmt: skip
+    history, others, later = section.look(asked, seen)
+    assert (
+        "made@1" in history and [name for name, _ in others.choices] == ["made@1", "mine@1"] and later != seen
+    )
+    assert [(one.name, one.version) for one in lineage.after(studio, new)] == [("made", 1)]
+    assert [one.name for one in lineage.after(studio, old)] == ["mine"]
+    told = version_view.news(lineage.after(studio, new), "en")
+    assert "made@1</a>" in told and version_view.news([], "en") == ""
 
 
 def test_nothing_is_compared_unless_asked(studio: Studio, two: tuple[Dataset, Dataset]) -> None:

@@ -23,9 +23,9 @@ class Meters(HTMLParser):
 def test_bars_say_what_they_measure() -> None:
     load, memory = Meters(drawn([GPU], "en")).found
     assert (load["aria-label"], load["aria-valuenow"], load["aria-valuetext"]) == (
-        "Load of GPU 0: X",
+        "Utilization of GPU 0: X",
         "37",
-        "37 %",
+        "37%",
     )
     assert (memory["aria-valuenow"], memory["aria-valuetext"]) == ("25", "6.0 GB of 24.0 GB")
     assert (memory["aria-valuemin"], memory["aria-valuemax"]) == ("0", "100")
@@ -44,11 +44,11 @@ def test_what_is_not_known_is_a_dash_and_no_bar() -> None:
 
 def test_why_no_run_starts_on_a_gpu() -> None:
     idle = replace(GPU, runs=())
-    assert "filled by other programs (5.0 GB)" in drawn([replace(idle, foreign_memory=5_000_000_000)], "en")
-    assert "does not answer" in drawn([replace(idle, reachable=False)], "en")
+    assert "used by other programs (5.0 GB)" in drawn([replace(idle, foreign_memory=5_000_000_000)], "en")
+    assert "not responding" in drawn([replace(idle, reachable=False)], "en")
     assert "无响应" in drawn([replace(idle, reachable=False)], "zh-CN")
 
 
 def test_a_processor_has_no_temperature() -> None:
     page = drawn([DeviceNow("cpu", "", 50.2, 5, 10)], "zh-CN")
-    assert "处理器" in page and "温度" not in page and "50 %" in page
+    assert "CPU" in page and "温度" not in page and "50%" in page

@@ -23,7 +23,7 @@ def test_no_line_is_longer_than_can_be_drawn() -> None:
 def test_charts_come_once_and_then_only_points() -> None:
     first = json.loads(payload(METHODS["dpo"].charts, {"loss": [(1, 2.0)]}, "zh-CN", reset=True))
     assert [chart["name"] for chart in first["charts"]] == [chart.name for chart in METHODS["dpo"].charts]
-    assert first["charts"][0]["title"] == "损失"
+    assert first["charts"][0]["title"] == "Loss"
     assert first["reset"] and first["empty"]
     later = json.loads(payload(METHODS["dpo"].charts, {"loss": [(2, 1.0)]}, "en"))
     assert later == {"reset": False, "anew": False, "points": {"loss": [[2], [1.0]]}}

@@ -62,9 +62,9 @@ def test_every_reason_and_axis_has_its_words() -> None:
 
 
 def test_services_are_listed_without_their_keys(studio: Studio) -> None:
-    assert "No service yet" in drawn(studio, "en")
+    assert "No services yet" in drawn(studio, "en")
     file = studio.settings.home / services.FILE
     services.add(file, "far", "http://127.0.0.1:1/v1", EVIL, KEY, price_in=0.15)
     shown = drawn(studio, "en")
-    assert "far" in shown and "0.15" in shown and "kept" in shown
+    assert "far" in shown and "0.15" in shown and "saved" in shown
     assert KEY not in shown and EVIL not in shown

@@ -31,7 +31,7 @@ def test_buttons_change_the_order(studio: Studio) -> None:
 
 
 def test_pause_and_go_on(studio: Studio) -> None:
-    assert "Nothing waits" in queue_panel.drawn(studio, "en")
+    assert "The queue is empty" in queue_panel.drawn(studio, "en")
     queue_panel.carry_out(studio, {"action": "pause", "job": None})
     assert queue.is_paused(studio) and "is paused" in queue_panel.drawn(studio, "en")
     queue_panel.carry_out(studio, {"action": "go_on", "job": None})
@@ -42,7 +42,7 @@ def test_pause_and_go_on(studio: Studio) -> None:
     "asked", [None, "x", {}, {"action": "up"}, {"action": "drop", "job": 1}, {"action": "up", "job": "1"}]
 )
 def test_anything_else_is_refused(studio: Studio, asked: object) -> None:
-    with pytest.raises(BadInput, match="does not know"):
+    with pytest.raises(BadInput, match="has no action"):
         queue_panel.carry_out(studio, asked)
 
 
@@ -57,4 +57,4 @@ def test_a_long_queue_is_cut_and_says_so(studio: Studio) -> None:
     for number in range(queue_panel.SHOWN + 1):
         submit(studio, f"n{number}")
     assert len(order(studio)) == queue_panel.SHOWN
-    assert "The first 50 are shown" in queue_panel.drawn(studio, "en")
+    assert "Showing the first 50" in queue_panel.drawn(studio, "en")

@@ -13,8 +13,8 @@ from tests.unit.studio_core.labeling.judging import judge, project
 @pytest.mark.parametrize(
     ("mode", "settings", "given", "columns"),
     [
-        ("pairs", {}, {}, {"Left side wins", "Longer answer wins", "Same when seen again"}),
-        ("rate", {"scale": 2}, {"verdict": "rated", "rating": 2}, {"Good answers"}),
+        ("pairs", {}, {}, {"Left side wins", "Longer answer wins", "Self-consistency"}),
+        ("rate", {"scale": 2}, {"verdict": "rated", "rating": 2}, {"Rated good"}),
         ("rate", {}, {"verdict": "rated", "rating": 2}, set()),
     ],
 )
@@ -24,10 +24,10 @@ def test_the_columns_are_those_of_the_way_of_judging(
     one = project(studio, 4, mode, **settings)
     for _ in range(3):
         judge(studio, one, "anna", **given)
-    if "Good answers" in columns:
+    if "Rated good" in columns:
         judge(studio, one, "anna", verdict="rated", rating=1)
     found = statistics.of_project(studio, one)
     drawn = results_view.statistics(found, "en")
-    offered = {"Left side wins", "Longer answer wins", "Same when seen again", "Good answers"}
+    offered = {"Left side wins", "Longer answer wins", "Self-consistency", "Rated good"}
     assert {name for name in offered if f"{name}</th>" in drawn} == columns
-    assert ("75 % (30 – 95), n = 4" in drawn) is ("Good answers" in columns)
+    assert ("75 % (30 – 95), n = 4" in drawn) is ("Rated good" in columns)

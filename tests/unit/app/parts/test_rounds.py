@@ -13,8 +13,8 @@ from app.pages import runs as runs_page
 from app.pages.arena import ArenaPage
 from app.pages.runs import Cursor, RunsPage
 from app.parts import arena_view
+from app.parts.labeling import making_progress, rounds_view
 from app.parts.labeling import rounds as section_of
-from app.parts.labeling import rounds_view
 from app.parts.labeling.rounds import Rounds
 from studio_core import texts
 from studio_core.data import versions
@@ -100,19 +100,19 @@ def test_training_on_the_votes_opens_the_page_filled_in(studio: Studio, root: La
 
 def test_a_round_from_the_page(studio: Studio, root: LabelProject, run: Job) -> None:
     section = Rounds(studio)
-    step, results, _, shape, runs = section.rounds(request(project="p"))
-    assert "Run 1, tuned, has made a model" in step and results == ""
+    step, results, _, shape, runs, _ = section.rounds(request(project="p"))
+    assert "Run 1 (tuned) has finished" in step and results == ""
     assert (shape["value"], runs.choices, runs.value) == ("dpo", [("run 1: tuned", run.id)], run.id)
     one = answered(studio, number_in(section.compare(request(project="p"), run.id, "previous", 12)))
     step, results, *_ = section.rounds(request("zh-CN", project="p"))
-    assert f'href="/label?project={one.id}"' in step and "还没有任何评判" in results
+    assert f'href="/label?project={one.id}"' in step and "还没有投票" in results
     with studio.db.write() as session:
         job = session.get_one(Job, projects.get(studio, one.id).job_id)
         job.state, job.finished_at = "succeeded", job.submitted_at
     judged_at_once(studio, one, lambda item: "tie")
     step, results, *_ = section.rounds(request(project="p"))
-    assert "tuned wins 0 of 12 and ties 12, 50 % (25 to 75)" in results and "not separable" in results
-    assert f'data-round="{one.id}"' in results and "There are new votes" in step
+    assert "tuned wins 0 of 12, 12 ties: 50% (25 to 75)" in results and "inconclusive" in results
+    assert f'data-round="{one.id}"' in results and "New votes are available" in step
     assert number_in(section.more(request(project="p"), event(round=one.id))) == one.id
     assert len(list(making.prompts_of(studio, projects.get(studio, one.id)))) > 12
     belongs, results, *_ = section.rounds(request(project=one.name))
@@ -135,9 +135,54 @@ def test_comparing_from_the_page_of_a_run(studio: Studio, root: LabelProject, ru
     one = answered(studio, number_in(address))
     judged_at_once(studio, one, lambda item: "b")
     said = rounds_view.of_run(studio, run, "en")
-    assert "data-compare" not in said and "100 %" in said and ": better" in said
+    assert "data-compare" not in said and "100%" in said and ": better" in said
     other, _ = trained(studio, "other", base, _imported(studio))
     assert rounds_view.of_run(studio, other, "en") == ""
+
+
+@pytest.mark.parametrize("language", list(texts.LANGUAGES))
+def test_before_a_comparison_it_is_said_of_how_much_it_is_made(
+    studio: Studio, root: LabelProject, run: Job, language: str
+) -> None:
+    section = Rounds(studio)
+    left = rounds.prompts_left(studio, rounds.comparison(studio, root.id, run))
+    for limit, pairs in ((5, 5), (500, left), (None, min(left, rounds.LIMIT)), (-3, 0)):
+        said = section.outlook(request(language, project="p"), run.id, "previous", limit)
+        assert texts.text("labeling.round_outlook", language, prompts=left, pairs=pairs) in said
+    assert section.rounds(request(language, project="p"))[-1] == rounds_view.outlook(
+        studio, rounds.comparison(studio, root.id, run), rounds.LIMIT, language
+    )
+    assert str(left) in rounds_view.of_run(studio, run, language)
+    assert section.outlook(request(language, project="p"), None, "previous", 5) == ""
+    assert "ts-muted" in section.outlook(request(language, project="p"), run.id, EVIL, 5)
+    assert EVIL not in section.outlook(request(language, project="p"), run.id, EVIL, 5)
+
+
+def test_two_models_that_answer_alike_lead_on(studio: Studio, root: LabelProject, run: Job) -> None:
+    one, job = rounds.compare(studio, root.id, run, limit=10)
+    assert job is not None
+    with studio.db.write() as session:
+        session.get_one(LabelProject, one.id).counts = {"identical": 10}
+        row = session.get_one(Job, job.id)
+        row.state, row.finished_at = "succeeded", row.submitted_at
+    one = projects.get(studio, one.id)
+    section = Rounds(studio)
+    step, results, *_ = section.rounds(request(project="p"))
+    above = making_progress.view(studio, one, making.job_of(studio, one), "en", staff=True)
+    for shown in (step, results, above):
+        assert "10 of 10 answers were identical" in shown
+        assert f'href="/train?longer={run.id}"' in shown and f'data-round="{one.id}"' in shown
+    assert 'data-items="0"' in above
+    assert "identical" not in making_progress.view(studio, one, making.job_of(studio, one), "en", staff=False)
+    assert "10 of 10 answers were identical" in rounds_view.of_run(studio, run, "en")
+    rounds.more(studio, one.id, 1000)  # All that are left.
+    way = f'href="/label?project={root.id}&amp;section=prompts"'
+    assert way not in rounds_view.alike(
+        studio, one, "zh-CN"
+    )  # Its answers were brought, and no model writes more.
+    with studio.db.write() as session:
+        session.get_one(LabelProject, root.id).job_id = job.id
+    assert way in rounds_view.alike(studio, one, "zh-CN")
 
 
 def _imported(studio: Studio) -> Dataset:
@@ -158,7 +203,7 @@ def test_the_chart_says_what_it_shows_and_escapes_names(
         session.query(Model).filter_by(name="tuned").one().name = EVIL
     one, _ = rounds.compare(studio, root.id, run, limit=10)
     judged_at_once(studio, answered(studio, one.id), lambda item: "b")
-    drawn = rounds_view.results(outcomes.results(studio, root), language)
+    drawn = rounds_view.results(studio, outcomes.results(studio, root), language)
     assert EVIL not in drawn and "&lt;img" in drawn
     assert (
         drawn.count('class="ts-lines-dot') == 2
@@ -173,14 +218,14 @@ def test_the_arena_page(studio: Studio, base: Model) -> None:
     trained(studio, "third", base, _imported(studio))
     with studio.db.write() as session:
         session.query(Model).filter_by(name="third").one().name = EVIL
-    assert "Nobody has compared" in page.open(request())[-1]
+    assert "These models have not been compared" in page.open(request())[-1]
     models = [registry.get(studio, name) for name in names]
     votes = [
         pair(f"q{n}", *two) for n in range(8) for two in ((models[0], models[1]), (models[1], models[2]))
     ]
     judged_at_once(studio, compared(studio, "p", votes), lambda item: "b")
     shown = page.open(request(models="tiny-base,tiny-chat,nobody"))[-1]
-    assert "3 models or more; 2" in shown
+    assert "at least 3 models; 2" in shown
     for said in (page.open(request("zh-CN"))[-1], page.rated(request(), names), page.rated(request(), "x")):
         assert EVIL not in said and "&lt;img" in said and said.count("ts-interval") == 3
     assert arena_view.shown(arena.arena(studio, names), "en").count("<tr>") == 3 + 2 + 2

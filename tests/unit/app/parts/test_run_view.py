@@ -23,6 +23,11 @@ def sums(studio: Studio, tmp_path: Path) -> Dataset:
     return imported(studio, "sums", [chat(f"{n}?", f"{n}.") for n in range(60)], tmp_path)
 
 
+def test_a_job_of_no_known_method_has_its_loss_drawn() -> None:
+    for method in ("gone", None):
+        assert [chart.name for chart in run_view.charts(Job(kind="train", method=method))] == ["loss"]
+
+
 @pytest.fixture
 def job(studio: Studio, sums: Dataset) -> Job:
     return training.submit(studio, spec(prompts=[EVIL], name=EVIL.replace("/", "")))
@@ -69,9 +74,9 @@ def test_a_run_that_goes_on_can_be_stopped_in_both_ways(studio: Studio, job: Job
     assert queue.stopping(studio, job)
     job = queue.get(studio, job.id)
     assert run_view.stoppable(job)  # Whoever does not want to wait for the save ends it.
-    assert "after another 2 min 0 s it is ended by force" in run_view.header(studio, job, "en")
+    assert "Killed after 2 min 0 s if not done" in run_view.header(studio, job, "en")
     job = queue.request_stop(studio, job.id, Stop.CANCEL)
-    assert not run_view.stoppable(job) and "Is being ended" in run_view.header(studio, job, "en")
+    assert not run_view.stoppable(job) and "Cancelling." in run_view.header(studio, job, "en")
 
 
 def test_a_run_that_ended_early_can_be_resumed(studio: Studio, job: Job) -> None:
@@ -81,7 +86,7 @@ def test_a_run_that_ended_early_can_be_resumed(studio: Studio, job: Job) -> None
     checkpoint(job, 4, torn=True)
     assert run_view.resumable(job)
     listed = run_view.checkpoints(job, "en")
-    assert "complete" in listed and "torn" in listed and "not finished" in listed
+    assert "complete" in listed and "incomplete" in listed and "not finished" in listed
     assert 'data-step="5"' in listed and 'data-step="4"' not in listed
     assert "killed from outside" in run_view.header(studio, job, "en")
 
@@ -90,7 +95,7 @@ def test_a_finished_run_is_over(studio: Studio, job: Job) -> None:
     job = run_to(studio, job, State.SUCCEEDED, steps=20)
     checkpoint(job, 20)
     assert not run_view.resumable(job)
-    assert "Finished all its steps" in run_view.header(studio, job, "en")
+    assert "Finished all steps" in run_view.header(studio, job, "en")
 
 
 def test_an_empty_list_says_what_to_do(studio: Studio) -> None:

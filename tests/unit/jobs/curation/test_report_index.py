@@ -16,7 +16,7 @@ from studio_core.data.shapes import Shape
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.setattr(search_index, "WORTH_IT", 10)
     path = tmp_path / "records.parquet"
-    with open(path, "wb") as file:
+    with open(path, "w+b") as file:
         writer = parquet.Writer(file, Shape.TEXT)
         for number in range(20):
             writer.add({"text": f"record number {number} of a few"})

@@ -158,8 +158,8 @@ def test_a_filled_gpu_is_a_reason_to_wait(studio: Studio) -> None:
     slots = queue.devices(studio)
     assert queue.startable(studio, slots) == []
     reason = reasons._for_device(job, slots, "en")
-    assert "GPU 0: X, where other programs fill 20.0 of 25.8 GB" in reason
-    assert "GPU 1: Y, which does not answer any more" in reason
+    assert "GPU 0: X, where other programs use 20.0 of 25.8 GB" in reason
+    assert "GPU 1: Y, which no longer responds" in reason
     queue.set_foreign_memory(studio, {"GPU-b": 0})
     [(_, [slot])] = queue.startable(studio, queue.devices(studio))
     assert slot.id == "GPU-b"

@@ -43,7 +43,10 @@ def alone(folders: dict[str, Path], name: str, messages: list[dict[str, str]], s
 
 
 def generated(folders: dict[str, Path], name: str, messages: list[dict[str, str]]) -> str:
-    """The greedy answer by transformers' own ``generate``, on a model loaded without our code."""
+    """The greedy answer by transformers' own ``generate``, on a model loaded without our code.
+
+    Without a letter that it did not write to its end.
+    """
     tokenizer = transformers.AutoTokenizer.from_pretrained(folders["base"])
     model = transformers.AutoModelForCausalLM.from_pretrained(folders["base"])
     if name != "base":
@@ -53,7 +56,7 @@ def generated(folders: dict[str, Path], name: str, messages: list[dict[str, str]
     )
     whole = model.generate(**inputs, do_sample=False, max_new_tokens=GREEDY.max_new_tokens)
     answered: str = tokenizer.decode(whole[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-    return answered
+    return answered.rstrip("\N{REPLACEMENT CHARACTER}")
 
 
 @pytest.mark.parametrize("name", ["base", "lora", "second", "dora", "saved", "pissa"])
@@ -151,20 +154,20 @@ def test_too_little_memory_is_said_before_loading(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.inference.models._free_memory", lambda device: 1000)
-    with pytest.raises(StudioError, match=r"base needs about 0\.0 GB of memory and 0\.0 GB are free"):
+    with pytest.raises(StudioError, match=r"base needs about 0\.0 GB of memory, but only 0\.0 GB are free"):
         Models("cpu").open(resolved(folders, "base"))
 
 
 def test_models_that_cannot_be_used_say_why(folders: dict[str, Path], tmp_path: Path) -> None:
     models = Models("cpu")
     gone = ResolvedModel(name="gone", path=str(tmp_path / "nowhere"))
-    with pytest.raises(NotFound, match="The files of gone are not at"):
+    with pytest.raises(NotFound, match="The files of gone are no longer at"):
         models.open(gone)
 
     pickled = tmp_path / "pickled"
     pickled.mkdir()
     torch.save({}, pickled / "pytorch_model.bin")
-    with pytest.raises(BadInput, match="Pickled weights are refused"):
+    with pytest.raises(BadInput, match="Pickled weights can run any code"):
         models.open(ResolvedModel(name="pickled", path=str(pickled)))
 
     broken = save_llama(tmp_path / "broken")
@@ -177,7 +180,7 @@ def test_models_that_cannot_be_used_say_why(folders: dict[str, Path], tmp_path: 
     (prompt_tuned / "adapter_model.safetensors").touch()
     (prompt_tuned / "adapter_config.json").write_text(json.dumps({"peft_type": "PROMPT_TUNING"}))
     asked = ResolvedModel(name="p", path=str(folders["base"]), adapter=str(prompt_tuned))
-    with pytest.raises(BadInput, match="adapter of type PROMPT_TUNING"):
+    with pytest.raises(BadInput, match="is a PROMPT_TUNING adapter"):
         models.open(asked)
 
 
@@ -187,7 +190,7 @@ def test_code_of_a_model_is_not_run_unless_allowed(folders: dict[str, Path], tmp
     config |= {"model_type": "ours", "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.M"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(BadInput, match="needs program code of its own"):
+    with pytest.raises(BadInput, match="needs remote code"):
         Models("cpu").open(ResolvedModel(name="coded", path=str(folder)))
     assert not (tmp_path / "ran").exists()
 
@@ -205,5 +208,5 @@ def test_a_tokenizer_without_template_uses_the_one_that_was_chosen(tmp_path: Pat
 def test_a_template_that_refuses_is_quoted(tmp_path: Path) -> None:
     template = "{{ raise_exception('no system message, please') }}"
     folder = str(save_llama(tmp_path / "strict", chat_template=template))
-    with pytest.raises(BadInput, match="refused this conversation: no system message, please"):
+    with pytest.raises(BadInput, match="failed on this conversation: no system message, please"):
         Models("cpu").open(ResolvedModel(name="strict", path=folder)).prompt(QUESTION)

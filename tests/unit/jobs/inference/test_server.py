@@ -220,7 +220,7 @@ def test_the_worker_serves_ends_when_idle_and_leaves_no_address(
     base = ResolvedModel(name="base", path=str(folders["base"]))
     process = start(run_dir, ServeSpec(idle_seconds=1.5, preload=[base]))
     try:
-        address = wait_until(lambda: run_folder.read_json(run_dir / run_folder.SERVE), 60, "serve.json")
+        address = wait_until(lambda: run_folder.read_json(run_dir / run_folder.SERVE), what="serve.json")
         assert stat.S_IMODE((run_dir / run_folder.SERVE).stat().st_mode) == 0o600
         url = f"http://127.0.0.1:{address['port']}/generate"
         headers = {"Authorization": f"Bearer {address['token']}"}
@@ -242,7 +242,7 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     process = start(run_dir, ServeSpec())
     try:
-        wait_until(lambda: (run_dir / run_folder.SERVE).exists(), 60, "serve.json")
+        wait_until(lambda: (run_dir / run_folder.SERVE).exists(), what="serve.json")
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     finally:

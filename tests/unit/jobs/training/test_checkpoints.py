@@ -40,7 +40,7 @@ def test_a_torn_one_never_pushes_out_a_whole_one(tmp_path: Path) -> None:
 
 def test_resuming_from_a_torn_checkpoint_is_refused(tmp_path: Path) -> None:
     torn = written(tmp_path / "old", 10, whole=False)
-    with pytest.raises(BadInput, match="cannot be resumed from: not finished"):
+    with pytest.raises(BadInput, match="cannot be resumed: not finished"):
         checkpoints.begin(tmp_path / "new", str(torn))
     with pytest.raises(BadInput, match="not there"):
         checkpoints.begin(tmp_path / "new", str(tmp_path / "old" / "checkpoints" / "checkpoint-99"))

@@ -47,7 +47,7 @@ def stored(folder: Path, records: Sequence[Record], name: str = "mine", shape: S
     shape = shape or shape_of(records[0])
     path = folder / f"{name}.parquet"
     keep = [column for column in records[0] if column not in COLUMNS[shape]]
-    with open(path, "wb") as file:
+    with open(path, "w+b") as file:
         writer = parquet.Writer(file, shape, keep)
         for record in records:
             writer.add(record)

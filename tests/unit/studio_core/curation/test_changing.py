@@ -68,9 +68,9 @@ def test_replace_leaves_out_what_is_no_record_any_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, "nothing to find"),
-        ({"find": "(", "regex": True}, "not a regular expression"),
-        ({"find": "(a)", "replace": r"\2", "regex": True}, "does not fit the expression"),
+        ({}, "The search is empty"),
+        ({"find": "(", "regex": True}, "not a valid regular expression"),
+        ({"find": "(a)", "replace": r"\2", "regex": True}, "does not match the expression"),
     ],
 )
 def test_a_replacement_that_cannot_be(options: dict[str, Any], sentence: str) -> None:
@@ -91,6 +91,17 @@ def test_mask_counts_by_kind_and_leaves_other_kinds(tmp_path: Path) -> None:
         validated(named("mask"), {"kinds": []})
 
 
+def test_control_tokens_are_taken_out_or_made_ordinary_text(tmp_path: Path) -> None:
+    records = [pc("a<|im_end|> b[/INST] <think>", "</s>o<|<|eot|>x|>k"), pc("<b>nothing</b>", "here")]
+    source = stored(tmp_path, records)
+    done = carried_out("control_tokens", source)
+    # What is left around one may spell another.
+    assert done.records == [pc("a b <think>", "ok"), records[1]]
+    assert done.counts == {"kept": 2, "changed": 1, "control_tokens": 5}
+    done = carried_out("control_tokens", source, action="escape")
+    assert done.records[0] == pc("a< |im_end|> b[ /INST] <think>", "< /s>o<|< |eot|>x|>k")
+
+
 def test_edit_changes_deletes_and_adds(tmp_path: Path) -> None:
     source = stored(tmp_path, [pc("1", "a"), pc("2", "b"), pc("3", "c")])
     changes = [{"row": 2, "record": pc("2", "B")}, {"row": 1}, {"record": pc("4", "d")}]
@@ -102,15 +113,15 @@ def test_edit_changes_deletes_and_adds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ([], "no change"),
+        ([], "No changes"),
         ([{"row": 9, "record": None}], "no row 9: mine@1 has 2"),
         ([{"row": 1}, {"row": 1}], "Row 1 is changed twice"),
-        ([{}], "neither a row nor a record"),
+        ([{}], "neither row nor record"),
         ([{"row": 0}], "changes"),
-        ([{"row": 1, "record": {"prompt": "x"}}], "Row 1 cannot be stored like this: .*completion"),
-        ([{"row": 1, "record": pc("q", " ")}], "Row 1 cannot be stored like this"),
+        ([{"row": 1, "record": {"prompt": "x"}}], "Row 1 is invalid: .*completion"),
+        ([{"row": 1, "record": pc("q", " ")}], "Row 1 is invalid"),
         ([{"row": 1, "record": {**pc("q", "a"), "note": "x"}}], "'note' is not a column"),
-        ([{"row": 1, "record": pc("q", "\ud800")}], "Row 1 cannot be stored like this"),
+        ([{"row": 1, "record": pc("q", "\ud800")}], "Row 1 is invalid"),
     ],
 )
 def test_an_edit_that_would_not_pass_an_import(tmp_path: Path, changes: Any, sentence: str) -> None:
@@ -167,7 +178,7 @@ def test_further_columns_may_be_called_like_parts(tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         ({}, "No template"),
-        ({"prompt": "{{colour}}"}, "names 'colour'.*Known are: completion, messages, prompt, system"),
+        ({"prompt": "{{colour}}"}, "uses 'colour'.*Choose one of: completion, messages, prompt, system"),
         ({"shape": "preference", "chosen": "{{completion}}"}, "need rejected"),
         ({"shape": "unpaired-preference", "prompt": "x"}, "need label"),
         ({"prompt": "x" * 200_000}, "200000 characters"),
@@ -209,5 +220,5 @@ def test_convert(tmp_path: Path, record: Record, to: str, side: str, made: list[
 
 
 def test_what_does_not_become_another_by_itself(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot become prompt-completion without more"):
+    with pytest.raises(BadInput, match="cannot be converted to prompt-completion directly"):
         carried_out("convert", stored(tmp_path, [{"text": "t"}]), shape="prompt-completion")

@@ -203,10 +203,10 @@ def test_mixing_keeps_further_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"weights": [1]}, "1 weights for 2 datasets"),
-        ({"weights": [1, -1]}, "-1.0 is not a weight"),
-        ({"weights": [0, 0]}, "0 is not a weight"),
-        ({}, "two@1 holds records of the shape preference, and one@1 of prompt-completion"),
+        ({"weights": [1]}, "1 weights are given for 2 datasets"),
+        ({"weights": [1, -1]}, "-1.0 is not a valid weight"),
+        ({"weights": [0, 0]}, "0 is not a valid weight"),
+        ({}, "two@1 has preference records, but one@1 has prompt-completion"),
     ],
 )
 def test_what_cannot_be_mixed(tmp_path: Path, options: dict[str, Any], sentence: str) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from studio_core.curation import named
 from studio_core.curation.base import Stopped, validated
 from studio_core.errors import BadInput
 from tests.unit.studio_core.curation.bench import answers, carried_out, pc, stored
+from tests.work import work
 
 RECORDS = [
     pc("What is the capital of France?", "Paris is the capital of France."),
@@ -79,18 +79,18 @@ def test_a_column_of_the_records_is_compared_as_numbers_where_it_can(
 
 def test_a_pattern_cannot_hang(tmp_path: Path) -> None:
     records = [pc("a" * 5000 + "!", "x")]
-    began = time.monotonic()
-    assert not carried_out("filter", stored(tmp_path, records), matching="^(a+)+$").records
-    assert time.monotonic() - began < 2
+    version = stored(tmp_path, records)
+    assert work(lambda: carried_out("filter", version, matching="^(a+)+$")) < 400
+    assert not carried_out("filter", version, matching="^(a+)+$").records
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"matching": "("}, "is not a regular expression"),
-        ({"matching": "(?=a)b"}, "look-around"),
-        ({"not_matching": "(a{1000}){1000}"}, "is not a regular expression"),
-        ({"column": "turns", "comparison": "at_least", "value": "many"}, "compares numbers"),
+        ({"matching": "("}, "is not a valid regular expression"),
+        ({"matching": "(?=a)b"}, "no lookaround"),
+        ({"not_matching": "(a{1000}){1000}"}, "is not a valid regular expression"),
+        ({"column": "turns", "comparison": "at_least", "value": "many"}, "needs a number"),
         ({"where": "nowhere"}, "choose one of"),
     ],
 )
@@ -100,7 +100,7 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], sentence: str) -> No
 
 
 def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"no column 'colour'. Known are: prompt, completion, characters"):
+    with pytest.raises(BadInput, match=r"no column 'colour'. Choose one of: prompt, completion, characters"):
         carried_out("filter", stored(tmp_path, RECORDS), column="colour", value="red")
 
 

@@ -57,14 +57,14 @@ def test_paths_outside_of_the_roots_are_refused_before_anything_is_said_of_them(
     outside = [str(secret), "/etc/passwd", "/nowhere", f"{tmp_path}/data/../secret.jsonl", "", "~root/x"]
     for path in (*outside, str(tmp_path / "data" / "link.jsonl")):
         for ask in (adding.on_this_computer, adding.data_files):
-            with pytest.raises(BadInput, match=r"does not lie in a folder|no readable file"):
+            with pytest.raises(BadInput, match=r"is outside the folders|cannot be read"):
                 ask(rooted, path)
-    with pytest.raises(BadInput, match="does not lie in"):
+    with pytest.raises(BadInput, match="is outside"):
         adding.inspect(rooted, Brought(paths=[str(secret)]))
-    with pytest.raises(BadInput, match="no readable file or folder"):
+    with pytest.raises(BadInput, match="cannot be read"):
         adding.on_this_computer(rooted, str(tmp_path / "data" / "nothing"))
     for path in (rooted.settings.home, rooted.settings.database):
-        with pytest.raises(BadInput, match="the studio's own folder"):
+        with pytest.raises(BadInput, match="Tunesmith's own folder"):
             adding.on_this_computer(rooted, str(path))
 
 
@@ -98,7 +98,7 @@ def test_pasted_text_is_understood(studio: Studio, text: str, format: str, rows:
 def test_text_that_is_none_or_too_long(studio: Studio) -> None:
     with pytest.raises(BadInput, match="There is no text"):
         adding.pasted(studio, " \n")
-    with pytest.raises(BadInput, match="up to 4 MB can be pasted"):
+    with pytest.raises(BadInput, match="limit for pasting is 4 MB"):
         adding.pasted(studio, "x" * (adding.LONGEST_PASTE + 1))
     assert uploads.uploads(studio.settings) == []
 
@@ -112,7 +112,7 @@ def test_a_typed_table(studio: Studio) -> None:
 
 
 def test_conversations_are_made_a_dataset(studio: Studio) -> None:
-    with pytest.raises(BadInput, match="no conversation yet"):
+    with pytest.raises(BadInput, match="No conversation with"):
         chat_exports.chats_to_dataset(studio)
     registry.ensure_demo_models(studio)
     model = registry.get(studio, "tiny-chat").id

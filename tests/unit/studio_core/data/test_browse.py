@@ -270,13 +270,13 @@ def test_columns(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("query", "part"),
     [
-        (Query(regex="((a"), "not a regular expression"),
-        (Query(regex="a{5000}"), "not a regular expression"),
+        (Query(regex="((a"), "not a valid regular expression"),
+        (Query(regex="a{5000}"), "not a valid regular expression"),
         (Query(columns=(("nothing", "x"),)), "no column"),
         (Query(columns=(('messages" OR 1=1 --', "x"),)), "no column"),
-        (Query(ranges=(("quality; DROP", 0, 1),)), "to filter or sort by"),
-        (Query(ranges=(("characters", 5, 1),)), "lowest is above"),
-        (Query(sort="row; DROP"), "to filter or sort by"),
+        (Query(ranges=(("quality; DROP", 0, 1),)), "cannot be filtered or sorted by"),
+        (Query(ranges=(("characters", 5, 1),)), "lower limit is above"),
+        (Query(sort="row; DROP"), "cannot be filtered or sorted by"),
         (Query(search="x" * 2000), "2000 characters"),
         (Query(search=" ".join("abcdefghijklmnop")), "16 words"),
     ],
@@ -291,7 +291,7 @@ def test_what_cannot_be_asked_is_said(studio: Studio, query: Query, part: str) -
 @pytest.mark.parametrize("query", [Query(language="en"), Query(clean=True), Query(sort="quality")])
 def test_without_a_report_its_filters_say_what_to_do(studio: Studio, query: Query) -> None:
     dataset = stored(studio, [chat("q", next(_names))], Shape.CHAT)
-    with pytest.raises(StudioError, match="tab Report"):
+    with pytest.raises(StudioError, match="Report tab"):
         browse.page(studio, dataset, query)
 
 
@@ -341,9 +341,9 @@ def test_nothing_else_is_within_reach(studio: Studio, tmp_path: Path) -> None:
     connection.close()
 
 
-def test_a_statement_that_takes_too_long_is_broken_off(studio: Studio) -> None:
+def test_a_statement_that_takes_too_long_is_stopped(studio: Studio) -> None:
     connection = duck.connect(studio.settings.datasets)
-    with pytest.raises(StudioError, match="broken off"), duck.statement(connection, 0.2) as cursor:
+    with pytest.raises(StudioError, match="was stopped"), duck.statement(connection, 0.2) as cursor:
         duck.rows(cursor, "SELECT count(*) FROM range(100000000000) a, range(1000) b", {})
     connection.close()
 

@@ -73,12 +73,12 @@ def test_the_standard_template_ends_turns_with_the_tokens_own_end() -> None:
     ],
 )
 def test_what_a_template_must_not_do_is_refused(source: str) -> None:
-    with pytest.raises(BadInput, match="The model's chat template refuses this conversation: "):
+    with pytest.raises(BadInput, match="The model's chat template rejects this conversation: "):
         ChatTemplate(source).render(CHAT)
 
 
 def test_broken_templates_are_named() -> None:
-    with pytest.raises(BadInput, match="is no valid Jinja: Unexpected end of template"):
+    with pytest.raises(BadInput, match="is not valid Jinja: Unexpected end of template"):
         ChatTemplate("{% for m in messages %}")
 
 

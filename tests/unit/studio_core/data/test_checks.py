@@ -127,20 +127,165 @@ def test_tool_calls_of_sharegpt_are_kept() -> None:
     turns = [human("q"), {"from": "function_call", "value": '{"name": "now"}'},
              {"from": "observation", "value": "12"}, gpt("noon")]  # fmt: skip
     _, record = convert({"conversations": turns, "tools": json.dumps(TOOLS)})
-    messages = record["messages"]
-    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "assistant"]
-    assert '{"name": "now", "parameters": {}}' in messages[0]["content"]
-    assert messages[2]["content"] == '<tool_call>\n{"name": "now"}\n</tool_call>'
+    assert record == {
+        "messages": [
+            user("q"),
+            {**assistant(""), "tool_calls": '[{"name": "now", "arguments": {}}]'},
+            {"role": "tool", "content": "12"},
+            assistant("noon"),
+        ],
+        "tools": json.dumps(TOOLS),
+    }
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
+STORED_CALL = '[{"name": "now", "arguments": {"zone": "UTC"}, "id": "c1"}]'
 
 
 def test_tool_calls_of_openai_are_kept() -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
-    turns = [user("q"), {"role": "assistant", "content": None, "tool_calls": [call]},
-             {"role": "tool", "content": "12"}, assistant("noon")]  # fmt: skip
+    answer = {"role": "tool", "content": "12", "tool_call_id": "c1", "name": "now"}
+    turns = [
+        user("q"),
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        answer,
+        assistant("noon"),
+    ]
+    _, record = convert({"messages": turns, "tools": TOOLS})
+    assert record["messages"] == [
+        user("q"),
+        {**assistant(""), "tool_calls": STORED_CALL},
+        answer,
+        assistant("noon"),
+    ]
+    assert record["tools"] == json.dumps(TOOLS)
+    assert convert(record) == (Shape.CHAT, record)
+
+
+def test_turns_of_ms_swift_are_understood() -> None:
+    call, other = '{"name": "now", "arguments": {"zone": "UTC"}}', '{"name": "f", "arguments": {"x": 1}}'
+    turns = [user("q"), assistant("I look."), {"role": "tool_call", "content": call},
+             {"role": "tool_call", "content": other}, {"role": "tool_response", "content": "12"},
+             {"role": " Tool Response ", "content": "3"}, {**assistant("noon"), "loss": True}]  # fmt: skip
+    _, record = convert({"messages": turns, "tools": json.dumps(TOOLS)})
+    assert record["messages"] == [
+        user("q"),
+        {**assistant("I look."), "tool_calls": f"[{call}, {other}]"},
+        {"role": "tool", "content": "12"},
+        {"role": "tool", "content": "3"},
+        assistant("noon"),
+    ]
+
+
+@pytest.mark.parametrize("role", ["Tool_Call", "function call", "FUNCTION-CALL", " tool_call "])
+def test_roles_are_understood_however_they_are_spelled(role: str) -> None:
+    turns = [user("q"), {"from": role, "value": '{"name": "now", "arguments": "{}"}'},
+             {"role": "Observation", "content": "12"}, {"from": "GPT ", "value": "noon"}]  # fmt: skip
     _, record = convert({"messages": turns})
-    assert record["messages"][1]["content"] == (
-        '<tool_call>\n{"name": "now", "arguments": {"zone": "UTC"}}\n</tool_call>'
+    assert [message["role"] for message in record["messages"]] == ["user", "assistant", "tool", "assistant"]
+
+
+def test_pairs_of_ms_swift_are_understood() -> None:
+    shape, record = convert({"messages": [user("q"), assistant("a")], "rejected_response": "b"})
+    assert (shape, record) == (Shape.PREFERENCE, PAIR)
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking"])
+def test_reasoning_is_kept(key: str) -> None:
+    thought = {**assistant("a"), "reasoning": "hm"}
+    assert convert({"messages": [user("q"), {**assistant("a"), key: "hm"}]})[1] == {
+        "messages": [user("q"), thought]
+    }
+    parts = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}]
+    assert convert({"messages": [user("q"), {"role": "assistant", "content": parts}]})[1] == {
+        "messages": [user("q"), thought]
+    }
+    assert convert({"prompt": "q", "completion": "a", key: "hm"})[1] == {**QA, "completion": [thought]}
+    pair = {"prompt": "q", "chosen": [{**assistant("a"), key: "hm"}], "rejected": [assistant("a")]}
+    assert convert(pair)[1] == {"prompt": [user("q")], "chosen": [thought], "rejected": [assistant("a")]}
+
+
+@pytest.mark.parametrize(
+    "marked", [{"weight": 0}, {"train": False}, {"loss": False}, {"weight": 0.0}, {"loss": "false"}]
+)
+def test_turns_that_are_not_to_be_learnt_are_marked(marked: dict[str, Any]) -> None:
+    turns = [
+        user("q"),
+        {**assistant("no"), **marked},
+        user("again"),
+        {**assistant("a"), "weight": 1, "train": None},
+    ]
+    _, record = convert({"messages": turns})
+    assert record["messages"] == [
+        user("q"),
+        {**assistant("no"), "train": False},
+        user("again"),
+        assistant("a"),
+    ]
+
+
+@pytest.mark.parametrize("weight", [0.5, 2, -1, "much"])
+def test_other_weights_are_refused(weight: Any) -> None:
+    turns = [user("q"), {**assistant("a"), "weight": weight}]
+    assert str(weight) in reason({"m": turns}, CHAT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"from": "Oslo"}',
+        '{"role": "assistant", "content": "x"}',
+        '[{"from": "Oslo", "to": "Bergen"}]',
+        "[1, 2]",
+        '{"messages": 3}',
+        "Assistant: is a word",
+    ],
+)
+def test_json_that_is_text_stays_text(text: str) -> None:
+    assert convert({"prompt": text, "completion": text})[1] == {
+        "prompt": [user(text)],
+        "completion": [assistant(text)],
+    }
+
+
+WRITTEN = json.dumps([assistant("x")])
+
+
+def test_turns_are_read_from_text_where_the_whole_column_is_that() -> None:
+    rows = [{"prompt": "q", "completion": WRITTEN}, {"prompt": "r", "completion": WRITTEN}]
+    mapping = guess(["prompt", "completion"], rows).mapping
+    assert mapping.turns_in_text == ["completion"]
+    assert converter(mapping)(rows[0]) == {"prompt": [user("q")], "completion": [assistant("x")]}
+    assert "plain text" in reason({"prompt": "q", "completion": "words"}, mapping)
+    off = mapping.model_copy(update={"turns_in_text": []})
+    assert converter(off)(rows[0])["completion"] == [assistant(WRITTEN)]
+
+
+def test_one_text_among_turns_makes_them_all_text() -> None:
+    rows = [{"prompt": "q", "completion": WRITTEN}, {"prompt": "r", "completion": "words"}]
+    mapping = guess(["prompt", "completion"], rows).mapping
+    assert mapping.turns_in_text == []
+    assert [converter(mapping)(row)["completion"] for row in rows] == [
+        [assistant(WRITTEN)],
+        [assistant("words")],
+    ]
+
+
+def test_nulls_that_no_record_wrote_are_dropped() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "default": None}, "a": None},
+        "b": None,
+    }
+    tools = [{"name": "now", "parameters": schema}]
+    call = {"name": "now", "arguments": {"city": None, "a": None, "b": None}}
+    _, record = convert(
+        {"messages": [user("q"), {"role": "assistant", "content": "", "tool_calls": [call]}], "tools": tools}
     )
+    assert json.loads(record["messages"][1]["tool_calls"]) == [{"name": "now", "arguments": {"city": None}}]
+    properties = {"city": {"type": "string", "default": None}}
+    assert json.loads(record["tools"]) == [
+        {"name": "now", "parameters": {"type": "object", "properties": properties}}
+    ]
 
 
 CHAT = Mapping(shape=Shape.CHAT, columns={"messages": "m"})
@@ -154,48 +299,48 @@ REFUSED: list[tuple[Mapping, Any, str]] = [
     (TEXT, {"t": " "}, "'t' is empty"),
     (TEXT, {"t": ["a"]}, "'t' is a list, not text"),
     (TEXT, {"t": True}, "'t' is a bool, not text"),
-    (TEXT, {"other": "a"}, "it has no 't'"),
-    (TEXT, {"t": "x" * 2_000_001}, "'t' has 2000001 characters; at most 2000000 are allowed"),
-    (TEXT, {"t": "\ud800"}, "'t' holds half of a character (a lone surrogate), which is no Unicode"),
-    (TEXT, 42, "it is a int, not an object with named fields"),
-    (SFT, {"p": "q"}, "it has no 'c'"),
+    (TEXT, {"other": "a"}, "'t' is missing"),
+    (TEXT, {"t": "x" * 2_000_001}, "'t' has 2000001 characters; the limit is 2000000"),
+    (TEXT, {"t": "\ud800"}, "'t' has invalid Unicode (a lone surrogate)"),
+    (TEXT, 42, "it is a int, not a JSON object"),
+    (SFT, {"p": "q"}, "'c' is missing"),
     (SFT, {"p": "", "c": "a"}, "the prompt in 'p' is empty"),
     (SFT, {"p": "q", "c": "  "}, "the answer in 'c' is empty (turn 1)"),
     (SFT, {"p": "q", "c": None}, "the answer in 'c' is empty (turn 1)"),
     (
         SFT,
         {"p": [user("q"), assistant("a")], "c": "b"},
-        "the prompt in 'p' ends with an answer of the assistant",
+        "the prompt in 'p' ends with an assistant turn",
     ),
-    (SFT, {"p": "q", "c": [user("a")]}, "turn 1 of 'c' is of user; expected was assistant"),
+    (SFT, {"p": "q", "c": [user("a")]}, "turn 1 of 'c' is user; expected assistant"),
     (CHAT, {"m": []}, "'m' has no turns"),
-    (CHAT, {"m": ["a", "b"]}, "turn 1 of 'm' is a str, not a role and a text"),
-    (CHAT, {"m": [user("q")]}, "'m' has no turn of the assistant"),
+    (CHAT, {"m": ["a", "b"]}, "turn 1 of 'm' is a str, not an object with role and content"),
+    (CHAT, {"m": [user("q")]}, "'m' has no assistant turn"),
     (CHAT, {"m": [user("q"), assistant("")]}, "the answer in 'm' is empty (turn 2)"),
     (CHAT, {"m": [user(" "), assistant("a")]}, "turn 1 of 'm' (user) is empty"),
-    (CHAT, {"m": [user("q"), assistant("a"), user("r")]}, "'m' ends with a turn of user, without an answer"),
-    (CHAT, {"m": [assistant("a"), user("q")]}, "turn 1 of 'm' is of assistant; expected was system / user"),
-    (CHAT, {"m": [user("q"), user("r")]}, "turn 2 of 'm' is of user; expected was assistant"),
-    (CHAT, {"m": [user("q"), system("s")]}, "turn 2 of 'm' is of system; expected was assistant"),
-    (CHAT, {"m": [{"role": "wizard", "content": "x"}]}, "turn 1 of 'm' has the unknown role 'wizard'"),
-    (CHAT, {"m": [{"content": "x"}]}, "turn 1 of 'm' has the unknown role 'None'"),
+    (CHAT, {"m": [user("q"), assistant("a"), user("r")]}, "'m' ends with a user turn; the answer is missing"),
+    (CHAT, {"m": [assistant("a"), user("q")]}, "turn 1 of 'm' is assistant; expected system / user"),
+    (CHAT, {"m": [user("q"), user("r")]}, "turn 2 of 'm' is user; expected assistant"),
+    (CHAT, {"m": [user("q"), system("s")]}, "turn 2 of 'm' is system; expected assistant"),
+    (CHAT, {"m": [{"role": "wizard", "content": "x"}]}, "turn 1 of 'm' has an unknown role 'wizard'"),
+    (CHAT, {"m": [{"content": "x"}]}, "turn 1 of 'm' has an unknown role 'None'"),
     (
         CHAT,
         {"m": [user([{"type": "image_url"}]), assistant("a")]},  # type: ignore[arg-type]
-        "turn 1 of 'm' holds only an image; images are left out, and nothing remains",
+        "turn 1 of 'm' has only an image; images are skipped",
     ),
     (DPO, {"p": "q", "c": "a", "r": "a"}, "'c' and 'r' are the same"),
     (DPO, {"p": "q", "c": "a", "r": ""}, "the answer in 'r' is empty (turn 1)"),
     (DPO, {"p": "", "c": "a", "r": "b"}, "the prompt in 'p' is empty"),
-    (DPO_IMPLICIT, {"c": "a", "r": "b"}, "'c' and 'r' share no prompt"),
+    (DPO_IMPLICIT, {"c": "a", "r": "b"}, "'c' and 'r' have no prompt in common"),
     (DPO_IMPLICIT, {"c": [assistant("a")] * 2, "r": "b"}, "there is no prompt, and 'c' does not begin with one"),
     (
         DPO_IMPLICIT,
         {"c": [user("q"), assistant("a")], "r": [user("z"), assistant("b")]},
-        "'c' and 'r' share no prompt",
+        "'c' and 'r' have no prompt in common",
     ),
-    (KTO, {"p": "q", "c": "a", "l": "perhaps"}, "'l' is 'perhaps', neither true nor false"),
-    (KTO, {"p": "q", "c": "a", "l": 2}, "'l' is '2', neither true nor false"),
+    (KTO, {"p": "q", "c": "a", "l": "perhaps"}, "'l' is 'perhaps', not true or false"),
+    (KTO, {"p": "q", "c": "a", "l": 2}, "'l' is '2', not true or false"),
 ]  # fmt: skip
 
 

@@ -134,3 +134,14 @@ def test_the_family_of_a_version(studio: Studio) -> None:
         first.id,
         second.id,
     ]
+
+
+def test_keys_that_only_one_version_has_change_no_other_record(studio: Studio) -> None:
+    plain = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    other = {"messages": [{"role": "user", "content": "r"}, {"role": "assistant", "content": "b"}]}
+    thought = {"messages": [other["messages"][0], {**other["messages"][1], "reasoning": "hm"}]}
+    older = stored(studio, [plain, other], Shape.CHAT)
+    newer = stored(studio, [plain, thought], Shape.CHAT)
+    assert diff.compare(studio, older, newer).counts == {"same": 1, "changed": 1, "added": 0, "removed": 0}
+    [change] = diff.page(studio, older, newer, "changed")
+    assert (change.before, change.after) == (other, thought)

@@ -48,7 +48,7 @@ def test_records_and_card_go_up_in_one_commit(studio: Studio, dataset: Dataset, 
     assert list(studio.settings.uploads.iterdir()) == []
     hub_push.push(studio, dataset, "me/mine")
     assert len(hub.commits) == 2 and [path for _, path in hub.calls].count("/api/repos/create") == 1
-    with pytest.raises(StudioError, match="me/mine exists already and is private"):
+    with pytest.raises(StudioError, match="me/mine already exists and is private"):
         hub_push.push(studio, dataset, "me/mine", public=True)
     assert len(hub.commits) == 2
     hub_push.push(studio, dataset, "me/open", public=True)
@@ -75,7 +75,7 @@ def test_what_people_stated_in_the_card_stays(studio: Studio, dataset: Dataset, 
     "repo", ["", "mine", "me/mine/more", "../mine", "me/..", "me/a b", "https://x/y", "me/x.git"]
 )
 def test_names_that_are_none_ask_nobody(studio: Studio, dataset: Dataset, hub: Hub, repo: str) -> None:
-    with pytest.raises(BadInput, match="is not the name of a dataset on the Hub"):
+    with pytest.raises(BadInput, match="is not a Hub dataset name"):
         hub_push.push(studio, dataset, repo)
     assert hub.calls == []
 
@@ -84,7 +84,7 @@ def test_without_a_token_nobody_is_asked(
     studio: Studio, dataset: Dataset, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HF_TOKEN")
-    with pytest.raises(StudioError, match="There is no token for the Hub"):
+    with pytest.raises(StudioError, match="No Hub token"):
         hub_push.push(studio, dataset, "me/mine")
     assert hub.calls == []
 
@@ -94,14 +94,14 @@ def test_a_token_that_is_not_accepted(
 ) -> None:
     wrong = "hf_" + "wrong" * 6
     monkeypatch.setenv("HF_TOKEN", wrong)
-    with pytest.raises(StudioError, match="The Hub does not accept the token") as raised:
+    with pytest.raises(StudioError, match="The Hub rejects the token") as raised:
         hub_push.push(studio, dataset, "me/mine")
     assert wrong not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
-    [(403, "The token may not write to me/mine"), (400, "The Hub refused the upload to me/mine")],
+    [(403, "The token has no write access to me/mine"), (400, "The Hub rejected the upload to me/mine")],
 )
 def test_refusals_are_said(studio: Studio, dataset: Dataset, hub: Hub, status: int, sentence: str) -> None:
     hub.refuse = (status, "You shall not")

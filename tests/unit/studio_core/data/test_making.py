@@ -67,9 +67,9 @@ def test_answers_are_scored_by_a_reward_model_only(studio: Studio, dataset: Data
     def best(**models: str) -> Job:
         return making.submit(studio, spec(operation="best_of", options={**asked, **models}))
 
-    with pytest.raises(BadInput, match="tiny-base is no reward model: it is a LlamaForCausalLM"):
+    with pytest.raises(BadInput, match="tiny-base is not a reward model: it is a LlamaForCausalLM"):
         best(reward_model="tiny-base")
-    with pytest.raises(BadInput, match="rm is a reward model: it scores answers and writes none"):
+    with pytest.raises(BadInput, match="rm is a reward model: it scores answers and generates none"):
         best(model="rm", reward_model="rm")
     models = best(reward_model="rm").spec["run"]["models"]
     assert {option: model["name"] for option, model in models.items()} == {
@@ -99,14 +99,14 @@ def test_the_same_key_is_the_same_job(studio: Studio, dataset: Dataset) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "sentence"),
     [
-        ({"operation": "sorcery"}, BadInput, "no operation on data called sorcery"),
-        ({"datasets": []}, BadInput, "takes one dataset, and 0 were given"),
-        ({"datasets": ["mine", "mine"]}, BadInput, "takes one dataset, and 2 were given"),
+        ({"operation": "sorcery"}, BadInput, "There is no operation sorcery"),
+        ({"datasets": []}, BadInput, "takes one dataset, but 0 are given"),
+        ({"datasets": ["mine", "mine"]}, BadInput, "takes one dataset, but 2 are given"),
         ({"datasets": ["nothing"]}, NotFound, "no dataset 'nothing'"),
         ({"options": {"min_characters": -1}}, BadInput, "min_characters"),
         ({"options": {"length": 3}}, BadInput, "length"),
-        ({"options": {"matching": "("}}, BadInput, "is not a regular expression"),
-        ({"result": "../up"}, BadInput, "does not do"),
+        ({"options": {"matching": "("}}, BadInput, "is not a valid regular expression"),
+        ({"result": "../up"}, BadInput, "is not allowed"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_it_is_queued(
@@ -140,7 +140,7 @@ def test_resuming(studio: Studio, dataset: Dataset) -> None:
 def test_results_that_point_outside_are_refused(studio: Studio, dataset: Dataset, tmp_path: Path) -> None:
     job = making.submit(studio, spec())
     output = {"file": "../../datasets/x", "suffix": "", "shape": "text", "rows": 1, "sha256": "0" * 64}
-    with pytest.raises(BadInput, match="is not where it should be"):
+    with pytest.raises(BadInput, match="is missing"):
         making.register_result(studio, job, {"outputs": [output]})
-    with pytest.raises(BadInput, match="is not where it should be"):
+    with pytest.raises(BadInput, match="is missing"):
         making.register_result(studio, job, {"side_files": {"../spec.json": "x"}})

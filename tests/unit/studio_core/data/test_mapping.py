@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio_core.data import store
-from studio_core.data.mapping import Mapping
+from studio_core.data.mapping import Mapping, guess
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.studio import Studio
@@ -47,7 +47,7 @@ def test_templates_over_columns(studio: Studio, written: Any) -> None:
 def test_a_name_that_is_no_column_is_refused(studio: Studio, written: Any) -> None:
     mapping = templates()
     mapping.templates["prompt"] = "{{Qestion}}"
-    with pytest.raises(BadInput, match=r"The template for prompt names 'Qestion', .* Question text, context"):
+    with pytest.raises(BadInput, match=r"The template for prompt uses 'Qestion', .* Question text, context"):
         store.inspect_file(studio, written("a.jsonl", ROWS), mapping=mapping)
 
 
@@ -67,7 +67,7 @@ def test_ratings_are_labels_from_a_threshold_on(studio: Studio, written: Any) ->
     )
     seen = store.inspect_file(studio, written("a.jsonl", lines(*rows)), mapping=mapping)
     assert [record["label"] for record in seen.sample_records] == [False, True, True]
-    assert "is 'none', neither true nor false" in seen.reasons[0]["reason"]
+    assert "is 'none', not true or false" in seen.reasons[0]["reason"]
 
 
 @pytest.mark.parametrize(("split", "count"), [(None, 2), ("paragraph", 2), ("line", 3), ("file", 1)])
@@ -93,3 +93,18 @@ def test_a_reference_answer_stays_beside_a_prompt(studio: Studio, written: Any, 
         "prompt": [user("How much?")],
         part: "500 + 734 = 1,234\n#### 1,234",
     }
+
+
+@pytest.mark.parametrize(
+    ("columns", "prompt", "completion"),
+    [
+        (["Customer wrote", "Agent said"], "Customer wrote", "Agent said"),
+        (["ticket", "userText", "botReply"], "userText", "botReply"),
+        (["客户问题", "客服回复"], "客户问题", "客服回复"),
+    ],
+)
+def test_names_that_say_who_speaks_are_guessed_with_doubt(
+    columns: list[str], prompt: str, completion: str
+) -> None:
+    guessed = guess(columns, [dict.fromkeys(columns, "words")])
+    assert guessed.mapping.columns == {"prompt": prompt, "completion": completion} and not guessed.sure

@@ -10,9 +10,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from studio_core.data import exports, outgoing, store, versions
+from studio_core.data.exports.tools import without_ids
 from studio_core.data.shapes import Shape
 from studio_core.data.versions import Made
 from studio_core.errors import BadInput
@@ -161,9 +164,9 @@ def test_tools_are_openais_again(studio: Studio, tmp_path: Path) -> None:
     called = row["messages"][2]
     assert called["content"] == "I add."
     assert called["tool_calls"] == [
-        {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+        {"id": "x", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
     ]
-    assert row["messages"][3] == {"role": "tool", "tool_call_id": "call_1", "content": "2"}
+    assert row["messages"][3] == {"role": "tool", "tool_call_id": "x", "content": "2"}
 
 
 def test_a_sharegpt_call_has_its_own_role(studio: Studio, tmp_path: Path) -> None:
@@ -181,13 +184,109 @@ def test_a_sharegpt_call_has_its_own_role(studio: Studio, tmp_path: Path) -> Non
     assert row == {**record, "system": ""}
 
 
+def test_calls_are_turns_of_their_own_in_ms_swift(studio: Studio, tmp_path: Path) -> None:
+    [row] = written(studio, imported(studio, tmp_path, TOOLS), "ms-swift", tmp_path / "out.jsonl")
+    assert row == {
+        "messages": [
+            turn("system", "Be exact."),
+            turn("user", "1+1?"),
+            turn("assistant", "I add."),
+            turn("tool_call", '{"name": "add", "arguments": {"a": 1}}'),
+            turn("tool_response", "2"),
+            turn("assistant", "2"),
+        ],
+        "tools": json.dumps([TOOL]),
+    }
+
+
+RICH = {
+    "messages": [
+        turn("user", "q"),
+        {**turn("assistant", "a"), "weight": 0},
+        turn("user", "r"),
+        {**turn("assistant", "b"), "reasoning_content": "hm"},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("layout", "messages"),
+    [
+        ("trl", [RICH["messages"][0], {**turn("assistant", "a"), "train": False}, *RICH["messages"][2:]]),
+        ("openai", RICH["messages"]),
+        (
+            "ms-swift",
+            [
+                RICH["messages"][0],
+                {**turn("assistant", "a"), "loss": False},
+                RICH["messages"][2],
+                turn("assistant", "<think>\nhm\n</think>\n\nb"),
+            ],
+        ),
+    ],
+)
+def test_reasoning_and_weights_are_written_as_the_layout_has_them(
+    studio: Studio, tmp_path: Path, layout: str, messages: Any
+) -> None:
+    assert written(studio, imported(studio, tmp_path, RICH), layout, tmp_path / "a.out") == [
+        {"messages": messages}
+    ]
+
+
+def test_what_is_not_to_be_learnt_does_not_fit_where_it_cannot_be_said(
+    studio: Studio, tmp_path: Path
+) -> None:
+    fit = outgoing.look(studio, imported(studio, tmp_path, RICH), "jsonl", "sharegpt")
+    assert list(fit.left_out) == ["not_learnt"]
+
+
+def test_parquet_gives_no_call_the_arguments_of_another(studio: Studio, tmp_path: Path) -> None:
+    other = json.loads(json.dumps(TOOLS).replace('{\\"a\\": 1}', '{\\"b\\": 2}'))
+    dataset = imported(studio, tmp_path, TOOLS, other)
+    target = tmp_path / "out.parquet"
+    outgoing.export(studio, dataset, target, "parquet")
+    again = store.import_file(studio, target, name="again").dataset
+    assert again.sha256 == dataset.sha256
+    calls = [json.loads(record["messages"][2]["tool_calls"]) for record in store.records(studio, again)]
+    assert [call[0]["arguments"] for call in calls] == [{"a": 1}, {"b": 2}]
+    # As other programs write them: arguments as objects, which a column gives the keys of all others.
+    pq.write_table(
+        pa.Table.from_pylist([_with_objects(TOOLS), _with_objects(other)]), tmp_path / "theirs.parquet"
+    )
+    theirs = store.import_file(studio, tmp_path / "theirs.parquet").dataset
+    assert theirs.sha256 == dataset.sha256
+
+
+def _with_objects(row: Any) -> Any:
+    row = json.loads(json.dumps(row))
+    for message in row["messages"]:
+        for call in message.get("tool_calls", []):
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return row
+
+
+@pytest.mark.parametrize("layout", ["trl", "openai", "sharegpt", "ms-swift"])
+def test_tools_come_back_as_they_were(studio: Studio, tmp_path: Path, layout: str) -> None:
+    record = json.loads(json.dumps(TOOLS))
+    record["messages"][2]["content"] = None if layout == "sharegpt" else "I add."
+    dataset = imported(studio, tmp_path, record)
+    target = tmp_path / "out.jsonl"
+    done = outgoing.export(studio, dataset, target, "jsonl", layout=layout)
+    assert not done.fit.lost and not outgoing.look(studio, dataset, "jsonl", layout).changed.n
+    [again] = store.records(studio, store.import_file(studio, target, name="again").dataset)
+    [stored] = store.records(studio, dataset)
+    if layout in ("sharegpt", "ms-swift"):
+        stored = {**stored, "messages": without_ids(stored["messages"])}
+    assert again == stored
+
+
 def test_what_does_not_fit_is_said_and_nothing_is_written(studio: Studio, tmp_path: Path) -> None:
     dataset = imported(studio, tmp_path, PAIR, LONG_PAIR, PAIR, LONG_PAIR)
     target = tmp_path / "out.jsonl"
     fit = outgoing.look(studio, dataset, "jsonl", "trl-text")
     assert (fit.rows, fit.lost, fit.left_out["system"].rows) == (2, 2, [2, 4])
     sentence = (
-        r"2 of 4 records do not fit into the layout trl-text as jsonl: 2 because there is a system prompt "
+        r"2 of 4 records do not fit the layout trl-text as jsonl: 2: system prompt "
         r"\(row 2, 4\)\. Nothing was written\."
     )
     with pytest.raises(exports.LeftOut, match=sentence) as raised:
@@ -203,11 +302,14 @@ def test_what_does_not_fit_is_said_and_nothing_is_written(studio: Studio, tmp_pa
 
 def test_what_changes_on_the_way_back_is_said(studio: Studio, tmp_path: Path) -> None:
     looks_like_turns = {"prompt": [turn("user", '[{"role": "user", "content": "x"}]')], **_answer("a")}
-    dataset = imported(studio, tmp_path, PAIR, looks_like_turns)
+    thought = {**PAIR, "completion": [{**turn("assistant", "a"), "reasoning": "hm"}]}
+    dataset = imported(studio, tmp_path, looks_like_turns, thought)
     assert outgoing.look(studio, dataset, "jsonl", "trl").changed.n == 0
     fit = outgoing.look(studio, dataset, "jsonl", "trl-text")
     assert fit.lost == 0 and fit.changed.rows == [2]
-    assert any("1 records (row 2) would not be quite the same" in sentence for sentence in exports.said(fit))
+    assert any(
+        "1 record (row 2) changes slightly when imported again" in sentence for sentence in exports.said(fit)
+    )
     with_answer = imported(studio, tmp_path, {"prompt": PAIR["prompt"], "level": "1"}, name="b")
     assert outgoing.look(studio, with_answer, "csv").recognised
     with_answer = imported(studio, tmp_path, {"prompt": PAIR["prompt"], "answer": "1"}, name="c")
@@ -223,19 +325,23 @@ def _answer(text: str) -> dict[str, Any]:
 def test_layouts_and_formats_that_there_are_not(studio: Studio, tmp_path: Path) -> None:
     dataset = imported(studio, tmp_path, {"text": "t"})
     for layout, format, sentence in (
-        ("trl", "xlsx", r"'xlsx' is not a format to export to\. Use one of: jsonl, json, csv, parquet\."),
-        ("x", "jsonl", r"There is no layout 'x'\. Use one of: trl, trl-text, openai, alpaca, sharegpt\."),
-        ("openai", "jsonl", r"no form for text records\. These have one: trl, trl-text\."),
+        ("trl", "xlsx", r"'xlsx' is not an export format\. Choose one of: jsonl, json, csv, parquet\."),
+        (
+            "x",
+            "jsonl",
+            r"There is no layout 'x'\. Choose one of: trl, trl-text, openai, alpaca, sharegpt, ms-swift\.",
+        ),
+        ("openai", "jsonl", r"does not support text records\. Choose one of: trl, trl-text\."),
     ):
         with pytest.raises(BadInput, match=sentence):
             outgoing.export(studio, dataset, tmp_path / "a", format, layout=layout)
-    with pytest.raises(BadInput, match="cannot be written: No such file or directory"):
+    with pytest.raises(BadInput, match="could not be written: No such file or directory"):
         outgoing.export(studio, dataset, tmp_path / "none" / "a.csv", "csv")
     chats = imported(studio, tmp_path, CHAT, name="b")
-    with pytest.raises(BadInput, match=r"openai is not written as csv\. Use one of: jsonl, json\."):
+    with pytest.raises(BadInput, match=r"openai cannot be exported as csv\. Choose one of: jsonl, json\."):
         outgoing.export(studio, chats, tmp_path / "a", "csv", layout="openai")
     named = imported(studio, tmp_path, {"prompt": PAIR["prompt"], " x": "1"}, name="c")
-    with pytest.raises(BadInput, match="The column ' x' cannot be named so in csv files"):
+    with pytest.raises(BadInput, match="does not allow a column ' x' in csv files"):
         outgoing.export(studio, named, tmp_path / "a", "csv")
 
 
@@ -297,7 +403,7 @@ def test_a_zip_of_file_and_card_is_the_same_each_time(studio: Studio, tmp_path: 
         card = archive.read(readme).decode()
         assert len(archive.read(data).splitlines()) == 2
     assert readme == "README.md" and data.endswith("-alpaca.jsonl")
-    for part in (dataset.sha256, "alpaca (Alpaca)", "near_duplicate", "`a@1`, 2 rows: imported from `a.jsonl`",
+    for part in (dataset.sha256, "alpaca (Alpaca)", "near_duplicate", "`a@1`, 2 records: imported from `a.jsonl`",
                  "`filter`", "left_out", "## Licence", f'data_files="{data}"', "`instruction`"):  # fmt: skip
         assert part in card, part
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".export")]

@@ -13,8 +13,12 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from studio_core.data import preview
-from studio_core.data.preview import ChatFormat, Segment
+from studio_core.data import preview, sequences, tokenized
+from studio_core.data.chat_format import ChatFormat
+from studio_core.data.chat_template import STANDARD_TEMPLATE
+from studio_core.data.learning import Learning
+from studio_core.data.preview import Segment
+from studio_core.data.sequences import Tokens
 from studio_core.data.shapes import COLUMNS, Message, Record, Shape
 from studio_core.errors import BadInput
 from studio_core.settings import bundled_folder
@@ -53,6 +57,15 @@ RECORDS: dict[Shape, list[Record]] = {
     ],
 }
 SFT_SHAPES = (Shape.TEXT, Shape.CHAT, Shape.PROMPT_COMPLETION)
+
+
+def tokens(chat: ChatFormat, shape: Shape, record: Record, loss_on: Any = "answers") -> list[Tokens]:
+    [made] = sequences.tokens(chat, shape, [record], Learning(loss_on))
+    return made
+
+
+def segments(chat: ChatFormat, shape: Shape, record: Record, max_length: int | None = None) -> list[Segment]:
+    return preview.segments(shape, tokens(chat, shape, record), max_length)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +110,8 @@ def test_sft_equals_trl(
     if shape is Shape.PROMPT_COMPLETION:
         more = {"completion_only_loss": answers}
     wanted = trained_by_sft(shape, model, tokenizer, tmp_path, **more)
-    shown = [preview.tokens(chat, shape, record, loss_on)[0] for record in RECORDS[shape]]
-    assert [(tokens.ids, tokens.trained) for tokens in shown] == wanted
+    shown = [tokens(chat, shape, record, loss_on)[0] for record in RECORDS[shape]]
+    assert [(made.ids, made.trained) for made in shown] == wanted
 
 
 def test_dpo_equals_trl(model: Any, tokenizer: Any, chat: ChatFormat, tmp_path: Path) -> None:
@@ -109,28 +122,28 @@ def test_dpo_equals_trl(model: Any, tokenizer: Any, chat: ChatFormat, tmp_path: 
         processing_class=tokenizer,
     )
     for row, record in zip(trainer.train_dataset, RECORDS[Shape.PREFERENCE], strict=True):
-        for tokens in preview.tokens(chat, Shape.PREFERENCE, record):
-            answer = [token for token, learnt in zip(tokens.ids, tokens.trained, strict=True) if learnt]
-            assert tokens.ids == row["prompt_ids"] + row[f"{tokens.part}_ids"]
-            assert answer == row[f"{tokens.part}_ids"]
-            assert tokens.prompt == len(row["prompt_ids"])
+        for side in tokens(chat, Shape.PREFERENCE, record):
+            answer = [token for token, learnt in zip(side.ids, side.trained, strict=True) if learnt]
+            assert side.ids == row["prompt_ids"] + row[f"{side.part}_ids"]
+            assert answer == row[f"{side.part}_ids"]
+            assert side.prompt == len(row["prompt_ids"])
 
 
 @pytest.mark.parametrize("shape", RECORDS)
 def test_lengths_are_those_of_the_tokens(shape: Shape, chat: ChatFormat) -> None:
-    longest = [max(len(t.ids) for t in preview.tokens(chat, shape, record)) for record in RECORDS[shape]]
-    assert preview.lengths(chat, shape, RECORDS[shape]) == longest
+    longest = [max(len(t.ids) for t in tokens(chat, shape, record)) for record in RECORDS[shape]]
+    assert sequences.lengths(chat, shape, RECORDS[shape]) == longest
     resolved = ResolvedModel(name="tiny", path=str(MODEL))
-    assert preview.lengths(resolved, shape, RECORDS[shape]) == longest
+    assert tokenized.lengths(resolved, shape, RECORDS[shape]) == longest
 
 
 def test_lengths_of_prompts_and_ratings(chat: ChatFormat) -> None:
     prompts = [{"prompt": [user("Hi")], "answer": "x"}]
     opened = "<|user|>Hi<|end|><|assistant|>"
-    assert preview.lengths(chat, Shape.PROMPT_ONLY, prompts) == [len(chat.encode([opened])[0].ids)]
+    assert sequences.lengths(chat, Shape.PROMPT_ONLY, prompts) == [len(chat.tokenizer.encode(opened).ids)]
     rated = [{"prompt": [user("Hi")], "completion": [assistant("Yo")], "label": True}]
-    [tokens] = preview.tokens(chat, Shape.UNPAIRED_PREFERENCE, rated[0])
-    assert preview.lengths(chat, Shape.UNPAIRED_PREFERENCE, rated) == [len(tokens.ids)]
+    [made] = tokens(chat, Shape.UNPAIRED_PREFERENCE, rated[0])
+    assert sequences.lengths(chat, Shape.UNPAIRED_PREFERENCE, rated) == [len(made.ids)]
 
 
 class TestSegments:
@@ -138,18 +151,18 @@ class TestSegments:
     @pytest.mark.parametrize("max_length", [None, 7, 0])
     def test_together_they_are_the_text(self, shape: Shape, max_length: int | None, chat: ChatFormat) -> None:
         for record in RECORDS[shape]:
-            [tokens] = preview.tokens(chat, shape, record)
-            shown = preview.segments(chat, shape, record, max_length)
-            assert "".join(segment.text for segment in shown) == tokens.text
+            [made] = tokens(chat, shape, record)
+            shown = segments(chat, shape, record, max_length)
+            assert "".join(segment.text for segment in shown) == made.text
 
     def test_answers_of_a_chat(self, chat: ChatFormat) -> None:
-        assert preview.segments(chat, Shape.CHAT, {"messages": TURNS[1:3]}) == [
+        assert segments(chat, Shape.CHAT, {"messages": TURNS[1:3]}) == [
             Segment("<|user|>Hi! 47+38?<|end|><|assistant|>", False, False),
             Segment("It is 85 🙂.<|end|>", True, False),
         ]
 
     def test_a_pair(self, chat: ChatFormat) -> None:
-        assert preview.segments(chat, Shape.PREFERENCE, RECORDS[Shape.PREFERENCE][1]) == [
+        assert segments(chat, Shape.PREFERENCE, RECORDS[Shape.PREFERENCE][1]) == [
             Segment("<|user|>q<|end|><|assistant|>", False, False, "prompt"),
             Segment("yes, a<|end|>", True, False, "chosen"),
             Segment("yes, b<|end|>", True, False, "rejected"),
@@ -157,14 +170,14 @@ class TestSegments:
 
     def test_what_is_cut_off(self, chat: ChatFormat) -> None:
         record = {"prompt": [user("a")], "completion": [assistant("1234")]}
-        assert preview.segments(chat, Shape.PROMPT_COMPLETION, record, max_length=6) == [
+        assert segments(chat, Shape.PROMPT_COMPLETION, record, max_length=6) == [
             Segment("<|user|>a<|end|><|assistant|>", False, False),
             Segment("12", True, False),
             Segment("34<|end|>", True, True),
         ]
 
     def test_a_prompt_alone_trains_nothing(self, chat: ChatFormat) -> None:
-        shown = preview.segments(chat, Shape.PROMPT_ONLY, {"prompt": [user("a")]})
+        shown = segments(chat, Shape.PROMPT_ONLY, {"prompt": [user("a")]})
         assert shown == [Segment("<|user|>a<|end|><|assistant|>", False, False)]
 
 
@@ -182,8 +195,8 @@ def test_without_marks_the_same_tokens_are_trained(folder: Path, chat: ChatForma
     plain = ChatFormat.load(folder)
     assert not plain.has_generation_marks and chat.has_generation_marks
     for record in RECORDS[Shape.CHAT]:
-        [with_marks] = preview.tokens(chat, Shape.CHAT, record)
-        [without] = preview.tokens(plain, Shape.CHAT, record)
+        [with_marks] = tokens(chat, Shape.CHAT, record)
+        [without] = tokens(plain, Shape.CHAT, record)
         assert without == with_marks
 
 
@@ -192,14 +205,14 @@ def test_a_template_that_drops_thoughts_of_earlier_turns(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(dropping)
     thoughts = "<think>hm</think>"
     turns = [user("q"), assistant(thoughts + "one"), user("r"), assistant(thoughts + "two")]
-    shown = preview.segments(ChatFormat.load(folder), Shape.CHAT, {"messages": turns})
+    shown = segments(ChatFormat.load(folder), Shape.CHAT, {"messages": turns})
     assert [segment.text for segment in shown if segment.trained][-1] == f"{thoughts}two<|end|>\n"
 
 
 def test_a_tokenizer_without_a_template_gets_the_standard_one(folder: Path) -> None:
     chat = ChatFormat.load(folder)
-    assert chat.standard and chat.template.source == preview.STANDARD_TEMPLATE
-    assert preview.segments(chat, Shape.CHAT, {"messages": TURNS[1:3]}) == [
+    assert chat.standard and chat.template.source == STANDARD_TEMPLATE
+    assert segments(chat, Shape.CHAT, {"messages": TURNS[1:3]}) == [
         Segment("<|im_start|>user\nHi! 47+38?<|end|>\n<|im_start|>assistant\n", False, False),
         Segment("It is 85 🙂.<|end|>", True, False),
         Segment("\n", False, False),
@@ -209,7 +222,7 @@ def test_a_tokenizer_without_a_template_gets_the_standard_one(folder: Path) -> N
 
 def test_folders_without_a_usable_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").write_text('{"version": "1.0"')
-    with pytest.raises(BadInput, match=r"The tokenizer in .* cannot be read: "):
+    with pytest.raises(BadInput, match=r"The tokenizer in .* cannot be loaded: "):
         ChatFormat.load(folder)
     (folder / "tokenizer.json").unlink()
     with pytest.raises(BadInput, match=r"has no tokenizer\.json"):
@@ -224,7 +237,7 @@ def test_a_tokenizer_saved_with_padding_and_truncation(folder: Path, chat: ChatF
     (folder / "tokenizer.json").write_text(json.dumps(document))
     shutil.copy(MODEL / "chat_template.jinja", folder)
     shape = Shape.CHAT
-    assert preview.lengths(ChatFormat.load(folder), shape, RECORDS[shape]) == preview.lengths(
+    assert sequences.lengths(ChatFormat.load(folder), shape, RECORDS[shape]) == sequences.lengths(
         chat, shape, RECORDS[shape]
     )
 
@@ -241,4 +254,4 @@ def test_every_shape_can_be_shown(shape: Shape, chat: ChatFormat) -> None:
         },
     }
     record = RECORDS[shape][0] if shape in RECORDS else others[shape]
-    assert preview.segments(chat, shape, record)
+    assert segments(chat, shape, record)

@@ -129,7 +129,7 @@ def test_an_encoding_that_is_not_certain_is_refused(written: Any, content: bytes
     with pytest.raises(BadInput) as raised:
         read(written("a.csv", b"text\n" + content))
     assert raised.value.key in ("data.encoding", "data.encoding_unknown")
-    assert f"byte {raised.value.values['position']} does not fit" in str(raised.value)
+    assert f"not valid UTF-8 (byte {raised.value.values['position']})" in str(raised.value)
     wrong = (b"text\n" + content)[raised.value.values["position"] :]
     assert wrong[0] > 127
 
@@ -171,10 +171,15 @@ def test_an_empty_gzip(written: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "kind"), [(b"PK\x03\x04rest", "ZIP / XLSX"), (b"%PDF-1.7", "PDF"), (b"BZh9", "bzip2")]
+    ("start", "sentence"),
+    [
+        (b"PK\x03\x04rest", r"is a spreadsheet \(ZIP / XLSX\)"),
+        (b"%PDF-1.7", "is a PDF, which holds pages"),
+        (b"BZh9", "is a bzip2 file"),
+    ],
 )
-def test_archives_are_named(written: Any, start: bytes, kind: str) -> None:
-    with pytest.raises(BadInput, match=f"is a {kind} file"):
+def test_files_that_hold_no_rows_are_named(written: Any, start: bytes, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
         read(written("a.csv", start))
 
 
@@ -184,7 +189,7 @@ def test_pictures_are_not_text(written: Any) -> None:
 
 
 def test_prose_is_no_table(written: Any) -> None:
-    with pytest.raises(BadInput, match="neither JSONL, JSON, CSV"):
+    with pytest.raises(BadInput, match="not JSONL, JSON, CSV"):
         read(written("story", "Once upon a time"))
 
 
@@ -194,7 +199,7 @@ class TestJsonLines:
         first, broken, last = read(path)
         assert (first, last) == ((1, {"text": "a"}), (4, {"text": "c"}))
         assert broken[0] == 2
-        assert (broken[1].code, broken[1].values["reason"]) == ("json", "Expecting ',' delimiter")
+        assert (broken[1].code, broken[1].values) == ("line_torn", {})
 
     def test_a_broken_first_line(self, written: Any) -> None:
         numbers = [
@@ -257,16 +262,16 @@ class TestJson:
     @pytest.mark.parametrize("keep", [0.2, 0.5, 0.9, 0.98])
     def test_cut_off(self, written: Any, keep: float) -> None:
         whole = json.dumps([{"text": f"row {n}", "n": n} for n in range(100)])
-        with pytest.raises(BadInput, match=r"ends in the middle of row \d+: it was cut off") as raised:
+        with pytest.raises(BadInput, match=r"ends in the middle of row \d+: it is truncated") as raised:
             read(written("a.json", whole[: int(len(whole) * keep)]))
         assert abs(raised.value.values["row"] - 100 * keep) <= 2
 
     def test_broken_in_the_middle(self, written: Any) -> None:
-        with pytest.raises(BadInput, match=r"no valid JSON in row 2, at character 24: Expecting"):
+        with pytest.raises(BadInput, match=r"not valid JSON in row 2, character 24: Expecting"):
             read(written("a.json", '[{"text": "a"},{"text" "b"},{"text": "c"}]'))
 
     def test_a_comma_too_many(self, written: Any) -> None:
-        with pytest.raises(BadInput, match="no valid JSON in row 2"):
+        with pytest.raises(BadInput, match="not valid JSON in row 2"):
             read(written("a.json", '[{"text": "a"},]'))
 
     def test_named_json_but_is_not(self, written: Any) -> None:
@@ -314,7 +319,7 @@ class TestJson:
         self, written: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(jsonstream, "MAX_RECORD", 1 << 20)
-        with pytest.raises(BadInput, match="record of more than 1 MB, row 2"):
+        with pytest.raises(BadInput, match="record of more than 1 MB at row 2"):
             read(written("a.json", '[{"text": "a"}, {"text": "' + "x" * (3 << 20)))
 
 
@@ -331,7 +336,7 @@ class TestTables:
         assert numbered[1] == (2, {"a": "z", "b": "2"})
 
     def test_cut_off_inside_a_quote(self, written: Any) -> None:
-        with pytest.raises(BadInput, match="ends inside a quote that opens in row 2, line 3"):
+        with pytest.raises(BadInput, match="ends inside a quote opened in row 2, line 3"):
             read(written("a.csv", 'a,b\n1,2\n"three\nand,more'))
 
     @pytest.mark.parametrize(
@@ -356,11 +361,11 @@ class TestTables:
 
     @pytest.mark.parametrize("header", [",,", '"a"b,c', " , "])
     def test_a_heading_without_names(self, written: Any, header: str) -> None:
-        with pytest.raises(BadInput, match="must name its columns"):
+        with pytest.raises(BadInput, match="must hold the column names"):
             read(written("a.csv", f"{header}\n1,2\n"))
 
     def test_too_many_columns(self, written: Any) -> None:
-        with pytest.raises(BadInput, match="has 100000 columns; at most 2000"):
+        with pytest.raises(BadInput, match="has 100000 columns; the limit is 2000"):
             read(written("a.csv", ",".join(f"c{n}" for n in range(100_000)) + "\n"))
 
     def test_what_excel_writes(self, written: Any) -> None:
@@ -386,7 +391,7 @@ class TestDamage:
     @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
     def test_gzip_cut_off(self, written: Any, name: str) -> None:
         whole = gzip.compress(LINES.encode() * 200)
-        with pytest.raises(BadInput, match="ends before its compressed data does: it was cut off"):
+        with pytest.raises(BadInput, match="is truncated"):
             read(written(f"{name}.gz", whole[: len(whole) // 2]))
 
     def test_gzip_damaged(self, written: Any) -> None:

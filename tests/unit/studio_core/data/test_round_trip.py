@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -20,21 +21,22 @@ from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of
 from studio_core.data.exports.layouts import FORMATS, LAYOUTS
 from studio_core.data.mapping import Mapping, guess
-from studio_core.data.shapes import Record, Shape
-from studio_core.data.turns import Rejected, tool_call, tools_prompt
+from studio_core.data.shapes import Record, Shape, further_columns
+from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
 from studio_core.texts import LANGUAGES, catalogue
 
-CALL = tool_call('{"name": "f", "arguments": {"x": 1}}')
+CALL = '<tool_call>\n{"name": "f", "arguments": {"x": 1}}\n</tool_call>'
+TOOLS = (
+    '[{"type": "function", "function": {"name": "f", "parameters": {"properties": {"ü": {"type": "=1"}}}}}]'
+)
 NASTY = [
     "=1+1", "'=1+1", "''=1", "'", "''", "'tis", "+1 a", "-5", "- item", "@x", "\t=x", "\r\n=x", " =x", "＝1",
     "a\nb", "a\r\nb", "a\rb", '"quoted"', '"', "a,b;c\td|e", "\ufeffbom", "\x00nul", "\u2028line\u2029", "\x85",
     "NaN", "null", "1.0", "007", "1e5", "true", "", " ", "\n", "{{name}}", "<image>",
     '[{"role": "user", "content": "in a text"}]', '{"role": "x"}', '{"messages": []}', "[]", "[[", '[["a", "b"]]',
     "\n\nHuman: a\n\nAssistant: b", "Human: a\n\nAssistant: b",
-    CALL, f"so\n{CALL}\n{CALL}", f"\n{CALL}", f"{CALL}.", CALL.replace(": ", ":"), tool_call("1"), tool_call(""),
-    "# Tools", tools_prompt([{"type": "function", "function": {"name": "f"}}], ""),
-    "sys\n\n" + tools_prompt([{"name": "f", "parameters": {"ü": "=1"}}], ""), "汉字", "👩‍👩‍👧", "e\u0301",
+    CALL, "<think>", "{'role': 'user', 'content': 'x'}", '{"from": "Oslo"}', "汉字", "👩‍👩‍👧", "e\u0301",
 ]  # fmt: skip
 
 TEXTS = st.one_of(
@@ -44,11 +46,33 @@ TEXTS = st.one_of(
 )
 
 
-def turn(role: str) -> st.SearchStrategy[dict[str, str]]:
-    return st.builds(lambda text: {"role": role, "content": text}, TEXTS)
+CALLS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": st.sampled_from(["f", "g"]),
+            "arguments": st.dictionaries(
+                st.sampled_from("xy"), st.one_of(st.none(), TEXTS, st.integers()), max_size=2
+            ),
+        },
+        optional={"id": st.sampled_from(["a", "b"])},
+    ),
+    min_size=1,
+    max_size=2,
+).map(lambda calls: json.dumps(calls, ensure_ascii=False))
 
 
-def turns(*roles: str) -> st.SearchStrategy[list[dict[str, str]]]:
+def turn(role: str) -> st.SearchStrategy[dict[str, Any]]:
+    plain = st.builds(lambda text: {"role": role, "content": text}, TEXTS)
+    more: dict[str, Any] = {"train": st.just(False)} | {
+        "assistant": {"reasoning": st.sampled_from(["hm", "=1", "a\n\nb"]), "tool_calls": CALLS},
+        "tool": {"name": st.just("f"), "tool_call_id": st.just("a")},
+        "user": {"name": st.just("Ada")},
+    }.get(role, {})
+    rich = st.fixed_dictionaries({"role": st.just(role), "content": TEXTS}, optional=more)
+    return st.one_of(plain, plain, rich)
+
+
+def turns(*roles: str) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.tuples(*map(turn, roles)).map(list)
 
 
@@ -62,10 +86,10 @@ PROMPTS = st.one_of(
 ANSWERS = st.one_of(turns("assistant"), turns("assistant", "tool", "assistant"))
 NAMES = st.one_of(
     st.sampled_from(
-        ["answer", "level", "system", "label", "completion", "=x", "a.b", "a", "a;b;c;d", "tools", "image"]
+        ["answer", "level", "system", "label", "completion", "=x", "a.b", "a", "a;b;c;d", "image"]
     ),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=5).map(str.strip),
-).filter(lambda name: name not in ("", "prompt", "messages"))
+).filter(lambda name: name not in ("", "prompt", "messages", "tools"))
 
 
 def records(shape: Shape) -> st.SearchStrategy[list[Record]]:
@@ -99,6 +123,10 @@ def records(shape: Shape) -> st.SearchStrategy[list[Record]]:
                 max_size=4,
             )
         )
+    if shape not in (Shape.TEXT, Shape.STEPWISE):
+        one = st.builds(
+            lambda record, more: {**record, **more}, one, st.sampled_from([{}, {}, {"tools": TOOLS}])
+        )
     return st.lists(one, min_size=1, max_size=4)
 
 
@@ -110,7 +138,7 @@ def importable(shape: Shape, given: list[Record]) -> list[Record]:
         Mapping(
             shape=shape,
             columns=dict(layout.parts),
-            keep=[name for name in names if name not in layout.columns],
+            keep=further_columns(shape, names),
         )
     )
     stored = []
@@ -144,8 +172,8 @@ def test_a_round_trip_is_the_identity(shape: Shape, layout: str, format: str, da
         return
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "stored.parquet", Path(folder) / f"out.{format}"
-        kept = [name for name in stored[0] if name not in LAYOUTS["trl"].forms[shape].columns]
-        with open(source, "wb") as file:
+        kept = further_columns(shape, stored[0])
+        with open(source, "w+b") as file:
             writer = parquet.Writer(file, shape, kept)
             for record in stored:
                 writer.add(record)

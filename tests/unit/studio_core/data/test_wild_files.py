@@ -46,7 +46,7 @@ def test_files_that_were_cut_off(studio: Studio, written: Any, case: str) -> Non
     try:
         seen = store.inspect_file(studio, path)
     except BadInput as error:
-        assert "cut off" in str(error) or "missing there" in str(error)
+        assert "truncated" in str(error)
         return
     assert seen.sample_records[:2] == [record] * 2
     assert seen.good + seen.bad == 3
@@ -60,29 +60,29 @@ MESSAGES = {"messages": [user("Hi"), assistant("Hello")]}
 STEPS = {"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}
 
 DAMAGED: list[tuple[dict[str, Any], Any, str]] = [
-    (ALPACA, {**ALPACA, "output": {"a": 1}}, "turn 1 of 'output' has the unknown role 'None'"),
-    (ALPACA, {"instruction": "Add"}, "it has no 'output'"),
-    (SHAREGPT, {"conversations": SHAREGPT["conversations"][:1]}, "has no turn of the assistant"),
-    (SHAREGPT, {"conversations": [{"from": "cat", "value": "Miau"}]}, "has the unknown role 'cat'"),
+    (ALPACA, {**ALPACA, "output": {"a": 1}}, "turn 1 of 'output' has an unknown role 'None'"),
+    (ALPACA, {"instruction": "Add"}, "'output' is missing"),
+    (SHAREGPT, {"conversations": SHAREGPT["conversations"][:1]}, "has no assistant turn"),
+    (SHAREGPT, {"conversations": [{"from": "cat", "value": "Miau"}]}, "has an unknown role 'cat'"),
     (MESSAGES, {"messages": [user("x"), assistant("")]}, "the answer in 'messages' is empty (turn 2)"),
-    (MESSAGES, {"messages": [{"role": "user", "content": [IMAGE]}]}, "turn 1 of 'messages' holds only an image"),
-    (MESSAGES, {"messages": [{"role": "user", "content": [{"type": "file"}]}]}, "holds file; only text"),
+    (MESSAGES, {"messages": [{"role": "user", "content": [IMAGE]}]}, "turn 1 of 'messages' has only an image"),
+    (MESSAGES, {"messages": [{"role": "user", "content": [{"type": "file"}]}]}, "contains file; only text"),
     (OPENAI_PREFERENCE, {**OPENAI_PREFERENCE, "input": {"messages": []}}, "prompt in 'input.messages' is empty"),
-    (OPENAI_PREFERENCE, {**OPENAI_PREFERENCE, "input": {"tools": []}}, "it has no 'input.messages'"),
+    (OPENAI_PREFERENCE, {**OPENAI_PREFERENCE, "input": {"tools": []}}, "'input.messages' is missing"),
     (OPENAI_PREFERENCE, {**OPENAI_PREFERENCE, "preferred_output": []}, "answer in 'preferred_output' is empty"),
-    (HH, {**HH, "rejected": "\n\nHuman: Else?\n\nAssistant: No."}, "'chosen' and 'rejected' share no prompt"),
+    (HH, {**HH, "rejected": "\n\nHuman: Else?\n\nAssistant: No."}, "'chosen' and 'rejected' have no prompt in common"),
     (HH, {**HH, "rejected": HH["chosen"]}, "'chosen' and 'rejected' are the same"),
-    (STEPS, {**STEPS, "labels": [True]}, "'completions' has 2 steps, 'labels' has 1 labels"),
-    (STEPS, {**STEPS, "labels": [True, "perhaps"]}, "'labels' is 'perhaps', neither true nor false"),
+    (STEPS, {**STEPS, "labels": [True]}, "'completions' has 2 steps, but 'labels' has 1 label"),
+    (STEPS, {**STEPS, "labels": [True, "perhaps"]}, "'labels' is 'perhaps', not true or false"),
     (STEPS, {**STEPS, "completions": ["a", " "]}, "the answer in 'completions' is empty (turn 2)"),
     (STEPS, {**STEPS, "completions": [], "labels": []}, "'completions' has no steps"),
     (STEPS, {**STEPS, "completions": "a"}, "'completions' is a str, not a list"),
-    (LABEL_STUDIO_PAIR, {**LABEL_STUDIO_PAIR, "annotations": []}, "nobody has answered it"),
-    (LABEL_STUDIO_PAIR, {**LABEL_STUDIO_PAIR, "data": {"prompt": "x"}}, "it has no 'chosen'"),
-    (LABEL_STUDIO_PAIR, ALPACA, "it is not written as Label Studio writes its records"),
-    (ARGILLA, {**ARGILLA, "responses": {}, "suggestions": {}}, "it has no 'quality'"),
-    (ARGILLA, {**ARGILLA, "responses": {"quality": [{"value": "good"}]}}, "'quality' is 'good', neither"),
-    (ARGILLA_FLAT, {**ARGILLA_FLAT, "label.responses": ["maybe"]}, "'label' is 'maybe', neither true nor false"),
+    (LABEL_STUDIO_PAIR, {**LABEL_STUDIO_PAIR, "annotations": []}, "it is not labelled"),
+    (LABEL_STUDIO_PAIR, {**LABEL_STUDIO_PAIR, "data": {"prompt": "x"}}, "'chosen' is missing"),
+    (LABEL_STUDIO_PAIR, ALPACA, "it does not look like a record of Label Studio"),
+    (ARGILLA, {**ARGILLA, "responses": {}, "suggestions": {}}, "'quality' is missing"),
+    (ARGILLA, {**ARGILLA, "responses": {"quality": [{"value": "good"}]}}, "'quality' is 'good', not true"),
+    (ARGILLA_FLAT, {**ARGILLA_FLAT, "label.responses": ["maybe"]}, "'label' is 'maybe', not true or false"),
 ]  # fmt: skip
 
 
@@ -103,14 +103,14 @@ def test_people_who_could_not_choose_leave_no_pair(studio: Studio, written: Any)
     seen = store.inspect_file(
         studio, written("a.json", json.dumps([LABEL_STUDIO_PAIR, LABEL_STUDIO_PAIR, tie]))
     )
-    assert (seen.good, seen.reasons[0]["reason"]) == (2, "neither answer was preferred (pref: tie)")
-    assert list(seen.notes.kinds) == ["label_studio"]
+    assert (seen.good, seen.bad, seen.ties) == (2, 0, 1)
+    assert list(seen.notes.kinds) == ["label_studio", "ties"]
 
 
 def test_openai_tools_inside_of_the_input_are_kept(studio: Studio, written: Any) -> None:
     dataset = store.import_file(studio, written("a.jsonl", lines(OPENAI_PREFERENCE))).dataset
     [record] = store.records(studio, dataset)
-    assert '"name": "weather"' in record["prompt"][0]["content"] and record["prompt"][1] == user("Hi")
+    assert '"name": "weather"' in record["tools"] and record["prompt"] == [user("Hi")]
 
 
 def test_images_are_left_out_and_counted(studio: Studio, written: Any) -> None:
@@ -195,11 +195,13 @@ def test_labels_of_classes_are_no_judgement(
     assert store.inspect_file(studio, written("a.jsonl", lines(*rows))).shape is shape
 
 
-def test_weights_of_turns_are_said(studio: Studio, written: Any) -> None:
+def test_turns_of_weight_0_are_not_learnt(studio: Studio, written: Any) -> None:
     row = {
         "messages": [user("a"), {**assistant("b"), "weight": 0}, user("c"), {**assistant("d"), "weight": 1}]
     }
-    assert store.inspect_file(studio, written("a.jsonl", lines(row))).notes.kinds == {"weight": {"n": 1}}
+    dataset = store.import_file(studio, written("a.jsonl", lines(row))).dataset
+    [record] = store.records(studio, dataset)
+    assert record["messages"] == [user("a"), {**assistant("b"), "train": False}, user("c"), assistant("d")]
 
 
 def test_a_question_whose_name_is_no_unicode_is_no_column(studio: Studio, written: Any) -> None:
@@ -218,3 +220,43 @@ def test_rows_nested_as_deep_as_json_allows(studio: Studio, written: Any) -> Non
     for row in ({"question": "q", "more": deep}, {"question": deep, "more": 1}):
         seen = store.inspect_file(studio, written("a.jsonl", lines(good, good, row)))
         assert seen.good + seen.bad == 3 and seen.good >= 2
+
+
+def test_what_was_guessed_and_left_out_is_said(studio: Studio, written: Any) -> None:
+    text = json.dumps([assistant("x")])
+    vote = {"prompt": "q", "response_a": text, "response_b": json.dumps([assistant("y")]), "winner": "a"}
+    done = store.import_file(
+        studio, written("a.jsonl", lines(vote, vote | {"winner": "tie"}, vote | {"prompt": "r"}))
+    )
+    assert (done.dataset.rows, done.rejected) == (2, [])
+    assert {remark["code"]: remark.get("n") for remark in done.remarks} == {"arena": 1, "ties": 1}
+    rows = [{"Customer wrote": "q", "Agent said": text}] * 2
+    done = store.import_file(studio, written("b.jsonl", lines(*rows)))
+    assert [remark["code"] for remark in done.remarks] == ["doubt", "turns_in_text"]
+    assert "Agent said" in done.remarks[1]["text"]
+    off = store.inspect_file(studio, written("b.jsonl", lines(*rows))).mapping.model_copy(
+        update={"turns_in_text": []}
+    )
+    done = store.import_file(studio, written("b.jsonl", lines(*rows)), mapping=off, name="c")
+    assert store.records(studio, done.dataset)[0]["completion"] == [assistant(text)]
+    assert done.dataset.mapping["turns_in_text"] == []
+
+
+def test_only_ties_are_said(studio: Studio, written: Any) -> None:
+    vote = {"prompt": "q", "response_a": "a", "response_b": "b", "winner": "a"}
+    ties = [vote | {"winner": "tie"}] * 3
+    mapping = store.inspect_file(studio, written("a.jsonl", lines(vote))).mapping
+    with pytest.raises(BadInput):
+        store.import_file(studio, written("b.jsonl", lines(*ties)), mapping=mapping)
+
+
+def test_a_line_whose_json_is_not_closed_is_told_as_torn(studio: Studio, written: Any) -> None:
+    whole = {"prompt": "q", "completion": "a"}
+    file = written("a.jsonl", lines(whole) + json.dumps(whole)[:-1] + "\n")
+    assert [one["code"] for one in store.inspect_file(studio, file).reasons] == ["line_torn"]
+
+
+def test_a_pdf_is_not_told_to_be_unpacked(studio: Studio, written: Any) -> None:
+    with pytest.raises(BadInput, match="is a PDF") as raised:
+        store.inspect_file(studio, written("a.pdf", b"%PDF-1.7 words"))
+    assert raised.value.key == "data.file_pdf"

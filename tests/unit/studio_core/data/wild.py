@@ -100,8 +100,8 @@ WILD: dict[str, tuple[str, str, Shape, dict[str, Any]]] = {
         Shape.CHAT,
         {"messages": [
             user("Hi"),
-            assistant('<tool_call>\n{"name": "weather", "arguments": {"at": "Bern"}}\n</tool_call>'),
-            {"role": "tool", "content": "rain"},
+            {**assistant(""), "tool_calls": '[{"name": "weather", "arguments": {"at": "Bern"}, "id": "1"}]'},
+            {"role": "tool", "content": "rain", "tool_call_id": "1"},
             assistant("It rains."),
         ]},
     ),

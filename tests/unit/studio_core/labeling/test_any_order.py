@@ -72,7 +72,7 @@ class Labelling(RuleBasedStateMachine):
         try:
             shown = undo(self.studio, self.project, who)
         except Conflict as error:
-            sentence = "has gone to others" if self.earlier[who] else "nothing of yours"
+            sentence = "has been assigned to others" if self.earlier[who] else "Nothing to undo"
             assert sentence in str(error)
             assert (self.said(who), self.leases()) == (before, leases)
         else:

@@ -205,7 +205,7 @@ def test_ranks_and_overlaps_say_what_the_intervals_say() -> None:
     assert rows["m5"].rating is None and found.standings[-1].model == "m5"
     said = arena.sentences(found)
     assert any("overlap" in one and "m2" in one and "m3" in one for one in said)
-    assert any("m1 is above" in one for one in said)
+    assert any("m1 ranks above" in one for one in said)
     assert len(arena.sentences(found, "zh-CN")) == len(said)
 
 
@@ -213,12 +213,14 @@ def test_models_that_never_met_are_said_to_be_so(studio: Studio) -> None:
     games = [Game("q", "1", "2", 1.0)] * 9 + [Game("q", "3", "4", 1.0)] * 9
     found = arena.rated(arena.Games(games), {str(n): f"m{n}" for n in range(1, 5)})
     assert sorted(map(sorted, found.groups)) == [["m1", "m2"], ["m3", "m4"]]
-    assert "never met" in arena.sentences(found)[0]
-    assert arena.sentences(arena.rated(arena.Games(), {}))[0].startswith("Nobody")
+    assert "never compared" in arena.sentences(found)[0]
+    assert arena.sentences(arena.rated(arena.Games(), {}))[0].startswith(
+        "These models have not been compared"
+    )
 
 
 def test_an_arena_needs_three_models_of_the_studio(studio: Studio, three: list[Model]) -> None:
-    with pytest.raises(BadInput, match="3 models or more; 2"):
+    with pytest.raises(BadInput, match="at least 3 models; 2"):
         arena.arena(studio, ["large", "middle", three[0].id])
     with pytest.raises(NotFound):
         arena.arena(studio, ["large", "middle", "nobody"])

@@ -47,11 +47,14 @@ def test_a_project_that_is_put_away_is_given_to_nobody(studio: Studio) -> None:
 def test_only_a_project_without_votes_is_deleted(studio: Studio) -> None:
     one, other = project(studio, 2), project(studio, 2, "rank")
     next_item(studio, other, "anna")
+    assert changing.obstacle(studio, other) is None
     changing.remove(studio, other)
     with pytest.raises(NotFound):
         projects.get(studio, other)
     judge(studio, one, "anna")
-    with pytest.raises(Conflict):
+    refused = changing.obstacle(studio, one)
+    assert refused is not None and refused.key == "labeling.remove_voted"
+    with pytest.raises(Conflict, match="cannot be deleted"):
         changing.remove(studio, one)
     assert projects.get(studio, one).id == one
 

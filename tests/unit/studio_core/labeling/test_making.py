@@ -154,13 +154,13 @@ def test_nothing_is_left_of_a_project_that_could_not_be_made(demo: Studio) -> No
     assert len(list(making.prompts_of(demo, taken))) == 2
     with pytest.raises(Conflict):
         making.create(demo, "taken", prompts(2), BOTH)
-    with pytest.raises(BadInput, match="no new prompt"):
+    with pytest.raises(BadInput, match="No new prompts"):
         making.create(demo, "empty", [], BOTH)
     with pytest.raises(BadInput):
         making.create(demo, "no", prompts(1), BOTH, settings={"held_out": 2})
     kept, aside = sorted(demo.settings.labelling.iterdir(), key=lambda path: path.name, reverse=True)
     assert kept.name == "1" and (aside / "prompts-1.jsonl").read_text() == "of another project"
-    with pytest.raises(BadInput, match="did not make its answers itself"):
+    with pytest.raises(BadInput, match="were imported"):
         making.more(demo, projects.create(demo, "by-hand").id, prompts(2))
 
 

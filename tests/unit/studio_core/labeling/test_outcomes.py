@@ -22,30 +22,30 @@ from tests.unit.studio_core.labeling.comparing import add_model, asked, compared
     [
         (
             (34, 16),
-            "after wins 34 of 50, 68 % (54 to 79): better",
-            "after 在 50 对中胜出 34 对，68 %（54 到 79）：更好",
+            "after wins 34 of 50: 68% (54 to 79): better",
+            "after 在 50 对中胜 34 对：68%（54 到 79）：更好",
         ),
         (
             (16, 34),
-            "after wins 16 of 50, 32 % (21 to 46): worse",
-            "after 在 50 对中胜出 16 对，32 %（21 到 46）：更差",
+            "after wins 16 of 50: 32% (21 to 46): worse",
+            "after 在 50 对中胜 16 对：32%（21 到 46）：更差",
         ),
         (
             (31, 21),
-            "after wins 31 of 52, 60 % (46 to 72): not separable yet, about 60 more votes needed",
-            "after 在 52 对中胜出 31 对，60 %（46 到 72）：还分不出高下，大约还需要 60 票",
+            "after wins 31 of 52: 60% (46 to 72): inconclusive, about 60 more votes needed",
+            "after 在 52 对中胜 31 对：60%（46 到 72）：尚无定论，约需再投 60 票",
         ),
         (
             (20, 12, 10),
-            "after wins 20 of 42 and ties 10, 60 % (44 to 73): not separable yet, about 50 more votes needed",
-            "after 在 42 对中胜出 20 对、打平 10 对，60 %（44 到 73）：还分不出高下，大约还需要 50 票",
+            "after wins 20 of 42, 10 ties: 60% (44 to 73): inconclusive, about 50 more votes needed",
+            "after 在 42 对中胜 20 对、平 10 对：60%（44 到 73）：尚无定论，约需再投 50 票",
         ),
         (
             (7, 7),
-            "after wins 7 of 14, 50 % (27 to 73): not separable, and more votes like these would not change that",
-            "after 在 14 对中胜出 7 对，50 %（27 到 73）：分不出高下，再多这样的票也不会改变",
+            "after wins 7 of 14: 50% (27 to 73): inconclusive; similar votes would not change that",
+            "after 在 14 对中胜 7 对：50%（27 到 73）：无法分出高下，更多类似投票也不会改变",
         ),
-        ((0, 0), "Nothing has been judged yet.", "还没有任何评判。"),
+        ((0, 0), "No votes yet.", "还没有投票。"),
     ],
 )
 def test_a_win_rate_in_words(counts: tuple[int, ...], english: str, chinese: str) -> None:

@@ -138,9 +138,9 @@ def test_no_prompt_is_compared_after_it_was_trained_on_over_all_rounds(
     assert set(left) == kept - compared
     vote(studio, one, after)
     run, _ = comparing.trained(studio, "run-5", after, dataset)
-    with pytest.raises(Conflict, match="no prompt left") as refused:
+    with pytest.raises(Conflict, match="no held-out prompts left") as refused:
         rounds.compare(studio, root.id, run.id)
-    assert "40 %" in str(refused.value)
+    assert "40%" in str(refused.value)
 
 
 def test_prompts_are_the_same_under_whatever_system_prompt(
@@ -198,11 +198,11 @@ def test_both_answer_with_the_sampling_of_the_answers_judged_first(
     assert settings.blind and settings.votes == 3 and settings.held_out == 0
     guidelines = projects.guidelines(studio, one.id)
     assert guidelines is not None and guidelines.text == "Be brief."
-    with pytest.raises(Conflict, match="stays hidden"):
+    with pytest.raises(Conflict, match="must stay hidden"):
         changing.change(studio, one.id, {"blind": False})
-    with pytest.raises(Conflict, match="neither was trained on"):
+    with pytest.raises(Conflict, match="on held-out prompts"):
         making.more(studio, one.id, making.prompts_of_text("anything"))
-    with pytest.raises(Conflict, match="neither was trained on"):
+    with pytest.raises(Conflict, match="on held-out prompts"):
         imports.from_dataset(studio, one.id, dataset)
     again, no_job = rounds.compare(studio, one.id, run.id)
     assert again.id == one.id and no_job is None
@@ -284,17 +284,15 @@ def test_a_run_on_something_else_is_not_compared(
     dataset, *_ = exports.make_dataset(studio, root.id)
     other, _ = comparing.trained(studio, "other", base, questions, "sft")
     run, _ = comparing.trained(studio, "run", base, dataset)
-    with pytest.raises(
-        BadInput, match=f"Run {other.id} was not trained on votes of the project p. .*: {run.id}"
-    ):
+    with pytest.raises(BadInput, match=f"Run {other.id} was not trained on votes of p. .*: {run.id}"):
         rounds.compare(studio, root.id, other.id)
     assert trained.project_of(studio, other) is None
     assert getattr(trained.project_of(studio, run), "id", None) == root.id
-    with pytest.raises(BadInput, match="neither"):
+    with pytest.raises(BadInput, match="cannot be compared with"):
         rounds.compare(studio, root.id, run.id, against="best")
     with pytest.raises(BadInput, match="1 to 1000"):
         rounds.compare(studio, root.id, run.id, limit=0)
-    with pytest.raises(BadInput, match="compares no two models"):
+    with pytest.raises(BadInput, match="does not compare two models"):
         rounds.more(studio, root.id)
 
 
@@ -348,3 +346,38 @@ def test_each_step_of_the_loop_follows_from_what_is_there(
     vote(studio, one, after)  # For the one before.
     assert outcomes.result(studio, projects.get(studio, one.id)).found.outcome == "worse"
     assert getattr(rounds.model_to_train(studio, root), "id", None) == after.id != worse.id
+
+
+def alike(studio: Studio, one: LabelProject, identical: int) -> outcomes.Result:
+    """Both models wrote the same to so many prompts of the round."""
+    with studio.db.write() as session:
+        session.get_one(LabelProject, one.id).counts = {"identical": identical}
+    return outcomes.result(studio, projects.get(studio, one.id))
+
+
+def test_two_models_that_answer_alike_were_trained_too_little(
+    studio: Studio, root: LabelProject, base: Model
+) -> None:
+    vote(studio, root)
+    dataset, *_ = exports.make_dataset(studio, root.id)
+    run, after = comparing.trained(studio, "run", base, dataset)
+    asked_for = rounds.comparison(studio, root.id, run.id)
+    left = rounds.prompts_left(studio, asked_for)
+    assert left == len(list(rounds.prompts_for(studio, asked_for))) > 10
+    one, job = rounds.compare(studio, root.id, run.id, limit=10)
+    end(studio, job)
+    found = alike(studio, one, 10)
+    assert found.alike and rounds.next_step(studio, root, [found]).name == "alike"
+    assert outcomes.told(found) == (
+        "Trained too little to tell the two apart: 10 of 10 answers were identical."
+    )
+    assert rounds.prompts_left(studio, asked_for, projects.get(studio, one.id)) == left - 10
+
+    items.add(studio, one.id, [pair(prompt, base, after) for prompt in of_round(studio, one)[:3]])
+    assert alike(studio, one, 3).alike and not alike(studio, one, 2).alike
+    assert not alike(studio, one, 0).alike
+    vote(studio, one, after)
+    found = alike(studio, one, 7)
+    assert outcomes.told(found).startswith("run wins 3 of 3")
+    assert outcomes.told(found).endswith("7 of 10 answers were identical.")
+    assert rounds.next_step(studio, root, [found]).name == "train"  # There are votes to train on.

@@ -53,7 +53,7 @@ def test_a_lease_that_ran_out_goes_to_others_and_the_draft_stays(
     assert back is not None and back.draft == {"verdict": "tie"}
     pass_time(LEASE + timedelta(seconds=1))
     judge(studio, one, "ben")
-    with pytest.raises(Conflict, match="judged by others"):
+    with pytest.raises(Conflict, match="others have labelled it"):
         cast(studio, one, "anna", shown.item.id, Verdict("left"))
     assert number(studio, one, "anna") is None
 
@@ -80,10 +80,10 @@ def test_what_was_not_given_cannot_be_judged(studio: Studio) -> None:
     shown = next_item(studio, one, "anna")
     assert shown is not None
     for annotator, item in (("ben", shown.item.id), ("anna", 999)):
-        with pytest.raises(NotFound, match="is not before"):
+        with pytest.raises(NotFound, match="is not assigned to"):
             cast(studio, one, annotator, item, Verdict("left"))
     other = projects.create(studio, "other")
-    with pytest.raises(BadInput, match="is not before"):
+    with pytest.raises(BadInput, match="is not assigned to"):
         cast(studio, other.id, "anna", shown.item.id, Verdict("left"))
 
 
@@ -121,14 +121,14 @@ def test_repeats_come_mirrored_and_count_for_nothing_else(studio: Studio) -> Non
 @pytest.mark.parametrize(
     ("mode", "said", "sentence"),
     [
-        ("pairs", {"verdict": "withdrawn"}, "'withdrawn' is not a verdict here"),
-        ("pairs", {"verdict": "a"}, "'a' is not a verdict here"),
-        ("pairs", {"strength": "clearly"}, "is not asked for"),
+        ("pairs", {"verdict": "withdrawn"}, "'withdrawn' is not a valid verdict"),
+        ("pairs", {"verdict": "a"}, "'a' is not a valid verdict"),
+        ("pairs", {"strength": "clearly"}, "does not accept strength"),
         ("pairs", {"reasons": ["<script>"]}, "is not a reason of this project"),
-        ("pairs", {"edits": {0: " "}}, "must say something"),
+        ("pairs", {"edits": {0: " "}}, "edited answer is empty"),
         ("pairs", {"comment": "x" * 20_001}, "20001 characters"),
-        ("rate", {"verdict": "rated", "rating": 11}, "goes from 1 to 10"),
-        ("rate", {"verdict": "left"}, "not a verdict here"),
+        ("rate", {"verdict": "rated", "rating": 11}, r"out of range \(1 to 10\)"),
+        ("rate", {"verdict": "left"}, "not a valid verdict"),
         ("rank", {"verdict": "ranked", "ranking": [0, 0, 1]}, "each of the 3 answers once"),
     ],
 )
@@ -155,5 +155,5 @@ def test_items_that_ask_nothing_are_counted(studio: Studio) -> None:
         ],
     )
     assert (added.added, added.known, added.identical, added.empty) == (1, 1, 1, 1)
-    with pytest.raises(BadInput, match="has 2 answers, and 3 were given"):
+    with pytest.raises(BadInput, match="needs 2 answers, but 3 were given"):
         items.add(studio, one.id, [pair(1, 3)])

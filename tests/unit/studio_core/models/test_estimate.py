@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from studio_core.models import estimate
-from studio_core.models.estimate import ModelSize, flops_per_token, memory
+from studio_core.models.estimate import flops_per_token
+from studio_core.models.memory import RUNTIME, ModelSize, memory
 from studio_core.studio import Studio
 
 TINY = ModelSize(1_992_384, hidden=192, layers=4, vocab=1152, intermediate=512, tied=True)
@@ -15,12 +16,7 @@ def test_training_all_weights_holds_sixteen_bytes_for_each() -> None:
     assert used.weights + used.gradients + used.optimiser == 16 * SMALL.parameters
     assert (
         used.total
-        == used.weights
-        + used.gradients
-        + used.optimiser
-        + used.activations
-        + used.logits
-        + (estimate.RUNTIME["gpu"])
+        == used.weights + used.gradients + used.optimiser + used.activations + used.logits + RUNTIME["gpu"]
     )
 
 
@@ -79,4 +75,4 @@ def test_time() -> None:
 
 
 def test_nothing_is_learned_from_nothing(studio: Studio) -> None:
-    assert estimate.learned_speed(studio, "cpu", 2_000_000) is None
+    assert estimate.learned_speed(studio, method="sft", device="cpu", parameters=2_000_000) is None

@@ -34,7 +34,7 @@ def written(folder: Path, shape: Shape, records: list[Record], name: str = "data
     """A dataset's file as the import writes it."""
     path = folder / f"{name}.parquet"
     keep = [column for column in (records[0] if records else {}) if column not in ("prompt",)]
-    with open(path, "wb") as file:
+    with open(path, "w+b") as file:
         writer = parquet.Writer(file, shape, keep if shape is Shape.PROMPT_ONLY else ())
         for record in records:
             writer.add(record)

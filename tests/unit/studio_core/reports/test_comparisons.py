@@ -2,8 +2,8 @@
 
 import json
 import random
+import shutil
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from studio_core.data.chat_template import ChatTemplate
-from studio_core.data.preview import ChatFormat
 from studio_core.data.shapes import Shape
 from studio_core.reports import token_lengths
 from studio_core.reports.pairs import markers
 from studio_core.reports.statistics import distribution, marks, share
 from studio_core.settings import bundled_folder
+from studio_core.spec import ResolvedModel
 from tests.unit.studio_core.reports.judged import answered, judged, pair, rows_of, user, written
 
 
@@ -171,43 +170,42 @@ def test_prompts_of_another_version_are_found_whatever_their_spelling(tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def chat() -> ChatFormat:
-    return ChatFormat.load(bundled_folder() / "models" / "tiny-chat")
+def tiny() -> ResolvedModel:
+    return ResolvedModel(name="tiny", path=str(bundled_folder() / "models" / "tiny-chat"))
 
 
-def test_tokens_are_counted_and_the_limit_drawn(tmp_path: Path, chat: ChatFormat) -> None:
+def test_tokens_are_counted_and_the_limit_drawn(tmp_path: Path, tiny: ResolvedModel) -> None:
     records = [answered("Count, please!", "one two three " * n) for n in (1, 2, 50, 100)]
-    report, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records, chat=chat, model="tiny", limit=100)
+    report, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records, model=tiny, limit=100)
     assert report.tokens is not None and report.model == "tiny" and report.limit == 100
     assert (report.tokens.counted, report.tokens.sampled) == (4, False)
     assert report.tokens.cut is not None and report.tokens.cut.rows == 2 and report.tokens.cut_rows == [3, 4]
-    without, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records, model="tiny", limit=100)
+    without, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records, limit=100)
     assert without.tokens is None and without.model == ""
 
 
 def test_many_rows_are_sampled_and_the_estimate_says_so(
-    tmp_path: Path, chat: ChatFormat, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: ResolvedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(token_lengths, "SAMPLE", 300)
     records = [answered(f"Count {n}!", "one two three " * (100 if n % 4 == 0 else 1)) for n in range(1200)]
-    reports = [
-        judged(tmp_path, Shape.PROMPT_COMPLETION, records, chat=chat, model="tiny", limit=100)[0]
-        for _ in "ab"
-    ]
+    reports = [judged(tmp_path, Shape.PROMPT_COMPLETION, records, model=tiny, limit=100)[0] for _ in "ab"]
     found = reports[0].tokens
     assert found is not None and found == reports[1].tokens
     assert found.sampled and found.counted == 300 and found.cut is not None
     assert found.cut.low < 0.25 < found.cut.high and found.cut.of == 300
 
 
-def test_records_that_a_template_refuses_are_counted(tmp_path: Path, chat: ChatFormat) -> None:
+def test_records_that_a_template_refuses_are_counted(tmp_path: Path, tiny: ResolvedModel) -> None:
     refuses = "{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}{{ m.content }}"
-    template = ChatTemplate("{% for m in messages %}" + refuses + "{% endfor %}")
-    refusing = replace(chat, template=template)
+    folder = tmp_path / "refusing"
+    shutil.copytree(tiny.path, folder)
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}" + refuses + "{% endfor %}")
+    refusing = tiny.model_copy(update={"path": str(folder)})
     system = {"role": "system", "content": "Be kind."}
     records = [
         answered("Hello there?", "Hello to you."),
         {**answered("a", "b"), "prompt": [system, user("Hello?")]},
     ]
-    report, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records, chat=refusing, model="tiny")
+    report, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records, model=refusing)
     assert report.tokens is not None and (report.tokens.counted, report.tokens.refused) == (1, 1)

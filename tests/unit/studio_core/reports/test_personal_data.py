@@ -1,6 +1,5 @@
 """Personal data is found where it is, and numbers that only look like it are left alone."""
 
-import time
 from itertools import pairwise
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_core.reports.personal_data import KINDS, found, masked
+from tests.work import work
 
 GITHUB = "ghp_" + "a1B2c3D4e5F6" * 3
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9.dozjgNryP4J3jVmNHl0w5N"
@@ -112,6 +112,5 @@ def test_spans_are_in_order_apart_and_gone_once_masked(text: str) -> None:
     ["a", "1", "1 ", "1-", "a.", "+1", "@a.", "A1", "://a:", "eyJ", "-----BEGIN PRIVATE KEY-----", "sk-"],
 )
 def test_no_text_takes_long(piece: str) -> None:
-    start = time.perf_counter()
-    found(piece * (200_000 // len(piece)) + "@")
-    assert time.perf_counter() - start < 5
+    text = piece * (200_000 // len(piece)) + "@"
+    assert work(lambda: found(text)) < 1000

@@ -151,3 +151,20 @@ def test_bad_answers_that_are_marked_bad_are_no_findings(tmp_path: Path) -> None
     report, _ = judged(tmp_path, Shape.UNPAIRED_PREFERENCE, records)
     assert rows_of(report, "refusal") == [1, 3]
     assert report.labels is not None and report.labels.good.share == 0.5
+
+
+def test_control_tokens_and_templates_in_texts(tmp_path: Path) -> None:
+    records = [
+        answered("What is <b>HTML</b>, and what does a|b mean?", "A language, and <think> is no part of it."),
+        answered(
+            "What ends a turn, please?", "In ChatML <|im_end|> does, elsewhere </s> or <｜end▁of▁sentence｜>."
+        ),
+        answered("And a conversation?", "[INST] Hello there [/INST] Hello to you, my friend."),
+    ]
+    report, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records)
+    assert rows_of(report, "control_tokens") == [2, 3] and rows_of(report, "rendered_template") == [3]
+    found = report.control_tokens
+    assert found is not None and (found.rows, found.rendered) == (2, 1)
+    assert set(found.spelled) == {"<|im_end|>", "</s>", "<｜end▁of▁sentence｜>", "[INST]", "[/INST]"}
+    corpus, _ = judged(tmp_path, Shape.TEXT, [{"text": "One text.</s>Another text.</s>"}])
+    assert corpus.control_tokens is None

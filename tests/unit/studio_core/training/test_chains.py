@@ -30,7 +30,7 @@ def finished(studio: Studio, job: Job) -> Model:
 def test_a_run_takes_what_an_earlier_one_made(studio: Studio, sums: Dataset) -> None:
     first = training.submit(studio, spec())
     wish = spec(model=f"run:{first.id}")
-    assert f"Starts after run {first.id}" in warned(studio, model=wish.model)
+    assert f"Starts when run {first.id}" in warned(studio, model=wish.model)
     second = training.submit(studio, wish)
     assert (second.after_id, second.spec["model"]) == (first.id, f"run:{first.id}")
     made = finished(studio, first)
@@ -100,7 +100,7 @@ def test_a_run_that_made_nothing(studio: Studio, sums: Dataset) -> None:
     first = training.submit(studio, spec())
     second = training.submit(studio, spec(model=f"run:{first.id}"))
     run_to(studio, first, State.SUCCEEDED, steps=20)
-    with pytest.raises(BadInput, match="that run made none"):
+    with pytest.raises(BadInput, match="that run produced no model"):
         training.settle(studio, second)
 
 

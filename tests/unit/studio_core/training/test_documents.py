@@ -50,9 +50,9 @@ def test_a_command_says_the_same() -> None:
     [
         ("- a list", "no mapping"),
         ("", "no mapping"),
-        ("a: [", "not a training in YAML"),
-        ("!!python/object/apply:os.system [ls]", "not a training in YAML"),
-        ("method: sft", "lacks model"),
+        ("a: [", "not a valid training"),
+        ("!!python/object/apply:os.system [ls]", "not a valid training"),
+        ("method: sft", "has no model"),
         ("{method: sft, model: m, dataset: d, colour: red}", "no field colour"),
         ("{method: sft, model: m, dataset: d, seed: -1}", "seed is '-1'"),
         ("{method: sft, model: m, dataset: d, name: " + "x" * 81 + "}", "name is"),

@@ -22,17 +22,17 @@ def test_goes_on_from_the_newest_complete_checkpoint(studio: Studio, sums: Datas
     assert training.resume(studio, job.id, key="click").id == again.id
     assert (again.resumes_id, again.name, again.method) == (job.id, "mine", "sft")
     assert again.spec["run"]["resume_from"] == str(newest)
-    with pytest.raises(Conflict, match=f"Run {again.id} goes on from run {job.id} already"):
+    with pytest.raises(Conflict, match=f"Run {again.id} already resumes run {job.id}"):
         training.resume(studio, job.id, key="another click")
 
 
 def test_goes_on_from_any_complete_checkpoint(studio: Studio, sums: Dataset) -> None:
     job = run_to(studio, training.submit(studio, spec(priority=2)), State.SUCCEEDED, steps=20)
     earlier, _, _ = checkpoint(job, 5), checkpoint(job, 10), checkpoint(job, 14, torn=True)
-    with pytest.raises(Conflict, match="all its 20 steps"):
+    with pytest.raises(Conflict, match="all 20 steps"):
         training.resume(studio, job.id)
     for step in (14, 7):
-        with pytest.raises(BadInput, match=f"at step {step} .*There are: 5, 10"):
+        with pytest.raises(BadInput, match=f"at step {step} .*Available: 5, 10"):
             training.resume(studio, job.id, step=step)
     again = training.resume(studio, job.id, step=5)
     assert (again.spec["run"]["resume_from"], again.priority) == (str(earlier), 2)
@@ -58,11 +58,11 @@ def test_a_run_that_got_no_further_is_resumed_from_where_it_began(studio: Studio
 
 def test_what_cannot_be_resumed(studio: Studio, sums: Dataset) -> None:
     waiting = training.submit(studio, spec())
-    with pytest.raises(Conflict, match="has not ended yet"):
+    with pytest.raises(Conflict, match="is still active"):
         training.resume(studio, waiting.id)
     finished = run_to(studio, waiting, State.SUCCEEDED, steps=20)
     checkpoint(finished, 20)
-    with pytest.raises(Conflict, match="finished all its 20 steps"):
+    with pytest.raises(Conflict, match="finished all 20 steps"):
         training.resume(studio, finished.id)
     bare = run_to(studio, training.submit(studio, spec()), State.FAILED, steps=3)
     checkpoint(bare, 3, torn=True)
@@ -84,7 +84,7 @@ def test_a_base_that_is_gone(studio: Studio, sums: Dataset) -> None:
     job = run_to(studio, training.submit(studio, spec(model=str(folder))), State.FAILED, steps=5)
     checkpoint(job, 5)
     folder.rename(folder.with_name("moved"))
-    with pytest.raises(BadInput, match="are gone"):
+    with pytest.raises(BadInput, match="are missing"):
         training.resume(studio, job.id)
 
 
@@ -95,11 +95,28 @@ def test_duplicate_is_the_same_wish_under_a_new_name(studio: Studio, sums: Datas
     assert training.submit(studio, again).name == "sft-tiny-base-1"
 
 
+def test_longer_is_the_same_wish_with_twice_the_epochs(studio: Studio, sums: Dataset) -> None:
+    usual = training.submit(studio, spec())
+    epochs = usual.spec["run"]["options"]["epochs"]
+    again = training.longer(studio, usual.id)
+    assert again == training.duplicate(studio, usual.id).model_copy(
+        update={"options": {"epochs": 2 * epochs}}
+    )
+    limited = training.submit(studio, spec(options={"max_steps": 9, "learning_rate": 0.001, "epochs": 600.0}))
+    wanted = {"max_steps": 18, "learning_rate": 0.001, "epochs": 1000.0}  # No more than the option takes.
+    assert training.longer(studio, limited.id).options == wanted
+
+
 def test_time_left_and_recent_values(studio: Studio, sums: Dataset) -> None:
     job = run_to(studio, training.submit(studio, spec()), State.RUNNING, steps=14)
     assert training.seconds_left(job) == 6.0
-    mean = metrics.recent(studio, [job])[job.id]["loss"]
-    assert mean == pytest.approx(sum(1 / n for n in range(5, 15)) / 10)
+    latest = metrics.recent(studio, [job])[job.id]
+    assert (
+        latest.means["loss"] == pytest.approx(sum(1 / n for n in range(1, 15)) / 14) and latest.reports == 14
+    )
+    assert metrics.recent(studio, [job], 10)[job.id].means["loss"] == pytest.approx(
+        sum(1 / n for n in range(5, 15)) / 10
+    )
     assert training.seconds_left(training.submit(studio, spec())) is None
 
 

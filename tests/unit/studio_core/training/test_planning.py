@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ import pytest
 
 from studio_core import queue, training
 from studio_core.data import store
+from studio_core.data.learning import Learning
 from studio_core.errors import BadInput, StudioError
 from studio_core.methods import base as methods_base
 from studio_core.models import registry
 from studio_core.states import State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Device
-from studio_core.training import lengths, planning
+from studio_core.training import figures, lengths, planning
 from tests.unit.studio_core.models.folders import ended_job, model_folder
 from tests.unit.studio_core.training.runs import chat, imported, problems, run_to, spec, warned
 
@@ -43,7 +45,7 @@ def test_a_model_that_only_scores_answers_is_trained_on_as_one_only(studio: Stud
     folder = model_folder(studio.settings.models / "rm", architectures=["LlamaForSequenceClassification"])
     registry.add(studio, str(folder))
     [refused] = problems(studio, method="dpo", dataset="pairs", model="rm")
-    assert refused.startswith("rm is a reward model: it scores answers and writes none")
+    assert refused.startswith("rm is a reward model: it scores answers and generates none")
     said = problems(studio, method="reward", dataset="pairs", model="rm")
     assert not any("is a reward model" in problem for problem in said)
     job = training.submit(studio, spec(method="reward", dataset="pairs", prompts=["Who are you?"]))
@@ -59,11 +61,11 @@ def test_pairs_that_do_not_fit_a_reward_model_are_left_out_whole(
     given = {"method": "reward", "dataset": "some-long", "options": {"max_length": 128, "eval_share": 0.0}}
     plan = training.plan(studio, spec(**given))
     assert (plan.cut_share, plan.rows) == (0.25, 60) and plan.steps == 2 * 4
-    assert "25% of the pairs are longer than the limit of 128 tokens and will be left out" in warned(
+    assert "25% of the pairs exceed the max length of 128 tokens and will be dropped" in warned(
         studio, **given
     )
     short = training.plan(studio, spec(**{**given, "options": {"max_length": 16}}))
-    assert not short.ready and "has anything to learn from within 16 tokens" in str(short.problems[0])
+    assert not short.ready and "has anything to learn within 16 tokens" in str(short.problems[0])
     monkeypatch.setattr(lengths, "SAMPLE", 40)
     lengths._KNOWN.clear()
     sampled = training.plan(studio, spec(**{**given, "options": {"max_length": 16}}))
@@ -71,8 +73,38 @@ def test_pairs_that_do_not_fit_a_reward_model_are_left_out_whole(
     assert sampled.ready and sampled.lengths and sampled.lengths.sampled  # Others may fit.
 
 
+def test_a_prompt_that_is_cut_from_its_start_leaves_no_pair_out(studio: Studio, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"A long story {n} " * 40, "chosen": f"I am {n}", "rejected": "No."} for n in range(60)
+    ]
+    imported(studio, "long-prompts", rows, tmp_path)
+    given = {"method": "reward", "dataset": "long-prompts"}
+    options = {"max_length": 64, "eval_share": 0.0}
+    assert not training.plan(studio, spec(**given, options=options)).ready
+    plan = training.plan(studio, spec(**given, options={**options, "truncation": "prompt"}))
+    assert plan.ready and plan.rows == 60
+    assert "100% of the records exceed the max length of 64 tokens and will be truncated" in warned(
+        studio, **given, options={**options, "truncation": "prompt"}
+    )
+
+
+def test_pairs_alike_up_to_the_limit_are_told_before_the_start(studio: Studio, tmp_path: Path) -> None:
+    rows = [{"prompt": f"Name {n}?", "chosen": f"I am {n}", "rejected": "No."} for n in range(50)]
+    rows += [
+        {"prompt": f"{n}?", "chosen": "same " * 200 + "a", "rejected": "same " * 200 + "b"} for n in range(10)
+    ]
+    imported(studio, "alike", rows, tmp_path)
+    given = {"method": "dpo", "dataset": "alike", "options": {"max_length": 64}}
+    assert "10 of 60 pairs looked at are identical up to the max length of 64 tokens" in warned(
+        studio, **given
+    )
+    longer = training.plan(studio, spec(**{**given, "options": {"max_length": 1024}}))
+    assert not any(remark.key == "train.pairs_alike" for remark in longer.warnings)
+
+
 def test_what_a_reward_model_needs(studio: Studio, pairs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "four_bit_problem", lambda: None)
+    monkeypatch.setattr(figures, "four_bit_problem", lambda: None)
     scoring = training.plan(studio, spec(method="reward", dataset="pairs", tuning="lora"))
     assert scoring.ready and scoring.memory and scoring.memory.logits == 0
     assert set(scoring.lighter) == {"batch_size"}  # QLoRA would be lighter, but is not for these.
@@ -86,14 +118,14 @@ def test_what_a_reward_model_cannot_be_made_of(studio: Studio, pairs: Dataset) -
     folder = model_folder(studio.settings.models / "four-bit", quantization_config={"load_in_4bit": True})
     registry.add(studio, str(folder))
     said = problems(studio, method="reward", dataset="pairs", model="four-bit", tuning="lora")
-    assert "merged into its weights, and would be lost" in said[0]
+    assert "into which a reward model cannot be merged" in said[0]
     shards = {"tuning": "lora", "gpus": 2, "parallel": "fsdp", "device": "gpu"}
     said = problems(studio, method="reward", dataset="pairs", **shards)
-    assert any("cannot be in shards" in problem for problem in said)
+    assert any("cannot be trained with LoRA under FSDP" in problem for problem in said)
     job, result = ended_job(studio, registry.get(studio, "tiny-base"), "adapter", name="mine")
     registry.register_result(studio, job, result)
     given = {"method": "reward", "dataset": "pairs", "model": "mine", "tuning": "lora"}
-    assert "the reward model is trained on that" in warned(studio, **given)
+    assert "then the reward model is trained" in warned(studio, **given)
 
 
 def test_preset_and_changes_become_the_options(studio: Studio, sums: Dataset) -> None:
@@ -104,16 +136,66 @@ def test_preset_and_changes_become_the_options(studio: Studio, sums: Dataset) ->
 
 
 def test_rows_that_are_cut(studio: Studio, sums: Dataset) -> None:
-    longest = training.plan(studio, spec()).lengths.longest  # type: ignore[union-attr]
-    limited = training.plan(studio, spec(options={"max_length": 16}))
-    assert limited.cut_share == 1.0 and limited.ready
-    assert f"(the longest has {longest})" in limited.warnings[-1].sentence()
+    whole = training.plan(studio, spec())
+    longest, shortest = whole.lengths.longest, min(whole.lengths.tokens)  # type: ignore[union-attr]
+    assert whole.ready and not whole.doubtful
+    limited = training.plan(studio, spec(options={"max_length": shortest - 1}))
+    assert limited.cut_share == 1.0 and limited.ready and limited.doubtful
+    assert f"(longest: {longest})" in limited.warnings[-1].sentence()
+
+
+def test_a_limit_that_leaves_no_answer_is_refused(studio: Studio, tmp_path: Path) -> None:
+    imported(studio, "long-asked", [chat("What is it? " * 40, "Four.") for _ in range(60)], tmp_path)
+    given = {"dataset": "long-asked", "options": {"max_length": 32}}
+    [problem] = problems(studio, **given)
+    assert "has anything to learn within 32 tokens" in problem
+    everything = {**given, "options": {"max_length": 32, "loss_on": "everything"}}
+    assert training.plan(studio, spec(**everything)).doubtful  # The questions are learnt.
+
+
+def test_the_plan_says_which_end_is_learnt(studio: Studio, sums: Dataset) -> None:
+    plan = training.plan(studio, spec())
+    assert plan.end and plan.end.learnt == "<|end|>"
+
+
+def test_a_plan_of_a_folder_writes_nothing_and_a_start_lists_it(
+    studio: Studio, sums: Dataset, tmp_path: Path
+) -> None:
+    folder = studio.settings.models / "brought"
+    shutil.copytree(registry.get(studio, "tiny-base").path, folder)
+    before = len(registry.all_models(studio))
+    plan = training.plan(studio, spec(model=str(folder)))
+    assert plan.ready and plan.model and plan.model.name == "brought"
+    assert len(registry.all_models(studio)) == before
+    job = training.submit(studio, spec(model=str(folder)))
+    listed = registry.get(studio, "brought")
+    assert job.spec["run"]["model"]["id"] == listed.id
+    assert training.plan(studio, spec(model=str(folder))).model.id == listed.id  # type: ignore[union-attr]
+
+
+def test_gradient_checkpointing_is_planned_where_the_worker_will_do_it(
+    studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(asked: str, total: int) -> training.Plan:
+        monkeypatch.setattr(figures.psutil, "virtual_memory", lambda: memory(total, total))
+        options = {"activation_checkpointing": asked, "batch_size": 64}
+        return training.plan(studio, spec(options=options))
+
+    memory = namedtuple("memory", "total available")
+    off, on = planned("off", 10**12).memory, planned("on", 10**12).memory
+    assert off and on and on.total < off.total and on.checkpointing and not off.checkpointing
+    roomy, tight = planned("auto", 2 * off.total), planned("auto", off.total)
+    assert roomy.memory == off and tight.memory == on and tight.ready
+    assert tight.seconds and roomy.seconds and tight.seconds > roomy.seconds
+    refused = planned("off", off.total - 10**6).problems[0].sentence()
+    assert "Set activation_checkpointing to auto" in refused
+    assert "Even with gradient checkpointing" in planned("auto", on.total // 2).problems[0].sentence()
 
 
 def test_larger_sets_are_sampled(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lengths, "SAMPLE", 40)
     lengths._KNOWN.clear()
-    found = lengths.measured(studio, sums, registry.resolve(studio, "tiny-base"))
+    found = lengths.measured(studio, sums, registry.resolve(studio, "tiny-base"), Learning())
     assert found.sampled and len(found.tokens) == 40
     lengths._KNOWN.clear()
     records = lengths.sample(studio, sums, 40)
@@ -128,21 +210,24 @@ def test_larger_sets_are_sampled(studio: Studio, sums: Dataset, monkeypatch: pyt
         ({"preset": "huge"}, "There is no preset huge"),
         ({"model": ""}, "Choose a base model"),
         ({"model": "nothing"}, "There is no model nothing"),
-        ({"model": "Qwen/Qwen3-0.6B"}, "not on this machine yet"),
-        ({"model": "/etc"}, "outside of the folders"),
+        ({"model": "Qwen/Qwen3-0.6B"}, "is not downloaded yet"),
+        ({"model": "/etc"}, "outside the folders"),
         ({"dataset": " "}, "Choose a dataset"),
         ({"dataset": "nothing"}, "nothing"),
         (
             {"method": "dpo"},
-            "has records of the shape chat, but DPO takes preference. Choose another dataset",
+            "has chat records, but DPO needs preference. Choose another dataset",
         ),
-        ({"method": "kto"}, "KTO takes unpaired-preference. Choose another dataset"),
-        ({"method": "kto", "dataset": "pairs"}, "run data convert pairs --shape unpaired-preference"),
+        ({"method": "kto"}, "KTO needs unpaired-preference. Choose another dataset"),
+        (
+            {"method": "kto", "dataset": "pairs"},
+            "Convert it: open the dataset, Improve, Convert, unpaired-preference",
+        ),
         ({"options": {"learning_rate": 7}}, "learning_rate is 7"),
         ({"options": {"learning_rate": "much"}}, "learning_rate is much"),
         ({"options": {"no_such": 1}}, "no option no_such"),
         ({"name": "a/b"}, "has a slash"),
-        ({"name": "a\nb"}, "cannot be shown"),
+        ({"name": "a\nb"}, "an invisible character"),
         ({"device": "gpu"}, "There is no GPU"),
     ],
 )
@@ -159,22 +244,21 @@ def test_what_stands_in_the_way(
 def test_four_bit_without_its_package(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods_base.importlib.util, "find_spec", lambda name: None)
     assert problems(studio, tuning="qlora") == [
-        "QLoRA needs the package bitsandbytes, which is not installed here or does not exist for this"
-        " system. Choose LoRA instead."
+        "QLoRA needs bitsandbytes, which is not installed or not available for this system. Choose LoRA."
     ]
 
 
 def test_quantised_models_are_not_quantised_again(studio: Studio, sums: Dataset) -> None:
     folder = model_folder(studio.settings.models / "four-bit", quantization_config={"load_in_4bit": True})
     registry.add(studio, str(folder))
-    assert "cannot all be trained" in problems(studio, model="four-bit")[0]
-    assert "cannot quantise it again" in " ".join(problems(studio, model="four-bit", tuning="qlora"))
+    assert "full fine-tuning is not possible" in problems(studio, model="four-bit")[0]
+    assert "cannot quantize it again" in " ".join(problems(studio, model="four-bit", tuning="qlora"))
 
 
 def test_no_space_on_the_disk(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(planning.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10**6))
-    assert "has 0.0 GB free" in problems(studio)[0]
+    monkeypatch.setattr(figures.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10**6))
+    assert "has only 0.0 GB free" in problems(studio)[0]
     with pytest.raises(BadInput, match="Free some space"):
         training.submit(studio, spec())
     assert not queue.all_jobs(studio)
@@ -205,8 +289,8 @@ def test_few_rows_and_no_template(studio: Studio, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         (folder / name).write_bytes((demo / name).read_bytes())
     said = warned(studio, dataset="few", model=str(folder))
-    assert "rows are few" in said
-    assert "plain has no chat template; the standard one is used" in said
+    assert "may overfit" in said
+    assert "plain has no chat template. The default one is used" in said
 
 
 @pytest.mark.parametrize("label", [True, False])
@@ -218,26 +302,26 @@ def test_judged_answers_of_one_kind_only(studio: Studio, tmp_path: Path, label: 
     judged("alike", [label] * 60)
     judged("mixed", [label] * 59 + [not label])
     [said] = problems(studio, method="kto", dataset="alike")
-    assert said.startswith(f"Of the 60 answers of alike that would be trained on, {60 * label} are good.")
+    assert said.startswith(f"alike has 60 answers to train on, {60 * label} of them good.")
     assert training.plan(studio, spec(method="kto", dataset="mixed")).ready
 
 
 def test_rows_beyond_the_model(studio: Studio, tmp_path: Path) -> None:
     reach = registry.get(studio, "tiny-base").details["max_length"]
-    imported(studio, "long", [chat(f"{n} " * 4 * reach, "Yes.") for n in range(60)], tmp_path)
+    imported(studio, "long", [chat(f"{n}?", "Yes. " * 4 * reach) for n in range(60)], tmp_path)
     found = problems(studio, dataset="long", options={"max_length": 2 * reach})
-    assert f"tiny-base reaches only {reach}" in found[0]
+    assert f"tiny-base supports only {reach}" in found[0]
     assert training.plan(studio, spec(dataset="long", options={"max_length": reach})).ready
 
 
 def test_an_adapter_goes_on_or_is_merged(studio: Studio, sums: Dataset) -> None:
     job, result = ended_job(studio, registry.get(studio, "tiny-base"), "adapter", name="mine")
     registry.register_result(studio, job, result)
-    assert "merged into that model first" in warned(studio, model="mine")
+    assert "merged into its base model first" in warned(studio, model="mine")
     assert "mine is an adapter" in warned(studio, model="mine", tuning="lora")
 
 
-def test_time_is_learned_from_earlier_runs(studio: Studio, sums: Dataset) -> None:
+def test_time_is_learned_from_earlier_runs(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
     job = run_to(studio, training.submit(studio, spec()), State.SUCCEEDED, steps=20)
     result = {
         "model": "model",
@@ -250,6 +334,9 @@ def test_time_is_learned_from_earlier_runs(studio: Studio, sums: Dataset) -> Non
     assert plan.learned and plan.seconds is not None
     # 20 reports, one a second, of 10 rows each with 5 tokens: 50 tokens a second.
     assert plan.seconds == pytest.approx(plan.tokens / 50, rel=0.01)
+    assert not training.plan(
+        studio, spec(method="dpo", dataset="pairs")
+    ).learned  # Another method, another speed.
 
 
 def test_memory_is_learned_from_earlier_runs(studio: Studio, sums: Dataset) -> None:
@@ -274,6 +361,6 @@ def test_what_would_need_less(studio: Studio, sums: Dataset) -> None:
 def test_datasets_that_fit(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
     fitting = {dataset.name: reason for dataset, reason in training.fitting_datasets(studio, "dpo")}
     assert fitting["pairs"] is None
-    assert "takes preference" in fitting["sums"].sentence()  # type: ignore[union-attr]
+    assert "needs preference" in fitting["sums"].sentence()  # type: ignore[union-attr]
     with pytest.raises(BadInput, match="no training method"):
         training.fitting_datasets(studio, "nothing")

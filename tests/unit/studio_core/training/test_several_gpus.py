@@ -9,7 +9,7 @@ from studio_core import queue, training
 from studio_core.data import store
 from studio_core.errors import BadInput
 from studio_core.models import registry
-from studio_core.models.estimate import ModelSize, memory
+from studio_core.models.memory import ModelSize, memory
 from studio_core.slots import card, devices_wanted
 from studio_core.studio import Studio
 from studio_core.tables import Device
@@ -53,8 +53,8 @@ def test_each_gpu_takes_its_share_of_the_rows(studio: Studio) -> None:
 
 def test_what_stands_in_the_way(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     assert several_gpus.count(queue.devices(studio)) == 2
-    assert "the studio has 2. Ask for at most 2" in said(planned(studio, gpus=3))
-    assert "on the CPU" in said(planned(studio, gpus=2, device="cpu"))
+    assert "only 2 are available. Set GPUs to at most 2" in said(planned(studio, gpus=3))
+    assert "uses the CPU" in said(planned(studio, gpus=2, device="cpu"))
     adafactor = {"optimizer": "adafactor"}
     assert "adafactor does not work with fsdp" in said(
         planned(studio, gpus=2, parallel="fsdp", options=adafactor)

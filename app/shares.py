@@ -1,0 +1,202 @@
+"""Behind the gate: how much of Gradio one account may use, so that nobody takes the page from the others.
+
+Gradio takes whatever is sent: any number of sessions and events, at any speed. Here each account (without
+accounts: each address) stands in a line of its own. Whoever asks for much waits longer; only a flood is
+refused. What goes on to Gradio is its body as it was read here, so that nothing is read twice in two ways.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.access import STAFF, account_in
+from app.buckets import Bucket
+from app.guard import Refused, client_of
+from app.sessions import Sessions
+
+AT_ONCE = 4
+"""Requests of one account that are worked on. A browser sends up to six: the others wait for milliseconds."""
+LINE = 100
+"""Requests that may wait: a page has a dozen when it opens, and somebody opens some pages at once."""
+BURST, PER_SECOND = 150, 25
+"""Opening ten pages at once, and then what several pages with live charts ask for (two a second each)."""
+STREAMS = 48
+"""Connections that listen: two for each session, and some that are about to end."""
+ANNOTATORS_BODY = 256 << 10
+"""Bytes of what an annotator sends Gradio: choices and a filter. Answers go to ``/api/label``."""
+
+_API = "/gradio_api/"
+_HEARTBEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)/?")
+_HEARD = re.compile(r"/gradio_api/queue/data/?")
+_JOIN = re.compile(r"/gradio_api/queue/join/?")
+_SERVER = re.compile(r"/gradio_api/component_server/?")
+
+
+class Shares:
+    """Plain ASGI, as the guard is."""
+
+    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
+        self.app, self.sessions = app, sessions
+        self.pace = Bucket(BURST, PER_SECOND)
+        self._lines: dict[str, Line] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(_API):
+            await self.app(scope, receive, send)
+            return
+        owner = owner_of(scope)
+        line = self._lines.setdefault(owner, Line())
+        if scope["method"] == "POST":
+            async with line.turn(self.pace, owner):
+                await self._work(owner, scope, receive, send)
+        elif _HEARTBEAT.fullmatch(scope["path"]) or _HEARD.fullmatch(scope["path"]):
+            await self._listen(owner, line, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _work(self, owner: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Something that is to be run, joined to the queue or cancelled."""
+        account = account_in(scope)
+        body = read(await _whole(receive, None if account.role in STAFF else ANNOTATORS_BODY))
+        if "session_hash" in body and body["session_hash"] is not None:
+            await self.sessions.enter(owner, body["session_hash"])
+        if _SERVER.fullmatch(scope["path"]):
+            self._check_component(body)
+        if _JOIN.fullmatch(scope["path"]):
+            await self.sessions.room_for_event(owner)
+        await self.app(*_as_read(scope, receive, body), send)
+
+    def _check_component(self, body: dict[str, Any]) -> None:
+        """Gradio itself fails at a component that it does not know, and looks a function up by any name."""
+        number, name = body.get("component_id"), body.get("fn_name")
+        if type(number) is not int or not isinstance(name, str) or "session_hash" not in body:
+            raise Refused(HTTPStatus.BAD_REQUEST, "shell.refused_call")
+        block = self.sessions.demo.blocks.get(number)
+        if name not in {function.__name__ for function in getattr(block, "server_fns", ())} and not getattr(
+            getattr(block, name, None), "_is_server_fn", False
+        ):
+            raise Refused(HTTPStatus.NOT_FOUND, "shell.refused_path")
+
+    async def _listen(self, owner: str, line: Line, scope: Scope, receive: Receive, send: Send) -> None:
+        """A connection that stays open and is told what happens in a session."""
+        heartbeat = _HEARTBEAT.fullmatch(scope["path"])
+        asked = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
+        session = await self.sessions.enter(owner, heartbeat[1] if heartbeat else asked[0])
+        if line.streams >= STREAMS:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "shell.refused_often")
+        line.streams += 1
+        session.streams += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            line.streams -= 1
+            session.streams -= 1
+
+
+class Line:
+    """Where the requests of one account wait for their turn."""
+
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(AT_ONCE)
+        self.waiting = 0
+        self.streams = 0
+
+    @asynccontextmanager
+    async def turn(self, pace: Bucket, owner: str) -> AsyncIterator[None]:
+        if self.waiting >= LINE:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "shell.refused_often")
+        self.waiting += 1
+        try:
+            await self.slots.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            while not pace.take(owner):
+                await asyncio.sleep(pace.wait(owner))
+            yield
+        finally:
+            self.slots.release()
+
+
+def owner_of(scope: Scope) -> str:
+    """Whose share a request takes from: an account's, or an address's as long as there are no accounts."""
+    account = account_in(scope)
+    if account.id is not None:
+        return f"account {account.id}"
+    address = client_of(scope)
+    try:  # A browser may use both addresses of its own machine for one page.
+        return "this machine" if ipaddress.ip_address(address).is_loopback else address
+    except ValueError:
+        return address
+
+
+def read(body: bytes) -> dict[str, Any]:
+    """The JSON object that a page sends to Gradio.
+
+    Refuses files in it, at any depth: no page of ours sends one, and Gradio would look them up wherever they
+    say that they are, before any handler has seen them.
+    """
+    try:
+        sent = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "shell.refused_call") from None
+    if not isinstance(sent, dict):
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "shell.refused_call")
+    left: list[Any] = [sent]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if "path" in part or "url" in part or "meta" in part:
+                raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_file")
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return sent
+
+
+async def _whole(receive: Receive, limit: int | None) -> bytes:
+    """The body of a request; the guard has a limit for all, this one may be lower."""
+    pieces, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(HTTPStatus.BAD_REQUEST, "shell.refused_call")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if limit is not None and size > limit:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "shell.refused_long")
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def _as_read(scope: Scope, receive: Receive, body: dict[str, Any]) -> tuple[Scope, Receive]:
+    """The request with the body that was checked, whatever else the bytes could be read as."""
+    content = orjson.dumps(body)
+    told = False
+
+    async def again() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    scope = {**scope, "headers": list(scope["headers"])}
+    headers = MutableHeaders(scope=scope)
+    for name in ("content-encoding", "transfer-encoding"):
+        if name in headers:
+            del headers[name]
+    headers["content-type"] = "application/json"
+    headers["content-length"] = str(len(content))
+    return scope, again

@@ -1,0 +1,189 @@
+"""What a model is trained on: records as tokens, and which of these it learns.
+
+The trainers, the preview on the page and the plan of a training all call ``tokens``, so that what
+is shown is what is learnt. Without torch; records in, plain data out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from studio_core.data.answer_spans import common
+from studio_core.data.chat_format import ChatFormat, Rendered
+from studio_core.data.chat_template import Span
+from studio_core.data.control_tokens import Encoded
+from studio_core.data.conversation import Conversation, conversation
+from studio_core.data.learning import Learning
+from studio_core.data.learnt import Learnt, covered
+from studio_core.data.shapes import Message, Record, Shape, tools_of
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One sequence that a record makes."""
+
+    part: str
+    """``chosen`` or ``rejected`` of a pair, else empty."""
+    text: str
+    ids: list[int]
+    offsets: list[Span]
+    """Where each token stands in ``text``."""
+    trained: list[bool]
+    prompt: int = 0
+    """Tokens that precede the answer; of a pair, the same for both sides."""
+    notes: frozenset[str] = frozenset()
+    """What is worth knowing of it: keys of the catalogue, ``data.rendering_<note>``."""
+
+
+def tokens(
+    chat: ChatFormat, shape: Shape, records: Sequence[Record], learning: Learning | None = None
+) -> list[list[Tokens]]:
+    """Of each record its sequence, or of a pair two. Raises ``BadInput`` where the template refuses one."""
+    learning = learning or Learning()
+    if shape is Shape.TEXT:
+        return [[sequence] for sequence in _texts(chat, [record["text"] for record in records])]
+    conversations = _conversations(chat, shape, records, learning)
+    if shape is Shape.CHAT:
+        return [[sequence] for sequence in _chats(chat, conversations, learning)]
+    if shape is Shape.PREFERENCE:
+        return _pairs(chat, conversations, learning)
+    return [[sequence] for sequence in _completions(chat, conversations, learning)]
+
+
+def lengths(
+    chat: ChatFormat, shape: Shape, records: Sequence[Record], learning: Learning | None = None
+) -> list[int]:
+    """Tokens of each record; of a pair, of its longer side."""
+    if shape is Shape.TEXT:
+        return [len(e.ids) for e in chat.encode_texts([_ended(chat, record["text"]) for record in records])]
+    conversations = _conversations(chat, shape, records, learning or Learning())
+    rendered = [
+        chat.render(one.messages, one.tools, opened=one.first == len(one.messages)) for one in conversations
+    ]
+    sizes = [len(encoded.ids) for encoded in chat.encode(rendered)]
+    return [*map(max, sizes[::2], sizes[1::2])] if shape is Shape.PREFERENCE else sizes
+
+
+def _conversations(
+    chat: ChatFormat, shape: Shape, records: Sequence[Record], learning: Learning
+) -> list[Conversation]:
+    """The conversation of each record; of a pair two, the chosen one first."""
+    made = []
+    for record in records:
+        for answer in _answers(shape, record):
+            prompt: list[Message] = record["messages"] if shape is Shape.CHAT else record["prompt"]
+            made.append(
+                conversation(
+                    chat.places,
+                    [*prompt, *answer],
+                    tools_of(record),
+                    answers=None if shape is Shape.CHAT else len(answer),
+                    reasoning=learning.reasoning,
+                )
+            )
+    return made
+
+
+def _answers(shape: Shape, record: Record) -> list[list[Message]]:
+    """What follows the prompt; steps are one answer, one step a line."""
+    match shape:
+        case Shape.CHAT | Shape.PROMPT_ONLY:
+            return [[]]
+        case Shape.PREFERENCE:
+            return [record["chosen"], record["rejected"]]
+        case Shape.STEPWISE:
+            return [[{"role": "assistant", "content": "\n".join(record["completions"])}]]
+    return [record["completion"]]
+
+
+def _ended(chat: ChatFormat, text: str) -> str:
+    return text if text.endswith(chat.end) else text + chat.end
+
+
+def _texts(chat: ChatFormat, texts: Sequence[str]) -> list[Tokens]:
+    whole = [_ended(chat, text) for text in texts]
+    return [
+        Tokens("", text, encoded.ids, encoded.offsets, [True] * len(encoded.ids))
+        for text, encoded in zip(whole, chat.encode_texts(whole), strict=True)
+    ]
+
+
+def _chats(chat: ChatFormat, conversations: list[Conversation], learning: Learning) -> list[Tokens]:
+    rendered = [chat.render(one.messages, one.tools) for one in conversations]
+    made = []
+    for one, text, encoded in zip(conversations, rendered, chat.encode(rendered), strict=True):
+        notes = {*one.notes, *(["control_tokens"] if text.typed else [])}
+        learnt = Learnt(chat, one, text, notes)
+        everything = learning.loss_on == "everything"
+        spans = [(0, len(text.text))] if everything else learnt.answers()
+        trained = covered(chat, encoded, spans, learnt.left_out(learning))
+        made.append(Tokens("", text.text, encoded.ids, encoded.offsets, trained, 0, frozenset(notes)))
+    return made
+
+
+def _completions(chat: ChatFormat, conversations: list[Conversation], learning: Learning) -> list[Tokens]:
+    prompts, whole, encoded = _with_prompts(chat, conversations)
+    made = []
+    for one, prompt, text, (before, ids) in zip(conversations, prompts, whole, encoded, strict=True):
+        start = common(before.ids, ids.ids)
+        made.append(_answered("", chat, one, prompt, text, ids, start, learning))
+    return made
+
+
+def _pairs(chat: ChatFormat, conversations: list[Conversation], learning: Learning) -> list[list[Tokens]]:
+    prompts, whole, encoded = _with_prompts(chat, conversations)
+    made = []
+    for at in range(0, len(conversations), 2):
+        start = min(common(before.ids, ids.ids) for before, ids in encoded[at : at + 2])
+        made.append(
+            [
+                _answered(part, chat, conversations[n], prompts[n], whole[n], encoded[n][1], start, learning)
+                for part, n in (("chosen", at), ("rejected", at + 1))
+            ]
+        )
+    return made
+
+
+def _with_prompts(
+    chat: ChatFormat, conversations: list[Conversation]
+) -> tuple[list[Rendered], list[Rendered], list[tuple[Encoded, Encoded]]]:
+    """Each prompt, opened for the answer, and each whole conversation; and the tokens of both."""
+    prompts = [chat.render(one.messages[: one.first], one.tools, opened=True) for one in conversations]
+    whole = [
+        chat.render(one.messages, one.tools) if one.first < len(one.messages) else prompt
+        for one, prompt in zip(conversations, prompts, strict=True)
+    ]
+    encoded = chat.encode([*prompts, *whole])
+    return prompts, whole, [*zip(encoded[: len(prompts)], encoded[len(prompts) :], strict=True)]
+
+
+def _answered(
+    part: str,
+    chat: ChatFormat,
+    one: Conversation,
+    prompt: Rendered,
+    text: Rendered,
+    encoded: Encoded,
+    start: int,
+    learning: Learning,
+) -> Tokens:
+    """A prompt with its answer: of one turn everything after the prompt is learnt, of several the assistant's."""
+    notes = {*one.notes, *(["control_tokens"] if text.typed else [])}
+    answer = one.messages[one.first :]
+    count = len(encoded.ids)
+    learnt = Learnt(chat, one, text, notes)
+    if prompt.text[common(prompt.text, text.text) :].strip():
+        notes.add("opening_unseen")
+    if learning.loss_on == "everything" and answer:
+        trained = covered(chat, encoded, [(0, len(text.text))], learnt.left_out(learning))
+    else:
+        trained = [False] * start + [True] * (count - start)
+        apart = learnt.left_out(learning)
+        if apart or len(answer) > 1:
+            first = encoded.offsets[start][0] if start < count else len(text.text)
+            spans = learnt.answers()
+            spans = [(min(spans[0][0], first), spans[0][1]), *spans[1:]] if spans else []
+            inside = covered(chat, encoded, spans, apart)
+            trained = [a and b for a, b in zip(trained, inside, strict=True)]
+    return Tokens(part, text.text, encoded.ids, encoded.offsets, trained, start, frozenset(notes))

@@ -1,0 +1,30 @@
+"""YAML as people write it: values, lists and mappings, and no aliases.
+
+An alias repeats what stands elsewhere: ten lines of aliases of aliases are a document of a thousand million entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+LONGEST = 1 << 20
+"""Characters of a document."""
+
+
+class _Plain(yaml.SafeLoader):
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError("it has an alias (*name); write out what it stands for")
+        return super().compose_node(parent, index)
+
+
+def load(content: str) -> Any:
+    """What the document says; raises ``ValueError`` with the reason if it cannot be read."""
+    if len(content) > LONGEST:
+        raise ValueError(f"more than {LONGEST >> 20} MB")
+    try:
+        return yaml.load(content, _Plain)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        raise ValueError(" ".join(str(error).split())[:300]) from error

@@ -1,0 +1,91 @@
+"""What is known of a training before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from studio_core import texts
+from studio_core.data.turn_end import TurnEnd
+from studio_core.errors import StudioError
+from studio_core.methods.base import Method
+from studio_core.methods.common import TrainingOptions
+from studio_core.models.memory import Memory
+from studio_core.spec import ResolvedModel, TrainSpec
+from studio_core.tables import Dataset, Job, Model
+from studio_core.training.lengths import Lengths
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something worth knowing before the start, as a sentence of the catalogue."""
+
+    key: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    grave: bool = False
+    """Whether the run will hardly be worth its time as it is."""
+
+    def sentence(self, language: str = texts.DEFAULT_LANGUAGE) -> str:
+        return texts.text(self.key, language, **self.values)
+
+
+@dataclass
+class Plan:
+    """What will happen; what could not be found out yet is None or 0."""
+
+    spec: TrainSpec
+    device: str
+    """``cpu`` or ``gpu``."""
+    method: Method | None = None
+    model: Model | None = None
+    resolved: ResolvedModel | None = None
+    after: Job | None = None
+    """The run that has to succeed first; with ``run:N`` as its model, ``model`` is what that run trains."""
+    dataset: Dataset | None = None
+    options: TrainingOptions | None = None
+    rows: int = 0
+    """Rows that are trained on: those of the dataset without those held out."""
+    steps: int = 0
+    tokens: int = 0
+    """Tokens that go through the model in the whole run."""
+    lengths: Lengths | None = None
+    cut_share: float = 0.0
+    """Share of rows that are longer than the length limit."""
+    memory: Memory | None = None
+    lighter: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What would need less: ``{"batch_size": {"before", "after", "memory"}, "qlora": {"memory"}}``."""
+    memory_total: int = 0
+    disk: int = 0
+    """Bytes that checkpoints and the result will take at most."""
+    end: TurnEnd | None = None
+    """What an answer is taught to end with; None if nothing is rendered by a chat template."""
+    seconds: float | None = None
+    learned: bool = False
+    """Whether the time rests on an earlier run of this machine."""
+    warnings: list[Remark] = field(default_factory=list)
+    problems: list[StudioError] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        return not self.problems
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it could start, but something should be changed first."""
+        return self.ready and any(warning.grave for warning in self.warnings)
+
+    @property
+    def effective_batch(self) -> int:
+        return self.options.effective_batch * self.spec.gpus if self.options else 0
+
+
+def tried(made: Plan, step: Callable[[], T]) -> T | None:
+    try:
+        return step()
+    except StudioError as problem:
+        made.problems.append(problem)
+        return None

@@ -1,0 +1,90 @@
+"""Trainings that are ready to start, and what the form of the Train page begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import get_args
+
+from studio_core.data import store
+from studio_core.errors import BadInput, NotFound
+from studio_core.methods import METHODS
+from studio_core.methods.base import PRESETS
+from studio_core.models import registry
+from studio_core.spec import TrainSpec, Tuning
+from studio_core.studio import Studio
+from studio_core.tables import Job
+from studio_core.training.datasets import fitting_datasets
+from studio_core.training.documents import spec_from
+from studio_core.training.planning import plan, scores
+from studio_core.training.starting import submit
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training with what every studio has. Its texts are ``shell.home_try_<name>`` and ``..._text``."""
+
+    name: str
+    method: str
+    model: str
+    dataset: str
+
+    @property
+    def wish(self) -> dict[str, str]:
+        """As the address of the Train page says it, and ``spec_for`` takes it."""
+        return {name: value for name, value in asdict(self).items() if name != "name"}
+
+
+RECIPES = (
+    Recipe("sft", method="sft", model="tiny-base", dataset="tiny-sft-chat"),
+    Recipe("dpo", method="dpo", model="tiny-chat", dataset="identity-pairs"),
+)
+
+
+def start(studio: Studio, name: str, key: str) -> Job | None:
+    """Queue the training of a recipe; None if it cannot start as it is, or hardly should, which the form shows."""
+    recipe = next((one for one in RECIPES if one.name == name), None)
+    if recipe is None:
+        raise BadInput("train.unknown_recipe", name=name[:40], known=", ".join(one.name for one in RECIPES))
+    spec = spec_for(studio, recipe.wish)
+    made = plan(studio, spec)
+    if not made.ready or made.doubtful:
+        return None
+    return submit(studio, spec, key=f"{key}-{recipe.name}")
+
+
+def spec_for(studio: Studio, wish: Mapping[str, str]) -> TrainSpec:
+    """A training of what was asked for (``method``, ``model``, ``dataset``, ``tuning``, ``preset``), the rest as a
+    first try needs it. A dataset that does not fit the method is left out."""
+    method = wish.get("method", "")
+    if method not in METHODS:
+        method = _method_for(studio, wish.get("dataset", ""), wish.get("model", ""))
+    known = fitting_datasets(studio, method)
+    fitting = [f"{dataset.name}@{dataset.version}" for dataset, reason in known if reason is None]
+    models = [model.name for model in registry.writers(studio)]
+    preferred = "tiny-base" if method == "sft" else "tiny-chat"
+    dataset = wish.get("dataset", "")
+    named = [name for name in fitting if dataset in (name, name.rpartition("@")[0])]
+    tuning, preset = wish.get("tuning", ""), wish.get("preset", "")
+    return spec_from(
+        {
+            "method": method,
+            "model": wish.get("model") or (preferred if preferred in models else next(iter(models), "")),
+            "dataset": next(iter(named or ([] if dataset else fitting)), ""),
+            "tuning": METHODS[method].nearest(tuning if tuning in get_args(Tuning) else "full"),
+            "preset": preset if preset in PRESETS else "balanced",
+        }
+    )
+
+
+def _method_for(studio: Studio, dataset: str, model: str) -> str:
+    """The first method that takes the dataset; for a model that scores, the one that trains such."""
+    try:
+        if model and scores(studio, model):
+            return next(name for name, method in METHODS.items() if not method.writes)
+    except NotFound:  # The form is of use without the model that is asked for, and the plan says so.
+        pass
+    if not dataset:
+        return "sft"
+    shape = store.get(studio, dataset).shape
+    return next((name for name, method in METHODS.items() if shape in method.shapes), "sft")

@@ -1,0 +1,126 @@
+"""A page's document has what the page shows when it is opened, in the reader's language and for their role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app import opening
+from app.web import create_app
+from studio_core.models import registry
+from studio_core.studio import Studio
+
+HOST = "http://127.0.0.1:7860"
+
+
+@pytest.fixture
+def client(studio: Studio) -> Iterator[TestClient]:
+    with TestClient(create_app(studio), base_url=HOST) as made:
+        yield made
+
+
+def config(client: TestClient, path: str, **headers: str) -> dict[str, Any]:
+    document = client.get(path, headers=headers).text
+    begin = document.index("window.gradio_config = ") + len("window.gradio_config = ")
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(document[begin:])[0]
+    return found
+
+
+def values(known: dict[str, Any]) -> dict[str, Any]:
+    return {
+        one["props"]["elem_id"]: one["props"].get("value")
+        for one in known["components"]
+        if one["props"].get("elem_id")
+    }
+
+
+def asked(client: TestClient, known: dict[str, Any], document: str) -> list[Any]:
+    """What the page is sent by the first of its handlers, as its script would ask."""
+    loads = [one for one in known["dependencies"] if one["targets"][0][1] == "load" and one["backend_fn"]]
+    handler = loads[0]
+    body = {
+        "data": [None] * (len(handler["inputs"]) - 1) + [document],
+        "fn_index": handler["id"],
+        "session_hash": "someone",
+    }
+    answer = client.post("/gradio_api/run/predict", json=body, headers={"origin": HOST})
+    assert answer.status_code == 200, answer.text
+    data: list[Any] = answer.json()["data"]
+    return data
+
+
+def test_what_a_page_shows_is_in_its_document(client: TestClient) -> None:
+    assert "<h1>" in values(config(client, "/"))["home-body"]
+    english, chinese = (config(client, "/settings", cookie=f"lang={one}") for one in ("en", "zh-CN"))
+    assert "TUNESMITH_HOME" in values(english)["settings-body"]
+    assert values(english)["settings-body"] != values(chinese)["settings-body"]
+
+
+def test_what_the_document_has_is_not_sent_again(client: TestClient) -> None:
+    known = config(client, "/settings")
+    document = next(reversed(opening._documents))
+    assert document in [one["props"].get("value") for one in known["components"]]
+    again, anew = (asked(client, known, name) for name in (document, "made up"))
+    assert again[0] == {"__type__": "update"} != anew[0]
+
+
+def test_a_place_for_files_is_not_drawn_again_under_a_chosen_file(client: TestClient) -> None:
+    drop = values(config(client, "/data"))["data-file"]
+    assert "input-files" in drop and drop == values(config(client, "/data"))["data-file"]
+
+
+def test_a_handler_that_fails_leaves_the_page_to_ask(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise ValueError("nothing")
+
+    monkeypatch.setattr(opening, "_answer", fails)
+    assert values(config(client, "/"))["home-body"] in (None, "")
+
+
+def test_an_event_that_comes_before_the_page_has_asked_is_answered(
+    client: TestClient, studio: Studio
+) -> None:
+    """Also that of a page that was open when the server was started again: its session is new to the server."""
+    registry.ensure_demo_models(studio)
+    known = config(client, "/train")
+    components = {one["id"]: one for one in known["components"]}
+    [model] = [one["id"] for one in components.values() if one["props"].get("elem_id") == "train-model"]
+    assert components[model]["props"]["value"] == "tiny-base"
+    [planned] = [
+        one
+        for one in known["dependencies"]
+        if [model, "change"] in one["targets"] or [model, "input"] in one["targets"]
+    ]
+    given = [components[one]["props"].get("value") for one in planned["inputs"]]
+    for value, status in (("tiny-base", 200), ("no such model", 500)):
+        data = [value if one == model else held for one, held in zip(planned["inputs"], given, strict=True)]
+        body = {"data": data, "fn_index": planned["id"], "session_hash": f"new{status}"}
+        answer = client.post("/gradio_api/run/predict", json=body, headers={"origin": HOST})
+        assert answer.status_code == status, answer.text
+
+
+def test_documents_are_not_remembered_for_ever(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_KEPT", 3)
+    for _ in range(5):
+        config(client, "/")
+    assert len(opening._documents) <= 3
+
+
+def test_documents_are_compressed(client: TestClient) -> None:
+    answer = client.get("/", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) * 2 < len(answer.content)
+
+
+def test_labels_are_in_the_readers_language_and_no_document_has_all_texts(client: TestClient) -> None:
+    for language, label in (("en", "Dataset"), ("zh-CN", "数据集")):
+        known = config(client, "/train", cookie=f"lang={language}")
+        assert known["i18n_translations"] == {language: {}}
+        assert label in [one["props"].get("label") for one in known["components"]]
+        assert "__i18n__" not in json.dumps(known)
