@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.files import asset
 from tests.browser.conftest import Served, come_to_charts, screenshot, visit
 from tests.browser.opening import furnish
 
@@ -46,6 +47,58 @@ def test_charts_are_sketched_until_somebody_comes_to_them(page: Page, addresses:
     page.locator("#run-chart-loss [data-tool=csv]").focus()  # By the keyboard, too.
     expect(page.locator("#run-chart-loss .main-svg").first).to_be_visible()
     expect(page.locator("#run-chart-loss .ts-sketch")).to_have_count(0)
+
+
+# What a sketch has drawn: names of the levels, lines (a gap begins anew with M), points, and what cannot be drawn.
+SKETCH = """async ([script, traces, layout]) => {
+    const { sketch } = await import(script);
+    const plot = document.body.appendChild(document.createElement("div"));
+    const line = { color: "#123456", width: 2, dash: "solid" };
+    const drawn = traces.map((trace) => ({ mode: "lines", name: "loss", line, ...trace }));
+    sketch(plot, drawn, { height: 230, showlegend: false, yaxis: { type: "linear" }, ...layout });
+    const all = (what) => [...plot.querySelectorAll(what)];
+    const answer = {
+        levels: all("text[text-anchor=end]").map((one) => one.textContent),
+        lines: all("path").map((one) => one.getAttribute("d")),
+        points: all("circle").length,
+        broken: /NaN|Infinity|undefined/.test(plot.innerHTML),
+    };
+    plot.remove();
+    return answer;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "kind", "levels"),
+    [
+        ([1, 2, 3], [1, 2, 3], "linear", ["1", "1.5", "2", "2.5", "3"]),
+        ([1, 2, 3], [5, 5, 5], "linear", ["4.6", "4.8", "5", "5.2", "5.4"]),  # A level line has a height.
+        ([1, 2, 3], [0, 0, 0], "linear", ["-1", "-0.5", "0", "0.5", "1"]),
+        ([1, 2, 3], [-1500, 0, 1500], "linear", ["-1.5k", "-1k", "-0.5k", "0", "0.5k", "1k", "1.5k"]),
+        ([1, 2], [0.000998, 0.001], "linear", ["0.000998", "0.0009985", "0.000999", "0.0009995", "0.001"]),
+        ([1, 2, 3], [1e-6, 1e-5, 1e-3], "log", ["0.000001", "0.00001", "0.0001", "0.001"]),
+        ([7], [2.5], "linear", None),  # One step only.
+        ([1, 2], [None, None], "linear", None),  # Steps without a value as yet.
+        ([1, 2, 3], [0, 1, 10], "log", None),  # No logarithm of the first.
+        ([], [], "linear", None),
+    ],
+)
+def test_a_sketch_of_any_line_can_be_read(
+    page: Page, x: list[int], y: list[float | None], kind: str, levels: list[str] | None
+) -> None:
+    page.goto("/health")
+    drawn = page.evaluate(SKETCH, [asset("js/sketch.js"), [{"x": x, "y": y}], {"yaxis": {"type": kind}}])
+    assert not drawn["broken"]
+    assert levels is None or drawn["levels"] == levels
+
+
+def test_a_sketch_leaves_gaps_and_marks_points(page: Page) -> None:
+    page.goto("/health")
+    trace = {"x": [1, 2, 3, 4, 5], "y": [1, None, 2, 3, 4], "mode": "lines+markers"}
+    hidden = {**trace, "visible": False}
+    drawn = page.evaluate(SKETCH, [asset("js/sketch.js"), [trace, hidden], {}])
+    [line] = drawn["lines"]
+    assert (line.count("M"), line.count("L"), drawn["points"]) == (2, 2, 4)
 
 
 def test_a_picture_is_saved_of_a_sketch(page: Page, addresses: dict[str, str]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from httpx import Response
 from starlette.testclient import TestClient
 
 from app import opening
@@ -83,26 +85,67 @@ def test_a_handler_that_fails_leaves_the_page_to_ask(
     assert values(config(client, "/"))["home-body"] in (None, "")
 
 
-def test_an_event_that_comes_before_the_page_has_asked_is_answered(
-    client: TestClient, studio: Studio
-) -> None:
-    """Also that of a page that was open when the server was started again: its session is new to the server."""
+@pytest.fixture
+def chosen_model(client: TestClient, studio: Studio) -> dict[str, Any]:
+    """The Train page's document, and the event that a chosen model makes."""
     registry.ensure_demo_models(studio)
     known = config(client, "/train")
     components = {one["id"]: one for one in known["components"]}
     [model] = [one["id"] for one in components.values() if one["props"].get("elem_id") == "train-model"]
     assert components[model]["props"]["value"] == "tiny-base"
-    [planned] = [
+    [event] = [
         one
         for one in known["dependencies"]
         if [model, "change"] in one["targets"] or [model, "input"] in one["targets"]
     ]
-    given = [components[one]["props"].get("value") for one in planned["inputs"]]
+    given = [components[one]["props"].get("value") for one in event["inputs"]]
+    return {"page": known, "event": event, "given": given, "place": event["inputs"].index(model)}
+
+
+def choose(client: TestClient, chosen: dict[str, Any], model: str, session: str) -> Response:
+    data = list(chosen["given"])
+    data[chosen["place"]] = model
+    body = {"data": data, "fn_index": chosen["event"]["id"], "session_hash": session}
+    return client.post("/gradio_api/run/predict", json=body, headers={"origin": HOST})
+
+
+def test_an_event_that_comes_before_the_page_has_asked_is_answered(
+    client: TestClient, chosen_model: dict[str, Any]
+) -> None:
+    """Also that of a page that was open when the server was started again: its session is new to the server."""
     for value, status in (("tiny-base", 200), ("no such model", 500)):
-        data = [value if one == model else held for one, held in zip(planned["inputs"], given, strict=True)]
-        body = {"data": data, "fn_index": planned["id"], "session_hash": f"new{status}"}
-        answer = client.post("/gradio_api/run/predict", json=body, headers={"origin": HOST})
+        answer = choose(client, chosen_model, value, f"new{status}")
         assert answer.status_code == status, answer.text
+
+
+def test_two_early_events_at_once_are_both_answered_and_the_page_is_run_once(
+    client: TestClient, chosen_model: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    original = opening._given
+
+    def counted(page: Any, block_fn: Any, *rest: Any) -> Any:
+        runs.append(block_fn._id)
+        return original(page, block_fn, *rest)
+
+    monkeypatch.setattr(opening, "_given", counted)
+    with ThreadPoolExecutor(2) as pool:
+        tried = [
+            pool.submit(choose, client, chosen_model, name, "both") for name in ("tiny-base", "tiny-chat")
+        ]
+        answers = [one.result() for one in tried]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert runs and len(set(runs)) == len(runs)
+
+
+def test_what_a_page_asks_after_an_event_does_not_take_back_what_the_event_changed(
+    client: TestClient, chosen_model: dict[str, Any]
+) -> None:
+    document = next(reversed(opening._documents))
+    assert choose(client, chosen_model, "tiny-chat", "someone").status_code == 200
+    late = asked(client, chosen_model["page"], document)
+    assert late and all(one == {"__type__": "update"} for one in late)
+    assert any(one != {"__type__": "update"} for one in asked(client, chosen_model["page"], "made up"))
 
 
 def test_documents_are_not_remembered_for_ever(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
