@@ -28,7 +28,7 @@ def t(key: str) -> I18nData:
 
 
 def combined(template: str, *keys: str) -> I18nData:
-    """Several texts in one label, such as ``combined("{} ({})", "methods.batch", "methods.unit.rows")``.
+    """Several texts in one label, such as ``combined("{} ({})", "methods.batch", "options.unit.rows")``.
 
     Gradio translates a label only as a whole, so that the whole gets a key of its own.
     """

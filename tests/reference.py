@@ -10,7 +10,6 @@ import typer
 
 from app.cli import assembled
 from studio_core.methods import METHODS
-from studio_core.methods.base import fields
 from studio_core.settings import PREFIX, Settings
 from studio_core.texts import text
 
@@ -76,14 +75,14 @@ def _methods() -> Iterator[str]:
         yield ""
         yield "| option | name | default | range | unit | what it does |"
         yield "|---|---|---|---|---|---|"
-        for field in fields(method):
+        for field in method.fields:
             choices = ", ".join(str(choice) for choice in field.choices or ())
             bounds = (
                 ""
                 if field.minimum is None and field.maximum is None
                 else f"{field.minimum} to {field.maximum}"
             )
-            unit = text(f"methods.unit.{field.unit}") if field.unit else ""
+            unit = text(f"options.unit.{field.unit}") if field.unit else ""
             title, help_ = text(field.title_key), text(field.help_key)
             cells = f"`{field.name}`", title, f"`{field.default}`", choices or bounds, unit, help_
             yield f"| {' | '.join(cells)} |"

@@ -332,7 +332,7 @@ class TrainPage:
         )
         preset = self._preset(spec)
         changed = (before or Before(method, preset)).after(self.form, options, method, preset).changed[method]
-        shown = {field.name for field in self.form.fields[method].values() if spec.tuning in field.tunings}
+        shown = {field.name for field in self.form.fields[method].values() if field.under(spec.tuning)}
         changes = {name: value for name, value in changed.items() if name in shown}
         return spec.model_copy(update={"options": changes})
 

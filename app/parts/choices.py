@@ -13,8 +13,8 @@ from studio_core import services
 from studio_core.curation import columns as curation_columns
 from studio_core.curation import features
 from studio_core.data import improving, making, versions
-from studio_core.methods.base import ChoicesOf, OptionField
 from studio_core.models import registry
+from studio_core.options import ChoicesOf, OptionField
 from studio_core.reports.findings import FINDINGS
 from studio_core.studio import Studio
 from studio_core.tables import Dataset

@@ -11,7 +11,8 @@ from gradio.components import Component
 
 from app.i18n import combined, t
 from studio_core import texts
-from studio_core.methods.base import Method, OptionField, fields, parsed, written
+from studio_core.methods.base import Method
+from studio_core.options import OptionField, parsed, written
 
 MAX_WRITTEN = 5_000_000
 """Characters of an option that is written down."""
@@ -36,7 +37,7 @@ class OptionsForm:
         return [
             gr.update(
                 value=values.get(known[place].name, known[place].default),
-                visible=tuning in known[place].tunings,
+                visible=known[place].under(tuning),
             )
             if place in known
             else gr.update(visible=False)
@@ -52,7 +53,7 @@ def options_form(methods: Mapping[str, Method], shown: str, prefix: str) -> Opti
     kinds: list[OptionField] = []
     places: dict[str, dict[int, OptionField]] = {name: {} for name in methods}
     for name, method in methods.items():
-        for field in fields(method):
+        for field in method.fields:
             # Methods start from other values; those are filled in.
             kind = replace(field, default=None)
             if kind not in kinds:
@@ -125,7 +126,7 @@ def _info(field: OptionField) -> Any:
     bounds = f"{_short(field.minimum)} – {_short(field.maximum)}"
     if not field.unit:
         return combined(f"{{}} [{bounds}]", field.help_key)
-    return combined(f"{{}} [{bounds} {{}}]", field.help_key, f"methods.unit.{field.unit}")
+    return combined(f"{{}} [{bounds} {{}}]", field.help_key, f"options.unit.{field.unit}")
 
 
 NO_LIMIT = 100_000_000

@@ -11,7 +11,6 @@ from app.i18n import say
 from app.parts.html import duration, html, join, notice, number, size, stat
 from studio_core import training
 from studio_core.errors import StudioError
-from studio_core.methods.base import fields
 from studio_core.training import Plan
 
 
@@ -150,7 +149,7 @@ def _titles(plan: Plan, language: str) -> dict[str, str]:
     """What each option is called in the form."""
     if plan.method is None:
         return {}
-    return {field.name: say(field.title_key, language) for field in fields(plan.method)}
+    return {field.name: say(field.title_key, language) for field in plan.method.fields}
 
 
 def _was(usual: dict[str, Any], name: str, language: str) -> str:

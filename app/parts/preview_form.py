@@ -16,7 +16,6 @@ from studio_core.data.shapes import Record, Shape
 from studio_core.data.tokenized import previewed
 from studio_core.errors import StudioError
 from studio_core.methods import METHODS
-from studio_core.methods.base import fields
 from studio_core.models import registry
 from studio_core.studio import Studio
 
@@ -80,7 +79,7 @@ def methods(shape: str, language: str) -> tuple[str, gr.Dropdown]:
         if Shape(shape) not in method.shapes:
             continue
         name = say(method.title_key, language)
-        losses = next((f for f in fields(method) if f.name == "loss_on"), None)
+        losses = next((f for f in method.fields if f.name == "loss_on"), None)
         if losses is None or Shape(shape) is Shape.TEXT:  # Of plain text, every token is learnt.
             choices.append((name, method.name))
             continue

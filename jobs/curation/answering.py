@@ -83,7 +83,7 @@ class Answers:
         ``in_parts``: the questions are fetched a few at a time, and ``check`` is called after the last.
         """
         if work.answers is None:
-            raise BadInput("curation.options_invalid", operation="answers", reason="no folder for answers")
+            raise BadInput("options.conflict", owner="answers", reason="no folder for answers")
         self._work, self._maker = work, maker
         self._store = Store(work.answers, maker.who)
         self._tally = Tally(maker.name, maker.prices)

@@ -33,7 +33,7 @@ class Measured:
         self, work: Work, who: dict[str, Any], measure: Callable[[list[Item]], list[float]], batch: int
     ) -> None:
         if work.answers is None:
-            raise BadInput("curation.options_invalid", operation="answers", reason="no folder for answers")
+            raise BadInput("options.conflict", owner="answers", reason="no folder for answers")
         self._work, self._measure, self._batch = work, measure, batch
         self._store = Store(work.answers, who)
 

@@ -10,7 +10,7 @@ from studio_core.asking import Sampling
 from studio_core.curation.base import OperationOptions
 from studio_core.data.shapes import Message, Record, Shape
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 PROMPTED = (
     Shape.PROMPT_ONLY,

@@ -17,21 +17,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape, further_columns
-from studio_core.errors import BadInput
-from studio_core.methods.base import OptionField, field_of, short
+from studio_core.options import OptionField, checked, fields
 from studio_core.spec import ResolvedModel
-from studio_core.validation import complaint
 
 Group = Literal["clean", "choose", "reshape", "models"]
 """Kinds of operation, as a page lists them: make records better, pick some, make others of them, ask models."""
 
 
 class OperationOptions(BaseModel):
-    """Field order is form order. Fields are made by ``studio_core.methods.base.option``."""
+    """Field order is form order. Fields are made by ``studio_core.options.option``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -223,43 +221,17 @@ class Operation:
     def help_key(self) -> str:
         return f"{self.title_key}.help"
 
+    @property
+    def areas(self) -> tuple[str, ...]:
+        """Where the texts of its options are."""
+        return (self.title_key, "options")
 
-def fields(operation: Operation) -> list[OptionField]:
-    """The options of an operation in the order in which a form shows them."""
-    known = operation.Options.model_fields.items()
-    return [
-        field_of(f"{operation.title_key}.{name}", f"{operation.area}.option.{name}", name, info)
-        for name, info in known
-    ]
+    @property
+    def fields(self) -> list[OptionField]:
+        """Its options in the order in which a form shows them."""
+        return fields(self.Options, self.areas)
 
 
 def validated(operation: Operation, given: dict[str, Any]) -> OperationOptions:
     """The options of a job; raises ``BadInput`` that quotes the option, its value and its range."""
-    if unknown := next((name for name in given if name not in operation.Options.model_fields), None):
-        known = ", ".join(operation.Options.model_fields) or "-"
-        raise BadInput("methods.unknown_option", option=unknown, method=operation.name, known=known)
-    try:
-        return operation.Options(**given)
-    except ValidationError as error:
-        raise _refused(operation, error) from error
-
-
-def _refused(operation: Operation, error: ValidationError) -> BadInput:
-    first = complaint(error)
-    if isinstance(first.raised, BadInput):
-        return first.raised
-    name, value = (*first.path, "")[0], first.value
-    described = next((one for one in fields(operation) if one.name == name), None)
-    if described is None:
-        return BadInput("curation.options_invalid", operation=operation.name, reason=first.reason)
-    if first.type in ("greater_than_equal", "less_than_equal", "finite_number"):
-        return BadInput(
-            "methods.out_of_range",
-            option=name,
-            value=value,
-            minimum=short(described.minimum),
-            maximum=short(described.maximum),
-        )
-    if described.kind in ("choice", "choices"):
-        return BadInput("methods.not_a_choice", option=name, value=value, known=", ".join(described.choices))
-    return BadInput("curation.option_invalid", option=name, value=value, reason=first.reason)
+    return checked(operation.Options, given, operation.name, operation.areas)

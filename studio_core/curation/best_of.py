@@ -10,7 +10,7 @@ from studio_core import rewards
 from studio_core.curation.asking import PROMPTED, DrawingOptions, one_of
 from studio_core.curation.base import Operation
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 
 class BestOfOptions(DrawingOptions):

@@ -7,7 +7,7 @@ from typing import Literal
 from studio_core.curation import parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import Record
-from studio_core.methods.base import option
+from studio_core.options import option
 from studio_core.reports.control_tokens import SPELLED
 
 Action = Literal["remove", "escape"]

@@ -10,7 +10,7 @@ from studio_core.curation.checked import checker
 from studio_core.data.shapes import Message, Record, Shape, further_columns, has_messages, own_tools
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 Target = Literal["prompt-completion", "chat", "prompt-only", "unpaired-preference", "text"]
 Side = Literal["good", "bad", "both"]

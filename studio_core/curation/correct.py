@@ -13,7 +13,7 @@ from studio_core.curation.base import Operation
 from studio_core.curation.patterns import Pattern
 from studio_core.data.shapes import Message
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 ARROW = "=>"
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from studio_core.curation import features, parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import without_nulls
-from studio_core.methods.base import option
+from studio_core.options import option
 
 Places = npt.NDArray[np.int64]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from studio_core.curation.asking import PROMPTED, DrawingOptions
 from studio_core.curation.base import Operation
-from studio_core.methods.base import option
+from studio_core.options import option
 
 
 class DistillOptions(DrawingOptions):

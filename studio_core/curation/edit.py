@@ -12,7 +12,7 @@ from studio_core.curation.checked import checker
 from studio_core.data.shapes import COLUMNS, Record
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 MOST = 10_000
 """Changes at once."""

@@ -14,7 +14,7 @@ from studio_core.curation.patterns import Pattern
 from studio_core.data.columns import number
 from studio_core.data.shapes import Record, texts_of
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 Described = tuple[int, Record, dict[str, Any]]
 """Row, record, features."""

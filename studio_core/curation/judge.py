@@ -7,7 +7,7 @@ from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Operation
 from studio_core.data.shapes import Shape
-from studio_core.methods.base import option
+from studio_core.options import option
 
 SCORE = "judge_score"
 """The column that holds the score."""

@@ -18,7 +18,7 @@ from studio_core.curation.checked import checker
 from studio_core.data.shapes import COLUMNS, Message, Record, Shape, further_columns, own_tools
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 Target = Literal[
     "same", "prompt-completion", "chat", "prompt-only", "preference", "unpaired-preference", "text"

@@ -12,7 +12,7 @@ from studio_core.curation import parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import Record
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 from studio_core.reports.personal_data import KINDS, Kind, found
 
 

@@ -14,7 +14,7 @@ from studio_core.curation.convert import Convert, conversion
 from studio_core.curation.sample import Draw, quotas
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 MOST = 100_000_000
 

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from studio_core.curation.base import Operation, OperationOptions
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 
 class PerplexityOptions(OperationOptions):

@@ -13,7 +13,7 @@ from studio_core.curation.patterns import Pattern
 from studio_core.data.shapes import Record
 from studio_core.data.turns import Rejected
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 EVERYWHERE: tuple[parts.Part, ...] = ("system", "prompt", "answer", "rejected")
 """What is said; further columns hold what answers are compared with."""

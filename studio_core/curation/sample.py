@@ -11,7 +11,7 @@ from studio_core.curation import columns, features
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import Record
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 
 MOST_KINDS = 100_000
 """Different values of a column by which records are drawn alike."""

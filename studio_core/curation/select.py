@@ -20,7 +20,7 @@ from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.curation.sample import quotas
 from studio_core.data.columns import number
 from studio_core.errors import BadInput
-from studio_core.methods.base import option
+from studio_core.options import option
 from studio_core.reports.words import words
 
 Floats = npt.NDArray[np.float32]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from studio_core.curation.base import Operation, OperationOptions, Source, Work
 from studio_core.curation.parts import fingerprint, normalised, prompt_of
 from studio_core.data.shapes import Record
-from studio_core.methods.base import option
+from studio_core.options import option
 
 SMALL = 100
 """Records expected on the smaller side, below which it is made sure that there is one at all."""

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio_core.data.learning import Learning, LossOn, Reasoning, Truncation
-from studio_core.methods.base import option
+from studio_core.options import option
 
 _MOST_HELD_OUT = 500
 

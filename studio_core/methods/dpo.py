@@ -8,8 +8,9 @@ from pydantic import model_validator
 
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
-from studio_core.methods.base import Chart, Method, option
+from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.options import option
 from studio_core.spec import Tuning
 
 Loss = Literal[

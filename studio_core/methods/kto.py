@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from studio_core.data.shapes import Shape
-from studio_core.methods.base import Chart, Method, option
+from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.options import option
 from studio_core.spec import Tuning
 
 

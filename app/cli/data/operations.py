@@ -12,12 +12,12 @@ import typer
 from app.cli.output import AsJson, Home, opened, print_json
 from app.cli.waiting import watch
 from studio_core import curation
-from studio_core.curation.base import Operation, fields
+from studio_core.curation.base import Operation
 from studio_core.data import making, store, versions
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput
-from studio_core.methods.base import OptionField, parsed
 from studio_core.models import registry
+from studio_core.options import OptionField, parsed
 from studio_core.reasons import ending
 from studio_core.spec import DataSpec
 from studio_core.states import State
@@ -47,7 +47,7 @@ def add_to(cli: typer.Typer) -> None:
 
 def command(operation: Operation) -> Callable[..., int]:
     """A function with an argument for each option of the operation."""
-    described = fields(operation)
+    described = operation.fields
 
     def run(**given: Any) -> int:
         names = given.pop("datasets") if operation.several else [given.pop("dataset")]

@@ -22,14 +22,14 @@ from app.parts.html import heading, html, notice, panel
 from app.parts.options_form import component_of, plain
 from studio_core import queue
 from studio_core.curation import OPERATIONS
-from studio_core.curation.base import Operation, fields
+from studio_core.curation.base import Operation
 from studio_core.curation.edit import EDIT
 from studio_core.curation.preview import can_be_tried
 from studio_core.data import improving, making, versions
 from studio_core.data.shapes import Shape
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import StudioError
-from studio_core.methods.base import OptionField
+from studio_core.options import OptionField
 from studio_core.reasons import ending
 from studio_core.spec import DataSpec
 from studio_core.states import TERMINAL, State, Stop
@@ -135,7 +135,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
 
 
 def _form(operation: Operation) -> Form:
-    described = fields(operation)
+    described = operation.fields
     prefix = f"improve-{operation.name}"
     by_name: dict[str, Component] = {}
     others = None

@@ -218,7 +218,7 @@ def read(changes: str) -> list[Change]:
     try:
         given = json.loads(changes)
     except (ValueError, RecursionError) as error:
-        raise BadInput("methods.not_json", option="changes", value=changes[:80], reason=error) from error
+        raise BadInput("options.not_json", option="changes", value=changes[:80], reason=error) from error
     options = validated(EDIT, {"changes": given})
     return options.changes if isinstance(options, EditOptions) else []
 
@@ -231,9 +231,9 @@ def _record(text: str) -> Record:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadInput("methods.not_json", option="record", value=text[:80], reason=error) from error
+        raise BadInput("options.not_json", option="record", value=text[:80], reason=error) from error
     if not isinstance(record, dict):
-        raise BadInput("methods.not_json", option="record", value=text[:80], reason="{ }")
+        raise BadInput("options.not_json", option="record", value=text[:80], reason="{ }")
     return record
 
 

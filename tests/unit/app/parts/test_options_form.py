@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Literal
 
 import gradio as gr
@@ -14,7 +15,8 @@ from app.parts.options_form import OptionsForm, component_of, options_form, plai
 from studio_core import texts
 from studio_core.errors import BadInput
 from studio_core.methods import METHODS
-from studio_core.methods.base import PRESETS, field_of, fields, option, validated
+from studio_core.methods.base import PRESETS, validated
+from studio_core.options import fields, option
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ methods = pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_option_has_a_component_with_its_range(form: OptionsForm, method: str) -> None:
     known = form.fields[method]
     assert {field.name: field for field in known.values()} == {
-        field.name: field for field in fields(METHODS[method])
+        field.name: field for field in METHODS[method].fields
     }
     for place, field in known.items():
         component: Any = form.components[place]
@@ -128,9 +130,7 @@ class Everything(BaseModel):
 
 def test_every_kind_of_option_has_a_component_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
-    known = [
-        field_of("x", "methods.option.epochs", name, info) for name, info in Everything.model_fields.items()
-    ]
+    known = [replace(field, title_key="options.epochs") for field in fields(Everything, ["options"])]
     assert [field.kind for field in known] == ["prompt", "text", "choices", "choices", "numbers", "json"]
 
     async def drawn() -> list[gr.components.Component]:

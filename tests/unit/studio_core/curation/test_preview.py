@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from studio_core.curation import OPERATIONS, named
-from studio_core.curation.base import Source, fields, validated
+from studio_core.curation.base import Source, validated
 from studio_core.curation.preview import LOOKED_AT, Preview, can_be_tried, tried
 from studio_core.data import parquet
 from studio_core.errors import BadInput
@@ -68,7 +68,7 @@ def test_no_preview_changes_the_stored_version(source: Source, name: str) -> Non
 def test_every_operation_and_option_has_its_texts(name: str) -> None:
     operation = OPERATIONS[name]
     keys = [operation.title_key, operation.help_key, f"curation.group.{operation.group}"]
-    for field in fields(operation):
+    for field in operation.fields:
         keys += [field.title_key, field.help_key]
     for language in LANGUAGES:
         assert not [key for key in keys if key not in catalogue(language)]

@@ -8,7 +8,7 @@ import pytest
 from studio_core import methods
 from studio_core.errors import BadInput
 from studio_core.methods import METHODS, base
-from studio_core.methods.base import PRESETS, Method, fields, four_bit_problem, validated
+from studio_core.methods.base import PRESETS, Method, four_bit_problem, validated
 from studio_core.methods.common import TrainingOptions
 from studio_core.texts import LANGUAGES, catalogue
 
@@ -31,9 +31,9 @@ def refused(method: str = "sft", **changes: Any) -> str:
 def test_everything_a_method_shows_has_a_text(method: Method, language: str) -> None:
     texts = catalogue(language)
     keys = [method.title_key, method.help_key]
-    for field in fields(method):
+    for field in method.fields:
         keys += [field.title_key, field.help_key]
-        keys += [f"methods.unit.{field.unit}"] if field.unit else []
+        keys += [f"options.unit.{field.unit}"] if field.unit else []
     for chart in method.charts:
         keys += [chart.title_key, *map(chart.label_key, chart.metrics)]
     keys += [f"methods.preset.{preset}{part}" for preset in PRESETS for part in ("", ".help")]
@@ -43,7 +43,7 @@ def test_everything_a_method_shows_has_a_text(method: Method, language: str) -> 
 
 @EVERY
 def test_numbers_have_a_range_around_their_default_and_choices_contain_it(method: Method) -> None:
-    for field in fields(method):
+    for field in method.fields:
         if field.kind in ("int", "float"):
             assert field.minimum is not None and field.maximum is not None, field.name
             assert field.minimum <= field.default <= field.maximum, field.name

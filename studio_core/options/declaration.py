@@ -1,0 +1,124 @@
+"""An option's declaration, and what a form, the command line and the reference read from it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, Field
+from pydantic.fields import FieldInfo
+
+from studio_core import texts
+
+Kind = Literal["int", "float", "bool", "choice", "choices", "text", "prompt", "numbers", "json"]
+"""``prompt`` is a text of several lines, ``numbers`` a list, ``json`` whatever has no form of its own."""
+
+ChoicesOf = Literal["", "models", "reward_models", "services", "datasets", "columns", "languages", "findings"]
+"""What a form offers for an option whose choices are known only then and there."""
+
+
+@dataclass(frozen=True)
+class OptionField:
+    """One option, as a form or a reference needs it."""
+
+    name: str
+    kind: Kind
+    unit: str
+    """A word such as ``tokens``, whose translation is ``options.unit.<unit>``; empty if it has none."""
+    minimum: float | None
+    maximum: float | None
+    default: Any
+    choices: tuple[str, ...]
+    advanced: bool
+    tunings: tuple[str, ...]
+    """Ways of tuning under which it has an effect; empty: under all."""
+    title_key: str
+    choices_of: ChoicesOf = ""
+
+    @property
+    def help_key(self) -> str:
+        return f"{self.title_key}.help"
+
+    def under(self, tuning: str) -> bool:
+        """Whether it has an effect under that way of tuning."""
+        return not self.tunings or tuning in self.tunings
+
+    def choice_key(self, choice: str) -> str:
+        """The text of a choice: ``<title>.<choice>``; there may be none, then the choice says it itself."""
+        return f"{self.title_key}.{choice}"
+
+
+def option(
+    default: Any,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    unit: str = "",
+    advanced: bool = True,
+    tunings: tuple[str, ...] = (),
+    kind: Kind | None = None,
+    choices_of: ChoicesOf = "",
+) -> Any:
+    """An option: its default with range, unit and place in the form. ``kind`` is told by its type, if not given."""
+    extra: dict[str, Any] = {
+        "unit": unit,
+        "advanced": advanced,
+        "tunings": list(tunings),
+        "kind": kind or "",
+        "choices_of": choices_of,
+    }
+    finite = False if isinstance(default, float) else None
+    return Field(default=default, ge=at_least, le=at_most, allow_inf_nan=finite, json_schema_extra=extra)
+
+
+def fields(options: type[BaseModel], areas: Sequence[str]) -> list[OptionField]:
+    """The options of a class in the order in which a form shows them.
+
+    Title and help of an option are the texts ``<area>.<option>`` and ``....help`` of the first of ``areas`` that
+    has them: an option means something of its own here, or what it means everywhere.
+    """
+    return [_field(name, info, areas) for name, info in options.model_fields.items()]
+
+
+def _field(name: str, info: FieldInfo, areas: Sequence[str]) -> OptionField:
+    kind, choices = _kind(info.annotation)
+    extra: dict[str, Any] = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    bounds = {
+        bound: getattr(rule, bound)
+        for rule in info.metadata
+        for bound in ("ge", "le")
+        if hasattr(rule, bound)
+    }
+    keys = [f"{area}.{name}" for area in areas]
+    known = texts.catalogue(texts.DEFAULT_LANGUAGE)
+    return OptionField(
+        name=name,
+        kind=extra.get("kind") or kind,
+        unit=extra.get("unit", ""),
+        minimum=bounds.get("ge"),
+        maximum=bounds.get("le"),
+        default=info.get_default(call_default_factory=True),
+        choices=choices,
+        advanced=extra.get("advanced", True),
+        tunings=tuple(extra.get("tunings", ())),
+        title_key=next((key for key in keys if key in known), keys[-1]),
+        choices_of=extra.get("choices_of", ""),
+    )
+
+
+def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:
+    if get_origin(annotation) is Literal:
+        return "choice", get_args(annotation)
+    if get_origin(annotation) in (list, tuple):
+        item = get_args(annotation)[0]
+        if item in (int, float):
+            return "numbers", ()
+        if get_origin(item) is dict:
+            return "json", ()
+        return "choices", get_args(item) if get_origin(item) is Literal else ()
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    kinds: dict[type, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
+    return kinds[annotation], ()
