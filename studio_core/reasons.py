@@ -10,6 +10,7 @@ from studio_core.slots import card, devices_wanted, slot_kind
 from studio_core.states import TERMINAL, Cause, State
 from studio_core.studio import Studio
 from studio_core.tables import UNREACHABLE, Device, Job
+from studio_core.tunings import TUNINGS
 
 
 def waiting_reason(studio: Studio, job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
@@ -91,5 +92,8 @@ def _lighter(job: Job, language: str) -> list[str]:
     said = []
     for way, values in (estimate.get("lighter") or {}).items():
         needed = f"{values['memory'] / 1e9:.1f}"
-        said.append(texts.text(f"engine.lighter_{way}", language, **{**values, "memory": needed, "now": now}))
+        key = "tuning" if way in TUNINGS else way
+        title = texts.text(TUNINGS[way].title_key, language) if way in TUNINGS else ""
+        given = {**values, "memory": needed, "now": now, "tuning": title}
+        said.append(texts.text(f"engine.lighter_{key}", language, **given))
     return said

@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Tuning = Literal["full", "lora", "qlora"]
-
 
 class TrainSpec(BaseModel):
     """A training, as asked for."""
@@ -25,7 +23,7 @@ class TrainSpec(BaseModel):
         default="", description="Run name, also the model's name; generated if empty.", max_length=80
     )
     method: str = Field(description="Training method: sft, dpo, kto or reward.")
-    tuning: Tuning = Field(default="full", description="Fine-tuning method: full, lora or qlora.")
+    tuning: str = Field(default="full", description="Fine-tuning method: full, lora or qlora.")
     model: str = Field(
         description="Base model: a model name, a folder, a Hub name, or run:N for the result of run N."
     )

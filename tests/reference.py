@@ -1,4 +1,4 @@
-"""Writes docs/REFERENCE.md from the code: settings, commands, methods. ``python -m tests.reference``"""
+"""Writes docs/REFERENCE.md from the code: settings, commands, methods, tunings. ``python -m tests.reference``"""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import typer
 
 from app.cli import assembled
 from studio_core.methods import METHODS
+from studio_core.options import OptionField
 from studio_core.settings import PREFIX, Settings
 from studio_core.texts import text
+from studio_core.tunings import TUNINGS
 
 FILE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
@@ -28,7 +30,7 @@ def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def markdown() -> str:
     """The whole reference."""
-    return "\n".join([*_head(), *_settings(), *_commands(), *_methods()]) + "\n"
+    return "\n".join([*_head(), *_settings(), *_commands(), *_methods(), "", *_tunings()]) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -73,19 +75,33 @@ def _methods() -> Iterator[str]:
         yield ""
         yield f"Data: {', '.join(method.shapes)}. Fine-tuning methods: {', '.join(method.tunings)}."
         yield ""
-        yield "| option | name | default | range | unit | what it does |"
-        yield "|---|---|---|---|---|---|"
-        for field in method.fields:
-            choices = ", ".join(str(choice) for choice in field.choices or ())
-            bounds = (
-                ""
-                if field.minimum is None and field.maximum is None
-                else f"{field.minimum} to {field.maximum}"
-            )
-            unit = text(f"options.unit.{field.unit}") if field.unit else ""
-            title, help_ = text(field.title_key), text(field.help_key)
-            cells = f"`{field.name}`", title, f"`{field.default}`", choices or bounds, unit, help_
-            yield f"| {' | '.join(cells)} |"
+        yield from _table(method.fields)
+
+
+def _tunings() -> Iterator[str]:
+    yield "## Fine-tuning methods"
+    for name, tuning in TUNINGS.items():
+        yield ""
+        yield f"### {name}: {text(tuning.title_key)}"
+        yield ""
+        yield text(tuning.help_key)
+        if tuning.fields:
+            yield ""
+            yield from _table(tuning.fields)
+
+
+def _table(fields: list[OptionField]) -> Iterator[str]:
+    yield "| option | name | default | range | unit | what it does |"
+    yield "|---|---|---|---|---|---|"
+    for field in fields:
+        choices = ", ".join(str(choice) for choice in field.choices or ())
+        bounds = (
+            "" if field.minimum is None and field.maximum is None else f"{field.minimum} to {field.maximum}"
+        )
+        unit = text(f"options.unit.{field.unit}") if field.unit else ""
+        title, help_ = text(field.title_key), text(field.help_key)
+        cells = f"`{field.name}`", title, f"`{field.default}`", choices or bounds, unit, help_
+        yield f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from app.parts.events import ASKED, GO, LIGHT, on_open, typed
 from app.parts.handlers import safely
 from app.parts.html import heading, html
 from app.parts.options_form import OptionsForm, options_form
-from app.parts.train_form import TUNINGS
 from studio_core import queue, training
 from studio_core.engine_process import ensure_engine
 from studio_core.errors import BadInput, StudioError
@@ -27,6 +26,7 @@ from studio_core.spec import TrainSpec
 from studio_core.studio import Studio
 from studio_core.tables import Dataset
 from studio_core.training import several_gpus
+from studio_core.tunings import DEFAULT, TUNINGS
 
 NAME = "train"
 PATH = "/train"
@@ -44,7 +44,7 @@ def build(studio: Studio) -> None:
         with gr.Column(scale=3, min_width=360):
             basics, adding = train_form.basics(studio)
             heading("train.options")
-            form = options_form(METHODS, shown="sft", prefix="train-opt")
+            form = options_form(METHODS, TUNINGS, shown="sft", prefix="train-opt")
             rest = train_form.rest()
         with gr.Column(scale=2, min_width=320, elem_classes="ts-train-side"):
             card = gr.HTML(apply_default_css=False, elem_id="train-plan")
@@ -332,8 +332,7 @@ class TrainPage:
         )
         preset = self._preset(spec)
         changed = (before or Before(method, preset)).after(self.form, options, method, preset).changed[method]
-        shown = {field.name for field in self.form.fields[method].values() if field.under(spec.tuning)}
-        changes = {name: value for name, value in changed.items() if name in shown}
+        changes = {name: value for name, value in changed.items() if self.form.has_effect(name, spec.tuning)}
         return spec.model_copy(update={"options": changes})
 
     def _known(self, basics: dict[str, Any]) -> tuple[str, str, str]:
@@ -341,18 +340,20 @@ class TrainPage:
         method, tuning, preset = (str(basics[name]) for name in ("method", "tuning", "preset"))
         return (
             method if method in METHODS else "sft",
-            tuning if tuning in TUNINGS else "full",
+            tuning if tuning in TUNINGS else DEFAULT,
             preset if preset in PRESETS else "balanced",
         )
 
     def _preset(self, spec: TrainSpec) -> dict[str, Any]:
+        """What the fields begin with: those of the options of other tunings, too, which are there unseen."""
         try:
             parameters = training.base_of(self.studio, spec.model).parameters
         except StudioError:
             parameters = 0
         tuning = METHODS[spec.method].nearest(spec.tuning)
         plain = spec.model_copy(update={"options": {}, "tuning": tuning})
-        return training.options_of(plain, METHODS[spec.method], parameters).model_dump()
+        chosen = training.options_of(plain, METHODS[spec.method], parameters).model_dump()
+        return {**self.form.of_tunings, **chosen}
 
     def _tunings(self, method: str, tuning: str) -> Any:
         """The way of tuning that the method offers, and what it is.

@@ -13,6 +13,7 @@ from app.i18n import combined, t
 from studio_core import texts
 from studio_core.methods.base import Method
 from studio_core.options import OptionField, parsed, written
+from studio_core.tunings.base import Tuning
 
 MAX_WRITTEN = 5_000_000
 """Characters of an option that is written down."""
@@ -20,16 +21,26 @@ MAX_WRITTEN = 5_000_000
 
 @dataclass(frozen=True)
 class OptionsForm:
-    """The options of all methods. What several methods have alike stands on the page once: each field costs it time."""
+    """The options of all methods and tunings. What several have alike is there once: each field costs the page time."""
 
     components: list[Component]
     fields: dict[str, dict[int, OptionField]]
-    """Of each method, by the place of the component that shows it."""
+    """Of each method, and of the tunings with it, by the place of the component that shows it."""
+    tunings: Mapping[str, Tuning]
 
     def values(self, method: str, given: Sequence[Any]) -> dict[str, Any]:
         """What the components hold, by option of the method; a field that was left empty is absent."""
         held = {field: given[place] for place, field in self.fields[method].items()}
         return {field.name: plain(field, value) for field, value in held.items() if value not in (None, "")}
+
+    @property
+    def of_tunings(self) -> dict[str, Any]:
+        """The options of all tunings with what they begin with."""
+        return {field.name: field.default for tuning in self.tunings.values() for field in tuning.fields}
+
+    def has_effect(self, option: str, tuning: str) -> bool:
+        """Whether an option is the method's, or the chosen tuning's: not another tuning's."""
+        return option not in self.of_tunings or option in self.tunings[tuning].Options.model_fields
 
     def shown(self, method: str, values: Mapping[str, Any], tuning: str) -> list[Any]:
         """Updates that fill the components of the method in and hide what has no effect under the tuning."""
@@ -37,7 +48,7 @@ class OptionsForm:
         return [
             gr.update(
                 value=values.get(known[place].name, known[place].default),
-                visible=known[place].under(tuning),
+                visible=self.has_effect(known[place].name, tuning),
             )
             if place in known
             else gr.update(visible=False)
@@ -45,7 +56,9 @@ class OptionsForm:
         ]
 
 
-def options_form(methods: Mapping[str, Method], shown: str, prefix: str) -> OptionsForm:
+def options_form(
+    methods: Mapping[str, Method], tunings: Mapping[str, Tuning], shown: str, prefix: str
+) -> OptionsForm:
     """Draw the form with the options of the method ``shown``; everyday options first, the others folded away.
 
     Ids are ``<prefix>-<option>``: of the options of one name that differ, the document has that of the method only.
@@ -53,7 +66,7 @@ def options_form(methods: Mapping[str, Method], shown: str, prefix: str) -> Opti
     kinds: list[OptionField] = []
     places: dict[str, dict[int, OptionField]] = {name: {} for name in methods}
     for name, method in methods.items():
-        for field in method.fields:
+        for field in [*method.fields, *(field for tuning in tunings.values() for field in tuning.fields)]:
             # Methods start from other values; those are filled in.
             kind = replace(field, default=None)
             if kind not in kinds:
@@ -77,7 +90,7 @@ def options_form(methods: Mapping[str, Method], shown: str, prefix: str) -> Opti
         draw(advanced=False)
         with gr.Accordion(t("train.advanced"), open=False, elem_id=f"{prefix}s-advanced"):
             draw(advanced=True)
-    return OptionsForm([drawn[place] for place in range(len(kinds))], places)
+    return OptionsForm([drawn[place] for place in range(len(kinds))], places, tunings)
 
 
 def component_of(field: OptionField, elem_id: str, visible: bool = True) -> Component:

@@ -149,7 +149,9 @@ def _titles(plan: Plan, language: str) -> dict[str, str]:
     """What each option is called in the form."""
     if plan.method is None:
         return {}
-    return {field.name: say(field.title_key, language) for field in plan.method.fields}
+    tuning = plan.method.tunings.get(plan.spec.tuning)
+    fields = [*plan.method.fields, *(tuning.fields if tuning else [])]
+    return {field.name: say(field.title_key, language) for field in fields}
 
 
 def _was(usual: dict[str, Any], name: str, language: str) -> str:

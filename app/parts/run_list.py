@@ -113,7 +113,7 @@ def _line(studio: Studio, job: Job, reasons: dict[int, str], language: str) -> l
     what = html(
         "{} · {}<br><span class='ts-muted'>{} ← {}</span>",
         (job.method or "").upper(),
-        say(f"methods.tuning.{job.spec.get('tuning', 'full')}", language),
+        run_view.tuning_title(job, language),
         model,
         dataset,
     )

@@ -21,6 +21,7 @@ from studio_core.reasons import ending, waiting_reasons
 from studio_core.states import LIVE, TERMINAL, Cause, State, Stop
 from studio_core.studio import Studio
 from studio_core.tables import Job, JobEvent
+from studio_core.tunings import DEFAULT, TUNINGS
 
 
 def operation_title(job: Job, language: str) -> str:
@@ -28,6 +29,12 @@ def operation_title(job: Job, language: str) -> str:
     known = texts.catalogue(texts.DEFAULT_LANGUAGE)
     keys = (f"curation.{job.method}", f"labeling.operation_{job.method}")
     return next((say(key, language) for key in keys if key in known), str(job.method))
+
+
+def tuning_title(job: Job, language: str) -> str:
+    """The run's way of tuning; one that the studio does not know (any more) by its own name."""
+    name = str(job.spec.get("tuning", DEFAULT))
+    return say(TUNINGS[name].title_key, language) if name in TUNINGS else name
 
 
 def named(job: Job, language: str) -> Markup:
@@ -119,7 +126,7 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
     facts: list[tuple[str, Markup | str]] = [
         (
             say("runs.method", language),
-            f"{(job.method or '').upper()} · {say('methods.tuning.' + spec['tuning'], language)}",
+            f"{(job.method or '').upper()} · {tuning_title(job, language)}",
         ),
         (say("runs.model", language), spec["model"]),
         (say("runs.dataset", language), spec["dataset"]),

@@ -14,8 +14,8 @@ from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
 from studio_core.studio import Studio
 from studio_core.training import several_gpus
+from studio_core.tunings import DEFAULT, TUNINGS
 
-TUNINGS = ("full", "lora", "qlora")
 DEVICES = ("auto", "cpu", "gpu")
 NAMES = (
     "method", "tuning", "model", "dataset", "preset", "prompts", "name", "seed", "device", "priority",
@@ -27,7 +27,7 @@ NAMES = (
 def tuning_help(method: str, tuning: str) -> str:
     """The key of what a way of tuning is, for the method where that says something of its own."""
     own = f"methods.{method}.tuning_{tuning}.help"
-    return own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else f"methods.tuning.{tuning}.help"
+    return own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else TUNINGS[tuning].help_key
 
 
 def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,10 +64,10 @@ def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
         adding["password"] = own_code.fields(studio, adding["trust"], "train-trust-password")
     with gr.Row():
         parts["tuning"] = gr.Radio(
-            [(t(f"methods.tuning.{name}"), name) for name in TUNINGS],
-            value="full",
+            [(t(tuning.title_key), name) for name, tuning in TUNINGS.items()],
+            value=DEFAULT,
             label=t("train.tuning"),
-            info=t("methods.tuning.full.help"),
+            info=t(TUNINGS[DEFAULT].help_key),
             elem_id="train-tuning",
         )
         parts["preset"] = gr.Radio(

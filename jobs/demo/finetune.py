@@ -19,12 +19,13 @@ from peft import PeftModel
 from pyarrow import parquet
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from studio_core.methods.base import Method
+from studio_core.methods.base import Method, validated
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.sft import SFT
 from studio_core.run_folder import EVENTS, MODEL, SPEC
-from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec, Tuning
+from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.tunings import TUNINGS
 
 STATIC = Path(__file__).parents[2] / "static"
 PARAMETERS = 2_000_000
@@ -36,7 +37,7 @@ class Recipe:
 
     name: str
     method: Method
-    tuning: Tuning = "full"
+    tuning: str = "full"
     preset: str = "balanced"
     changes: dict[str, Any] = field(default_factory=dict)
 
@@ -62,8 +63,7 @@ class Recipe:
         ]
 
     def options(self) -> dict[str, Any]:
-        values = {**self.method.presets(self.preset, self.tuning, PARAMETERS), **self.changes}
-        return self.method.Options.model_validate(values).model_dump()
+        return validated(self.method, self.preset, self.tuning, PARAMETERS, self.changes).model_dump()
 
 
 RECIPES = (
@@ -142,7 +142,7 @@ def finetune(recipe: Recipe, seed: int, run_dir: Path) -> Outcome:
     seconds, training = time.perf_counter() - began, _training_seconds(run_dir)
     made = run_dir / MODEL
     tokenizer = AutoTokenizer.from_pretrained(made)
-    if recipe.tuning == "full":
+    if TUNINGS[recipe.tuning].whole:
         return Outcome(
             AutoModelForCausalLM.from_pretrained(made, dtype=torch.float32), tokenizer, seconds, training
         )

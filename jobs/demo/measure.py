@@ -27,6 +27,7 @@ from jobs.demo.heldout import SIZES, TEST_SEED
 from jobs.demo.samples import NEW_NAME
 from jobs.demo.world import MODEL_NAME
 from studio_core.methods.sft import SFT
+from studio_core.tunings import TUNINGS
 
 SEEDS = (1, 2, 3)
 COLUMNS = ("identity", "facts", "sums", "boxed", "instructions", "unknown", "personas")
@@ -119,7 +120,7 @@ def by_kind(scores: Scores, group: str) -> str:
 def describe(recipe: Recipe) -> str:
     options = recipe.options()
     keys = ["learning_rate", "epochs", "batch_size", "scheduler", "warmup", "precision"]
-    keys += ["lora_rank", "lora_alpha", "lora_targets"] if recipe.tuning != "full" else []
+    keys += [name for name in TUNINGS[recipe.tuning].Options.model_fields if name != "lora_dropout"]
     own = {"sft": ["loss_on"], "dpo": ["beta", "loss", "sft_weight"], "kto": ["beta", "loss", "balance"]}
     keys += own[recipe.method.name]
     values = ", ".join(f"{key} {options[key]}" for key in keys)

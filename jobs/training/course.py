@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 
@@ -17,10 +17,14 @@ from jobs.training.data import Prepared
 from jobs.training.loading import Machine, load_tokenizer, machine_for
 from jobs.training.reporting import Reporting, StopRequest
 from jobs.training.team import Silent, Team
+from studio_core import tunings
 from studio_core.data.chat_format import ChatFormat
+from studio_core.methods import METHODS
+from studio_core.methods.base import read
 from studio_core.methods.common import TrainingOptions
 from studio_core.run_folder import SPEC, EventWriter
 from studio_core.spec import RunSpec
+from studio_core.tunings.base import Tuning
 
 Options = TypeVar("Options", bound=TrainingOptions)
 
@@ -32,6 +36,8 @@ class Course(Generic[Options]):
     run_dir: Path
     run: RunSpec
     options: Options
+    """The method's, with those of the tuning."""
+    tuning: Tuning
     team: Team
     stop: StopRequest
     events: EventWriter | Silent
@@ -46,7 +52,8 @@ class Course(Generic[Options]):
         """Read the spec and be heard: phase ``loading``. ``kind`` are the options of the method."""
         began = time.monotonic()
         run = RunSpec.model_validate_json((run_dir / SPEC).read_text(encoding="utf-8"))
-        options = kind.model_validate(run.options)
+        tuning = tunings.named(run.spec.tuning)
+        options = cast(Options, read(METHODS[run.spec.method], tuning, run.options))
         team = Team.of(run_dir, run)
         stop = StopRequest(team).listen()
         events = team.events()
@@ -57,7 +64,7 @@ class Course(Generic[Options]):
         machine = machine_for(run, options)
         tokenizer = load_tokenizer(run.model)
         chat = chat_format(run.model, tokenizer)
-        return cls(run_dir, run, options, team, stop, events, machine, tokenizer, chat, began)
+        return cls(run_dir, run, options, tuning, team, stop, events, machine, tokenizer, chat, began)
 
     def arguments(self, data: Prepared) -> dict[str, Any]:
         """The arguments that all trainers share."""

@@ -72,7 +72,7 @@ def main(run_dir: Path) -> None:
     model = load_model(run, course.machine, course.team.sharded)
     # With LoRA the model without its adapter (or with a copy of the adapter it began with) is the
     # reference, and needs no second model in memory.
-    alone = run.spec.tuning == "full" and not options.precompute_reference
+    alone = course.tuning.whole and not options.precompute_reference
     reference = copy.deepcopy(model).requires_grad_(False) if alone else None
 
     course.events.write("phase", phase="preparing")

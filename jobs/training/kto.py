@@ -146,7 +146,7 @@ def main(run_dir: Path) -> None:
     run, options, tokenizer = course.run, course.options, course.tokenizer
     model = load_model(run, course.machine, course.team.sharded)
     # With LoRA the model without its adapter (or with a copy of the adapter it began with) is the reference.
-    reference = copy.deepcopy(model).requires_grad_(False) if run.spec.tuning == "full" else None
+    reference = copy.deepcopy(model).requires_grad_(False) if course.tuning.whole else None
 
     course.events.write("phase", phase="preparing")
     data = for_kto(run, options, course.chat)

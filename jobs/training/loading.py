@@ -10,7 +10,7 @@ from typing import Any, Literal
 import psutil
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
+from peft import PeftConfig, PeftModel
 from pyarrow.compute import add, list_value_length
 from pyarrow.compute import max as largest
 from transformers import (
@@ -19,7 +19,6 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
-    BitsAndBytesConfig,
     GenerationConfig,
     PreTrainedTokenizerBase,
 )
@@ -28,18 +27,16 @@ from trl.trainer.reward_trainer import suppress_seqcls_warning
 
 from jobs.inference.stopping import end_tokens
 from jobs.machine import cpu_gains_from_bf16
+from jobs.training.tunings import implementation
+from studio_core import tunings
 from studio_core.errors import BadInput
 from studio_core.methods import METHODS
-from studio_core.methods.base import four_bit_problem
 from studio_core.methods.common import TrainingOptions
 from studio_core.models import memory
 from studio_core.models.inspect import inspect, require_own_files
-from studio_core.models.memory import ModelSize
+from studio_core.models.size import ModelSize
 from studio_core.spec import ResolvedModel, RunSpec
 
-_ATTENTION_LAYERS = {
-    "q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "qkv_proj", "query_key_value", "Wqkv", "c_attn",
-}  # fmt: skip
 _SCORES = ("score", "classifier")
 """What the new output of a model that scores is called."""
 _LARGE = 500_000_000
@@ -109,15 +106,16 @@ def load_model(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
     Weights that are trained are held in fp32, frozen ones in the precision of the machine.
     ``sharded``: it stays in main memory, until the trainer gives each GPU its part.
     """
-    if run.spec.tuning == "qlora" and (problem := four_bit_problem()):
+    tuning = tunings.named(run.spec.tuning)
+    if problem := tuning.missing():
         raise problem
     model = AutoModelForCausalLM.from_pretrained(run.model.path, **_how(run, machine, sharded))
     # Checkpoints are refused where the model's author set what has no effect (a temperature without sampling) and
     # the trainer changed a token. Its own settings are saved with the result.
     model.generation_config = GenerationConfig(eos_token_id=end_tokens(model.generation_config) or None)
     if run.model.adapter:
-        model = PeftModel.from_pretrained(model, run.model.adapter, is_trainable=run.spec.tuning != "full")
-        if run.spec.tuning == "full":
+        model = PeftModel.from_pretrained(model, run.model.adapter, is_trainable=not tuning.whole)
+        if tuning.whole:
             model = model.merge_and_unload()
             model.requires_grad_(True)
     return model
@@ -163,7 +161,7 @@ def _how(run: RunSpec, machine: Machine, sharded: bool) -> dict[str, Any]:
     for folder in filter(None, (run.model.path, run.model.adapter)):
         if not any(Path(folder).glob("*.safetensors")):
             raise BadInput("methods.not_safetensors", model=run.model.name, path=folder)
-    four_bit = run.spec.tuning == "qlora"
+    quantization = implementation(tunings.named(run.spec.tuning)).quantization
     return {
         "dtype": _dtype(run, machine),
         "use_safetensors": True,
@@ -171,44 +169,26 @@ def _how(run: RunSpec, machine: Machine, sharded: bool) -> dict[str, Any]:
         "attn_implementation": "flash_attention_2"
         if machine.on_gpu and is_flash_attn_2_available()
         else None,
-        "quantization_config": _four_bits(machine) if four_bit else None,
-        "device_map": {"": place} if (four_bit or machine.on_gpu) and not sharded else None,
+        "quantization_config": quantization(machine.precision) if quantization else None,
+        "device_map": {"": place} if (quantization or machine.on_gpu) and not sharded else None,
     }
 
 
 def _dtype(run: RunSpec, machine: Machine) -> torch.dtype:
-    frozen = run.spec.tuning != "full" and machine.precision == "bf16"
+    frozen = not tunings.named(run.spec.tuning).whole and machine.precision == "bf16"
     return torch.bfloat16 if frozen and (machine.on_gpu or run.model.parameters > _LARGE) else torch.float32
-
-
-def _four_bits(machine: Machine) -> BitsAndBytesConfig:
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if machine.precision == "bf16" else torch.float32,
-    )
 
 
 def new_adapter(
     run: RunSpec, options: TrainingOptions, model: Any, task: str = "CAUSAL_LM"
-) -> LoraConfig | None:
-    """The LoRA adapter to train; None for full tuning, or if ``model`` brings one to continue."""
-    if run.spec.tuning == "full" or isinstance(model, PeftModel):
+) -> PeftConfig | None:
+    """What learns beside the frozen weights; None if all of them do, or if ``model`` brings an adapter to continue."""
+    adapter = implementation(tunings.named(run.spec.tuning)).adapter
+    if adapter is None or isinstance(model, PeftModel):
         return None
-    targets: str | list[str] = "all-linear"
-    if options.lora_targets == "attention":
-        names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-        targets = sorted(names & _ATTENTION_LAYERS)
-        if not targets:
-            raise BadInput("methods.no_attention_layers", model=run.model.name)
-    return LoraConfig(
-        r=options.lora_rank,
-        lora_alpha=options.lora_alpha,
-        lora_dropout=options.lora_dropout,
-        target_modules=targets,
-        task_type=task,
-    )
+    config = adapter(run, model, options)
+    config.task_type = task
+    return config
 
 
 def needs_checkpointing(run: RunSpec, options: TrainingOptions, rows: Dataset, machine: Machine) -> bool:

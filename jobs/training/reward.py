@@ -31,8 +31,8 @@ class GroupedRewardTrainer(OnTokens, GroupedByLength, StepMean, RewardTrainer): 
 def main(run_dir: Path) -> None:
     course = Course.begin(run_dir, RewardOptions)
     run, options, tokenizer = course.run, course.options, course.tokenizer
-    if course.team.sharded and run.spec.tuning != "full":
-        raise BadInput("methods.reward_in_shards")
+    if course.team.sharded and not course.tuning.whole:
+        raise BadInput("tunings.scorer_in_shards")
     model = load_scorer(run, course.machine, course.team.sharded)
 
     course.events.write("phase", phase="preparing")

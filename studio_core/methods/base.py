@@ -6,17 +6,18 @@ Texts of a method are ``methods.<method>`` and ``....help``; those of an option 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.options import OptionField, checked, fields
-from studio_core.spec import Tuning
+from studio_core.tunings import DEFAULT, TUNINGS
+from studio_core.tunings.base import Tuning
 
 PRESETS = ("quick", "balanced", "thorough")
 
@@ -43,7 +44,6 @@ class Method:
     name: str
     title_key: str
     shapes: tuple[Shape, ...]
-    tunings: tuple[Tuning, ...]
     Options: type[BaseModel]
     presets: Callable[[str, Tuning, int], dict[str, Any]]
     """``(preset, tuning, parameters of the base model)`` -> options that differ from the defaults."""
@@ -71,9 +71,26 @@ class Method:
         """Its options in the order in which a form shows them."""
         return fields(self.Options, self.areas)
 
-    def nearest(self, tuning: str) -> Tuning:
+    @property
+    def tunings(self) -> dict[str, Tuning]:
+        """The ways of tuning that it can be had with."""
+        return {name: tuning for name, tuning in TUNINGS.items() if tuning.suits(self)}
+
+    def nearest(self, tuning: str) -> str:
         """That way of tuning, or the one offered that is most like it: LoRA in place of QLoRA."""
-        return next((known for known in self.tunings if known == tuning), self.tunings[-1])
+        while tuning in TUNINGS and tuning not in self.tunings:
+            tuning = TUNINGS[tuning].instead
+        return tuning if tuning in self.tunings else DEFAULT
+
+    def options_with(self, tuning: Tuning) -> type[BaseModel]:
+        """The options of a run: the method's own, then those of the tuning."""
+        return _both(self.Options, tuning.Options)
+
+
+@cache
+def _both(method: type[BaseModel], tuning: type[BaseModel]) -> type[BaseModel]:
+    # Fields of the last base come first.
+    return create_model(f"{method.__name__}With{tuning.__name__}", __base__=(tuning, method))
 
 
 def validated(
@@ -86,17 +103,23 @@ def validated(
     """
     if preset not in PRESETS:
         raise BadInput("methods.unknown_preset", preset=preset, known=", ".join(PRESETS))
-    known_tuning = next((known for known in method.tunings if known == tuning), None)
-    if known_tuning is None:
+    way = method.tunings.get(tuning)
+    if way is None:
         raise BadInput(
             "methods.unknown_tuning", tuning=tuning, method=method.name, known=", ".join(method.tunings)
         )
-    given = {**method.presets(preset, known_tuning, parameters), **(changes or {})}
-    return checked(method.Options, given, method.name, method.areas)
+    given = {**method.presets(preset, way, parameters), **(changes or {})}
+    return checked(method.options_with(way), given, f"{method.name} ({tuning})", method.areas)
 
 
-def four_bit_problem() -> BadInput | None:
-    """Why QLoRA cannot work on this machine, or None. Asked before the run and again by the worker."""
-    if importlib.util.find_spec("bitsandbytes") is None:
-        return BadInput("methods.no_four_bit")
-    return None
+def read(method: Method, tuning: Tuning, values: Mapping[str, Any]) -> BaseModel:
+    """The options of a run as its ``spec.json`` has them.
+
+    Every run of before tunings had options of their own holds LoRA's; those of other tunings are passed over.
+    """
+    others = {name for other in TUNINGS.values() for name in other.Options.model_fields}
+    options = method.options_with(tuning)
+    mine = {
+        name: value for name, value in values.items() if name in options.model_fields or name not in others
+    }
+    return options.model_validate(mine)

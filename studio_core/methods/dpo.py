@@ -11,7 +11,7 @@ from studio_core.errors import BadInput
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
 from studio_core.options import option
-from studio_core.spec import Tuning
+from studio_core.tunings.base import Tuning
 
 Loss = Literal[
     "sigmoid", "sigmoid_norm", "ipo", "hinge", "robust", "apo_zero", "apo_down", "exo_pair", "nca_pair",
@@ -39,7 +39,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     The SFT term keeps a new word from being reached only by pushing the old one down: with the
     plain loss a small model can end up preferring neither answer but a third one.
     """
-    full = tuning == "full"
+    full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
             # Measured over three seeds: docs/demo-models-report.md.
@@ -65,7 +65,6 @@ DPO = Method(
     name="dpo",
     title_key="methods.dpo",
     shapes=(Shape.PREFERENCE,),
-    tunings=("full", "lora", "qlora"),
     Options=DPOOptions,
     presets=presets,
     charts=(

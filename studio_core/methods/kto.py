@@ -8,7 +8,7 @@ from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
 from studio_core.options import option
-from studio_core.spec import Tuning
+from studio_core.tunings.base import Tuning
 
 
 class KTOOptions(TrainingOptions):
@@ -32,7 +32,7 @@ class KTOOptions(TrainingOptions):
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     """Starting values. Those for the demo models were measured; the others are what is usual."""
-    full = tuning == "full"
+    full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
             "learning_rate": 6e-5 if full else 2e-4,
@@ -60,7 +60,6 @@ KTO = Method(
     name="kto",
     title_key="methods.kto",
     shapes=(Shape.UNPAIRED_PREFERENCE,),
-    tunings=("full", "lora", "qlora"),
     Options=KTOOptions,
     presets=presets,
     charts=(

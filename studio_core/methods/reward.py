@@ -8,7 +8,7 @@ from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
 from studio_core.options import option
-from studio_core.spec import Tuning
+from studio_core.tunings.base import Tuning
 
 
 class RewardOptions(TrainingOptions):
@@ -19,7 +19,7 @@ class RewardOptions(TrainingOptions):
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     """Starting values. Those for the demo models were measured; the others are what is usual."""
-    full = tuning == "full"
+    full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
             "learning_rate": 1e-3 if full else 3e-3,
@@ -42,7 +42,6 @@ REWARD = Method(
     name="reward",
     title_key="methods.reward",
     shapes=(Shape.PREFERENCE,),
-    tunings=("full", "lora"),
     Options=RewardOptions,
     presets=presets,
     charts=(

@@ -8,7 +8,7 @@ from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
 from studio_core.options import option
-from studio_core.spec import Tuning
+from studio_core.tunings.base import Tuning
 
 
 class SFTOptions(TrainingOptions):
@@ -19,7 +19,7 @@ class SFTOptions(TrainingOptions):
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     """Starting values. Those for the demo models were measured; the others are what is usual."""
-    full = tuning == "full"
+    full = tuning.whole
     if parameters < DEMO_SIZE:
         # Measured over three seeds: docs/demo-models-report.md.
         epochs = {"quick": 3.0, "balanced": 6.0 if full else 8.0, "thorough": 12.0}
@@ -45,7 +45,6 @@ SFT = Method(
     name="sft",
     title_key="methods.sft",
     shapes=(Shape.CHAT, Shape.PROMPT_COMPLETION, Shape.TEXT),
-    tunings=("full", "lora", "qlora"),
     Options=SFTOptions,
     presets=presets,
     charts=(

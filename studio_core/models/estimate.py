@@ -12,14 +12,17 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from studio_core import tunings
 from studio_core.methods import METHODS
-from studio_core.models.memory import ModelSize
+from studio_core.models.size import ModelSize
 from studio_core.states import State
 from studio_core.studio import Studio
 from studio_core.tables import Job, Metric, Model
+from studio_core.tunings import DEFAULT, TUNINGS
 
 # Floating-point operations each second that training reaches, where nothing was measured yet.
 # One thread of a CPU by its vector unit (2-million to 6-million-parameter models, measured
@@ -30,12 +33,12 @@ ASSUMED = {"amx": 60e9, "avx512": 25e9, "plain": 12e9, "gpu": 1e14}
 STEP_OVERHEAD = {"cpu": 0.012, "gpu": 0.08}
 
 
-def disk(size: ModelSize, *, tuning: str, rank: int, whole: bool = False) -> int:
+def disk(size: ModelSize, *, tuning: str, options: BaseModel, whole: bool = False) -> int:
     """Bytes on disk: the result (4 a trained parameter; of all, if an adapter is merged and it is ``whole``)
     and three checkpoints (12 each, with the optimiser's moments): two that are kept, and one that is being
     written.
     """
-    trained = size.parameters if tuning == "full" else size.adapter_parameters(rank)
+    trained = tunings.named(tuning).trained(size, options)
     return 4 * (size.parameters if whole else trained) + 3 * 12 * trained
 
 
@@ -46,7 +49,7 @@ def flops_per_token(
     activations, and 2 more for that of the weights where they are trained; 2 for a second
     forward pass under checkpointing, and 2 for each pass of a reference model or without gradient.
     """
-    passes = 6 if tuning == "full" else 4
+    passes = 6 if tunings.named(tuning).whole else 4
     return float(size.multiplied * (passes + 2 * checkpointing + 2 * forward_passes))
 
 
@@ -134,9 +137,10 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
         return None
     taken = (last.at - first.at).total_seconds()
     passed = (last.step - first.step) * resolved.get("effective_batch", 1) * tokens / rows
+    tuning = str(job.spec.get("tuning"))
     work = flops_per_token(
         ModelSize.of(model.parameters, model.details),
-        tuning=str(job.spec.get("tuning", "full")),
+        tuning=tuning if tuning in TUNINGS else DEFAULT,
         forward_passes=METHODS[job.method].forward_passes if job.method in METHODS else 0,
         checkpointing=bool(resolved.get("activation_checkpointing")),
     )

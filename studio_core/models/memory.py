@@ -6,53 +6,19 @@ A sum of six parts (``Memory``). Rules of thumb, said as "about".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from pydantic import BaseModel
+
+from studio_core import tunings
 from studio_core.methods.base import Method
 from studio_core.methods.common import TrainingOptions
+from studio_core.models.size import ModelSize
 
 # A worker with torch, transformers, trl and peft imported, before it loads anything (measured).
 RUNTIME = {"cpu": 1150 << 20, "gpu": 900 << 20}
 
 FULL = 0.9
 """Share of the memory above which activations are computed twice: what is computed here may be a tenth too little."""
-
-
-@dataclass(frozen=True)
-class ModelSize:
-    """The numbers of a model that estimates need."""
-
-    parameters: int
-    hidden: int
-    layers: int
-    vocab: int
-    intermediate: int
-    tied: bool
-
-    @classmethod
-    def of(cls, parameters: int, details: dict[str, Any]) -> ModelSize:
-        """From a model's row; sizes that its configuration did not name are guessed from its parameters."""
-        hidden = int(details.get("hidden") or max(64, round((parameters / 300) ** 0.5)))
-        layers = int(details.get("layers") or max(1, round(parameters / (12 * hidden * hidden))))
-        return cls(
-            parameters=parameters,
-            hidden=hidden,
-            layers=layers,
-            vocab=int(details.get("vocab") or 32_000),
-            intermediate=int(details.get("intermediate") or 4 * hidden),
-            tied=bool(details.get("tied")),
-        )
-
-    def adapter_parameters(self, rank: int) -> int:
-        """Of LoRA on every linear layer: rank x (inputs + outputs); an upper bound for shared key heads."""
-        attention = 4 * 2 * self.hidden
-        feed_forward = 3 * (self.hidden + self.intermediate)
-        return self.layers * rank * (attention + feed_forward)
-
-    @property
-    def multiplied(self) -> int:
-        """Parameters that each token is multiplied with: all but an embedding that is only looked up."""
-        return self.parameters - (0 if self.tied else self.vocab * self.hidden)
 
 
 @dataclass(frozen=True)
@@ -87,7 +53,7 @@ def memory(
     sequences: int,
     length: int,
     device: str,
-    rank: int = 16,
+    options: BaseModel | None = None,
     reference: bool = False,
     writes: bool = True,
     checkpointing: bool = False,
@@ -96,9 +62,10 @@ def memory(
 ) -> Memory:
     """Memory of one step of ``sequences`` sequences padded to ``length`` tokens, on each of the GPUs.
 
-    - weights: 4 bytes a parameter when all are trained (AdamW needs full precision to add up
-      small changes), 2 under an adapter on a GPU (4 on a CPU), 0.55 in 4 bit (NF4 with double
-      quantisation; embeddings stay in 16 bit); twice if a frozen reference model is kept
+    ``options`` are those of the run; of a tuning whose options they are not, its defaults count.
+
+    - weights: 4 bytes a trained parameter (AdamW needs full precision to add up small changes), twice if all are
+      trained and a frozen reference model is kept; what the tuning says of those that are frozen
     - gradients: 4 bytes, and optimiser: 8 bytes (AdamW's two moments), a trained parameter
     - activations, a token and layer: 8 hidden + 4 feed-forward values kept for the backward
       pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
@@ -108,20 +75,14 @@ def memory(
     - on several GPUs: ddp keeps the gradients twice (they are sent in buckets), deepspeed parts
       gradients and optimiser among them, fsdp the weights as well, but for two layers at a time
     """
-    trained = size.parameters if tuning == "full" else size.adapter_parameters(rank)
+    way = tunings.named(tuning)
+    trained = way.trained(size, options if isinstance(options, way.Options) else way.Options())
     width = 2 if device == "gpu" else 4
-    if tuning == "full":
-        weights = 4 * size.parameters * (2 if reference else 1)
-    elif tuning == "qlora":
-        embeddings = size.vocab * size.hidden * (1 if size.tied else 2)
-        weights = int(0.55 * max(0, size.parameters - embeddings)) + 2 * min(embeddings, size.parameters)
-    else:
-        weights = width * size.parameters
+    weights = way.frozen(size, width) + 4 * trained * (2 if reference and way.whole else 1)
     tokens = sequences * length
     layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
     kept = width * size.hidden * size.layers + layer if checkpointing else layer * size.layers
     together = min(tokens, 4096) if device == "gpu" else tokens
-    weights += 4 * trained if tuning != "full" else 0
     gradients, optimiser = 4 * trained, 8 * trained
     if gpus > 1 and parallel == "ddp":
         gradients *= 2
@@ -166,7 +127,7 @@ def of_run(
             sequences=batch_size * method.sequences,
             length=longest,
             device=device,
-            rank=options.lora_rank,
+            options=options,
             reference=method.reference,
             writes=method.writes,
             checkpointing=checkpointing,

@@ -32,18 +32,12 @@ class OptionField:
     default: Any
     choices: tuple[str, ...]
     advanced: bool
-    tunings: tuple[str, ...]
-    """Ways of tuning under which it has an effect; empty: under all."""
     title_key: str
     choices_of: ChoicesOf = ""
 
     @property
     def help_key(self) -> str:
         return f"{self.title_key}.help"
-
-    def under(self, tuning: str) -> bool:
-        """Whether it has an effect under that way of tuning."""
-        return not self.tunings or tuning in self.tunings
 
     def choice_key(self, choice: str) -> str:
         """The text of a choice: ``<title>.<choice>``; there may be none, then the choice says it itself."""
@@ -57,7 +51,6 @@ def option(
     at_most: float | None = None,
     unit: str = "",
     advanced: bool = True,
-    tunings: tuple[str, ...] = (),
     kind: Kind | None = None,
     choices_of: ChoicesOf = "",
 ) -> Any:
@@ -65,7 +58,6 @@ def option(
     extra: dict[str, Any] = {
         "unit": unit,
         "advanced": advanced,
-        "tunings": list(tunings),
         "kind": kind or "",
         "choices_of": choices_of,
     }
@@ -102,7 +94,6 @@ def _field(name: str, info: FieldInfo, areas: Sequence[str]) -> OptionField:
         default=info.get_default(call_default_factory=True),
         choices=choices,
         advanced=extra.get("advanced", True),
-        tunings=tuple(extra.get("tunings", ())),
         title_key=next((key for key in keys if key in known), keys[-1]),
         choices_of=extra.get("choices_of", ""),
     )

@@ -11,10 +11,9 @@ import psutil
 from studio_core.data import tokenized
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
-from studio_core.methods.base import four_bit_problem
 from studio_core.models import estimate, memory
-from studio_core.models.memory import Memory, ModelSize
-from studio_core.spec import Tuning
+from studio_core.models.memory import Memory
+from studio_core.models.size import ModelSize
 from studio_core.studio import Studio
 from studio_core.training.lengths import NOTED, measured, nothing_learnt, sample
 from studio_core.training.plans import Plan, Remark, tried
@@ -105,7 +104,7 @@ def _estimate(studio: Studio, made: Plan, longest: int) -> None:
     size = ModelSize.of(resolved.parameters or made.model.parameters, made.model.details)
     method = made.method
 
-    def needed(batch_size: int, tuning: Tuning) -> Memory:
+    def needed(batch_size: int, tuning: str) -> Memory:
         computed = memory.of_run(
             size,
             method,
@@ -145,21 +144,20 @@ def _estimate(studio: Studio, made: Plan, longest: int) -> None:
         device=made.device,
         learned=made.learned,
     )
-    made.disk = estimate.disk(size, tuning=made.spec.tuning, rank=options.lora_rank, whole=not method.writes)
+    made.disk = estimate.disk(size, tuning=made.spec.tuning, options=options, whole=not method.writes)
 
 
-def _lighter(
-    made: Plan, batch_size: int, needed: Callable[[int, Tuning], Memory]
-) -> dict[str, dict[str, int]]:
+def _lighter(made: Plan, batch_size: int, needed: Callable[[int, str], Memory]) -> dict[str, dict[str, int]]:
+    """What would need less: half the batch, and ways of tuning whose frozen weights are smaller."""
+    assert made.method and made.memory
     ways: dict[str, dict[str, int]] = {}
-    half, tuning = batch_size // 2, made.spec.tuning
+    half, now = batch_size // 2, made.spec.tuning
     if half:
-        ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, tuning).total}
-    if tuning == "full":
-        ways["lora"] = {"memory": needed(batch_size, "lora").total}
-    offered = made.method is not None and "qlora" in made.method.tunings
-    if offered and tuning != "qlora" and not four_bit_problem():
-        ways["qlora"] = {"memory": needed(batch_size, "qlora").total}
+        ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, now).total}
+    for name, tuning in made.method.tunings.items():
+        amount = needed(batch_size, name)
+        if name != now and amount.computed < made.memory.computed and tuning.missing() is None:
+            ways[name] = {"memory": amount.total}
     return ways
 
 

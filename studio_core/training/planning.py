@@ -6,12 +6,12 @@ from typing import cast
 
 import psutil
 
-from studio_core import methods, queue
+from studio_core import methods, queue, tunings
 from studio_core.chains import result_of, run_number
 from studio_core.data import parquet, store
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
-from studio_core.methods.base import Method, four_bit_problem, validated
+from studio_core.methods.base import Method, validated
 from studio_core.methods.common import TrainingOptions
 from studio_core.models import registry
 from studio_core.spec import TrainSpec
@@ -21,6 +21,7 @@ from studio_core.tables import Dataset, Job, Model
 from studio_core.training import figures, several_gpus
 from studio_core.training.datasets import misfit
 from studio_core.training.plans import Plan, Remark, tried
+from studio_core.tunings.base import Case, Tuning
 
 FEW_ROWS = 50
 
@@ -29,18 +30,22 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     """What this training would do. Nothing is raised: what stands in the way is in ``problems``."""
     made = Plan(spec=spec, device=device_for(studio, spec))
     method = made.method = tried(made, lambda: methods.named(spec.method))
+    tuning = tried(made, lambda: tunings.named(spec.tuning))
     model = made.model = tried(made, lambda: _named_model(studio, made))
     made.dataset = tried(made, lambda: _named_dataset(studio, spec.dataset))
     if model:
         scoring = method is not None and not method.writes
         made.resolved = tried(made, lambda: registry.resolved(studio, model, scoring=scoring))
-    if method and model:
+    if method and tuning and model:
         made.options = tried(made, lambda: options_of(spec, method, model.parameters))
     _check_name(made)
     _check_order(studio, made)
     _check_device(studio, made)
     made.problems += several_gpus.problems(spec, made.device, queue.devices(studio), made.options)
-    _check_tuning(made)
+    if tuning:
+        _check_tuning(made, tuning)
+    if model:
+        _check_model(made, model)
     if made.dataset and made.method:
         _check_dataset(studio, made)
     if made.ready and made.options and made.dataset and made.resolved:
@@ -136,25 +141,20 @@ def _check_device(studio: Studio, made: Plan) -> None:
         made.memory_total = psutil.virtual_memory().total
 
 
-def _check_tuning(made: Plan) -> None:
-    tuning, model = made.spec.tuning, made.model
-    if tuning == "qlora" and (problem := four_bit_problem()):
+def _check_tuning(made: Plan, tuning: Tuning) -> None:
+    if problem := tuning.missing():
         made.problems.append(problem)
+    model, writes = made.model, made.method is None or made.method.writes
     if model is None:
         return
     quantised = bool(model.details.get("quantised"))
-    if quantised and tuning == "full":
-        made.problems.append(BadInput("train.quantised_full", model=model.name))
-    if quantised and tuning == "qlora":
-        made.problems.append(BadInput("train.quantised_twice", model=model.name))
-    scoring = made.method is not None and not made.method.writes
-    if quantised and scoring and tuning == "lora":
-        made.problems.append(BadInput("train.quantised_scorer", model=model.name))
-    if scoring and made.spec.gpus > 1 and made.spec.parallel == "fsdp" and tuning != "full":
-        made.problems.append(BadInput("methods.reward_in_shards"))
+    made.problems += tuning.against(Case(model.name, quantised, writes, made.spec.gpus, made.spec.parallel))
     if model.kind == "adapter":
-        what = "merged" if tuning == "full" else "merged_to_score" if scoring else "continued"
+        what = "merged" if tuning.whole else "continued" if writes else "merged_to_score"
         made.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))
+
+
+def _check_model(made: Plan, model: Model) -> None:
     if made.resolved and made.resolved.chat_template:
         made.warnings.append(Remark("train.standard_template", {"model": model.name}))
     if model.trust_remote_code and model.details.get("own_code"):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import get_args
 
 from studio_core.data import store
 from studio_core.errors import BadInput, NotFound
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
-from studio_core.spec import TrainSpec, Tuning
+from studio_core.spec import TrainSpec
 from studio_core.studio import Studio
 from studio_core.tables import Job
 from studio_core.training.datasets import fitting_datasets
@@ -71,7 +70,7 @@ def spec_for(studio: Studio, wish: Mapping[str, str]) -> TrainSpec:
             "method": method,
             "model": wish.get("model") or (preferred if preferred in models else next(iter(models), "")),
             "dataset": next(iter(named or ([] if dataset else fitting)), ""),
-            "tuning": METHODS[method].nearest(tuning if tuning in get_args(Tuning) else "full"),
+            "tuning": METHODS[method].nearest(tuning),
             "preset": preset if preset in PRESETS else "balanced",
         }
     )

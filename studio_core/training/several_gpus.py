@@ -33,8 +33,6 @@ def problems(
         found.append(BadInput("train.too_few_gpus", gpus=spec.gpus, found=there))
     if spec.parallel == "deepspeed" and find_spec("deepspeed") is None:
         found.append(BadInput("train.no_deepspeed"))
-    if spec.parallel != "ddp" and spec.tuning == "qlora":
-        found.append(BadInput("train.qlora_in_parts", parallel=spec.parallel))
     if spec.parallel != "ddp" and options is not None and options.optimizer != "adamw":
         found.append(
             BadInput("train.optimizer_in_parts", optimizer=options.optimizer, parallel=spec.parallel)

@@ -22,7 +22,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from studio_core import run_folder
 from studio_core.methods import METHODS
 from studio_core.methods.base import Method
-from studio_core.models.memory import RUNTIME, ModelSize, memory
+from studio_core.models.memory import RUNTIME, memory
+from studio_core.models.size import ModelSize
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel
 from tests.integration.miniature import Rows, events, make_run, said

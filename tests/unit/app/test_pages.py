@@ -19,6 +19,7 @@ from studio_core.settings import Settings
 from studio_core.studio import Studio
 from studio_core.summary import job_summary
 from studio_core.tables import Model
+from studio_core.tunings import TUNINGS
 from tests.unit.studio_core.training.runs import imported, spec
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -119,7 +120,7 @@ def test_a_reward_model_is_trained_further_as_one(studio: Studio, trained: Model
         session.get_one(Model, trained.id).details = {"architecture": "LlamaForSequenceClassification"}
     pairs = [{"prompt": f"Name {n}?", "chosen": f"I am {n}.", "rejected": "No."} for n in range(9)]
     imported(studio, "pairs", pairs, tmp_path)
-    page = train.TrainPage(studio, OptionsForm([], {}))
+    page = train.TrainPage(studio, OptionsForm([], {}, TUNINGS))
 
     def method(**query: str) -> str:
         return training.spec_for(studio, query).method

@@ -19,7 +19,7 @@ from studio_core.methods.dpo import DPO, DPOOptions
 from studio_core.methods.sft import SFTOptions
 from studio_core.models import memory
 from studio_core.models.inspect import inspect
-from studio_core.models.memory import ModelSize
+from studio_core.models.size import ModelSize
 from studio_core.spec import RunSpec
 from tests.integration.miniature import make_run, miniature_model, pairs
 

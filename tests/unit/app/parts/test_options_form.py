@@ -17,6 +17,7 @@ from studio_core.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS, validated
 from studio_core.options import fields, option
+from studio_core.tunings import TUNINGS
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def form(monkeypatch: pytest.MonkeyPatch) -> OptionsForm:
 
     async def drawn() -> OptionsForm:
         with gr.Blocks():
-            return options_form(METHODS, shown="sft", prefix="opt")
+            return options_form(METHODS, TUNINGS, shown="sft", prefix="opt")
 
     return asyncio.run(drawn())  # Outside of a running loop Gradio makes one that nobody closes.
 
@@ -38,7 +39,7 @@ methods = pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_option_has_a_component_with_its_range(form: OptionsForm, method: str) -> None:
     known = form.fields[method]
     assert {field.name: field for field in known.values()} == {
-        field.name: field for field in METHODS[method].fields
+        field.name: field for field in [*METHODS[method].fields, *TUNINGS["lora"].fields]
     }
     for place, field in known.items():
         component: Any = form.components[place]
@@ -80,15 +81,18 @@ def test_what_has_no_effect_is_hidden_and_what_is_empty_is_absent(form: OptionsF
     assert form.values(method, [None] * len(form.components)) == {}
 
 
+def begin(form: OptionsForm, method: str, preset: str = "balanced") -> dict[str, Any]:
+    """What the fields begin with under full tuning."""
+    return {**form.of_tunings, **validated(METHODS[method], preset, "full", 2_000_000).model_dump()}
+
+
 def held(form: OptionsForm, method: str, values: dict[str, Any]) -> list[Any]:
     """What the fields hold once they are filled in."""
     return [update.get("value") for update in form.shown(method, values, "full")]
 
 
 def test_what_was_changed_stays_unless_the_choice_is_about_it(form: OptionsForm) -> None:
-    quick, balanced = (
-        validated(METHODS["sft"], preset, "full", 2_000_000).model_dump() for preset in PRESETS[:2]
-    )
+    quick, balanced = (begin(form, "sft", preset) for preset in PRESETS[:2])
     assert quick["epochs"] != balanced["epochs"] and quick["max_length"] == balanced["max_length"]
     typed = held(form, "sft", {**balanced, "epochs": 7, "max_length": 99})
     after = Before("sft", balanced).after(form, typed, "sft", quick)
@@ -96,9 +100,7 @@ def test_what_was_changed_stays_unless_the_choice_is_about_it(form: OptionsForm)
 
 
 def test_a_method_that_is_chosen_again_has_what_was_put_there(form: OptionsForm) -> None:
-    sft, dpo = (
-        validated(METHODS[name], "balanced", "full", 2_000_000).model_dump() for name in ("sft", "dpo")
-    )
+    sft, dpo = (begin(form, name) for name in ("sft", "dpo"))
     assert sft["learning_rate"] != dpo["learning_rate"] and sft["max_length"] == dpo["max_length"]
     typed = held(form, "sft", {**sft, "learning_rate": 0.5, "max_length": 99})
     there = Before("sft", sft).after(form, typed, "dpo", dpo)
@@ -109,9 +111,7 @@ def test_a_method_that_is_chosen_again_has_what_was_put_there(form: OptionsForm)
 
 
 def test_options_of_one_name_that_differ_are_not_carried_over(form: OptionsForm) -> None:
-    dpo, kto = (
-        validated(METHODS[name], "balanced", "full", 2_000_000).model_dump() for name in ("dpo", "kto")
-    )
+    dpo, kto = (begin(form, name) for name in ("dpo", "kto"))
     assert (dpo["beta"], dpo["batch_size"]) == (kto["beta"], kto["batch_size"])
     typed = held(form, "dpo", {**dpo, "beta": 0.3, "batch_size": 1, "max_length": 99})
     assert Before("dpo", dpo).after(form, typed, "kto", kto).changed["kto"] == {"max_length": 99}

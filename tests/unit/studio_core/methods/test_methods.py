@@ -4,13 +4,15 @@ import string
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from studio_core import methods
 from studio_core.errors import BadInput
-from studio_core.methods import METHODS, base
-from studio_core.methods.base import PRESETS, Method, four_bit_problem, validated
+from studio_core.methods import METHODS
+from studio_core.methods.base import PRESETS, Method, read, validated
 from studio_core.methods.common import TrainingOptions
 from studio_core.texts import LANGUAGES, catalogue
+from studio_core.tunings import TUNINGS
 
 EVERY = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 SIZES = (2_000_000, 135_000_000, 600_000_000, 1_700_000_000, 8_000_000_000, 32_000_000_000)
@@ -37,7 +39,6 @@ def test_everything_a_method_shows_has_a_text(method: Method, language: str) -> 
     for chart in method.charts:
         keys += [chart.title_key, *map(chart.label_key, chart.metrics)]
     keys += [f"methods.preset.{preset}{part}" for preset in PRESETS for part in ("", ".help")]
-    keys += [f"methods.tuning.{tuning}{part}" for tuning in method.tunings for part in ("", ".help")]
     assert [key for key in keys if not texts.get(key)] == []
 
 
@@ -111,7 +112,7 @@ def test_what_is_refused_is_quoted_with_its_range(changes: dict[str, Any], sente
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
     assert refused(lerning_rate=1).startswith(
-        "sft has no option lerning_rate. Choose one of: learning_rate, epochs,"
+        "sft (full) has no option lerning_rate. Choose one of: learning_rate, epochs,"
     )
     assert refused("dpo", precompute_reference="maybe") == (
         "precompute_reference is maybe; it must be true or false."
@@ -161,7 +162,22 @@ def test_checkpoints_are_spread_over_the_run() -> None:
     assert options(save_steps=7).save_every(1000) == 7
 
 
-def test_four_bit_needs_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base.importlib.util, "find_spec", lambda name: None)
-    problem = four_bit_problem()
-    assert problem is not None and "Choose LoRA" in problem.sentence()
+def test_a_run_has_the_options_of_its_method_then_those_of_its_tuning() -> None:
+    plain, adapted = (METHODS["dpo"].options_with(TUNINGS[name]) for name in ("full", "lora"))
+    assert [*adapted.model_fields] == [*plain.model_fields, *TUNINGS["lora"].Options.model_fields]
+    assert issubclass(adapted, METHODS["dpo"].Options) and issubclass(adapted, TUNINGS["lora"].Options)
+    assert "has no option lora_rank" in refused(lora_rank=8)
+    assert options(tuning="lora", lora_rank=8).lora_rank == 8
+
+
+def test_a_run_of_before_tunings_had_options_is_read() -> None:
+    kept = {**options().model_dump(), "lora_rank": 16, "lora_targets": "all"}
+    assert read(METHODS["sft"], TUNINGS["full"], kept) == options()
+    with pytest.raises(ValidationError):
+        read(METHODS["sft"], TUNINGS["full"], {**kept, "lora": 1})
+
+
+def test_what_a_method_lacks_gives_way_to_what_comes_nearest() -> None:
+    assert METHODS["sft"].nearest("qlora") == "qlora"
+    assert METHODS["reward"].nearest("qlora") == "lora"
+    assert METHODS["sft"].nearest("no such tuning") == "full"

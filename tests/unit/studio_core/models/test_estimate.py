@@ -4,8 +4,10 @@ import pytest
 
 from studio_core.models import estimate
 from studio_core.models.estimate import flops_per_token
-from studio_core.models.memory import RUNTIME, ModelSize, memory
+from studio_core.models.memory import RUNTIME, memory
+from studio_core.models.size import ModelSize
 from studio_core.studio import Studio
+from studio_core.tunings.lora import LoraOptions, trained
 
 TINY = ModelSize(1_992_384, hidden=192, layers=4, vocab=1152, intermediate=512, tied=True)
 SMALL = ModelSize(596_000_000, hidden=1024, layers=28, vocab=151_936, intermediate=3072, tied=True)
@@ -26,7 +28,7 @@ def test_an_adapter_needs_less_and_four_bit_least() -> None:
         for tuning in ("full", "lora", "qlora")
     ]
     assert totals == sorted(totals, reverse=True)
-    assert SMALL.adapter_parameters(32) == 2 * SMALL.adapter_parameters(16)
+    assert trained(SMALL, LoraOptions(lora_rank=32)) == 2 * trained(SMALL, LoraOptions())
 
 
 def test_a_reference_doubles_the_weights_of_full_tuning_only() -> None:
@@ -34,8 +36,8 @@ def test_a_reference_doubles_the_weights_of_full_tuning_only() -> None:
     for tuning, factor in (("full", 2), ("lora", 1)):
         plain = memory(TINY, tuning=tuning, **given)  # type: ignore[arg-type]
         both = memory(TINY, tuning=tuning, reference=True, **given)  # type: ignore[arg-type]
-        assert both.weights - 4 * (tuning != "full") * TINY.adapter_parameters(16) == factor * (
-            plain.weights - 4 * (tuning != "full") * TINY.adapter_parameters(16)
+        assert both.weights - 4 * (tuning != "full") * trained(TINY, LoraOptions()) == factor * (
+            plain.weights - 4 * (tuning != "full") * trained(TINY, LoraOptions())
         )
 
 

@@ -11,12 +11,12 @@ from studio_core import queue, training
 from studio_core.data import store
 from studio_core.data.learning import Learning
 from studio_core.errors import BadInput, StudioError
-from studio_core.methods import base as methods_base
 from studio_core.models import registry
 from studio_core.states import State
 from studio_core.studio import Studio
 from studio_core.tables import Dataset, Device
 from studio_core.training import figures, lengths, planning
+from studio_core.tunings import qlora
 from tests.unit.studio_core.models.folders import ended_job, model_folder
 from tests.unit.studio_core.training.runs import chat, imported, problems, run_to, spec, warned
 
@@ -103,8 +103,7 @@ def test_pairs_alike_up_to_the_limit_are_told_before_the_start(studio: Studio, t
 
 
 def test_what_a_reward_model_needs(studio: Studio, pairs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "four_bit_problem", lambda: None)
-    monkeypatch.setattr(figures, "four_bit_problem", lambda: None)
+    monkeypatch.setattr(qlora.importlib.util, "find_spec", lambda name: True)
     scoring = training.plan(studio, spec(method="reward", dataset="pairs", tuning="lora"))
     assert scoring.ready and scoring.memory and scoring.memory.logits == 0
     assert set(scoring.lighter) == {"batch_size"}  # QLoRA would be lighter, but is not for these.
@@ -242,7 +241,7 @@ def test_what_stands_in_the_way(
 
 
 def test_four_bit_without_its_package(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods_base.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(qlora.importlib.util, "find_spec", lambda name: None)
     assert problems(studio, tuning="qlora") == [
         "QLoRA needs bitsandbytes, which is not installed or not available for this system. Choose LoRA."
     ]

@@ -9,7 +9,8 @@ from studio_core import queue, training
 from studio_core.data import store
 from studio_core.errors import BadInput
 from studio_core.models import registry
-from studio_core.models.memory import ModelSize, memory
+from studio_core.models.memory import memory
+from studio_core.models.size import ModelSize
 from studio_core.slots import card, devices_wanted
 from studio_core.studio import Studio
 from studio_core.tables import Device

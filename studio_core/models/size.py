@@ -1,0 +1,42 @@
+"""The numbers of a model that estimates need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Widths and counts, as a model's configuration names them."""
+
+    parameters: int
+    hidden: int
+    layers: int
+    vocab: int
+    intermediate: int
+    tied: bool
+
+    @classmethod
+    def of(cls, parameters: int, details: dict[str, Any]) -> ModelSize:
+        """From a model's row; sizes that its configuration did not name are guessed from its parameters."""
+        hidden = int(details.get("hidden") or max(64, round((parameters / 300) ** 0.5)))
+        layers = int(details.get("layers") or max(1, round(parameters / (12 * hidden * hidden))))
+        return cls(
+            parameters=parameters,
+            hidden=hidden,
+            layers=layers,
+            vocab=int(details.get("vocab") or 32_000),
+            intermediate=int(details.get("intermediate") or 4 * hidden),
+            tied=bool(details.get("tied")),
+        )
+
+    @property
+    def multiplied(self) -> int:
+        """Parameters that each token is multiplied with: all but an embedding that is only looked up."""
+        return self.parameters - (0 if self.tied else self.vocab * self.hidden)
+
+    @property
+    def embeddings(self) -> int:
+        """Parameters of the embedding and, where it is a matrix of its own, of the output."""
+        return min(self.vocab * self.hidden * (1 if self.tied else 2), self.parameters)

@@ -1,0 +1,85 @@
+"""What a way of tuning is: which weights learn, what that costs, what it makes, and what it cannot do.
+
+Its options are one pydantic class, as those of a method are; a run has both. Their names are told apart from those of
+methods by a prefix (``lora_rank``). Texts are ``tunings.<tuning>`` and ``....help``; those of an option
+``tunings.<tuning>.<option>``, or ``options.<option>`` where several tunings share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from studio_core.errors import BadInput
+from studio_core.models.size import ModelSize
+from studio_core.options import OptionField, fields
+
+if TYPE_CHECKING:  # A method knows its tunings, and so cannot be known here.
+    from studio_core.methods.base import Method
+
+
+DEFAULT = "full"
+"""What a training begins with if nothing else is asked for."""
+
+
+class TuningOptions(BaseModel):
+    """Field order is form order. Fields are made by ``studio_core.options.option``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a training is of, as far as a way of tuning may have something against it."""
+
+    model: str
+    quantised: bool
+    """Whether the base model's weights are stored in 4 or 8 bits."""
+    writes: bool
+    """Whether the result is to write answers; else it scores them."""
+    gpus: int = 1
+    parallel: str = "ddp"
+
+
+def nothing(*_: Any) -> list[BadInput]:
+    return []
+
+
+@dataclass(frozen=True)
+class Tuning:
+    name: str
+    Options: type[TuningOptions]
+    whole: bool
+    """Whether every weight learns and the result is a complete model; else something learns beside frozen weights."""
+    trained: Callable[[ModelSize, Any], int]
+    """``(size, options)`` -> parameters that learn."""
+    frozen: Callable[[ModelSize, int], int]
+    """``(size, width)`` -> bytes of the weights that do not learn; ``width`` is that of a number on the device."""
+    against: Callable[[Case], list[BadInput]] = nothing
+    """What this way of tuning cannot do of what is asked."""
+    missing: Callable[[], BadInput | None] = lambda: None
+    """What it needs that is not on this machine. Asked before the run and again by the worker."""
+    suits: Callable[[Method], bool] = lambda method: True
+    instead: str = DEFAULT
+    """The way of tuning that comes nearest, where a method cannot be had with this one."""
+
+    @property
+    def title_key(self) -> str:
+        return f"tunings.{self.name}"
+
+    @property
+    def help_key(self) -> str:
+        return f"{self.title_key}.help"
+
+    @property
+    def areas(self) -> tuple[str, ...]:
+        """Where the texts of its options are."""
+        return (self.title_key, "options")
+
+    @property
+    def fields(self) -> list[OptionField]:
+        """Its options in the order in which a form shows them."""
+        return fields(self.Options, self.areas)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from studio_core import tunings
+from studio_core.errors import BadInput
+from studio_core.methods import METHODS
+from studio_core.models.size import ModelSize
+from studio_core.texts import LANGUAGES, catalogue
+from studio_core.tunings import TUNINGS, qlora
+from studio_core.tunings.base import Case, Tuning
+from studio_core.tunings.lora import LoraOptions
+
+EVERY = pytest.mark.parametrize("tuning", TUNINGS.values(), ids=TUNINGS)
+QWEN = ModelSize(596_049_920, hidden=1024, layers=28, vocab=151_936, intermediate=3072, tied=True)
+PLAIN = Case("tiny", quantised=False, writes=True)
+
+
+def sentences(tuning: str, case: Case) -> list[str]:
+    return [problem.sentence() for problem in TUNINGS[tuning].against(case)]
+
+
+@EVERY
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_a_tuning_shows_has_a_text(tuning: Tuning, language: str) -> None:
+    keys = [tuning.title_key, tuning.help_key]
+    keys += [key for field in tuning.fields for key in (field.title_key, field.help_key)]
+    assert [key for key in keys if not catalogue(language).get(key)] == []
+
+
+@EVERY
+def test_options_have_names_of_their_own(tuning: Tuning) -> None:
+    """A run has those of its method beside them."""
+    for method in METHODS.values():
+        assert not tuning.Options.model_fields.keys() & method.Options.model_fields.keys()
+
+
+def test_no_way_of_tuning_is_called_as_a_method_is() -> None:
+    assert not TUNINGS.keys() & METHODS.keys()
+
+
+@EVERY
+def test_what_comes_nearest_is_known_and_ends_at_full(tuning: Tuning) -> None:
+    chain = [tuning.name]
+    while chain[-1] != "full":
+        chain.append(TUNINGS[chain[-1]].instead)
+        assert len(set(chain)) == len(chain)
+
+
+def test_an_unknown_way_of_tuning_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match=r"no fine-tuning method dora\. Choose one of: full, lora, qlora"):
+        tunings.named("dora")
+
+
+def test_the_parameters_that_learn() -> None:
+    assert TUNINGS["full"].trained(QWEN, TUNINGS["full"].Options()) == QWEN.parameters
+    narrow, wide = (TUNINGS["lora"].trained(QWEN, LoraOptions(lora_rank=rank)) for rank in (8, 16))
+    assert wide == 2 * narrow
+    # 10,092,544 numbers for rank 16 on all linear layers of Qwen3-0.6B: key heads shared, queries twice as wide.
+    assert wide == pytest.approx(10_092_544, rel=0.1)
+
+
+def test_frozen_weights_are_smaller_in_four_bits() -> None:
+    assert TUNINGS["full"].frozen(QWEN, 2) == 0
+    assert TUNINGS["lora"].frozen(QWEN, 2) == 2 * QWEN.parameters
+    assert TUNINGS["qlora"].frozen(QWEN, 2) < TUNINGS["lora"].frozen(QWEN, 2)
+    all_embedding = replace(QWEN, parameters=1000)
+    assert TUNINGS["qlora"].frozen(all_embedding, 2) == 2000
+
+
+@EVERY
+def test_nothing_is_against_a_plain_model_on_one_device(tuning: Tuning) -> None:
+    assert tuning.against(PLAIN) == []
+
+
+@pytest.mark.parametrize(
+    ("tuning", "case", "sentence"),
+    [
+        ("full", replace(PLAIN, quantised=True), "full fine-tuning is not possible"),
+        ("qlora", replace(PLAIN, quantised=True), "cannot quantize it again"),
+        ("qlora", replace(PLAIN, gpus=2, parallel="fsdp"), "QLoRA does not work with fsdp"),
+        ("qlora", replace(PLAIN, gpus=2, parallel="deepspeed"), "QLoRA does not work with deepspeed"),
+        ("lora", replace(PLAIN, quantised=True, writes=False), "into which a reward model cannot be merged"),
+        ("lora", replace(PLAIN, gpus=2, parallel="fsdp", writes=False), "with LoRA under FSDP"),
+    ],
+)
+def test_what_a_tuning_cannot_do_is_said(tuning: str, case: Case, sentence: str) -> None:
+    assert any(sentence in said for said in sentences(tuning, case))
+
+
+def test_four_bit_needs_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qlora.importlib.util, "find_spec", lambda name: None)
+    problem = TUNINGS["qlora"].missing()
+    assert problem is not None and "Choose LoRA" in problem.sentence()
