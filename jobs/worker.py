@@ -126,8 +126,7 @@ def run(run_dir: Path) -> int:
 
 def script(method: str) -> object:
     """The training script of a method."""
-    importlib.import_module("studio_core.methods").named(method)
-    return importlib.import_module(f"jobs.training.{method}")
+    return importlib.import_module(importlib.import_module("studio_core.methods").named(method).script)
 
 
 def tell(run_dir: Path, error: BaseException) -> None:

@@ -55,6 +55,7 @@ def payload(
             {
                 "name": chart.name,
                 "title": say(chart.title_key, language),
+                "help": say(chart.help_key, language),
                 "series": [
                     {"metric": name, "label": _label(chart, name, language)} for name in chart.metrics
                 ],

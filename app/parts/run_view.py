@@ -202,15 +202,7 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
     means = latest.means if latest else {}
     figures = [
         (say(f"methods.metric.{name}", language), number(means[name]))
-        for name in (
-            "loss",
-            "mean_token_accuracy",
-            "rewards/accuracies",
-            "rewards/margins",
-            "accuracy",
-            "margin",
-            "tokens_per_second",
-        )
+        for name in (METHODS[job.method].headline if job.method in METHODS else ("loss",))
         if name in means
     ]
     shown = join(html("<span><b>{}</b> {}</span>", value, name) for name, value in figures)

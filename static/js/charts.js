@@ -115,9 +115,9 @@ function tool(name, words, act) {
 	return button;
 }
 
-// A card with heading, place for the drawing, and buttons. ``rows`` gives the table behind the chart, heads first;
+// A card with heading, a line on how to read it, place for the drawing, and buttons. ``rows`` gives the table behind the chart, heads first;
 // ``redraw`` is called when its size has changed, and resolves when it is drawn; ``log``, if given, is called with whether the axis is logarithmic.
-export function card({ id, title, about, words, rows, redraw, log }) {
+export function card({ id, title, help, about, words, rows, redraw, log }) {
 	const box = document.createElement("section");
 	box.className = "ts-card ts-chart";
 	box.id = id;
@@ -153,6 +153,13 @@ export function card({ id, title, about, words, rows, redraw, log }) {
 	large.setAttribute("aria-pressed", "false");
 	tools.append(large);
 	head.append(heading, latest, tools);
-	box.append(head, plot);
+	box.append(head);
+	if (help) {
+		const line = document.createElement("p");
+		line.className = "ts-muted ts-chart-help";
+		line.textContent = help;
+		box.append(line);
+	}
+	box.append(plot);
 	return { box, plot, latest, tools };
 }

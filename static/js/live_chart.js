@@ -1,6 +1,6 @@
 // Live charts that keep their zoom: only new points arrive, and they are appended to what is drawn.
 //
-// The value is JSON text: {"reset", "anew", "empty", "smoothing", "smoothed", "words", "charts": [{"name", "title",
+// The value is JSON text: {"reset", "anew", "empty", "smoothing", "smoothed", "words", "charts": [{"name", "title", "help",
 // "series": [{"metric", "label"}]}], "points": {metric: [[step, ...], [value, ...]]}}. Words and charts come with
 // "reset" only. With "anew" the points replace what is drawn: a long line, thinned again. A value that is null is a gap.
 import { card, draw, plotly, token } from "./charts.js";
@@ -34,14 +34,14 @@ function coloured(series) {
 }
 
 class Chart {
-	constructor(parent, { name, title, series }, said, hovered, fetch) {
+	constructor(parent, { name, title, help, series }, said, hovered, fetch) {
 		this.series = coloured(series);
 		this.words = said;
 		this.weight = 0;
 		this.log = false;
 		this.exact = name === "learning_rate"; // It is set, not measured: there is nothing to smooth.
 		const made = card({
-			id: `run-chart-${name}`, title, about: title, words: said.words,
+			id: `run-chart-${name}`, title, help, about: title, words: said.words,
 			rows: () => this.rows(), redraw: async () => { await fetch(); return this.draw(); }, log: (on) => { this.log = on; this.draw(); },
 		});
 		Object.assign(this, made);

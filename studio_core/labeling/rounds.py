@@ -16,19 +16,25 @@ from sqlalchemy import func, select
 
 from studio_core.chains import result_of
 from studio_core.data import versions
+from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import items, making, progress, projects, trained
 from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
+from studio_core.methods import METHODS
 from studio_core.models import registry
 from studio_core.spec import AnswerSource
 from studio_core.states import TERMINAL
 from studio_core.studio import Studio
 from studio_core.tables import Annotation, Job, LabelProject, Model
 
-LEARNS_FROM = {"dpo": "preference", "kto": "unpaired", "reward": "preference", "scores": "score"}
+_VOTES = {Shape.PREFERENCE: "preference", Shape.UNPAIRED_PREFERENCE: "unpaired"}
+LEARNS_FROM = {
+    **{name: _VOTES[shape] for name, method in METHODS.items() for shape in method.shapes if shape in _VOTES},
+    "scores": "score",
+}
 """What is made of votes for a method; none learns from ``scores`` by themselves yet."""
 LIMIT = 50
 """Prompts of a round, unless another number is asked for."""

@@ -15,7 +15,9 @@ from pydantic import BaseModel, create_model
 
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
+from studio_core.methods.roles import Role
 from studio_core.options import OptionField, checked, fields
+from studio_core.spec import ResolvedDataset
 from studio_core.tunings import DEFAULT, TUNINGS
 from studio_core.tunings.base import Tuning
 
@@ -24,7 +26,7 @@ PRESETS = ("quick", "balanced", "thorough")
 
 @dataclass(frozen=True)
 class Chart:
-    """Metrics that belong on one set of axes. Its title is ``methods.chart.<name>``."""
+    """Metrics that belong on one set of axes. Its title is ``methods.chart.<name>``, how to read it ``....help``."""
 
     name: str
     metrics: tuple[str, ...]
@@ -34,6 +36,10 @@ class Chart:
     @property
     def title_key(self) -> str:
         return f"methods.chart.{self.name}"
+
+    @property
+    def help_key(self) -> str:
+        return f"{self.title_key}.help"
 
     def label_key(self, metric: str) -> str:
         return f"methods.metric.{self.names.get(metric, metric)}"
@@ -48,18 +54,33 @@ class Method:
     presets: Callable[[str, Tuning, int], dict[str, Any]]
     """``(preset, tuning, parameters of the base model)`` -> options that differ from the defaults."""
     charts: tuple[Chart, ...]
-    sequences: int = 1
-    """Sequences that learn, of each row."""
-    reference: bool = False
-    """Whether the model as it was is kept beside the one that learns."""
-    forward_passes: int = 0
-    """Passes without gradient for each that learns: of the reference, or to measure."""
-    writes: bool = True
-    """Whether the model that it makes writes answers; else it scores them."""
+    headline: tuple[str, ...]
+    """Metrics that stand beside the progress of a run, the one that tells most first."""
+    roles: tuple[Role, ...]
+    """The models of a run; the first that learns is what it makes."""
+    against: Callable[[ResolvedDataset], list[BadInput]] = lambda dataset: []
+    """What of a dataset of the right shape it cannot learn from."""
+    package: str = "jobs.training"
+    """Where the script of its name is."""
 
     @property
     def help_key(self) -> str:
         return f"{self.title_key}.help"
+
+    @property
+    def script(self) -> str:
+        """The module that carries out a run."""
+        return f"{self.package}.{self.name}"
+
+    @property
+    def result(self) -> Role:
+        """The role of the model that it makes."""
+        return next(role for role in self.roles if role.learns)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model that it makes writes answers; else it scores them."""
+        return self.result.output == "words"
 
     @property
     def areas(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.roles import Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
 
@@ -78,7 +79,9 @@ DPO = Method(
         Chart("speed", ("tokens_per_second",)),
         Chart("entropy", ("entropy",)),
     ),
-    sequences=2,
-    reference=True,
-    forward_passes=1,
+    headline=("loss", "mean_token_accuracy", "rewards/accuracies", "rewards/margins", "tokens_per_second"),
+    roles=(
+        Role("policy", learns=True, sequences=2),
+        Role("reference", sequences=2, passes=1, begins_as="policy"),
+    ),
 )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
+from studio_core.data import parquet
 from studio_core.data.shapes import Shape
+from studio_core.errors import BadInput
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.roles import Role
 from studio_core.options import option
+from studio_core.spec import ResolvedDataset
 from studio_core.tunings.base import Tuning
 
 
@@ -56,6 +61,15 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
 REWARDS = {"rewards/chosen": "good", "rewards/rejected": "bad"}
 LOGPS = {"logps/chosen": "good", "logps/rejected": "bad"}
 
+
+def against(dataset: ResolvedDataset) -> list[BadInput]:
+    """Answers that are all good, or all bad, have nothing to be told from."""
+    good = parquet.good_answers(Path(dataset.path))
+    if good in (0, dataset.rows):
+        return [BadInput("methods.one_kind_only", dataset=dataset.name, rows=dataset.rows, good=good)]
+    return []
+
+
 KTO = Method(
     name="kto",
     title_key="methods.kto",
@@ -72,6 +86,10 @@ KTO = Method(
         Chart("speed", ("tokens_per_second",)),
         Chart("entropy", ("entropy",)),
     ),
-    reference=True,
-    forward_passes=3,  # The reference, and both once more with answers to other prompts.
+    headline=("loss", "rewards/margins", "tokens_per_second"),
+    roles=(
+        Role("policy", learns=True, passes=1),  # Once more with answers to other prompts, as the reference.
+        Role("reference", passes=2, begins_as="policy"),
+    ),
+    against=against,
 )

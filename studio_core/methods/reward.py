@@ -7,6 +7,7 @@ from typing import Any
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.roles import Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
 
@@ -52,6 +53,6 @@ REWARD = Method(
         Chart("grad_norm", ("grad_norm",)),
         Chart("speed", ("tokens_per_second",)),
     ),
-    sequences=2,
-    writes=False,
+    headline=("loss", "accuracy", "margin", "tokens_per_second"),
+    roles=(Role("reward", learns=True, output="score", sequences=2),),
 )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.roles import Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
 
@@ -55,4 +56,6 @@ SFT = Method(
         Chart("speed", ("tokens_per_second",)),
         Chart("entropy", ("entropy",)),
     ),
+    headline=("loss", "mean_token_accuracy", "tokens_per_second"),
+    roles=(Role("policy", learns=True),),
 )

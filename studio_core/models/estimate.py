@@ -8,6 +8,7 @@ trained a similar model by the same method before, its own speed is used instead
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,8 @@ from sqlalchemy.orm import Session
 
 from studio_core import tunings
 from studio_core.methods import METHODS
+from studio_core.methods.roles import Role
+from studio_core.methods.sft import SFT
 from studio_core.models.size import ModelSize
 from studio_core.states import State
 from studio_core.studio import Studio
@@ -42,15 +45,18 @@ def disk(size: ModelSize, *, tuning: str, options: BaseModel, whole: bool = Fals
     return 4 * (size.parameters if whole else trained) + 3 * 12 * trained
 
 
-def flops_per_token(
-    size: ModelSize, *, tuning: str, forward_passes: int = 0, checkpointing: bool = False
-) -> float:
-    """Floating-point operations for one token: 2 a parameter forwards, 2 for the gradient of the
-    activations, and 2 more for that of the weights where they are trained; 2 for a second
-    forward pass under checkpointing, and 2 for each pass of a reference model or without gradient.
+def flops_per_token(models: Mapping[Role, ModelSize], *, tuning: str, checkpointing: bool = False) -> float:
+    """Floating-point operations for one token, of all roles: 2 a parameter forwards, 2 for the gradient of the
+    activations, and 2 more for that of the weights where they are trained; 2 for a second forward pass under
+    checkpointing, and 2 for each pass without gradient.
     """
-    passes = 6 if tunings.named(tuning).whole else 4
-    return float(size.multiplied * (passes + 2 * checkpointing + 2 * forward_passes))
+    backward = 6 if tunings.named(tuning).whole else 4
+    return float(
+        sum(
+            size.multiplied * (role.learns * (backward + 2 * checkpointing) + 2 * role.passes)
+            for role, size in models.items()
+        )
+    )
 
 
 def seconds(*, tokens: int, steps: int, flops: float, speed: float, device: str, learned: bool) -> float:
@@ -138,10 +144,10 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
     taken = (last.at - first.at).total_seconds()
     passed = (last.step - first.step) * resolved.get("effective_batch", 1) * tokens / rows
     tuning = str(job.spec.get("tuning"))
+    method = METHODS.get(job.method or "", SFT)  # Of one that is not known any more: a guess.
     work = flops_per_token(
-        ModelSize.of(model.parameters, model.details),
+        dict.fromkeys(method.roles, ModelSize.of(model.parameters, model.details)),
         tuning=tuning if tuning in TUNINGS else DEFAULT,
-        forward_passes=METHODS[job.method].forward_passes if job.method in METHODS else 0,
         checkpointing=bool(resolved.get("activation_checkpointing")),
     )
     return float(passed * work / taken / resolved.get("gpus", 1)) if taken > 0 else None

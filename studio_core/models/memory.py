@@ -5,6 +5,7 @@ A sum of six parts (``Memory``). Rules of thumb, said as "about".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -12,7 +13,9 @@ from pydantic import BaseModel
 from studio_core import tunings
 from studio_core.methods.base import Method
 from studio_core.methods.common import TrainingOptions
+from studio_core.methods.roles import Role
 from studio_core.models.size import ModelSize
+from studio_core.tunings.base import Tuning
 
 # A worker with torch, transformers, trl and peft imported, before it loads anything (measured).
 RUNTIME = {"cpu": 1150 << 20, "gpu": 900 << 20}
@@ -47,58 +50,62 @@ class Memory:
 
 
 def memory(
-    size: ModelSize,
+    models: Mapping[Role, ModelSize],
     *,
     tuning: str,
-    sequences: int,
+    rows: int,
     length: int,
     device: str,
     options: BaseModel | None = None,
-    reference: bool = False,
-    writes: bool = True,
     checkpointing: bool = False,
     gpus: int = 1,
     parallel: str = "ddp",
 ) -> Memory:
-    """Memory of one step of ``sequences`` sequences padded to ``length`` tokens, on each of the GPUs.
+    """Memory of one step of ``rows`` rows padded to ``length`` tokens, on each of the GPUs: the sum over all roles.
 
     ``options`` are those of the run; of a tuning whose options they are not, its defaults count.
 
-    - weights: 4 bytes a trained parameter (AdamW needs full precision to add up small changes), twice if all are
-      trained and a frozen reference model is kept; what the tuning says of those that are frozen
+    - weights: 4 bytes a trained parameter (AdamW needs full precision to add up small changes), and what the tuning
+      says of those that are frozen; 4 bytes a parameter of a copy of what is trained whole; of other models that
+      do not learn 2 bytes a parameter on a GPU, 4 on a CPU
     - gradients: 4 bytes, and optimiser: 8 bytes (AdamW's two moments), a trained parameter
-    - activations, a token and layer: 8 hidden + 4 feed-forward values kept for the backward
-      pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
+    - activations, a token and layer of what learns: 8 hidden + 4 feed-forward values kept for the
+      backward pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
       one hidden value a layer, and one whole layer at a time (after Korthikanti et al. 2022)
     - logits: 12 bytes for each token and vocabulary entry on a CPU (logits, their gradient and
       the softmax); on a GPU they are made in blocks of at most 4,096 tokens; a model that scores has none
     - on several GPUs: ddp keeps the gradients twice (they are sent in buckets), deepspeed parts
       gradients and optimiser among them, fsdp the weights as well, but for two layers at a time
     """
-    way = tunings.named(tuning)
-    trained = way.trained(size, options if isinstance(options, way.Options) else way.Options())
-    width = 2 if device == "gpu" else 4
-    weights = way.frozen(size, width) + 4 * trained * (2 if reference and way.whole else 1)
-    tokens = sequences * length
-    layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
-    kept = width * size.hidden * size.layers + layer if checkpointing else layer * size.layers
-    together = min(tokens, 4096) if device == "gpu" else tokens
-    gradients, optimiser = 4 * trained, 8 * trained
-    if gpus > 1 and parallel == "ddp":
-        gradients *= 2
-    elif gpus > 1:
-        gradients, optimiser = gradients // gpus, optimiser // gpus
-        if parallel == "fsdp":
-            weights = weights // gpus + 2 * weights // max(1, size.layers)
-    return Memory(
-        weights=weights,
-        gradients=gradients,
-        optimiser=optimiser,
-        activations=tokens * kept,
-        logits=12 * together * size.vocab if writes else 0,
-        runtime=RUNTIME[device],
-        checkpointing=checkpointing,
-    )
+    way, width = tunings.named(tuning), 2 if device == "gpu" else 4
+    weights = gradients = optimiser = activations = logits = 0
+    for role, size in models.items():
+        trained = way.trained(size, options if isinstance(options, way.Options) else way.Options())
+        own = _weights(role, size, way, trained, width)
+        if gpus > 1 and parallel == "fsdp":
+            own = own // gpus + 2 * own // max(1, size.layers)
+        weights += own
+        if not role.learns:
+            continue
+        shards = gpus if gpus > 1 and parallel != "ddp" else 1
+        gradients += 4 * trained * (2 if gpus > 1 and parallel == "ddp" else 1) // shards
+        optimiser += 8 * trained // shards
+        tokens = rows * role.sequences * length
+        layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
+        kept = width * size.hidden * size.layers + layer if checkpointing else layer * size.layers
+        activations += tokens * kept
+        together = min(tokens, 4096) if device == "gpu" else tokens
+        logits += 12 * together * size.vocab if role.output == "words" else 0
+    return Memory(weights, gradients, optimiser, activations, logits, RUNTIME[device], checkpointing)
+
+
+def _weights(role: Role, size: ModelSize, way: Tuning, trained: int, width: int) -> int:
+    """Bytes of the weights of one model."""
+    if role.learns:
+        return way.frozen(size, width) + 4 * trained
+    if role.begins_as:
+        return 4 * size.parameters if way.whole else 0
+    return width * size.parameters
 
 
 def of_run(
@@ -122,14 +129,12 @@ def of_run(
 
     def needed(checkpointing: bool) -> Memory:
         return memory(
-            size,
+            dict.fromkeys(method.roles, size),
             tuning=tuning,
-            sequences=batch_size * method.sequences,
+            rows=batch_size,
             length=longest,
             device=device,
             options=options,
-            reference=method.reference,
-            writes=method.writes,
             checkpointing=checkpointing,
             gpus=gpus,
             parallel=parallel,

@@ -125,9 +125,8 @@ def _estimate(studio: Studio, made: Plan, longest: int) -> None:
     made.memory = needed(options.batch_size, made.spec.tuning)
     made.lighter = _lighter(made, options.batch_size, needed)
     work = estimate.flops_per_token(
-        size,
+        dict.fromkeys(method.roles, size),
         tuning=made.spec.tuning,
-        forward_passes=method.forward_passes,
         checkpointing=made.memory.checkpointing,
     )
     learned = estimate.learned_speed(

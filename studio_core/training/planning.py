@@ -8,8 +8,7 @@ import psutil
 
 from studio_core import methods, queue, tunings
 from studio_core.chains import result_of, run_number
-from studio_core.data import parquet, store
-from studio_core.data.shapes import Shape
+from studio_core.data import store, versions
 from studio_core.errors import BadInput
 from studio_core.methods.base import Method, validated
 from studio_core.methods.common import TrainingOptions
@@ -167,10 +166,6 @@ def _check_dataset(studio: Studio, made: Plan) -> None:
     if problem := misfit(made.method, dataset):
         made.problems.append(problem)
         return
-    if dataset.shape == Shape.UNPAIRED_PREFERENCE:
-        good = parquet.good_answers(store.parquet_path(studio, dataset))
-        if good in (0, dataset.rows):
-            values = {"dataset": dataset.name, "rows": dataset.rows, "good": good}
-            made.problems.append(BadInput("methods.one_kind_only", **values))
+    made.problems += made.method.against(versions.resolved(studio, dataset))
     if dataset.rows < FEW_ROWS:
         made.warnings.append(Remark("train.few_rows", {"rows": dataset.rows}))

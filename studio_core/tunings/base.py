@@ -65,6 +65,8 @@ class Tuning:
     suits: Callable[[Method], bool] = lambda method: True
     instead: str = DEFAULT
     """The way of tuning that comes nearest, where a method cannot be had with this one."""
+    package: str = "jobs.training.tunings"
+    """Where the module of its name is that carries it out."""
 
     @property
     def title_key(self) -> str:

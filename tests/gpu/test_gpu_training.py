@@ -103,8 +103,8 @@ def expected(model: ResolvedModel, size: str, tuning: str, method: Method) -> in
     hidden, feed_forward = SHAPES[size]
     details = {"hidden": hidden, "layers": 28, "vocab": 151_936, "intermediate": feed_forward, "tied": True}
     estimate = memory(
-        ModelSize.of(model.parameters, details), tuning=tuning, sequences=BATCH * method.sequences, length=LENGTH,
-        device="gpu", reference=method.reference,
+        dict.fromkeys(method.roles, ModelSize.of(model.parameters, details)), tuning=tuning, rows=BATCH,
+        length=LENGTH, device="gpu",
     )  # fmt: skip
     return estimate.total - RUNTIME["gpu"]  # Torch does not count the driver's own share.
 

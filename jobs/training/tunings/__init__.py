@@ -25,5 +25,5 @@ class Implementation:
 
 def implementation(tuning: Tuning) -> Implementation:
     """How that way of tuning is carried out."""
-    twin: Implementation = import_module(f"{__name__}.{tuning.name}").IMPLEMENTATION
+    twin: Implementation = import_module(f"{tuning.package}.{tuning.name}").IMPLEMENTATION
     return twin

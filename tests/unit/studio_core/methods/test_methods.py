@@ -37,7 +37,7 @@ def test_everything_a_method_shows_has_a_text(method: Method, language: str) -> 
         keys += [field.title_key, field.help_key]
         keys += [f"options.unit.{field.unit}"] if field.unit else []
     for chart in method.charts:
-        keys += [chart.title_key, *map(chart.label_key, chart.metrics)]
+        keys += [chart.title_key, chart.help_key, *map(chart.label_key, chart.metrics)]
     keys += [f"methods.preset.{preset}{part}" for preset in PRESETS for part in ("", ".help")]
     assert [key for key in keys if not texts.get(key)] == []
 

@@ -8,6 +8,7 @@ import pytest
 from studio_core import queue, training
 from studio_core.data import store
 from studio_core.errors import BadInput
+from studio_core.methods.roles import Role
 from studio_core.models import registry
 from studio_core.models.memory import memory
 from studio_core.models.size import ModelSize
@@ -84,9 +85,11 @@ def test_the_command_and_the_file_say_it(studio: Studio) -> None:
 def test_memory_on_each_gpu() -> None:
     size = ModelSize(8_000_000_000, 4096, 32, 128_000, 14_336, False)
 
+    models = {Role("policy", learns=True): size}
+
     def total(gpus: int, parallel: str) -> int:
         return memory(
-            size, tuning="full", sequences=1, length=512, device="gpu", gpus=gpus, parallel=parallel
+            models, tuning="full", rows=1, length=512, device="gpu", gpus=gpus, parallel=parallel
         ).total
 
     one = total(1, "ddp")
