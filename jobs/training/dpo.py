@@ -1,4 +1,20 @@
-"""Direct preference optimisation of one run: ``python -m jobs.training.dpo RUN_DIR``.
+r"""Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290): one answer of a pair over the other.
+
+    reward(y) = beta * (log pi(y | x) - log pi_reference(y | x))
+    loss = - log sigmoid(reward(chosen) - reward(rejected))
+
+The reference is the model as it was: the reward of an answer is how much likelier it has become. The gradient is
+large where the pair is still ranked wrongly. ``sft_weight`` adds the loss of supervised fine-tuning on the chosen
+answers.
+
+Watch: the margin of the rewards rises, and more pairs are ranked right. The log-probability of the chosen answers
+may fall a little, and must not fall far: the loss is content if the rejected ones fall faster, and the model then
+writes a third thing. More SFT weight or a lower learning rate helps.
+What goes wrong: pairs of which the model would write neither; chosen answers that are simply longer (look at the
+report's shortcuts); a beta so low that nothing holds the model back.
+
+    python -m jobs.training.dpo --model static/models/tiny-chat \
+        --data static/samples/identity-pairs.jsonl --out /tmp/dpo
 
 spec -> model -> data -> trainer -> answers before -> train -> answers after -> save
 """
@@ -6,7 +22,6 @@ spec -> model -> data -> trainer -> answers before -> train -> answers after -> 
 from __future__ import annotations
 
 import copy
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +30,7 @@ import torch
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
+from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import for_dpo, padded
 from jobs.training.fast_head import fast_head
@@ -101,4 +117,4 @@ def main(run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    alone.run("dpo", main)

@@ -1,4 +1,22 @@
-"""Kahneman-Tversky optimisation of one run: ``python -m jobs.training.kto RUN_DIR``.
+"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024, arXiv:2402.01306): answers called good or bad, without pairs.
+
+    reward(y) = beta * (log pi(y | x) - log pi_reference(y | x))
+    drift = beta * mean of the same for answers to other prompts, not below 0
+    loss of a good answer = good_weight * (1 - sigmoid(reward - drift))
+    loss of a bad answer = bad_weight * (1 - sigmoid(drift - reward))
+
+As people do, it weighs gains and losses from where it stands: the drift, how far the model has moved from its
+reference in general. It is estimated from answers that do not belong to their prompts, and no gradient goes through
+it.
+
+Watch: rewards of good answers rise, of bad ones fall, and the KL stays small. A large KL means that the model
+forgets.
+What goes wrong: data that are nearly all good or all bad (``balance`` weighs the rarer kind more); a batch so small
+that the drift is noise.
+
+    python -m jobs.training.kto --model static/models/tiny-chat --data JUDGED.jsonl --out /tmp/kto
+
+with lines such as {"prompt": "What is your name?", "completion": "I am Nova.", "label": true}.
 
 spec -> model -> data -> trainer -> answers before -> train -> answers after -> save
 """
@@ -6,7 +24,6 @@ spec -> model -> data -> trainer -> answers before -> train -> answers after -> 
 from __future__ import annotations
 
 import copy
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +34,7 @@ from transformers import PreTrainedTokenizerBase
 from trl import KTOConfig, KTOTrainer
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, use_adapter
 
+from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import for_kto, padded
 from jobs.training.fast_head import fast_head
@@ -175,4 +193,4 @@ def main(run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    alone.run("kto", main)

@@ -1,11 +1,24 @@
-"""Training of a reward model in one run: ``python -m jobs.training.reward RUN_DIR``.
+r"""A reward model: one number for an answer, higher for what people chose (Bradley and Terry 1952; arXiv:2203.02155).
+
+    loss = - log sigmoid(score(chosen) - score(rejected)) + center * (score(chosen) + score(rejected)) ** 2
+
+The language model gets one new output in place of those for words, read at the last token. Only differences of
+scores mean something; the second term (Eisenstein et al. 2023, arXiv:2312.09244) keeps them around 0, so that
+answers to different prompts can be compared.
+
+Watch: the accuracy on held-out pairs, which is said at the end with its interval. 50 % is chance; on open questions
+people themselves agree far less than always, and a model that ranks nearly all of those right has found a shortcut.
+What goes wrong: it learns that longer is better; pairs cut at the end, where the score is read (they are left out);
+few pairs, learnt by heart in a second epoch.
+
+    python -m jobs.training.reward --model static/models/tiny-chat \
+        --data static/samples/identity-pairs.jsonl --out /tmp/reward
 
 spec -> model with one output -> data -> trainer -> train -> save
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +27,7 @@ from datasets import Dataset
 from peft import PeftModel
 from trl import RewardConfig, RewardTrainer
 
+from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import for_reward
 from jobs.training.grouping import GroupedByLength, OnTokens
@@ -95,4 +109,4 @@ def whole(model: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    alone.run("reward", main)

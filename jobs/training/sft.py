@@ -1,16 +1,30 @@
-"""Supervised fine-tuning of one run: ``python -m jobs.training.sft RUN_DIR``.
+"""Supervised fine-tuning: the model learns to write what the data wrote.
+
+    loss = - sum over learnt tokens of log pi(token | what stands before it) / their number in the step
+
+The objective of pre-training, on answers only (``loss_on``): prompts are read, not learnt. Every token of a step
+weighs the same, however rows fall into batches, GPUs and accumulated steps.
+
+Watch: the held-out loss. It falls and levels off; once it rises while the loss still falls, the model learns the
+rows by heart, and fewer epochs are better. The token accuracy says how often its first choice would have been
+right.
+What goes wrong: too high a learning rate (the loss jumps, text breaks); answers that never end, where nothing
+learnt closes a turn (the plan says which end is learnt); other abilities that are forgotten after many epochs on
+few rows.
+
+    python -m jobs.training.sft --model static/models/tiny-base --data static/samples/tiny-sft-chat.jsonl --out /tmp/sft
 
 spec -> model -> data -> trainer -> answers before -> train -> answers after -> save
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
+from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import for_sft
 from jobs.training.fast_head import fast_head
@@ -66,4 +80,4 @@ def main(run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    alone.run("sft", main)

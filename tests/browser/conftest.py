@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import (
@@ -218,6 +219,11 @@ def visit(tab: Page, path: str) -> None:
     """Open a page and wait until Gradio has drawn it."""
     tab.goto(path)
     tab.locator(".gradio-container main").first.wait_for()
+
+
+def in_address(tab: Page, name: str) -> str:
+    """What the tab's address says of ``name``, whatever else stands there: an opened tab of a page names itself."""
+    return parse_qs(urlsplit(tab.url).query)[name][0]
 
 
 def come_to_charts(tab: Page) -> None:

@@ -15,7 +15,7 @@ from studio_core.data import store
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Job, Vote
-from tests.browser.conftest import Served, choose, come_to_charts, screenshot, visit
+from tests.browser.conftest import Served, choose, come_to_charts, in_address, screenshot, visit
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
@@ -90,7 +90,7 @@ def trained_with_a_stop(page: Page, studio: Studio, epochs: str) -> Job:
     ready(page)
     page.locator("button#train-start").click()
     page.wait_for_url(re.compile(r"/runs\?run=\d+"))
-    first = int(page.url.partition("run=")[2])
+    first = int(in_address(page, "run"))
     come_to_charts(page)
     page.wait_for_function(f"{CHART}?.data[0].x.length >= 4", timeout=90_000)
     screenshot(page, f"loop-run-{first}")
@@ -100,7 +100,7 @@ def trained_with_a_stop(page: Page, studio: Studio, epochs: str) -> Job:
     assert 0 < stopped.step < (stopped.total_steps or 0)
     page.locator("button#run-resume").click()
     page.wait_for_url(re.compile(rf"/runs\?run=(?!{first}\b)\d+"))
-    second = int(page.url.partition("run=")[2])
+    second = int(in_address(page, "run"))
     resumed = ended(studio, second)
     assert (resumed.state, resumed.resumes_id) == (State.SUCCEEDED, first), resumed.detail
     assert resumed.step == resumed.total_steps == stopped.total_steps

@@ -12,7 +12,7 @@ from studio_core.labeling import items, making, projects
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.states import TERMINAL
 from studio_core.tables import LabelProject
-from tests.browser.conftest import Served, screenshot, visit
+from tests.browser.conftest import Served, in_address, screenshot, visit
 from tests.conftest import wait_until
 from tests.fake_service import fake_service, reply
 
@@ -24,7 +24,7 @@ FIRST = 90_000
 
 def opened(page: Page, served: Served) -> LabelProject:
     page.wait_for_url("**/label?project=*")
-    return projects.get(served.studio, page.url.rpartition("=")[2])
+    return projects.get(served.studio, in_address(page, "project"))
 
 
 def kind(page: Page, name: str) -> None:

@@ -14,7 +14,7 @@ from studio_core.models import registry
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Job
-from tests.browser.conftest import Served, choose, come_to_charts, screenshot, visit
+from tests.browser.conftest import Served, choose, come_to_charts, in_address, screenshot, visit
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
@@ -59,7 +59,7 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     expect(page.locator("#train-plan")).to_contain_text("375")  # Steps: 1,000 rows, 8 a step, 3 passes.
     page.locator("#train-start").dblclick()
     page.wait_for_url(re.compile(r"/runs\?run=\d+"))
-    job_id = int(page.url.partition("run=")[2])
+    job_id = int(in_address(page, "run"))
     assert len(queue.all_jobs(studio)) == before + 1
 
     # The chart appears, and goes on growing without losing its zoom.
@@ -81,7 +81,7 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
 
     page.locator("button#run-resume").click()
     page.wait_for_url(re.compile(rf"/runs\?run=(?!{job_id}\b)\d+"))
-    again = ended(studio, int(page.url.partition("run=")[2]))
+    again = ended(studio, int(in_address(page, "run")))
     assert (again.state, again.cause, again.resumes_id) == (State.SUCCEEDED, None, job_id), again.detail
     steps = [point.step for point in training.curve(studio, again) if "loss" in point.values]
     assert steps == list(range(1, 376))

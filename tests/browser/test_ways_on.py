@@ -15,7 +15,7 @@ from studio_core.models import registry
 from studio_core.spec import DataSpec
 from studio_core.states import Stop
 from studio_core.tables import Job, LabelProject
-from tests.browser.conftest import Served, choose, screenshot, visit
+from tests.browser.conftest import Served, choose, in_address, screenshot, visit
 from tests.browser.test_train_runs import pick, ready
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.browser
 def run_of(page: Page) -> int:
     """The number of the run whose page is open."""
     page.wait_for_url(re.compile(r"/runs\?run=\d+"))
-    return int(page.url.partition("run=")[2])
+    return int(in_address(page, "run"))
 
 
 def test_a_recipe_trains_with_one_click(page: Page, served: Served) -> None:
@@ -121,7 +121,7 @@ def test_two_models_that_answer_alike_are_trained_longer(page: Page, served: Ser
     expect(page.locator("#run-links")).to_contain_text(f"Held-out prompts: {left}")
     page.locator("#run-compare-blind").click()
     page.wait_for_url(re.compile(r"/label\?project=\d+"))
-    one = projects.get(studio, int(page.url.partition("project=")[2]))
+    one = projects.get(studio, int(in_address(page, "project")))
     queue.request_stop(studio, one.job_id or 0, Stop.CANCEL)
     with studio.db.write() as session:
         session.get_one(LabelProject, one.id).counts = {"identical": left}

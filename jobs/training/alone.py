@@ -1,0 +1,187 @@
+"""A training script by itself, on a plain file: no studio, no queue, no database.
+
+    python -m jobs.training.dpo --model MODEL_FOLDER --data pairs.jsonl --out RUN_FOLDER
+
+What the studio would hand to the script is made here from the command: the file's records as Parquet, the options as a
+preset with changes, and ``spec.json``. The run's folder is one of the studio's (``studio_core/run_folder.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio_core import methods, plain_yaml, run_folder
+from studio_core.data import archives, parquet
+from studio_core.data.chat_template import STANDARD_TEMPLATE
+from studio_core.data.inspection import Reading
+from studio_core.errors import BadInput, StudioError
+from studio_core.files import Reach
+from studio_core.methods.base import validated
+from studio_core.models.inspect import chat_template, inspect
+from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+
+_DATA = "data.parquet"
+_LARGEST = 64 << 30
+"""Bytes that an archive may unpack to: more is a mistake."""
+_LOOKED_AT_EVERY = 0.5
+"""Seconds between two looks for new reports."""
+
+
+def run(method: str, main: Callable[[Path], None]) -> None:
+    """What a script does when it is called from a shell: a run in ``RUN_DIR``, or one made from the options."""
+    if len(sys.argv) == 2 and not sys.argv[1].startswith("-"):
+        main(Path(sys.argv[1]).resolve())
+        return
+
+    def command(
+        model: Annotated[Path, typer.Option(help="Folder of the base model.")],
+        data: Annotated[Path, typer.Option(help="File with the records: JSONL, CSV, Parquet ...")],
+        out: Annotated[Path, typer.Option(help="New folder for the run; the model will be OUT/model.")],
+        tuning: Annotated[str, typer.Option(help="full, lora, qlora ...")] = "full",
+        preset: Annotated[str, typer.Option(help="quick, balanced or thorough.")] = "balanced",
+        set_: Annotated[
+            list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An option; may be repeated.")
+        ] = None,
+        prompt: Annotated[
+            list[str] | None, typer.Option(help="A prompt to answer before and after; may be repeated.")
+        ] = None,
+        seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+        device: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    ) -> None:
+        try:
+            changes = dict(_setting(pair) for pair in set_ or [])
+            spec = TrainSpec.model_validate(
+                {
+                    "method": method, "tuning": tuning, "preset": preset, "options": changes, "seed": seed,
+                    "model": model.name, "dataset": data.name, "prompts": prompt or [], "device": device,
+                }
+            )  # fmt: skip
+            run_dir = prepare(spec, model.resolve(), data.resolve(), out.resolve())
+            with Told(run_dir):
+                main(run_dir)
+        except StudioError as error:
+            print(error.sentence(), file=sys.stderr)
+            raise typer.Exit(error.exit_code) from error
+        print(f"The model is in {run_dir / run_folder.MODEL}.")
+
+    typer.run(command)
+
+
+def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
+    """The folder of a run, with its data and its ``spec.json``, as the engine would hand it to a worker."""
+    if out.exists() and any(out.iterdir()):
+        raise BadInput("engine.folder_taken", path=out)
+    if not data.exists():
+        raise BadInput("data.file_missing", file=data)
+    method, base = methods.named(spec.method), inspect(model)
+    options = validated(method, spec.preset, spec.tuning, base.parameters, spec.options)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as partial:
+        made = _records(data, Path(partial) / _DATA)
+        if made.shape not in method.shapes:
+            wanted = ", ".join(method.shapes)
+            raise BadInput(
+                "train.shape_misfit", dataset=data.name, shape=made.shape, method=method.name, wanted=wanted
+            )
+        if problems := method.against(made):
+            raise problems[0]
+        run = RunSpec(
+            spec=spec,
+            model=ResolvedModel(
+                name=model.name,
+                path=str(model),
+                parameters=base.parameters,
+                chat_template=None if chat_template(model) else STANDARD_TEMPLATE,
+            ),
+            dataset=made.model_copy(update={"path": str(out / _DATA)}),
+            options=options.model_dump(),
+            prompts=spec.prompts if method.writes else [],
+        )
+        run_folder.write_json(Path(partial) / run_folder.SPEC, run.model_dump())
+        out.mkdir(exist_ok=True)
+        for file in Path(partial).iterdir():
+            file.rename(out / file.name)
+    return out
+
+
+def _records(source: Path, target: Path) -> ResolvedDataset:
+    """The good rows of a file, in the shape that its columns say; what is left out is told."""
+    allowed = Reach((source.parent,))
+    with archives.opened(
+        [source], [source.name], scratch=target.parent, limit=_LARGEST, allowed=allowed
+    ) as bundle:
+        reading = Reading(bundle, source.name, None, limit=_LARGEST)
+        seen = reading.seen
+        with open(target, "w+b") as file:
+            writer = parquet.Writer(file, seen.shape, seen.mapping.keep)
+            for record in reading.records():
+                writer.add(record)
+            if not seen.good:
+                raise seen.nothing_good()
+            sha256 = writer.close()
+    if seen.bad:
+        first = seen.reasons[0]
+        print(
+            f"{seen.bad} of {seen.good + seen.bad} rows are left out; row {first['row']}: {first['reason']}"
+        )
+    return ResolvedDataset(
+        id=0, name=source.name, version=1, shape=seen.shape, rows=seen.good, path=str(target), sha256=sha256
+    )
+
+
+def _setting(pair: str) -> tuple[str, object]:
+    name, equals, value = pair.partition("=")
+    if not equals:
+        raise BadInput("cli.not_a_pair", value=pair)
+    return name, plain_yaml.load(value)
+
+
+class Told:
+    """Prints what a run reports while it is carried out."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._path, self._offset = run_dir / run_folder.EVENTS, 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _tell(self) -> None:
+        while not self._ended.wait(_LOOKED_AT_EVERY):
+            self._news()
+        self._news()
+
+    def _news(self) -> None:
+        if not self._path.exists():
+            return
+        for after, line in run_folder.new_lines(self._path, self._offset):
+            self._offset = after
+            if words := _words(json.loads(line)):
+                print(words, flush=True)
+
+
+def _words(event: dict[str, object]) -> str:
+    """One line of what an event says; nothing of those that are for the studio only."""
+    if event["type"] == "phase":
+        return str(event["phase"])
+    if event["type"] == "metrics" and isinstance(event["values"], dict):
+        values = {name: value for name, value in event["values"].items() if name != "seconds_left"}
+        return f"step {event['step']}/{event['total_steps']}  " + "  ".join(
+            f"{name} {value:.4g}" for name, value in values.items() if isinstance(value, int | float)
+        )
+    if event["type"] == "sample":
+        return f"{event['when']}: {event['prompt']!r} -> {event['answer']!r}"
+    return ""

@@ -1,0 +1,297 @@
+"""What every method with every way of tuning must be: the suite that a new one passes before it is offered.
+
+A class that inherits gives the fixture ``case``: a method and a tuning. Both are trained by their own scripts, queued,
+started, ingested and registered by the real engine; only the process of their own is spared (``InThisProcess``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+import torch
+import typer
+from gradio.routes import App
+from safetensors.torch import load_file
+
+from app.cli import assembled
+from app.parts import live_chart, plan_card, run_list, run_view
+from app.parts.options_form import options_form
+from jobs.curation.reward_model import loaded
+from jobs.engine import devices
+from jobs.engine.launcher import Launch, Launcher, Liveness
+from jobs.engine.loop import Engine
+from jobs.inference.answers import Side, answer
+from jobs.inference.decoding import Sampling
+from jobs.inference.models import Models
+from jobs.worker import script, tell
+from studio_core import queue, run_folder, training
+from studio_core.data.shapes import Shape
+from studio_core.methods import METHODS
+from studio_core.methods.base import Method, validated
+from studio_core.models import registry
+from studio_core.spec import TrainSpec
+from studio_core.states import TERMINAL, Cause, State
+from studio_core.studio import Studio, open_studio
+from studio_core.tables import Job, Model
+from studio_core.training import Plan
+from studio_core.tunings import TUNINGS
+from studio_core.tunings.base import Tuning
+from tests.integration.miniature import chats, judged, pairs
+from tests.reference import markdown
+from tests.unit.studio_core.training.runs import imported
+
+ROWS = {
+    Shape.CHAT: chats(24),
+    Shape.PROMPT_COMPLETION: [{"prompt": f"say {n}", "completion": "yes"} for n in range(24)],
+    Shape.TEXT: [{"text": f"once upon a time {n}"} for n in range(24)],
+    Shape.PREFERENCE: pairs(24),
+    Shape.UNPAIRED_PREFERENCE: judged(24),
+}
+OPTIONS = {"batch_size": 8, "epochs": 4.0, "save_steps": 4, "precision": "fp32", "eval_share": 0.2}
+"""12 steps of 19 rows, 5 held out; a stop in the middle leaves some to go on with."""
+STOP_AT = 6
+_FINE = {"returncode": 0, "signal": None, "stop": None, "forced": False, "strays": 0, "oom_kills": 0}
+
+
+class InThisProcess(Launcher):
+    """Carries a run out where it is started, and so before ``start`` returns."""
+
+    def start(self, launch: Launch) -> None:
+        launch.write()
+        spec = json.loads((launch.run_dir / run_folder.SPEC).read_text(encoding="utf-8"))
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            script(spec["spec"]["method"]).main(launch.run_dir)  # type: ignore[attr-defined]
+            record = _FINE
+        except Exception as error:
+            tell(launch.run_dir, error)
+            record = {**_FINE, "returncode": 1}
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        run_folder.write_json(launch.run_dir / run_folder.EXIT, record)
+
+    def poll(self, run_dir: Path) -> Liveness:
+        return Liveness.ENDED
+
+
+@dataclass(frozen=True)
+class Case:
+    method: Method
+    tuning: Tuning
+
+    def __str__(self) -> str:
+        return f"{self.method.name}-{self.tuning.name}"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The same training carried out whole, stopped on its way, and resumed."""
+
+    studio: Studio
+    spec: TrainSpec
+    plan: Plan
+    whole: Job
+    stopped: Job
+    resumed: Job
+
+
+def carried_out(studio: Studio, job: Job) -> Job:
+    """The job once the engine has done all it does with one."""
+    queue.set_devices(studio, devices.found(studio.settings))
+    engine = Engine(studio, InThisProcess())
+    for _ in range(5):
+        engine.tick()
+        if (now := queue.get(studio, job.id)).state in TERMINAL:
+            return now
+    pytest.fail(f"job {job.id} is still {now.state}")
+
+
+def stop_at(step: int, patch: pytest.MonkeyPatch) -> None:
+    """Ask the run to save and end, as its supervisor would, once it has reported ``step``."""
+    write = run_folder.EventWriter.write
+
+    def writes(self: run_folder.EventWriter, type: str, **fields: Any) -> None:
+        write(self, type, **fields)
+        if type == "metrics" and fields["step"] == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    patch.setattr(run_folder.EventWriter, "write", writes)
+
+
+def reports(job: Job) -> list[dict[str, Any]]:
+    lines = (Path(str(job.run_dir)) / run_folder.EVENTS).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def weights(job: Job) -> dict[str, torch.Tensor]:
+    merged: dict[str, torch.Tensor] = {}
+    for file in sorted((Path(str(job.run_dir)) / run_folder.MODEL).glob("*.safetensors")):
+        merged |= load_file(file)
+    return merged
+
+
+class MethodConformance:
+    @pytest.fixture(scope="class")
+    def case(self, request: pytest.FixtureRequest) -> Case:
+        """The method and the tuning that are to conform."""
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    def runs(self, case: Case, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+        folder = tmp_path_factory.mktemp(str(case))
+        studio = open_studio(home=folder / "home")
+        registry.ensure_demo_models(studio)
+        imported(studio, "rows", ROWS[case.method.shapes[0]], folder)
+        spec = training.spec_from(
+            {
+                "method": case.method.name,
+                "tuning": case.tuning.name,
+                "model": "tiny-chat",
+                "dataset": "rows",
+                "options": OPTIONS,
+                "prompts": ["say a"] if case.method.writes else [],
+            }
+        )
+        plan = training.plan(studio, spec)
+        whole = carried_out(studio, training.submit(studio, spec))
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(STOP_AT, patch)
+            stopped = carried_out(studio, training.submit(studio, spec))
+        resumed = carried_out(studio, training.resume(studio, stopped.id))
+        yield Runs(studio, spec, plan, whole, stopped, resumed)
+        studio.close()
+
+    def test_the_form_draws_its_options(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
+        with gr.Blocks():
+            form = options_form(METHODS, TUNINGS, shown=case.method.name, prefix="opt")
+        drawn = {field.name: field for field in form.fields[case.method.name].values()}
+        options = validated(case.method, "balanced", case.tuning.name, 2_000_000).model_dump()
+        assert options.keys() <= drawn.keys()
+        shown = form.shown(case.method.name, {**form.of_tunings, **options}, case.tuning.name)
+        held = form.values(case.method.name, [update.get("value") for update in shown])
+        assert {name: held[name] for name in options} == options
+        seen = {
+            field.name for place, field in form.fields[case.method.name].items() if shown[place]["visible"]
+        }
+        assert seen == options.keys()
+
+    def test_the_command_line_takes_it(self, runs: Runs) -> None:
+        command = typer.main.get_command(assembled()).commands["train"]  # type: ignore[attr-defined]
+        words = training.to_command(runs.spec).split()[4:]
+        given = command.make_context("train", words, resilient_parsing=True).params
+        assert (given["method"], given["tuning"]) == (runs.spec.method, runs.spec.tuning)
+        assert set(given["set_"]) == {f"{name}={value}" for name, value in OPTIONS.items()}
+        assert training.from_yaml(training.to_yaml(runs.spec)) == runs.spec
+
+    def test_the_reference_says_what_it_is(self, case: Case) -> None:
+        written = markdown()
+        assert f"### {case.method.name}: " in written and f"### {case.tuning.name}: " in written
+        for field in (*case.method.fields, *case.tuning.fields):
+            assert f"| `{field.name}` |" in written
+
+    def test_the_plan_knows_what_it_needs(self, runs: Runs) -> None:
+        plan = runs.plan
+        assert plan.ready, [problem.sentence() for problem in plan.problems]
+        assert plan.steps == 12 and plan.seconds and plan.disk and plan.memory
+        assert plan.memory.weights and plan.memory.activations and plan.memory.gradients
+        assert runs.whole.total_steps == plan.steps
+        assert all(word in plan_card.card(plan, "zh-CN") for word in ("ts-", "12"))
+
+    def test_more_rows_need_more_memory(self, runs: Runs) -> None:
+        twice = runs.spec.model_copy(update={"options": {**OPTIONS, "batch_size": 16}})
+        more = training.plan(runs.studio, twice).memory
+        # What was computed: what is told is corrected by what the runs here have used meanwhile.
+        assert more and runs.plan.memory and more.computed > runs.plan.memory.computed
+
+    def test_it_ends_well_and_says_what_it_did(self, case: Case, runs: Runs) -> None:
+        assert (runs.whole.state, runs.whole.cause) == (State.SUCCEEDED, None), runs.whole.detail
+        told = reports(runs.whole)
+        phases = [event["phase"] for event in told if event["type"] == "phase"]
+        assert phases == ["loading", "preparing", "training", "saving"]
+        [config] = [event["values"] for event in told if event["type"] == "config"]
+        options = validated(case.method, "balanced", case.tuning.name, 2_000_000, OPTIONS).model_dump()
+        decided = {"activation_checkpointing", "packing", "precision"}  # By the worker, where they say auto.
+        assert {name: config[name] for name in options.keys() - decided} == {
+            name: value for name, value in options.items() if name not in decided
+        }
+        assert 0 < config["trained_parameters"] <= config["parameters"]
+        assert (config["trained_parameters"] == config["parameters"]) is case.tuning.whole
+
+    def test_it_reports_what_its_page_shows(self, case: Case, runs: Runs) -> None:
+        told = [event["values"] for event in reports(runs.whole) if event["type"] == "metrics"]
+        values = {name: value for report in told for name, value in report.items()}
+        headline = values[case.method.headline[0]]
+        assert headline is not None and math.isfinite(headline)
+        assert {*case.method.headline, "loss", "grad_norm", "learning_rate", "seconds_left"} <= values.keys()
+        assert any(name.startswith("eval_") for name in values)
+        losses = [report["loss"] for report in told if "loss" in report]
+        assert losses[-1] < losses[0]
+        for chart in case.method.charts:
+            assert values.keys() & set(chart.metrics), f"no value ever came for the chart {chart.name}"
+
+    def test_it_answers_before_on_the_way_and_afterwards(self, case: Case, runs: Runs) -> None:
+        samples = [event for event in reports(runs.whole) if event["type"] == "sample"]
+        expected = {"before", "during", "after"} if case.method.writes else set()
+        assert {event["when"] for event in samples} == expected
+
+    def test_what_it_leaves_is_whole(self, runs: Runs) -> None:
+        folder = Path(str(runs.whole.run_dir))
+        assert not list(folder.glob(".*partial*")) and not list(folder.rglob("*.bin"))
+        model = folder / run_folder.MODEL
+        assert [file.name for file in model.iterdir() if file.is_dir()] == []  # No reference's adapter.
+        [result] = [event for event in reports(runs.whole) if event["type"] == "result"]
+        assert result["state"] == "succeeded" and result["step"] == result["total_steps"] == 12
+        assert result["peak_memory"] > 0
+
+    def test_a_stop_saves_and_a_resumed_run_equals_the_unbroken_one(self, runs: Runs) -> None:
+        assert (runs.stopped.state, runs.stopped.cause) == (State.SUCCEEDED, Cause.STOPPED)
+        assert STOP_AT <= runs.stopped.step < 12 and weights(runs.stopped)
+        assert (runs.resumed.state, runs.resumed.step) == (State.SUCCEEDED, 12)
+        one, other = weights(runs.whole), weights(runs.resumed)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+        assert any(not torch.equal(one[name], weights(runs.stopped)[name]) for name in one)
+
+    def test_the_result_is_registered_as_what_it_is(self, case: Case, runs: Runs) -> None:
+        model = self._made(runs)
+        assert (model.kind == "full") is (case.tuning.whole or not case.method.writes)
+        assert registry.scores(model) is not case.method.writes
+        assert model.parameters >= 1_900_000
+
+    def test_the_page_of_the_run_shows_it(self, case: Case, runs: Runs) -> None:
+        for language in ("en", "zh-CN"):
+            shown = run_view.header(runs.studio, runs.whole, language)
+            assert case.method.name.upper() in shown and "rows" in shown
+            assert "ts-progress" in run_view.progress(runs.studio, runs.whole, language)
+            assert runs.whole.name in run_list.jobs_page(runs.studio, language, "all", None)
+            lines = training.outlined(runs.studio, runs.whole).lines
+            drawn = json.loads(live_chart.payload(case.method.charts, lines, language, reset=True))
+            assert all(chart["title"] and chart["help"] for chart in drawn["charts"])
+            assert drawn["points"][case.method.headline[0]]
+
+    def test_the_model_answers_or_scores(self, case: Case, runs: Runs) -> None:
+        resolved = registry.resolve(runs.studio, self._made(runs).id, scoring=not case.method.writes)
+        if case.method.writes:
+            side = Side(resolved, [{"role": "user", "content": "say a"}])
+            told = list(answer(Models("cpu"), [side], Sampling(temperature=0, seed=0, max_new_tokens=8)))
+            assert not any("error" in event for event in told) and any(event.get("text") for event in told)
+        else:
+            scorer, tokenizer = loaded(resolved)
+            score = scorer(torch.tensor([tokenizer("say a")["input_ids"]])).logits
+            assert score.shape == (1, 1) and torch.isfinite(score).all()
+
+    @staticmethod
+    def _made(runs: Runs) -> Model:
+        model = training.result_of(runs.studio, runs.whole.id)
+        assert model is not None
+        return model
