@@ -103,12 +103,11 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     inputs = [component for form in forms for component in form.inputs]
     watched = [progress, stop, cancel, timer, key]
     # Some two hundred fields: they are filled when the section is looked at, not with the page.
-    filling = [cards, *groups, chosen, job, *watched, filled_in, *inputs]
-    shown = on_open(section.asked_for, filling)
-    looked = tab.select(safely(section.looked_at), [filled_in], filling, **LIGHT)
-    picked = cards.choose(safely(section.chosen), None, [cards, *groups, chosen], **LIGHT)
-    for event in (shown, looked, picked):
-        event.then(safely(section.tried), [chosen, *inputs], trial, **LIGHT)
+    # The preview comes in the same answer: one that came later would be of fields as they were before.
+    filling = [cards, *groups, chosen, trial, job, *watched, filled_in, *inputs]
+    on_open(section.asked_for, filling)
+    tab.select(safely(section.looked_at), [filled_in], filling, **LIGHT)
+    cards.choose(safely(section.chosen), inputs, [cards, *groups, chosen, trial], **LIGHT)
     edit = next(form for form in forms if form.operation is EDIT)
     with edit.before:
         record_editor.build(studio, edit.components[0], trial)
@@ -198,8 +197,14 @@ class Improve:
         updates = [
             update for form in self.forms for update in self._filled(form, dataset, asked, name, language)
         ]
+        components = [component for form in self.forms for component in form.inputs]
+        held = [
+            update.get("value", component.value)
+            for update, component in zip(updates, components, strict=True)
+        ]
         return [
             *self._shown(dataset, name, language),
+            self.tried(request, name, *held),
             str(job.id) if job else "",
             *self._progress(job, language),
             True,
@@ -242,12 +247,13 @@ class Improve:
         names = [f"{one.name}@{one.version}" for one in versions.all_datasets(self.studio)]
         return [gr.update(choices=[name for name in names if name != own]), *updates]
 
-    def chosen(self, request: gr.Request, event: gr.EventData) -> list[Any]:
+    def chosen(self, request: gr.Request, event: gr.EventData, *given: Any) -> list[Any]:
+        """Another operation: its form, and what it would do with what its fields hold (``given``: of all forms)."""
         dataset, language = opened(self.studio, request), language_of(request)
         asked = str(getattr(event, "operation", ""))
         if not any(form.operation.name == asked for form in self._fitting(dataset)):
-            return [gr.skip()] * (len(self.forms) + 2)
-        return self._shown(dataset, asked, language)
+            return [gr.skip()] * (len(self.forms) + 3)
+        return [*self._shown(dataset, asked, language), self.tried(request, asked, *given)]
 
     def tried_by(self, form: Form) -> Any:
         def tried(request: gr.Request, *given: Any) -> Markup:
