@@ -87,6 +87,7 @@ class Course(Generic[Options]):
                     timed=not team.sharded,
                 )
 
+        _hold_in_full_precision(trainer.model)
         reporting = Reporting(team, events, self.stop, answer, run.prompts)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(reporting)
@@ -109,3 +110,14 @@ class Course(Generic[Options]):
             stopped = bool(self.stop)
             results.report(self.events, self.run_dir, trainer, kind=kind, stopped=stopped, began=self.began)
         self.team.wait()
+
+
+def _hold_in_full_precision(model: Any) -> None:
+    """Hold in fp32 whatever learns.
+
+    TRL puts an adapter on a 4-bit base into bf16, whose 8 bits lose AdamW's small steps: beside 1 the next number is
+    1.0078. A run that is resumed loads its adapter in fp32 and would go on otherwise than the unbroken one.
+    """
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()

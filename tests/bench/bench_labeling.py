@@ -19,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 from studio_core.studio import open_studio
 from tests.bench.labeling_load import Load, cookies, fill
 from tests.bench.sizes import size
-from tests.browser.conftest import FLAGS, free_port, start_web, stop_engine
+from tests.browser.conftest import FLAGS, find_chromium, free_port, start_web, stop_engine
 
 SECONDS = size("SECONDS", 600, 5)
 PAIRS = size("PAIRS", 100_000, 1_000)
@@ -53,7 +53,8 @@ def main() -> int:
         try:
             presses, loads = _with_browser(address, known[PEOPLE], project, work)
         finally:
-            work.join()
+            if work.ident is not None:  # It has begun.
+                work.join()
             web.terminate()
             web.wait(20)
             stop_engine(home)
@@ -72,7 +73,7 @@ def _with_browser(
 ) -> tuple[list[float], list[float]]:
     """One more annotator, in Chromium, while the others work: milliseconds of each key press, and loads meanwhile."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         context = chromium.new_context(viewport={"width": 1280, "height": 900})
         context.add_cookies(
             [{"name": name, "value": value, "url": address} for name, value in cookie.items()]

@@ -11,7 +11,7 @@ import math
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ class InThisProcess(Launcher):
 class Case:
     method: Method
     tuning: Tuning
+    options: dict[str, Any] = field(default_factory=dict)
+    """Beyond those of all cases: what it needs to learn something in 12 steps."""
 
     def __str__(self) -> str:
         return f"{self.method.name}-{self.tuning.name}"
@@ -157,7 +159,7 @@ class MethodConformance:
                 "tuning": case.tuning.name,
                 "model": "tiny-chat",
                 "dataset": "rows",
-                "options": OPTIONS,
+                "options": {**OPTIONS, **case.options},
                 "prompts": ["say a"] if case.method.writes else [],
             }
         )
@@ -190,7 +192,7 @@ class MethodConformance:
         words = training.to_command(runs.spec).split()[4:]
         given = command.make_context("train", words, resilient_parsing=True).params
         assert (given["method"], given["tuning"]) == (runs.spec.method, runs.spec.tuning)
-        assert set(given["set_"]) == {f"{name}={value}" for name, value in OPTIONS.items()}
+        assert set(given["set_"]) == {f"{name}={value}" for name, value in runs.spec.options.items()}
         assert training.from_yaml(training.to_yaml(runs.spec)) == runs.spec
 
     def test_the_reference_says_what_it_is(self, case: Case) -> None:
@@ -208,7 +210,7 @@ class MethodConformance:
         assert all(word in plan_card.card(plan, "zh-CN") for word in ("ts-", "12"))
 
     def test_more_rows_need_more_memory(self, runs: Runs) -> None:
-        twice = runs.spec.model_copy(update={"options": {**OPTIONS, "batch_size": 16}})
+        twice = runs.spec.model_copy(update={"options": {**runs.spec.options, "batch_size": 16}})
         more = training.plan(runs.studio, twice).memory
         # What was computed: what is told is corrected by what the runs here have used meanwhile.
         assert more and runs.plan.memory and more.computed > runs.plan.memory.computed
@@ -219,7 +221,9 @@ class MethodConformance:
         phases = [event["phase"] for event in told if event["type"] == "phase"]
         assert phases == ["loading", "preparing", "training", "saving"]
         [config] = [event["values"] for event in told if event["type"] == "config"]
-        options = validated(case.method, "balanced", case.tuning.name, 2_000_000, OPTIONS).model_dump()
+        options = validated(
+            case.method, "balanced", case.tuning.name, 2_000_000, runs.spec.options
+        ).model_dump()
         decided = {"activation_checkpointing", "packing", "precision"}  # By the worker, where they say auto.
         assert {name: config[name] for name in options.keys() - decided} == {
             name: value for name, value in options.items() if name not in decided
@@ -246,8 +250,8 @@ class MethodConformance:
 
     def test_what_it_leaves_is_whole(self, runs: Runs) -> None:
         folder = Path(str(runs.whole.run_dir))
-        assert not list(folder.glob(".*partial*")) and not list(folder.rglob("*.bin"))
         model = folder / run_folder.MODEL
+        assert not list(folder.glob(".*partial*")) and not list(model.rglob("*.bin"))
         assert [file.name for file in model.iterdir() if file.is_dir()] == []  # No reference's adapter.
         [result] = [event for event in reports(runs.whole) if event["type"] == "result"]
         assert result["state"] == "succeeded" and result["step"] == result["total_steps"] == 12
@@ -261,6 +265,12 @@ class MethodConformance:
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
         assert any(not torch.equal(one[name], weights(runs.stopped)[name]) for name in one)
+
+    def test_what_learns_is_held_in_full_precision(self, case: Case, runs: Runs) -> None:
+        [config] = [event["values"] for event in reports(runs.whole) if event["type"] == "config"]
+        assert config["precision"] == "fp32"
+        if self._made(runs).kind == "adapter":
+            assert {weight.dtype for weight in weights(runs.whole).values()} == {torch.float32}
 
     def test_the_result_is_registered_as_what_it_is(self, case: Case, runs: Runs) -> None:
         model = self._made(runs)

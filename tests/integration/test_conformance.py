@@ -39,4 +39,4 @@ class TestToys(MethodConformance):
                     patch.setitem(texts.catalogue(language), key, sentence)
             method = METHODS["dpo"] if request.param == "tuning" else echo.METHOD
             tuning = TUNINGS["full"] if request.param == "method" else norms.TUNING
-            yield Case(method, tuning)
+            yield Case(method, tuning, {"learning_rate": 0.01})
