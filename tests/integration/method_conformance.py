@@ -176,14 +176,14 @@ class MethodConformance:
         monkeypatch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
         with gr.Blocks():
             form = options_form(METHODS, TUNINGS, shown=case.method.name, prefix="opt")
-        drawn = {field.name: field for field in form.fields[case.method.name].values()}
+        drawn = {option.name for option in form.fields[case.method.name].values()}
         options = validated(case.method, "balanced", case.tuning.name, 2_000_000).model_dump()
-        assert options.keys() <= drawn.keys()
+        assert options.keys() <= drawn
         shown = form.shown(case.method.name, {**form.of_tunings, **options}, case.tuning.name)
         held = form.values(case.method.name, [update.get("value") for update in shown])
         assert {name: held[name] for name in options} == options
         seen = {
-            field.name for place, field in form.fields[case.method.name].items() if shown[place]["visible"]
+            option.name for place, option in form.fields[case.method.name].items() if shown[place]["visible"]
         }
         assert seen == options.keys()
 
@@ -198,8 +198,8 @@ class MethodConformance:
     def test_the_reference_says_what_it_is(self, case: Case) -> None:
         written = markdown()
         assert f"### {case.method.name}: " in written and f"### {case.tuning.name}: " in written
-        for field in (*case.method.fields, *case.tuning.fields):
-            assert f"| `{field.name}` |" in written
+        for option in (*case.method.fields, *case.tuning.fields):
+            assert f"| `{option.name}` |" in written
 
     def test_the_plan_knows_what_it_needs(self, runs: Runs) -> None:
         plan = runs.plan
