@@ -1,4 +1,4 @@
-"""Behind the gate: how much of Gradio one account may use, so that nobody takes the page from the others.
+"""Behind the gate: how much of pages and of Gradio one account may use, so that nobody takes them from the others.
 
 Gradio takes whatever is sent: any number of sessions and events, at any speed. Here each account (without
 accounts: each address) stands in a line of its own. Whoever asks for much waits longer; only a flood is
@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,12 +26,25 @@ from app.buckets import Bucket
 from app.guard import Refused, client_of
 from app.sessions import Sessions
 
-AT_ONCE = 4
-"""Requests of one account that are worked on. A browser sends up to six: the others wait for milliseconds."""
+
+@dataclass(frozen=True)
+class Share:
+    """What one account may have of the server."""
+
+    at_once: int
+    """Requests that are worked on. A browser sends up to six: the others wait for milliseconds."""
+    burst: int
+    """Requests that are taken as they come."""
+    per_second: int
+    """And so many a second after those."""
+
+
+STAFFS = Share(at_once=4, burst=150, per_second=25)
+"""Opening ten pages at once, and then what several pages with live charts ask for (two a second each)."""
+ANNOTATORS = Share(at_once=1, burst=30, per_second=10)
+"""Opening their page some times at once; it looks for news every few seconds, and verdicts go to ``/api/label``."""
 LINE = 100
 """Requests that may wait: a page has a dozen when it opens, and somebody opens some pages at once."""
-BURST, PER_SECOND = 150, 25
-"""Opening ten pages at once, and then what several pages with live charts ask for (two a second each)."""
 STREAMS = 48
 """Connections that listen: two for each session, and some that are about to end."""
 ANNOTATORS_BODY = 256 << 10
@@ -46,19 +60,25 @@ _SERVER = re.compile(r"/gradio_api/component_server/?")
 class Shares:
     """Plain ASGI, as the guard is."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
-        self.app, self.sessions = app, sessions
-        self.pace = Bucket(BURST, PER_SECOND)
-        self._lines: dict[str, Line] = {}
+    def __init__(self, app: ASGIApp, sessions: Sessions, pages: Collection[str]) -> None:
+        self.app, self.sessions, self.pages = app, sessions, pages
+        self.paces = {share: Bucket(share.burst, share.per_second) for share in (STAFFS, ANNOTATORS)}
+        self._lines: dict[tuple[str, Share], Line] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_API):
+        path = scope.get("path", "")
+        document = (path.rstrip("/") or "/") in self.pages
+        if scope["type"] != "http" or not (path.startswith(_API) or document):
             await self.app(scope, receive, send)
             return
         owner = owner_of(scope)
-        line = self._lines.setdefault(owner, Line())
-        if scope["method"] == "POST":
-            async with line.turn(self.pace, owner):
+        share = STAFFS if account_in(scope).role in STAFF else ANNOTATORS
+        line = self._lines.setdefault((owner, share), Line(share.at_once))
+        if document:  # It is made for who asks, which takes longer than most of what its page asks for then.
+            async with line.turn(self.paces[share], owner):
+                await self.app(scope, receive, send)
+        elif scope["method"] == "POST":
+            async with line.turn(self.paces[share], owner):
                 await self._work(owner, scope, receive, send)
         elif _HEARTBEAT.fullmatch(scope["path"]) or _HEARD.fullmatch(scope["path"]):
             await self._listen(owner, line, scope, receive, send)
@@ -107,8 +127,8 @@ class Shares:
 class Line:
     """Where the requests of one account wait for their turn."""
 
-    def __init__(self) -> None:
-        self.slots = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, at_once: int) -> None:
+        self.slots = asyncio.Semaphore(at_once)
         self.waiting = 0
         self.streams = 0
 

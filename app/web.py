@@ -55,7 +55,7 @@ def create_app(studio: Studio) -> FastAPI:
     # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
     api.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     api.add_middleware(CORSMiddleware, allow_origins=[])
-    api.add_middleware(Shares, sessions=opened)
+    api.add_middleware(Shares, sessions=opened, pages=access.pages)
     api.add_middleware(Gate, studio=studio, access=access)
     api.add_middleware(Guard, settings=studio.settings)
     # Gradio makes itself an event loop for each lock, and never closes it, unless one is running.

@@ -23,7 +23,7 @@ from app import sessions, shares
 from app.buckets import MOST_KNOWN, Bucket
 from app.guard import Refused
 from app.sessions import EVENTS, MOST, LightSession, Sessions
-from app.shares import AT_ONCE, LINE, Line, owner_of
+from app.shares import LINE, STAFFS, Line, owner_of
 from studio_core import accounts, sign_in
 from studio_core.accounts import LOCAL, Account, Role
 from studio_core.studio import open_studio
@@ -125,7 +125,7 @@ def test_events_of_pages_that_were_closed_give_way(opened: Sessions, monkeypatch
 
 def test_a_line_lets_some_in_at_once_and_refuses_only_a_flood() -> None:
     async def flooding() -> tuple[int, int, int]:
-        line, inside, most, refused = Line(), 0, 0, 0
+        line, inside, most, refused = Line(STAFFS.at_once), 0, 0, 0
         leave = asyncio.Event()
 
         async def one() -> None:
@@ -141,21 +141,23 @@ def test_a_line_lets_some_in_at_once_and_refuses_only_a_flood() -> None:
 
         tasks = [asyncio.create_task(one()) for _ in range(3 * LINE)]
         await asyncio.sleep(0.05)
-        other = Line()
+        other = Line(STAFFS.at_once)
         async with asyncio.timeout(1), other.turn(BROAD, "tom"):  # Somebody else does not wait.
             pass
         leave.set()
         await asyncio.gather(*tasks)
         return most, refused, line.waiting
 
-    assert asyncio.run(flooding()) == (AT_ONCE, 3 * LINE - AT_ONCE - LINE, 0)
+    assert asyncio.run(flooding()) == (STAFFS.at_once, 3 * LINE - STAFFS.at_once - LINE, 0)
 
 
 def test_who_leaves_the_line_gives_up_the_place() -> None:
     async def leaving() -> None:
-        line = Line()
+        line = Line(STAFFS.at_once)
         async with line.turn(BROAD, "a"):
-            tasks = [asyncio.create_task(line.turn(BROAD, "a").__aenter__()) for _ in range(AT_ONCE + 20)]
+            tasks = [
+                asyncio.create_task(line.turn(BROAD, "a").__aenter__()) for _ in range(STAFFS.at_once + 20)
+            ]
             await asyncio.sleep(0.01)
             for task in tasks:
                 task.cancel()
@@ -281,6 +283,8 @@ def flood(served: Served, until: threading.Event, kind: str, number: int) -> Non
             with suppress(httpx.TransportError):
                 if kind == "sessions":
                     status = _run(client, own[turn % len(own)], session, "run/predict").status_code
+                elif kind == "documents":
+                    status = client.get("/label").status_code
                 elif kind == "joins":
                     status = _run(client, own[turn % len(own)], session, "queue/join").status_code
                 else:
@@ -292,7 +296,7 @@ def flood(served: Served, until: threading.Event, kind: str, number: int) -> Non
 def test_a_trainers_page_stays_quick_while_an_annotator_floods(
     served: Served, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Sessions, queue joins and bodies without end, from twelve connections of one account."""
+    """Sessions, queue joins, bodies and pages without end, from twelve connections of one account."""
     trainer = Trainer(served)
     request.addfinalizer(trainer.client.close)
     trainer.times(3)
@@ -301,7 +305,7 @@ def test_a_trainers_page_stays_quick_while_an_annotator_floods(
     until = threading.Event()
     threads = [
         threading.Thread(target=flood, args=(served, until, kind, number))
-        for number, kind in enumerate(["sessions", "joins", "bodies"] * 4)
+        for number, kind in enumerate(["sessions", "joins", "bodies", "documents"] * 3)
     ]
     for thread in threads:
         thread.start()
@@ -315,8 +319,8 @@ def test_a_trainers_page_stays_quick_while_an_annotator_floods(
     grown = (served.memory.memory_info().rss - before) / 1e6
     print(f"\nquiet {statistics.median(quiet):.3f} s, flooded p50 {statistics.median(flooded):.3f} s,"
           f" p95 {slowest:.3f} s; memory +{grown:.0f} MB; {served.answers}")  # fmt: skip
-    # One second on a machine where the page by itself takes a tenth; on a slower one, in proportion.
-    assert slowest < max(1.0, 12 * statistics.median(quiet))
+    # One second where the page by itself takes a quarter of one; on a slower machine, in proportion.
+    assert slowest < max(1.0, 4 * statistics.median(quiet))
     assert grown < 200
     assert served.answers.get("bodies 413", 0) > 10
     assert not [kind for kind in served.answers if kind.endswith(" 500")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,9 @@ def open_house(home: Path) -> Iterator[House]:
         add_all(studio)
         patch.setattr(engine_process, "_PATIENCE", 0.0)
         # These visitors call everything, and listen to nothing.
-        patch.setattr(app.shares, "BURST", 1e6)
+        for name in ("STAFFS", "ANNOTATORS"):
+            share = getattr(app.shares, name)
+            patch.setattr(app.shares, name, replace(share, burst=10**6))
         patch.setattr(app.sessions, "EVENTS", 1e6)
         patch.setattr(engine_process.subprocess, "Popen", lambda *_, **__: _NoProcess())
         seen: dict[str, Any] = {}
