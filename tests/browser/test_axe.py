@@ -5,17 +5,16 @@ And what axe does not ask: that every name says something, and in the reader's l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, Page
 
 from studio_core import accounts, first_address
 from studio_core.studio import open_studio
+from tests.browser.axe import told
 from tests.browser.conftest import Served, choose, serving, visit
 from tests.browser.furnished import SETTLED, furnish_all
 from tests.people import PASSWORD, cheap_hashes
@@ -23,57 +22,18 @@ from tests.people import PASSWORD, cheap_hashes
 __all__ = ["cheap_hashes"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]  # Forty pages, one after the other.
 
+Addresses = dict[str, str]
 LANGUAGES = {"en": "light", "zh-CN": "dark"}
 """With the theme in which a page is opened; in the other one it is asked only what depends on colours."""
-COLOURS = ["color-contrast", "link-in-text-block"]
 # Everything that is folded: its contents are part of the page.
 UNFOLD = """() => {
 	document.querySelectorAll("#ts-content details").forEach((one) => { one.open = true; });
 	document.querySelectorAll("#ts-content .label-wrap:not(.open)").forEach((one) => one.click());
 }"""
-AXE = """async (rules) => {
-	const found = await axe.run(document, { resultTypes: ["violations"], ...(rules.length ? { runOnly: rules } : {}) });
-	return found.violations.flatMap((rule) => rule.nodes.map((node) => {
-		const why = [...node.any, ...node.all, ...node.none].map((one) => one.message).join("; ");
-		return `${rule.id}: ${node.target.join(" ")}: ${why}`;
-	}));
-}"""
-CONTROLS = {"button", "checkbox", "combobox", "link", "radio", "radiogroup", "searchbox", "slider",
-            "spinbutton", "tab", "textbox"}  # fmt: skip
-# As Gradio names them: by their kind, by their place among others, in English only, with a drawn arrow.
-SAYS_NOTHING = re.compile(
-    r"^(textbox|radio|radio group|checkbox|checkbox group|dropdown|number|slider|)$|^(remove|移除) ?\d+$"
-    r"|^(range slider|number input) for|^reset to default|▼",
-    re.I,
-)
-
-
-def told(page: Page) -> list[str]:
-    """Every complaint of the page as it is, in the theme it is in and in the other one."""
-    page.evaluate(AXE_SCRIPT)
-    found = page.evaluate(AXE, [])
-    page.evaluate("""() => {
-        const dark = !document.documentElement.classList.contains("dark");
-        if (window.tunesmith) window.tunesmith.setTheme(dark ? "dark" : "light");
-        else document.documentElement.classList.toggle("dark", dark);
-    }""")
-    found += [f"the other theme, {line}" for line in page.evaluate(AXE, COLOURS)]
-    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    return found + [f"a name that says nothing: {role} {name!r}" for role, name in names(nodes)]
-
-
-def names(nodes: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Roles and names of controls whose name says nothing."""
-    controls = [
-        (node["role"]["value"], str((node.get("name") or {}).get("value", "")).strip())
-        for node in nodes
-        if not node.get("ignored") and node.get("role", {}).get("value") in CONTROLS
-    ]
-    return [(role, name) for role, name in controls if SAYS_NOTHING.search(name)]
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, dict[str, str]]]:
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Addresses]]:
     """A studio with something on every page, and the addresses."""
     home = tmp_path_factory.mktemp("studio") / "home"
     studio = open_studio(home=home)
@@ -84,7 +44,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, dic
 
 
 @pytest.fixture
-def served(full: tuple[Served, dict[str, str]]) -> Served:
+def served(full: tuple[Served, Addresses]) -> Served:
     return full[0]
 
 
@@ -109,7 +69,7 @@ def places(addresses: dict[str, str]) -> dict[str, str]:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_page_is_clean(
-    page: Page, context: BrowserContext, full: tuple[Served, dict[str, str]], language: str
+    page: Page, context: BrowserContext, full: tuple[Served, Addresses], language: str
 ) -> None:
     opened, addresses = full
     found: dict[str, list[str]] = {}
@@ -124,18 +84,18 @@ def test_every_page_is_clean(
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
-def open_list(page: Page) -> None:
+def open_list(page: Page, _: Addresses) -> None:
     visit(page, "/train")
     page.locator("#train-model input").click()
     page.get_by_role("option").first.wait_for()
 
 
-def read_help(page: Page) -> None:
+def read_help(page: Page, _: Addresses) -> None:
     visit(page, "/train")
     page.locator(".ts-more").first.click()
 
 
-def be_told(page: Page) -> None:
+def be_told(page: Page, _: Addresses) -> None:
     visit(page, "/models")
     page.locator("#models-add > .label-wrap, #models-add .label-wrap").first.click()
     page.locator("#model-source textarea, #model-source input").fill("/no/such/folder")
@@ -143,7 +103,7 @@ def be_told(page: Page) -> None:
     page.get_by_test_id("toast-body").wait_for()
 
 
-def understand(page: Page) -> None:
+def understand(page: Page, _: Addresses) -> None:
     visit(page, "/data")
     page.locator("#data-way-paste-button").click()
     page.locator("#data-paste textarea").fill(
@@ -153,22 +113,57 @@ def understand(page: Page) -> None:
     page.locator("#data-import").wait_for()
 
 
-def check(page: Page) -> None:
+def check(page: Page, _: Addresses) -> None:
     visit(page, "/settings")
     page.locator("#check-now").click()
     page.locator("#check-result tbody tr").first.wait_for()
 
 
-STATES: list[Callable[[Page], None]] = [open_list, read_help, be_told, understand, check]
+def turn_action(page: Page, addresses: Addresses, action: str) -> None:
+    """The dialog of a conversation's turn."""
+    visit(page, addresses["Chat, a conversation"])
+    page.locator(f'[data-action="{action}"]').first.click()
+    page.locator('dialog[open] [data-part="do"]').wait_for()
+
+
+def correct(page: Page, addresses: Addresses) -> None:
+    turn_action(page, addresses, "correct")
+
+
+def send(page: Page, addresses: Addresses) -> None:
+    turn_action(page, addresses, "send")
+
+
+def enlarge(page: Page, addresses: Addresses) -> None:
+    visit(page, addresses["A run"])
+    page.locator("#run-chart-loss [data-tool=enlarge]").click()
+    page.locator("dialog[open] .main-svg").first.wait_for()
+
+
+STATES: list[Callable[[Page, Addresses], None]] = [
+    open_list,
+    read_help,
+    be_told,
+    understand,
+    check,
+    correct,
+    send,
+    enlarge,
+]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("reach", STATES, ids=lambda reach: reach.__name__)
 def test_every_state_is_clean(
-    page: Page, context: BrowserContext, served: Served, reach: Callable[[Page], None], language: str
+    page: Page,
+    context: BrowserContext,
+    full: tuple[Served, Addresses],
+    reach: Callable[[Page, Addresses], None],
+    language: str,
 ) -> None:
-    choose(context, served.url, language=language, theme=LANGUAGES[language])
-    reach(page)
+    opened, addresses = full
+    choose(context, opened.url, language=language, theme=LANGUAGES[language])
+    reach(page, addresses)
     page.evaluate(SETTLED)
     assert told(page) == []
 

@@ -14,6 +14,7 @@ from studio_core.models import registry
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Job
+from tests.browser.axe import told
 from tests.browser.conftest import Served, choose, come_to_charts, in_address, screenshot, visit
 from tests.conftest import wait_until
 
@@ -70,6 +71,7 @@ def test_train_watch_stop_resume(page: Page, served: Served) -> None:
     page.wait_for_function(f"{CHART}.data[0].x.length > {points}", timeout=60_000)
     assert page.evaluate(f"{CHART}.layout.xaxis.range") == [0, 400]
     expect(page.locator("#run-progress [role=progressbar]")).to_be_visible()
+    assert told(page) == []  # Of a run that goes on; of all else ``test_axe`` asks.
 
     page.locator("#run-stop button, button#run-stop").click()
     stopped = ended(studio, job_id)
