@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 BIN := .venv/bin
 PORT ?= 7860
 # One process for each core; a file's tests stay together, and share what it sets up. The long ones come first.
-SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile
+SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile --durations 50 --durations-min 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: docs run test two-rounds check lint types laws unit coverage faults fuzz browser soak real-data test-gpu bench \

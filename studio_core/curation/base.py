@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape, further_columns
-from studio_core.options import OptionField, checked, fields
+from studio_core.options import Part, checked
 from studio_core.spec import ResolvedModel
 
 Group = Literal["clean", "choose", "reshape", "models"]
@@ -189,7 +189,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Operation:
+class Operation(Part):
     name: str
     Options: type[OperationOptions]
     shapes: tuple[Shape, ...] = tuple(Shape)
@@ -216,20 +216,6 @@ class Operation:
     @property
     def title_key(self) -> str:
         return f"{self.area}.{self.name}"
-
-    @property
-    def help_key(self) -> str:
-        return f"{self.title_key}.help"
-
-    @property
-    def areas(self) -> tuple[str, ...]:
-        """Where the texts of its options are."""
-        return (self.title_key, "options")
-
-    @property
-    def fields(self) -> list[OptionField]:
-        """Its options in the order in which a form shows them."""
-        return fields(self.Options, self.areas)
 
 
 def validated(operation: Operation, given: dict[str, Any]) -> OperationOptions:

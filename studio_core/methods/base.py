@@ -16,7 +16,7 @@ from pydantic import BaseModel, create_model
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
 from studio_core.methods.roles import Role
-from studio_core.options import OptionField, checked, fields
+from studio_core.options import Part, checked
 from studio_core.spec import ResolvedDataset
 from studio_core.tunings import DEFAULT, TUNINGS
 from studio_core.tunings.base import Tuning
@@ -46,9 +46,8 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(Part):
     name: str
-    title_key: str
     shapes: tuple[Shape, ...]
     Options: type[BaseModel]
     presets: Callable[[str, Tuning, int], dict[str, Any]]
@@ -64,8 +63,8 @@ class Method:
     """Where the script of its name is."""
 
     @property
-    def help_key(self) -> str:
-        return f"{self.title_key}.help"
+    def title_key(self) -> str:
+        return f"methods.{self.name}"
 
     @property
     def script(self) -> str:
@@ -81,16 +80,6 @@ class Method:
     def writes(self) -> bool:
         """Whether the model that it makes writes answers; else it scores them."""
         return self.result.output == "words"
-
-    @property
-    def areas(self) -> tuple[str, ...]:
-        """Where the texts of its options are."""
-        return (f"methods.{self.name}", "options")
-
-    @property
-    def fields(self) -> list[OptionField]:
-        """Its options in the order in which a form shows them."""
-        return fields(self.Options, self.areas)
 
     @property
     def tunings(self) -> dict[str, Tuning]:

@@ -64,7 +64,6 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
 
 DPO = Method(
     name="dpo",
-    title_key="methods.dpo",
     shapes=(Shape.PREFERENCE,),
     Options=DPOOptions,
     presets=presets,

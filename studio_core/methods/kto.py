@@ -72,7 +72,6 @@ def against(dataset: ResolvedDataset) -> list[BadInput]:
 
 KTO = Method(
     name="kto",
-    title_key="methods.kto",
     shapes=(Shape.UNPAIRED_PREFERENCE,),
     Options=KTOOptions,
     presets=presets,

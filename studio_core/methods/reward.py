@@ -41,7 +41,6 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
 
 REWARD = Method(
     name="reward",
-    title_key="methods.reward",
     shapes=(Shape.PREFERENCE,),
     Options=RewardOptions,
     presets=presets,

@@ -44,7 +44,6 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
 
 SFT = Method(
     name="sft",
-    title_key="methods.sft",
     shapes=(Shape.CHAT, Shape.PROMPT_COMPLETION, Shape.TEXT),
     Options=SFTOptions,
     presets=presets,

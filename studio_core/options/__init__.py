@@ -5,6 +5,18 @@ validation, the reference and what a job's spec holds; there is no second descri
 """
 
 from studio_core.options.declaration import ChoicesOf, Kind, OptionField, fields, option
+from studio_core.options.part import Part
 from studio_core.options.values import checked, parsed, short, written
 
-__all__ = ["ChoicesOf", "Kind", "OptionField", "checked", "fields", "option", "parsed", "short", "written"]
+__all__ = [
+    "ChoicesOf",
+    "Kind",
+    "OptionField",
+    "Part",
+    "checked",
+    "fields",
+    "option",
+    "parsed",
+    "short",
+    "written",
+]

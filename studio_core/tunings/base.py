@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio_core.errors import BadInput
 from studio_core.models.size import ModelSize
-from studio_core.options import OptionField, fields
+from studio_core.options import Part
 
 if TYPE_CHECKING:  # A method knows its tunings, and so cannot be known here.
     from studio_core.methods.base import Method
@@ -49,7 +49,7 @@ def nothing(*_: Any) -> list[BadInput]:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class Tuning(Part):
     name: str
     Options: type[TuningOptions]
     whole: bool
@@ -71,17 +71,3 @@ class Tuning:
     @property
     def title_key(self) -> str:
         return f"tunings.{self.name}"
-
-    @property
-    def help_key(self) -> str:
-        return f"{self.title_key}.help"
-
-    @property
-    def areas(self) -> tuple[str, ...]:
-        """Where the texts of its options are."""
-        return (self.title_key, "options")
-
-    @property
-    def fields(self) -> list[OptionField]:
-        """Its options in the order in which a form shows them."""
-        return fields(self.Options, self.areas)

@@ -22,7 +22,6 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
 
 METHOD = Method(
     name="echo",
-    title_key="methods.echo",
     shapes=(Shape.CHAT,),
     Options=EchoOptions,
     presets=presets,
