@@ -315,12 +315,13 @@ class TrainPage:
     def _spec(self, values: Sequence[Any], before: Before | None) -> TrainSpec:
         """What the form asks for. A method may be chosen whose starting values have not come to the page yet."""
         basics, options = self._split(values)
-        method, _tuning, _preset = self._known(basics)
+        method, tuning, _preset = self._known(basics)
         prompts = [line.strip().replace("\\n", "\n") for line in (basics["prompts"] or "").splitlines()]
         spec = training.spec_from(
             {
-                **{name: basics[name] or "" for name in ("model", "dataset", "name", "tuning", "preset")},
+                **{name: basics[name] or "" for name in ("model", "dataset", "name", "preset")},
                 "method": method,
+                "tuning": basics["tuning"] or tuning,
                 "prompts": [prompt for prompt in prompts if prompt and METHODS[method].writes],
                 "seed": basics["seed"] or 0,
                 "device": basics["device"] or "auto",

@@ -40,7 +40,8 @@ class OptionsForm:
 
     def has_effect(self, option: str, tuning: str) -> bool:
         """Whether an option is the method's, or the chosen tuning's: not another tuning's."""
-        return option not in self.of_tunings or option in self.tunings[tuning].Options.model_fields
+        chosen = self.tunings.get(tuning)
+        return option not in self.of_tunings or (chosen is not None and option in chosen.Options.model_fields)
 
     def shown(self, method: str, values: Mapping[str, Any], tuning: str) -> list[Any]:
         """Updates that fill the components of the method in and hide what has no effect under the tuning."""

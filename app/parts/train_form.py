@@ -27,7 +27,11 @@ NAMES = (
 def tuning_help(method: str, tuning: str) -> str:
     """The key of what a way of tuning is, for the method where that says something of its own."""
     own = f"methods.{method}.tuning_{tuning}.help"
-    return own if own in texts.catalogue(texts.DEFAULT_LANGUAGE) else TUNINGS[tuning].help_key
+    return (
+        own
+        if own in texts.catalogue(texts.DEFAULT_LANGUAGE)
+        else TUNINGS.get(tuning, TUNINGS[DEFAULT]).help_key
+    )
 
 
 def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:

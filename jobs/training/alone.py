@@ -8,17 +8,15 @@ preset with changes, and ``spec.json``. The run's folder is one of the studio's 
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from studio_core import methods, plain_yaml, run_folder
+from studio_core import methods, plain_yaml, run_folder, tunings
 from studio_core.data import archives, parquet
 from studio_core.data.chat_template import STANDARD_TEMPLATE
 from studio_core.data.inspection import Reading
@@ -27,12 +25,12 @@ from studio_core.files import Reach
 from studio_core.methods.base import validated
 from studio_core.models.inspect import chat_template, inspect
 from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.tunings.base import Case
+from studio_core.validation import checked
 
 _DATA = "data.parquet"
 _LARGEST = 64 << 30
 """Bytes that an archive may unpack to: more is a mistake."""
-_LOOKED_AT_EVERY = 0.5
-"""Seconds between two looks for new reports."""
 
 
 def run(method: str, main: Callable[[Path], None]) -> None:
@@ -57,16 +55,14 @@ def run(method: str, main: Callable[[Path], None]) -> None:
         device: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     ) -> None:
         try:
-            changes = dict(_setting(pair) for pair in set_ or [])
-            spec = TrainSpec.model_validate(
-                {
-                    "method": method, "tuning": tuning, "preset": preset, "options": changes, "seed": seed,
-                    "model": model.name, "dataset": data.name, "prompts": prompt or [], "device": device,
-                }
-            )  # fmt: skip
+            values = {
+                "method": method, "tuning": tuning, "preset": preset, "seed": seed, "device": device,
+                "model": model.name, "dataset": data.name, "prompts": prompt or [],
+                "options": dict(_setting(pair) for pair in set_ or []),
+            }  # fmt: skip
+            spec = checked(TrainSpec, values, "cli.invalid")
             run_dir = prepare(spec, model.resolve(), data.resolve(), out.resolve())
-            with Told(run_dir):
-                main(run_dir)
+            main(run_dir)
         except StudioError as error:
             print(error.sentence(), file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
@@ -77,12 +73,16 @@ def run(method: str, main: Callable[[Path], None]) -> None:
 
 def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
     """The folder of a run, with its data and its ``spec.json``, as the engine would hand it to a worker."""
-    if out.exists() and any(out.iterdir()):
-        raise BadInput("engine.folder_taken", path=out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput("cli.out_taken", path=out)
     if not data.exists():
         raise BadInput("data.file_missing", file=data)
     method, base = methods.named(spec.method), inspect(model)
     options = validated(method, spec.preset, spec.tuning, base.parameters, spec.options)
+    tuning = tunings.named(spec.tuning)
+    case = Case(model.name, base.quantised, method.writes)
+    for problem in (*filter(None, [tuning.missing()]), *tuning.against(case)):
+        raise problem
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as partial:
         made = _records(data, Path(partial) / _DATA)
@@ -141,47 +141,7 @@ def _setting(pair: str) -> tuple[str, object]:
     name, equals, value = pair.partition("=")
     if not equals:
         raise BadInput("cli.not_a_pair", value=pair)
-    return name, plain_yaml.load(value)
-
-
-class Told:
-    """Prints what a run reports while it is carried out."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self._path, self._offset = run_dir / run_folder.EVENTS, 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _tell(self) -> None:
-        while not self._ended.wait(_LOOKED_AT_EVERY):
-            self._news()
-        self._news()
-
-    def _news(self) -> None:
-        if not self._path.exists():
-            return
-        for after, line in run_folder.new_lines(self._path, self._offset):
-            self._offset = after
-            if words := _words(json.loads(line)):
-                print(words, flush=True)
-
-
-def _words(event: dict[str, object]) -> str:
-    """One line of what an event says; nothing of those that are for the studio only."""
-    if event["type"] == "phase":
-        return str(event["phase"])
-    if event["type"] == "metrics" and isinstance(event["values"], dict):
-        values = {name: value for name, value in event["values"].items() if name != "seconds_left"}
-        return f"step {event['step']}/{event['total_steps']}  " + "  ".join(
-            f"{name} {value:.4g}" for name, value in values.items() if isinstance(value, int | float)
-        )
-    if event["type"] == "sample":
-        return f"{event['when']}: {event['prompt']!r} -> {event['answer']!r}"
-    return ""
+    try:
+        return name, plain_yaml.load(value)
+    except ValueError as error:
+        raise BadInput("cli.not_a_pair", value=pair) from error

@@ -49,7 +49,7 @@ class Course(Generic[Options]):
 
     @classmethod
     def begin(cls, run_dir: Path, kind: type[Options]) -> Course[Options]:
-        """Read the spec and be heard: phase ``loading``. ``kind`` are the options of the method."""
+        """Read the spec and be heard: phase ``loading``. ``kind``, the method's options, says of what type they are."""
         began = time.monotonic()
         run = RunSpec.model_validate_json((run_dir / SPEC).read_text(encoding="utf-8"))
         tuning = tunings.named(run.spec.tuning)
@@ -116,7 +116,8 @@ def _hold_in_full_precision(model: Any) -> None:
     """Hold in fp32 whatever learns.
 
     TRL puts an adapter on a 4-bit base into bf16, whose 8 bits lose AdamW's small steps: beside 1 the next number is
-    1.0078. A run that is resumed loads its adapter in fp32 and would go on otherwise than the unbroken one.
+    1.0078. A run that is resumed loads its adapter in fp32 and would go on otherwise than the unbroken one. What an
+    adapter that is continued had beyond those 8 bits is lost by then.
     """
     for weight in model.parameters():
         if weight.requires_grad:

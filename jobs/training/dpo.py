@@ -88,8 +88,8 @@ def main(run_dir: Path) -> None:
     model = load_model(run, course.machine, course.team.sharded)
     # With LoRA the model without its adapter (or with a copy of the adapter it began with) is the
     # reference, and needs no second model in memory.
-    alone = course.tuning.whole and not options.precompute_reference
-    reference = copy.deepcopy(model).requires_grad_(False) if alone else None
+    separate = course.tuning.whole and not options.precompute_reference
+    reference = copy.deepcopy(model).requires_grad_(False) if separate else None
 
     course.events.write("phase", phase="preparing")
     data = for_dpo(run, options, course.chat)

@@ -12,7 +12,7 @@ What goes wrong: it learns that longer is better; pairs cut at the end, where th
 few pairs, learnt by heart in a second epoch.
 
     python -m jobs.training.reward --model static/models/tiny-chat \
-        --data static/samples/identity-pairs.jsonl --out /tmp/reward
+        --data static/samples/identity-pairs.jsonl --out /tmp/reward --set eval_share=0.2
 
 spec -> model with one output -> data -> trainer -> train -> save
 """

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from studio_core.run_folder import EventWriter
+from studio_core.texts import text
 
 EVERY = 10.0
 """Seconds between two lines of progress."""
@@ -33,6 +34,10 @@ def _line(type: str, fields: dict[str, Any]) -> str:
             return f"step {fields['step']} of {fields['total_steps']}, loss {fields['values']['loss']:.4g}"
         case "checkpoint":
             return f"checkpoint at step {fields['step']}, {fields['bytes'] / 1e6:.1f} MB"
+        case "notice":
+            return text(fields["key"], **fields["values"])
+        case "sample":
+            return f"{fields['when']}: {fields['prompt']!r} -> {fields['answer']!r}"
         case "result":
             return f"{fields['state']} after {fields['seconds']:.0f} s"
     return ""

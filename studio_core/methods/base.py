@@ -18,7 +18,7 @@ from studio_core.errors import BadInput
 from studio_core.methods.roles import Role
 from studio_core.options import Part, checked
 from studio_core.spec import ResolvedDataset
-from studio_core.tunings import DEFAULT, TUNINGS
+from studio_core.tunings import DEFAULT, TUNINGS, without_others
 from studio_core.tunings.base import Tuning
 
 PRESETS = ("quick", "balanced", "thorough")
@@ -123,13 +123,5 @@ def validated(
 
 
 def read(method: Method, tuning: Tuning, values: Mapping[str, Any]) -> BaseModel:
-    """The options of a run as its ``spec.json`` has them.
-
-    Every run of before tunings had options of their own holds LoRA's; those of other tunings are passed over.
-    """
-    others = {name for other in TUNINGS.values() for name in other.Options.model_fields}
-    options = method.options_with(tuning)
-    mine = {
-        name: value for name, value in values.items() if name in options.model_fields or name not in others
-    }
-    return options.model_validate(mine)
+    """The options of a run as its ``spec.json`` has them."""
+    return method.options_with(tuning).model_validate(without_others(tuning.name, values))

@@ -16,7 +16,7 @@ from studio_core.models.memory import Memory
 from studio_core.models.size import ModelSize
 from studio_core.studio import Studio
 from studio_core.training.lengths import NOTED, measured, nothing_learnt, sample
-from studio_core.training.plans import Plan, Remark, tried
+from studio_core.training.plans import Plan, Remark, case_of, tried
 
 MUCH_CUT = 0.05
 MOSTLY_CUT = 0.5
@@ -147,15 +147,17 @@ def _estimate(studio: Studio, made: Plan, longest: int) -> None:
 
 
 def _lighter(made: Plan, batch_size: int, needed: Callable[[int, str], Memory]) -> dict[str, dict[str, int]]:
-    """What would need less: half the batch, and ways of tuning whose frozen weights are smaller."""
-    assert made.method and made.memory
+    """What would need less: half the batch, and ways of tuning that can do the same with less."""
+    assert made.method and made.memory and made.model
+    case = case_of(made, made.model)
     ways: dict[str, dict[str, int]] = {}
     half, now = batch_size // 2, made.spec.tuning
     if half:
         ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, now).total}
     for name, tuning in made.method.tunings.items():
         amount = needed(batch_size, name)
-        if name != now and amount.computed < made.memory.computed and tuning.missing() is None:
+        able = tuning.missing() is None and not tuning.against(case)
+        if name != now and able and amount.total < made.memory.total:
             ways[name] = {"memory": amount.total}
     return ways
 

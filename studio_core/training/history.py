@@ -15,15 +15,16 @@ from studio_core.spec import TrainSpec
 from studio_core.states import TERMINAL, State
 from studio_core.studio import Studio
 from studio_core.tables import Job, Metric
+from studio_core.tunings import DEFAULT, without_others
 
 
 def spec_of(job: Job) -> TrainSpec:
     """What the job was asked to do, as a person would write it."""
     if job.kind != "train":
         raise BadInput("train.not_a_training", job=job.id)
-    return TrainSpec.model_validate(
-        {name: job.spec[name] for name in TrainSpec.model_fields if name in job.spec}
-    )
+    known = {name: job.spec[name] for name in TrainSpec.model_fields if name in job.spec}
+    options = without_others(known.get("tuning", DEFAULT), known.get("options", {}))
+    return TrainSpec.model_validate({**known, "options": options})
 
 
 def resume(studio: Studio, job_id: int, key: str | None = None, step: int | None = None) -> Job:

@@ -19,8 +19,8 @@ from studio_core.studio import Studio
 from studio_core.tables import Dataset, Job, Model
 from studio_core.training import figures, several_gpus
 from studio_core.training.datasets import misfit
-from studio_core.training.plans import Plan, Remark, tried
-from studio_core.tunings.base import Case, Tuning
+from studio_core.training.plans import Plan, Remark, case_of, tried
+from studio_core.tunings.base import Tuning
 
 FEW_ROWS = 50
 
@@ -146,8 +146,7 @@ def _check_tuning(made: Plan, tuning: Tuning) -> None:
     model, writes = made.model, made.method is None or made.method.writes
     if model is None:
         return
-    quantised = bool(model.details.get("quantised"))
-    made.problems += tuning.against(Case(model.name, quantised, writes, made.spec.gpus, made.spec.parallel))
+    made.problems += tuning.against(case_of(made, model))
     if model.kind == "adapter":
         what = "merged" if tuning.whole else "continued" if writes else "merged_to_score"
         made.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))
@@ -166,6 +165,7 @@ def _check_dataset(studio: Studio, made: Plan) -> None:
     if problem := misfit(made.method, dataset):
         made.problems.append(problem)
         return
-    made.problems += made.method.against(versions.resolved(studio, dataset))
+    method = made.method
+    made.problems += tried(made, lambda: method.against(versions.resolved(studio, dataset))) or []
     if dataset.rows < FEW_ROWS:
         made.warnings.append(Remark("train.few_rows", {"rows": dataset.rows}))

@@ -15,6 +15,7 @@ from studio_core.models.memory import Memory
 from studio_core.spec import ResolvedModel, TrainSpec
 from studio_core.tables import Dataset, Job, Model
 from studio_core.training.lengths import Lengths
+from studio_core.tunings.base import Case
 
 T = TypeVar("T")
 
@@ -89,3 +90,14 @@ def tried(made: Plan, step: Callable[[], T]) -> T | None:
     except StudioError as problem:
         made.problems.append(problem)
         return None
+
+
+def case_of(made: Plan, model: Model) -> Case:
+    """What the training is of, for the tunings to say whether they can do it."""
+    return Case(
+        model=model.name,
+        quantised=bool(model.details.get("quantised")),
+        writes=made.method is None or made.method.writes,
+        gpus=made.spec.gpus,
+        parallel=made.spec.parallel,
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from studio_core.errors import BadInput
 from studio_core.tunings.base import DEFAULT, Tuning
 from studio_core.tunings.full import FULL
@@ -10,7 +13,17 @@ from studio_core.tunings.qlora import QLORA
 
 TUNINGS: dict[str, Tuning] = {tuning.name: tuning for tuning in (FULL, LORA, QLORA)}
 
-__all__ = ["DEFAULT", "TUNINGS", "named"]
+__all__ = ["DEFAULT", "TUNINGS", "named", "without_others"]
+
+
+def without_others(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a run that was stored, without those of other tunings.
+
+    Before tunings had options of their own LoRA's were there in every run, and had no effect in most.
+    """
+    mine = TUNINGS[tuning].Options.model_fields if tuning in TUNINGS else {}
+    others = {name for other in TUNINGS.values() for name in other.Options.model_fields} - mine.keys()
+    return {name: value for name, value in options.items() if name not in others}
 
 
 def named(name: str) -> Tuning:

@@ -32,9 +32,11 @@ from jobs.training.data import Prepared, for_sft
 from jobs.training.fast_head import fast_head
 from jobs.training.loading import Machine, load_tokenizer, machine_for, new_adapter
 from jobs.training.team import Team
-from studio_core.methods.sft import SFTOptions
+from studio_core.methods.base import read
+from studio_core.methods.sft import SFT
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel, RunSpec
+from studio_core.tunings import TUNINGS
 from tests.bench.sizes import size
 from tests.integration.miniature import make_run
 
@@ -72,9 +74,7 @@ def build(folder: str, vocabulary: int) -> Any:
     return LlamaForCausalLM(config)
 
 
-def ours(
-    run: RunSpec, options: SFTOptions, machine: Machine, data: Prepared, model: Any, folder: Path
-) -> Pace:
+def ours(run: RunSpec, options: Any, machine: Machine, data: Prepared, model: Any, folder: Path) -> Pace:
     """The trainer of a run, without its answers and checkpoints."""
     settings = arguments.arguments(folder, run, options, machine, data, Team(folder))
     settings |= {"save_strategy": "no", "max_steps": STEPS + 1}
@@ -104,7 +104,7 @@ def ours(
     return Pace(sum(seen[1 : STEPS + 1]), STEPS, cpu_end - cpu, wall_end - wall)
 
 
-def bare(run: RunSpec, options: SFTOptions, machine: Machine, data: Prepared, model: Any) -> Pace:
+def bare(run: RunSpec, options: Any, machine: Machine, data: Prepared, model: Any) -> Pace:
     """Random batches, padded to the longest row; the model's own loss."""
     if run.spec.tuning == "lora":
         lora = LoraConfig(
@@ -149,7 +149,7 @@ def compare(name: str, tuning: str, vocabulary: int, folder: Path) -> None:
     options = {"batch_size": 16, "precision": "auto", "learning_rate": 1e-4}
     run_dir = make_run(folder / f"{tuning}-{vocabulary}", demo, rows, tuning=tuning, **options)
     run = RunSpec.model_validate_json((run_dir / "spec.json").read_text(encoding="utf-8"))
-    chosen = SFTOptions.model_validate(run.options)
+    chosen: Any = read(SFT, TUNINGS[tuning], run.options)
     machine = machine_for(run, chosen)
     data = for_sft(run, chosen, chat_format(run.model, load_tokenizer(run.model)))
     paces: dict[str, list[Pace]] = {"studio": [], "bare loop": []}

@@ -6,6 +6,7 @@ started, ingested and registered by the real engine; only the process of their o
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
@@ -24,7 +25,7 @@ from safetensors.torch import load_file
 
 from app.cli import assembled
 from app.parts import live_chart, plan_card, run_list, run_view
-from app.parts.options_form import options_form
+from app.parts.options_form import OptionsForm, options_form
 from jobs.curation.reward_model import loaded
 from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
@@ -174,8 +175,12 @@ class MethodConformance:
 
     def test_the_form_draws_its_options(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
-        with gr.Blocks():
-            form = options_form(METHODS, TUNINGS, shown=case.method.name, prefix="opt")
+
+        async def draw() -> OptionsForm:  # Outside of a running loop Gradio makes one that nobody closes.
+            with gr.Blocks():
+                return options_form(METHODS, TUNINGS, shown=case.method.name, prefix="opt")
+
+        form = asyncio.run(draw())
         drawn = {option.name for option in form.fields[case.method.name].values()}
         options = validated(case.method, "balanced", case.tuning.name, 2_000_000).model_dump()
         assert options.keys() <= drawn

@@ -56,8 +56,11 @@ def test_the_call_in_the_lesson_trains(
     assert [event["state"] for event in events(tmp_path / "run", "result")] == ["succeeded"]
     assert any((tmp_path / "run" / run_folder.MODEL).glob("*.safetensors"))
     told = capsys.readouterr().out
-    assert "step 2/2  loss " in told and f"The model is in {tmp_path / 'run' / 'model'}." in told
+    assert "succeeded after" in told and f"The model is in {tmp_path / 'run' / 'model'}." in told
     assert ("after: 'Who are you?' -> " in told) is METHODS[method].writes
+    assert told.count("training\n") == 1
+    if method == "reward":
+        assert "Held-out accuracy: " in told
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,11 @@ def test_the_call_in_the_lesson_trains(
         ({"--tuning": "dora"}, "sft does not support the fine-tuning method dora"),
         ({"--set": "epochs"}, "epochs"),
         ({"--set": "epochs=-1"}, "epochs is -1; it must be between 0.01 and 1000."),
+        ({"--set": "epochs=["}, "epochs=["),
         ({"--model": "static/samples"}, "config.json"),
+        ({"--device": "tpu"}, "device is 'tpu'"),
+        ({"--seed": "-1"}, "seed is '-1'"),
+        ({"--out": PAIRS}, "is not an empty folder. Give --out a new one."),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(

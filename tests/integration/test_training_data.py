@@ -23,11 +23,13 @@ from studio_core.data.learning import Learning
 from studio_core.data.sequences import tokens
 from studio_core.data.shapes import Shape
 from studio_core.errors import BadInput
-from studio_core.methods.dpo import DPOOptions
-from studio_core.methods.kto import KTOOptions
-from studio_core.methods.sft import SFTOptions
+from studio_core.methods.base import read
+from studio_core.methods.dpo import DPO, DPOOptions
+from studio_core.methods.kto import KTO, KTOOptions
+from studio_core.methods.sft import SFT, SFTOptions
 from studio_core.settings import bundled_folder
 from studio_core.spec import ResolvedModel, RunSpec
+from studio_core.tunings import TUNINGS
 from tests.integration.miniature import Rows, events, judged, make_run, pairs, said
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
@@ -228,7 +230,7 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
         given: dict[str, Any] = {"model": model, "processing_class": tokenizer}
         with fast_head.fast_head(stock) if fast else contextlib.nullcontext():
             if method == "sft":
-                options: Any = SFTOptions(max_length=512)
+                options: Any = read(SFT, TUNINGS[tuning], {"max_length": 512})
                 prepared = data.for_sft(run, options, CHAT)
                 args: Any = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
                 trainer: Any = SFTTrainer(
@@ -238,7 +240,7 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
                     peft_config=new_adapter(run, options, model),
                 )
             else:
-                options = DPOOptions(max_length=512)
+                options = read(DPO, TUNINGS[tuning], {"max_length": 512})
                 prepared = data.for_dpo(run, options, CHAT)
                 args = dpo.DPOConfig(**common, loss_type=["sigmoid", "sft"], loss_weights=[1.0, 1.0])
                 reference = load_model(run, CPU) if tuning == "full" else None
@@ -264,7 +266,7 @@ def test_judged_answers_are_learnt_as_trl_learns_them(tmp_path: Path, loss: str,
     rows = judged(6)
     run = spec(make_run(tmp_path / "run", MODEL, rows, method="kto", tuning=tuning))
     tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
-    options = KTOOptions(max_length=512)
+    options: Any = read(KTO, TUNINGS[tuning], {"max_length": 512})
     args = KTOConfig(
         output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", remove_unused_columns=False,
         activation_checkpointing=False, loss_type=loss, per_device_train_batch_size=6,

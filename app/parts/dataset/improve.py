@@ -107,7 +107,10 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     filling = [cards, *groups, chosen, trial, job, *watched, filled_in, *inputs]
     on_open(section.asked_for, filling)
     tab.select(safely(section.looked_at), [filled_in], filling, **LIGHT)
-    cards.choose(safely(section.chosen), inputs, [cards, *groups, chosen, trial], **LIGHT)
+    # Every click counts, also one that comes while the preview for the one before is worked out.
+    cards.choose(
+        safely(section.chosen), inputs, [cards, *groups, chosen, trial], trigger_mode="multiple", **LIGHT
+    )
     edit = next(form for form in forms if form.operation is EDIT)
     with edit.before:
         record_editor.build(studio, edit.components[0], trial)
@@ -219,9 +222,12 @@ class Improve:
             return Markup()
         start = sum(len(other.inputs) for other in self.forms[: self.forms.index(form)])
         own = given[start : start + len(form.inputs)]
-        if form.operation is EDIT:
+        if form.operation is not EDIT:
+            return self._tried(form, dataset, own, language)
+        try:
             return record_editor.RecordEditor(self.studio).pending(request, str(own[0] or ""))
-        return self._tried(form, dataset, own, language)
+        except StudioError as error:  # Of an address, say: the section is of use all the same.
+            return notice("warn", error.sentence(language))
 
     def _fitting(self, dataset: Dataset) -> list[Form]:
         return [form for form in self.forms if Shape(dataset.shape) in form.operation.shapes]

@@ -108,6 +108,8 @@ def test_choosing_shows_the_form_with_its_preview_in_one_answer(section: Improve
     opened = section.opened(request(operation="filter", min_words="2"))
     assert "Row 1 would be removed" in opened[2 + len(section.forms)]
     assert section.tried(request(), "", *given) == "" and section.tried(request(), "edit", *given) == ""
+    spoilt = section.opened(request(operation="edit", changes="x"))
+    assert len(spoilt) == len(opened) and "ts-notice-warn" in spoilt[2 + len(section.forms)]
     skipped = section.chosen(request(), SimpleNamespace(operation="sorcery"), *given)  # type: ignore[arg-type]
     assert len(skipped) == len(chosen)
 

@@ -81,6 +81,11 @@ def test_what_has_no_effect_is_hidden_and_what_is_empty_is_absent(form: OptionsF
     assert form.values(method, [None] * len(form.components)) == {}
 
 
+def test_of_a_tuning_that_is_not_known_only_the_methods_options_have_an_effect(form: OptionsForm) -> None:
+    assert form.has_effect("learning_rate", "gone") and not form.has_effect("lora_rank", "gone")
+    assert len(form.shown("sft", {}, "")) == len(form.components)
+
+
 def begin(form: OptionsForm, method: str, preset: str = "balanced") -> dict[str, Any]:
     """What the fields begin with under full tuning."""
     return {**form.of_tunings, **validated(METHODS[method], preset, "full", 2_000_000).model_dump()}

@@ -40,7 +40,7 @@ def test_the_first_cause_in_the_chain_counts() -> None:
 
 
 def test_our_own_errors_keep_their_sentence() -> None:
-    told = named(BadInput("methods.no_four_bit"))
+    told = named(BadInput("tunings.no_four_bit"))
     assert told["cause"] == "error"
     assert told["message"].startswith("QLoRA needs bitsandbytes")
-    assert told["key"] == "methods.no_four_bit"
+    assert told["key"] == "tunings.no_four_bit"

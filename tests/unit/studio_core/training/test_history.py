@@ -95,6 +95,16 @@ def test_duplicate_is_the_same_wish_under_a_new_name(studio: Studio, sums: Datas
     assert training.submit(studio, again).name == "sft-tiny-base-1"
 
 
+def test_a_run_of_before_tunings_had_options_can_be_repeated(studio: Studio, sums: Dataset) -> None:
+    """LoRA's were options of every run then, and without effect in a full one."""
+    job = training.submit(studio, spec(options={"epochs": 2.0}))
+    old = queue.change_spec(studio, job, {**job.spec, "options": {"epochs": 2.0, "lora_rank": 8}})
+    again = training.duplicate(studio, old.id)
+    assert again.options == {"epochs": 2.0} and training.plan(studio, again).ready
+    unknown = queue.change_spec(studio, job, {**job.spec, "tuning": "gone", "options": {"lora_rank": 8}})
+    assert training.plan(studio, training.duplicate(studio, unknown.id)).problems
+
+
 def test_longer_is_the_same_wish_with_twice_the_epochs(studio: Studio, sums: Dataset) -> None:
     usual = training.submit(studio, spec())
     epochs = usual.spec["run"]["options"]["epochs"]

@@ -240,6 +240,23 @@ def test_what_stands_in_the_way(
     assert not queue.all_jobs(studio)
 
 
+def test_a_dataset_whose_file_is_gone_is_a_problem_not_an_error(studio: Studio, sums: Dataset) -> None:
+    store.parquet_path(studio, sums).unlink()
+    assert any("sums" in problem for problem in problems(studio))
+
+
+def test_what_cannot_do_the_same_is_not_offered_as_lighter(
+    studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qlora.importlib.util, "find_spec", lambda name: True)
+    folder = model_folder(studio.settings.models / "four-bit", quantization_config={"load_in_4bit": True})
+    registry.add(studio, str(folder))
+    plain = training.plan(studio, spec(tuning="lora"))
+    assert "qlora" in plain.lighter
+    quantised = training.plan(studio, spec(tuning="lora", model="four-bit"))
+    assert "qlora" not in quantised.lighter
+
+
 def test_four_bit_without_its_package(studio: Studio, sums: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qlora.importlib.util, "find_spec", lambda name: None)
     assert problems(studio, tuning="qlora") == [
