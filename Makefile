@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 	&& $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' && echo $$p && break; done)
 BIN := .venv/bin
 PORT ?= 7860
-# One process for each core; a file's tests stay together, and share what it sets up. The long ones come first.
+# One process for each core; a file's tests stay together, and share what it sets up.
 SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile --durations 50 --durations-min 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -27,8 +27,9 @@ types: .venv/test.stamp
 laws: .venv/test.stamp
 	$(BIN)/lint-imports
 
+# In this order, since xdist by itself begins with files of many tests: the few long ones of the integration tests come first.
 unit: .venv/test.stamp  ## Unit and integration tests
-	$(BIN)/pytest $(SPREAD) tests/integration tests/unit
+	$(BIN)/pytest $(SPREAD) --no-loadscope-reorder tests/integration tests/unit
 
 coverage: .venv/test.stamp  ## The same, and which lines they reach; it takes nearly twice as long
 	$(BIN)/pytest $(SPREAD) --cov --cov-report= tests/integration tests/unit
