@@ -23,7 +23,7 @@ from gradio import routes as gradio_routes
 from starlette.routing import compile_path
 
 from app.i18n import language_of, say
-from studio_core.accounts import LOCAL, Account, Role
+from studio_core.people.accounts import LOCAL, Account, Role
 
 EVERYONE = frozenset(Role)
 STAFF = frozenset({Role.ADMINISTRATOR, Role.TRAINER})

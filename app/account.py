@@ -17,10 +17,10 @@ from app.gate import ACCOUNT, cookie_name, own_page
 from app.i18n import language_of
 from app.parts.html import NOTHING, ago
 from app.sign_in import Text, address_of, status_of, with_session
-from studio_core import accounts, second_factor, sign_in
-from studio_core.accounts import LOCAL, Account
-from studio_core.errors import BadInput, StudioError
-from studio_core.studio import Studio
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
+from studio_core.people import accounts, second_factor, sign_in
+from studio_core.people.accounts import LOCAL, Account
 
 _SET_UP_SECONDS = 900
 """For scanning a code and typing another: a form that lay open for longer is asked for anew."""

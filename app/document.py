@@ -23,8 +23,8 @@ from app.access import STAFF, Access, current_user
 from app.drawing import drawn
 from app.files import asset
 from app.i18n import language_of, say, translated
-from studio_core.accounts import Account
-from studio_core.settings import bundled_folder
+from studio_core.base.settings import bundled_folder
+from studio_core.people.accounts import Account
 
 THEMES = ("auto", "light", "dark")
 _OURS = Path(__file__).with_name("page.html")

@@ -17,8 +17,8 @@ from app.document import LANGUAGES_SHORT, THEMES
 from app.files import asset
 from app.i18n import COOKIE, cookie, language_of, say
 from studio_core import texts
-from studio_core.errors import StudioError
-from studio_core.settings import bundled_folder
+from studio_core.base.errors import StudioError
+from studio_core.base.settings import bundled_folder
 
 _TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 

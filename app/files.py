@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.gradio_assets import FRONTEND
-from studio_core.settings import bundled_folder
+from studio_core.base.settings import bundled_folder
 
 PLOTLY = "js/plotly.min.js"
 _PUBLIC = ("css", "js", "fonts", "img")

@@ -22,11 +22,12 @@ from app import door
 from app.access import PUBLIC, Access, enter
 from app.guard import Refused, client_of
 from app.parts.html import html
-from studio_core import accounts, audit, first_address, sign_in
-from studio_core.accounts import LOCAL, Account
-from studio_core.audit import WHO
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
+from studio_core.base import audit
+from studio_core.base.audit import WHO
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.people import accounts, first_address, sign_in
+from studio_core.people.accounts import LOCAL, Account
 
 log = logging.getLogger("tunesmith.web")
 

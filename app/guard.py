@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.buckets import Bucket
 from app.i18n import language_of, say
-from studio_core.settings import Settings
+from studio_core.base.settings import Settings
 
 log = logging.getLogger("tunesmith.web")
 

@@ -16,8 +16,8 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
-from studio_core.audit import LOGGERS, WHO
-from studio_core.settings import Settings
+from studio_core.base.audit import LOGGERS, WHO
+from studio_core.base.settings import Settings
 
 LONGEST, LONGEST_TRACE = 2_000, 20_000
 """Characters of an entry: a long address is 200, a trace of forty calls 8,000."""

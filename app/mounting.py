@@ -25,7 +25,7 @@ from app import opening
 from app.access import EVERYONE, only
 from app.i18n import language_of, translated
 from app.parts.events import LIGHT
-from studio_core.accounts import Role
+from studio_core.people.accounts import Role
 
 Config = dict[str, Any]
 

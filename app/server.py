@@ -15,10 +15,10 @@ from markupsafe import escape
 
 from app.connections import TimedProtocol
 from app.log_file import logged_to_file
-from studio_core import accounts, first_address
-from studio_core.engine_process import keep_engine
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.people import accounts, first_address
+from studio_core.runs.engine_process import keep_engine
 from studio_core.texts import text
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def _config(studio: Studio) -> uvicorn.Config:
 def prepare(studio: Studio) -> None:
     """Bring in what a studio starts with, and its engine. Runs beside the page, which is there first."""
     from studio_core.data.store import ensure_samples, sweep_uploads
-    from studio_core.engine_process import ensure_engine
     from studio_core.models.registry import ensure_demo_models
+    from studio_core.runs.engine_process import ensure_engine
     from studio_core.sandbox import warm
 
     def warm_helper(studio: Studio) -> None:

@@ -11,11 +11,11 @@ from starlette.responses import RedirectResponse, Response
 from app import door
 from app.access import EVERYONE, PUBLIC, Access
 from app.gate import ACCOUNT, SIGN_IN, SIGN_OUT, cookie_flags, cookie_name, own_page
-from studio_core import accounts, second_factor, sign_in
-from studio_core.accounts import LOCAL, Account
-from studio_core.errors import StudioError
-from studio_core.sign_in_failures import DEVICE_DAYS
-from studio_core.studio import Studio
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
+from studio_core.people import accounts, second_factor, sign_in
+from studio_core.people.accounts import LOCAL, Account
+from studio_core.people.sign_in_failures import DEVICE_DAYS
 
 Text = Annotated[str, Form(max_length=2000)]
 

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from app.i18n import language_of, say
-from studio_core import queue
-from studio_core.about import studio_version
-from studio_core.states import LIVE, State
-from studio_core.studio import Studio
+from studio_core.base.about import studio_version
+from studio_core.base.states import LIVE, State
+from studio_core.base.studio import Studio
+from studio_core.runs import queue
 
 
 def health() -> APIRouter:

@@ -23,10 +23,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from app.i18n import language_of, say
-from studio_core import uploads
-from studio_core.errors import BadInput, Conflict, NotFound, StudioError
-from studio_core.studio import Studio
-from studio_core.uploads import OtherOffset, Upload
+from studio_core.base.errors import BadInput, Conflict, NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.data import uploads
+from studio_core.data.uploads import OtherOffset, Upload
 
 LARGEST_CHUNK = 8 << 20
 

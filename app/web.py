@@ -28,7 +28,7 @@ from app.refused import refused
 from app.shares import Shares
 from app.sign_in import SignInPages
 from app.theme import theme
-from studio_core.studio import Studio
+from studio_core.base.studio import Studio
 
 
 def create_app(studio: Studio) -> FastAPI:

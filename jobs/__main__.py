@@ -14,10 +14,12 @@ from logging.handlers import RotatingFileHandler
 
 from jobs.engine.launcher import LocalLauncher
 from jobs.engine.loop import Engine
-from studio_core import clock, run_folder, settings, texts
-from studio_core.engine_process import LOCK, code
-from studio_core.errors import StudioError
-from studio_core.studio import open_studio
+from studio_core import texts
+from studio_core.base import clock, settings
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import open_studio
+from studio_core.runs import run_folder
+from studio_core.runs.engine_process import LOCK, code
 
 SECOND_ENGINE = 3
 

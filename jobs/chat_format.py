@@ -7,10 +7,10 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from jobs import template_time
+from studio_core.base.errors import BadInput
 from studio_core.data.chat_format import ChatFormat
-from studio_core.data.chat_template import STANDARD_TEMPLATE, ChatTemplate
-from studio_core.errors import BadInput
-from studio_core.spec import ResolvedModel
+from studio_core.models.chat_template import STANDARD_TEMPLATE, ChatTemplate
+from studio_core.runs.spec import ResolvedModel
 
 
 def chat_format(model: ResolvedModel, tokenizer: PreTrainedTokenizerBase) -> ChatFormat:

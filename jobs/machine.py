@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from studio_core.run_folder import read_json, write_json
+from studio_core.base.atomic import read_json, write_json
 
 _SIZE = 512
 _TRIES = 5

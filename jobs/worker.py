@@ -105,33 +105,22 @@ def run(run_dir: Path) -> int:
     try:
         spec = json.loads((run_dir / "spec.json").read_text(encoding="utf-8"))
         asked = spec.get("spec", spec)
-        if asked["kind"] == "train" and os.environ.get("TUNESMITH_DEVICE") == "cpu":
+        kinds = importlib.import_module("studio_core.runs.kinds")
+        kind = kinds.KINDS[asked["kind"]]
+        if kind.nice and os.environ.get("TUNESMITH_DEVICE") == "cpu":
             give_way()
-        if asked["kind"] == "serve":
-            importlib.import_module("jobs.inference.server").main(run_dir)
-        elif asked["kind"] == "data":
-            importlib.import_module("jobs.curation").main(run_dir)
-        elif ranks.wanted(asked) > 1:
-            return ranks.launch(run_dir, asked)
-        else:
-            script(asked["method"]).main(run_dir)
+        return int(kinds.call(kind.script, run_dir) or 0)
     except BaseException as error:  # The border of the process: everything is told, nothing passes.
         if isinstance(error, SystemExit) and not error.code:
             return 0
         traceback.print_exc()
         tell(run_dir, error)
         return 1
-    return 0
-
-
-def script(method: str) -> object:
-    """The training script of a method."""
-    return importlib.import_module(importlib.import_module("studio_core.methods").named(method).script)
 
 
 def tell(run_dir: Path, error: BaseException) -> None:
     from jobs.training.failures import named
-    from studio_core.run_folder import EventWriter
+    from studio_core.runs.run_folder import EventWriter
 
     try:
         if ranks.TEAM in os.environ:

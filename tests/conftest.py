@@ -23,7 +23,7 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
 )
 
-from studio_core.studio import Studio, open_studio
+from studio_core.base.studio import Studio, open_studio
 
 T = TypeVar("T")
 

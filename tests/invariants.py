@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
-from studio_core import queue
-from studio_core.slots import card, devices_wanted
-from studio_core.states import LIVE, TERMINAL, TRANSITIONS, State
-from studio_core.studio import Studio
-from studio_core.tables import Device, Job, JobEvent, Metric
+from studio_core.base.states import LIVE, TERMINAL, TRANSITIONS, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Device, Job, JobEvent, Metric
+from studio_core.runs import queue
+from studio_core.runs.slots import card, devices_wanted
 
 _LIVE = {state.value for state in LIVE}
 _TERMINAL = {state.value for state in TERMINAL}

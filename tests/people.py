@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from argon2 import PasswordHasher
 
-from studio_core import accounts, sign_in
-from studio_core.accounts import Role
-from studio_core.studio import Studio
+from studio_core.base.studio import Studio
+from studio_core.people import accounts, sign_in
+from studio_core.people.accounts import Role
 
 PASSWORD = "correct horse battery"
 NAMES = {Role.ADMINISTRATOR: "ann", Role.TRAINER: "tom", Role.ANNOTATOR: "lea"}

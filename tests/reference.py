@@ -9,9 +9,9 @@ from typing import Any
 import typer
 
 from app.cli import assembled
+from studio_core.base.settings import PREFIX, Settings
 from studio_core.methods import METHODS
 from studio_core.options import OptionField
-from studio_core.settings import PREFIX, Settings
 from studio_core.texts import text
 from studio_core.tunings import TUNINGS
 

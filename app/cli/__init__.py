@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from app.cli.output import bound_home, sentence_of
-from studio_core.about import studio_version
-from studio_core.errors import StudioError
+from studio_core.base.about import studio_version
+from studio_core.base.errors import StudioError
 from studio_core.texts import text
 
 GROUPS = ("data", "label", "models", "services", "jobs", "users")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.output import AsJson, Home, opened, print_json
-from studio_core import backup as backups
+from studio_core.base import backup as backups
 from studio_core.texts import text
 
 

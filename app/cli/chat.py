@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from app.cli.output import AsJson, Home, opened, print_json
-from studio_core import chats
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.chat import chats
 from studio_core.models import registry
 
 

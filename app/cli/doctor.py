@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from app.cli.output import AsJson, Home, opened, print_json
-from studio_core.doctor import examine
-from studio_core.doctor import repair as repair_all
+from studio_core.machine.doctor import examine
+from studio_core.machine.doctor import repair as repair_all
 from studio_core.texts import text
 
 

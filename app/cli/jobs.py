@@ -9,12 +9,14 @@ import typer
 
 from app.cli.output import AsJson, Home, opened, options_from, print_fields, print_json, print_rows
 from app.cli.waiting import wait_for
-from studio_core import metrics, queue, run_folder, training
-from studio_core.engine_process import ensure_engine
-from studio_core.reasons import waiting_reason
-from studio_core.states import Stop
-from studio_core.studio import Studio
-from studio_core.summary import job_summary
+from studio_core import training
+from studio_core.base.states import Stop
+from studio_core.base.studio import Studio
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.kinds import LISTED
+from studio_core.runs.reasons import waiting_reason
+from studio_core.runs.summary import job_summary
 from studio_core.texts import text
 
 cli = typer.Typer(help="Runs: queued, running and finished jobs.")
@@ -181,7 +183,7 @@ def _print_queue(studio: Studio, as_json: bool) -> None:
     rows = [
         {"job": job.id, "name": job.name, "priority": job.priority, "waits": waiting_reason(studio, job)}
         for job in queue.waiting(studio)
-        if job.kind != "serve"
+        if job.kind in LISTED
     ]
     paused = queue.is_paused(studio)
     if as_json:

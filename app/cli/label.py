@@ -9,9 +9,9 @@ import typer
 
 from app.cli import label_create, label_judge, label_rounds
 from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
+from studio_core.base.errors import BadInput
 from studio_core.data import store
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.labeling import (
     assignment,
     exports,

@@ -10,18 +10,19 @@ import typer
 
 from app.cli.output import AsJson, Home, opened, print_json
 from app.cli.waiting import watch
-from studio_core import services
+from studio_core.base.errors import BadInput
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, LabelProject
+from studio_core.chat import chat_labels
 from studio_core.data import store, versions
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput
+from studio_core.generation import services
 from studio_core.labeling import making, projects
 from studio_core.labeling.making import NewPrompt
 from studio_core.models import registry
-from studio_core.reasons import ending
-from studio_core.spec import AnswerSource
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, LabelProject
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
+from studio_core.runs.spec import AnswerSource
 from studio_core.texts import text
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
@@ -148,7 +149,7 @@ def _prompts(
     if dataset is not None:
         return making.prompts_of_dataset(studio, dataset, limit=limit)
     if chats:
-        return making.prompts_of_chats(studio, limit)
+        return chat_labels.prompts_of_chats(studio, limit)
     try:
         return making.prompts_of_text(Path(file or "").read_text(encoding="utf-8"))[:limit]
     except (OSError, UnicodeDecodeError) as error:

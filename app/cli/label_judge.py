@@ -8,12 +8,12 @@ import typer
 
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
 from app.cli.waiting import watch
-from studio_core.engine_process import ensure_engine
+from studio_core.base.states import State
 from studio_core.labeling import judges, projects
 from studio_core.labeling.judges import Judge
 from studio_core.models import registry
-from studio_core.reasons import ending
-from studio_core.states import State
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
 from studio_core.texts import text
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]

@@ -9,10 +9,10 @@ import typer
 from app.cli.label_create import Project, Wait
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
 from app.cli.waiting import watch
-from studio_core.engine_process import ensure_engine
+from studio_core.base.states import State
 from studio_core.labeling import making, outcomes, projects, rounds
-from studio_core.reasons import ending
-from studio_core.states import State
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
 from studio_core.texts import text
 
 

@@ -9,12 +9,12 @@ import typer
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
 from app.cli.passwords import FromStdin, asked_password
 from app.log_file import logged_to_file
-from studio_core import accounts
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Model
 from studio_core.models import own_code, registry
 from studio_core.models.own_code import Consent
-from studio_core.studio import Studio
-from studio_core.tables import Model
+from studio_core.people import accounts
 from studio_core.texts import text
 
 cli = typer.Typer(help="Base models, and the models trained here.")

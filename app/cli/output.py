@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from app.log_file import logged_to_file
-from studio_core import clock, plain_yaml, texts
-from studio_core.audit import WHO
-from studio_core.errors import BadInput, StudioError
-from studio_core.studio import Studio, open_studio
+from studio_core import texts
+from studio_core.base import clock, plain_yaml
+from studio_core.base.audit import WHO
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio, open_studio
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Home = Annotated[Path | None, typer.Option("--home", help="Data folder (overrides TUNESMITH_HOME).")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.texts import text
 
 FromStdin = Annotated[

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.cli.output import bound_home
-from studio_core import settings
-from studio_core.studio import open_studio
+from studio_core.base import settings
+from studio_core.base.studio import open_studio
 
 
 def serve(host: str | None, port: int | None, browser: bool) -> None:

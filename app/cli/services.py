@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
-from studio_core import services
-from studio_core.asking import Sampling, ask_once
-from studio_core.errors import BadInput
-from studio_core.services import Service
+from studio_core.base.errors import BadInput
+from studio_core.generation import services
+from studio_core.generation.asking import Sampling, ask_once
+from studio_core.generation.services import Service
 from studio_core.texts import text
 
 cli = typer.Typer(help="Services: OpenAI-compatible endpoints and their API keys.")

@@ -10,11 +10,11 @@ import typer
 from app.cli.output import AsJson, Home, opened, options_from, print_json
 from app.cli.waiting import wait_for
 from studio_core import training
+from studio_core.base.errors import BadInput
 from studio_core.data import store
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput
 from studio_core.models import registry
-from studio_core.spec import TrainSpec
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.spec import TrainSpec
 from studio_core.texts import text
 
 

@@ -8,9 +8,9 @@ import typer
 
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
 from app.cli.passwords import FromStdin, asked_password
-from studio_core import accounts, second_factor
-from studio_core.errors import BadInput
-from studio_core.tables import User
+from studio_core.base.errors import BadInput
+from studio_core.base.tables import User
+from studio_core.people import accounts, second_factor
 from studio_core.texts import text
 
 cli = typer.Typer(help="Accounts and their roles.")

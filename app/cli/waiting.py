@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.output import print_json
-from studio_core import queue
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.summary import job_summary
-from studio_core.tables import Job
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.runs import queue
+from studio_core.runs.summary import job_summary
 from studio_core.texts import text
 
 _POLL_SECONDS = 0.1

@@ -12,13 +12,13 @@ from app.parts import arena_view
 from app.parts.events import ASKED, GO, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, html, notice, panel
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
 from studio_core.curation.asking import PROMPTED
 from studio_core.data import store, versions
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput, StudioError
 from studio_core.labeling import arena, making
 from studio_core.models import registry
-from studio_core.studio import Studio
+from studio_core.runs.engine_process import ensure_engine
 
 NAME = "arena"
 PATH = "/arena"

@@ -14,11 +14,11 @@ from app.parts.chat import api, view
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, html, join, notice, number, panel
-from studio_core import chat_live, chat_sides, chat_votes, chats
-from studio_core.chats import MOST_SIDES
-from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.chat import chat_live, chat_sides, chat_votes, chats
+from studio_core.chat.chats import MOST_SIDES
 from studio_core.models import registry
-from studio_core.studio import Studio
 
 NAME = "chat"
 PATH = "/chat"

@@ -17,16 +17,17 @@ from app.parts.adding.understood import columns_table, found
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import notice, number, panel
-from studio_core import queue
-from studio_core.data import adding, making, store
-from studio_core.data.adding import Brought
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.states import State, Stop
+from studio_core.base.studio import Studio
+from studio_core.curation import adding, making
+from studio_core.curation.adding import Brought
+from studio_core.data import store
 from studio_core.data.mapping import for_shape
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Imported, Inspection
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput, StudioError
-from studio_core.states import State, Stop
-from studio_core.studio import Studio
+from studio_core.runs import queue
+from studio_core.runs.engine_process import ensure_engine
 
 NAME = "data"
 PATH = "/data"

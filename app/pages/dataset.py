@@ -13,9 +13,9 @@ from app.parts import data_view, downloads, version_view
 from app.parts.dataset import export, improve, made_view, opened, records, report, versions
 from app.parts.events import every, on_open
 from app.parts.html import html, notice, panel
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
 from studio_core.data import lineage
-from studio_core.errors import StudioError
-from studio_core.studio import Studio
 
 NAME = "dataset"
 PATH = "/dataset"

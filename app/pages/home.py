@@ -14,11 +14,11 @@ from app.parts import run_view
 from app.parts.events import ASKED, GO, every, on_open
 from app.parts.handlers import safely
 from app.parts.html import ago, badge, count, empty, html, join, number, panel, size, stat, table
-from studio_core.engine_process import ensure_engine
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, Model
+from studio_core.machine.overview import Machine, Overview, machine, overview
 from studio_core.models import registry
-from studio_core.overview import Machine, Overview, machine, overview
-from studio_core.studio import Studio
-from studio_core.tables import Job, Model
+from studio_core.runs.engine_process import ensure_engine
 from studio_core.training import recipes
 from studio_core.training.recipes import Recipe
 

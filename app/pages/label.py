@@ -30,8 +30,8 @@ from app.parts.labeling import (
     screen,
     settings,
 )
-from studio_core.errors import StudioError
-from studio_core.studio import Studio
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
 
 NAME = "label"
 PATH = "/label"

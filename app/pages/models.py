@@ -14,9 +14,9 @@ from app.parts import own_code
 from app.parts.events import on_open
 from app.parts.handlers import safely
 from app.parts.html import ago, count, empty, html, join, notice, panel, size, table
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Model
 from studio_core.models import registry
-from studio_core.studio import Studio
-from studio_core.tables import Model
 
 NAME = "models"
 PATH = "/models"

@@ -18,15 +18,16 @@ from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, html, notice
 from app.parts.live_chart import live_chart, payload
-from studio_core import metrics, queue, run_folder, training
-from studio_core.data import making
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core import training
+from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.base.states import TERMINAL, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
 from studio_core.labeling import rounds, trained
-from studio_core.outline import Outline, lines_of
-from studio_core.states import TERMINAL, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs import kinds, metrics, queue, run_folder
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.kinds import LISTED, kind_of
+from studio_core.runs.outline import Outline, lines_of
 
 NAME = "runs"
 PATH = "/runs"
@@ -221,8 +222,7 @@ class RunsPage:
     def resumed(self, request: gr.Request, cursor: str, key: str) -> str:
         """Queue the continuation; the page then goes to it."""
         ended = queue.get(self.studio, Cursor.read(cursor).run)
-        again = making.resume if ended.kind == "data" else training.resume
-        job = again(self.studio, ended.id, key=key or request.session_hash)
+        job = kinds.call(kind_of(ended.kind).resume, self.studio, ended.id, key=key or request.session_hash)
         ensure_engine(self.studio)
         return f"/runs?run={job.id}"
 
@@ -268,7 +268,8 @@ class RunsPage:
     def _list(self, request: gr.Request) -> Markup:
         """One page of the list: ``/runs?kind=data&show=failed&before=12``."""
         language, show = language_of(request), str(request.query_params.get("show", ""))
-        kind = "data" if request.query_params.get("kind") == "data" else "train"
+        asked = str(request.query_params.get("kind", ""))
+        kind = asked if asked in LISTED else LISTED[0]
         before = str(request.query_params.get("before", ""))
         return run_list.jobs_page(self.studio, language, show, int(before) if _whole(before) else None, kind)
 

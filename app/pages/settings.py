@@ -14,9 +14,11 @@ from app.parts.events import on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, html, join, notice, panel, table
 from app.parts.services_panel import services_panel
-from studio_core import about, doctor, texts
-from studio_core.settings import PREFIX, Settings
-from studio_core.studio import Studio
+from studio_core import texts
+from studio_core.base import about
+from studio_core.base.settings import PREFIX, Settings
+from studio_core.base.studio import Studio
+from studio_core.machine import doctor
 
 NAME = "settings"
 PATH = "/settings"

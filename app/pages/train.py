@@ -16,15 +16,16 @@ from app.parts.events import ASKED, GO, LIGHT, on_open, typed
 from app.parts.handlers import safely
 from app.parts.html import heading, html
 from app.parts.options_form import OptionsForm, options_form
-from studio_core import queue, training
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput, StudioError
+from studio_core import training
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.methods import METHODS, writes
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
-from studio_core.spec import TrainSpec
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.runs import queue
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.spec import TrainSpec
 from studio_core.training import several_gpus
 from studio_core.tunings import DEFAULT, TUNINGS
 

@@ -12,11 +12,11 @@ from app.i18n import language_of, say, t
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
 from app.parts.html import ago, empty, heading, html, notice, panel, table
-from studio_core import accounts, sign_in
-from studio_core.accounts import Role
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
-from studio_core.tables import User
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import User
+from studio_core.people import accounts, sign_in
+from studio_core.people.accounts import Role
 
 NAME = "users"
 PATH = "/users"

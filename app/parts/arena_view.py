@@ -12,7 +12,7 @@ from app.parts.intervals import Scale, interval
 from studio_core.labeling import arena as arena_of
 from studio_core.labeling import outcomes
 from studio_core.labeling.arena import Arena, Standing
-from studio_core.labeling.ranking import CENTRE
+from studio_core.statistics.ranking import CENTRE
 
 
 def page_head(language: str) -> Markup:

@@ -9,15 +9,16 @@ import gradio as gr
 
 from app.i18n import say
 from app.parts.html import number
-from studio_core import services
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.curation import columns as curation_columns
-from studio_core.curation import features
-from studio_core.data import improving, making, versions
+from studio_core.curation import features, improving
+from studio_core.data import versions
+from studio_core.generation import services
 from studio_core.models import registry
 from studio_core.options import ChoicesOf, OptionField
+from studio_core.reports import judging
 from studio_core.reports.findings import FINDINGS
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 Choices = list[tuple[str, str]]
 """``(label, value)``."""
@@ -73,7 +74,7 @@ def _finding(name: str, language: str) -> str:
 
 
 def _report(studio: Studio, dataset: Dataset) -> dict[str, Any]:
-    report = making.report_of(studio, dataset.id)
+    report = judging.report_of(studio, dataset.id)
     return report.body if report else {}
 
 

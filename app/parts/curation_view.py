@@ -12,10 +12,10 @@ from app.parts import record_view
 from app.parts.dataset import made_view
 from app.parts.html import html, join, notice, number, table
 from studio_core import texts
+from studio_core.base.tables import Dataset
 from studio_core.curation.base import Operation
 from studio_core.curation.preview import Preview
 from studio_core.data.shapes import Record
-from studio_core.tables import Dataset
 
 GROUPS = ("clean", "choose", "reshape", "models")
 

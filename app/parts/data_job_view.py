@@ -11,11 +11,11 @@ from app.i18n import say
 from app.parts import curation_view, run_view
 from app.parts.html import NOTHING, html, join, number, table
 from app.parts.labeling import making_progress
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
 from studio_core.data import versions
 from studio_core.methods.base import Chart
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
 
 savable = run_view.savable
 

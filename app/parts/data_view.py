@@ -11,8 +11,8 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, ago, empty, html, join, notice, number, size, stat, table
 from studio_core import texts, training
+from studio_core.base.tables import Dataset
 from studio_core.data.store import Imported
-from studio_core.tables import Dataset
 
 LISTED_REASONS = 100
 

@@ -11,9 +11,9 @@ from app.i18n import language_of, say
 from app.parts.events import LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import NOTHING, html, join, panel, size
-from studio_core import machine
-from studio_core.machine import DeviceNow
-from studio_core.studio import Studio
+from studio_core.base.studio import Studio
+from studio_core.machine import machine
+from studio_core.machine.machine import DeviceNow
 
 
 def devices_panel(studio: Studio, timer: gr.Timer) -> None:

@@ -13,9 +13,9 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 
 from app.i18n import language_of
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
 from studio_core.data import outgoing, versions
-from studio_core.errors import StudioError
-from studio_core.studio import Studio
 
 
 def address(id: int, format: str, layout: str, *, skip: bool = False, card: bool = False) -> str:

@@ -14,8 +14,8 @@ from markupsafe import escape
 
 from app.access import name_of
 from app.i18n import language_of, say
-from studio_core.audit import WHO
-from studio_core.errors import StudioError
+from studio_core.base.audit import WHO
+from studio_core.base.errors import StudioError
 
 log = logging.getLogger("tunesmith.web")
 

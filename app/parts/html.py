@@ -14,8 +14,8 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import in_html, say
-from studio_core import clock
-from studio_core.states import Cause, State
+from studio_core.base import clock
+from studio_core.base.states import Cause, State
 
 NOTHING = "–"
 

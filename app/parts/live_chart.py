@@ -16,7 +16,7 @@ from app.i18n import say
 from app.parts import charts
 from studio_core import texts
 from studio_core.methods.base import Chart
-from studio_core.outline import Lines, thinned
+from studio_core.runs.outline import Lines, thinned
 
 LIMIT = 1_500
 """Most points of one line that are sent at once."""

@@ -8,11 +8,11 @@ import gradio as gr
 
 from app.access import current_user
 from app.i18n import t
-from studio_core import accounts
-from studio_core.accounts import Role
+from studio_core.base.studio import Studio
 from studio_core.models import own_code
 from studio_core.models.own_code import Consent
-from studio_core.studio import Studio
+from studio_core.people import accounts
+from studio_core.people.accounts import Role
 
 
 def fields(studio: Studio, trust: gr.Checkbox, elem_id: str) -> gr.Textbox:

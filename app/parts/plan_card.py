@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import duration, html, join, notice, number, size, stat
 from studio_core import training
-from studio_core.errors import StudioError
+from studio_core.base.errors import StudioError
 from studio_core.training import Plan
 
 

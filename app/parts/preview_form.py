@@ -11,13 +11,13 @@ from app.i18n import say, t
 from app.parts import record_view
 from app.parts.handlers import sentence_of
 from app.parts.html import notice, panel
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
 from studio_core.data.learning import Learning
 from studio_core.data.shapes import Record, Shape
 from studio_core.data.tokenized import previewed
-from studio_core.errors import StudioError
 from studio_core.methods import METHODS
 from studio_core.models import registry
-from studio_core.studio import Studio
 
 
 def form() -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.HTML]:

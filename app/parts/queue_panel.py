@@ -14,12 +14,13 @@ from app.parts import run_view
 from app.parts.events import ASKED
 from app.parts.handlers import safely
 from app.parts.html import html, join, notice, table
-from studio_core import queue
-from studio_core.errors import BadInput
-from studio_core.reasons import waiting_reasons
-from studio_core.states import Stop
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.base.errors import BadInput
+from studio_core.base.states import Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.runs import queue
+from studio_core.runs.kinds import LISTED
+from studio_core.runs.reasons import waiting_reasons
 
 SHOWN = 50
 """Rows at most; who has more waiting reorders on the command line."""
@@ -55,7 +56,7 @@ def carry_out(studio: Studio, asked: Any) -> None:
 
 def drawn(studio: Studio, language: str) -> Markup:
     """The waiting runs in their order; only the button to pause where none waits."""
-    jobs = [job for job in queue.waiting(studio, limit=SHOWN + 1) if job.kind != "serve"]
+    jobs = [job for job in queue.waiting(studio, limit=SHOWN + 1) if job.kind in LISTED]
     paused = queue.is_paused(studio)
     action = "go_on" if paused else "pause"
     button = html(

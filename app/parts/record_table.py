@@ -13,9 +13,9 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, html, join, notice, number, table
 from studio_core import texts
-from studio_core.data.browse import Page
+from studio_core.base.tables import Dataset
+from studio_core.browse.browse import Page
 from studio_core.data.shapes import Message, Record, said, texts_of
-from studio_core.tables import Dataset
 
 EXCERPT = 160
 """Characters of a text in the table."""

@@ -11,13 +11,13 @@ from app.i18n import say
 from app.parts.html import NOTHING, html, join, notice, number, stat, table
 from app.parts.report_charts import word_shown
 from studio_core import texts
+from studio_core.base.tables import Dataset
 from studio_core.data.shapes import Record, Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.document import Finding, RejectedReason, Report
 from studio_core.reports.features import About
 from studio_core.reports.findings import Severity
 from studio_core.reports.statistics import Share
-from studio_core.tables import Dataset
 
 EXCERPT = 200
 STRONG_BIAS = 0.6

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts import run_view
 from app.parts.html import NOTHING, badge, empty, html, join, number, table
-from studio_core import metrics, queue
-from studio_core.reasons import waiting_reasons
-from studio_core.states import LIVE, State
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.base.states import LIVE, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.runs import metrics, queue
+from studio_core.runs.kinds import LISTED
+from studio_core.runs.reasons import waiting_reasons
 
 PAGE = 50
 """Rows of the list that are shown at once."""
@@ -55,8 +56,9 @@ def jobs_page(studio: Studio, language: str, show: str, before: int | None, kind
 
 
 def _kinds(studio: Studio, kind: str, language: str) -> Markup:
-    """Trainings or work on data; nothing to choose while there is none of the latter."""
-    if kind == "train" and not queue.counts(studio, "data"):
+    """The kinds of which there are jobs; nothing to choose while there are only trainings."""
+    others = [name for name in LISTED if name == LISTED[0] or queue.counts(studio, name)]
+    if kind == LISTED[0] and len(others) == 1:
         return Markup()
     links = join(
         html(
@@ -65,7 +67,7 @@ def _kinds(studio: Studio, kind: str, language: str) -> Markup:
             Markup(' aria-current="page"') if name == kind else Markup(),
             say(f"runs.kind_{name}", language),
         )
-        for name in ("train", "data")
+        for name in dict.fromkeys([*others, kind])
     )
     return html('<nav class="ts-row ts-kinds" aria-label="{}">{}</nav>', say("runs.kinds", language), links)
 

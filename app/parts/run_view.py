@@ -13,14 +13,17 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, html, join, notice, number, size, table
 from app.parts.labeling import rounds_view
-from studio_core import clock, methods, metrics, queue, run_folder, texts, training
+from studio_core import methods, texts, training
+from studio_core.base import clock
+from studio_core.base.states import LIVE, TERMINAL, Cause, State, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, JobEvent
 from studio_core.labeling.writing import ANSWERS, PRELABEL
 from studio_core.methods import METHODS
 from studio_core.methods.base import Chart
-from studio_core.reasons import ending, waiting_reasons
-from studio_core.states import LIVE, TERMINAL, Cause, State, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Job, JobEvent
+from studio_core.models import registry
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.reasons import ending, waiting_reasons
 from studio_core.tunings import DEFAULT, TUNINGS
 
 
@@ -116,7 +119,7 @@ def charts(job: Job) -> Sequence[Chart]:
 
 def result_mark(studio: Studio, job: Job) -> str:
     """Changes when there is a result to show."""
-    result = training.result_of(studio, job.id)
+    result = registry.result_of(studio, job.id)
     return str(result.id) if result else ""
 
 
@@ -132,7 +135,7 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
         (say("runs.dataset", language), spec["dataset"]),
         (say("runs.device", language), _device(job)),
     ]
-    result = training.result_of(studio, job.id)
+    result = registry.result_of(studio, job.id)
     made = html(say("runs.made", language), html('<a href="/models">{}</a>', result.name)) if result else ""
     return titled(studio, job, facts, made, language)
 
@@ -226,7 +229,7 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
         job.id,
         say("runs.duplicate", language),
     )
-    result = training.result_of(studio, job.id)
+    result = registry.result_of(studio, job.id)
     if result is None or not methods.writes(job.method):
         return duplicate
     both = ",".join(quote(name, safe="") for name in (job.spec["model"], result.name))

@@ -12,9 +12,9 @@ from app.i18n import language_of, say, t
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
 from app.parts.html import NOTHING, heading, html, notice, panel, table
-from studio_core import services
-from studio_core.asking import Sampling, ask_once
-from studio_core.studio import Studio
+from studio_core.base.studio import Studio
+from studio_core.generation import services
+from studio_core.generation.asking import Sampling, ask_once
 
 TRY_SECONDS = 20.0
 

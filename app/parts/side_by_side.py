@@ -15,7 +15,7 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts import markdown
 from app.parts.html import html, join, number
-from studio_core.chats import LETTERS
+from studio_core.chat.chats import LETTERS
 
 _NOTHING = Markup()
 Mark = Literal["", "better", "worse", "tie", "bad"]

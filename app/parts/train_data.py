@@ -10,10 +10,10 @@ from app.i18n import say
 from app.parts import data_view
 from app.parts.html import empty, html, join, notice, number
 from studio_core import training
+from studio_core.base.errors import NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
 from studio_core.data import store
-from studio_core.errors import NotFound, StudioError
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
 from studio_core.training.datasets import Conversion
 
 CONVERT = """

@@ -9,10 +9,11 @@ import gradio as gr
 from app.i18n import t
 from app.parts import own_code, train_data
 from app.parts.html import panel
-from studio_core import queue, texts
+from studio_core import texts
+from studio_core.base.studio import Studio
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
-from studio_core.studio import Studio
+from studio_core.runs import queue
 from studio_core.training import several_gpus
 from studio_core.tunings import DEFAULT, TUNINGS
 

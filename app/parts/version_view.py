@@ -14,11 +14,11 @@ from app.parts import record_view
 from app.parts.curation_view import count_name
 from app.parts.html import ago, html, join, notice, number, stat
 from studio_core import texts
+from studio_core.base.tables import Dataset
+from studio_core.browse import diff
+from studio_core.browse.diff import Change
 from studio_core.curation import OPERATIONS
-from studio_core.data import diff
-from studio_core.data.diff import Change
 from studio_core.data.shapes import Record
-from studio_core.tables import Dataset
 
 LONGEST_HISTORY = 200
 _UNCHANGED = 160

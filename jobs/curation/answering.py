@@ -13,12 +13,12 @@ from typing import Any
 
 from jobs.curation.makers import Failure, Maker, Question, Served, trouble
 from jobs.curation.store import Store
-from studio_core import services
-from studio_core.asking import Answer, Sampling
+from studio_core.base.errors import BadInput, StudioError
 from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Work
-from studio_core.errors import BadInput, StudioError
+from studio_core.generation import services
+from studio_core.generation.asking import Answer, Sampling
 
 GIVE_UP = 10
 """Questions that fail one after another before a job ends: then it is the service, not the questions."""

@@ -21,13 +21,14 @@ from jobs.curation.answering import Answers, local
 from jobs.curation.makers import Maker, Question, Served
 from jobs.curation.prompts import several
 from jobs.curation.telling import told_before
-from studio_core import rewards, services
-from studio_core.asking import Sampling
+from studio_core import rewards
+from studio_core.base.errors import BadInput
 from studio_core.curation.asking import question_text, with_system
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput
-from studio_core.spec import AnswerSource, AnswersSpec
+from studio_core.generation import services
+from studio_core.generation.asking import Sampling
+from studio_core.runs.spec import AnswerSource, AnswersSpec
 
 FIRST = 4
 """Prompts in the first batch; each further one is twice as long, up to the most."""

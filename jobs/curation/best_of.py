@@ -13,13 +13,13 @@ from jobs.curation.distribution import distribution
 from jobs.curation.makers import Question
 from jobs.curation.prompts import asked_records, several, stored_prompt
 from studio_core import rewards
-from studio_core.asking import Sampling
+from studio_core.base.errors import BadInput
 from studio_core.curation import judging
 from studio_core.curation.asking import answered, question_text
 from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
 from studio_core.data.shapes import Message, Record, Shape
-from studio_core.errors import BadInput
+from studio_core.generation.asking import Sampling
 from studio_core.rewards.equality import reference
 
 Score = Callable[[Record, Question, str], float | None]

@@ -11,9 +11,10 @@ import subprocess
 import sys
 from typing import Any
 
+from studio_core.base.atomic import write_json
+from studio_core.base.errors import StudioError
 from studio_core.curation.base import Stopped, Work
-from studio_core.errors import StudioError
-from studio_core.run_folder import FETCHED, write_json
+from studio_core.runs.run_folder import FETCHED
 
 ROWS = "rows.jsonl"
 

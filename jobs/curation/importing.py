@@ -1,16 +1,16 @@
-"""Import of files that are too big to wait for on the page. Options are made by ``studio_core.data.adding``."""
+"""Import of files that are too big to wait for on the page. Options are made by ``studio_core.curation.adding``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from studio_core.base.errors import BadInput
+from studio_core.base.files import Reach
 from studio_core.curation.base import Stopped, Work
 from studio_core.data import archives
 from studio_core.data.inspection import Reading
 from studio_core.data.mapping import Mapping
-from studio_core.errors import BadInput
-from studio_core.files import Reach
 
 TOLD_EVERY = 500
 """Rows between two reports of progress."""

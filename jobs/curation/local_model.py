@@ -16,9 +16,9 @@ from jobs.curation.makers import Failure, Outcome, Question
 from jobs.inference import decoding
 from jobs.inference.decoding import Lane, Row
 from jobs.inference.models import Models, Opened
-from studio_core.asking import Answer, Sampling, plain
-from studio_core.errors import StudioError
-from studio_core.spec import ResolvedModel
+from studio_core.base.errors import StudioError
+from studio_core.generation.asking import Answer, Sampling, plain
+from studio_core.runs.spec import ResolvedModel
 
 BATCH = 32
 AHEAD = 8

@@ -19,11 +19,12 @@ from typing import Any
 
 from jobs.machine import peak_memory
 from studio_core import curation
+from studio_core.base.atomic import read_json
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Source, Stopped, Work, validated
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.run_folder import SPEC, EventWriter, read_json
-from studio_core.spec import DataRun, ResolvedDataset
+from studio_core.runs.run_folder import SPEC, EventWriter
+from studio_core.runs.spec import DataRun, ResolvedDataset
 
 TOLD_EVERY = 0.5
 """Seconds between two reports of progress."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jobs.curation.store import digest
-from studio_core.asking import Answer, Busy, Connection, Sampling, Unanswered
+from studio_core.base.errors import StudioError
 from studio_core.data.shapes import Message
-from studio_core.errors import StudioError
-from studio_core.services import Service
+from studio_core.generation.asking import Answer, Busy, Connection, Sampling, Unanswered
+from studio_core.generation.services import Service
 
 MOST_WAIT = 300.0
 """Seconds that a service may ask us to wait."""

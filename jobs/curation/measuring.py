@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from jobs.curation.store import Store
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Work
-from studio_core.errors import BadInput
 
 AHEAD = 16
 """Batches that are put in order of length before the first is measured, so that little is padded."""

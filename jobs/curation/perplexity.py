@@ -18,10 +18,10 @@ from jobs.curation.distribution import distribution
 from jobs.curation.measuring import Item, Measured, padded
 from jobs.curation.store import digest
 from jobs.inference.models import Opened
+from studio_core.base.errors import BadInput, StudioError
 from studio_core.curation.base import Work
 from studio_core.curation.perplexity import PerplexityOptions
 from studio_core.data.shapes import Message, Record
-from studio_core.errors import BadInput, StudioError
 
 SIDES = ("chosen", "rejected")
 

@@ -12,14 +12,14 @@ from typing import Any
 from jobs.curation.answering import Answers, local
 from jobs.curation.makers import Maker, Question, Served
 from jobs.curation.telling import told_before
-from studio_core import services
-from studio_core.asking import Answer, Sampling
+from studio_core.base.errors import BadInput
 from studio_core.curation import judging
 from studio_core.curation.asking import question_text
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput
-from studio_core.spec import JudgeSpec
+from studio_core.generation import services
+from studio_core.generation.asking import Answer, Sampling
+from studio_core.runs.spec import JudgeSpec
 
 BATCH = 16
 """Pairs that are judged before their verdicts are told."""

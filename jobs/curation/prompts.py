@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from jobs.curation.makers import Question
-from studio_core.asking import Answer
 from studio_core.curation.asking import asked_of, with_system
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message, Record
+from studio_core.generation.asking import Answer
 
 
 def asked_records(work: Work, system: str, *, count: bool = False) -> Iterator[tuple[int, Record, Question]]:

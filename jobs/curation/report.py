@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from studio_core.browse.search_index import build_index, worth_it
 from studio_core.curation.base import Work
-from studio_core.data.search_index import build_index, worth_it
 from studio_core.reports.compute import compute
 
 DOCUMENT = "report.json"

@@ -16,12 +16,12 @@ from jobs.curation.makers import Question
 from jobs.curation.measuring import Item, Measured
 from jobs.curation.prompts import asked_records
 from jobs.curation.store import digest
+from studio_core.base.errors import BadInput, StudioError
 from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
 from studio_core.data.sequences import tokens
 from studio_core.data.shapes import Record, Shape
-from studio_core.errors import BadInput, StudioError
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 if TYPE_CHECKING:
     from jobs.curation.best_of import Score, Texts

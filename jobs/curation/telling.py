@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from studio_core.run_folder import EVENTS, SPEC, read_json
+from studio_core.base.atomic import read_json
+from studio_core.runs.run_folder import EVENTS, SPEC
 
 
 def told_before(folder: Path | None, type: str) -> set[int]:

@@ -23,8 +23,8 @@ from studio_core.methods.base import Method, validated
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.sft import SFT
-from studio_core.run_folder import EVENTS, MODEL, SPEC
-from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.runs.run_folder import EVENTS, MODEL, SPEC
+from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from studio_core.tunings import TUNINGS
 
 STATIC = Path(__file__).parents[2] / "static"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from studio_core.gpus import Gpus, Reading
-from studio_core.settings import Settings
-from studio_core.slots import card
-from studio_core.tables import UNREACHABLE, Device
+from studio_core.base.settings import Settings
+from studio_core.base.tables import UNREACHABLE, Device
+from studio_core.machine.gpus import Gpus, Reading
+from studio_core.runs.slots import card
 
 GIGABYTE = 1_000_000_000
 NOTICED = 256_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from studio_core.states import Cause, State, Stop
+from studio_core.base.states import Cause, State, Stop
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,10 @@ TEMPLATE_TOO_SLOW = (
 """Of a worker that the alarm of ``jobs.template_time`` has ended."""
 
 
-def of_exit(kind: str, record: dict[str, Any], last_word: dict[str, Any] | None, log_line: str) -> Ending:
-    """Of a run with an exit record.
+def of_exit(
+    record: dict[str, Any], last_word: dict[str, Any] | None, log_line: str, service: bool = False
+) -> Ending:
+    """Of a run with an exit record; a ``service`` ends well though it makes nothing.
 
     What the worker said last wins: a whole model is there once it reported a result, even if
     a cancel came in the same instant or the process crashed while it was being torn down.
@@ -39,14 +41,14 @@ def of_exit(kind: str, record: dict[str, Any], last_word: dict[str, Any] | None,
         return Ending(State.FAILED, _cause(word.get("cause")), str(word.get("message", "")))
     if record.get("timed_out"):
         return Ending(State.FAILED, Cause.TIMED_OUT, "nothing could be saved in time")
-    if stop == Stop.SAVE and kind == "serve":
+    if stop == Stop.SAVE and service:
         return Ending(State.SUCCEEDED, Cause.STOPPED)
     if stop == Stop.SAVE:
         detail = (
             "killed after the time for saving was over" if record["forced"] else "nothing was trained yet"
         )
         return Ending(State.CANCELLED, Cause.CANCELLED, detail)
-    if code == 0 and kind == "serve":
+    if code == 0 and service:
         return Ending(State.SUCCEEDED, Cause.IDLE)
     if record["signal"] == "SIGKILL" and record.get("oom_kills"):
         return Ending(State.FAILED, Cause.OUT_OF_MEMORY_HOST, record["signal"])

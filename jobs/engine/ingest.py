@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from studio_core import metrics, run_folder
-from studio_core.studio import Studio
+from studio_core.base.studio import Studio
+from studio_core.runs import metrics, run_folder
 
 BATCH = 2000
 INTERVAL = 0.2

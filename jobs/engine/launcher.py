@@ -19,9 +19,10 @@ from typing import Any
 
 from jobs.engine import devices, tree
 from jobs.engine.warm import WarmPool
-from studio_core import run_folder
-from studio_core.settings import Settings
-from studio_core.states import Stop
+from studio_core.base import atomic
+from studio_core.base.settings import Settings
+from studio_core.base.states import Stop
+from studio_core.runs import run_folder
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Launch:
     def write(self) -> None:
         """Note in the run's folder that this start, and no other, may come to life."""
         document = {"claim": self.claim, "seconds": self.seconds, "grace": self.grace}
-        run_folder.write_json(self.run_dir / run_folder.LAUNCH, document)
+        atomic.write_json(self.run_dir / run_folder.LAUNCH, document)
 
 
 class Launcher(ABC):
@@ -78,7 +79,7 @@ class Launcher(ABC):
 
     def stop(self, run_dir: Path, stop: Stop, grace: float) -> None:
         """Ask the run to end, also one that has not begun yet; returns at once."""
-        run_folder.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
+        atomic.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
 
     def withdraw(self, run_dir: Path) -> bool:
         """Make sure that a start on its way never comes to life; False if it has already."""
@@ -90,7 +91,7 @@ class Launcher(ABC):
         with contextlib.closing(os.fdopen(lock)):
             if (run_dir / run_folder.SUPERVISOR).exists():
                 return False  # It came to life and has ended since: that has to be judged.
-            run_folder.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
+            atomic.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
         return True
 
     def logs(self, run_dir: Path, limit: int) -> str:
@@ -134,8 +135,8 @@ class LocalLauncher(Launcher):
         if process is not None and process.poll() is None:
             return Liveness.UNKNOWN  # On its way, or about to end.
         self._starting.pop(run_dir, None)
-        supervisor = run_folder.read_json(run_dir / run_folder.SUPERVISOR)
-        if supervisor and not run_folder.read_json(run_dir / run_folder.EXIT):
+        supervisor = atomic.read_json(run_dir / run_folder.SUPERVISOR)
+        if supervisor and not atomic.read_json(run_dir / run_folder.EXIT):
             return self._after_lost(supervisor)
         return Liveness.ENDED
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,16 @@ from jobs.engine import devices, ending, tree
 from jobs.engine.ending import Ending
 from jobs.engine.ingest import Ingest, verdict
 from jobs.engine.launcher import Launch, Launcher, Liveness
-from studio_core import chains, queue, run_folder
-from studio_core.data import making
-from studio_core.errors import BadInput
-from studio_core.gpus import Gpus
-from studio_core.models import registry
-from studio_core.slots import card
-from studio_core.states import Cause, State, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Device, Job
+from studio_core.base import atomic
+from studio_core.base.errors import BadInput
+from studio_core.base.states import Cause, State, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Device, Job
+from studio_core.machine.gpus import Gpus
+from studio_core.runs import kinds, queue, run_folder
+from studio_core.runs.kinds import kind_of
+from studio_core.runs.slots import card
+from studio_core.training import chains
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,6 @@ FRESH = 0.5
 """How old, in seconds, a look may be when a run is about to start on a GPU."""
 STARTS = 2
 """How often a run whose supervisor died before it took the run is started in all."""
-
-_REGISTERS: dict[str, Callable[[Studio, Job, dict[str, Any]], object]] = {
-    "train": registry.register_result,
-    "data": making.register_result,
-}
-"""What makes the result of a job known to the studio, by the kind of job."""
 
 
 @dataclass
@@ -151,7 +145,7 @@ class Engine:
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if (run.folder / run_folder.SUPERVISOR).exists():  # Of a run that this database does not know.
                 raise BadInput("engine.folder_taken", path=run.folder)
-            run_folder.write_json(run.folder / run_folder.SPEC, job.spec.get("run") or job.spec)
+            atomic.write_json(run.folder / run_folder.SPEC, job.spec.get("run") or job.spec)
             self.launcher.start(
                 Launch(
                     run.folder,
@@ -211,12 +205,12 @@ class Engine:
         log.info("Job %d is asked to end: %s", run.job.id, asked)
 
     def _finalise(self, run: Run) -> None:
-        record = run_folder.read_json(run.folder / run_folder.EXIT)
-        supervisor = run_folder.read_json(run.folder / run_folder.SUPERVISOR)
+        record = atomic.read_json(run.folder / run_folder.EXIT)
+        supervisor = atomic.read_json(run.folder / run_folder.SUPERVISOR)
         last_word = verdict(run.folder)
         if record is not None:
             last_line = self.launcher.logs(run.folder, 2048).strip().rpartition("\n")[2]
-            end = ending.of_exit(run.job.kind, record, last_word, last_line[:300])
+            end = ending.of_exit(record, last_word, last_line[:300], kind_of(run.job.kind).service)
         elif supervisor is not None:
             end = ending.of_loss(last_word, rebooted=supervisor["boot_id"] != tree.boot_id())
         else:
@@ -224,13 +218,13 @@ class Engine:
             return
         if run.job.state == State.STARTING:
             queue.started(self.studio, run.job)
-        if end.state is State.SUCCEEDED and run.job.kind in _REGISTERS:
+        if end.state is State.SUCCEEDED:
             end = self._register(run.job, last_word or {}, end)
         self._end(run, end)
 
     def _register(self, job: Job, result: dict[str, Any], end: Ending) -> Ending:
         try:
-            _REGISTERS[job.kind](self.studio, job, result)
+            kinds.call(kind_of(job.kind).register, self.studio, job, result)
         except (BadInput, KeyError, TypeError, ValueError) as error:  # A locked database is tried again.
             log.exception("Job %d: its result could not be registered", job.id)
             return Ending(State.FAILED, Cause.ERROR, f"its result cannot be registered: {error}")
@@ -255,14 +249,13 @@ class Engine:
             log.info("Job %d ended: %s %s %s", job.id, end.state, end.cause or "", end.detail or "")
         else:
             log.warning("Job %d: its end (%s) came too late and was dropped", job.id, end.state)
-        if job.kind == "data":
-            making.discard(job)
+        kinds.call(kind_of(job.kind).discard, job)
         self._starts.pop(job.id, None)
 
 
 def _trains(job: Job) -> bool:
     """Whether the job keeps the processor busy for long."""
-    return job.kind != "serve" and not job.spec.get("light")
+    return not kind_of(job.kind).service and not job.spec.get("light")
 
 
 def _seconds(hours: float | None) -> float | None:

@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.engine import tree
-from studio_core import run_folder
+from studio_core.base import atomic
+from studio_core.runs import run_folder
 
 POLL = 0.2
 NOT_OURS = 75
@@ -83,7 +84,7 @@ class Supervisor:
         lock = run_folder.hold(run_dir / run_folder.LOCK)
         if lock is None:
             return False
-        launch = run_folder.read_json(run_dir / run_folder.LAUNCH) or {}
+        launch = atomic.read_json(run_dir / run_folder.LAUNCH) or {}
         begun = (run_dir / run_folder.SUPERVISOR).exists()  # Another start was first, and is over already.
         if begun or (claim is not None and claim != launch.get("claim")):
             os.close(lock)
@@ -93,7 +94,7 @@ class Supervisor:
             self._limit = time.monotonic() + float(launch["seconds"])
         me = os.getpid()
         record = {"pid": me, "ticks": tree.start_ticks(me), "boot_id": tree.boot_id()}
-        run_folder.write_json(run_dir / run_folder.SUPERVISOR, {**record, "tree": self.mark, "claim": claim})
+        atomic.write_json(run_dir / run_folder.SUPERVISOR, {**record, "tree": self.mark, "claim": claim})
         return True
 
     def watch(self, run_dir: Path) -> None:
@@ -114,7 +115,7 @@ class Supervisor:
             "oom_kills": tree.oom_kills() - self._oom_kills,
             "at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         }
-        run_folder.write_json(run_dir / run_folder.EXIT, document)
+        atomic.write_json(run_dir / run_folder.EXIT, document)
 
     def alive(self) -> bool:
         return self.worker is not None and self.worker.poll() is None
@@ -164,7 +165,7 @@ class Supervisor:
 def wish(run_dir: Path) -> dict[str, Any]:
     """What the user asked for, if anything. A file that was spoilt by hand must not end a run."""
     try:
-        return run_folder.read_json(run_dir / run_folder.CONTROL) or {}
+        return atomic.read_json(run_dir / run_folder.CONTROL) or {}
     except ValueError:
         return {}
 

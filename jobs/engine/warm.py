@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio_core import run_folder
+from studio_core.runs import run_folder
 
 log = logging.getLogger(__name__)
 

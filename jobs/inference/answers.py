@@ -20,8 +20,8 @@ import torch
 
 from jobs.inference.decoding import Lane, Row, Sampling
 from jobs.inference.models import Models
-from studio_core.errors import StudioError
-from studio_core.spec import ResolvedModel
+from studio_core.base.errors import StudioError
+from studio_core.runs.spec import ResolvedModel
 
 Event = dict[str, Any]
 

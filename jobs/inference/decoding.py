@@ -15,7 +15,7 @@ import torch
 
 from jobs.inference.models import Base, Opened
 from jobs.inference.stopping import Stops
-from studio_core.errors import StudioError
+from studio_core.base.errors import StudioError
 
 # A letter takes at most four byte tokens; what is still broken after more is broken text.
 _LONGEST_LETTER = 8

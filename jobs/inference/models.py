@@ -31,11 +31,11 @@ from peft.tuners.lora.layer import LoraLayer
 from jobs.chat_format import chat_format
 from jobs.inference.stopping import Stops
 from jobs.machine import cpu_gains_from_bf16
+from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput, NotFound, StudioError
 from studio_core.models.inspect import require_own_files
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 Sharing = Literal["mixed", "switched", "alone"]
 

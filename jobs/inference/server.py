@@ -37,10 +37,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from jobs.inference.answers import Event, Side, answer
 from jobs.inference.decoding import Sampling
 from jobs.inference.models import Models
-from studio_core import run_folder
-from studio_core.errors import StudioError
-from studio_core.spec import ResolvedModel, ServeSpec
-from studio_core.validation import complaint
+from studio_core.base import atomic
+from studio_core.base.errors import StudioError
+from studio_core.base.validation import complaint
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel, ServeSpec
 
 log = logging.getLogger(__name__)
 
@@ -343,7 +344,7 @@ class Handler(BaseHTTPRequestHandler):
 def main(run_dir: str | Path) -> int:
     """Serve until idle for ``spec.idle_seconds`` or told to end by SIGTERM; returns the exit code."""
     folder = Path(run_dir)
-    spec = ServeSpec.model_validate(run_folder.read_json(folder / run_folder.SPEC))
+    spec = ServeSpec.model_validate(atomic.read_json(folder / run_folder.SPEC))
     events = run_folder.EventWriter(folder)
     events.write("phase", phase="loading")
     server = ChatServer(spec, Models(), secrets.token_urlsafe(32))
@@ -352,7 +353,7 @@ def main(run_dir: str | Path) -> int:
     thread.start()
     threading.Thread(target=server.preload, args=[spec.preload], name="preload", daemon=True).start()
     address = {"port": server.server_address[1], "token": server.token, "pid": os.getpid()}
-    run_folder.write_json(folder / run_folder.SERVE, address, mode=0o600)
+    atomic.write_json(folder / run_folder.SERVE, address, mode=0o600)
     events.write("config", values={"device": str(server.models.device)})
     events.write("phase", phase="serving")
     while not server.closing.wait(min(1.0, spec.idle_seconds / 4)) and server.idle_for() < spec.idle_seconds:

@@ -3,7 +3,7 @@
     python -m jobs.training.dpo --model MODEL_FOLDER --data pairs.jsonl --out RUN_FOLDER
 
 What the studio would hand to the script is made here from the command: the file's records as Parquet, the options as a
-preset with changes, and ``spec.json``. The run's folder is one of the studio's (``studio_core/run_folder.py``).
+preset with changes, and ``spec.json``. The run's folder is one of the studio's (``studio_core/runs/run_folder.py``).
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from typing import Annotated
 
 import typer
 
-from studio_core import methods, plain_yaml, run_folder, tunings
+from studio_core import methods, tunings
+from studio_core.base import atomic, plain_yaml
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.files import Reach
+from studio_core.base.validation import checked
 from studio_core.data import archives, parquet
-from studio_core.data.chat_template import STANDARD_TEMPLATE
 from studio_core.data.inspection import Reading
-from studio_core.errors import BadInput, StudioError
-from studio_core.files import Reach
 from studio_core.methods.base import validated
+from studio_core.models.chat_template import STANDARD_TEMPLATE
 from studio_core.models.inspect import chat_template, inspect
-from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from studio_core.tunings.base import Case
-from studio_core.validation import checked
 
 _DATA = "data.parquet"
 _LARGEST = 64 << 30
@@ -105,7 +107,7 @@ def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
             options=options.model_dump(),
             prompts=spec.prompts if method.writes else [],
         )
-        run_folder.write_json(Path(partial) / run_folder.SPEC, run.model_dump())
+        atomic.write_json(Path(partial) / run_folder.SPEC, run.model_dump())
         out.mkdir(exist_ok=True)
         for file in Path(partial).iterdir():
             file.rename(out / file.name)

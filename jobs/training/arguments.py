@@ -9,9 +9,9 @@ from typing import Any
 from jobs.training.data import Prepared
 from jobs.training.loading import Machine
 from jobs.training.team import Team
-from studio_core import run_folder
 from studio_core.methods.common import TrainingOptions
-from studio_core.spec import RunSpec
+from studio_core.runs import run_folder
+from studio_core.runs.spec import RunSpec
 
 _OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw_8bit": "adamw_8bit", "adafactor": "adafactor"}
 

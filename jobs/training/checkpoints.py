@@ -9,8 +9,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from studio_core import run_folder
-from studio_core.errors import BadInput
+from studio_core.base import atomic
+from studio_core.base.errors import BadInput
+from studio_core.runs import run_folder
 
 KEPT = 2
 
@@ -35,7 +36,7 @@ def complete(run_dir: Path, step: int) -> tuple[Path, int]:
     """Declare the checkpoint of ``step`` complete and remove superseded ones; its folder and bytes."""
     folder = run_dir / run_folder.CHECKPOINTS / f"checkpoint-{step}"
     size = run_folder.write_manifest(folder, step)
-    run_folder.sync_folder(folder.parent)
+    atomic.sync_folder(folder.parent)
     whole = [checkpoint for checkpoint in run_folder.checkpoints(run_dir) if checkpoint.complete]
     oldest_kept = whole[-KEPT:][0].step
     for checkpoint in run_folder.checkpoints(run_dir):

@@ -22,8 +22,8 @@ from studio_core.data.chat_format import ChatFormat
 from studio_core.methods import METHODS
 from studio_core.methods.base import read
 from studio_core.methods.common import TrainingOptions
-from studio_core.run_folder import SPEC, EventWriter
-from studio_core.spec import RunSpec
+from studio_core.runs.run_folder import SPEC, EventWriter
+from studio_core.runs.spec import RunSpec
 from studio_core.tunings.base import Tuning
 
 Options = TypeVar("Options", bound=TrainingOptions)

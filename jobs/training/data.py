@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 import torch
 from datasets import Dataset
 
+from studio_core.base.errors import BadInput
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.sequences import Tokens, tokens
 from studio_core.data.shapes import Record, Shape, without_nulls
 from studio_core.data.truncation import alike, fitted
-from studio_core.errors import BadInput
 from studio_core.methods.common import TrainingOptions
-from studio_core.spec import RunSpec
+from studio_core.runs.spec import RunSpec
 
 IGNORED = -100
 _ROWS_AT_ONCE = 1000

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from studio_core.errors import StudioError
-from studio_core.states import Cause
+from studio_core.base.errors import StudioError
+from studio_core.base.states import Cause
 from studio_core.texts import text
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

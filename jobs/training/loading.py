@@ -29,13 +29,12 @@ from jobs.inference.stopping import end_tokens
 from jobs.machine import cpu_gains_from_bf16
 from jobs.training.tunings import implementation
 from studio_core import tunings
-from studio_core.errors import BadInput
-from studio_core.methods import METHODS
+from studio_core.base.errors import BadInput
+from studio_core.methods import METHODS, memory
 from studio_core.methods.common import TrainingOptions
-from studio_core.models import memory
 from studio_core.models.inspect import inspect, require_own_files
 from studio_core.models.size import ModelSize
-from studio_core.spec import ResolvedModel, RunSpec
+from studio_core.runs.spec import ResolvedModel, RunSpec
 
 _SCORES = ("score", "classifier")
 """What the new output of a model that scores is called."""

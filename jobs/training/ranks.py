@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from studio_core.run_folder import EventWriter, read_json, write_json
+from studio_core.base.atomic import read_json, write_json
+from studio_core.runs.run_folder import EventWriter
 
 FOLDER = "ranks"
 """Inside the run's folder: what launcher and ranks tell one another."""

@@ -15,7 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from jobs.machine import peak_memory
 from jobs.training import checkpoints
 from jobs.training.team import Silent, Team
-from studio_core.run_folder import EventWriter
+from studio_core.runs.run_folder import EventWriter
 
 _NOT_METRICS = ("runtime", "per_second", "total_flos", "epoch", "train_loss", "num_tokens")
 _LOOKS = 3

@@ -16,12 +16,13 @@ from transformers.utils import GENERATION_CONFIG_NAME
 
 from jobs.inference.stopping import end_tokens, template_end
 from jobs.machine import peak_memory
-from studio_core import run_folder
+from studio_core.base import atomic
 from studio_core.data.shapes import Shape
 from studio_core.data.turn_end import TurnEnd
 from studio_core.methods import METHODS
-from studio_core.run_folder import EventWriter
-from studio_core.spec import RunSpec
+from studio_core.runs import run_folder
+from studio_core.runs.run_folder import EventWriter
+from studio_core.runs.spec import RunSpec
 
 
 def save(
@@ -67,7 +68,7 @@ def save(
     target = run_dir / run_folder.MODEL
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
-    run_folder.sync_folder(run_dir)
+    atomic.sync_folder(run_dir)
     return kind
 
 

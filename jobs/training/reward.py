@@ -33,9 +33,9 @@ from jobs.training.data import for_reward
 from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_scorer, needs_checkpointing, new_adapter
 from jobs.training.step_mean import StepMean
-from studio_core.errors import BadInput
-from studio_core.labeling.winrate import wilson
+from studio_core.base.errors import BadInput
 from studio_core.methods.reward import RewardOptions
+from studio_core.statistics.winrate import wilson
 
 
 class GroupedRewardTrainer(OnTokens, GroupedByLength, StepMean, RewardTrainer):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from studio_core.run_folder import EventWriter
+from studio_core.runs.run_folder import EventWriter
 from studio_core.texts import text
 
 EVERY = 10.0

@@ -15,8 +15,8 @@ from torch import distributed
 
 from jobs.training.ranks import TEAM, stop_asked
 from jobs.training.spoken import SpokenEvents
-from studio_core.run_folder import EventWriter
-from studio_core.spec import RunSpec
+from studio_core.runs.run_folder import EventWriter
+from studio_core.runs.spec import RunSpec
 
 
 class Silent:

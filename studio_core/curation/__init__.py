@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Operation
 from studio_core.curation.best_of import BEST_OF
 from studio_core.curation.control_tokens import CONTROL_TOKENS
@@ -20,7 +21,6 @@ from studio_core.curation.replace import REPLACE
 from studio_core.curation.sample import SAMPLE
 from studio_core.curation.select import SELECT
 from studio_core.curation.split import SPLIT
-from studio_core.errors import BadInput
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import model_validator
 
-from studio_core.asking import Sampling
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import OperationOptions
 from studio_core.data.shapes import Message, Record, Shape
-from studio_core.errors import BadInput
+from studio_core.generation.asking import Sampling
 from studio_core.options import option
 
 PROMPTED = (

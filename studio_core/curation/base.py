@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.options import Part, checked
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 Group = Literal["clean", "choose", "reshape", "models"]
 """Kinds of operation, as a page lists them: make records better, pick some, make others of them, ask models."""

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import model_validator
 
 from studio_core import rewards
+from studio_core.base.errors import BadInput
 from studio_core.curation.asking import PROMPTED, DrawingOptions, one_of
 from studio_core.curation.base import Operation
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 

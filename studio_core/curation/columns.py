@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import features
 from studio_core.curation.base import Source
 from studio_core.data.shapes import COLUMNS, Record
-from studio_core.errors import BadInput
 
 
 def of(source: Source) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.curation.checked import checker
 from studio_core.data.shapes import Message, Record, Shape, further_columns, has_messages, own_tools
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 Target = Literal["prompt-completion", "chat", "prompt-only", "unpaired-preference", "text"]

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from studio_core.asking import Sampling
+from studio_core.base.errors import BadInput
 from studio_core.curation.asking import PROMPTED, DrawingOptions, one_of
 from studio_core.curation.base import Operation
-from studio_core.curation.patterns import Pattern
+from studio_core.data.patterns import Pattern
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput
+from studio_core.generation.asking import Sampling
 from studio_core.options import option
 
 ARROW = "=>"

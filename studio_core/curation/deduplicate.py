@@ -52,9 +52,9 @@ def _exact(work: Work, by: str) -> Places:
 
 def _near(work: Work, by: str, leave_out: npt.NDArray[np.bool_]) -> Places:
     """For each place the first one that it nearly repeats, itself if none: as the report finds them."""
+    from studio_core.data.words import SHINGLE, Hashes
     from studio_core.reports.batch import Batch, batches
     from studio_core.reports.near import NearRepeats
-    from studio_core.reports.words import SHINGLE, Hashes
 
     def shingles(batch: Batch) -> tuple[Hashes, Places]:
         spans = batch.prompt_spans if by == "prompt" and has_prompts else batch.whole_spans

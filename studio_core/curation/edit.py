@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studio_core import texts
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Operation, OperationOptions, Source, Work
 from studio_core.curation.checked import checker
 from studio_core.data.shapes import COLUMNS, Record
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 MOST = 10_000

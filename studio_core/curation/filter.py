@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import columns, features, parts
 from studio_core.curation.base import Operation, OperationOptions, Work
-from studio_core.curation.patterns import Pattern
 from studio_core.data.columns import number
+from studio_core.data.patterns import Pattern
 from studio_core.data.shapes import Record, texts_of
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 Described = tuple[int, Record, dict[str, Any]]

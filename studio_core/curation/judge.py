@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from studio_core.asking import Sampling
 from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Operation
 from studio_core.data.shapes import Shape
+from studio_core.generation.asking import Sampling
 from studio_core.options import option
 
 SCORE = "judge_score"

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import columns
 from studio_core.curation.base import Operation, OperationOptions, Source, Work
 from studio_core.curation.checked import checker
 from studio_core.data.shapes import COLUMNS, Message, Record, Shape, further_columns, own_tools
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 Target = Literal[

@@ -8,10 +8,10 @@ from typing import get_args
 
 from pydantic import field_validator
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import Record
-from studio_core.errors import BadInput
 from studio_core.options import option
 from studio_core.reports.personal_data import KINDS, Kind, found
 

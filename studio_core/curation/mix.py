@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import field_validator
 
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Operation, OperationOptions, Source, Work
 from studio_core.curation.convert import Convert, conversion
 from studio_core.curation.sample import Draw, quotas
 from studio_core.data.shapes import Record, Shape, further_columns
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 MOST = 100_000_000

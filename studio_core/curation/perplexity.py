@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Operation, OperationOptions
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import model_validator
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.curation.checked import checker
-from studio_core.curation.patterns import Pattern
+from studio_core.data.patterns import Pattern
 from studio_core.data.shapes import Record
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 EVERYWHERE: tuple[parts.Part, ...] = ("system", "prompt", "answer", "rejected")

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import columns, features
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import Record
-from studio_core.errors import BadInput
 from studio_core.options import option
 
 MOST_KINDS = 100_000

@@ -15,13 +15,13 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import columns, features, parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.curation.sample import quotas
 from studio_core.data.columns import number
-from studio_core.errors import BadInput
+from studio_core.data.words import words
 from studio_core.options import option
-from studio_core.reports.words import words
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]

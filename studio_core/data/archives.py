@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from studio_core.base.errors import BadInput
+from studio_core.base.files import Reach, hidden, open_plain
 from studio_core.data.reading import encodings
-from studio_core.errors import BadInput
-from studio_core.files import Reach, hidden, open_plain
 
 MAX_MEMBERS = 10_000
 """Of one archive, of whatever kind."""

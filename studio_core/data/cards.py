@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from studio_core import plain_yaml
+from studio_core.base import plain_yaml
 from studio_core.data.exports import Fit
 from studio_core.texts import text
 

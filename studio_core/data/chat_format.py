@@ -11,13 +11,13 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from studio_core.data.chat_template import STANDARD_TEMPLATE, ChatTemplate, Span
+from studio_core.base.errors import BadInput
 from studio_core.data.control_tokens import ControlTokens, Encoded, unmarked
 from studio_core.data.conversation import Places, TemplateMessage, conversation
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput
+from studio_core.models.chat_template import STANDARD_TEMPLATE, ChatTemplate, Span
 from studio_core.models.inspect import chat_template, read, read_json
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 
 Span = tuple[int, int]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from studio_core.data.chat_template import ChatTemplate
+from studio_core.base.errors import BadInput
 from studio_core.data.learning import Reasoning
 from studio_core.data.shapes import Message, calls_of
-from studio_core.errors import BadInput
+from studio_core.models.chat_template import ChatTemplate
 
 TemplateMessage = dict[str, Any]
 """A message as a template reads it: ``tool_calls`` as OpenAI writes them, thoughts as ``reasoning_content``."""

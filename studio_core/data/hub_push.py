@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import outgoing
-from studio_core.errors import BadInput, StudioError
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 DATA = "data/train-00000-of-00001.parquet"
 """Where the records lie in the repository."""

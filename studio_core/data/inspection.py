@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from studio_core import texts
+from studio_core.base.errors import BadInput
 from studio_core.data import readers
 from studio_core.data.archives import Bundle, Found
 from studio_core.data.checks import converter
@@ -18,7 +19,6 @@ from studio_core.data.notes import Notes
 from studio_core.data.reading import arenas, labelled
 from studio_core.data.shapes import Record, Shape, texts_of
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 
 LISTED = 1000
 """Rejected rows that are listed; more are only counted."""

@@ -9,10 +9,10 @@ from functools import cached_property
 
 from studio_core.data.answer_spans import answer_spans
 from studio_core.data.chat_format import ChatFormat, Rendered
-from studio_core.data.chat_template import Span
 from studio_core.data.control_tokens import Encoded
 from studio_core.data.conversation import Conversation, TemplateMessage
 from studio_core.data.learning import Learning
+from studio_core.models.chat_template import Span
 
 _THOUGHT_ENDS = re.compile(r"\s*(</?[\w|:]+>|\[/?\w+\]|<\|[^|<>]*\|>)?\s*")
 """What a template writes after a thought: mostly one tag."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import versions
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 
 def family(studio: Studio, dataset: Dataset) -> list[Dataset]:

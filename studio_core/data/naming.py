@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 
 LONGEST = 80
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, DatasetReport
 from studio_core.data import cards, exports, versions
 from studio_core.data.cards import Facts, Step
 from studio_core.data.shapes import Shape
 from studio_core.data.store import space_for
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, DatasetReport
 
 _STEPS = 100
 """Versions of the lineage that a card lists."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from studio_core.base.errors import BadInput
+from studio_core.base.files import open_plain
 from studio_core.data.reading import columnar, documents, encodings, lines, prose, sniffing, source, tables
 from studio_core.data.reading.source import MAX_LINE, File, Rows, as_row
-from studio_core.errors import BadInput
-from studio_core.files import open_plain
 
 __all__ = ["MAX_LINE", "File", "Rows", "as_row", "recognise", "rows"]
 

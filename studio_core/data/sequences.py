@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from studio_core.data.answer_spans import common
 from studio_core.data.chat_format import ChatFormat, Rendered
-from studio_core.data.chat_template import Span
 from studio_core.data.control_tokens import Encoded
 from studio_core.data.conversation import Conversation, conversation
 from studio_core.data.learning import Learning
 from studio_core.data.learnt import Learnt, covered
 from studio_core.data.shapes import Message, Record, Shape, tools_of
+from studio_core.models.chat_template import Span
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,17 @@ from typing import IO, Any
 
 from sqlalchemy import select
 
-from studio_core import uploads
-from studio_core.data import archives, parquet, versions
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.settings import bundled_folder
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
+from studio_core.data import archives, parquet, uploads, versions
 from studio_core.data.inspection import LISTED, Inspection, Reading
 from studio_core.data.mapping import Mapping
 from studio_core.data.naming import checked_name, name_from
 from studio_core.data.shapes import Record
 from studio_core.data.versions import Made, all_datasets, get, parquet_path
-from studio_core.errors import BadInput, StudioError
-from studio_core.reach import reach
-from studio_core.settings import bundled_folder
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.people.reach import reach
 
 __all__ = [
     "LISTED",

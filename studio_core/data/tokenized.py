@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from studio_core.base.errors import StudioError
 from studio_core.data import sequences
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.learning import Learning
@@ -14,9 +15,8 @@ from studio_core.data.preview import Segment, segments
 from studio_core.data.shapes import Record, Shape
 from studio_core.data.truncation import alike, fitted, left_out
 from studio_core.data.turn_end import TurnEnd, turn_end
-from studio_core.errors import StudioError
+from studio_core.runs.spec import ResolvedModel
 from studio_core.sandbox import sandboxed
-from studio_core.spec import ResolvedModel
 
 AS_USUAL = Learning()
 _TOGETHER = 1 << 20

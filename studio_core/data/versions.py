@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from studio_core.base.atomic import sync_folder
+from studio_core.base.errors import NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data.shapes import Shape
-from studio_core.errors import NotFound, StudioError
-from studio_core.run_folder import sync_folder
-from studio_core.spec import ResolvedDataset
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.runs.spec import ResolvedDataset
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from studio_core import clock
-from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.base import clock
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject, Lease
 from studio_core.labeling.assignment import checked_annotator, current, human
 from studio_core.labeling.projects import found, settings_of
 from studio_core.labeling.votes import Verdict, annotation
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
 
 ORIGIN = "adjudicator"
 FAR_APART = 3

@@ -18,8 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy import Row
 
-from studio_core.labeling.winrate import wilson
-from studio_core.tables import Annotation
+from studio_core.base.tables import Annotation
+from studio_core.statistics.winrate import wilson
 
 SHARED = 20
 """Below so many shared items agreement is not shown: it would say nothing."""

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from studio_core.base.atomic import sync_folder
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import parquet, versions
 from studio_core.data.shapes import Message, Record
 from studio_core.labeling.items import prompt_hash
-from studio_core.run_folder import sync_folder
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 WHAT = "prompts.parquet"
 """Of the side file: one column ``hash``, of 64 bits each, rising."""

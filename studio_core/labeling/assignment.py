@@ -16,11 +16,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, literal, literal_column, select
 from sqlalchemy.orm import Session
 
-from studio_core import clock
-from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.base import clock
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject, Lease
 from studio_core.labeling.projects import found, settings_of
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
 
 LEASE = timedelta(minutes=15)
 WITHDRAWN = "withdrawn"

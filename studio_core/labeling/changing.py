@@ -8,15 +8,16 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from studio_core import audit, queue
+from studio_core.base import audit
+from studio_core.base.errors import Conflict
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, Guidelines, Job, LabelItem, LabelProject, Lease
 from studio_core.data import versions
-from studio_core.errors import Conflict
 from studio_core.labeling import judges, projects
 from studio_core.labeling.exports import OPERATION
 from studio_core.labeling.projects import checked_settings, found, rounds_of
 from studio_core.labeling.writing import ANSWERS, PRELABEL
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, Guidelines, Job, LabelItem, LabelProject, Lease
+from studio_core.runs import queue
 
 _ASKED = ("scale", "correct")
 """Settings that say what a verdict means: they are fixed once there is one."""

@@ -8,16 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, LabelProject
 from studio_core.data import parquet, versions
 from studio_core.data.naming import checked_name
 from studio_core.data.shapes import COLUMNS, Record
 from studio_core.data.versions import Made
-from studio_core.errors import BadInput
 from studio_core.labeling import judges as judges_of
 from studio_core.labeling.projects import found, settings_of
 from studio_core.labeling.records import LABELLED_BY, SHAPE_OF, Yield, records
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, LabelProject
 
 OPERATION = "labelling"
 HELD_OUT = "-held-out"

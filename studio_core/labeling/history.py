@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem
 from studio_core.labeling import votes
 from studio_core.labeling.assignment import current, human
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem
 
 PAGE = 50
 

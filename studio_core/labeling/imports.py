@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, LabelProject
 from studio_core.data import parquet, versions
 from studio_core.data.shapes import Message, Shape
-from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.labeling import items, projects
 from studio_core.labeling.items import Added, Answer, NewItem
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, LabelProject
 
 
 def project_for(studio: Studio, name: str, settings: dict[str, Any] | None = None) -> LabelProject:

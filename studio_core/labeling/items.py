@@ -14,12 +14,12 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from studio_core import clock
+from studio_core.base import clock
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelItem, LabelProject
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput
 from studio_core.labeling.projects import found
-from studio_core.studio import Studio
-from studio_core.tables import LabelItem, LabelProject
 
 _AT_ONCE = 500
 """Items written in one transaction: annotators are not kept waiting."""

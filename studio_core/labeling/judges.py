@@ -16,9 +16,13 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from studio_core import queue, services
-from studio_core.data import making as data_jobs
-from studio_core.errors import BadInput, Conflict
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.states import TERMINAL
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, Job, LabelItem, LabelProject
+from studio_core.base.validation import checked
+from studio_core.curation import making as data_jobs
+from studio_core.generation import services
 from studio_core.labeling import projects, records
 from studio_core.labeling import votes as votes_of
 from studio_core.labeling.agreement import SHARED, Share, share
@@ -26,11 +30,8 @@ from studio_core.labeling.assignment import current
 from studio_core.labeling.records import Yield
 from studio_core.labeling.writing import JUDGE, PRELABEL
 from studio_core.models import registry
-from studio_core.spec import DataSpec, JudgeSpec
-from studio_core.states import TERMINAL
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, Job, LabelItem, LabelProject
-from studio_core.validation import checked
+from studio_core.runs import queue
+from studio_core.runs.spec import DataSpec, JudgeSpec
 
 _AT_ONCE = 1000
 

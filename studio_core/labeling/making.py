@@ -12,22 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from studio_core import chats, queue, rewards, services
+from studio_core import rewards
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.states import TERMINAL
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, LabelProject
+from studio_core.base.validation import checked
+from studio_core.curation import making as data_jobs
 from studio_core.curation.asking import asked_of
-from studio_core.data import making as data_jobs
 from studio_core.data import parquet, versions
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput, Conflict
+from studio_core.generation import services
 from studio_core.labeling import projects, writing
 from studio_core.labeling.items import is_held_out, prompt_hash, whole_hash
 from studio_core.labeling.projects import settings_of
 from studio_core.labeling.writing import ANSWERS
 from studio_core.models import registry
-from studio_core.spec import AnswerSource, AnswersSpec, DataSpec
-from studio_core.states import TERMINAL
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, LabelProject
-from studio_core.validation import checked
+from studio_core.runs import queue
+from studio_core.runs.spec import AnswerSource, AnswersSpec, DataSpec
 
 SOURCES = {"pairs": (1, 8), "rate": (1, 8), "rank": (3, 8)}
 """Fewest and most sources of a project, by its mode."""
@@ -258,16 +260,6 @@ def prompts_of_text(text: str) -> list[NewPrompt]:
     lines = [line.rstrip() for line in text.strip().splitlines()]
     blocks = "\n".join(lines).split("\n\n") if "" in lines else lines
     return [NewPrompt([{"role": "user", "content": block.strip()}]) for block in blocks if block.strip()]
-
-
-def prompts_of_chats(studio: Studio, limit: int = 1000) -> Iterator[NewPrompt]:
-    """What people asked on the Chat page, newest chats first, with what had been said before."""
-    for chat in chats.titles(studio, limit):
-        rounds = chats.history(studio, chat.id)
-        for row in rounds:
-            earlier = [one for one in rounds if one.number < row.number]
-            messages = chats.messages_of(row, 0, earlier)
-            yield NewPrompt([{"role": one["role"], "content": one["content"]} for one in messages])
 
 
 def prompts_of(studio: Studio, project: LabelProject, held_out: bool | None = None) -> Iterator[NewPrompt]:

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from studio_core import texts
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject, Model
 from studio_core.labeling import projects
 from studio_core.labeling.records import Yield, carried, voted
-from studio_core.labeling.winrate import WinRate, win_rate
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject, Model
+from studio_core.statistics.winrate import WinRate, win_rate
 
 AGAINST = ("previous", "base")
 """What a new model is compared with: that of the round before, or the one with which all began."""

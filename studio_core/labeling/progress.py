@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject
 from studio_core.labeling.assignment import current, human
 from studio_core.labeling.projects import found, guidelines_version, settings_of
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject
 
 
 @dataclass(frozen=True)

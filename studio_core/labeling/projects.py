@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Guidelines, Job, LabelProject
+from studio_core.base.validation import checked
 from studio_core.data.naming import checked_name
-from studio_core.errors import BadInput, Conflict, NotFound
-from studio_core.studio import Studio
-from studio_core.tables import Guidelines, Job, LabelProject
-from studio_core.validation import checked
 
 MODES = ("pairs", "rate", "rank")
 

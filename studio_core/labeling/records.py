@@ -14,17 +14,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 
-from studio_core import clock
+from studio_core.base import clock
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject
 from studio_core.data.shapes import Message, Record, Shape
-from studio_core.errors import BadInput
 from studio_core.labeling import items as items_of
 from studio_core.labeling import projects as projects_of
 from studio_core.labeling import votes as votes_of
 from studio_core.labeling.items import is_held_out
 from studio_core.labeling.projects import settings_of
 from studio_core.labeling.writing import JUDGE
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject
 
 SHAPES = ("preference", "unpaired", "score", "audit")
 LABELLED_BY = "labelled_by"

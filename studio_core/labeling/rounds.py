@@ -14,10 +14,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from studio_core.chains import result_of
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.states import TERMINAL
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, Job, LabelProject, Model
 from studio_core.data import versions
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import items, making, progress, projects, trained
 from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
@@ -25,10 +27,7 @@ from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
 from studio_core.methods import METHODS
 from studio_core.models import registry
-from studio_core.spec import AnswerSource
-from studio_core.states import TERMINAL
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, Job, LabelProject, Model
+from studio_core.runs.spec import AnswerSource
 
 _VOTES = {Shape.PREFERENCE: "preference", Shape.UNPAIRED_PREFERENCE: "unpaired"}
 LEARNS_FROM = {
@@ -79,7 +78,7 @@ def comparison(studio: Studio, project: str | int, run: int | Job, against: str 
         known = ", ".join(map(str, runs)) or "-"
         raise BadInput("labeling.round_other_run", run=number, project=root.name, known=known)
     job = runs[number]
-    after = result_of(studio, job.id)
+    after = registry.result_of(studio, job.id)
     if after is None or after.parent_id is None:
         raise Conflict("labeling.round_no_model", run=job.id)
     rounds = projects.rounds_of(studio, root.id)
@@ -261,7 +260,7 @@ def next_step(studio: Studio, project: LabelProject, found: Sequence[Result]) ->
     compared = {one.round.round["job"] for one in found}
     if runs and runs[0].state not in TERMINAL:
         return Step("wait", job=runs[0])
-    if runs and runs[0].id not in compared and result_of(studio, runs[0].id) is not None:
+    if runs and runs[0].id not in compared and registry.result_of(studio, runs[0].id) is not None:
         return Step("compare" if left(studio, project, 1) else "prompts", job=runs[0])
     untrained = _untrained(studio, project, runs)
     if newest is not None and not newest.items and not untrained:

@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject
 from studio_core.labeling.adjudication import FAR_APART
 from studio_core.labeling.agreement import DECIDED, Agreement, Habits, Level, Unit, agreement, habits
 from studio_core.labeling.assignment import current, human
 from studio_core.labeling.projects import found, settings_of
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from sqlalchemy import select
 
 from studio_core import methods
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, LabelProject, Model
 from studio_core.data import versions
 from studio_core.labeling import asked_before, projects
 from studio_core.labeling.asked_before import Prompts
 from studio_core.labeling.exports import OPERATION
 from studio_core.models import registry
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, LabelProject, Model
 
 
 def versions_of(studio: Studio, project: LabelProject) -> list[Dataset]:

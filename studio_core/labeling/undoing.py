@@ -13,8 +13,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from studio_core import clock
-from studio_core.errors import Conflict
+from studio_core.base import clock
+from studio_core.base.errors import Conflict
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject, Lease
 from studio_core.labeling.assignment import (
     WITHDRAWN,
     Showing,
@@ -28,8 +30,6 @@ from studio_core.labeling.assignment import (
 )
 from studio_core.labeling.projects import found, guidelines_version
 from studio_core.labeling.votes import draft_of, recount
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
 
 UNDOABLE = 50
 """Newest actions that can be undone one after the other."""

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from studio_core import clock
-from studio_core.errors import BadInput
+from studio_core.base import clock
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject, Lease
 from studio_core.labeling.assignment import (
     WITHDRAWN,
     Showing,
@@ -22,8 +24,6 @@ from studio_core.labeling.assignment import (
     take,
 )
 from studio_core.labeling.projects import found, guidelines_version, settings_of
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject, Lease
 
 STRENGTHS = ("slightly", "clearly")
 _LONGEST = 20_000

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from studio_core.base.errors import BadInput
+from studio_core.base.tables import Annotation, Job, LabelItem, LabelProject
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput
 from studio_core.labeling import items
 from studio_core.labeling.assignment import current
 from studio_core.labeling.items import Added, Answer, NewItem
 from studio_core.labeling.projects import guidelines_version
-from studio_core.tables import Annotation, Job, LabelItem, LabelProject
 
 ANSWERS = "answers"
 """The operation that writes answers to be judged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.methods.base import Method
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO

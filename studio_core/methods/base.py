@@ -13,11 +13,11 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
+from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.methods.roles import Role
 from studio_core.options import Part, checked
-from studio_core.spec import ResolvedDataset
+from studio_core.runs.spec import ResolvedDataset
 from studio_core.tunings import DEFAULT, TUNINGS, without_others
 from studio_core.tunings.base import Tuning
 

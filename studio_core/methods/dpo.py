@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
 from studio_core.methods.roles import Role

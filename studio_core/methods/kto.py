@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from studio_core.base.errors import BadInput
 from studio_core.data import parquet
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
 from studio_core.methods.roles import Role
 from studio_core.options import option
-from studio_core.spec import ResolvedDataset
+from studio_core.runs.spec import ResolvedDataset
 from studio_core.tunings.base import Tuning
 
 

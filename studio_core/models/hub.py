@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from studio_core.errors import StudioError
+from studio_core.base.errors import StudioError
 
 PATTERNS = ("*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.txt")
 

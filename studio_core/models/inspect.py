@@ -15,8 +15,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from studio_core.errors import BadInput
-from studio_core.files import open_below, real_below
+from studio_core.base.errors import BadInput
+from studio_core.base.files import open_below, real_below
 from studio_core.sandbox import sandboxed
 
 WEIGHTS = "model.safetensors"

@@ -10,11 +10,11 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from studio_core import accounts
-from studio_core.accounts import Account, Role
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
-from studio_core.tables import Model
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Model
+from studio_core.people import accounts
+from studio_core.people.accounts import Account, Role
 
 log = logging.getLogger("tunesmith.accounts")
 
@@ -37,7 +37,7 @@ def consent(
     """
     if account.role is Role.ADMINISTRATOR and accounts.any_accounts(studio):
         # With its hashing: whoever only looks models up need not wait for it.
-        from studio_core import sign_in
+        from studio_core.people import sign_in
 
         account = sign_in.confirm(studio, account, password, address)
     if account.role is not Role.ADMINISTRATOR:

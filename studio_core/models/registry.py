@@ -11,17 +11,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from studio_core.data.chat_template import STANDARD_TEMPLATE
-from studio_core.errors import BadInput, NotFound
-from studio_core.files import Reach
+from studio_core.base.errors import BadInput, NotFound
+from studio_core.base.files import Reach
+from studio_core.base.settings import bundled_folder
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, Model
 from studio_core.models import hub
+from studio_core.models.chat_template import STANDARD_TEMPLATE
 from studio_core.models.inspect import Inspected, architecture, chat_template, inspect
 from studio_core.models.own_code import Consent, note
-from studio_core.reach import reach
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
-from studio_core.studio import Studio
-from studio_core.tables import Job, Model
+from studio_core.people.reach import reach
+from studio_core.runs.spec import ResolvedModel
 
 DEMO_MODELS = ("tiny-base", "tiny-chat")
 
@@ -296,3 +296,9 @@ def lineage(studio: Studio, model: Model) -> list[Ancestor]:
             generations.append(Ancestor(current, job.id if job else None, job.method if job else None, named))
             current = session.get(Model, current.parent_id) if current.parent_id is not None else None
     return generations
+
+
+def result_of(studio: Studio, job_id: int) -> Model | None:
+    """The model that a run made."""
+    with studio.db.read() as session:
+        return session.scalar(select(Model).where(Model.job_id == job_id))

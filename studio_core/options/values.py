@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.base.validation import complaint
 from studio_core.options.declaration import OptionField, fields
-from studio_core.validation import complaint
 
 Options = TypeVar("Options", bound=BaseModel)
 

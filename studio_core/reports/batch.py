@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from studio_core.data.shapes import COLUMNS, TOOLS, Message, Record, Shape, said, without_nulls
+from studio_core.data.words import Places, Words, words
 from studio_core.reports.findings import BITS
-from studio_core.reports.words import Places, Words, words
 
 ROWS_AT_ONCE = 1000
 

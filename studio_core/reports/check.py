@@ -14,7 +14,7 @@ from studio_core.data.shapes import Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.findings import BITS
 from studio_core.reports.statistics import Numbers
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 FIRST = 100
 """Of what is found, how many row numbers a report itself lists; the features file has all."""

@@ -33,7 +33,7 @@ from studio_core.reports.references import ReferenceCheck
 from studio_core.reports.sizes import SizeCheck
 from studio_core.reports.token_lengths import TokenCheck
 from studio_core.reports.turn_structure import TurnCheck
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 CHECKS: tuple[type[Check[Any]], ...] = (
     SizeCheck,

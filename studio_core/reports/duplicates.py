@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from studio_core.data.shapes import Shape, without_nulls
+from studio_core.data.words import SHINGLE, Hashes, Places
 from studio_core.reports.batch import ROWS_AT_ONCE, Batch
 from studio_core.reports.check import PROMPTED, Check, Rows
 from studio_core.reports.near import SIMILAR, NearRepeats
 from studio_core.reports.statistics import Numbers
-from studio_core.reports.words import SHINGLE, Hashes, Places
 
 LISTED = 20
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-from studio_core.reports.words import Hashes, Places
+from studio_core.data.words import Hashes, Places
 
 SIMILAR = 0.8
 """Jaccard similarity from which a text counts as a near repetition."""

@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from studio_core.base.errors import StudioError
 from studio_core.data import readers
 from studio_core.data.shapes import COLUMNS, Shape
-from studio_core.errors import StudioError
+from studio_core.data.words import Hashes, Places, Words, words
 from studio_core.reports.batch import Batch, batches
 from studio_core.reports.check import PROMPTED, Check, Rows
-from studio_core.reports.words import Hashes, Places, Words, words
 
 RUN, SHORT_RUN = 13, 8
 HALF = 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.rewards.base import Reward, RewardKind
 from studio_core.rewards.boxed import boxed
 from studio_core.rewards.contains import contains, lacks, matches

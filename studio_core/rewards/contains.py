@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from studio_core.curation.patterns import Pattern
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.data.patterns import Pattern
 from studio_core.rewards.base import Reward
 
 

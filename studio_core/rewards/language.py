@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from studio_core.errors import BadInput
-from studio_core.reports.languages import language_of
-from studio_core.reports.words import words
+from studio_core.base.errors import BadInput
+from studio_core.data.languages import language_of
+from studio_core.data.words import words
 from studio_core.rewards.base import Reward
 
 _LOOKED_AT = 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.rewards.base import Reward
 
 

@@ -12,8 +12,9 @@ from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
-from studio_core import errors, texts
-from studio_core.errors import StudioError
+from studio_core import texts
+from studio_core.base import errors
+from studio_core.base.errors import StudioError
 from studio_core.sandbox import pool
 
 P = ParamSpec("P")

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 
-from studio_core.errors import BadInput, StudioError
+from studio_core.base.errors import BadInput, StudioError
 from studio_core.sandbox import frames, limits
 from studio_core.sandbox.limits import ADDRESS_SPACE, HELPERS, PATIENCE, THREADS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio_core.chains import result_of, settle
+from studio_core.training.chains import settle
 from studio_core.training.datasets import (
     conversions,
     convert_for,
@@ -55,7 +55,6 @@ __all__ = [
     "plan",
     "prompts_from",
     "remember",
-    "result_of",
     "resume",
     "resumed_by",
     "resumed_step",

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio_core import methods, queue
-from studio_core.data import making, store, versions
+from studio_core import methods
+from studio_core.base.errors import BadInput
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
+from studio_core.curation import making
+from studio_core.data import store, versions
 from studio_core.data.naming import LONGEST
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.methods.base import Method
-from studio_core.spec import DataSpec
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.runs import queue
+from studio_core.runs.spec import DataSpec
 
 CONVERT = "convert"
 _REMEMBERED = 20

@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from studio_core import plain_yaml
-from studio_core.errors import BadInput
-from studio_core.spec import TrainSpec
-from studio_core.validation import complaint
+from studio_core.base import plain_yaml
+from studio_core.base.errors import BadInput
+from studio_core.base.validation import complaint
+from studio_core.runs.spec import TrainSpec
 
 
 def spec_from(values: dict[str, Any]) -> TrainSpec:

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import psutil
 
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
 from studio_core.data import tokenized
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.models import estimate, memory
-from studio_core.models.memory import Memory
+from studio_core.methods import memory
+from studio_core.methods.memory import Memory
 from studio_core.models.size import ModelSize
-from studio_core.studio import Studio
+from studio_core.training import estimate
 from studio_core.training.lengths import NOTED, measured, nothing_learnt, sample
 from studio_core.training.plans import Plan, Remark, case_of, tried
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import select
 
-from studio_core import metrics, outline, queue, run_folder
-from studio_core.errors import BadInput, Conflict
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, Metric
 from studio_core.methods.common import TrainingOptions
-from studio_core.spec import TrainSpec
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.tables import Job, Metric
+from studio_core.runs import metrics, outline, queue, run_folder
+from studio_core.runs.spec import TrainSpec
 from studio_core.tunings import DEFAULT, without_others
 
 

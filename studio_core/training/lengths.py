@@ -6,12 +6,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import store, tokenized
 from studio_core.data.learning import Learning
 from studio_core.data.shapes import Shape
-from studio_core.spec import ResolvedModel
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.runs.spec import ResolvedModel
 
 SAMPLE = 2_000
 NOTED = 100

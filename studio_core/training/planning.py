@@ -6,18 +6,19 @@ from typing import cast
 
 import psutil
 
-from studio_core import methods, queue, tunings
-from studio_core.chains import result_of, run_number
+from studio_core import methods, tunings
+from studio_core.base.errors import BadInput
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, Model
 from studio_core.data import store, versions
-from studio_core.errors import BadInput
 from studio_core.methods.base import Method, validated
 from studio_core.methods.common import TrainingOptions
 from studio_core.models import registry
-from studio_core.spec import TrainSpec
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, Model
+from studio_core.runs import queue
+from studio_core.runs.spec import TrainSpec
 from studio_core.training import figures, several_gpus
+from studio_core.training.chains import run_number
 from studio_core.training.datasets import misfit
 from studio_core.training.plans import Plan, Remark, case_of, tried
 from studio_core.tunings.base import Tuning
@@ -98,7 +99,7 @@ def _made_by(studio: Studio, job: Job) -> Model:
     """Until a run's result is there, its sizes and its tokenizer are those of its own base model."""
     if job.kind != "train":
         raise BadInput("train.not_a_training", job=job.id)
-    return result_of(studio, job.id) or registry.get(studio, job.spec["run"]["model"]["id"])
+    return registry.result_of(studio, job.id) or registry.get(studio, job.spec["run"]["model"]["id"])
 
 
 def _named_dataset(studio: Studio, name: str) -> Dataset:

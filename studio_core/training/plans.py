@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from studio_core import texts
+from studio_core.base.errors import StudioError
+from studio_core.base.tables import Dataset, Job, Model
 from studio_core.data.turn_end import TurnEnd
-from studio_core.errors import StudioError
 from studio_core.methods.base import Method
 from studio_core.methods.common import TrainingOptions
-from studio_core.models.memory import Memory
-from studio_core.spec import ResolvedModel, TrainSpec
-from studio_core.tables import Dataset, Job, Model
+from studio_core.methods.memory import Memory
+from studio_core.runs.spec import ResolvedModel, TrainSpec
 from studio_core.training.lengths import Lengths
 from studio_core.tunings.base import Case
 

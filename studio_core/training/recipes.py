@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from studio_core.base.errors import BadInput, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
 from studio_core.data import store
-from studio_core.errors import BadInput, NotFound
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
-from studio_core.spec import TrainSpec
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs.spec import TrainSpec
 from studio_core.training.datasets import fitting_datasets
 from studio_core.training.documents import spec_from
 from studio_core.training.planning import plan, scores

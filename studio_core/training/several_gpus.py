@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.base.tables import Device
 from studio_core.methods.common import TrainingOptions
-from studio_core.slots import card
-from studio_core.spec import TrainSpec
-from studio_core.tables import Device
+from studio_core.runs.slots import card
+from studio_core.runs.spec import TrainSpec
 
 PARALLEL = ("ddp", "fsdp", "deepspeed")
 

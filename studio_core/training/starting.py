@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from studio_core import queue
-from studio_core.chains import run_number
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, Model
 from studio_core.data import versions
 from studio_core.data.shapes import Shape
 from studio_core.models import registry
-from studio_core.spec import RunSpec, TrainSpec
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, Model
+from studio_core.runs import queue
+from studio_core.runs.spec import RunSpec, TrainSpec
+from studio_core.training.chains import run_number
 from studio_core.training.lengths import sample
 from studio_core.training.planning import plan
 from studio_core.training.plans import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.tunings.base import DEFAULT, Tuning
 from studio_core.tunings.full import FULL
 from studio_core.tunings.lora import LORA

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.models.size import ModelSize
 from studio_core.options import Part
-
-if TYPE_CHECKING:  # A method knows its tunings, and so cannot be known here.
-    from studio_core.methods.base import Method
-
 
 DEFAULT = "full"
 """What a training begins with if nothing else is asked for."""
@@ -29,6 +25,13 @@ class TuningOptions(BaseModel):
     """Field order is form order. Fields are made by ``studio_core.options.option``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Learner(Protocol):
+    """A method as its tunings see it: methods know their tunings, and so are not known here."""
+
+    @property
+    def writes(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Tuning(Part):
     """What this way of tuning cannot do of what is asked."""
     missing: Callable[[], BadInput | None] = lambda: None
     """What it needs that is not on this machine. Asked before the run and again by the worker."""
-    suits: Callable[[Method], bool] = lambda method: True
+    suits: Callable[[Learner], bool] = lambda method: True
     instead: str = DEFAULT
     """The way of tuning that comes nearest, where a method cannot be had with this one."""
     package: str = "jobs.training.tunings"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.tunings.base import Case, Tuning, TuningOptions
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.models.size import ModelSize
 from studio_core.options import option
 from studio_core.tunings.base import Case, Tuning, TuningOptions

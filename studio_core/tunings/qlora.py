@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.models.size import ModelSize
 from studio_core.tunings.base import Case, Tuning
 from studio_core.tunings.lora import LoraOptions, trained

@@ -19,15 +19,16 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio_core.data import browse, diff, parquet, versions
-from studio_core.data.browse import Query
-from studio_core.data.search_index import build_index, index_path
+from studio_core.base.settings import load
+from studio_core.base.studio import Studio, open_studio
+from studio_core.base.tables import Dataset
+from studio_core.browse import browse, diff
+from studio_core.browse.browse import Query
+from studio_core.browse.search_index import build_index, index_path
+from studio_core.data import parquet, versions
 from studio_core.data.shapes import Shape
 from studio_core.data.versions import Made
 from studio_core.reports import features
-from studio_core.settings import load
-from studio_core.studio import Studio, open_studio
-from studio_core.tables import Dataset
 from tests.bench.sizes import size
 
 ROWS = size("ROWS", 5_000_000, 5_000)

@@ -23,8 +23,8 @@ from jobs.inference.answers import Side, answer
 from jobs.inference.decoding import Sampling
 from jobs.inference.models import Base, Models, Opened
 from jobs.inference.stopping import Stops
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
+from studio_core.base.settings import bundled_folder
+from studio_core.runs.spec import ResolvedModel
 from tests.bench.sizes import size
 
 REPEATS = size("REPEATS", 5, 1)

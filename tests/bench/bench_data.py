@@ -23,10 +23,10 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from studio_core.base.studio import open_studio
 from studio_core.data import outgoing, store, versions
 from studio_core.data.shapes import Shape
 from studio_core.reports.compute import compute
-from studio_core.studio import open_studio
 from tests.bench.sizes import size
 
 T = TypeVar("T")

@@ -23,15 +23,17 @@ import psutil
 from sqlalchemy import func, insert, select
 
 from jobs.engine.ingest import Ingest
-from studio_core import clock, queue, training
+from studio_core import training
+from studio_core.base import clock
+from studio_core.base.states import TERMINAL, State, Stop
+from studio_core.base.studio import Studio, open_studio
+from studio_core.base.tables import Device, Job, Metric
 from studio_core.data import store
-from studio_core.engine_process import engine_alive, ensure_engine
 from studio_core.models import registry
-from studio_core.run_folder import EventWriter
-from studio_core.spec import TrainSpec
-from studio_core.states import TERMINAL, State, Stop
-from studio_core.studio import Studio, open_studio
-from studio_core.tables import Device, Job, Metric
+from studio_core.runs import queue
+from studio_core.runs.engine_process import engine_alive, ensure_engine
+from studio_core.runs.run_folder import EventWriter
+from studio_core.runs.spec import TrainSpec
 from tests.bench import floor
 from tests.bench.processes import end_all, engine_pid
 from tests.bench.sizes import size

@@ -17,12 +17,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from studio_core.base.settings import bundled_folder
+from studio_core.base.studio import open_studio
 from studio_core.data import store
 from studio_core.data.shapes import Shape
 from studio_core.data.tokenized import lengths
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
-from studio_core.studio import open_studio
+from studio_core.runs.spec import ResolvedModel
 from tests.bench.sizes import size
 
 ROWS = size("ROWS", 100_000, 1_000)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
 from tests.bench.labeling_load import Load, cookies, fill
 from tests.bench.sizes import size
 from tests.browser.conftest import FLAGS, find_chromium, free_port, start_web, stop_engine

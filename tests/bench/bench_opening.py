@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
 from tests.bench import floor
 from tests.bench.processes import end_all
 from tests.bench.sizes import size

@@ -20,9 +20,9 @@ import httpx
 import uvicorn
 
 from app.web import create_app
-from studio_core import metrics, queue, run_folder
-from studio_core.engine_process import LOCK
-from studio_core.studio import Studio, open_studio
+from studio_core.base.studio import Studio, open_studio
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.engine_process import LOCK
 from tests.bench import floor
 from tests.bench.seeded import fill
 from tests.bench.sizes import size

@@ -32,10 +32,10 @@ from jobs.training.data import Prepared, for_sft
 from jobs.training.fast_head import fast_head
 from jobs.training.loading import Machine, load_tokenizer, machine_for, new_adapter
 from jobs.training.team import Team
+from studio_core.base.settings import bundled_folder
 from studio_core.methods.base import read
 from studio_core.methods.sft import SFT
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel, RunSpec
+from studio_core.runs.spec import ResolvedModel, RunSpec
 from studio_core.tunings import TUNINGS
 from tests.bench.sizes import size
 from tests.integration.miniature import make_run

@@ -93,7 +93,7 @@ def _train() -> None:
     import transformers
     import trl
 
-    from studio_core.settings import bundled_folder
+    from studio_core.base.settings import bundled_folder
 
     assert peft and trl  # A training imports them, so that a bare loop that leaves them out is no floor.
     imported = time.perf_counter()

@@ -14,10 +14,11 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from studio_core import accounts, clock, sign_in
+from studio_core.base import clock
+from studio_core.base.studio import Studio
 from studio_core.labeling import items, projects
 from studio_core.labeling.items import Answer, NewItem
-from studio_core.studio import Studio
+from studio_core.people import accounts, sign_in
 
 PASSWORD = "a long password for nobody"
 _ANSWER = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from jobs.engine import tree
-from studio_core.engine_process import LOCK
+from studio_core.runs.engine_process import LOCK
 
 
 def engine_pid(home: Path) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from studio_core import clock, outline, queue, training
+from studio_core import training
+from studio_core.base import clock
+from studio_core.base.studio import Studio
 from studio_core.data import store
 from studio_core.models import registry
-from studio_core.spec import TrainSpec
-from studio_core.studio import Studio
+from studio_core.runs import outline, queue
+from studio_core.runs.spec import TrainSpec
 
 SPEC = TrainSpec(method="sft", model="tiny-base", dataset="tiny-sft-chat", options={}, prompts=["Hello"])
 

@@ -7,9 +7,9 @@ import re
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import select
 
-from studio_core import chats
-from studio_core.chats import ChatSettings
-from studio_core.tables import Chat, ChatRound, Vote
+from studio_core.base.tables import Chat, ChatRound, Vote
+from studio_core.chat import chats
+from studio_core.chat.chats import ChatSettings
 from tests.browser.conftest import Served, visit
 
 ENDED = re.compile("stop|length")

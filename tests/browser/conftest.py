@@ -29,13 +29,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from studio_core import queue
+from studio_core.base.errors import StudioError
+from studio_core.base.states import Stop
+from studio_core.base.studio import Studio, open_studio
 from studio_core.data import store
-from studio_core.engine_process import LOCK
-from studio_core.errors import StudioError
 from studio_core.models import registry
-from studio_core.states import Stop
-from studio_core.studio import Studio, open_studio
+from studio_core.runs import queue
+from studio_core.runs.engine_process import LOCK
 from tests.conftest import wait_until
 
 FLAGS = [

@@ -6,19 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from studio_core import queue, run_folder, services, training
+from studio_core import training
+from studio_core.base.settings import bundled_folder
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, DatasetReport, Job
 from studio_core.data import store, versions
 from studio_core.data.shapes import Shape
+from studio_core.generation import services
 from studio_core.labeling import assignment, items, projects, votes
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict
 from studio_core.reports.compute import compute
 from studio_core.reports.features import features_path
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, DatasetReport, Job
+from studio_core.runs import queue, run_folder
+from studio_core.runs.spec import ResolvedModel
 from tests.browser.opening import furnish
 from tests.unit.studio_core.training.runs import checkpoint, run_to, say, spec
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession
 
-from studio_core import chats
-from studio_core.chats import ChatSettings
+from studio_core.base.studio import Studio
+from studio_core.chat import chats
+from studio_core.chat.chats import ChatSettings
 from studio_core.labeling import items, projects
 from studio_core.labeling.items import Answer, NewItem
-from studio_core.studio import Studio
 from tests.bench import seeded
 
 SHIFT = 0.05

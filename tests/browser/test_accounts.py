@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from studio_core import accounts
-from studio_core.sign_in_failures import PAIR
+from studio_core.people import accounts
+from studio_core.people.sign_in_failures import PAIR
 from tests.browser.conftest import (
     Served,
     choose,

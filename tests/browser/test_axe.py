@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from studio_core import accounts, first_address
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
+from studio_core.people import accounts, first_address
 from tests.browser.axe import told
 from tests.browser.conftest import Served, choose, serving, visit
 from tests.browser.furnished import SETTLED, furnish_all

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from studio_core import chats, services
+from studio_core.base.tables import Model
+from studio_core.chat import chats
+from studio_core.generation import services
 from studio_core.labeling import items, projects
 from studio_core.labeling import votes as label_votes
-from studio_core.tables import Model
 from tests.browser.chatting import ENDED, ask, blur, open_chat, rounds, set_number, turn, votes_on, written
 from tests.browser.conftest import ROOT, Served, visit
 from tests.conftest import wait_until

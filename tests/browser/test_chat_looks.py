@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from studio_core import chat_live, chat_votes, chats
-from studio_core.chats import ChatSettings
-from studio_core.tables import Chat
+from studio_core.base.tables import Chat
+from studio_core.chat import chat_live, chat_votes, chats
+from studio_core.chat.chats import ChatSettings
 from tests.browser.chatting import blur, open_chat, written
 from tests.browser.conftest import ROOT, Served, choose, screenshot
 

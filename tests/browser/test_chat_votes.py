@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from studio_core import chat_live, chat_votes, chats
-from studio_core.chats import ChatSettings
+from studio_core.chat import chat_live, chat_votes, chats
+from studio_core.chat.chats import ChatSettings
 from tests.browser.chatting import ask, blur, open_chat, rounds, turn, votes_on, written
 from tests.browser.conftest import Served
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from studio_core import uploads
-from studio_core.data import store
+from studio_core.data import store, uploads
 from tests.browser.conftest import Served, choose, screenshot, visit
 from tests.conftest import wait_until
 

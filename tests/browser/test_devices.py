@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from studio_core import queue
-from studio_core.tables import Device
+from studio_core.base.tables import Device
+from studio_core.runs import queue
 from tests.browser.conftest import Served, choose, screenshot, visit
 from tests.conftest import wait_until
 

@@ -8,10 +8,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio_core import queue
+from studio_core.base.states import State
 from studio_core.labeling import assignment, projects, votes
 from studio_core.labeling.votes import Verdict
-from studio_core.states import State
+from studio_core.runs import queue
 from tests.browser.conftest import Served, screenshot, visit
 from tests.browser.furnished import label_project
 from tests.browser.test_label import number

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from studio_core.base.studio import Studio
 from studio_core.labeling import items, projects, votes
 from studio_core.labeling.items import Answer, NewItem
-from studio_core.studio import Studio
 from tests.bench.labeling_load import cookies
 from tests.browser.conftest import Served, serving, start_web
 from tests.people import cheap_hashes

@@ -11,12 +11,13 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from app.parts.html import number
-from studio_core import metrics, queue, training
+from studio_core import training
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import open_studio
+from studio_core.base.tables import Job
 from studio_core.data import store
 from studio_core.models import registry
-from studio_core.states import TERMINAL, State
-from studio_core.studio import open_studio
-from studio_core.tables import Job
+from studio_core.runs import metrics, queue
 from studio_core.texts import text
 from tests.browser.conftest import (
     ROOT,

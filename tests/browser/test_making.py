@@ -7,11 +7,11 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio_core import services
+from studio_core.base.states import TERMINAL
+from studio_core.base.tables import LabelProject
+from studio_core.generation import services
 from studio_core.labeling import items, making, projects
 from studio_core.labeling.items import Answer, NewItem
-from studio_core.states import TERMINAL
-from studio_core.tables import LabelProject
 from tests.browser.conftest import Served, in_address, screenshot, visit
 from tests.conftest import wait_until
 from tests.fake_service import fake_service, reply

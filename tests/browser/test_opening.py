@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route
 
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
 from tests.bench import floor
 from tests.browser.conftest import free_port, start_web, stop_engine
 from tests.browser.opening import SHIFT, furnish, opening

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from studio_core import queue, training
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core import training
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.runs import queue
 from tests.browser.conftest import Served, choose, screenshot, visit
 from tests.conftest import wait_until
 

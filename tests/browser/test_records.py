@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from studio_core.base.tables import Dataset
 from studio_core.data import store
-from studio_core.tables import Dataset
 from tests.browser.conftest import Served, choose, screenshot, visit
 
 pytestmark = pytest.mark.browser

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio_core import queue
+from studio_core.base.states import State
+from studio_core.base.tables import LabelProject
 from studio_core.data import versions
 from studio_core.labeling import making, outcomes, projects, rounds, votes
-from studio_core.states import State
-from studio_core.tables import LabelProject
+from studio_core.runs import queue
 from tests.browser.conftest import Served, screenshot, visit
 from tests.conftest import wait_until
 

@@ -8,12 +8,13 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio_core import metrics, queue, training
+from studio_core import training
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
 from studio_core.data import store
 from studio_core.models import registry
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs import metrics, queue
 from tests.browser.axe import told
 from tests.browser.conftest import Served, choose, come_to_charts, in_address, screenshot, visit
 from tests.conftest import wait_until

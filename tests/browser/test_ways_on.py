@@ -7,14 +7,16 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio_core import queue, training
-from studio_core.data import making, versions
+from studio_core import training
+from studio_core.base.states import Stop
+from studio_core.base.tables import Job, LabelProject
+from studio_core.curation import making
+from studio_core.data import versions
 from studio_core.data.shapes import Shape
 from studio_core.labeling import exports, projects, rounds
 from studio_core.models import registry
-from studio_core.spec import DataSpec
-from studio_core.states import Stop
-from studio_core.tables import Job, LabelProject
+from studio_core.runs import queue
+from studio_core.runs.spec import DataSpec
 from tests.browser.conftest import Served, choose, in_address, screenshot, visit
 from tests.browser.test_train_runs import pick, ready
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from studio_core import queue, run_folder
-from studio_core.engine_process import LOCK, engine_alive
-from studio_core.states import TERMINAL
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.base import atomic
+from studio_core.base.states import TERMINAL
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.runs import queue, run_folder
+from studio_core.runs.engine_process import LOCK, engine_alive
 from tests.conftest import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +82,7 @@ def folder(job: Job) -> Path:
 
 
 def supervisor_pid(job: Job) -> int:
-    record = wait_until(lambda: run_folder.read_json(folder(job) / run_folder.SUPERVISOR))
+    record = wait_until(lambda: atomic.read_json(folder(job) / run_folder.SUPERVISOR))
     return int(record["pid"])
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from jobs.engine import tree
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.supervisor import wish
-from studio_core import run_folder
-from studio_core.run_folder import EventWriter
+from studio_core.base import atomic
+from studio_core.runs import run_folder
+from studio_core.runs.run_folder import EventWriter
 
 
 @dataclass
@@ -34,19 +35,19 @@ class FakeRun:
         if lock is None:
             return
         try:
-            allowed = (run_folder.read_json(folder / run_folder.LAUNCH) or {}).get("claim")
+            allowed = (atomic.read_json(folder / run_folder.LAUNCH) or {}).get("claim")
             if (folder / run_folder.SUPERVISOR).exists() or allowed != self.launch.claim:
                 return
             self.alive = True
             record = {"pid": 0, "ticks": 0, "boot_id": tree.boot_id(), "tree": "", "claim": self.launch.claim}
-            run_folder.write_json(folder / run_folder.SUPERVISOR, record)
+            atomic.write_json(folder / run_folder.SUPERVISOR, record)
             exit_record: dict[str, Any] = {
                 "returncode": None, "signal": None, "stop": wish(folder).get("stop"), "forced": False,
                 "timed_out": False, "strays": 0, "oom_kills": 0, "at": "2026-01-01T00:00:00.000000Z",
             }  # fmt: skip
             if exit_record["stop"] is None:
                 yield from self._work(folder, exit_record)
-            run_folder.write_json(folder / run_folder.EXIT, exit_record)
+            atomic.write_json(folder / run_folder.EXIT, exit_record)
         finally:
             self.alive = False
             os.close(lock)

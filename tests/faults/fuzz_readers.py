@@ -27,12 +27,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studio_core import texts
+from studio_core.base.errors import BadInput
 from studio_core.data import archives
 from studio_core.data.inspection import Inspection, Reading
 from studio_core.data.mapping import PARTS, Mapping, for_shape
 from studio_core.data.parquet import Writer
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from tests.unit.studio_core.data.test_several_files import MEMBERS, tarred, zipped
 from tests.unit.studio_core.data.wild import WILD
 

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import pytest
 
 from jobs.engine.launcher import Launch, Launcher, Liveness
-from studio_core import run_folder
-from studio_core.states import Stop
+from studio_core.base import atomic
+from studio_core.base.states import Stop
+from studio_core.runs import run_folder
 from tests.conftest import wait_until
 
 FOREVER = {"steps": 100_000, "pause": 0.02}
@@ -84,7 +85,7 @@ class LauncherConformance:
         launcher.start(order(run_dir, claim="another", steps=2))
         await_end(launcher, run_dir)
         assert starts(run_dir) == 1
-        assert (run_folder.read_json(run_dir / run_folder.SUPERVISOR) or {})["claim"] == "another"
+        assert (atomic.read_json(run_dir / run_folder.SUPERVISOR) or {})["claim"] == "another"
 
     def deliver(self, launcher: Launcher, launch: Launch) -> None:
         """Let a start arrive that was sent long ago: it does not write who may start."""
@@ -173,7 +174,7 @@ class LauncherConformance:
 def order(
     run_dir: Path, claim: str = "claim", seconds: float | None = None, grace: float = 20, **spec: Any
 ) -> Launch:
-    run_folder.write_json(run_dir / run_folder.SPEC, spec)
+    atomic.write_json(run_dir / run_folder.SPEC, spec)
     return Launch(run_dir, claim, seconds, grace, "", {"OMP_NUM_THREADS": "1"})
 
 
@@ -199,7 +200,7 @@ def cancel(launcher: Launcher, run_dir: Path) -> None:
 
 
 def exit_record(run_dir: Path) -> dict[str, Any]:
-    record = run_folder.read_json(run_dir / run_folder.EXIT)
+    record = atomic.read_json(run_dir / run_folder.EXIT)
     assert record is not None
     return record
 

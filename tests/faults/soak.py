@@ -26,12 +26,13 @@ from typing import Any
 import psutil
 
 from jobs.engine import tree
-from studio_core import queue, run_folder
-from studio_core.engine_process import LOCK, engine_alive, ensure_engine
-from studio_core.errors import StudioError
-from studio_core.states import TERMINAL, State, Stop
-from studio_core.studio import Studio, open_studio
-from studio_core.tables import Job
+from studio_core.base import atomic
+from studio_core.base.errors import StudioError
+from studio_core.base.states import TERMINAL, State, Stop
+from studio_core.base.studio import Studio, open_studio
+from studio_core.base.tables import Job
+from studio_core.runs import queue, run_folder
+from studio_core.runs.engine_process import LOCK, engine_alive, ensure_engine
 from tests.browser.conftest import free_port
 from tests.invariants import Ledger
 
@@ -152,9 +153,7 @@ class Soak:
             kill(self.chance.choice(bearing))
 
     def supervisor_killed(self) -> None:
-        records = [
-            run_folder.read_json(folder(job) / run_folder.SUPERVISOR) for job in queue.live(self.studio)
-        ]
+        records = [atomic.read_json(folder(job) / run_folder.SUPERVISOR) for job in queue.live(self.studio)]
         if known := [record for record in records if record]:
             record = self.chance.choice(known)
             with suppress(FileNotFoundError):
@@ -381,7 +380,7 @@ def folder(job: Job) -> Path:
 
 
 def mark_of(job: Job) -> str:
-    record = run_folder.read_json(folder(job) / run_folder.SUPERVISOR)
+    record = atomic.read_json(folder(job) / run_folder.SUPERVISOR)
     return str(record["tree"]) if record else ""
 
 

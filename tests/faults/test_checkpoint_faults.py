@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from app.parts import run_view
-from studio_core import queue, run_folder, training
-from studio_core.errors import BadInput
-from studio_core.states import Cause
+from studio_core import training
+from studio_core.base.errors import BadInput
+from studio_core.base.states import Cause
+from studio_core.runs import queue, run_folder
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, folder
 

@@ -11,9 +11,12 @@ from app.parts import run_view
 from app.parts.html import ago
 from jobs.engine import devices
 from jobs.engine.loop import Engine
-from studio_core import backup, clock, doctor, metrics, queue, training
-from studio_core.states import State, Stop
-from studio_core.studio import Studio
+from studio_core import training
+from studio_core.base import backup, clock
+from studio_core.base.states import State, Stop
+from studio_core.base.studio import Studio
+from studio_core.machine import doctor
+from studio_core.runs import metrics, queue
 from tests.faults.fake_cluster import FakeCluster, FakeLauncher
 
 JUMPS = [timedelta(days=1), timedelta(days=-1)]

@@ -9,12 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from studio_core import queue
-from studio_core.data import making, store, versions
-from studio_core.spec import DataSpec
-from studio_core.states import Cause, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.base.states import Cause, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
+from studio_core.curation import making
+from studio_core.data import store, versions
+from studio_core.runs import queue
+from studio_core.runs.spec import DataSpec
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, folder, supervisor_pid
 

@@ -11,12 +11,13 @@ import sys
 
 import pytest
 
-from studio_core import metrics, queue, run_folder
-from studio_core.db import connect
-from studio_core.engine_process import LOCK, engine_alive
+from studio_core.base import atomic
+from studio_core.base.db import connect
+from studio_core.base.states import Cause, State
+from studio_core.base.tables import Job
 from studio_core.models import registry
-from studio_core.states import Cause, State
-from studio_core.tables import Job
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.engine_process import LOCK, engine_alive
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, alive, folder, supervisor_pid, worker_pids
 
@@ -55,22 +56,22 @@ def test_1_a_run_that_ended_while_the_engine_was_dead_is_finished_from_its_exit_
     job = engine.submit(steps=STEPS, pause=0.01)
     engine.wait_for_step(job, 1)
     engine.kill()
-    wait_until(lambda: run_folder.read_json(folder(job) / run_folder.EXIT), what="the run ends by itself")
+    wait_until(lambda: atomic.read_json(folder(job) / run_folder.EXIT), what="the run ends by itself")
     engine.start()
     engine.wait_for(job, "succeeded")
     assert steps_of(engine, job.id) == list(range(1, STEPS + 1))
 
 
 POINTS = [
-    ("after", "studio_core.queue:claim"),
+    ("after", "studio_core.runs.queue:claim"),
     ("before", "jobs.engine.launcher:LocalLauncher.start"),
     ("after", "jobs.engine.launcher:LocalLauncher.start"),
-    ("before", "studio_core.queue:started"),
-    ("after", "studio_core.queue:started"),
-    ("before", "studio_core.metrics:store"),
-    ("after", "studio_core.metrics:store"),
-    ("before", "studio_core.queue:finish"),
-    ("after", "studio_core.queue:finish"),
+    ("before", "studio_core.runs.queue:started"),
+    ("after", "studio_core.runs.queue:started"),
+    ("before", "studio_core.runs.metrics:store"),
+    ("after", "studio_core.runs.metrics:store"),
+    ("before", "studio_core.runs.queue:finish"),
+    ("after", "studio_core.runs.queue:finish"),
 ]
 
 
@@ -94,9 +95,9 @@ def test_2_a_crash_at_any_commit_loses_and_doubles_nothing(
     [
         ("before", "studio_core.models.registry:register_result"),
         ("after", "studio_core.models.registry:register_result"),
-        ("before", "studio_core.queue:change_spec"),
-        ("after", "studio_core.queue:change_spec"),
-        ("after", "studio_core.queue:claim"),
+        ("before", "studio_core.runs.queue:change_spec"),
+        ("after", "studio_core.runs.queue:change_spec"),
+        ("after", "studio_core.runs.queue:claim"),
     ],
 )
 def test_2_a_crash_between_the_two_runs_of_a_chain_gives_the_second_what_the_first_made(
@@ -115,7 +116,7 @@ def test_2_a_crash_between_the_two_runs_of_a_chain_gives_the_second_what_the_fir
     made = engine.job(first)
     [model] = [m for m in registry.all_models(engine.studio) if m.job_id == made.id]
     assert (done.spec["model"], done.spec["run"]["model"]["id"]) == (model.name, model.id)
-    assert run_folder.read_json(folder(done) / run_folder.SPEC) == done.spec["run"]
+    assert atomic.read_json(folder(done) / run_folder.SPEC) == done.spec["run"]
     assert len(worker_pids(first)) == len(worker_pids(second)) == 1
 
 
@@ -126,7 +127,7 @@ def test_2_a_stop_request_survives_a_crash_before_it_is_passed_on(engine: Engine
     engine.kill()
     queue.request_stop(engine.studio, job.id, queue.Stop.SAVE)
     engine.start_to_crash("before", "jobs.engine.launcher:LocalLauncher.stop")
-    engine.start_to_crash("before", "studio_core.queue:stopping")
+    engine.start_to_crash("before", "studio_core.runs.queue:stopping")
     engine.start()
     assert engine.wait_for(job, "succeeded").cause == Cause.STOPPED
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from studio_core.base.studio import Studio
 from studio_core.data import store
 from studio_core.data.archives import MAX_RATIO
-from studio_core.studio import Studio
 
 MB = 1 << 20
 LIMIT = 300
@@ -31,7 +31,7 @@ import re, sys
 from pathlib import Path
 from studio_core.data import archives
 from studio_core.data.inspection import Reading
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 
 path = Path(sys.argv[1])
 try:

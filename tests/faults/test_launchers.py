@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from jobs.engine.launcher import Launch, Launcher, LocalLauncher
-from studio_core import run_folder, settings
+from studio_core.base import atomic, settings
+from studio_core.runs import run_folder
 from tests.conftest import wait_until
 from tests.faults.conftest import TOY
 from tests.faults.fake_cluster import FakeCluster, FakeLauncher, FakeRun
@@ -30,7 +31,7 @@ class LocalBench:
         return self.made[-1]
 
     def lose(self, run_dir: Path) -> None:
-        record = run_folder.read_json(run_dir / run_folder.SUPERVISOR) or {}
+        record = atomic.read_json(run_dir / run_folder.SUPERVISOR) or {}
         os.kill(record["pid"], signal.SIGKILL)
 
     def finish(self) -> None:

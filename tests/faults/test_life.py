@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from studio_core import metrics, queue, run_folder
-from studio_core.reasons import waiting_reason
-from studio_core.states import Cause
+from studio_core.base import atomic
+from studio_core.base.states import Cause
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.reasons import waiting_reason
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, folder, worker_pids
 
@@ -14,7 +15,7 @@ def test_a_time_limit_saves_and_ends_the_run_without_the_engine(engine: EnginePr
     limited = engine.submit(steps=10_000, pause=0.02, time_limit=1.5 / 3600)
     engine.wait_for_step(limited, 1)
     engine.kill()
-    wait_until(lambda: run_folder.read_json(folder(limited) / run_folder.EXIT), what="the run ends by itself")
+    wait_until(lambda: atomic.read_json(folder(limited) / run_folder.EXIT), what="the run ends by itself")
     engine.start()
     ended = engine.wait_for(limited, "succeeded")
     assert ended.cause == Cause.TIMED_OUT

@@ -11,10 +11,10 @@ import pytest
 from jobs.engine import devices
 from jobs.engine.launcher import Liveness
 from jobs.engine.loop import Engine
-from studio_core import metrics, queue, run_folder
-from studio_core.states import Cause, State, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.base.states import Cause, State, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.runs import metrics, queue, run_folder
 from tests.faults.fake_cluster import FakeCluster, FakeLauncher
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 
-from studio_core import backup, doctor, queue, run_folder
-from studio_core.states import Cause
-from studio_core.studio import open_studio
+from studio_core.base import backup
+from studio_core.base.states import Cause
+from studio_core.base.studio import open_studio
+from studio_core.machine import doctor
+from studio_core.runs import queue, run_folder
 from tests.faults.conftest import EngineProcess, folder
 
 

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 
-from studio_core import queue, run_folder
-from studio_core.errors import Conflict
-from studio_core.states import Cause, State, Stop
+from studio_core.base import atomic
+from studio_core.base.errors import Conflict
+from studio_core.base.states import Cause, State, Stop
+from studio_core.runs import queue, run_folder
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, alive, folder, supervisor_pid, worker_pids
 
@@ -93,9 +94,9 @@ def test_10_a_job_cancelled_while_starting_never_begins(engine: EngineProcess) -
 def test_10_a_supervisor_that_finds_a_cancel_starts_no_worker(engine: EngineProcess) -> None:
     job = engine.submit(steps=2)
     folder(job).mkdir()
-    run_folder.write_json(folder(job) / run_folder.CONTROL, {"stop": "cancel", "grace": 1})
+    atomic.write_json(folder(job) / run_folder.CONTROL, {"stop": "cancel", "grace": 1})
     assert supervise(engine, job).wait(240) == 0
-    record = run_folder.read_json(folder(job) / run_folder.EXIT)
+    record = atomic.read_json(folder(job) / run_folder.EXIT)
     assert record is not None and record["returncode"] is None and record["stop"] == "cancel"
     assert not (folder(job) / "starts").exists()
 
@@ -108,7 +109,7 @@ def supervise(engine: EngineProcess, job: queue.Job, *claim: str) -> subprocess.
 def test_two_supervisors_on_one_run_start_one_worker(engine: EngineProcess) -> None:
     job = engine.submit(steps=3, pause=1.0)
     folder(job).mkdir()
-    run_folder.write_json(folder(job) / run_folder.SPEC, job.spec)
+    atomic.write_json(folder(job) / run_folder.SPEC, job.spec)
     both = [supervise(engine, job) for _ in range(2)]
     assert sorted(one.wait(240) for one in both) == [0, 75]
     assert len(worker_pids(job)) == 1
@@ -117,8 +118,8 @@ def test_two_supervisors_on_one_run_start_one_worker(engine: EngineProcess) -> N
 def test_a_late_supervisor_whose_claim_was_withdrawn_does_nothing(engine: EngineProcess) -> None:
     job = engine.submit(steps=3)
     folder(job).mkdir()
-    run_folder.write_json(folder(job) / run_folder.SPEC, job.spec)
-    run_folder.write_json(folder(job) / run_folder.LAUNCH, {"claim": "new"})
+    atomic.write_json(folder(job) / run_folder.SPEC, job.spec)
+    atomic.write_json(folder(job) / run_folder.LAUNCH, {"claim": "new"})
     assert supervise(engine, job, "--claim", "old").wait(240) == 75
     assert not (folder(job) / "starts").exists()
 
@@ -131,7 +132,7 @@ def test_21_the_number_of_a_dead_supervisor_given_to_a_stranger_is_harmless(engi
     engine.kill()
     os.kill(supervisor_pid(job), signal.SIGKILL)
     path = folder(job) / run_folder.SUPERVISOR
-    run_folder.write_json(path, {**(run_folder.read_json(path) or {}), "pid": stranger.pid})
+    atomic.write_json(path, {**(atomic.read_json(path) or {}), "pid": stranger.pid})
     engine.start()
     assert engine.wait_for(job, "interrupted").cause == Cause.SUPERVISOR_LOST
     assert stranger.poll() is None
@@ -147,7 +148,7 @@ def test_22_after_a_restart_of_the_machine_the_cause_says_so(engine: EngineProce
     os.kill(supervisor_pid(job), signal.SIGKILL)
     wait_until(lambda: not alive(worker_pids(job)[0]), what="the kernel kills the worker")
     path = folder(job) / run_folder.SUPERVISOR
-    run_folder.write_json(path, {**(run_folder.read_json(path) or {}), "boot_id": "of yesterday"})
+    atomic.write_json(path, {**(atomic.read_json(path) or {}), "boot_id": "of yesterday"})
     engine.start()
     assert engine.wait_for(job, "interrupted").cause == Cause.HOST_REBOOTED
 

@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from studio_core import backup, migrations, queue
-from studio_core.db import connect
-from studio_core.errors import StudioError
-from studio_core.settings import load
-from studio_core.studio import open_studio
+from studio_core.base import backup, migrations
+from studio_core.base.db import connect
+from studio_core.base.errors import StudioError
+from studio_core.base.settings import load
+from studio_core.base.studio import open_studio
+from studio_core.runs import queue
 
 POINTS = [
-    ("before", "studio_core.backup:copy"),
-    ("after", "studio_core.backup:_vacuum_into"),
-    ("after", "studio_core.backup:copy"),
+    ("before", "studio_core.base.backup:copy"),
+    ("after", "studio_core.base.backup:_vacuum_into"),
+    ("after", "studio_core.base.backup:copy"),
     ("before", "alembic.op:create_index"),
     ("after", "alembic.op:create_table"),
-    ("after", "studio_core.migrations:_run_alembic"),
+    ("after", "studio_core.base.migrations:_run_alembic"),
 ]
 
 

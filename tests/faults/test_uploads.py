@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from studio_core.data import adding, outgoing, store
-from studio_core.errors import BadInput
-from studio_core.studio import Studio, open_studio
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio, open_studio
+from studio_core.curation import adding
+from studio_core.data import outgoing, store
 from tests.browser.conftest import free_port, start_web, stop_engine
 from tests.conftest import wait_until
 
@@ -27,7 +28,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from studio_core.data import store, versions
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
 
 when, _, what = sys.argv[3].partition(" ")
 owner, name = (os, "replace") if what == "os.replace" else (versions, "_row")

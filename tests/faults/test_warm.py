@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from studio_core import metrics, queue, run_folder
-from studio_core.states import Cause, Stop
+from studio_core.base.states import Cause, Stop
+from studio_core.runs import metrics, queue, run_folder
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, alive, folder, supervisor_pid, worker_pids
 

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 
-from studio_core import metrics, queue, run_folder
-from studio_core.states import Cause, Stop
+from studio_core.base import atomic
+from studio_core.base.states import Cause, Stop
+from studio_core.runs import metrics, queue, run_folder
 from tests.conftest import wait_until
 from tests.faults.conftest import EngineProcess, alive, folder, worker_pids
 
@@ -40,7 +41,7 @@ def test_6_ranks_in_sessions_of_their_own_are_dead_before_the_device_is_free(eng
     engine.wait_for(job, "succeeded")
     ranks = json.loads((folder(job) / "ranks").read_text())
     assert len(ranks) == 2 and not any(alive(pid) for pid in ranks)
-    record = run_folder.read_json(folder(job) / run_folder.EXIT)
+    record = atomic.read_json(folder(job) / run_folder.EXIT)
     assert record is not None and record["strays"] == 2
 
 
@@ -51,7 +52,7 @@ def test_7_a_worker_that_ignores_the_wish_to_end_is_killed_after_the_grace(engin
     queue.request_stop(engine.studio, job.id, Stop.SAVE)
     engine.wait_for(job, "stopping")
     ended = engine.wait_for(job, "cancelled")
-    record = run_folder.read_json(folder(job) / run_folder.EXIT)
+    record = atomic.read_json(folder(job) / run_folder.EXIT)
     assert record is not None and record["forced"] is True and record["signal"] == "SIGKILL"
     assert "time for saving" in (ended.detail or "")
     assert not alive(worker_pids(job)[0])

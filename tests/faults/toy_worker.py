@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from studio_core import run_folder
-from studio_core.run_folder import EventWriter
+from studio_core.runs import run_folder
+from studio_core.runs.run_folder import EventWriter
 
 told_to_save = threading.Event()
 

@@ -19,13 +19,13 @@ import pytest
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from studio_core import run_folder
+from studio_core.base.settings import bundled_folder
 from studio_core.methods import METHODS
 from studio_core.methods.base import Method
-from studio_core.models.memory import RUNTIME, memory
+from studio_core.methods.memory import RUNTIME, memory
 from studio_core.models.size import ModelSize
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import Rows, events, make_run, said
 
 pytestmark = [

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from studio_core import run_folder
-from studio_core.spec import ResolvedModel
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import chats, losses, make_run, miniature_model
 
 pytestmark = [

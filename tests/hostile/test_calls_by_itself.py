@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
 from tests.browser.conftest import ROOT, cancel_all, free_port, stop_engine
 from tests.conftest import PATIENCE, wait_until
 

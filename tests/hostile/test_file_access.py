@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from studio_core import services
-from studio_core.data import adding, store, tokenized
-from studio_core.data.adding import Brought
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.files import Reach, open_plain
+from studio_core.base.settings import bundled_folder, load
+from studio_core.base.studio import Studio, open_studio
+from studio_core.curation import adding
+from studio_core.curation.adding import Brought
+from studio_core.data import store, tokenized
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput, StudioError
-from studio_core.files import Reach, open_plain
+from studio_core.generation import services
 from studio_core.models import registry
-from studio_core.reach import reach
-from studio_core.settings import bundled_folder, load
-from studio_core.spec import ResolvedModel
-from studio_core.studio import Studio, open_studio
+from studio_core.people.reach import reach
+from studio_core.runs.spec import ResolvedModel
 from tests.people import add_all, cheap_hashes
 from tests.unit.studio_core.models.folders import model_folder
 

@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 
 import app.web
 from app import server
-from studio_core import accounts, first_address
-from studio_core.errors import StudioError
-from studio_core.studio import Studio, open_studio
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio, open_studio
+from studio_core.people import accounts, first_address
 from tests.browser.conftest import free_port, start_web, stop_engine
 from tests.people import PASSWORD, cheap_hashes
 

@@ -24,9 +24,9 @@ from app.buckets import MOST_KNOWN, Bucket
 from app.guard import Refused
 from app.sessions import EVENTS, MOST, LightSession, Sessions
 from app.shares import LINE, STAFFS, Line, owner_of
-from studio_core import accounts, sign_in
-from studio_core.accounts import LOCAL, Account, Role
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
+from studio_core.people import accounts, sign_in
+from studio_core.people.accounts import LOCAL, Account, Role
 from tests.browser.conftest import free_port, start_web, stop_engine
 from tests.people import NAMES, PASSWORD, add_all, cheap_hashes
 

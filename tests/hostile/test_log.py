@@ -12,10 +12,12 @@ from starlette.testclient import TestClient
 from app import log_file
 from app.guard import Guard
 from app.log_file import LONGEST, logged_to_file, plain
-from studio_core import accounts, audit, services, sign_in
-from studio_core.errors import BadInput
-from studio_core.settings import Settings
-from studio_core.studio import Studio
+from studio_core.base import audit
+from studio_core.base.errors import BadInput
+from studio_core.base.settings import Settings
+from studio_core.base.studio import Studio
+from studio_core.generation import services
+from studio_core.people import accounts, sign_in
 from tests.people import PASSWORD, cheap_hashes
 from tests.unit.app.house import ANNOTATOR, House, open_house
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from studio_core.errors import BadInput, StudioError
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
 from studio_core.models import registry
 from studio_core.models.inspect import INDEX, LIMITS, Inspected, architecture, chat_template, inspect
-from studio_core.studio import Studio
 from tests.unit.studio_core.models.folders import model_folder
 
 

@@ -14,14 +14,17 @@ import pytest
 from app import access
 from app.cli import run
 from app.parts import own_code as own_code_part
-from studio_core import accounts, chains, queue, sign_in, training
-from studio_core.accounts import LOCAL, Account, Role
+from studio_core import training
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.settings import bundled_folder
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, Model
 from studio_core.data import store
-from studio_core.errors import BadInput, StudioError
 from studio_core.models import own_code, registry
-from studio_core.settings import bundled_folder
-from studio_core.studio import Studio
-from studio_core.tables import Job, Model
+from studio_core.people import accounts, sign_in
+from studio_core.people.accounts import LOCAL, Account, Role
+from studio_core.runs import queue
+from studio_core.training import chains
 from tests.people import NAMES, PASSWORD, add_all, cheap_hashes
 from tests.unit.studio_core.models.folders import model_folder
 

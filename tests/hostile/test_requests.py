@@ -21,7 +21,7 @@ from app import connections, guard
 from app.connections import TimedProtocol
 from app.guard import BODY_LIMIT, FORM_LIMIT, TEXT_LIMIT, Guard
 from app.parts import markdown
-from studio_core.settings import Settings
+from studio_core.base.settings import Settings
 from tests.people import cheap_hashes
 from tests.unit.app.house import ANNOTATOR, TRAINER, House, open_house
 

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from jobs.engine.ending import TEMPLATE_TOO_SLOW, of_exit
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.settings import bundled_folder
 from studio_core.data import tokenized
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput, StudioError
+from studio_core.runs.spec import ResolvedModel
 from studio_core.sandbox import limits, pool
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
 
 TINY = bundled_folder() / "models" / "tiny-chat"
 RECORD = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]}
@@ -288,7 +288,7 @@ from jobs.chat_format import chat_format
 from jobs.training.loading import load_tokenizer
 from studio_core.data.sequences import tokens
 from studio_core.data.shapes import Shape
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 template_time.SECONDS = float(sys.argv[2])
 model = ResolvedModel(name="hostile", path=sys.argv[1])

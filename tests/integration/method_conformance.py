@@ -33,16 +33,19 @@ from jobs.engine.loop import Engine
 from jobs.inference.answers import Side, answer
 from jobs.inference.decoding import Sampling
 from jobs.inference.models import Models
-from jobs.worker import script, tell
-from studio_core import queue, run_folder, training
+from jobs.training.start import script
+from jobs.worker import tell
+from studio_core import training
+from studio_core.base import atomic
+from studio_core.base.states import TERMINAL, Cause, State
+from studio_core.base.studio import Studio, open_studio
+from studio_core.base.tables import Job, Model
 from studio_core.data.shapes import Shape
 from studio_core.methods import METHODS
 from studio_core.methods.base import Method, validated
 from studio_core.models import registry
-from studio_core.spec import TrainSpec
-from studio_core.states import TERMINAL, Cause, State
-from studio_core.studio import Studio, open_studio
-from studio_core.tables import Job, Model
+from studio_core.runs import queue, run_folder
+from studio_core.runs.spec import TrainSpec
 from studio_core.training import Plan
 from studio_core.tunings import TUNINGS
 from studio_core.tunings.base import Tuning
@@ -78,7 +81,7 @@ class InThisProcess(Launcher):
             record = {**_FINE, "returncode": 1}
         finally:
             signal.signal(signal.SIGTERM, before)
-        run_folder.write_json(launch.run_dir / run_folder.EXIT, record)
+        atomic.write_json(launch.run_dir / run_folder.EXIT, record)
 
     def poll(self, run_dir: Path) -> Liveness:
         return Liveness.ENDED
@@ -307,6 +310,6 @@ class MethodConformance:
 
     @staticmethod
     def _made(runs: Runs) -> Model:
-        model = training.result_of(runs.studio, runs.whole.id)
+        model = registry.result_of(runs.studio, runs.whole.id)
         assert model is not None
         return model

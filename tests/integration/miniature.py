@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio_core import methods, run_folder
+from studio_core import methods
 from studio_core.data.shapes import Message, Shape
 from studio_core.methods.base import validated
-from studio_core.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from tests.unit.jobs.inference.small_models import save_llama
 
 MARKED = (

@@ -12,9 +12,9 @@ from types import ModuleType
 import pytest
 
 from jobs.training import alone
-from studio_core import run_folder
+from studio_core.base.settings import bundled_folder
 from studio_core.methods import METHODS
-from studio_core.settings import bundled_folder
+from studio_core.runs import run_folder
 from tests.integration.miniature import events, judged
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.

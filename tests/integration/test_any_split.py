@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.training import dpo, kto, reward, sft
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import Rows, events, judged, make_run, miniature_model, said
 from tests.integration.test_several_ranks import carried_out
 

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import chat_live, chat_votes, chats, queue, run_folder, serving
-from studio_core.chats import ChatSettings
-from studio_core.engine_process import LOCK
+from studio_core.base import atomic
+from studio_core.base.states import TERMINAL, State, Stop
+from studio_core.base.studio import Studio, open_studio
+from studio_core.chat import chat_live, chat_votes, chats
+from studio_core.chat.chats import ChatSettings
+from studio_core.generation import serving
 from studio_core.models import registry
-from studio_core.states import TERMINAL, State, Stop
-from studio_core.studio import Studio, open_studio
+from studio_core.runs import queue, run_folder
+from studio_core.runs.engine_process import LOCK
 from tests.conftest import wait_until
 
 GREEDY = ChatSettings(temperature=0, max_new_tokens=48)
@@ -86,7 +89,7 @@ def test_a_worker_that_is_killed_is_told_and_replaced(studio: Studio) -> None:
     live = chat_live.ask(studio, chat.id, "The river", endless)
     wait_until(lambda: all(a["answer"] for a in live.answers()) or live.finished, 60)
     job = serving.ensure_server(studio)
-    address = run_folder.read_json(Path(job.run_dir or "") / run_folder.SERVE)
+    address = atomic.read_json(Path(job.run_dir or "") / run_folder.SERVE)
     assert address is not None
     os.kill(address["pid"], signal.SIGKILL)
     assert live.wait(240)

@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from studio_core import queue
-from studio_core.states import TERMINAL
-from studio_core.studio import open_studio
-from studio_core.tables import Job
+from studio_core.base.states import TERMINAL
+from studio_core.base.studio import open_studio
+from studio_core.base.tables import Job
+from studio_core.runs import queue
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from studio_core.base.studio import open_studio
 from studio_core.curation.parts import normalised, prompt_of
 from studio_core.data import store, versions
-from studio_core.studio import open_studio
 from tests.integration.test_cli import Studio, write_lines
 
 

@@ -14,13 +14,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from studio_core import engine_process, metrics, queue, run_folder, training
+from studio_core import training
+from studio_core.base import atomic
+from studio_core.base.states import TERMINAL
+from studio_core.base.studio import Studio
 from studio_core.data import store
-from studio_core.engine_process import engine_alive
 from studio_core.models import registry
-from studio_core.spec import TrainSpec
-from studio_core.states import TERMINAL
-from studio_core.studio import Studio
+from studio_core.runs import engine_process, metrics, queue, run_folder
+from studio_core.runs.engine_process import engine_alive
+from studio_core.runs.spec import TrainSpec
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +66,7 @@ def page(studio: Studio) -> Iterator[Page]:
     if engine_alive(studio):
         kill_engine(studio)
     for job in queue.live(studio):
-        record = run_folder.read_json(Path(job.run_dir or "") / run_folder.SUPERVISOR)
+        record = atomic.read_json(Path(job.run_dir or "") / run_folder.SUPERVISOR)
         if record and run_folder.is_held(Path(job.run_dir or "") / run_folder.LOCK):
             os.kill(record["pid"], signal.SIGKILL)
 

@@ -15,14 +15,17 @@ import torch
 import transformers
 
 from jobs.curation.main import main
-from studio_core import run_folder, services
-from studio_core.data import making, store
+from studio_core.base import atomic
+from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
+from studio_core.curation import making
+from studio_core.data import store
 from studio_core.data.shapes import Record
-from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.generation import services
 from studio_core.models import registry
-from studio_core.spec import DataSpec
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.runs import run_folder
+from studio_core.runs.spec import DataSpec
 from tests.conftest import wait_until
 from tests.fake_service import FakeService, fake_service, reply
 from tests.integration.miniature import miniature_model
@@ -51,7 +54,7 @@ def folder_of(job: Job) -> Path:
     """The folder of a job with its spec, as the engine hands it to a worker."""
     folder = Path(job.run_dir or "")
     folder.mkdir(parents=True)
-    run_folder.write_json(folder / run_folder.SPEC, job.spec["run"])
+    atomic.write_json(folder / run_folder.SPEC, job.spec["run"])
     return folder
 
 

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from studio_core.base.studio import open_studio
+from studio_core.base.tables import Lease
 from studio_core.labeling import votes
-from studio_core.studio import open_studio
-from studio_core.tables import Lease
 from tests.bench.labeling_load import Load, cookies, fill
 from tests.browser.conftest import Served, free_port, start_web, stop_engine
 from tests.conftest import wait_until

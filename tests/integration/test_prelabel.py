@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from studio_core import services
-from studio_core.data import making as data_jobs
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, LabelProject
+from studio_core.curation import making as data_jobs
 from studio_core.data import store
 from studio_core.data.shapes import Message
-from studio_core.errors import BadInput, Conflict
+from studio_core.generation import services
 from studio_core.labeling import changing, exports, items, judges, projects, votes
 from studio_core.labeling.agreement import SHARED
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict
-from studio_core.studio import Studio
-from studio_core.tables import Job, LabelProject
 from tests.conftest import wait_until
 from tests.fake_service import FakeService, fake_service, reply
 from tests.integration.test_generation import begun, made_here

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from studio_core.base.studio import Studio
 from studio_core.data import store
 from studio_core.data.shapes import Shape
 from studio_core.data.versions import parquet_path
 from studio_core.reports.compute import compute
 from studio_core.reports.document import Report
-from studio_core.studio import Studio
 
 pytestmark = pytest.mark.real_data
 

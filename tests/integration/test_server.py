@@ -14,9 +14,9 @@ import httpx
 import psutil
 import pytest
 
-from studio_core.engine_process import engine_alive
+from studio_core.base.studio import open_studio
 from studio_core.models import registry
-from studio_core.studio import open_studio
+from studio_core.runs.engine_process import engine_alive
 from tests.browser.conftest import ROOT, free_port, start_web, stop_engine
 from tests.conftest import wait_until
 

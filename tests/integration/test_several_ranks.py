@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 from jobs.engine import tree
 from jobs.engine.launcher import Launch, Liveness, LocalLauncher
 from jobs.training import ranks, reward, sft
-from studio_core import run_folder
-from studio_core.settings import Settings
-from studio_core.spec import ResolvedModel
+from studio_core.base import atomic
+from studio_core.base.settings import Settings
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel
 from tests.conftest import wait_until
 from tests.integration.miniature import Rows, chats, events, losses, make_run, miniature_model, pairs, said
 
@@ -44,7 +45,7 @@ def carried_out(run_dir: Path, count: int, **more: str) -> Path:
 
 def trained(run_dir: Path) -> Path:
     """By one process: this one, which has imported all that a training needs."""
-    method = str((run_folder.read_json(run_dir / run_folder.SPEC) or {})["spec"]["method"])
+    method = str((atomic.read_json(run_dir / run_folder.SPEC) or {})["spec"]["method"])
     {"sft": sft.main, "reward": reward.main}[method](run_dir)
     return run_dir
 
@@ -184,7 +185,7 @@ def test_whatever_is_killed_no_rank_outlives_the_run(
         run_dir = make_run(tmp_path / victim, model, chats(24), max_steps=100_000, save_steps=50)
         launcher.start(Launch(run_dir, "claim", None, 20.0, "", {}))
         wait_until(lambda run_dir=run_dir: len(losses(run_dir)) >= 3, what="three steps")
-        record = run_folder.read_json(run_dir / run_folder.SUPERVISOR)
+        record = atomic.read_json(run_dir / run_folder.SUPERVISOR)
         assert record is not None
         family = tree.members(record["tree"], record["pid"])
         leaders = {pid for pid in family if os.getsid(pid) == pid and _parent(pid) in family}
@@ -197,7 +198,7 @@ def test_whatever_is_killed_no_rank_outlives_the_run(
 
         wait_until(lambda run_dir=run_dir: launcher.poll(run_dir) is Liveness.ENDED, what="its end")
         assert tree.members(record["tree"]) == set()
-        end = run_folder.read_json(run_dir / run_folder.EXIT)
+        end = atomic.read_json(run_dir / run_folder.EXIT)
         assert end is not None and end["signal"] == signalled, end
         assert not events(run_dir, "result")
 

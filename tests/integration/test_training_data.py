@@ -17,18 +17,18 @@ from trl import DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
 from jobs.training import data, dpo, fast_head, kto
 from jobs.training.loading import Machine, load_model, new_adapter
+from studio_core.base.errors import BadInput
+from studio_core.base.settings import bundled_folder
 from studio_core.data.chat_format import ChatFormat
-from studio_core.data.chat_template import ChatTemplate
 from studio_core.data.learning import Learning
 from studio_core.data.sequences import tokens
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.methods.base import read
 from studio_core.methods.dpo import DPO, DPOOptions
 from studio_core.methods.kto import KTO, KTOOptions
 from studio_core.methods.sft import SFT, SFTOptions
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel, RunSpec
+from studio_core.models.chat_template import ChatTemplate
+from studio_core.runs.spec import ResolvedModel, RunSpec
 from studio_core.tunings import TUNINGS
 from tests.integration.miniature import Rows, events, judged, make_run, pairs, said
 

@@ -20,11 +20,11 @@ from jobs.curation.reward_model import loaded
 from jobs.training import dpo, kto, loading, reward, sft
 from jobs.training.course import Course
 from jobs.training.reporting import StopRequest
-from studio_core import run_folder
+from studio_core.base.errors import BadInput
+from studio_core.base.settings import bundled_folder
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel
 from studio_core.texts import text
 from tests.integration.miniature import (
     Rows,

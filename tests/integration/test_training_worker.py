@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from jobs.training import sft
-from studio_core import run_folder
-from studio_core.spec import ResolvedModel
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel
 from tests.conftest import PATIENCE, wait_until
 from tests.integration.miniature import chats, events, losses, make_run, miniature_model
 

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from jobs.training import dpo, sft
 from studio_core.data.shapes import Shape
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import events, make_run, pairs, said
 from tests.unit.jobs.inference.ends import (
     CHATML,

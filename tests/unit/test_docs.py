@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from studio_core.base.settings import PREFIX, Settings
 from studio_core.data.exports import LAYOUTS
 from studio_core.data.shapes import Shape
-from studio_core.settings import PREFIX, Settings
 from tests.reference import FILE, commands, markdown
 
 ROOT = Path(__file__).parent.parent.parent

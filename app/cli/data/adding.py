@@ -12,15 +12,15 @@ import typer
 
 from app.cli.output import AsJson, Home, opened, print_json
 from app.cli.waiting import watch
-from studio_core import uploads
-from studio_core.data import adding, store
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.curation import adding
+from studio_core.data import store, uploads
 from studio_core.data.mapping import TURN_PARTS, Mapping
 from studio_core.data.store import Imported
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput, StudioError
-from studio_core.reasons import ending
-from studio_core.states import State
-from studio_core.studio import Studio
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
 from studio_core.texts import text
 
 Files = Annotated[

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
+from studio_core.base.tables import Dataset
 from studio_core.data import store
-from studio_core.tables import Dataset
 
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="NAME, or NAME@VERSION for an older version.")]
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
-from studio_core.data import browse, diff, store, versions
-from studio_core.data.browse import Query
+from studio_core.browse import browse, diff
+from studio_core.browse.browse import Query
+from studio_core.data import store, versions
 from studio_core.texts import text
 
 _NAMES = "NAME, or NAME@VERSION for an older version"

@@ -12,17 +12,18 @@ import typer
 from app.cli.output import AsJson, Home, opened, print_json
 from app.cli.waiting import watch
 from studio_core import curation
+from studio_core.base.errors import BadInput
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.curation import making
 from studio_core.curation.base import Operation
-from studio_core.data import making, store, versions
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput
+from studio_core.data import store, versions
 from studio_core.models import registry
 from studio_core.options import OptionField, parsed
-from studio_core.reasons import ending
-from studio_core.spec import DataSpec
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
+from studio_core.runs.spec import DataSpec
 from studio_core.texts import text
 
 _TYPES: dict[str, Any] = {

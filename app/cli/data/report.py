@@ -9,14 +9,16 @@ import typer
 from app.cli.data.files import Name
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
 from app.cli.waiting import watch
-from studio_core.data import judging, making, store
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import StudioError
+from studio_core.base.errors import StudioError
+from studio_core.base.states import State
+from studio_core.curation import making
+from studio_core.data import store
 from studio_core.methods.common import TrainingOptions
 from studio_core.models import registry
-from studio_core.reasons import ending
+from studio_core.reports import judging
 from studio_core.reports.document import Report
-from studio_core.states import State
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
 from studio_core.texts import text
 
 _LIMIT = int(TrainingOptions.model_fields["max_length"].default)

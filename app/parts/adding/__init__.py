@@ -1,6 +1,6 @@
 """Ways for data to come in, one file each: ``NAME`` and ``build(studio, brought)``, called inside a tab.
 
-Each puts what was brought (``studio_core.data.adding.Brought``, as a dict) into the state ``brought``;
+Each puts what was brought (``studio_core.curation.adding.Brought``, as a dict) into the state ``brought``;
 what is done with it from there on is the same for all.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from studio_core.data.adding import Brought
+from studio_core.curation.adding import Brought
 
 
 def taken(brought: Brought) -> dict[str, Any]:

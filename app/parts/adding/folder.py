@@ -12,10 +12,10 @@ from app.parts.adding import taken
 from app.parts.events import ASKED
 from app.parts.handlers import safely
 from app.parts.html import html, panel, size
-from studio_core.data import adding
-from studio_core.data.adding import Brought
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.curation import adding
+from studio_core.curation.adding import Brought
 
 NAME = "folder"
 LISTED = 200

@@ -9,10 +9,10 @@ import gradio as gr
 from app.i18n import t
 from app.parts.events import ASKED
 from app.parts.handlers import safely
-from studio_core.data import adding
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.curation import adding
+from studio_core.runs.engine_process import ensure_engine
 
 NAME = "hub"
 

@@ -14,11 +14,11 @@ import gradio as gr
 from app.i18n import t
 from app.parts.adding.understood import KEEP, SHOWN_COLUMNS, columns_panel
 from app.parts.html import muted
+from studio_core.base.errors import BadInput
 from studio_core.data.columns import names_in
 from studio_core.data.mapping import PARTS, Mapping, in_text
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Inspection
-from studio_core.errors import BadInput
 
 FILLS = 6
 """Placeholders that can be filled in on the page."""

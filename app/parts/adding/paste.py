@@ -10,8 +10,8 @@ from app.i18n import t
 from app.parts.adding import taken
 from app.parts.events import ASKED
 from app.parts.handlers import safely
-from studio_core.data import adding
-from studio_core.studio import Studio
+from studio_core.base.studio import Studio
+from studio_core.curation import adding
 
 NAME = "paste"
 

@@ -12,10 +12,11 @@ from app.parts import data_view
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, number, panel
-from studio_core import chat_exports, chat_votes
-from studio_core.data import adding, store
+from studio_core.base.studio import Studio
+from studio_core.chat import chat_exports, chat_votes
+from studio_core.curation import adding
+from studio_core.data import store
 from studio_core.data.store import Imported
-from studio_core.studio import Studio
 
 NAME = "studio"
 

@@ -10,10 +10,10 @@ from app.i18n import t
 from app.parts.adding import taken
 from app.parts.events import ASKED, LIGHT
 from app.parts.handlers import safely
-from studio_core.data import adding
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.curation import adding
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
 
 NAME = "table"
 

@@ -8,13 +8,14 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import duration, html, notice, number
-from studio_core import queue
-from studio_core.data import making, versions
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.curation import making
+from studio_core.data import versions
 from studio_core.data.store import Imported
-from studio_core.reasons import ending, waiting_reason
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs import queue
+from studio_core.runs.reasons import ending, waiting_reason
 
 KINDS = (making.IMPORT, making.FETCH)
 

@@ -32,13 +32,13 @@ from app.i18n import language_of, say
 from app.parts.chat import round as round_view
 from app.parts.chat import view
 from app.parts.html import notice
-from studio_core import chat_exports, chat_labels, chat_live, chat_votes, chats
-from studio_core.chat_live import LiveRound
-from studio_core.chats import LONGEST_PROMPT, MOST_SIDES
-from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import ChatRound, Vote
+from studio_core.chat import chat_exports, chat_labels, chat_live, chat_votes, chats
+from studio_core.chat.chat_live import LiveRound
+from studio_core.chat.chats import LONGEST_PROMPT, MOST_SIDES
 from studio_core.labeling.words import difference
-from studio_core.studio import Studio
-from studio_core.tables import ChatRound, Vote
 
 AT = "/api/chat/{chat}/rounds/{number}"
 

@@ -16,9 +16,9 @@ from app.parts import markdown, side_by_side
 from app.parts.html import html, join, number
 from app.parts.side_by_side import Cell
 from studio_core import texts
-from studio_core.chat_votes import ENDED, Standing
-from studio_core.chats import LETTERS, Answer, attempt
-from studio_core.tables import ChatRound, Vote
+from studio_core.base.tables import ChatRound, Vote
+from studio_core.chat.chat_votes import ENDED, Standing
+from studio_core.chat.chats import LETTERS, Answer, attempt
 
 _VERDICTS = (
     ("a", "better_a", "1"),

@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import ago, empty, html, join, notice
-from studio_core import chat_labels
-from studio_core.chat_labels import Sent
-from studio_core.studio import Studio
-from studio_core.tables import Chat
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Chat
+from studio_core.chat import chat_labels
+from studio_core.chat.chat_labels import Sent
 
 EXAMPLES = ("example_who", "example_sum", "example_unknown")
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import gradio as gr
 
+from studio_core.base.errors import NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import versions as known_versions  # "versions" is a section of this package.
-from studio_core.errors import NotFound
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 
 def opened(studio: Studio, request: gr.Request) -> Dataset:

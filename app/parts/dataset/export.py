@@ -14,11 +14,11 @@ from app.parts.dataset import opened
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, join, notice, number, panel, size, stat
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import exports, hub_push, outgoing
 from studio_core.data.exports import LAYOUTS, Fit
 from studio_core.data.shapes import Shape
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 NAME = "export"
 

@@ -20,21 +20,21 @@ from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, html, notice, panel
 from app.parts.options_form import component_of, plain
-from studio_core import queue
-from studio_core.curation import OPERATIONS
+from studio_core.base.errors import StudioError
+from studio_core.base.states import TERMINAL, State, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
+from studio_core.curation import OPERATIONS, improving, making
 from studio_core.curation.base import Operation
 from studio_core.curation.edit import EDIT
 from studio_core.curation.preview import can_be_tried
-from studio_core.data import improving, making, versions
+from studio_core.data import versions
 from studio_core.data.shapes import Shape
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import StudioError
 from studio_core.options import OptionField
-from studio_core.reasons import ending
-from studio_core.spec import DataSpec
-from studio_core.states import TERMINAL, State, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.runs import queue
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
+from studio_core.runs.spec import DataSpec
 
 NAME = "improve"
 

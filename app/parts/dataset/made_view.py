@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import html, join, number, stat, table
-from studio_core.tables import Dataset
+from studio_core.base.tables import Dataset
 
 WIDTH, HEIGHT, BASE = 640, 170, 140
 """Of the drawing, and where its bars stand."""

@@ -16,13 +16,14 @@ from app.parts.dataset import opened
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, join, notice
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
+from studio_core.curation import improving
 from studio_core.curation.base import validated
 from studio_core.curation.edit import EDIT, Change, EditOptions, checked
-from studio_core.data import improving, store
+from studio_core.data import store
 from studio_core.data.shapes import Record
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 FIELDS = 16
 """Texts of one record that have a field; what lies beyond is edited as JSON."""

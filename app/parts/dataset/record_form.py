@@ -13,9 +13,9 @@ from gradio.components import Component
 from app.i18n import say, t
 from app.parts.html import number
 from app.parts.record_table import finding_name
-from studio_core.data.browse import Facets, Query
-from studio_core.data.query import RANGES, SORTS
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.browse.browse import Facets, Query
+from studio_core.browse.query import RANGES, SORTS
 
 SIZES = (25, 50, 100, 200)
 CLEAN = "none"

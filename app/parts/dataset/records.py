@@ -17,12 +17,12 @@ from app.parts.dataset.record_form import Form, form, query_of
 from app.parts.events import LIGHT, on_open
 from app.parts.handlers import safely, sentence_of
 from app.parts.html import notice, panel
-from studio_core.data import browse
-from studio_core.data.browse import Page, Query
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
+from studio_core.browse import browse
+from studio_core.browse.browse import Page, Query
 from studio_core.data.shapes import Record
-from studio_core.errors import BadInput, StudioError
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 NAME = "records"
 

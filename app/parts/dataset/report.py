@@ -13,15 +13,16 @@ from app.parts.dataset import opened
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import empty, html, notice, number, panel
-from studio_core import queue
-from studio_core.data import judging, making
-from studio_core.engine_process import ensure_engine
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
+from studio_core.curation import making
 from studio_core.methods.common import TrainingOptions
-from studio_core.reasons import ending
+from studio_core.reports import judging
 from studio_core.reports.document import Report
-from studio_core.states import TERMINAL, State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.runs import queue
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending
 
 NAME = "report"
 
@@ -107,7 +108,7 @@ class Section:
         It takes nothing of the form: the tab may be opened before the server knows what the form offers.
         """
         dataset = opened(self.studio, request)
-        if making.report_of(self.studio, dataset.id) is not None:
+        if judging.report_of(self.studio, dataset.id) is not None:
             return gr.skip(), gr.skip(), gr.skip()
         return self._asked(dataset, self._model(), LIMIT, language_of(request))
 

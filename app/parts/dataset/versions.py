@@ -13,10 +13,11 @@ from app.parts.dataset import opened
 from app.parts.events import ASKED, LIGHT, every, on_open
 from app.parts.handlers import safely, sentence_of
 from app.parts.html import heading, notice, panel
-from studio_core.data import diff, lineage, versions
-from studio_core.errors import StudioError
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
+from studio_core.browse import diff
+from studio_core.data import lineage, versions
 
 NAME = "versions"
 

@@ -13,11 +13,11 @@ from typing import Any
 import gradio as gr
 
 from app.access import current_user
-from studio_core.accounts import Role
-from studio_core.errors import NotFound
+from studio_core.base.errors import NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.labeling import projects
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
+from studio_core.people.accounts import Role
 
 
 def opened(studio: Studio, request: gr.Request) -> LabelProject:

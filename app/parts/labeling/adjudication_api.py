@@ -17,12 +17,12 @@ from starlette.requests import Request
 from app.access import STAFF, only
 from app.parts.labeling.api import Cast, One, answered
 from app.parts.markdown import rendered
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation
 from studio_core.labeling import adjudication
 from studio_core.labeling.projects import settings_of
 from studio_core.labeling.votes import Verdict, draft_of
 from studio_core.labeling.words import difference
-from studio_core.studio import Studio
-from studio_core.tables import Annotation
 
 MOST = 1000
 """Ids that are sent; the rest follows when these are decided."""

@@ -24,13 +24,13 @@ from starlette.requests import Request
 from app.i18n import language_of
 from app.parts.labeling import annotator, guide
 from app.parts.markdown import rendered
-from studio_core.errors import Conflict, NotFound, StudioError
+from studio_core.base.errors import Conflict, NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelItem, LabelProject
 from studio_core.labeling import assignment, making, progress, projects, undoing, votes
 from studio_core.labeling.assignment import Showing
 from studio_core.labeling.votes import Verdict
 from studio_core.labeling.words import difference
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelItem, LabelProject
 
 
 class Entered(BaseModel):

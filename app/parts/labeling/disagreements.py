@@ -16,9 +16,9 @@ from app.parts.html import html, join, panel
 from app.parts.labeling import opened, screen_view
 from app.parts.labeling.screen import when_drawn, words_of
 from studio_core import texts
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.labeling.projects import settings_of
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
 
 NAME = "disagreements"
 ROLES = STAFF

@@ -13,9 +13,9 @@ from starlette.requests import Request
 
 from app.access import STAFF, only
 from app.i18n import language_of
-from studio_core.errors import StudioError
+from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
 from studio_core.labeling import exports, projects
-from studio_core.studio import Studio
 
 
 def add(router: APIRouter, studio: Studio) -> None:

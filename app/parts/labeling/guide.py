@@ -9,10 +9,10 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import html, join
 from app.parts.markdown import rendered
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.labeling import projects, votes
 from studio_core.labeling.words import changes
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
 
 _ELEMENTS = {"same": "span", "gone": "del", "new": "ins"}
 

@@ -16,11 +16,11 @@ from app.parts.handlers import safely
 from app.parts.html import NOTHING, ago, empty, html, join, number, panel, stat, table
 from app.parts.labeling import annotator, asked_for, opened
 from app.parts.labeling.results_view import share_of
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, LabelProject
 from studio_core.labeling import history, statistics, undoing
 from studio_core.labeling.history import Past
 from studio_core.labeling.votes import draft_of
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, LabelProject
 
 NAME = "history"
 ROLES = EVERYONE

@@ -15,13 +15,13 @@ from app.parts.html import heading
 from app.parts.labeling import prompt_fields, who
 from app.parts.labeling.making_kinds import FIELDS, KINDS
 from studio_core import rewards
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.data import versions
 from studio_core.data.shapes import Shape
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput
 from studio_core.labeling import imports, making, projects
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
+from studio_core.runs.engine_process import ensure_engine
 
 THERE = "dataset"
 """The kind of project whose answers are there already."""

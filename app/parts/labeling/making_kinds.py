@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.parts.labeling import who
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.labeling import making
-from studio_core.spec import AnswerSource
+from studio_core.runs.spec import AnswerSource
 
 Values = Mapping[str, Any]
 

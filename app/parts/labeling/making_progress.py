@@ -14,16 +14,16 @@ from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import badge, html, join, number, panel, table
 from app.parts.labeling import opened, rounds, rounds_view
-from studio_core import queue
-from studio_core.data import making as data_jobs
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import NotFound
+from studio_core.base.errors import NotFound
+from studio_core.base.states import TERMINAL, State, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, LabelProject
+from studio_core.curation import making as data_jobs
 from studio_core.labeling import making, projects
 from studio_core.labeling.writing import ANSWERS
-from studio_core.reasons import ending, waiting_reason
-from studio_core.states import TERMINAL, State, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Job, LabelProject
+from studio_core.runs import queue
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.reasons import ending, waiting_reason
 
 AGAIN = 1.5
 """Seconds between two looks while answers are written."""

@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from app.i18n import say
 from app.parts.html import ago, empty, html, number, table
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.labeling import progress, projects
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
 
 
 def page_head(language: str) -> Markup:

@@ -14,14 +14,15 @@ from app.access import STAFF, only
 from app.i18n import t
 from app.parts.events import LIGHT
 from app.parts.handlers import safely
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
+from studio_core.chat import chat_labels
 from studio_core.curation.asking import PROMPTED
 from studio_core.data import versions
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
 from studio_core.labeling import making
 from studio_core.labeling.making import NewPrompt
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 ORIGINS = ("dataset", "text", "chats")
 FIRST = "sums-prompts"
@@ -96,7 +97,7 @@ def prompts(
     if origin == "text":
         return islice(making.prompts_of_text(str(pasted or "")), most), None
     if origin == "chats":
-        return islice(making.prompts_of_chats(studio), most), None
+        return islice(chat_labels.prompts_of_chats(studio), most), None
     if not dataset:
         raise BadInput("labeling.making_no_dataset")
     taken = versions.get(studio, dataset)

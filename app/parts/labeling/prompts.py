@@ -14,11 +14,11 @@ from app.parts.handlers import safely
 from app.parts.html import NOTHING, heading, html, panel, table
 from app.parts.labeling import asked_for, making_progress, opened, prompt_fields, who
 from app.parts.labeling.prompt_fields import ORIGINS
-from studio_core.engine_process import ensure_engine
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.labeling import making
-from studio_core.spec import AnswerSource
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.spec import AnswerSource
 
 NAME = "prompts"
 ROLES = STAFF

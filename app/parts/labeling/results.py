@@ -15,12 +15,12 @@ from app.parts.html import heading, muted, panel
 from app.parts.labeling import asked_for, opened, results_charts, results_view
 from app.parts.labeling.rounds_view import train_address
 from app.parts.report_charts import report_charts
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
 from studio_core.labeling import exports, projects, statistics
 from studio_core.labeling.records import SHAPES, usual_shape
 from studio_core.labeling.rounds import usual_method
 from studio_core.methods import METHODS
-from studio_core.studio import Studio
 
 NAME = "results"
 ROLES = STAFF

@@ -13,14 +13,14 @@ from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, panel
 from app.parts.labeling import asked_for, opened, rounds_view
-from studio_core.engine_process import ensure_engine
-from studio_core.errors import BadInput, StudioError
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.labeling import exports, outcomes, projects, rounds, trained
 from studio_core.labeling.records import usual_shape
 from studio_core.methods import METHODS
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
+from studio_core.runs.engine_process import ensure_engine
 
 NAME = "rounds"
 ROLES = STAFF

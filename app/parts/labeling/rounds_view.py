@@ -11,12 +11,12 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import html, join, notice, number, table
 from app.parts.intervals import Line, Point, lines
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, LabelProject
 from studio_core.labeling import outcomes, progress, projects, rounds, trained
 from studio_core.labeling.outcomes import AGAINST, Result
 from studio_core.labeling.rounds import Comparison, Step
 from studio_core.methods import METHODS
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, LabelProject
 
 STEPS = ("label", "train", "compare", "judge")
 _PART_OF = {"wait": "train", "prompts": "compare", "alike": "train"}

@@ -15,8 +15,8 @@ from app.parts.events import on_open
 from app.parts.html import panel
 from app.parts.labeling import annotator, guide, opened, screen_view
 from studio_core import texts
+from studio_core.base.studio import Studio
 from studio_core.labeling import projects
-from studio_core.studio import Studio
 
 NAME = "label"
 ROLES = EVERYONE

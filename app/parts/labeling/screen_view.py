@@ -11,8 +11,8 @@ from app.i18n import say
 from app.parts.html import html, join
 from app.parts.side_by_side import copy_button
 from studio_core import texts
+from studio_core.base.tables import LabelProject
 from studio_core.labeling import projects
-from studio_core.tables import LabelProject
 
 LETTERS = "ABCDEFGH"
 VERDICTS = (("left", "1"), ("right", "2"), ("tie", "3"), ("both_bad", "4"), ("skip", "S"))

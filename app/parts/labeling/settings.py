@@ -13,11 +13,11 @@ from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import ago, heading, html, muted, notice, panel, table
 from app.parts.labeling import guide, opened
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelProject
 from studio_core.labeling import changing, projects
 from studio_core.labeling.projects import ProjectSettings, settings_of
-from studio_core.studio import Studio
-from studio_core.tables import LabelProject
 
 NAME = "settings"
 ROLES = STAFF

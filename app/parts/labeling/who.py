@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.i18n import say
-from studio_core import services
+from studio_core.base.studio import Studio
+from studio_core.generation import services
 from studio_core.models import registry
-from studio_core.studio import Studio
 
 SERVICE = "service:"
 """Begins the values that name a service."""

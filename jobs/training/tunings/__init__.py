@@ -9,7 +9,7 @@ from typing import Any
 
 from peft import PeftConfig
 
-from studio_core.spec import RunSpec
+from studio_core.runs.spec import RunSpec
 from studio_core.tunings.base import Tuning
 
 

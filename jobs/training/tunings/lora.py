@@ -7,8 +7,8 @@ from typing import Any
 from peft import LoraConfig
 
 from jobs.training.tunings import Implementation
-from studio_core.errors import BadInput
-from studio_core.spec import RunSpec
+from studio_core.base.errors import BadInput
+from studio_core.runs.spec import RunSpec
 from studio_core.tunings.lora import LoraOptions
 
 _ATTENTION_LAYERS = {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from studio_core import texts
+from studio_core.base.errors import BadInput
 from studio_core.data import parquet
 from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of
@@ -32,7 +33,6 @@ from studio_core.data.exports.writers import Table
 from studio_core.data.mapping import TURN_PARTS, Mapping, guess
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 
 __all__ = [
     "FORMATS",

@@ -9,10 +9,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from studio_core.base.errors import BadInput
 from studio_core.data.reading import source
 from studio_core.data.reading.source import MAX_COLUMNS, File, Rows
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 
 _BATCH = 64
 """Rows that are held at once; fewer if they are large."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from studio_core.base.errors import BadInput
 from studio_core.data.notes import Notes
 from studio_core.data.reading.sniffing import WRAPPERS, is_records, may_wrap, tolerant_json
-from studio_core.errors import BadInput
 
 _LITERALS = ("true", "false", "null", "-")
 _SPACE = re.compile(r"[ \t\r\n]*")

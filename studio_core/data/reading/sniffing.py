@@ -8,8 +8,8 @@ import json
 import re
 from typing import Any
 
+from studio_core.base.errors import BadInput
 from studio_core.data.notes import Notes
-from studio_core.errors import BadInput
 
 HEAD = 256 << 10
 """Bytes that are looked at."""

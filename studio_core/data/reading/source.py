@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from studio_core.base.errors import BadInput
+from studio_core.base.files import open_plain
 from studio_core.data.notes import Notes
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
-from studio_core.files import open_plain
 
 MAX_LINE = 16 << 20
 """Bytes of one line, characters of one cell: beyond that it is no text of records."""

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from studio_core.base.errors import BadInput
 from studio_core.data.cells import undefused
 from studio_core.data.reading import source
 from studio_core.data.reading.sniffing import delimiter
 from studio_core.data.reading.source import MAX_COLUMNS, MAX_LINE, File, Rows
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 
 csv.field_size_limit(MAX_LINE)
 

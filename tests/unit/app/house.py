@@ -19,9 +19,9 @@ import app.sessions
 import app.shares
 import app.web
 from app.access import Access
-from studio_core import engine_process
+from studio_core.base.studio import open_studio
 from studio_core.models import registry
-from studio_core.studio import open_studio
+from studio_core.runs import engine_process
 from tests.people import NAMES, PASSWORD, add_all
 
 HOST = "http://127.0.0.1:7860"

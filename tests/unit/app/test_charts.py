@@ -6,7 +6,7 @@ import re
 
 from app.parts import charts
 from studio_core import texts
-from studio_core.settings import bundled_folder
+from studio_core.base.settings import bundled_folder
 
 
 def test_only_one_script_draws_with_plotly() -> None:

@@ -11,13 +11,13 @@ from fastapi.testclient import TestClient
 
 from app.access import enter
 from app.pages import chat as chat_page
-from studio_core import chat_votes, chats
-from studio_core.accounts import Account, Role
-from studio_core.chats import ChatSettings
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Chat
+from studio_core.chat import chat_votes, chats
+from studio_core.chat.chats import ChatSettings
 from studio_core.models import registry
-from studio_core.studio import Studio
-from studio_core.tables import Chat
-from tests.unit.studio_core.talking import PLAIN, answered
+from studio_core.people.accounts import Account, Role
+from tests.unit.studio_core.chat.talking import PLAIN, answered
 
 BLIND = ChatSettings(blind=True)
 HOSTILE = "<script>alert(1)</script>"

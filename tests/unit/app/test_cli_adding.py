@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.cli import run
-from studio_core import uploads
-from studio_core.studio import open_studio
+from studio_core.base.studio import open_studio
+from studio_core.data import uploads
 
 
 @pytest.fixture

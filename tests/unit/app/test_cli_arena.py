@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.cli import run
+from studio_core.base.studio import open_studio
 from studio_core.models import registry
-from studio_core.studio import open_studio
 from tests.unit.studio_core.labeling.comparing import add_model, compared, judged, pair
 
 

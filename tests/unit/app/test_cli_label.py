@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from app.cli import label_create, label_rounds, run
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio, open_studio
 from studio_core.labeling import changing, exports, items, making, projects, undoing
 from studio_core.labeling.statistics import of_project
 from studio_core.models import registry
-from studio_core.studio import Studio, open_studio
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import run
-from studio_core import services
+from studio_core.generation import services
 from tests.fake_service import fake_service
 
 KEY = "sk-secret-0123456789"

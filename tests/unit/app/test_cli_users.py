@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from app.cli import run
-from studio_core import accounts, sign_in
-from studio_core.settings import load
-from studio_core.studio import Studio
+from studio_core.base.settings import load
+from studio_core.base.studio import Studio
+from studio_core.people import accounts, sign_in
 from tests.people import PASSWORD, cheap_hashes
 
 __all__ = ["cheap_hashes"]

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from app.buckets import Bucket
 from app.guard import BODY_LIMIT, Guard
-from studio_core.settings import Settings
+from studio_core.base.settings import Settings
 
 HOST = "http://127.0.0.1:7860"
 MEGABYTE = 1 << 20

@@ -11,7 +11,7 @@ from gradio.context import LocalContext
 from starlette.requests import Request
 
 from app.parts.handlers import safely
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 
 
 @pytest.fixture

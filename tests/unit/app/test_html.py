@@ -20,8 +20,9 @@ from app.parts.html import (
     stat,
     table,
 )
-from studio_core import clock, texts
-from studio_core.states import State
+from studio_core import texts
+from studio_core.base import clock
+from studio_core.base.states import State
 
 EVIL = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
 

@@ -14,16 +14,16 @@ from app.access import enter
 from app.parts.labeling import api as label_api
 from app.parts.markdown import rendered
 from app.refused import refused
-from studio_core import clock
-from studio_core.accounts import Account, Role
+from studio_core.base import clock
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
 from studio_core.labeling import items, making, projects, votes
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.words import difference
 from studio_core.models import registry
-from studio_core.spec import AnswerSource
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.people.accounts import Account, Role
+from studio_core.runs.spec import AnswerSource
 from tests.unit.jobs.inference.small_models import save_llama
 
 HOSTILE = (

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.theme import _VARIABLES, theme
-from studio_core.settings import bundled_folder
+from studio_core.base.settings import bundled_folder
 
 CSS = (bundled_folder() / "css" / "studio.css").read_text(encoding="utf-8")
 TEXT = [

@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from app import mounting
 from app.web import create_app, draw
+from studio_core.base.studio import Studio
 from studio_core.data import store
 from studio_core.labeling import projects
-from studio_core.studio import Studio
 from tests.unit.app.test_opening import HOST, config
 
 

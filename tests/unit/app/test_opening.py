@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from app import opening
 from app.web import create_app
+from studio_core.base.studio import Studio
 from studio_core.models import registry
-from studio_core.studio import Studio
 
 HOST = "http://127.0.0.1:7860"
 

@@ -11,14 +11,16 @@ from app.pages import chat, home, models, settings, train
 from app.parts import queue_panel, run_list, run_view
 from app.parts.html import badge
 from app.parts.options_form import OptionsForm
-from studio_core import chats, queue, training
-from studio_core.errors import BadInput, StudioError
+from studio_core import training
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.settings import Settings
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Model
+from studio_core.chat import chats
+from studio_core.machine.overview import machine, overview
 from studio_core.models import registry
-from studio_core.overview import machine, overview
-from studio_core.settings import Settings
-from studio_core.studio import Studio
-from studio_core.summary import job_summary
-from studio_core.tables import Model
+from studio_core.runs import queue
+from studio_core.runs.summary import job_summary
 from studio_core.tunings import TUNINGS
 from tests.unit.studio_core.training.runs import imported, spec
 

@@ -5,9 +5,9 @@ import socket
 import pytest
 
 from app.server import check_host, take_port
-from studio_core import accounts
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.people import accounts
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

@@ -17,10 +17,11 @@ from app import access, gate
 from app.account import browser_name
 from app.pages import PAGES
 from app.web import create_app
-from studio_core import accounts, clock, sign_in
-from studio_core.sign_in_failures import DEVICE_DAYS, PAIR
-from studio_core.studio import Studio, open_studio
-from studio_core.tables import SignInFailure, UserSession
+from studio_core.base import clock
+from studio_core.base.studio import Studio, open_studio
+from studio_core.base.tables import SignInFailure, UserSession
+from studio_core.people import accounts, sign_in
+from studio_core.people.sign_in_failures import DEVICE_DAYS, PAIR
 from tests.people import PASSWORD, add_all, cheap_hashes
 
 __all__ = ["cheap_hashes"]

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from app.i18n import say
 from app.pages import PAGES
 from app.web import create_app
-from studio_core import engine_process, queue
+from studio_core.base.studio import Studio, open_studio
 from studio_core.models import registry
-from studio_core.studio import Studio, open_studio
+from studio_core.runs import engine_process, queue
 
 NONSENSE: list[Any] = [
     None,

@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app import uploads as routes
-from studio_core import uploads
-from studio_core.studio import Studio, open_studio
+from studio_core.base.studio import Studio, open_studio
+from studio_core.data import uploads
 
 CONTENT = bytes(range(256)) * 40
 SIZE = len(CONTENT)

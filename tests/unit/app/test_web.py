@@ -16,8 +16,8 @@ from gradio import component_meta
 
 from app.pages import PAGES
 from app.web import create_app
-from studio_core import queue
-from studio_core.studio import Studio, open_studio
+from studio_core.base.studio import Studio, open_studio
+from studio_core.runs import queue
 from studio_core.texts import text
 
 HOST = "http://127.0.0.1:7860"

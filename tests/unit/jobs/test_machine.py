@@ -15,12 +15,12 @@ import torch
 
 from jobs import machine
 from jobs.training.loading import Machine, machine_for, needs_checkpointing
+from studio_core.methods import memory
 from studio_core.methods.dpo import DPO, DPOOptions
 from studio_core.methods.sft import SFTOptions
-from studio_core.models import memory
 from studio_core.models.inspect import inspect
 from studio_core.models.size import ModelSize
-from studio_core.spec import RunSpec
+from studio_core.runs.spec import RunSpec
 from tests.integration.miniature import make_run, miniature_model, pairs
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from jobs.curation.main import main
-from studio_core import run_folder
-from studio_core.data import judging, making, store
-from studio_core.errors import NotFound
-from studio_core.reports import features
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.base import atomic
+from studio_core.base.errors import NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
+from studio_core.curation import making
+from studio_core.data import store
+from studio_core.reports import features, judging
+from studio_core.runs import run_folder
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def dataset(studio: Studio, tmp_path: Path) -> Dataset:
 def carried_out(job: Job) -> dict[str, Any]:
     folder = Path(job.run_dir or "")
     folder.mkdir(parents=True)
-    run_folder.write_json(folder / run_folder.SPEC, job.spec["run"])
+    atomic.write_json(folder / run_folder.SPEC, job.spec["run"])
     main(folder)
     lines = (folder / run_folder.EVENTS).read_text().splitlines()
     return next(event for event in map(json.loads, lines) if event["type"] == "result")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio_core import texts
-from studio_core.states import Cause
+from studio_core.base.states import Cause
 
 FOLDER = Path(texts.__file__).parent
 AREAS = sorted(file.stem for file in (FOLDER / "en").glob("*.json"))

@@ -7,7 +7,7 @@ from typing import Any
 from peft import LNTuningConfig
 
 from jobs.training.tunings import Implementation
-from studio_core.spec import RunSpec
+from studio_core.runs.spec import RunSpec
 from tests.integration.toys.norms import NormsOptions
 
 

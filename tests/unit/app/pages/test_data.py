@@ -13,16 +13,19 @@ from app.pages.data import DataPage
 from app.parts.adding import files, taken
 from app.parts.adding.mapping_form import FILLS, WRITTEN
 from app.parts.adding.understood import SHOWN_COLUMNS, columns_table
-from studio_core import clock, queue, uploads
-from studio_core.data import adding, store
-from studio_core.data.adding import Brought
+from studio_core.base import clock
+from studio_core.base.atomic import write_json
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.curation import adding
+from studio_core.curation.adding import Brought
+from studio_core.data import store, uploads
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput, Conflict, NotFound
 from studio_core.models import registry
-from studio_core.run_folder import FETCHED, write_json
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs import queue
+from studio_core.runs.run_folder import FETCHED
 
 ROWS = [{"prompt": f"q {n}", "completion": "a {{name}}", "topic": "birds"} for n in range(3)]
 
@@ -39,7 +42,7 @@ def event(**data: Any) -> Any:
 @pytest.fixture
 def page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> DataPage:
     registry.ensure_demo_models(studio)
-    for module in ("app.pages.data", "studio_core.data.adding"):
+    for module in ("app.pages.data", "studio_core.curation.adding"):
         monkeypatch.setattr(f"{module}.ensure_engine", lambda studio: None)
     return DataPage(studio)
 

@@ -11,12 +11,13 @@ import pytest
 
 from app.pages.runs import RunsPage
 from app.parts import run_list
-from studio_core import queue
-from studio_core.data import making, store
-from studio_core.spec import DataSpec
-from studio_core.studio import Studio
-from studio_core.tables import Job
-from tests.unit.studio_core.data.test_making import carried_out
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.curation import making
+from studio_core.data import store
+from studio_core.runs import queue
+from studio_core.runs.spec import DataSpec
+from tests.unit.studio_core.curation.test_making import carried_out
 
 HOSTILE = "<script>alert(1)</script>"
 

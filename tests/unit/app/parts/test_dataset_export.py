@@ -16,10 +16,10 @@ from fastapi.testclient import TestClient
 from app.parts import downloads
 from app.parts.dataset import export
 from app.parts.dataset.export import Export
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import hub_push, store
-from studio_core.errors import BadInput, StudioError
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 
 def request(language: str = "en", **query: str) -> Any:

@@ -15,12 +15,12 @@ from gradio.routes import App
 from app.parts.dataset import improve
 from app.parts.dataset.improve import Form, Improve, _form
 from app.parts.dataset.record_editor import FIELDS, RecordEditor, places, text_at, with_text
-from studio_core import queue
+from studio_core.base.errors import BadInput
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
 from studio_core.curation import OPERATIONS
 from studio_core.data import store
-from studio_core.errors import BadInput
-from studio_core.states import State
-from studio_core.studio import Studio
+from studio_core.runs import queue
 
 
 def request(**query: str) -> Any:

@@ -13,11 +13,11 @@ import pytest
 from app.parts import record_table
 from app.parts.dataset.record_form import _DEFAULTS, Form, query_of
 from app.parts.dataset.records import Records
+from studio_core.base.errors import BadInput, NotFound
+from studio_core.base.studio import Studio
+from studio_core.browse.browse import Facets, Query
 from studio_core.data import store
-from studio_core.data.browse import Facets, Query
-from studio_core.errors import BadInput, NotFound
 from studio_core.models import registry
-from studio_core.studio import Studio
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>{0}${1}"
 

@@ -12,18 +12,20 @@ import pytest
 from app.parts import report_charts, report_view
 from app.parts.dataset import report as section_module
 from app.parts.dataset.report import Section
-from studio_core.data import judging, making, store, versions
+from studio_core.base.errors import NotFound
+from studio_core.base.settings import bundled_folder
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, DatasetReport, Job
+from studio_core.curation import making
+from studio_core.data import store, versions
 from studio_core.data.shapes import Shape
-from studio_core.errors import NotFound
 from studio_core.models import registry
+from studio_core.reports import judging
 from studio_core.reports.compute import compute
 from studio_core.reports.document import Report
 from studio_core.reports.features import features_path
 from studio_core.reports.findings import FINDINGS
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, DatasetReport, Job
+from studio_core.runs.spec import ResolvedModel
 from studio_core.texts import LANGUAGES
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>{0}${1}"

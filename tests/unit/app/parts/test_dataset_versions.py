@@ -12,9 +12,9 @@ import pytest
 
 from app.parts import version_view
 from app.parts.dataset.versions import Versions
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import lineage, store
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

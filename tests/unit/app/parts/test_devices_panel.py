@@ -4,7 +4,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from app.parts.devices_panel import drawn
-from studio_core.machine import DeviceNow
+from studio_core.machine.machine import DeviceNow
 
 GPU = DeviceNow("gpu", "GPU 0: X", 37, 6_000_000_000, 24_000_000_000, 54, 61.5, ((3, "<b>mine</b>"),))
 

@@ -4,7 +4,7 @@ import json
 
 from app.parts.live_chart import LIMIT, payload, series
 from studio_core.methods import METHODS
-from studio_core.outline import Lines
+from studio_core.runs.outline import Lines
 
 
 def test_each_line_holds_what_was_reported() -> None:

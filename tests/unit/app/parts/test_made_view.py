@@ -8,10 +8,10 @@ import pytest
 
 from app.parts.dataset import made_view
 from app.parts.services_panel import drawn
-from studio_core import services
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.curation import OPERATIONS
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.generation import services
 from studio_core.texts import LANGUAGES, catalogue
 
 EVIL = "<img src=x onerror=alert(1)>"

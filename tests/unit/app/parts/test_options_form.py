@@ -13,7 +13,7 @@ from app import i18n
 from app.pages.train import Before
 from app.parts.options_form import OptionsForm, component_of, options_form, plain
 from studio_core import texts
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS, validated
 from studio_core.options import fields, option

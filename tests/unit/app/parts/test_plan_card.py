@@ -8,8 +8,8 @@ import pytest
 
 from app.parts import plan_card
 from studio_core import training
+from studio_core.base.studio import Studio
 from studio_core.models import registry
-from studio_core.studio import Studio
 from tests.unit.studio_core.training.runs import chat, imported, spec
 
 

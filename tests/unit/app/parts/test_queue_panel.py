@@ -5,9 +5,9 @@ import re
 import pytest
 
 from app.parts import queue_panel
-from studio_core import queue
-from studio_core.errors import BadInput, Conflict
-from studio_core.studio import Studio
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.studio import Studio
+from studio_core.runs import queue
 
 
 def submit(studio: Studio, name: str, **given: int) -> int:

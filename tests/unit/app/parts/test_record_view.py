@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from app.parts.record_view import as_the_model_sees_it
+from studio_core.base.settings import bundled_folder
 from studio_core.data.shapes import Shape
 from studio_core.data.tokenized import previewed
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 
 @pytest.mark.parametrize("good", [True, False])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.parts.labeling import results_view
+from studio_core.base.studio import Studio
 from studio_core.labeling import statistics
-from studio_core.studio import Studio
 from tests.unit.studio_core.labeling.judging import judge, project
 
 

@@ -17,12 +17,12 @@ from app.parts.labeling import making_progress, rounds_view
 from app.parts.labeling import rounds as section_of
 from app.parts.labeling.rounds import Rounds
 from studio_core import texts
+from studio_core.base.errors import BadInput, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, LabelProject, Model
 from studio_core.data import versions
-from studio_core.errors import BadInput, NotFound
 from studio_core.labeling import arena, exports, items, making, outcomes, projects, rounds
 from studio_core.models import registry
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, LabelProject, Model
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained
 
 EVIL = "<img src=x onerror=alert(1)>"

@@ -7,11 +7,12 @@ import pytest
 
 from app.pages.runs import Cursor
 from app.parts import run_list, run_view
-from studio_core import queue, run_folder, training
+from studio_core import training
+from studio_core.base.states import State, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
 from studio_core.models import registry
-from studio_core.states import State, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.runs import queue, run_folder
 from tests.unit.studio_core.training.runs import chat, checkpoint, imported, run_to, say, spec
 
 EVIL = "<img src=x onerror=alert(1)>${alert(1)}{{alert(1)}}"

@@ -15,11 +15,11 @@ from jobs.curation import answering as module
 from jobs.curation.answering import Answers
 from jobs.curation.makers import Question, Served
 from jobs.curation.store import Store, digest
-from studio_core import services
-from studio_core.asking import Sampling
+from studio_core.base.errors import StudioError
 from studio_core.curation import judging
 from studio_core.curation.base import Work
-from studio_core.errors import StudioError
+from studio_core.generation import services
+from studio_core.generation.asking import Sampling
 from tests.fake_service import FakeService, echo, fake_service, reply
 
 KEY = "sk-secret-0123456789"

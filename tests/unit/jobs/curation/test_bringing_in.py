@@ -14,14 +14,16 @@ import pytest
 
 from jobs.curation.hub_rows import reason_of
 from jobs.curation.main import main
-from studio_core import clock, queue, run_folder, uploads
-from studio_core.data import adding, making, store
-from studio_core.data.adding import Brought
+from studio_core.base import atomic, clock
+from studio_core.base.errors import BadInput, Conflict, StudioError
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.curation import adding, making
+from studio_core.curation.adding import Brought
+from studio_core.data import store, uploads
 from studio_core.data.mapping import Mapping
-from studio_core.errors import BadInput, Conflict, StudioError
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs import queue, run_folder
 from tests.fake_hub import COMMIT, FakeHub, fake_hub
 
 ROWS = [{"question": f"q{n} {{{{name}}}}", "answer": f"{n}"} for n in range(600)]
@@ -43,7 +45,7 @@ def carried_out(job: Job) -> list[dict[str, Any]]:
     """All events of the job."""
     folder = Path(job.run_dir or "")
     folder.mkdir(parents=True)
-    run_folder.write_json(folder / run_folder.SPEC, job.spec["run"])
+    atomic.write_json(folder / run_folder.SPEC, job.spec["run"])
     main(folder)
     return [json.loads(line) for line in (folder / run_folder.EVENTS).read_text().splitlines()]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobs.curation import report
+from studio_core.browse import search_index
 from studio_core.curation.base import Source, Work
-from studio_core.data import parquet, search_index
+from studio_core.data import parquet
 from studio_core.data.shapes import Shape
 
 

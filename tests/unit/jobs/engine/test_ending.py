@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jobs.engine.ending import Ending, of_exit, of_loss
-from studio_core.states import Cause, State
+from studio_core.base.states import Cause, State
 
 SUCCEEDED = {"type": "result", "state": "succeeded"}
 STOPPED = {"type": "result", "state": "stopped"}
@@ -46,14 +46,14 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "exit_record", "word", "state", "cause"), CASES)
 def test_every_way_to_end(kind: str, exit_record: Any, word: Any, state: State, cause: Cause | None) -> None:
-    end = of_exit(kind, exit_record, word, "the last line")
+    end = of_exit(exit_record, word, "the last line", service=kind == "serve")
     assert (end.state, end.cause) == (state, cause)
 
 
 def test_details_say_what_only_this_run_knows() -> None:
-    assert of_exit("train", record(3), None, "no such file").detail == "exit code 3: no such file"
-    assert of_exit("train", record(1), NO_MEMORY, "").detail == "2 GiB"
-    assert of_exit("train", record(**KILLED), None, "").detail == "SIGKILL"
+    assert of_exit(record(3), None, "no such file").detail == "exit code 3: no such file"
+    assert of_exit(record(1), NO_MEMORY, "").detail == "2 GiB"
+    assert of_exit(record(**KILLED), None, "").detail == "SIGKILL"
 
 
 def test_without_an_exit_record() -> None:

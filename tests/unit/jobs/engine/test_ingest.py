@@ -7,10 +7,10 @@ import pytest
 
 from jobs.engine import ingest
 from jobs.engine.ingest import Ingest, verdict
-from studio_core import metrics, queue
-from studio_core.run_folder import EventWriter
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.runs import metrics, queue
+from studio_core.runs.run_folder import EventWriter
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ import pytest
 from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.loop import Engine
-from studio_core import queue, run_folder
-from studio_core.gpus import Gpus
-from studio_core.run_folder import EventWriter
-from studio_core.states import Cause, State, Stop
-from studio_core.studio import Studio, open_studio
-from studio_core.tables import UNREACHABLE, Job
+from studio_core.base import atomic
+from studio_core.base.states import Cause, State, Stop
+from studio_core.base.studio import Studio, open_studio
+from studio_core.base.tables import UNREACHABLE, Job
+from studio_core.machine.gpus import Gpus
+from studio_core.runs import queue, run_folder
+from studio_core.runs.run_folder import EventWriter
 from tests.fake_nvml import GIB, LOST, UNKNOWN, Card, FakeNvml
 
 EXIT = {"returncode": 0, "signal": None, "stop": None, "forced": False, "strays": 0, "oom_kills": 0}
@@ -76,7 +77,7 @@ def state(studio: Studio, job: Job) -> str:
 
 def ended(launcher: FakeLauncher, job: Job, **given: Any) -> None:
     folder = Path(job.run_dir or "")
-    run_folder.write_json(folder / run_folder.EXIT, {**EXIT, **given})
+    atomic.write_json(folder / run_folder.EXIT, {**EXIT, **given})
     launcher.says[folder] = Liveness.ENDED
 
 
@@ -102,7 +103,7 @@ def test_first_come_first_served_and_one_on_each_slot(two_slots: Studio, launche
     assert [state(two_slots, job) for job in jobs] == ["failed", "running", "running", "queued"]
     folders = [launch.run_dir for launch in launcher.launches]
     assert folders == [Path(job.run_dir or "") for job in jobs[:3]]
-    assert [run_folder.read_json(folder / "spec.json") for folder in folders] == [
+    assert [atomic.read_json(folder / "spec.json") for folder in folders] == [
         {"number": number} for number in range(3)
     ]
 
@@ -112,7 +113,7 @@ def test_a_resolved_run_is_what_the_worker_reads(
 ) -> None:
     job = submit(studio, device="cpu", run={"resolved": True})
     tick(engine)
-    assert run_folder.read_json(Path(job.run_dir or "") / "spec.json") == {"resolved": True}
+    assert atomic.read_json(Path(job.run_dir or "") / "spec.json") == {"resolved": True}
 
 
 def test_27_what_cannot_be_known_is_never_judged(

@@ -25,12 +25,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from jobs.engine import ingest, tree
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.loop import Engine
-from studio_core import clock, metrics, queue, run_folder
-from studio_core.errors import StudioError
-from studio_core.run_folder import EventWriter
-from studio_core.states import TERMINAL, State, Stop
-from studio_core.studio import open_studio
-from studio_core.tables import Device, Job
+from studio_core.base import atomic, clock
+from studio_core.base.errors import StudioError
+from studio_core.base.states import TERMINAL, State, Stop
+from studio_core.base.studio import open_studio
+from studio_core.base.tables import Device, Job
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.run_folder import EventWriter
 from tests.invariants import Ledger
 
 EXIT = {"returncode": 0, "signal": None, "stop": None, "forced": False, "strays": 0, "oom_kills": 0}
@@ -62,10 +63,10 @@ class World:
         """A supervisor comes to look, as ``Supervisor.take`` does."""
         self.coming.remove(start)
         folder, claim = start
-        launch = run_folder.read_json(folder / run_folder.LAUNCH) or {}
+        launch = atomic.read_json(folder / run_folder.LAUNCH) or {}
         if folder not in self.living and claim == launch.get("claim"):
             record = {"pid": 1, "ticks": 1, "boot_id": tree.boot_id(), "tree": "none", "claim": claim}
-            run_folder.write_json(folder / run_folder.SUPERVISOR, record)
+            atomic.write_json(folder / run_folder.SUPERVISOR, record)
             self.living.add(folder)
             self.begun.append(folder)
 
@@ -79,7 +80,7 @@ class World:
         events.close()
 
     def end(self, folder: Path, **record: Any) -> None:
-        run_folder.write_json(folder / run_folder.EXIT, {**EXIT, **record})
+        atomic.write_json(folder / run_folder.EXIT, {**EXIT, **record})
         self.living.remove(folder)
 
 
@@ -91,7 +92,7 @@ class ImaginedLauncher:
         self.started: dict[Path, tuple[Path, str]] = {}
 
     def start(self, launch: Launch) -> None:
-        run_folder.write_json(launch.run_dir / run_folder.LAUNCH, {"claim": launch.claim})
+        atomic.write_json(launch.run_dir / run_folder.LAUNCH, {"claim": launch.claim})
         self.started[launch.run_dir] = (launch.run_dir, launch.claim)
         self.world.coming.append(self.started[launch.run_dir])
 
@@ -103,13 +104,13 @@ class ImaginedLauncher:
         return Liveness.ENDED
 
     def stop(self, run_dir: Path, stop: Stop, grace: float) -> None:
-        run_folder.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
+        atomic.write_json(run_dir / run_folder.CONTROL, {"stop": stop.value, "grace": grace})
 
     def withdraw(self, run_dir: Path) -> bool:
         if run_dir in self.world.living:
             return False
         if run_dir.is_dir():
-            run_folder.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
+            atomic.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
         return True
 
     def logs(self, run_dir: Path, limit: int) -> str:
@@ -337,7 +338,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.world.end(folder)
 
     def obey(self, folder: Path) -> None:
-        stop = (run_folder.read_json(folder / run_folder.CONTROL) or {})["stop"]
+        stop = (atomic.read_json(folder / run_folder.CONTROL) or {})["stop"]
         if stop == Stop.SAVE:
             self.world.say(folder, "result", state="stopped", step=self.world.steps.get(folder, 0))
         self.world.end(folder, stop=stop)

@@ -13,7 +13,7 @@ from jobs.inference.answers import Side, answer
 from jobs.inference.decoding import Sampling, TextPieces, choose
 from jobs.inference.models import Models
 from jobs.inference.stopping import Stops
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 from tests.unit.jobs.inference.small_models import byte_tokenizer, save_llama
 
 NONE = Stops(frozenset())

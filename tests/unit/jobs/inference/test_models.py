@@ -13,8 +13,8 @@ import transformers
 from jobs.inference.answers import Side, answer
 from jobs.inference.decoding import Sampling
 from jobs.inference.models import Models, sharing
-from studio_core.errors import BadInput, NotFound, StudioError
-from studio_core.spec import ResolvedModel
+from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.runs.spec import ResolvedModel
 from tests.unit.jobs.inference.small_models import save_llama
 
 QUESTION = [{"role": "user", "content": "Where is the river?"}]

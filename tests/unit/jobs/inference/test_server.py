@@ -19,8 +19,9 @@ import pytest
 
 from jobs.inference.models import Models
 from jobs.inference.server import ChatServer, Turns
-from studio_core import run_folder
-from studio_core.spec import ResolvedModel, ServeSpec
+from studio_core.base import atomic
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel, ServeSpec
 from tests.conftest import wait_until
 
 QUESTION = [{"role": "user", "content": "Where is the river?"}]
@@ -205,7 +206,7 @@ def test_openai_form(client: httpx.Client, folders: dict[str, Path]) -> None:
 
 def start(run_dir: Path, spec: ServeSpec) -> subprocess.Popen[bytes]:
     run_dir.mkdir()
-    run_folder.write_json(run_dir / run_folder.SPEC, spec.model_dump())
+    atomic.write_json(run_dir / run_folder.SPEC, spec.model_dump())
     return subprocess.Popen([sys.executable, "-m", "jobs.inference.server", str(run_dir)])
 
 
@@ -220,7 +221,7 @@ def test_the_worker_serves_ends_when_idle_and_leaves_no_address(
     base = ResolvedModel(name="base", path=str(folders["base"]))
     process = start(run_dir, ServeSpec(idle_seconds=1.5, preload=[base]))
     try:
-        address = wait_until(lambda: run_folder.read_json(run_dir / run_folder.SERVE), what="serve.json")
+        address = wait_until(lambda: atomic.read_json(run_dir / run_folder.SERVE), what="serve.json")
         assert stat.S_IMODE((run_dir / run_folder.SERVE).stat().st_mode) == 0o600
         url = f"http://127.0.0.1:{address['port']}/generate"
         headers = {"Authorization": f"Bearer {address['token']}"}

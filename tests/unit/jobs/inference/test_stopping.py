@@ -10,7 +10,7 @@ import pytest
 from jobs.inference.decoding import TextPieces
 from jobs.inference.models import Models
 from jobs.inference.stopping import Stops, template_end
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 from tests.unit.jobs.inference.ends import (
     BARE,
     CHATML,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from jobs.training import checkpoints
-from studio_core import run_folder
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
+from studio_core.runs import run_folder
 
 
 def written(run_dir: Path, step: int, *, whole: bool = True) -> Path:

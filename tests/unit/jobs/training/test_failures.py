@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from jobs.training.failures import named
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 
 
 @pytest.mark.parametrize(

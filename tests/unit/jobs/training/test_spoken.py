@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.training.spoken import SpokenEvents
-from studio_core import run_folder
+from studio_core.runs import run_folder
 
 
 def test_the_log_says_what_the_events_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import named, parts
 from studio_core.curation.base import validated
 from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape
-from studio_core.errors import BadInput
 from tests.unit.studio_core.curation.bench import carried_out, chat, pair, pc, stored, turn
 
 RECORDS = [pc("Say hi, Tunes.", "Hi, hi! I am Tunes.", "You are Tunes."), pc("And?", "Nothing (more).")]

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_core.base.errors import BadInput
 from studio_core.curation.base import Stopped
 from studio_core.curation.mix import MixOptions, wanted
 from studio_core.curation.parts import normalised, prompt_of
 from studio_core.curation.sample import quotas
 from studio_core.data.shapes import Record
-from studio_core.errors import BadInput
 from tests.unit.studio_core.curation.bench import answers, carried_out, chat, pair, pc, stored
 
 LONG = "the quick brown fox jumps over the lazy dog and runs far away into the deep green wood {}"

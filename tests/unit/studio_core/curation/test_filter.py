@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import named
 from studio_core.curation.base import Stopped, validated
-from studio_core.errors import BadInput
 from tests.unit.studio_core.curation.bench import answers, carried_out, pc, stored
 from tests.work import work
 

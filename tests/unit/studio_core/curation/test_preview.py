@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.errors import BadInput
 from studio_core.curation import OPERATIONS, named
 from studio_core.curation.base import Source, validated
 from studio_core.curation.preview import LOOKED_AT, Preview, can_be_tried, tried
 from studio_core.data import parquet
-from studio_core.errors import BadInput
 from studio_core.texts import LANGUAGES, catalogue
 from tests.unit.studio_core.curation.bench import pc, stored
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import hub_push, store
-from studio_core.errors import BadInput, StudioError
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 from tests.unit.studio_core.data.fake_hub import TOKEN, Hub, fake_hub
 
 

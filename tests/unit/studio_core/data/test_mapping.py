@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
 from studio_core.data import store
 from studio_core.data.mapping import Mapping, guess
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
 from tests.unit.studio_core.data.wild import WILD, lines, user
 
 ROWS = lines(

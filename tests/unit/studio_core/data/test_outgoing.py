@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, DatasetReport
 from studio_core.data import exports, outgoing, store, versions
 from studio_core.data.exports.tools import without_ids
 from studio_core.data.shapes import Shape
 from studio_core.data.versions import Made
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, DatasetReport
 
 
 def turn(role: str, text: str) -> dict[str, str]:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from studio_core.data import duck, parquet
-from studio_core.data.browse_file import File
+from studio_core.browse import duck
+from studio_core.browse.browse_file import File
+from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape, calls_of, tools_of
 from studio_core.reports.batch import batches
 

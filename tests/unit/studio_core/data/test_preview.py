@@ -13,16 +13,16 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
+from studio_core.base.errors import BadInput
+from studio_core.base.settings import bundled_folder
 from studio_core.data import preview, sequences, tokenized
 from studio_core.data.chat_format import ChatFormat
-from studio_core.data.chat_template import STANDARD_TEMPLATE
 from studio_core.data.learning import Learning
 from studio_core.data.preview import Segment
 from studio_core.data.sequences import Tokens
 from studio_core.data.shapes import COLUMNS, Message, Record, Shape
-from studio_core.errors import BadInput
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
+from studio_core.models.chat_template import STANDARD_TEMPLATE
+from studio_core.runs.spec import ResolvedModel
 
 MODEL = bundled_folder() / "models" / "tiny-chat"
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from studio_core.base.errors import BadInput
 from studio_core.data import readers
 from studio_core.data.reading import jsonstream
 from studio_core.data.turns import Rejected, plain_text
-from studio_core.errors import BadInput
 
 RECORDS = [{"prompt": "你好, “Ana”", "completion": "1,234"}, {"prompt": "a\nb", "completion": "=1"}]
 LINES = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in RECORDS)

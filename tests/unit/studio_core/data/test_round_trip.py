@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from studio_core.base.errors import BadInput
 from studio_core.data import exports, parquet, readers
 from studio_core.data.cells import defused, undefused
 from studio_core.data.checks import converter
@@ -23,7 +24,6 @@ from studio_core.data.exports.layouts import FORMATS, LAYOUTS
 from studio_core.data.mapping import Mapping, guess
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.data.turns import Rejected
-from studio_core.errors import BadInput
 from studio_core.texts import LANGUAGES, catalogue
 
 CALL = '<tool_call>\n{"name": "f", "arguments": {"x": 1}}\n</tool_call>'

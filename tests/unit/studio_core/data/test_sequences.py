@@ -11,13 +11,13 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from studio_core.base.errors import BadInput
 from studio_core.data import sequences
 from studio_core.data.chat_format import ChatFormat
-from studio_core.data.chat_template import ChatTemplate
 from studio_core.data.learning import Learning
 from studio_core.data.sequences import Tokens
 from studio_core.data.shapes import Message, Record, Shape
-from studio_core.errors import BadInput
+from studio_core.models.chat_template import ChatTemplate
 
 OPENED = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}" + OPENED

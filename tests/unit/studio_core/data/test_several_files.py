@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
 from studio_core.data import archives, store
 from studio_core.data.mapping import Mapping
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
 
 PAIRS = b'{"prompt": "q1", "completion": "a1"}\n{"prompt": "q2", "completion": "a2"}\n'
 OTHERS = b'{"question": "q3", "answer": "a3"}\nbroken\n'
@@ -298,7 +298,7 @@ def test_lists_and_headers_made_to_fill_the_memory_are_refused(tmp_path: Path) -
         file.truncate(700 << 20)
     code = (
         "import re, sys; from pathlib import Path\n"
-        "from studio_core.data import archives; from studio_core.errors import BadInput\n"
+        "from studio_core.data import archives; from studio_core.base.errors import BadInput\n"
         "for path in sys.argv[2:]:\n"
         "    try:\n"
         "        with archives.opened([Path(path)], ['x'], scratch=Path(sys.argv[1]), limit=1 << 30): print('read')\n"

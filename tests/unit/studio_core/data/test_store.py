@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.base.studio import Studio
 from studio_core.data import parquet, store, versions
 from studio_core.data.mapping import Mapping
 from studio_core.data.naming import name_from
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput, NotFound, StudioError
-from studio_core.studio import Studio
 
 GOOD = [{"prompt": f"question {n}", "completion": f"answer {n}"} for n in range(5)]
 
@@ -234,7 +234,7 @@ def test_killed_while_importing_makes_no_dataset(studio: Studio, tmp_path: Path)
     file = jsonl(tmp_path / "a.jsonl", GOOD * 3000)
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from studio_core.data import store, parquet; from studio_core.studio import open_studio\n"
+        "from studio_core.data import store, parquet; from studio_core.base.studio import open_studio\n"
         "parquet.Writer.close = lambda self: os.kill(os.getpid(), 9)\n"
         "store.import_file(open_studio(home=Path(sys.argv[1])), Path(sys.argv[2]))\n"
     )
@@ -308,7 +308,7 @@ def test_memory_stays_bounded(studio: Studio, tmp_path: Path) -> None:
             text.write(json.dumps({"text": f"{n} " + "word " * 200}) + "\n")
     code = (
         "import re, sys; from pathlib import Path\n"
-        "from studio_core.data import store; from studio_core.studio import open_studio\n"
+        "from studio_core.data import store; from studio_core.base.studio import open_studio\n"
         "studio = open_studio(home=Path(sys.argv[1]))\n"
         # Unlike getrusage, this does not begin with the peak of the process that started this one.
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) >> 10\n"

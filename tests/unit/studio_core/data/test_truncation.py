@@ -6,14 +6,14 @@ import dataclasses
 
 import pytest
 
+from studio_core.base.settings import bundled_folder
 from studio_core.data import tokenized
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.learning import Learning
 from studio_core.data.sequences import Tokens, tokens
 from studio_core.data.shapes import Record, Shape
 from studio_core.data.truncation import alike, fitted, left_out
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 
 MODEL = ResolvedModel(name="tiny-chat", path=str(bundled_folder() / "models" / "tiny-chat"))
 PROMPT = Learning(truncation="prompt")

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from studio_core import texts
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
 from studio_core.data import store
 from studio_core.data.shapes import Shape
-from studio_core.errors import BadInput
-from studio_core.studio import Studio
 from tests.unit.studio_core.data.wild import (
     ARGILLA,
     ARGILLA_FLAT,

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import select
 
-from studio_core import clock, queue
+from studio_core.base import clock
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, Dataset, Job, LabelItem, LabelProject, Model
 from studio_core.data.shapes import Message
 from studio_core.labeling import projects
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem, add
 from studio_core.labeling.votes import Verdict, cast
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, Dataset, Job, LabelItem, LabelProject, Model
+from studio_core.runs import queue
 
 
 def add_model(

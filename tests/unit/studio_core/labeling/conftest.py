@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from studio_core import clock
+from studio_core.base import clock
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation
 from studio_core.labeling import items, projects
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict, cast
-from studio_core.studio import Studio
-from studio_core.tables import Annotation
 
 
 def pair(n: int, answers: int = 2) -> NewItem:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.studio import Studio
 from studio_core.labeling import adjudication, projects, records, statistics, undoing, votes
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.records import Yield
 from studio_core.labeling.votes import Verdict
-from studio_core.studio import Studio
 from tests.unit.studio_core.labeling.judging import judge, project
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
-from studio_core import clock
-from studio_core.errors import Conflict, StudioError
+from studio_core.base import clock
+from studio_core.base.errors import Conflict, StudioError
+from studio_core.base.studio import open_studio
+from studio_core.base.tables import Annotation, LabelItem, Lease
 from studio_core.labeling import assignment, undoing, votes
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.undoing import undo
 from studio_core.labeling.votes import Verdict, cast
-from studio_core.studio import open_studio
-from studio_core.tables import Annotation, LabelItem, Lease
 from tests.unit.studio_core.labeling.judging import project, row
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from studio_core.errors import BadInput, NotFound
+from studio_core.base.errors import BadInput, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, Chat, ChatRound, Model, Vote
 from studio_core.labeling import arena, changing, items, projects
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem
-from studio_core.labeling.ranking import RIDGE, SCALE, Game
 from studio_core.labeling.votes import Verdict, cast
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, Chat, ChatRound, Model, Vote
+from studio_core.statistics.ranking import RIDGE, SCALE, Game
 from tests.unit.studio_core.labeling.comparing import add_model, asked, compared, judged, pair
 
 

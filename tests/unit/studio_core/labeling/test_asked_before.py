@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.data import parquet, store, versions
 from studio_core.labeling import asked_before, trained
 from studio_core.labeling.items import prompt_hash
 from studio_core.models import registry
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 from tests.unit.studio_core.labeling import comparing
 from tests.unit.studio_core.labeling.comparing import asked
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from studio_core import queue
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, LabelProject
 from studio_core.labeling import exports, items, judges, projects, writing
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.writing import PRELABEL
-from studio_core.studio import Studio
-from studio_core.tables import Job, LabelProject
+from studio_core.runs import queue
 from tests.unit.studio_core.labeling.comparing import asked, judged
 
 

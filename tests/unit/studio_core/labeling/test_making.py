@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from studio_core import chats, clock, metrics
+from studio_core.base import clock
+from studio_core.base.errors import BadInput, Conflict, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job
+from studio_core.chat import chat_labels, chats
 from studio_core.curation.judging import choice
 from studio_core.data import store
-from studio_core.errors import BadInput, Conflict, StudioError
 from studio_core.labeling import items, making, projects, records
 from studio_core.labeling.making import NewPrompt, prompts_of_text
 from studio_core.models import registry
-from studio_core.spec import AnswerSource
-from studio_core.studio import Studio
-from studio_core.tables import Job
+from studio_core.runs import metrics
+from studio_core.runs.spec import AnswerSource
 
 BOTH = [AnswerSource(model="tiny-chat", temperature=t) for t in (0.2, 1.1)]
 
@@ -73,7 +75,7 @@ def test_the_chats_ask_with_what_was_said_before(demo: Studio) -> None:
         row = chats.add_round(demo, chat, prompt, chats.checked_settings(system="Be brief."))
         answer: chats.Answer = {**row.answers[0], "answer": f"answer to {prompt}", "state": "stop"}
         chats.save_answers(demo, row.id, [answer, answer])
-    found = [[one["content"] for one in prompt.messages] for prompt in making.prompts_of_chats(demo)]
+    found = [[one["content"] for one in prompt.messages] for prompt in chat_labels.prompts_of_chats(demo)]
     assert found == [["Be brief.", "first"], ["Be brief.", "first", "answer to first", "second"]]
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, Dataset, LabelItem, LabelProject, Model
 from studio_core.data import store
 from studio_core.labeling import changing, exports, outcomes, projects
 from studio_core.labeling.items import Answer, NewItem, add, is_held_out, prompt_hash
 from studio_core.labeling.outcomes import sentence
 from studio_core.labeling.records import Yield, records
-from studio_core.labeling.winrate import win_rate
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, Dataset, LabelItem, LabelProject, Model
+from studio_core.statistics.winrate import win_rate
 from tests.unit.studio_core.labeling.comparing import add_model, asked, compared, judged, pair
 
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from studio_core.base.studio import Studio
 from studio_core.data import store
 from studio_core.labeling import exports, imports, projects, records
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.votes import Verdict, cast
-from studio_core.studio import Studio
 from tests.unit.studio_core.labeling.judging import judge, project
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job, LabelProject, Model
 from studio_core.curation.asking import with_system
 from studio_core.data import store
-from studio_core.errors import BadInput, Conflict
 from studio_core.labeling import (
     changing,
     exports,
@@ -25,9 +28,6 @@ from studio_core.labeling import (
 )
 from studio_core.labeling.items import is_held_out, prompt_hash
 from studio_core.models import registry
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job, LabelProject, Model
 from tests.unit.studio_core.labeling import comparing
 from tests.unit.studio_core.labeling.comparing import asked, judged_at_once, pair
 

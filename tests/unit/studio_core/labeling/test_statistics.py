@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
+from studio_core.base.tables import Annotation
 from studio_core.labeling.agreement import agreement, alphas, habits
-from studio_core.labeling.ranking import RIDGE, Game, ratings, strengths
-from studio_core.labeling.winrate import evidence, wilson, win_rate
-from studio_core.tables import Annotation
+from studio_core.statistics.ranking import RIDGE, Game, ratings, strengths
+from studio_core.statistics.winrate import evidence, wilson, win_rate
 
 
 @pytest.mark.parametrize(

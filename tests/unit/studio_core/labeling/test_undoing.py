@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from studio_core.errors import Conflict
+from studio_core.base.errors import Conflict
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Annotation, Lease
 from studio_core.labeling import assignment, items, projects, records, undoing, votes
 from studio_core.labeling.assignment import LEASE, next_item
 from studio_core.labeling.undoing import undo
 from studio_core.labeling.votes import Verdict, cast
-from studio_core.studio import Studio
-from studio_core.tables import Annotation, Lease
 from tests.unit.studio_core.labeling.judging import judge, number, project, row
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.studio import Studio
+from studio_core.base.tables import LabelItem
 from studio_core.labeling import assignment, items, projects, undoing, votes
 from studio_core.labeling.assignment import LEASE, next_item
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict, cast
-from studio_core.studio import Studio
-from studio_core.tables import LabelItem
 from tests.unit.studio_core.labeling.judging import judge, number, pair, project
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from studio_core import methods
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS, Method, read, validated
 from studio_core.methods.common import TrainingOptions

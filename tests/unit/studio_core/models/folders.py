@@ -7,9 +7,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from studio_core import queue
-from studio_core.studio import Studio
-from studio_core.tables import Job, Model
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, Model
+from studio_core.runs import queue
 
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
 SIZES = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 32}

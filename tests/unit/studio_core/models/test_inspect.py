@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.models.inspect import chat_template, inspect
 from tests.unit.studio_core.models.folders import TEMPLATE, adapter_folder, model_folder, safetensors
 

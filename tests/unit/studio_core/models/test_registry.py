@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from studio_core.accounts import LOCAL
-from studio_core.errors import BadInput, NotFound, StudioError
+from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Model
 from studio_core.models import own_code, registry
-from studio_core.studio import Studio
-from studio_core.tables import Model
+from studio_core.people.accounts import LOCAL
 from tests.unit.studio_core.models.folders import ended_job, model_folder
 
 

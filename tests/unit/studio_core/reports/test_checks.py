@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio_core.data.words import Words, words
 from studio_core.reports.answers import is_refusal
 from studio_core.reports.languages import language_of
 from studio_core.reports.quality import LOW, marks_of, quality
-from studio_core.reports.words import Words, words
 
 
 @pytest.mark.parametrize(

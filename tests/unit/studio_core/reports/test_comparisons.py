@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from studio_core.base.settings import bundled_folder
 from studio_core.data.shapes import Shape
 from studio_core.reports import token_lengths
 from studio_core.reports.pairs import markers
 from studio_core.reports.statistics import distribution, marks, share
-from studio_core.settings import bundled_folder
-from studio_core.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel
 from tests.unit.studio_core.reports.judged import answered, judged, pair, rows_of, user, written
 
 

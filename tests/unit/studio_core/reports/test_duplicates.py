@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_core.data.shapes import Shape
+from studio_core.data.words import SHINGLE, Words, words
 from studio_core.reports import near
-from studio_core.reports.words import SHINGLE, Words, words
 from tests.unit.studio_core.reports.judged import answered, judged, pair, rows_of
 
 VOCABULARY = [f"w{n}" for n in range(400)]

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 
 from studio_core import rewards
+from studio_core.base.errors import BadInput
 from studio_core.curation.best_of import BestOfOptions
-from studio_core.errors import BadInput
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.models import registry
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
 from tests.unit.studio_core.training.runs import chat, imported
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from studio_core import metrics, queue, run_folder, training
+from studio_core import training
+from studio_core.base.states import Cause, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Device, Job
 from studio_core.data import store
-from studio_core.spec import TrainSpec
-from studio_core.states import Cause, State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Device, Job
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.spec import TrainSpec
 
 
 def imported(studio: Studio, name: str, rows: Iterable[dict[str, Any]], folder: Path) -> Dataset:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import queue, training
-from studio_core.errors import BadInput
+from studio_core import training
+from studio_core.base.errors import BadInput
+from studio_core.base.states import State, Stop
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Device, Job, Model
 from studio_core.models import registry
-from studio_core.spec import RunSpec
-from studio_core.states import State, Stop
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Device, Job, Model
+from studio_core.runs import queue
+from studio_core.runs.spec import RunSpec
 from tests.unit.studio_core.models.folders import ended_job
 from tests.unit.studio_core.training.runs import problems, run_to, spec, warned
 
@@ -106,7 +107,7 @@ def test_a_run_that_made_nothing(studio: Studio, sums: Dataset) -> None:
 
 def test_the_model_that_a_run_made(studio: Studio, sums: Dataset) -> None:
     job, result = ended_job(studio, registry.get(studio, "tiny-base"), "full")
-    assert training.result_of(studio, job.id) is None
+    assert registry.result_of(studio, job.id) is None
     model = registry.register_result(studio, job, result)
-    found = training.result_of(studio, job.id)
+    found = registry.result_of(studio, job.id)
     assert found is not None and found.id == model.id

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import queue, training
+from studio_core import training
+from studio_core.base.errors import BadInput
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Job
 from studio_core.data import versions
 from studio_core.data.naming import LONGEST
 from studio_core.data.shapes import Shape
 from studio_core.data.versions import Made
-from studio_core.errors import BadInput
 from studio_core.methods import METHODS
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Job
+from studio_core.runs import queue
 from studio_core.training.datasets import Conversion
 from tests.unit.studio_core.training.runs import chat, imported, run_to
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from studio_core import training
-from studio_core.errors import BadInput
-from studio_core.spec import TrainSpec
+from studio_core.base.errors import BadInput
+from studio_core.runs.spec import TrainSpec
 
 EVERYTHING = TrainSpec(
     name="it's mine",

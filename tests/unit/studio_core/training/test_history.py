@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import metrics, queue, training
-from studio_core.errors import BadInput, Conflict, NotFound
+from studio_core import training
+from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
 from studio_core.models import registry
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.runs import metrics, queue
 from tests.unit.studio_core.training.runs import checkpoint, run_to, say, spec
 
 

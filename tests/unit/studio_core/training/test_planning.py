@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from studio_core import queue, training
+from studio_core import training
+from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Device
 from studio_core.data import store
 from studio_core.data.learning import Learning
-from studio_core.errors import BadInput, StudioError
 from studio_core.models import registry
-from studio_core.states import State
-from studio_core.studio import Studio
-from studio_core.tables import Dataset, Device
+from studio_core.runs import queue
 from studio_core.training import figures, lengths, planning
 from studio_core.tunings import qlora
 from tests.unit.studio_core.models.folders import ended_job, model_folder

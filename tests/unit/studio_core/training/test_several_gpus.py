@@ -5,16 +5,17 @@ import shlex
 
 import pytest
 
-from studio_core import queue, training
+from studio_core import training
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Device
 from studio_core.data import store
-from studio_core.errors import BadInput
+from studio_core.methods.memory import memory
 from studio_core.methods.roles import Role
 from studio_core.models import registry
-from studio_core.models.memory import memory
 from studio_core.models.size import ModelSize
-from studio_core.slots import card, devices_wanted
-from studio_core.studio import Studio
-from studio_core.tables import Device
+from studio_core.runs import queue
+from studio_core.runs.slots import card, devices_wanted
 from studio_core.training import several_gpus
 
 GIB = 1 << 30

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from studio_core import training
-from studio_core.spec import RunSpec
-from studio_core.studio import Studio
-from studio_core.tables import Dataset
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
+from studio_core.runs.spec import RunSpec
 from tests.unit.studio_core.training.runs import chat, imported, spec
 
 

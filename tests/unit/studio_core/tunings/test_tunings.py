@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from studio_core import tunings
-from studio_core.errors import BadInput
+from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.models.size import ModelSize
 from studio_core.texts import LANGUAGES, catalogue

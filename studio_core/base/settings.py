@@ -1,0 +1,184 @@
+"""Settings of the whole studio: from the environment, or from the command line.
+
+Every field is read from ``TUNESMITH_<NAME>`` and documented in ``docs/REFERENCE.md``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from studio_core.base.errors import BadInput
+from studio_core.base.validation import checked
+
+log = logging.getLogger("tunesmith.settings")
+
+PREFIX = "TUNESMITH_"
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    home: Path = Field(
+        default=Path("~/.tunesmith"),
+        description="Data folder: database, datasets, runs, models, uploads, logs.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        description="Host to listen on. Anything but loopback requires accounts: `users add`.",
+    )
+    port: int = Field(default=7860, ge=1, le=65535, description="Port to listen on.")
+    warm_workers: int = Field(
+        default=1,
+        ge=0,
+        le=8,
+        description="Preloaded workers, so that runs start at once. "
+        "0 turns this off and saves about 500 MB of memory each.",
+    )
+    cpu_runs: int = Field(default=1, ge=1, le=64, description="Concurrent training runs without a GPU.")
+    gpu_runs: int = Field(default=1, ge=1, le=8, description="Concurrent training runs per GPU.")
+    threads: int = Field(default=0, ge=0, le=256, description="Threads per worker; 0: number of cores.")
+    stop_grace: float = Field(
+        default=120.0,
+        gt=0,
+        description="Seconds a run may take to save after Stop and save, before it is killed.",
+    )
+    serve_idle: float = Field(
+        default=900.0,
+        gt=0,
+        description="Idle seconds after which the chat worker exits and frees its memory.",
+    )
+    max_upload_mb: int = Field(default=2048, ge=1, description="Maximum upload size per file, in MB.")
+    upload_quota_mb: int = Field(
+        default=16_384,
+        ge=1,
+        description="Maximum total size of uploads not yet imported, in MB. "
+        "Uploads are removed once imported, or after 7 days without progress.",
+    )
+    model_roots: str = Field(
+        default="",
+        description="Folders that local models and data may be read from, separated by ':' "
+        "(';' on Windows). Default: your home folder; with accounts, only `models` in the data folder. "
+        "Hidden files and the data folder are never read.",
+    )
+
+    local_token: bool = Field(
+        default=True,
+        description="Without accounts: whether the page asks for the token of its first address. Set `0` only if "
+        "nobody else can sign in to this machine.",
+    )
+    allowed_hosts: str = Field(
+        default="",
+        description="Host names of the page besides localhost, separated by commas, such as "
+        "`studio.example.org`. Needed behind a proxy or a domain name.",
+    )
+    trusted_proxy: str = Field(
+        default="",
+        description="IP addresses of the HTTPS proxy, separated by commas. Only its X-Forwarded-* headers "
+        "are trusted.",
+    )
+    session_idle_hours: float = Field(
+        default=12.0, gt=0, description="Idle hours after which a session ends."
+    )
+    session_hours: float = Field(default=168.0, gt=0, description="Maximum hours of a session.")
+
+    @property
+    def database(self) -> Path:
+        return self.home / "studio.db"
+
+    @property
+    def datasets(self) -> Path:
+        return self.home / "datasets"
+
+    @property
+    def suites(self) -> Path:
+        """Files of evaluations: reports say which records hold what these ask."""
+        return self.home / "suites"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def models(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / "uploads"
+
+    @property
+    def labelling(self) -> Path:
+        """Prompts of projects to label, a folder for each."""
+        return self.home / "labelling"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """``allowed_hosts`` as a set, in lower case."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, value: str) -> str:
+        """A name only: no scheme, port, path or asterisk, which would let any site in."""
+        for name in value.split(","):
+            if name.strip() and not re.fullmatch(r"[\w.-]+|\[[0-9a-fA-F:]+\]", name.strip()):
+                raise ValueError(f"{name.strip()!r} is not the name of a host")
+        return value
+
+    @field_validator("trusted_proxy")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        for address in value.split(","):
+            if address.strip():
+                ipaddress.ip_network(address.strip())
+        return value
+
+
+def bundled_folder() -> Path:
+    """``static/`` of this installation: demo models, sample data, css, js."""
+    return Path(__file__).resolve().parents[2] / "static"
+
+
+def load(**given: Any) -> Settings:
+    """Settings from ``TUNESMITH_*``, overridden by what is ``given`` and not None.
+
+    Creates the data folder, readable by its owner only.
+    """
+    values: dict[str, Any] = {
+        name: os.environ[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if os.environ.get(PREFIX + name.upper())
+    }
+    values.update({name: value for name, value in given.items() if value is not None})
+    values["home"] = Path(values.get("home", "~/.tunesmith")).expanduser().resolve()
+    settings = checked(Settings, values, "setting_invalid")
+    for folder in ("", "datasets", "runs", "models", "uploads", "logs"):
+        try:
+            (settings.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise BadInput("home_not_writable", path=settings.home, reason=error.strerror) from error
+    make_private(settings)
+    return settings
+
+
+def make_private(settings: Settings) -> None:
+    """Let nobody but its owner into the data folder and what in it is secret, also where it was made otherwise."""
+    home = settings.home
+    secret = (settings.database, home / "services.json", home / "secret.key")
+    for path, mode in ((home, 0o700), *((file, 0o600) for file in secret)):
+        if path.exists() and path.stat().st_mode & 0o077:
+            try:
+                path.chmod(mode)
+            except OSError as error:  # It belongs to somebody else.
+                log.warning("%s can be read by others and could not be closed: %s", path, error.strerror)

@@ -1,0 +1,277 @@
+"""Work on datasets as jobs: queued here, carried out by ``jobs.curation``, registered here when it is done."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+
+from studio_core import curation
+from studio_core.base import clock
+from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.states import TERMINAL, State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, DatasetReport, Job
+from studio_core.curation.base import Operation, validated
+from studio_core.data import uploads, versions
+from studio_core.data.naming import checked_name
+from studio_core.data.shapes import Shape
+from studio_core.data.versions import Made
+from studio_core.generation import services
+from studio_core.models import registry
+from studio_core.reports import judging
+from studio_core.runs import queue
+from studio_core.runs.spec import DataRun, DataSpec, ResolvedModel
+
+REPORT = "report"
+IMPORT = "import"
+FETCH = "fetch"
+WITHOUT_OPERATION = (REPORT, IMPORT, FETCH)
+"""Jobs on data that make no version out of others; ``jobs.curation`` has a module for each."""
+
+
+def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
+    """Queue one job on data; raises what stands in its way. The same key twice gives the same job."""
+    operation = None if spec.operation in WITHOUT_OPERATION else curation.named(spec.operation)
+    taken = [versions.get(studio, name) for name in spec.datasets]
+    if operation is not None:
+        check_taken(operation, taken)
+    options = validated(operation, spec.options) if operation else None
+    result = checked_name(spec.result) if spec.result.strip() else ""
+    exact = spec.model_copy(
+        update={
+            "name": spec.name.strip() or _job_name(spec, taken, result),
+            "datasets": [f"{dataset.name}@{dataset.version}" for dataset in taken],
+            "result": result,
+        }
+    )
+    values = options.model_dump(mode="json") if options else spec.options
+    file = studio.settings.home / services.FILE
+    for name in operation.services if operation else ():
+        if values.get(name):
+            services.get(file, values[name])  # It must be there; its key stays where it is.
+    models = {
+        name: _model_for(studio, name, values[name])
+        for name in (operation.models if operation else ("model",))
+        if values.get(name)
+    }
+    needs_model = operation is not None and operation.needs_model(options)
+    return enqueue(studio, exact, taken, options=values, models=models, needs_model=needs_model, key=key)
+
+
+def enqueue(
+    studio: Studio,
+    spec: DataSpec,
+    taken: Sequence[Dataset] = (),
+    *,
+    options: dict[str, Any],
+    models: dict[str, ResolvedModel],
+    needs_model: bool,
+    key: str | None = None,
+) -> Job:
+    """Queue work whose options are checked and whose models are found."""
+    run = DataRun(
+        spec=spec,
+        datasets=[versions.resolved(studio, dataset) for dataset in taken],
+        options=options,
+        models=models,
+        services=str(studio.settings.home / services.FILE),
+        answers=str(studio.settings.home / "answers"),
+    )
+    return queue.submit(
+        studio,
+        kind="data",
+        name=spec.name,
+        method=spec.operation,
+        spec={**spec.model_dump(), "light": not needs_model, "run": run.model_dump()},
+        idempotency_key=key,
+        after_id=spec.after,
+        priority=spec.priority,
+    )
+
+
+def check_taken(operation: Operation, taken: Sequence[Dataset]) -> None:
+    """Raise what keeps the operation from taking these datasets."""
+    if not taken or (len(taken) > 1 and not operation.several):
+        raise BadInput("curation.wrong_number", operation=operation.name, given=len(taken))
+    for dataset in taken:
+        if Shape(dataset.shape) not in operation.shapes:
+            raise BadInput(
+                "curation.wrong_shape",
+                operation=operation.name,
+                dataset=f"{dataset.name}@{dataset.version}",
+                shape=dataset.shape,
+                shapes=", ".join(operation.shapes),
+            )
+
+
+def _model_for(studio: Studio, option: str, name: str) -> ResolvedModel:
+    """The model that an option names; raises ``BadInput`` if it writes and is to score, or the other way round."""
+    if option != "reward_model":
+        return registry.resolve(studio, name)
+    model = registry.find_or_add(studio, name)
+    known = str(model.details.get("architecture", ""))
+    if known and not registry.scores(model):
+        raise BadInput("generation.not_a_reward_model", model=model.name, architecture=known)
+    return registry.resolve(studio, model.id, scoring=True)
+
+
+def _job_name(spec: DataSpec, taken: list[Dataset], result: str) -> str:
+    return f"{spec.operation} {result or (taken[0].name if taken else '')}".strip()[:80]
+
+
+def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:
+    """The same work again, from where a job that ended early left off."""
+    job = queue.get(studio, job_id)
+    if job.kind != "data":
+        raise BadInput("curation.not_data", job=job_id)
+    if job.state not in TERMINAL:
+        raise Conflict("train.resume_live", job=job_id)
+    if job.state == State.SUCCEEDED and job.cause is None:
+        raise Conflict("curation.resume_finished", job=job_id)
+    spec = {**job.spec, "run": {**job.spec["run"], "resumed": job.run_dir}}
+    return queue.submit(
+        studio,
+        kind="data",
+        name=job.name,
+        method=job.method,
+        spec=spec,
+        idempotency_key=key,
+        resumes_id=job_id,
+        priority=job.priority,
+    )
+
+
+def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> list[Dataset]:
+    """What a job on data made becomes versions and reports; called again for the same job it changes nothing.
+
+    ``result`` is the ``result`` event of the job: ``outputs``, ``report``, ``side_files``, ``counts``.
+    """
+    run = DataRun.model_validate(job.spec["run"])
+    already = versions.of_job(studio, job.id)
+    folder = Path(job.run_dir or "")
+    made = already or [
+        _registered(studio, job, run, folder, output, result) for output in result.get("outputs", [])
+    ]
+    for dataset in run.datasets[:1]:
+        for name, what in result.get("side_files", {}).items():
+            _keep_side_file(studio, _inside(folder, name), f"{dataset.sha256}.{what}")
+        if "report" in result:
+            _keep_report(studio, job, dataset.id, result["report"])
+    if run.spec.operation == IMPORT:
+        _imported(studio, run, made)
+    return made
+
+
+def _imported(studio: Studio, run: DataRun, made: list[Dataset]) -> None:
+    """What was uploaded is stored now; what is to be said of it is found out next."""
+    for id in run.options.get("uploads", []):
+        uploads.discard(studio.settings, id)
+    for dataset in made:
+        ask_report(studio, dataset)
+
+
+def _registered(
+    studio: Studio, job: Job, run: DataRun, folder: Path, output: dict[str, Any], result: dict[str, Any]
+) -> Dataset:
+    partial = _inside(folder, output["file"])
+    first = run.datasets[0].name if run.datasets else ""
+    described = Made(
+        name=checked_name((output.get("name") or run.spec.result or first) + output["suffix"]),
+        shape=Shape(output["shape"]),
+        rows=output["rows"],
+        sha256=output["sha256"],
+        source=output.get("source") or ", ".join(f"{one.name}@{one.version}" for one in run.datasets),
+        mapping=output.get("mapping", {}),
+        rejected=output.get("rejected", []),
+        rejected_count=output.get("rejected_count", 0),
+        operation=run.spec.operation,
+        parents=[one.id for one in run.datasets],
+        made={
+            "options": run.options,
+            "counts": result.get("counts", {}),
+            "details": result.get("details", {}),
+            "stopped": result.get("state") == "stopped",
+        },
+        job_id=job.id,
+    )
+    if not partial.is_file():  # Registered before an engine died: the row may lack, the file does not.
+        final = studio.settings.datasets / f"{described.sha256}.parquet"
+        if not final.is_file():
+            raise BadInput("curation.result_gone", job=job.id, path=partial)
+        partial = final
+    return versions.add(studio, partial, described)[0]
+
+
+def discard(job: Job) -> None:
+    """Remove what a job on data had not completed when it ended: what it did complete is a version by now."""
+    if job.run_dir:
+        for partial in Path(job.run_dir).glob("output-*.parquet"):
+            partial.unlink(missing_ok=True)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise BadInput("curation.result_gone", job=folder.name, path=path)
+    return path
+
+
+def _keep_side_file(studio: Studio, partial: Path, name: str) -> None:
+    if Path(name).name != name:
+        raise BadInput("curation.result_gone", job=partial.parent.name, path=name)
+    if partial.is_file():
+        os.replace(partial, studio.settings.datasets / name)
+
+
+def _keep_report(studio: Studio, job: Job, dataset_id: int, name: str) -> None:
+    body = json.loads(_inside(Path(job.run_dir or ""), name).read_text(encoding="utf-8"))
+    tokenizer = str(job.spec["run"]["options"].get("model", ""))
+    row = {"body": body, "job_id": job.id, "created_at": clock.now()}
+    with studio.db.write() as session:
+        session.execute(
+            insert(DatasetReport)
+            .values(dataset_id=dataset_id, tokenizer=tokenizer, **row)
+            .on_conflict_do_update(index_elements=["dataset_id", "tokenizer"], set_=row)
+        )
+
+
+def ask_report(
+    studio: Studio, dataset: Dataset, model: str = "", limit: int = 0, others: Sequence[str] = ()
+) -> Job | None:
+    """Have the report on a version made, unless it is there or on its way; None if it is there.
+
+    ``model`` names the tokenizer that counts, ``limit`` the length in tokens that is drawn in; ``others`` are
+    datasets whose prompts should not be in this one. Every file in the folder of suites is compared with.
+    """
+    options = {"model": model, "limit": limit, "suites": _suites(studio)}
+    named = [
+        f"{one.name}@{one.version}" for one in (dataset, *(versions.get(studio, name) for name in others))
+    ]
+    kept = judging.report_of(studio, dataset.id, model)
+    if kept is not None and kept.job_id is not None:
+        made = queue.get(studio, kept.job_id).spec
+        if (made["datasets"], made["options"]) == (named, options):
+            return None
+    with studio.db.read() as session:
+        waiting = session.scalars(
+            select(Job).where(Job.kind == "data", Job.method == REPORT, Job.state.not_in(list(TERMINAL)))
+        ).all()
+    for job in waiting:
+        if (job.spec["datasets"], job.spec["options"]) == (named, options):
+            return job
+    return submit(studio, DataSpec(operation=REPORT, datasets=named, options=options))
+
+
+def _suites(studio: Studio) -> dict[str, str]:
+    """Files of evaluations by name."""
+    folder = studio.settings.suites
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {
+        path.stem: str(path.resolve()) for path in files if path.is_file() and not path.name.startswith(".")
+    }

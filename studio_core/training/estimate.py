@@ -1,0 +1,153 @@
+"""How much time and disk a training will take, before it starts. Rules of thumb, said as "about".
+
+Memory is in ``memory``; time is floating-point work divided by speed (``seconds``). Where the machine has
+trained a similar model by the same method before, its own speed is used instead of the assumed one
+(``learned_speed``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from studio_core import tunings
+from studio_core.base.states import State
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Job, Metric, Model
+from studio_core.methods import METHODS
+from studio_core.methods.roles import Role
+from studio_core.methods.sft import SFT
+from studio_core.models.size import ModelSize
+from studio_core.tunings import DEFAULT, TUNINGS
+
+# Floating-point operations each second that training reaches, where nothing was measured yet.
+# One thread of a CPU by its vector unit (2-million to 6-million-parameter models, measured
+# with AMX, assumed below); a data-centre GPU at 30 % of its bf16 peak.
+ASSUMED = {"amx": 60e9, "avx512": 25e9, "plain": 12e9, "gpu": 1e14}
+
+# What a step costs besides arithmetic: dispatch of a thousand small operations (measured).
+STEP_OVERHEAD = {"cpu": 0.012, "gpu": 0.08}
+
+
+def disk(size: ModelSize, *, tuning: str, options: BaseModel, whole: bool = False) -> int:
+    """Bytes on disk: the result (4 a trained parameter; of all, if an adapter is merged and it is ``whole``)
+    and three checkpoints (12 each, with the optimiser's moments): two that are kept, and one that is being
+    written.
+    """
+    trained = tunings.named(tuning).trained(size, options)
+    return 4 * (size.parameters if whole else trained) + 3 * 12 * trained
+
+
+def flops_per_token(models: Mapping[Role, ModelSize], *, tuning: str, checkpointing: bool = False) -> float:
+    """Floating-point operations for one token, of all roles: 2 a parameter forwards, 2 for the gradient of the
+    activations, and 2 more for that of the weights where they are trained; 2 for a second forward pass under
+    checkpointing, and 2 for each pass without gradient.
+    """
+    backward = 6 if tunings.named(tuning).whole else 4
+    return float(
+        sum(
+            size.multiplied * (role.learns * (backward + 2 * checkpointing) + 2 * role.passes)
+            for role, size in models.items()
+        )
+    )
+
+
+def seconds(*, tokens: int, steps: int, flops: float, speed: float, device: str, learned: bool) -> float:
+    """Time of the steps alone; a learned speed holds the overhead of a step already."""
+    return tokens * flops / speed + (0.0 if learned else steps * STEP_OVERHEAD[device])
+
+
+def assumed_speed(device: str, threads: int = 0) -> float:
+    """Operations each second where nothing was measured yet."""
+    if device == "gpu":
+        return ASSUMED["gpu"]
+    return ASSUMED[_vector_unit()] * (threads or os.cpu_count() or 1)
+
+
+@cache
+def _vector_unit() -> str:
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text(errors="replace") if info.is_file() else ""
+    return "amx" if "amx_bf16" in flags else "avx512" if "avx512f" in flags else "plain"
+
+
+def learned_speed(studio: Studio, *, method: str, device: str, parameters: int) -> float | None:
+    """Operations each second of up to five earlier runs of this method on one such device, with a similar model.
+
+    Similar is within a factor of four in size. None if there was no such run.
+    """
+    query = (
+        select(Job, Model)
+        .join(Model, Model.job_id == Job.id)
+        .where(Job.kind == "train", Job.state == State.SUCCEEDED, Job.method == method)
+        .where(Model.parameters.between(parameters // 4, parameters * 4))
+        .order_by(Job.id.desc())
+        .limit(50)
+    )
+    found: list[float] = []
+    with studio.db.read() as session:
+        for job, model in session.execute(query):
+            if speed := _speed_of(session, job, model, device):
+                found.append(speed)
+            if len(found) == 5:
+                break
+    return median(found) if found else None
+
+
+def learned_memory(studio: Studio, *, method: str, tuning: str, device: str, parameters: int) -> float | None:
+    """How much more or less than computed up to five earlier runs of this kind used at their peak.
+
+    The median of used / computed; of this kind are finished runs of the same method, tuning and
+    device with a base model within a factor of four. None if there was none.
+    """
+    query = (
+        select(Job)
+        .where(Job.kind == "train", Job.state == State.SUCCEEDED, Job.method == method)
+        .where(Job.peak_memory.is_not(None))
+        .order_by(Job.id.desc())
+        .limit(50)
+    )
+    found: list[float] = []
+    with studio.db.read() as session:
+        for job in session.scalars(query):
+            computed = (job.spec.get("estimate") or {}).get("computed")
+            base = int(job.spec.get("run", {}).get("model", {}).get("parameters") or 0)
+            alike = parameters // 4 <= base <= parameters * 4 and job.spec.get("tuning") == tuning
+            if computed and alike and ran_on(job) == device and job.peak_memory:
+                found.append(job.peak_memory / computed)
+    return median(found[:5]) if found else None
+
+
+def ran_on(job: Job) -> str:
+    """``cpu`` or ``gpu``, as the worker reported it."""
+    return "cpu" if str(job.resolved.get("device", "CPU")).upper().startswith("CPU") else "gpu"
+
+
+def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | None:
+    """From the times of a run's first and last report, so that loading and answering do not count."""
+    resolved = job.resolved
+    rows, tokens = resolved.get("rows"), resolved.get("tokens")
+    if ran_on(job) != device or not rows or not tokens:
+        return None
+    reports = select(Metric.at, Metric.step).where(Metric.job_id == job.id).limit(1)
+    first = session.execute(reports.order_by(Metric.seq)).first()
+    last = session.execute(reports.order_by(Metric.seq.desc())).first()
+    if first is None or last is None or last.step - first.step < 5:
+        return None
+    taken = (last.at - first.at).total_seconds()
+    passed = (last.step - first.step) * resolved.get("effective_batch", 1) * tokens / rows
+    tuning = str(job.spec.get("tuning"))
+    method = METHODS.get(job.method or "", SFT)  # Of one that is not known any more: a guess.
+    work = flops_per_token(
+        dict.fromkeys(method.roles, ModelSize.of(model.parameters, model.details)),
+        tuning=tuning if tuning in TUNINGS else DEFAULT,
+        checkpointing=bool(resolved.get("activation_checkpointing")),
+    )
+    return float(passed * work / taken / resolved.get("gpus", 1)) if taken > 0 else None

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from studio_core.base.studio import Studio
+from studio_core.methods.memory import RUNTIME, memory
+from studio_core.methods.roles import Role
+from studio_core.models.size import ModelSize
+from studio_core.training import estimate
+from studio_core.training.estimate import flops_per_token
+from studio_core.tunings.lora import LoraOptions, trained
+
+TINY = ModelSize(1_992_384, hidden=192, layers=4, vocab=1152, intermediate=512, tied=True)
+SMALL = ModelSize(596_000_000, hidden=1024, layers=28, vocab=151_936, intermediate=3072, tied=True)
+
+LEARNER = Role("policy", learns=True)
+REFERENCE = Role("reference", passes=1, begins_as="policy")
+TEACHER = Role("teacher", passes=1)
+
+
+def test_training_all_weights_holds_sixteen_bytes_for_each() -> None:
+    used = memory({LEARNER: SMALL}, tuning="full", rows=4, length=512, device="gpu")
+    assert used.weights + used.gradients + used.optimiser == 16 * SMALL.parameters
+    assert (
+        used.total
+        == used.weights + used.gradients + used.optimiser + used.activations + used.logits + RUNTIME["gpu"]
+    )
+
+
+def test_an_adapter_needs_less_and_four_bit_least() -> None:
+    totals = [
+        memory({LEARNER: SMALL}, tuning=tuning, rows=4, length=512, device="gpu").total
+        for tuning in ("full", "lora", "qlora")
+    ]
+    assert totals == sorted(totals, reverse=True)
+    assert trained(SMALL, LoraOptions(lora_rank=32)) == 2 * trained(SMALL, LoraOptions())
+
+
+def test_a_reference_doubles_the_weights_of_full_tuning_only() -> None:
+    given = {"rows": 2, "length": 64, "device": "cpu"}
+    for tuning, factor in (("full", 2), ("lora", 1)):
+        plain = memory({LEARNER: TINY}, tuning=tuning, **given)  # type: ignore[arg-type]
+        both = memory({LEARNER: TINY, REFERENCE: TINY}, tuning=tuning, **given)  # type: ignore[arg-type]
+        assert both.weights - 4 * (tuning != "full") * trained(TINY, LoraOptions()) == factor * (
+            plain.weights - 4 * (tuning != "full") * trained(TINY, LoraOptions())
+        )
+
+
+def test_what_every_role_needs_is_summed() -> None:
+    """A teacher of its own size is held in 16 bits on a GPU, and two that learn need what each of them does."""
+    given: dict[str, Any] = {"tuning": "full", "rows": 2, "length": 64, "device": "gpu"}
+    alone, large = memory({LEARNER: TINY}, **given), memory({Role("value", True, "score"): SMALL}, **given)
+    taught = memory({LEARNER: TINY, TEACHER: SMALL}, **given)
+    assert taught.total - alone.total == 2 * SMALL.parameters
+    both = memory({LEARNER: TINY, Role("value", True, "score"): SMALL}, **given)
+    assert both.total == alone.total + large.total - RUNTIME["gpu"]
+    assert large.logits == 0
+    work = flops_per_token({LEARNER: TINY, TEACHER: SMALL}, tuning="full")
+    assert work == 6 * TINY.parameters + 2 * SMALL.parameters
+
+
+def test_sequences_of_a_row_count_for_those_that_learn() -> None:
+    given: dict[str, Any] = {"tuning": "full", "rows": 2, "length": 64, "device": "gpu"}
+    one, pair = (memory({Role("policy", True, sequences=n): SMALL}, **given) for n in (1, 2))
+    assert pair.activations == 2 * one.activations and pair.weights == one.weights
+
+
+def test_activations_grow_with_tokens_and_shrink_with_checkpointing() -> None:
+    one = memory({LEARNER: SMALL}, tuning="full", rows=1, length=512, device="gpu")
+    four = memory({LEARNER: SMALL}, tuning="full", rows=4, length=512, device="gpu")
+    less = memory({LEARNER: SMALL}, tuning="full", rows=4, length=512, device="gpu", checkpointing=True)
+    assert four.activations == 4 * one.activations
+    assert less.activations < four.activations / 5
+
+
+def test_the_demo_model_needs_what_was_measured() -> None:
+    """Peak of a real run (SFT, 16 rows of up to 59 tokens, two cores): 1.31 GB."""
+    total = memory({LEARNER: TINY}, tuning="full", rows=16, length=59, device="cpu").total
+    assert total == pytest.approx(1.31e9, rel=0.15)
+
+
+def test_work_of_a_token() -> None:
+    assert flops_per_token({LEARNER: TINY}, tuning="full") == 6 * TINY.parameters
+    assert flops_per_token({LEARNER: TINY}, tuning="lora") == 4 * TINY.parameters
+    both = {LEARNER: TINY, REFERENCE: TINY}
+    assert flops_per_token(both, tuning="full", checkpointing=True) == 10 * TINY.parameters
+    untied = ModelSize(1_992_384, 192, 4, 1152, 512, tied=False)
+    assert untied.multiplied == 1_992_384 - 1152 * 192
+
+
+def test_sizes_that_a_configuration_lacks_are_guessed() -> None:
+    guessed = ModelSize.of(600_000_000, {})
+    assert 500 < guessed.hidden < 3000 and guessed.layers > 1 and guessed.vocab == 32_000
+    assert ModelSize.of(5, {"hidden": 8, "layers": 2, "vocab": 32, "intermediate": 16}).intermediate == 16
+
+
+def test_time() -> None:
+    assert estimate.seconds(tokens=1000, steps=10, flops=6.0, speed=600.0, device="cpu", learned=True) == 10
+    slow = estimate.seconds(tokens=1000, steps=10, flops=6.0, speed=600.0, device="cpu", learned=False)
+    assert slow == 10 + 10 * estimate.STEP_OVERHEAD["cpu"]
+    assert estimate.assumed_speed("gpu") > estimate.assumed_speed("cpu", threads=4) > 0
+
+
+def test_nothing_is_learned_from_nothing(studio: Studio) -> None:
+    assert estimate.learned_speed(studio, method="sft", device="cpu", parameters=2_000_000) is None
