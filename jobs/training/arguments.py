@@ -29,7 +29,7 @@ _DEEPSPEED = {
 def arguments(
     run_dir: Path, run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared, team: Team
 ) -> dict[str, Any]:
-    """Keyword arguments of ``SFTConfig``, ``DPOConfig`` and their like."""
+    """What every trainer knows: fields of ``TrainingArguments``, from which ``SFTConfig`` and its like derive."""
     save_every = options.save_every(options.total_steps(len(data.train), team.size))
     return {
         "output_dir": str(run_dir / run_folder.CHECKPOINTS),
@@ -41,7 +41,6 @@ def arguments(
         "per_device_train_batch_size": options.batch_size,
         "per_device_eval_batch_size": options.batch_size,
         "gradient_accumulation_steps": options.gradient_accumulation,
-        "max_length": options.max_length,
         "lr_scheduler_type": options.scheduler,
         "warmup_steps": options.warmup,
         "weight_decay": options.weight_decay,
@@ -67,10 +66,9 @@ def arguments(
 
 
 def resolved(
-    run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared, trainer: Any, team: Team
+    run: RunSpec, options: TrainingOptions, machine: Machine, data: Prepared, model: Any, team: Team
 ) -> dict[str, Any]:
     """What the run will really do, for its ``config`` event."""
-    model = trainer.model
     return {
         **options.model_dump(),
         "method": run.spec.method,
@@ -81,8 +79,6 @@ def resolved(
         "precision": machine.precision,
         "weights": str(next(model.parameters()).dtype).removeprefix("torch."),
         "attention": model.config._attn_implementation,
-        "activation_checkpointing": bool(trainer.args.gradient_checkpointing),
-        "packing": bool(getattr(trainer.args, "packing", False)),
         "effective_batch": options.effective_batch * team.size,
         "gpus": team.size,
         "parallel": team.parallel if team.size > 1 else "none",

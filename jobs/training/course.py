@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+import torch
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 
 from jobs.chat_format import chat_format
+from jobs.machine import peak_memory
 from jobs.training import checkpoints, results
 from jobs.training.answers import answers
 from jobs.training.arguments import arguments, resolved
+from jobs.training.callback import ReporterCallback
 from jobs.training.data import Prepared
 from jobs.training.loading import Machine, load_tokenizer, machine_for
-from jobs.training.reporting import Reporting, StopRequest
+from jobs.training.loop import Loop, Part, Values
+from jobs.training.reporting import Reporter, StopRequest
 from jobs.training.team import Silent, Team
 from studio_core import tunings
 from studio_core.data.chat_format import ChatFormat
+from studio_core.data.shapes import Shape
 from studio_core.methods import METHODS
 from studio_core.methods.base import read
 from studio_core.methods.common import TrainingOptions
-from studio_core.runs.run_folder import SPEC, EventWriter
+from studio_core.runs.run_folder import MODEL, SPEC, EventWriter
 from studio_core.runs.spec import RunSpec
 from studio_core.tunings.base import Tuning
 
@@ -70,45 +77,97 @@ class Course(Generic[Options]):
         """The arguments that all trainers share."""
         return arguments(self.run_dir, self.run, self.options, self.machine, data, self.team)
 
+    def steps(self, data: Prepared) -> int:
+        """Optimizer steps of the run, as trainers count them: an epoch's last step takes what rows are left."""
+        if self.options.max_steps:
+            return self.options.max_steps
+        of_epoch = math.ceil(len(data.train) / (self.options.effective_batch * self.team.size))
+        return math.ceil(self.options.epochs * of_epoch)
+
     def train(self, trainer: Any, data: Prepared) -> None:
-        """Answers before, training, answers after; all of it reported. Without prompts there are no answers."""
-        run, events, team = self.run, self.events, self.team
-        as_chat = run.dataset.shape != "text"
+        """Answers before, training by a trainer of TRL's, answers after; all of it reported."""
+        # A trainer that parts the model among GPUs puts another in its place.
+        reporter = self._begun(lambda: trainer.model, data, trainer.args.gradient_checkpointing)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(ReporterCallback(reporter))
+        trainer.train(resume_from_checkpoint=self.run.resume_from)
+        self._ended(reporter, trainer.state.global_step)
+
+    def loop(
+        self,
+        model: Any,
+        parts: Mapping[str, Part],
+        data: Prepared,
+        total_steps: int,
+        step: Callable[[int], Values],
+        evaluate: Callable[[], Values] | None = None,
+    ) -> Loop:
+        """The same where the steps are written out: ``step(number)`` does one, and gives its metrics."""
+        reporter = self._begun(lambda: model, data, False)
+        loop = Loop(reporter, model, parts, self.options, total_steps, self.run.resume_from)
+        loop.run(step, evaluate)
+        self._ended(reporter, loop.step)
+        return loop
+
+    def _begun(self, model: Callable[[], Any], data: Prepared, checkpointing: bool) -> Reporter:
+        """What a training tells before its first step; without prompts there are no answers."""
+        run, as_chat = self.run, self.run.dataset.shape != Shape.TEXT
 
         def answer() -> list[str]:
             if not run.prompts:
                 return []
             with self.machine.autocast():
                 return answers(
-                    trainer.model,
+                    model(),
                     self.tokenizer,
                     run.prompts,
                     chat=self.chat if as_chat else None,
-                    timed=not team.sharded,
+                    timed=not self.team.sharded,
                 )
 
-        _hold_in_full_precision(trainer.model)
-        reporting = Reporting(team, events, self.stop, answer, run.prompts)
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(reporting)
-        events.write("config", values=resolved(run, self.options, self.machine, data, trainer, team))
-        reporting.lost_rows(data.cut, data.dropped, data.alike, self.options.max_length)
-        reporting.sample("before", 0)
+        _hold_in_full_precision(model())
+        reporter = Reporter(self.team, self.events, self.stop, answer, run.prompts)
+        decided = {"activation_checkpointing": checkpointing, "packing": data.packed}
+        values = resolved(run, self.options, self.machine, data, model(), self.team)
+        self.events.write("config", values={**values, **decided})
+        reporter.lost_rows(data.cut, data.dropped, data.alike, self.options.max_length)
+        reporter.sample("before", 0)
+        self.events.write("phase", phase="training")
+        return reporter
 
-        events.write("phase", phase="training")
-        trainer.train(resume_from_checkpoint=run.resume_from)
-
-        events.write("phase", phase="saving")
-        reporting.sample("after", trainer.state.global_step)
+    def _ended(self, reporter: Reporter, step: int) -> None:
+        self.events.write("phase", phase="saving")
+        reporter.sample("after", step)
 
     def save(self, trainer: Any, model: Any = None) -> None:
-        """Save the trained model, or ``model`` in its place, and report the result."""
-        weights = self.team.whole_weights(trainer)
+        """Save the model that a trainer trained, or ``model`` in its place, and report the result."""
+        state = trainer.state
+        self.finish(
+            trainer.model if model is None else model,
+            state.global_step,
+            state.max_steps,
+            weights=self.team.whole_weights(trainer),
+        )
+
+    def finish(
+        self, model: Any, step: int, total_steps: int, weights: dict[str, torch.Tensor] | None = None
+    ) -> None:
+        """Save the model and report the result; ``weights`` are those of a model that is in shards."""
         if self.team.first:
-            model = trainer.model if model is None else model
+            parameters = model.num_parameters()
             kind = results.save(self.run_dir, self.run, model, self.tokenizer, weights)
-            stopped = bool(self.stop)
-            results.report(self.events, self.run_dir, trainer, kind=kind, stopped=stopped, began=self.began)
+            self.events.write(
+                "result",
+                # A stop that came when all steps were done is a success.
+                state="stopped" if self.stop and step < total_steps else "succeeded",
+                model=MODEL,
+                kind=kind,
+                step=step,
+                total_steps=total_steps,
+                seconds=round(time.monotonic() - self.began, 2),
+                peak_memory=peak_memory(),
+                parameters=parameters,
+            )
         self.team.wait()
 
 

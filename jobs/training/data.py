@@ -1,4 +1,4 @@
-"""From a dataset's Parquet file to the token columns that TRL trains on.
+"""From a dataset's Parquet file to token columns. Which columns a method eats stands beside its script (``rows``).
 
 Tokens and what is learnt of them are those of ``studio_core.data.sequences``, which the page shows too;
 without the caches of ``datasets``, so that a run starts at once.
@@ -48,10 +48,12 @@ class Prepared:
     """Pairs left out, since up to the length limit both sides are the same tokens: there is nothing to prefer."""
     tokens: int = 0
     """Tokens of all rows that are trained on, once."""
+    packed: bool = False
+    """Whether several rows stand in one sequence."""
 
 
 @dataclass
-class _Count:
+class Count:
     cut: int = 0
     dropped: int = 0
     alike: int = 0
@@ -71,84 +73,6 @@ class _Count:
         return same
 
 
-def for_sft(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
-    """Columns ``input_ids`` and ``labels``; a label is -100 where nothing is learnt."""
-    count = _Count()
-    for _, [made], cut in _sequences(run, options, chat):
-        count.cut += cut
-        labels = [token if learnt else IGNORED for token, learnt in zip(made.ids, made.trained, strict=True)]
-        count.keep(
-            {"input_ids": made.ids[: options.max_length], "labels": labels[: options.max_length]},
-            any(made.trained[: options.max_length]),
-        )
-    return _split(run, options, count, lambda row: len(row["input_ids"]))
-
-
-def for_dpo(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
-    """Columns ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``; answers start where the prompt ends.
-
-    ``chosen_learnt`` and ``rejected_learnt`` say of each token of an answer whether the assistant wrote it.
-    """
-    count = _Count()
-    for _, sides, cut in _sequences(run, options, chat):
-        if count.is_alike(sides, options.max_length):
-            continue
-        count.cut += cut
-        row = {"prompt_ids": sides[0].ids[: sides[0].prompt]}
-        row |= {f"{side.part}_ids": side.ids[side.prompt :] for side in sides}
-        row |= {f"{side.part}_learnt": side.trained[side.prompt :] for side in sides}
-        count.keep(row, all(any(side.trained[: options.max_length]) for side in sides))
-
-    def length(row: Row) -> int:
-        prompt, sides = len(row["prompt_ids"]), (len(row["chosen_ids"]), len(row["rejected_ids"]))
-        return sum(min(options.max_length, prompt + side) for side in sides)
-
-    return _split(run, options, count, length)
-
-
-def for_reward(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
-    """Columns ``chosen_ids`` and ``rejected_ids``, each with its prompt; pairs that do not fit are left out whole.
-
-    A score is given at the end of an answer: without its end there is nothing to score.
-    """
-    count = _Count()
-    for _, sides, cut in _sequences(run, options, chat):
-        if count.is_alike(sides, options.max_length):
-            continue
-        fits = max(len(side.ids) for side in sides) <= options.max_length
-        count.cut += cut and fits
-        count.keep({f"{side.part}_ids": side.ids for side in sides}, fits)
-    return _split(run, options, count, lambda row: len(row["chosen_ids"]) + len(row["rejected_ids"]))
-
-
-def for_kto(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
-    """Columns ``prompt_ids``, ``completion_ids`` and ``label``; refused is a dataset without both kinds of answers.
-
-    ``completion_learnt`` says of each token of an answer whether the assistant wrote it. Without the rows'
-    lengths: they are to come in random order, since good and bad answers often differ in length.
-    """
-    count = _Count()
-    for record, [made], cut in _sequences(run, options, chat):
-        count.cut += cut
-        row = {
-            "prompt_ids": made.ids[: made.prompt],
-            "completion_ids": made.ids[made.prompt :],
-            "completion_learnt": made.trained[made.prompt :],
-            "label": bool(record["label"]),
-        }
-        count.keep(row, any(made.trained[: options.max_length]))
-
-    def length(row: Row) -> int:
-        return min(options.max_length, len(row["prompt_ids"]) + len(row["completion_ids"]))
-
-    prepared = _split(run, options, count, length)
-    good = sum(prepared.train["label"])
-    if good in (0, len(prepared.train)):
-        raise BadInput("methods.one_kind_only", dataset=run.dataset.name, rows=len(prepared.train), good=good)
-    prepared.train = prepared.train.remove_columns("length")
-    return prepared
-
-
 def padded(masks: list[list[bool]], like: torch.Tensor) -> torch.Tensor:
     """Masks of rows as one, cut and padded to the shape of another."""
     whole = torch.zeros_like(like)
@@ -157,7 +81,7 @@ def padded(masks: list[list[bool]], like: torch.Tensor) -> torch.Tensor:
     return whole
 
 
-def _sequences(
+def sequences(
     run: RunSpec, options: TrainingOptions, chat: ChatFormat
 ) -> Iterator[tuple[Record, list[Tokens], bool]]:
     """Each record of the dataset, what is trained on of it, and whether it is longer than the length limit."""
@@ -174,7 +98,7 @@ def _batches(run: RunSpec) -> Iterator[list[dict[str, Any]]]:
             yield [*map(without_nulls, batch.to_pylist())]
 
 
-def _split(run: RunSpec, options: TrainingOptions, count: _Count, length: Callable[[Row], int]) -> Prepared:
+def split(run: RunSpec, options: TrainingOptions, count: Count, length: Callable[[Row], int]) -> Prepared:
     """Part the rows into those to train on and those held out; order and choice depend on the seed only.
 
     Those held out are in random order: files list good answers before bad ones, and KTO measures drift by batch.

@@ -32,12 +32,15 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from jobs.training import alone
 from jobs.training.course import Course
-from jobs.training.data import for_dpo, padded
+from jobs.training.data import Count, Prepared, Row, padded, sequences, split
 from jobs.training.fast_head import fast_head
 from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
 from jobs.training.step_mean import StepMean
+from studio_core.data.chat_format import ChatFormat
+from studio_core.methods.common import TrainingOptions
 from studio_core.methods.dpo import DPOOptions
+from studio_core.runs.spec import RunSpec
 
 
 @dataclass
@@ -82,6 +85,28 @@ def _tokens_of_chosen(batch: Any) -> Any:
     return chosen[:, 1:].sum()
 
 
+def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
+    """Columns ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``; answers start where the prompt ends.
+
+    ``chosen_learnt`` and ``rejected_learnt`` say of each token of an answer whether the assistant wrote it.
+    """
+    count = Count()
+    for _, sides, cut in sequences(run, options, chat):
+        if count.is_alike(sides, options.max_length):
+            continue
+        count.cut += cut
+        row = {"prompt_ids": sides[0].ids[: sides[0].prompt]}
+        row |= {f"{side.part}_ids": side.ids[side.prompt :] for side in sides}
+        row |= {f"{side.part}_learnt": side.trained[side.prompt :] for side in sides}
+        count.keep(row, all(any(side.trained[: options.max_length]) for side in sides))
+
+    def length(row: Row) -> int:
+        prompt, sides = len(row["prompt_ids"]), (len(row["chosen_ids"]), len(row["rejected_ids"]))
+        return sum(min(options.max_length, prompt + side) for side in sides)
+
+    return split(run, options, count, length)
+
+
 def main(run_dir: Path) -> None:
     course = Course.begin(run_dir, DPOOptions)
     run, options, tokenizer = course.run, course.options, course.tokenizer
@@ -92,13 +117,14 @@ def main(run_dir: Path) -> None:
     reference = copy.deepcopy(model).requires_grad_(False) if separate else None
 
     course.events.write("phase", phase="preparing")
-    data = for_dpo(run, options, course.chat)
+    data = rows(run, options, course.chat)
     with fast_head(DPOTrainer):
         trainer = GroupedDPOTrainer(
             model=model,
             ref_model=reference,
             args=DPOConfig(
                 **course.arguments(data),
+                max_length=options.max_length,
                 activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
                 beta=options.beta,
                 loss_type=[options.loss, "sft"] if options.sft_weight else [options.loss],

@@ -36,12 +36,16 @@ from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, use_adapt
 
 from jobs.training import alone
 from jobs.training.course import Course
-from jobs.training.data import for_kto, padded
+from jobs.training.data import Count, Prepared, Row, padded, sequences, split
 from jobs.training.fast_head import fast_head
 from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
 from jobs.training.step_mean import StepMean
+from studio_core.base.errors import BadInput
+from studio_core.data.chat_format import ChatFormat
+from studio_core.methods.common import TrainingOptions
 from studio_core.methods.kto import KTOOptions
+from studio_core.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,34 @@ def others_of_step(rows: list[list[dict[str, Any]]], accelerator: Any) -> list[l
     return [dealt[batch, accelerator.process_index] for batch in range(len(rows))]
 
 
+def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
+    """Columns ``prompt_ids``, ``completion_ids`` and ``label``; refused is a dataset without both kinds of answers.
+
+    ``completion_learnt`` says of each token of an answer whether the assistant wrote it. Without the rows'
+    lengths: they are to come in random order, since good and bad answers often differ in length.
+    """
+    count = Count()
+    for record, [made], cut in sequences(run, options, chat):
+        count.cut += cut
+        row = {
+            "prompt_ids": made.ids[: made.prompt],
+            "completion_ids": made.ids[made.prompt :],
+            "completion_learnt": made.trained[made.prompt :],
+            "label": bool(record["label"]),
+        }
+        count.keep(row, any(made.trained[: options.max_length]))
+
+    def length(row: Row) -> int:
+        return min(options.max_length, len(row["prompt_ids"]) + len(row["completion_ids"]))
+
+    prepared = split(run, options, count, length)
+    good = sum(prepared.train["label"])
+    if good in (0, len(prepared.train)):
+        raise BadInput("methods.one_kind_only", dataset=run.dataset.name, rows=len(prepared.train), good=good)
+    prepared.train = prepared.train.remove_columns("length")
+    return prepared
+
+
 def main(run_dir: Path) -> None:
     course = Course.begin(run_dir, KTOOptions)
     run, options, tokenizer = course.run, course.options, course.tokenizer
@@ -167,7 +199,7 @@ def main(run_dir: Path) -> None:
     reference = copy.deepcopy(model).requires_grad_(False) if course.tuning.whole else None
 
     course.events.write("phase", phase="preparing")
-    data = for_kto(run, options, course.chat)
+    data = rows(run, options, course.chat)
     good = sum(data.train["label"])
     good_weight, bad_weight = options.weights(good, len(data.train) - good)
     with fast_head(KTOTrainer):
@@ -176,6 +208,7 @@ def main(run_dir: Path) -> None:
             ref_model=reference,
             args=KTOConfig(
                 **course.arguments(data),
+                max_length=options.max_length,
                 activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
                 beta=options.beta,
                 loss_type=options.loss,

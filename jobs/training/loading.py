@@ -10,7 +10,7 @@ from typing import Any, Literal
 import psutil
 import torch
 from datasets import Dataset
-from peft import PeftConfig, PeftModel
+from peft import PeftConfig, PeftModel, get_peft_model
 from pyarrow.compute import add, list_value_length
 from pyarrow.compute import max as largest
 from transformers import (
@@ -188,6 +188,12 @@ def new_adapter(
     config = adapter(run, model, options)
     config.task_type = task
     return config
+
+
+def with_adapter(run: RunSpec, options: TrainingOptions, model: Any, task: str = "CAUSAL_LM") -> Any:
+    """The model with what learns beside it, for loops of our own; TRL's trainers add it themselves."""
+    config = new_adapter(run, options, model, task)
+    return model if config is None else get_peft_model(model, config)
 
 
 def needs_checkpointing(run: RunSpec, options: TrainingOptions, rows: Dataset, machine: Machine) -> bool:

@@ -1,4 +1,8 @@
-"""What a training tells while it runs, and how it hears that it should stop."""
+"""What a training tells while it runs, and how it hears that it should stop.
+
+A ``Reporter`` knows no trainer. A loop of our own tells it what it did (``loop.py``), TRL's trainers do so through a
+callback (``callback.py``).
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,23 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from jobs.machine import peak_memory
 from jobs.training import checkpoints
 from jobs.training.team import Silent, Team
 from studio_core.runs.run_folder import EventWriter
 
-_NOT_METRICS = ("runtime", "per_second", "total_flos", "epoch", "train_loss", "num_tokens")
 _LOOKS = 3
-"""How often the fixed prompts are answered in the course of the training."""
+"""How often the fixed prompts are answered in the course of the training: enough to see it turn, and under a tenth
+of the time of the shortest demo runs."""
 
 
 class StopRequest:
-    """Whether the run was asked to save and end: SIGTERM sets it, the trainer looks between batches.
+    """Whether the run was asked to save and end: SIGTERM sets it, the training looks between batches.
 
     Of several ranks the first hears it, from their launcher, and all end after the same batch.
     """
@@ -48,106 +51,96 @@ class StopRequest:
         return bool(self)
 
 
-class Reporting(TrainerCallback):
-    """Turns what the trainer does into events; stops it when asked; completes its checkpoints."""
+class Reporter:
+    """Metrics, samples, checkpoints and notices of one training, as events.
+
+    ``answer`` gives the answers of the model as it is now to ``prompts``.
+    """
 
     def __init__(
         self,
         team: Team,
         events: EventWriter | Silent,
         stop: StopRequest,
-        answers: Callable[[], list[str]],
+        answer: Callable[[], list[str]],
         prompts: list[str],
     ) -> None:
-        self._team, self._events, self._stop = team, events, stop
-        self._run_dir = team.run_dir
-        self._answers, self._prompts = answers, prompts
-        self._started = self._last_log = time.monotonic()
+        self.team, self.stop = team, stop
+        self._events, self._answer, self._prompts = events, answer, prompts
+        self._started = self._last_report = time.monotonic()
         self._aside = 0.0
+        """Seconds that went into samples and checkpoints: they are not the training's speed."""
         self._began = False
-        self._first_step = 0
+        self._first_step = self._total_steps = 0
         self._tokens: float | None = 0.0
         self._warned = False
-        self._random: list[torch.Tensor] = []
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._started = self._last_log = time.monotonic()
-        self._first_step = state.global_step
-        if self._first_step:
+    @property
+    def first_step(self) -> int:
+        """The step that this process went on from; 0 for a training from its beginning."""
+        return self._first_step
+
+    def begin(self, step: int, total_steps: int) -> None:
+        """The training begins, or goes on from ``step``; every rank calls it."""
+        self._started = self._last_report = time.monotonic()
+        self._first_step, self._total_steps = step, total_steps
+        if step:
             self._tokens = None  # A resumed run counts on from tokens of which it does not know the number.
-        if self._team.sharded and not state.global_step:
+        if self.team.sharded and not step:
             self._began = True
             self.sample("before", 0)
 
-    def on_substep_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    def metrics(
+        self, step: int, values: Mapping[str, Any], *, epoch: float = 0.0, tokens: float | None = None
     ) -> None:
-        if self._stop.agreed() and state.global_step > self._first_step:
-            # The batches since the last step are given up, so what they drew at random is put back:
-            # then a resumed run draws the same.
-            _set_random_state(self._random)
-            _end(control)
+        """One report after ``step``. ``tokens`` that went through the model since the beginning give the speed.
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        if args.gradient_accumulation_steps > 1:
-            self._random = _random_state()
-        if self._stop.agreed():
-            _end(control)
-        elif state.global_step in _looks(state.max_steps):
-            self.sample("during", state.global_step)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        logs = logs or {}
-        values = {name: _finite(value) for name, value in logs.items() if not name.endswith(_NOT_METRICS)}
-        if "loss" in values:
-            values |= self._speed(state, float(logs.get("num_tokens", 0.0)))
-        if values:
+        What is no finite number is stored as null, and a loss that is none is warned of once.
+        """
+        finite = {name: _finite(value) for name, value in values.items()}
+        if tokens is not None:
+            finite |= self._speed(step, tokens)
+        if finite:
             self._events.write(
                 "metrics",
-                step=state.global_step,
-                total_steps=state.max_steps,
-                epoch=round(state.epoch or 0.0, 4),
+                step=step,
+                total_steps=self._total_steps,
+                epoch=round(epoch, 4),
                 peak_memory=peak_memory(),
-                values=values,
+                values=finite,
             )
-        if "loss" in values and values["loss"] is None and not self._warned:
+        if "loss" in finite and finite["loss"] is None and not self._warned:
             self._warned = True
-            self.notice("warning", "methods.notice.not_finite", step=state.global_step)
+            self.notice("warning", "methods.notice.not_finite", step=step)
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._team.wait()  # Every rank has its own part of the checkpoint.
-        if not self._team.first:
+    def checkpoint(self, step: int) -> None:
+        """Declare the checkpoint of ``step`` complete; every rank calls it once its own part is written."""
+        self.team.wait()
+        if not self.team.first:
             return
         began = time.monotonic()
-        folder, size = checkpoints.complete(self._run_dir, state.global_step)
-        path = str(folder.relative_to(self._run_dir))
-        self._events.write("checkpoint", step=state.global_step, path=path, bytes=size)
+        folder, size = checkpoints.complete(self.team.run_dir, step)
+        path = str(folder.relative_to(self.team.run_dir))
+        self._events.write("checkpoint", step=step, path=path, bytes=size)
         self._aside += time.monotonic() - began
+
+    def sample_due(self, step: int) -> bool:
+        """Whether the fixed prompts are answered after this step."""
+        total = self._total_steps
+        looks = {total * part // (_LOOKS + 1) for part in range(1, _LOOKS + 1)} - {0, total}
+        return step in looks
 
     def sample(self, when: str, step: int) -> None:
         """Answer the fixed prompts with the model as it is now; all ranks call it at the same step.
 
         A model that is about to be put in shards answers only once it is.
         """
-        if not self._team.first and not self._team.sharded:
+        if not self.team.first and not self.team.sharded:
             return
-        if self._team.sharded and when == "before" and not self._began:
+        if self.team.sharded and when == "before" and not self._began:
             return
         began = time.monotonic()
-        for index, (prompt, answer) in enumerate(zip(self._prompts, self._answers(), strict=False)):
+        for index, (prompt, answer) in enumerate(zip(self._prompts, self._answer(), strict=False)):
             self._events.write("sample", step=step, when=when, index=index, prompt=prompt, answer=answer)
         self._aside += time.monotonic() - began
 
@@ -161,40 +154,33 @@ class Reporting(TrainerCallback):
             self.notice("warning", "methods.notice.rows_alike", rows=alike, limit=limit)
 
     def notice(self, level: str, key: str, **values: Any) -> None:
+        """A sentence of the catalogue for the run's page."""
         self._events.write("notice", level=level, key=key, values=values)
 
-    def _speed(self, state: TrainerState, tokens: float) -> dict[str, float | None]:
+    def _speed(self, step: int, tokens: float) -> dict[str, float | None]:
         """Tokens per second since the last report, and seconds to go; time set aside does not count."""
         now = time.monotonic() - self._aside
-        since, self._last_log = now - self._last_log, now
+        since, self._last_report = now - self._last_report, now
         learnt = None if self._tokens is None else tokens - self._tokens
         self._tokens = tokens
-        done = state.global_step - self._first_step
+        done = step - self._first_step
         each = (now - self._started) / done if done else 0.0
         return {
             "tokens_per_second": round(learnt / since, 1) if learnt is not None and since > 0 else None,
-            "seconds_left": round(each * (state.max_steps - state.global_step), 1),
+            "seconds_left": round(each * (self._total_steps - step), 1),
         }
 
 
-def _random_state() -> list[torch.Tensor]:
+def random_state() -> list[torch.Tensor]:
+    """What torch will draw next, on the processor and on each GPU."""
     return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
 
 
-def _set_random_state(states: list[torch.Tensor]) -> None:
+def set_random_state(states: list[torch.Tensor]) -> None:
+    """Have torch draw again what it drew after ``random_state``."""
     torch.set_rng_state(states[0])
     if states[1:]:
         torch.cuda.set_rng_state_all(states[1:])
-
-
-def _end(control: TrainerControl) -> None:
-    control.should_save = True
-    control.should_training_stop = True
-    control.should_evaluate = False
-
-
-def _looks(steps: int) -> set[int]:
-    return {steps * part // (_LOOKS + 1) for part in range(1, _LOOKS + 1)} - {0, steps}
 
 
 def _finite(value: Any) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,11 @@ from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from jobs.inference.stopping import end_tokens, template_end
-from jobs.machine import peak_memory
 from studio_core.base import atomic
 from studio_core.data.shapes import Shape
 from studio_core.data.turn_end import TurnEnd
 from studio_core.methods import METHODS
 from studio_core.runs import run_folder
-from studio_core.runs.run_folder import EventWriter
 from studio_core.runs.spec import RunSpec
 
 
@@ -93,21 +90,3 @@ def _name_end(folder: Path, run: RunSpec, model: Any, tokenizer: PreTrainedToken
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     if end.learnt in special and "eos_token" not in tokenizer.chat_template:
         tokenizer.eos_token = end.learnt
-
-
-def report(
-    events: EventWriter, run_dir: Path, trainer: Any, *, kind: str, stopped: bool, began: float
-) -> None:
-    """The ``result`` event. A stop that came when all steps were done is a success."""
-    state = trainer.state
-    events.write(
-        "result",
-        state="stopped" if stopped and state.global_step < state.max_steps else "succeeded",
-        model=str(run_dir / run_folder.MODEL),
-        kind=kind,
-        step=state.global_step,
-        total_steps=state.max_steps,
-        seconds=round(time.monotonic() - began, 2),
-        peak_memory=peak_memory(),
-        parameters=trainer.model.num_parameters(),
-    )

@@ -29,17 +29,35 @@ from trl import RewardConfig, RewardTrainer
 
 from jobs.training import alone
 from jobs.training.course import Course
-from jobs.training.data import for_reward
+from jobs.training.data import Count, Prepared, sequences, split
 from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_scorer, needs_checkpointing, new_adapter
 from jobs.training.step_mean import StepMean
 from studio_core.base.errors import BadInput
+from studio_core.data.chat_format import ChatFormat
+from studio_core.methods.common import TrainingOptions
 from studio_core.methods.reward import RewardOptions
+from studio_core.runs.spec import RunSpec
 from studio_core.statistics.winrate import wilson
 
 
 class GroupedRewardTrainer(OnTokens, GroupedByLength, StepMean, RewardTrainer):  # type: ignore[misc]
     """TRL's trainer, with pairs of like length in one batch, on datasets that are tokens already."""
+
+
+def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
+    """Columns ``chosen_ids`` and ``rejected_ids``, each with its prompt; pairs that do not fit are left out whole.
+
+    A score is given at the end of an answer: without its end there is nothing to score.
+    """
+    count = Count()
+    for _, sides, cut in sequences(run, options, chat):
+        if count.is_alike(sides, options.max_length):
+            continue
+        fits = max(len(side.ids) for side in sides) <= options.max_length
+        count.cut += cut and fits
+        count.keep({f"{side.part}_ids": side.ids for side in sides}, fits)
+    return split(run, options, count, lambda row: len(row["chosen_ids"]) + len(row["rejected_ids"]))
 
 
 def main(run_dir: Path) -> None:
@@ -50,11 +68,12 @@ def main(run_dir: Path) -> None:
     model = load_scorer(run, course.machine, course.team.sharded)
 
     course.events.write("phase", phase="preparing")
-    data = for_reward(run, options, course.chat)
+    data = rows(run, options, course.chat)
     trainer = GroupedRewardTrainer(
         model=model,
         args=RewardConfig(
             **course.arguments(data),
+            max_length=options.max_length,
             activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
             center_rewards_coefficient=options.center or None,
         ),

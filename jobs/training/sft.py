@@ -26,11 +26,14 @@ from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from jobs.training import alone
 from jobs.training.course import Course
-from jobs.training.data import for_sft
+from jobs.training.data import IGNORED, Count, Prepared, sequences, split
 from jobs.training.fast_head import fast_head
 from jobs.training.grouping import GroupedByLength
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
+from studio_core.data.chat_format import ChatFormat
+from studio_core.methods.common import TrainingOptions
 from studio_core.methods.sft import SFTOptions
+from studio_core.runs.spec import RunSpec
 
 
 class GroupedSFTTrainer(GroupedByLength, SFTTrainer):  # type: ignore[misc]
@@ -45,17 +48,31 @@ class GroupedSFTTrainer(GroupedByLength, SFTTrainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = True
 
 
+def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
+    """Columns ``input_ids`` and ``labels``; a label is -100 where nothing is learnt."""
+    count = Count()
+    for _, [made], cut in sequences(run, options, chat):
+        count.cut += cut
+        labels = [token if learnt else IGNORED for token, learnt in zip(made.ids, made.trained, strict=True)]
+        count.keep(
+            {"input_ids": made.ids[: options.max_length], "labels": labels[: options.max_length]},
+            any(made.trained[: options.max_length]),
+        )
+    return split(run, options, count, lambda row: len(row["input_ids"]))
+
+
 def main(run_dir: Path) -> None:
     course = Course.begin(run_dir, SFTOptions)
     run, options, tokenizer = course.run, course.options, course.tokenizer
     model = load_model(run, course.machine, course.team.sharded)
 
     course.events.write("phase", phase="preparing")
-    data = for_sft(run, options, course.chat)
+    data = rows(run, options, course.chat)
     settings = course.arguments(data)
     # Packed rows need an attention that keeps them apart without a mask of all against all.
     packing = options.packing == "auto" and model.config._attn_implementation == "flash_attention_2"
     if packing:
+        data.packed = True
         data.train = pack_dataset(
             data.train.select_columns(["input_ids", "labels"]).shuffle(seed=run.spec.seed), options.max_length
         )
@@ -64,6 +81,7 @@ def main(run_dir: Path) -> None:
             model=model,
             args=SFTConfig(
                 **settings,
+                max_length=options.max_length,
                 activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
                 packing=packing,
                 eval_packing=False,

@@ -28,7 +28,7 @@ from trl import SFTConfig, SFTTrainer
 
 from jobs.chat_format import chat_format
 from jobs.training import arguments, sft
-from jobs.training.data import Prepared, for_sft
+from jobs.training.data import Prepared
 from jobs.training.fast_head import fast_head
 from jobs.training.loading import Machine, load_tokenizer, machine_for, new_adapter
 from jobs.training.team import Team
@@ -83,7 +83,10 @@ def ours(run: RunSpec, options: Any, machine: Machine, data: Prepared, model: An
         trainer = sft.GroupedSFTTrainer(
             model=model,
             args=SFTConfig(
-                **settings, activation_checkpointing=False, dataset_kwargs={"skip_prepare_dataset": True}
+                **settings,
+                max_length=options.max_length,
+                activation_checkpointing=False,
+                dataset_kwargs={"skip_prepare_dataset": True},
             ),
             train_dataset=data.train,
             processing_class=load_tokenizer(run.model),
@@ -151,7 +154,7 @@ def compare(name: str, tuning: str, vocabulary: int, folder: Path) -> None:
     run = RunSpec.model_validate_json((run_dir / "spec.json").read_text(encoding="utf-8"))
     chosen: Any = read(SFT, TUNINGS[tuning], run.options)
     machine = machine_for(run, chosen)
-    data = for_sft(run, chosen, chat_format(run.model, load_tokenizer(run.model)))
+    data = sft.rows(run, chosen, chat_format(run.model, load_tokenizer(run.model)))
     paces: dict[str, list[Pace]] = {"studio": [], "bare loop": []}
     for _ in range(ROUNDS):
         paces["studio"].append(ours(run, chosen, machine, data, build(demo.path, vocabulary), run_dir))

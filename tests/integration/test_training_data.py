@@ -15,7 +15,7 @@ from datasets import Dataset
 from transformers import AutoTokenizer, set_seed
 from trl import DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-from jobs.training import data, dpo, fast_head, kto
+from jobs.training import dpo, fast_head, kto, reward, sft
 from jobs.training.loading import Machine, load_model, new_adapter
 from studio_core.base.errors import BadInput
 from studio_core.base.settings import bundled_folder
@@ -82,7 +82,7 @@ def test_what_is_trained_is_what_the_preview_marks(
     if template:
         chat = dataclasses.replace(chat, template=ChatTemplate(template))
 
-    made = data.for_sft(run, SFTOptions(max_length=512, loss_on=loss_on), chat)
+    made = sft.rows(run, SFTOptions(max_length=512, loss_on=loss_on), chat)
     shown = [sequence for [sequence] in tokens(chat, shape, RECORDS[shape], Learning(loss_on))]
     assert made.train["input_ids"] == [t.ids for t in shown]
     assert [[label != -100 for label in row] for row in made.train["labels"]] == [t.trained for t in shown]
@@ -92,14 +92,14 @@ def test_what_is_trained_is_what_the_preview_marks(
 def test_pairs_start_where_the_preview_says(tmp_path: Path) -> None:
     run = spec(make_run(tmp_path / "run", MODEL, RECORDS[Shape.PREFERENCE], method="dpo"))
     shown = tokens(CHAT, Shape.PREFERENCE, RECORDS[Shape.PREFERENCE])
-    made = data.for_dpo(run, DPOOptions(max_length=512), CHAT)
+    made = dpo.rows(run, DPOOptions(max_length=512), CHAT)
     for row, (chosen, rejected) in zip(made.train, shown, strict=True):
         assert row["prompt_ids"] + row["chosen_ids"] == chosen.ids
         assert row["prompt_ids"] + row["rejected_ids"] == rejected.ids
         assert len(row["prompt_ids"]) == chosen.prompt
 
 
-@pytest.mark.parametrize("prepare", [data.for_dpo, data.for_reward])
+@pytest.mark.parametrize("prepare", [dpo.rows, reward.rows])
 def test_pairs_alike_up_to_the_limit_are_left_out_and_counted(tmp_path: Path, prepare: Any) -> None:
     alike = {"prompt": TURNS[:2], "chosen": [said("assistant", "same " * 99 + "a")]}
     alike["rejected"] = [said("assistant", "same " * 99 + "b")]
@@ -110,13 +110,13 @@ def test_pairs_alike_up_to_the_limit_are_left_out_and_counted(tmp_path: Path, pr
     assert (len(made.train), made.alike, made.dropped) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("prepare", [data.for_sft, data.for_dpo, data.for_reward, data.for_kto])
+@pytest.mark.parametrize("prepare", [sft.rows, dpo.rows, reward.rows, kto.rows])
 def test_the_start_of_a_prompt_is_cut_before_an_answer_is_lost(tmp_path: Path, prepare: Any) -> None:
     asked = [said("user", "a long story " * 40)]
     answers = {"completion": [said("assistant", "Yes, I do.")]}
     shape, rows = {
-        data.for_sft: (Shape.PROMPT_COMPLETION, [{"prompt": asked, **answers}]),
-        data.for_kto: (
+        sft.rows: (Shape.PROMPT_COMPLETION, [{"prompt": asked, **answers}]),
+        kto.rows: (
             Shape.UNPAIRED_PREFERENCE,
             [{"prompt": asked, **answers, "label": good} for good in (True, False)],
         ),
@@ -154,14 +154,14 @@ class TestWhatOthersSayInAnAnswer:
     def test_sft(self, tmp_path: Path) -> None:
         rows = [{"prompt": TURNS[:2], "completion": [*self.ANSWER]}]
         run = spec(make_run(tmp_path / "run", MODEL, rows, shape=Shape.PROMPT_COMPLETION))
-        [labels] = data.for_sft(run, SFTOptions(max_length=512), self.CHAT).train["labels"]
+        [labels] = sft.rows(run, SFTOptions(max_length=512), self.CHAT).train["labels"]
         learnt = torch.tensor(labels)
         assert self.learnt(learnt.clamp(min=0), learnt >= 0) == ["a<|end|>\n", "yes<|end|>\n"]
 
     def test_dpo(self, tmp_path: Path) -> None:
         rows = [{"prompt": TURNS[:2], "chosen": [*self.ANSWER], "rejected": [said("assistant", "no")]}]
         run = spec(make_run(tmp_path / "run", MODEL, rows, method="dpo"))
-        made = data.for_dpo(run, DPOOptions(max_length=512), self.CHAT)
+        made = dpo.rows(run, DPOOptions(max_length=512), self.CHAT)
         batch = dpo.AnswersOnly(0, 512)([made.train[0]])
         sides = [self.learnt(*row) for row in zip(batch["input_ids"], batch["completion_mask"], strict=True)]
         assert sides == [["a<|end|>\n", "yes<|end|>\n"], ["no<|end|>\n"]]
@@ -175,7 +175,7 @@ class TestWhatOthersSayInAnAnswer:
             for answer, good in (([*self.ANSWER], True), ([said("assistant", "no")], False))
         ]
         run = spec(make_run(tmp_path / "run", MODEL, rows, method="kto"))
-        made = data.for_kto(run, KTOOptions(max_length=512), self.CHAT)
+        made = kto.rows(run, KTOOptions(max_length=512), self.CHAT)
         batch = kto.Mismatched(0, 512)([made.train[0], made.train[1]])
         for kl, order in (("", (0, 1)), ("KL_", (1, 0))):
             pairs_ = zip(batch[f"{kl}input_ids"], batch[f"{kl}completion_mask"], strict=True)
@@ -189,7 +189,7 @@ def test_held_out_rows_depend_on_the_seed_only(tmp_path: Path) -> None:
     options = SFTOptions(max_length=512, eval_share=0.25)
     tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
     made = [
-        data.for_sft(spec(make_run(tmp_path / f"{n}", MODEL, rows, seed=seed)), options, CHAT)
+        sft.rows(spec(make_run(tmp_path / f"{n}", MODEL, rows, seed=seed)), options, CHAT)
         for n, seed in enumerate((1, 1, 2))
     ]
     held = [one.held_out["input_ids"] for one in made if one.held_out is not None]
@@ -231,7 +231,7 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
         with fast_head.fast_head(stock) if fast else contextlib.nullcontext():
             if method == "sft":
                 options: Any = read(SFT, TUNINGS[tuning], {"max_length": 512})
-                prepared = data.for_sft(run, options, CHAT)
+                prepared = sft.rows(run, options, CHAT)
                 args: Any = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
                 trainer: Any = SFTTrainer(
                     **given,
@@ -241,7 +241,7 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
                 )
             else:
                 options = read(DPO, TUNINGS[tuning], {"max_length": 512})
-                prepared = data.for_dpo(run, options, CHAT)
+                prepared = dpo.rows(run, options, CHAT)
                 args = dpo.DPOConfig(**common, loss_type=["sigmoid", "sft"], loss_weights=[1.0, 1.0])
                 reference = load_model(run, CPU) if tuning == "full" else None
                 given["data_collator"] = dpo.AnswersOnly(tokenizer.pad_token_id, 512)
@@ -283,7 +283,7 @@ def test_judged_answers_are_learnt_as_trl_learns_them(tmp_path: Path, loss: str,
         with fast_head.fast_head(KTOTrainer) if own else contextlib.nullcontext():
             if own:
                 given["data_collator"] = kto.collator(options.model_copy(update={"loss": loss}), tokenizer)
-                prepared = data.for_kto(run, options, CHAT)
+                prepared = kto.rows(run, options, CHAT)
                 trainer: Any = kto.ShuffledKTOTrainer(**given, train_dataset=prepared.train)
             else:
                 trainer = KTOTrainer(**given, train_dataset=Dataset.from_list(rows))
@@ -333,7 +333,7 @@ def test_answers_of_one_kind_only_are_refused(tmp_path: Path) -> None:
     rows = [{**row, "label": True} for row in judged(6)]
     run = spec(make_run(tmp_path / "run", MODEL, rows, method="kto"))
     with pytest.raises(BadInput, match="rows has 6 answers to train on, 6 of them good"):
-        data.for_kto(run, KTOOptions(max_length=512), CHAT)
+        kto.rows(run, KTOOptions(max_length=512), CHAT)
 
 
 def test_good_and_bad_answers_weigh_the_same_unless_asked_otherwise() -> None:

@@ -76,7 +76,8 @@ def test_without_space_nothing_is_left(studio: Studio, tmp_path: Path) -> None:
     home, target = studio.settings.home, tmp_path / "copies" / "copy.db"
     code = (
         "import sys; from pathlib import Path; from studio_core.base import backup; "
-        "from studio_core.base.studio import open_studio; backup.copy(open_studio(home=sys.argv[1]).db, Path(sys.argv[2]))"
+        "from studio_core.base.studio import open_studio; "
+        "backup.copy(open_studio(home=sys.argv[1]).db, Path(sys.argv[2]))"
     )
 
     def limited() -> None:

@@ -1,0 +1,67 @@
+"""A ``Reporter`` as TRL's trainers speak to it: it stops them when asked, and completes their checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from jobs.training.reporting import Reporter, random_state, set_random_state
+
+_NOT_METRICS = ("runtime", "per_second", "total_flos", "epoch", "train_loss", "num_tokens")
+"""How names end that trainers log and that are no metric of a run, or that the reporter says better."""
+
+
+class ReporterCallback(TrainerCallback):
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._random: list[torch.Tensor] = []
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._reporter.begin(state.global_step, state.max_steps)
+
+    def on_substep_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self._reporter.stop.agreed() and state.global_step > self._reporter.first_step:
+            # The batches since the last step are given up, so what they drew at random is put back:
+            # then a resumed run draws the same.
+            set_random_state(self._random)
+            _end(control)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if args.gradient_accumulation_steps > 1:
+            self._random = random_state()
+        if self._reporter.stop.agreed():
+            _end(control)
+        elif self._reporter.sample_due(state.global_step):
+            self._reporter.sample("during", state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        logs = logs or {}
+        values = {name: value for name, value in logs.items() if not name.endswith(_NOT_METRICS)}
+        tokens = float(logs.get("num_tokens", 0.0)) if "loss" in values else None
+        self._reporter.metrics(state.global_step, values, epoch=state.epoch or 0.0, tokens=tokens)
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._reporter.checkpoint(state.global_step)
+
+
+def _end(control: TrainerControl) -> None:
+    control.should_save = True
+    control.should_training_stop = True
+    control.should_evaluate = False
