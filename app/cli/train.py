@@ -26,6 +26,13 @@ def train(
     method: Annotated[str | None, typer.Option(help=_help("method"))] = None,
     model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
     dataset: Annotated[str | None, typer.Option(help=_help("dataset"))] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="A further model: ROLE=NAME, such as teacher=NAME. Repeatable.")
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="A further dataset: ROLE=NAME, such as held_out=NAME. Repeatable."),
+    ] = None,
     tuning: Annotated[str | None, typer.Option(help=_help("tuning"))] = None,
     preset: Annotated[str | None, typer.Option(help=_help("preset"))] = None,
     set_: Annotated[
@@ -52,6 +59,8 @@ def train(
         "method": method,
         "model": model,
         "dataset": dataset,
+        "models": _by_role(role),
+        "data": _by_role(data),
         "tuning": tuning,
         "preset": preset,
         "name": name,
@@ -76,6 +85,15 @@ def train(
                 print(text("cli.train_queued", job=job.id, name=job.name))
             return 0
         return wait_for(studio, job, as_json)
+
+
+def _by_role(pairs: list[str] | None) -> dict[str, str] | None:
+    """Names by role; as they are written, since a model may be called 1.50."""
+    if pairs is None:
+        return None
+    if odd := [pair for pair in pairs if "=" not in pair]:
+        raise BadInput("cli.not_a_pair", value=odd[0])
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _spec(file: Path | None, given: dict[str, Any], pairs: list[str]) -> TrainSpec:

@@ -73,6 +73,14 @@ class Course(Generic[Options]):
         chat = chat_format(run.model, tokenizer)
         return cls(run_dir, run, options, tuning, team, stop, events, machine, tokenizer, chat, began)
 
+    def data(self, rows: Callable[[RunSpec, Any, ChatFormat], Prepared]) -> Prepared:
+        """What ``rows`` makes of the run's dataset. Held out is the dataset of that role, where there is one."""
+        prepared = rows(self.run, self.options, self.chat)
+        if apart := self.run.data.get("held_out"):
+            whole = self.options.model_copy(update={"eval_share": 0.0})
+            prepared.held_out = rows(self.run.model_copy(update={"dataset": apart}), whole, self.chat).train
+        return prepared
+
     def arguments(self, data: Prepared) -> dict[str, Any]:
         """The arguments that all trainers share."""
         return arguments(self.run_dir, self.run, self.options, self.machine, data, self.team)
@@ -160,7 +168,7 @@ class Course(Generic[Options]):
                 "result",
                 # A stop that came when all steps were done is a success.
                 state="stopped" if self.stop and step < total_steps else "succeeded",
-                model=MODEL,
+                model=str(self.run_dir / MODEL),
                 kind=kind,
                 step=step,
                 total_steps=total_steps,

@@ -117,7 +117,7 @@ def main(run_dir: Path) -> None:
     reference = copy.deepcopy(model).requires_grad_(False) if separate else None
 
     course.events.write("phase", phase="preparing")
-    data = rows(run, options, course.chat)
+    data = course.data(rows)
     with fast_head(DPOTrainer):
         trainer = GroupedDPOTrainer(
             model=model,

@@ -199,7 +199,7 @@ def main(run_dir: Path) -> None:
     reference = copy.deepcopy(model).requires_grad_(False) if course.tuning.whole else None
 
     course.events.write("phase", phase="preparing")
-    data = rows(run, options, course.chat)
+    data = course.data(rows)
     good = sum(data.train["label"])
     good_weight, bad_weight = options.weights(good, len(data.train) - good)
     with fast_head(KTOTrainer):

@@ -196,14 +196,19 @@ def with_adapter(run: RunSpec, options: TrainingOptions, model: Any, task: str =
     return model if config is None else get_peft_model(model, config)
 
 
+def _size(model: ResolvedModel) -> ModelSize:
+    found = inspect(Path(model.path), trust_remote_code=model.trust_remote_code)
+    return ModelSize.of(model.parameters or found.parameters, found.details())
+
+
 def needs_checkpointing(run: RunSpec, options: TrainingOptions, rows: Dataset, machine: Machine) -> bool:
     """Whether activations are computed twice, by the plan's own formula; the worker knows how much memory is free."""
     if options.activation_checkpointing != "auto":
         return options.activation_checkpointing == "on"
-    found = inspect(Path(run.model.path), trust_remote_code=run.model.trust_remote_code)
+    policy = _size(run.model)
+    others = {role: _size(model) for role, model in run.models.items()}
     needed = memory.of_run(
-        ModelSize.of(run.model.parameters or found.parameters, found.details()),
-        METHODS[run.spec.method],
+        memory.sizes_by_role(METHODS[run.spec.method], policy, others),
         options,
         tuning=run.spec.tuning,
         batch_size=options.batch_size,

@@ -68,7 +68,7 @@ def main(run_dir: Path) -> None:
     model = load_scorer(run, course.machine, course.team.sharded)
 
     course.events.write("phase", phase="preparing")
-    data = rows(run, options, course.chat)
+    data = course.data(rows)
     trainer = GroupedRewardTrainer(
         model=model,
         args=RewardConfig(

@@ -67,7 +67,7 @@ def main(run_dir: Path) -> None:
     model = load_model(run, course.machine, course.team.sharded)
 
     course.events.write("phase", phase="preparing")
-    data = rows(run, options, course.chat)
+    data = course.data(rows)
     settings = course.arguments(data)
     # Packed rows need an attention that keeps them apart without a mask of all against all.
     packing = options.packing == "auto" and model.config._attn_implementation == "flash_attention_2"

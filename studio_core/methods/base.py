@@ -17,7 +17,7 @@ from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
 from studio_core.methods.roles import Role
 from studio_core.options import Part, checked
-from studio_core.runs.spec import ResolvedDataset
+from studio_core.runs.spec import DataRole, ResolvedDataset, RoleName
 from studio_core.tunings import DEFAULT, TUNINGS, without_others
 from studio_core.tunings.base import Tuning
 
@@ -57,6 +57,10 @@ class Method(Part):
     """Metrics that stand beside the progress of a run, the one that tells most first."""
     roles: tuple[Role, ...]
     """The models of a run; the first that learns is what it makes."""
+    data: tuple[DataRole, ...] = ("held_out",)
+    """Roles of further datasets that it can use."""
+    rewards: bool = False
+    """Whether it learns from rewards."""
     against: Callable[[ResolvedDataset], list[BadInput]] = lambda dataset: []
     """What of a dataset of the right shape it cannot learn from."""
     package: str = "jobs.training"
@@ -75,6 +79,11 @@ class Method(Part):
     def result(self) -> Role:
         """The role of the model that it makes."""
         return next(role for role in self.roles if role.learns)
+
+    @property
+    def named_roles(self) -> dict[RoleName, Role]:
+        """The roles whose models a person names beside the one that learns; those that begin as another are not."""
+        return {role.name: role for role in self.roles if role is not self.result and role.begins_as is None}
 
     @property
     def writes(self) -> bool:

@@ -15,6 +15,7 @@ from studio_core.methods.base import Method
 from studio_core.methods.common import TrainingOptions
 from studio_core.methods.roles import Role
 from studio_core.models.size import ModelSize
+from studio_core.runs.spec import RoleName
 from studio_core.tunings.base import Tuning
 
 # A worker with torch, transformers, trl and peft imported, before it loads anything (measured).
@@ -108,9 +109,15 @@ def _weights(role: Role, size: ModelSize, way: Tuning, trained: int, width: int)
     return width * size.parameters
 
 
+def sizes_by_role(
+    method: Method, policy: ModelSize, others: Mapping[RoleName, ModelSize]
+) -> dict[Role, ModelSize]:
+    """The models of a run: a role without a model of its own has the one that learns, as it is or as it was."""
+    return {role: others.get(role.name, policy) for role in method.roles}
+
+
 def of_run(
-    size: ModelSize,
-    method: Method,
+    models: Mapping[Role, ModelSize],
     options: TrainingOptions,
     *,
     tuning: str,
@@ -129,7 +136,7 @@ def of_run(
 
     def needed(checkpointing: bool) -> Memory:
         return memory(
-            dict.fromkeys(method.roles, size),
+            models,
             tuning=tuning,
             rows=batch_size,
             length=longest,

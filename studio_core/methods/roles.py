@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RoleName = Literal["policy", "reference", "reward", "value", "teacher", "judge"]
+from studio_core.runs.spec import RoleName
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,5 @@ class Role:
     begins_as: RoleName | None = None
     """The role of whose model this is what it was before the training. It is copied where every weight learns; under an
     adapter the frozen weights are that model already."""
+    optional: bool = False
+    """Whether a run can do without it."""

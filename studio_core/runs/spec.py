@@ -12,9 +12,28 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RoleName = Literal["policy", "reference", "reward", "value", "teacher", "judge"]
+"""The part that a model plays in a training."""
+DataRole = Literal["train", "held_out", "replay"]
+"""What rows of a dataset are for: learnt from, measured on, or mixed in so that what was learnt earlier is kept."""
+
+
+class RewardChoice(BaseModel):
+    """A reward that a training learns from, and how much it counts beside others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    weight: float = Field(default=1.0, allow_inf_nan=False)
+    options: dict[str, Any] = Field(default_factory=dict)
+
 
 class TrainSpec(BaseModel):
-    """A training, as asked for."""
+    """A training, as asked for.
+
+    Nearly every run has one model that learns and one dataset, so these two have names of their own (``model``,
+    ``dataset``: the roles policy and train); whatever else a method works with is named by its role.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,6 +47,16 @@ class TrainSpec(BaseModel):
         description="Base model: a model name, a folder, a Hub name, or run:N for the result of run N."
     )
     dataset: str = Field(description="Dataset: NAME, or NAME@VERSION for an older version.")
+    models: dict[RoleName, str] = Field(
+        default_factory=dict, description="Further models by role, such as teacher; as methods list them."
+    )
+    data: dict[DataRole, str] = Field(
+        default_factory=dict,
+        description="Further datasets by role: held_out to measure on, instead of a share of the dataset.",
+    )
+    rewards: list[RewardChoice] = Field(
+        default_factory=list, max_length=16, description="Rewards to learn from."
+    )
     preset: str = Field(default="balanced", description="Preset: quick, balanced or thorough.")
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the method that differ from the preset."
@@ -83,6 +112,9 @@ class RunSpec(BaseModel):
     spec: TrainSpec
     model: ResolvedModel
     dataset: ResolvedDataset
+    models: dict[RoleName, ResolvedModel] = Field(default_factory=dict)
+    """Those of other roles."""
+    data: dict[DataRole, ResolvedDataset] = Field(default_factory=dict)
     options: dict[str, Any]
     """All options of the method, preset and changes applied, as validated by its ``Options``."""
     prompts: list[str]

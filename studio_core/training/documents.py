@@ -57,6 +57,10 @@ def to_command(spec: TrainSpec) -> str:
         if name == "options":
             for option, setting in value.items():
                 words += ["--set", f"{option}={_yaml_value(setting)}"]
+        elif name in ("models", "data"):
+            flag = "--role" if name == "models" else "--data"
+            for role, named in value.items():
+                words += [flag, f"{role}={named}"]
         elif name == "prompts":
             for prompt in value:
                 words += ["--prompt", prompt]

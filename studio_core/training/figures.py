@@ -104,11 +104,12 @@ def _estimate(studio: Studio, made: Plan, longest: int) -> None:
     options, resolved = made.options, made.resolved
     size = ModelSize.of(resolved.parameters or made.model.parameters, made.model.details)
     method = made.method
+    others = {role: ModelSize.of(model.parameters, model.details) for role, model in made.models.items()}
+    models = memory.sizes_by_role(method, size, others)
 
     def needed(batch_size: int, tuning: str) -> Memory:
         computed = memory.of_run(
-            size,
-            method,
+            models,
             options,
             tuning=tuning,
             batch_size=batch_size,
@@ -126,7 +127,7 @@ def _estimate(studio: Studio, made: Plan, longest: int) -> None:
     made.memory = needed(options.batch_size, made.spec.tuning)
     made.lighter = _lighter(made, options.batch_size, needed)
     work = estimate.flops_per_token(
-        dict.fromkeys(method.roles, size),
+        models,
         tuning=made.spec.tuning,
         checkpointing=made.memory.checkpointing,
     )

@@ -43,10 +43,11 @@ def resume(studio: Studio, job_id: int, key: str | None = None, step: int | None
     checkpoint = checkpoint_to_resume(job) if step is None else _checkpoint_at(job, step)
     if checkpoint is None:
         raise Conflict("train.resume_no_checkpoint", job=job_id)
-    model = job.spec["run"]["model"]
-    for folder in filter(None, (model["path"], model.get("adapter"))):
-        if not Path(folder).is_dir():
-            raise BadInput("models.gone", model=model["name"], path=folder)
+    run = job.spec["run"]
+    for model in (run["model"], *run.get("models", {}).values()):
+        for folder in filter(None, (model["path"], model.get("adapter"))):
+            if not Path(folder).is_dir():
+                raise BadInput("models.gone", model=model["name"], path=folder)
     spec = {**job.spec, "run": {**job.spec["run"], "resume_from": str(checkpoint)}}
     return queue.submit(
         studio,

@@ -17,7 +17,7 @@ from studio_core.methods.common import TrainingOptions
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.spec import TrainSpec
-from studio_core.training import figures, several_gpus
+from studio_core.training import figures, roles, several_gpus
 from studio_core.training.chains import run_number
 from studio_core.training.datasets import misfit
 from studio_core.training.plans import Plan, Remark, case_of, tried
@@ -48,6 +48,8 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
         _check_model(made, model)
     if made.dataset and made.method:
         _check_dataset(studio, made)
+    if method:
+        roles.add(studio, made, method)
     if made.ready and made.options and made.dataset and made.resolved:
         figures.measure(studio, made)
         figures.check_space(studio, made)
@@ -56,7 +58,11 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
 
 def options_of(spec: TrainSpec, method: Method, parameters: int) -> TrainingOptions:
     """All options of a run: the preset for this model with the changes of the spec."""
-    return cast(TrainingOptions, validated(method, spec.preset, spec.tuning, parameters, spec.options))
+    # A dataset to measure on takes the place of the share that would be held out.
+    apart = {"eval_share": 0.0} if "held_out" in spec.data else {}
+    return cast(
+        TrainingOptions, validated(method, spec.preset, spec.tuning, parameters, {**spec.options, **apart})
+    )
 
 
 def device_for(studio: Studio, spec: TrainSpec) -> str:

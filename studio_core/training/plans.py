@@ -13,7 +13,7 @@ from studio_core.data.turn_end import TurnEnd
 from studio_core.methods.base import Method
 from studio_core.methods.common import TrainingOptions
 from studio_core.methods.memory import Memory
-from studio_core.runs.spec import ResolvedModel, TrainSpec
+from studio_core.runs.spec import DataRole, ResolvedModel, RoleName, TrainSpec
 from studio_core.training.lengths import Lengths
 from studio_core.tunings.base import Case
 
@@ -44,6 +44,11 @@ class Plan:
     method: Method | None = None
     model: Model | None = None
     resolved: ResolvedModel | None = None
+    models: dict[RoleName, Model] = field(default_factory=dict)
+    """Those of further roles."""
+    resolved_models: dict[RoleName, ResolvedModel] = field(default_factory=dict)
+    data: dict[DataRole, Dataset] = field(default_factory=dict)
+    """Datasets of further roles."""
     after: Job | None = None
     """The run that has to succeed first; with ``run:N`` as its model, ``model`` is what that run trains."""
     dataset: Dataset | None = None

@@ -43,6 +43,8 @@ def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
             "name": spec.name.strip() or free_name(studio, f"{spec.method}-{made.model.name}"),
             "model": spec.model if _is_to_come(made) else made.model.name,
             "dataset": f"{made.dataset.name}@{made.dataset.version}",
+            "models": {role: model.name for role, model in made.models.items()},
+            "data": {role: f"{dataset.name}@{dataset.version}" for role, dataset in made.data.items()},
         }
     )
     document = {**exact.model_dump(), "run": _resolved(studio, made, exact).model_dump()}
@@ -83,6 +85,8 @@ def _resolved(studio: Studio, made: Plan, spec: TrainSpec) -> RunSpec:
         spec=spec,
         model=made.resolved,
         dataset=versions.resolved(studio, made.dataset),
+        models=made.resolved_models,
+        data={role: versions.resolved(studio, dataset) for role, dataset in made.data.items()},
         options=made.options.model_dump(),
         prompts=(spec.prompts or prompts_from(studio, made.dataset)) if made.method.writes else [],
     )

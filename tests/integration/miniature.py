@@ -89,6 +89,7 @@ def make_run(
     seed: int = 0,
     parallel: str = "ddp",
     gpus: int = 1,
+    held_out: Rows | None = None,
     **options: Any,
 ) -> Path:
     """A run's folder with its spec, as the engine hands it to a worker."""
@@ -101,12 +102,19 @@ def make_run(
         method=method, tuning=tuning, model=model.name, dataset="rows", seed=seed, device="cpu",
         gpus=gpus, parallel=parallel,
     )  # fmt: skip
+    dataset = ResolvedDataset(
+        id=1, name="rows", version=1, shape=shape, rows=len(rows), path=str(data), sha256=""
+    )
+    apart = {}
+    if held_out is not None:
+        place = folder / "held-out.parquet"
+        pq.write_table(pa.Table.from_pylist(held_out), place)
+        apart["held_out"] = dataset.model_copy(update={"path": str(place), "rows": len(held_out)})
     run = RunSpec(
         spec=spec,
         model=model,
-        dataset=ResolvedDataset(
-            id=1, name="rows", version=1, shape=shape, rows=len(rows), path=str(data), sha256=""
-        ),
+        dataset=dataset,
+        data=apart,
         options=chosen.model_dump(),
         prompts=list(prompts),
         resume_from=str(resume_from) if resume_from else None,

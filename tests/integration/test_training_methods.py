@@ -301,6 +301,13 @@ def test_rows_that_the_limit_cuts_are_counted_and_told(tmp_path: Path, model: Re
     assert events(run_dir, "config")[0]["values"]["rows"] == 7
 
 
+def test_a_dataset_to_measure_on_is_not_learnt_from(tmp_path: Path, model: ResolvedModel) -> None:
+    folder = trained(tmp_path / "run", model, held_out=chats(5), eval_share=0.0)
+    [config] = [event["values"] for event in events(folder, "config")]
+    assert (config["rows"], config["rows_held_out"]) == (len(ROWS["sft"]), 5)
+    assert any("eval_loss" in report["values"] for report in events(folder, "metrics"))
+
+
 def test_data_with_nothing_to_learn_is_refused(tmp_path: Path, model: ResolvedModel) -> None:
     rows = [{"messages": [said("user", "q" * 100), said("assistant", "x")]}]
     run_dir = make_run(tmp_path / "run", model, rows, max_length=32)

@@ -25,7 +25,7 @@ def main(run_dir: Path) -> None:
     run, options = course.run, course.options
     model = with_adapter(run, options, load_model(run, course.machine, course.team.sharded))
     course.events.write("phase", phase="preparing")
-    data = rows(run, options, course.chat)
+    data = course.data(rows)
     settings, total_steps = TrainingArguments(**course.arguments(data)), course.steps(data)
     optimiser, schedule = optimizer(model, settings, total_steps)
 

@@ -110,7 +110,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path, other: torch.n
     assert kept is not None
     team = Team(tmp_path / "run")
     reporter = Reporter(team, EventWriter(tmp_path / "run"), StopRequest(team), list, [])
-    with pytest.raises(ValueError, match="checkpoint-10 is of another model: bias|weight"):
+    with pytest.raises(ValueError, match=r"checkpoint-10 is of another model: bias|weight"):
         Loop(reporter, other, {}, OPTIONS, STEPS, str(kept.path))
 
 

@@ -1,0 +1,71 @@
+"""Models and datasets of a training beside the one that learns and the one that is learnt from, by their roles."""
+
+from __future__ import annotations
+
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Model
+from studio_core.data import store
+from studio_core.methods.base import Method
+from studio_core.methods.roles import Role
+from studio_core.models import registry
+from studio_core.runs.spec import DataRole
+from studio_core.training.datasets import misfit
+from studio_core.training.plans import Plan, tried
+
+
+def add(studio: Studio, made: Plan, method: Method) -> None:
+    """Resolve what the spec names by role; what the method does not take, or lacks, is a problem of the plan."""
+    spec, taken = made.spec, method.named_roles
+    known = ", ".join(taken) or "-"
+    for name in spec.models.keys() - taken.keys():
+        values = {"role": name, "model": spec.models[name], "method": method.name, "known": known}
+        made.problems.append(BadInput("train.role_unknown", **values))
+    for role in taken.values():
+        if role.name in spec.models:
+            _add_model(studio, made, role)
+        elif not role.optional:
+            made.problems.append(BadInput("train.role_missing", role=role.name, method=method.name))
+    for data_role in spec.data:
+        _add_data(studio, made, method, data_role)
+    if spec.rewards and not method.rewards:
+        names = ", ".join(reward.name for reward in spec.rewards)
+        made.problems.append(BadInput("train.rewards_unused", rewards=names, method=method.name))
+
+
+def _add_model(studio: Studio, made: Plan, role: Role) -> None:
+    name, scoring = made.spec.models[role.name], role.output == "score"
+
+    def found() -> Model:
+        model = registry.get(studio, name)
+        if not scoring and registry.scores(model):
+            raise BadInput("models.scores_only", model=name)
+        return model
+
+    model = tried(made, found)
+    resolved = model and tried(made, lambda: registry.resolved(studio, model, scoring=scoring))
+    if model and resolved:
+        made.models[role.name], made.resolved_models[role.name] = model, resolved
+
+
+def _add_data(studio: Studio, made: Plan, method: Method, role: DataRole) -> None:
+    name = made.spec.data[role]
+    if role not in method.data:
+        values = {
+            "role": role,
+            "dataset": name,
+            "method": method.name,
+            "known": ", ".join(method.data) or "-",
+        }
+        made.problems.append(BadInput("train.data_role_unknown", **values))
+        return
+    dataset = tried(made, lambda: store.get(studio, name))
+    if dataset is None:
+        return
+    if problem := misfit(method, dataset):
+        made.problems.append(problem)
+    elif made.dataset and dataset.shape != made.dataset.shape:
+        shapes = {"shape": dataset.shape, "wanted": made.dataset.shape}
+        made.problems.append(BadInput("train.data_other_shape", role=role, dataset=name, **shapes))
+    else:
+        made.data[role] = dataset

@@ -1,0 +1,95 @@
+"""Models and datasets that a training names by their roles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from studio_core import training
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset
+from studio_core.methods import METHODS
+from studio_core.methods.roles import Role
+from studio_core.models import registry
+from studio_core.runs import queue
+from studio_core.runs.spec import RunSpec
+from tests.unit.studio_core.models.folders import model_folder
+from tests.unit.studio_core.training.runs import chat, imported, problems, spec
+
+TEACHER = Role("teacher", passes=1)
+
+
+@pytest.fixture(autouse=True)
+def taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method that learns from a teacher."""
+    method = METHODS["sft"]
+    monkeypatch.setitem(
+        METHODS, "taught", replace(method, name="taught", roles=(*method.roles, TEACHER), package="none")
+    )
+
+
+@pytest.fixture
+def apart(studio: Studio, tmp_path: Path) -> Dataset:
+    rows = [chat(f"What is {n} plus 1?", f"It is {n + 1}.") for n in range(200, 220)]
+    return imported(studio, "apart", rows, tmp_path)
+
+
+def test_models_and_data_of_a_run_are_resolved_by_role(studio: Studio, sums: Dataset, apart: Dataset) -> None:
+    asked = spec(method="taught", models={"teacher": "tiny-chat"}, data={"held_out": "apart"})
+    job = training.submit(studio, asked)
+    assert (job.spec["models"], job.spec["data"]) == ({"teacher": "tiny-chat"}, {"held_out": "apart@1"})
+    run = RunSpec.model_validate(job.spec["run"])
+    assert run.models["teacher"].path.endswith("tiny-chat") and run.data["held_out"].rows == 20
+    assert training.duplicate(studio, job.id).models == {"teacher": "tiny-chat"}
+    assert training.from_yaml(training.to_yaml(asked)) == asked
+    assert "--role teacher=tiny-chat" in training.to_command(asked)
+    assert "--data held_out=apart" in training.to_command(asked)
+
+
+def test_memory_and_time_are_sums_over_roles_with_the_size_of_each(studio: Studio, sums: Dataset) -> None:
+    alone = training.plan(studio, spec()).memory
+    plan = training.plan(studio, spec(method="taught", models={"teacher": "tiny-chat"}))
+    teacher = registry.get(studio, "tiny-chat").parameters
+    assert plan.ready and plan.memory and alone
+    assert plan.memory.weights == alone.weights + 4 * teacher
+
+
+def test_rows_to_measure_on_take_the_place_of_a_share(studio: Studio, sums: Dataset, apart: Dataset) -> None:
+    share = training.plan(studio, spec(options={"eval_share": 0.2}))
+    plan = training.plan(studio, spec(options={"eval_share": 0.2}, data={"held_out": "apart"}))
+    assert (share.rows, plan.rows) == (80, 100) and plan.ready
+
+
+def test_what_a_method_does_not_take_or_lacks_is_said(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
+    assert problems(studio, method="taught") == ["taught needs a model in the role teacher. Choose one."]
+    [unknown] = problems(studio, models={"judge": "tiny-chat"})
+    assert unknown == "sft takes no model in the role judge (tiny-chat). It takes: -."
+    assert "no model nobody" in problems(studio, method="taught", models={"teacher": "nobody"})[0]
+    [replay] = problems(studio, data={"replay": "sums"})
+    assert replay == "sft takes no dataset in the role replay (sums). It takes: held_out."
+    [misfit] = problems(studio, data={"held_out": "pairs"})
+    assert misfit.startswith("pairs has preference records")
+    [rewards] = problems(studio, rewards=[{"name": "boxed"}])
+    assert rewards == "sft does not learn from rewards (boxed). Leave them out, or choose a method that does."
+
+
+def test_a_teacher_that_only_scores_is_refused(studio: Studio, sums: Dataset) -> None:
+    folder = model_folder(studio.settings.models / "rm", architectures=["LlamaForSequenceClassification"])
+    registry.add(studio, str(folder))
+    [refused] = problems(studio, method="taught", models={"teacher": "rm"})
+    assert refused.startswith("rm is a reward model: it scores answers")
+
+
+def test_a_run_of_the_version_before_reads_as_it_was(studio: Studio, sums: Dataset) -> None:
+    job = training.submit(studio, spec())
+    old = {name: value for name, value in job.spec["run"].items() if name not in ("models", "data")}
+    old["spec"] = {k: v for k, v in old["spec"].items() if k not in ("models", "data", "rewards")}
+    run = RunSpec.model_validate(old)
+    assert (run.models, run.data, run.spec.rewards) == ({}, {}, [])
+    row = {**job.spec, "run": old}
+    for name in ("models", "data", "rewards"):
+        del row[name]
+    queue.change_spec(studio, job, row)
+    assert training.duplicate(studio, job.id).model == "tiny-base"
