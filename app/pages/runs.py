@@ -87,7 +87,7 @@ class Cursor:
 _SECTIONS = ("samples", "checkpoints", "log", "config", "events", "buttons")
 
 
-_VIEWS: dict[str, Any] = {"train": run_view, "data": data_job_view}
+VIEWS: dict[str, Any] = {"train": run_view, "data": data_job_view}
 """How a run looks on its own page, by the kind of job."""
 
 
@@ -258,7 +258,7 @@ class RunsPage:
         if not _whole(asked):
             raise NotFound("job_not_found", job=asked[:40])
         job = queue.get(self.studio, int(asked))
-        if job.kind not in _VIEWS:
+        if job.kind not in VIEWS:
             raise NotFound("job_not_found", job=asked)
         return job
 
@@ -275,7 +275,7 @@ class RunsPage:
 
     def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> list[Any]:
         """Every part of the run's page, those that have not changed left as they are."""
-        view = _VIEWS[job.kind]
+        view = VIEWS[job.kind]
         drawn = self._reported(job, known, reset)
         fresh = dict(zip(_SECTIONS, self._marks(job), strict=True))
         old = dict(zip(_SECTIONS, known.seen, strict=True))
@@ -319,7 +319,7 @@ class RunsPage:
 
     def _marks(self, job: Job) -> Sequence[str]:
         """One short mark for each section; a section is drawn again when its mark has changed."""
-        run_dir, view = Path(job.run_dir or ""), _VIEWS[job.kind]
+        run_dir, view = Path(job.run_dir or ""), VIEWS[job.kind]
         log = run_dir / run_folder.LOG
         written = log.stat().st_size if log.is_file() else 0
         saved = metrics.count_notes(self.studio, job.id, "checkpoint")
