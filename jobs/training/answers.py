@@ -13,6 +13,7 @@ from jobs.inference.stopping import Stops
 from studio_core.data.chat_format import ChatFormat
 
 _MOST_PROMPTS = 8
+"""They are answered in one batch; more would hardly be looked at beside each other."""
 
 
 @torch.no_grad()

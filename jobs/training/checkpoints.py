@@ -14,6 +14,7 @@ from studio_core.base.errors import BadInput
 from studio_core.runs import run_folder
 
 KEPT = 2
+"""The newest, and the one before in case a power cut tears the newest while it is written."""
 
 
 def begin(run_dir: Path, resume_from: str | None) -> None:

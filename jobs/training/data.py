@@ -25,7 +25,9 @@ from studio_core.methods.common import TrainingOptions
 from studio_core.runs.spec import RunSpec
 
 IGNORED = -100
+"""The label that PyTorch's cross-entropy passes over."""
 _ROWS_AT_ONCE = 1000
+"""Records that are read and made tokens together: a few MB, and enough that calls do not count."""
 
 _KINDS = {"label": pa.bool_(), "learnt": pa.list_(pa.bool_())}
 """Of columns, by how their names end; all others are tokens."""

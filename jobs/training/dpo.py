@@ -68,6 +68,8 @@ class GroupedDPOTrainer(OnTokens, GroupedByLength, StepMean, DPOTrainer):  # typ
         return batches, items
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        # TRL adds up terms that are means over different things: rows for the preference, tokens for SFT. StepMean
+        # weighs the whole by rows, so the term of tokens is set right here.
         weights = self.loss_weights
         if "sft" in self.loss_types and self.model.training:
             of_rows = self._share(len(inputs["input_ids"]), self._rows)
@@ -82,7 +84,7 @@ class GroupedDPOTrainer(OnTokens, GroupedByLength, StepMean, DPOTrainer):  # typ
 def _tokens_of_chosen(batch: Any) -> Any:
     """How many tokens of the chosen answers are scored; those are the upper half of a batch."""
     chosen, _ = batch["completion_mask"].chunk(2)
-    return chosen[:, 1:].sum()
+    return chosen[:, 1:].sum()  # The first token of a row has nothing before it that could predict it.
 
 
 def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
@@ -116,6 +118,7 @@ def main(run_dir: Path) -> None:
     separate = course.tuning.whole and not options.precompute_reference
     reference = copy.deepcopy(model).requires_grad_(False) if separate else None
 
+    # As tokens, with the ends that are cut and the pairs that the cut makes alike counted for the run's page.
     course.events.write("phase", phase="preparing")
     data = course.data(rows)
     with fast_head(DPOTrainer):
@@ -127,6 +130,8 @@ def main(run_dir: Path) -> None:
                 max_length=options.max_length,
                 activation_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
                 beta=options.beta,
+                # Two terms, or one. The SFT term keeps the chosen answers likely: the preference alone is content
+                # when the rejected ones fall faster.
                 loss_type=[options.loss, "sft"] if options.sft_weight else [options.loss],
                 loss_weights=[1.0, options.sft_weight] if options.sft_weight else None,
                 label_smoothing=options.label_smoothing,

@@ -21,7 +21,7 @@ from torch.nn import functional
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
 _MOST_LOGITS = 1 << 26
-"""Logits of one batch that are held at once; about 12 bytes each with their gradient."""
+"""Logits of one batch that are held at once: with their gradient and softmax 12 bytes each, 800 MB in all."""
 
 _CHANGES_LOGITS = (
     "final_logit_softcapping",
@@ -52,11 +52,12 @@ def add_head(model: Any, **settings: Any) -> None:
 
     @functools.wraps(type(model).forward)
     def forward(self: Any, *args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any) -> Any:
+        # What TRL's trainers ask of it in training; generation and evaluation by others go the usual way.
         plain = fused_lm_head and labels is not None and "shift_labels" not in kwargs
         if not plain or (labels != -100).sum() * self.config.get_text_config().vocab_size > _MOST_LOGITS:
             return fused_forward(*args, fused_lm_head=fused_lm_head, labels=labels, **kwargs)
         kwargs.pop("num_items_in_batch", None)
-        kwargs["use_cache"] = False
+        kwargs["use_cache"] = False  # Keys and values of a training are never asked for again.
         hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]
         return scored(hidden, self.get_output_embeddings(), labels[:, 1:])
 
@@ -78,6 +79,7 @@ def scored(hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor) ->
     """Log-probabilities of ``labels`` (rows, length) under ``hidden`` (rows, length, width); 0 where -100."""
     mask = labels != -100
     targets = labels[mask]
+    # In full precision: a softmax over thousands of words loses small probabilities in bf16.
     logits = head(hidden[mask]).float()
     log_probs = -functional.cross_entropy(logits, targets, reduction="none")
     with torch.no_grad():

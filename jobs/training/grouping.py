@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Sampler
 
 _BATCHES_COMPARED = 50
-"""Rows are sorted within this many batches, so that batches still differ from epoch to epoch."""
+"""Rows are sorted within this many batches: enough to pad little, few enough that batches differ between epochs."""
 
 
 class LikeLengths(Sampler[int]):
@@ -30,8 +30,10 @@ class LikeLengths(Sampler[int]):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
+        # A prime well above any number of epochs: no two pairs of seed and epoch draw the same order.
         random = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
         rows: list[int] = torch.randperm(len(self._lengths), generator=random).tolist()
+        # Small datasets: at least four blocks, or every epoch would make the same batches.
         block = self._batch_size * min(_BATCHES_COMPARED, max(1, len(rows) // (4 * self._batch_size)))
         batches = []
         for start in range(0, len(rows), block):

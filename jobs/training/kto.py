@@ -200,6 +200,7 @@ def main(run_dir: Path) -> None:
 
     course.events.write("phase", phase="preparing")
     data = course.data(rows)
+    # Of 9 good and 1 bad answer the bad one counts 9 times, or the model would learn to call everything good.
     good = sum(data.train["label"])
     good_weight, bad_weight = options.weights(good, len(data.train) - good)
     with fast_head(KTOTrainer):

@@ -39,7 +39,8 @@ from studio_core.runs.spec import ResolvedModel, RunSpec
 _SCORES = ("score", "classifier")
 """What the new output of a model that scores is called."""
 _LARGE = 500_000_000
-"""Frozen weights of models above this many parameters are held in bf16 also on a CPU."""
+"""Frozen weights of models above this many parameters are held in bf16 also on a CPU: below it speed counts, above it
+the bytes that fp32 takes more, from 1 GB on."""
 
 
 @dataclass(frozen=True)

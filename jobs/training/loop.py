@@ -65,6 +65,7 @@ class Loop:
         """
         self._reporter.begin(self.step, self.total_steps)
         while self.step < self.total_steps:
+            # A step that is given up must not have drawn: the resumed run would draw the next numbers instead.
             before = random_state(), random.getstate()
             try:
                 values = dict(step(self.step + 1))
@@ -79,7 +80,9 @@ class Loop:
             self._tokens += values.pop("tokens", 0.0)
             end = self._reporter.stop.agreed()
             self._report(values, end)
+            # The last step is always kept: a run can be trained longer from there.
             due = self.step % self._save_every == 0 or self.step == self.total_steps
+            # Who asks for an end waits: measuring can be done with the checkpoint later.
             if due and evaluate and not end:
                 self._reporter.metrics(self.step, evaluate())
             if due or end:

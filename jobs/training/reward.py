@@ -83,6 +83,7 @@ def main(run_dir: Path) -> None:
         peft_config=new_adapter(run, options, model, "SEQ_CLS"),
     )
     course.train(trainer, data)
+    # Counted on the model as it is saved: merging an adapter rounds, and that is what will score.
     scorer = whole(trainer.model)
     if data.held_out is not None and not course.stop:
         tell_ranked_right(course, trainer, scorer, data.held_out)
@@ -117,6 +118,7 @@ def ranked_right(course: Course[RewardOptions], trainer: Any, scorer: Any, pairs
         rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
         with machine.autocast():
             inputs = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(rows).items()}
+            # The collator puts the chosen answers first, then the rejected ones in the same order.
             better, worse = model(**inputs).logits.squeeze(-1).chunk(2)
         right += int((better > worse).sum())
     return right

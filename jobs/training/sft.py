@@ -68,7 +68,9 @@ def main(run_dir: Path) -> None:
 
     course.events.write("phase", phase="preparing")
     data = course.data(rows)
-    settings = course.arguments(data)
+    settings = course.arguments(
+        data
+    )  # Before packing, since steps between checkpoints are counted from rows.
     # Packed rows need an attention that keeps them apart without a mask of all against all.
     packing = options.packing == "auto" and model.config._attn_implementation == "flash_attention_2"
     if packing:

@@ -11,6 +11,7 @@ from studio_core.data.learning import Learning, LossOn, Reasoning, Truncation
 from studio_core.options import option
 
 _MOST_HELD_OUT = 500
+"""Rows to measure on: the standard error of a mean over 500 is a 22nd of one row's spread, and each look costs time."""
 
 DEMO_SIZE = 20_000_000
 """Models below this many parameters are the studio's own; their presets were measured."""
@@ -21,21 +22,26 @@ class TrainingOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # Defaults are what is usual for models of a few billion parameters; each method's presets know sizes and tunings.
     learning_rate: float = option(2e-5, at_least=1e-8, at_most=1.0, advanced=False)
     epochs: float = option(1.0, at_least=0.01, at_most=1000.0, unit="epochs", advanced=False)
     max_steps: int = option(0, at_least=0, at_most=10_000_000, unit="steps")
+    # A judgement: enough that one odd row does not turn a step, few enough to fit. Presets change it with the size.
     batch_size: int = option(8, at_least=1, at_most=1024, unit="rows", advanced=False)
     gradient_accumulation: int = option(1, at_least=1, at_most=1024, unit="batches", advanced=False)
     max_length: int = option(1024, at_least=16, at_most=131_072, unit="tokens", advanced=False)
     truncation: Truncation = option("end")
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = option("cosine")
+    # AdamW's second moment is an average over some thousand steps that begins empty: the first ones are taken with a small rate.
     warmup: float = option(0.05, at_least=0.0, at_most=0.5)
     weight_decay: float = option(0.0, at_least=0.0, at_most=1.0)
+    # One odd batch moves the weights no further than an ordinary one.
     max_grad_norm: float = option(1.0, at_least=0.0, at_most=100.0)
     optimizer: Literal["adamw", "adamw_8bit", "adafactor"] = option("adamw")
     precision: Literal["auto", "bf16", "fp32"] = option("auto")
     activation_checkpointing: Literal["auto", "on", "off"] = option("auto")
     reasoning: Reasoning = option("learn")
+    # Off by default where a method does not say otherwise: small datasets need every row.
     eval_share: float = option(0.0, at_least=0.0, at_most=0.5)
     logging_steps: int = option(1, at_least=1, at_most=10_000, unit="steps")
     save_steps: int = option(0, at_least=0, at_most=10_000_000, unit="steps")
@@ -58,9 +64,11 @@ class TrainingOptions(BaseModel):
         """Optimizer steps of a run on a dataset of ``rows`` rows, of which each GPU takes its share."""
         if self.max_steps:
             return self.max_steps
+        # As trainers count: ranks share the rows, the last batch of an epoch may be short, and so may its last step.
         batches = math.ceil((rows - self.held_out(rows)) / (self.batch_size * gpus))
         return math.ceil(self.epochs * max(1, math.ceil(batches / self.gradient_accumulation)))
 
     def save_every(self, total_steps: int) -> int:
         """Steps between checkpoints: as asked, else about five times in a run but not every few steps."""
+        # A fifth of a run is the most that a crash takes; under 20 steps writing would cost more than it saves.
         return self.save_steps or max(20, math.ceil(total_steps / 5))

@@ -21,9 +21,11 @@ Loss = Literal[
 
 
 class DPOOptions(TrainingOptions):
+    # The paper's own value: how dear it is to leave the reference. 0.01 hardly holds the model, 1 hardly lets it move.
     beta: float = option(0.1, at_least=0.001, at_most=10.0, advanced=False)
     loss: Loss = option("sigmoid", advanced=False)
     sft_weight: float = option(0.0, at_least=0.0, at_most=10.0, advanced=False)
+    # Below one half: at one half a pair says nothing.
     label_smoothing: float = option(0.0, at_least=0.0, at_most=0.49)
     precompute_reference: bool = option(False)
 
@@ -43,21 +45,25 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
-            # Measured over three seeds: docs/demo-models-report.md.
+            # Measured over three seeds: docs/demo-models-report.md. Far below SFT's rate: DPO has no target
+            # to come to rest at, only a margin that grows.
             "learning_rate": 1e-4 if full else 4e-4,
             "epochs": {"quick": 3.0, "balanced": 4.0, "thorough": 8.0}[preset],
             "batch_size": 16,
             "max_length": 512,
             "sft_weight": 1.0,
         }
+    # A tenth of SFT's and less, as in the paper (1e-6 for its models of a few billion).
     rate = 5e-6 if parameters < 300e6 else 1e-6 if parameters < 2e9 else 5e-7
     return {
         "learning_rate": rate if full else 2e-5 if parameters < 2e9 else 5e-6,
         "epochs": {"quick": 1.0, "balanced": 1.0, "thorough": 2.0}[preset],
+        # Half of SFT's rows at once, since a pair is two sequences; 16 pairs a step.
         "batch_size": 4 if parameters < 1e9 else 2 if parameters < 4e9 else 1,
         "gradient_accumulation": 4 if parameters < 1e9 else 8 if parameters < 4e9 else 16,
         "max_length": 1024 if preset == "quick" else 2048,
         "eval_share": 0.0 if preset == "quick" else 0.02,
+        # The first margins are noise around 0; the paper too warms up long (150 steps).
         "warmup": 0.1,
     }
 

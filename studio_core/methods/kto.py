@@ -40,6 +40,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
+            # Measured over three seeds, as those of DPO: docs/demo-models-report.md.
             "learning_rate": 6e-5 if full else 2e-4,
             "epochs": {"quick": 3.0, "balanced": 4.0, "thorough": 8.0}[preset],
             "batch_size": 16,
@@ -49,6 +50,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     return {
         "learning_rate": rate if full else 2e-5 if parameters < 2e9 else 5e-6,
         "epochs": {"quick": 1.0, "balanced": 1.0, "thorough": 2.0}[preset],
+        # Twice DPO's rows at once, each one sequence; the drift is a mean over the step and needs many.
         "batch_size": 8 if parameters < 1e9 else 4 if parameters < 4e9 else 2,
         "gradient_accumulation": 4 if parameters < 1e9 else 8 if parameters < 4e9 else 16,
         "max_length": 1024 if preset == "quick" else 2048,

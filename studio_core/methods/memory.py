@@ -83,11 +83,13 @@ def memory(
     for role, size in models.items():
         trained = way.trained(size, options if isinstance(options, way.Options) else way.Options())
         own = _weights(role, size, way, trained, width)
+        # In shards a GPU has its part, and all of the layer at work and of the next one that is fetched meanwhile.
         if gpus > 1 and parallel == "fsdp":
             own = own // gpus + 2 * own // max(1, size.layers)
         weights += own
         if not role.learns:
             continue
+        # DDP keeps everything whole on each GPU; the others part what belongs to the trained weights.
         shards = gpus if gpus > 1 and parallel != "ddp" else 1
         gradients += 4 * trained * (2 if gpus > 1 and parallel == "ddp" else 1) // shards
         optimiser += 8 * trained // shards
@@ -95,6 +97,7 @@ def memory(
         layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
         kept = width * size.hidden * size.layers + layer if checkpointing else layer * size.layers
         activations += tokens * kept
+        # On a GPU the head works through blocks of 4,096 tokens; on a CPU it makes all logits at once.
         together = min(tokens, 4096) if device == "gpu" else tokens
         logits += 12 * together * size.vocab if role.output == "words" else 0
     return Memory(weights, gradients, optimiser, activations, logits, RUNTIME[device], checkpointing)

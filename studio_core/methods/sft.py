@@ -15,6 +15,7 @@ from studio_core.tunings.base import Tuning
 class SFTOptions(TrainingOptions):
     loss_on: Literal["answers", "everything"] = option("answers", advanced=False)
     packing: Literal["auto", "off"] = option("auto")
+    # Jain et al. 2023 (arXiv:2310.05914) use 5 to 15; 0 adds no noise.
     neftune: float = option(0.0, at_least=0.0, at_most=50.0)
 
 
@@ -22,7 +23,8 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     """Starting values. Those for the demo models were measured; the others are what is usual."""
     full = tuning.whole
     if parameters < DEMO_SIZE:
-        # Measured over three seeds: docs/demo-models-report.md.
+        # Measured over three seeds: docs/demo-models-report.md. So small a model learns best at a rate far above
+        # that of a large one, and an adapter on it at a higher one still.
         epochs = {"quick": 3.0, "balanced": 6.0 if full else 8.0, "thorough": 12.0}
         return {
             "learning_rate": 1.5e-3 if full else 4e-3,
@@ -30,14 +32,18 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
             "batch_size": 8,
             "max_length": 512,
         }
+    # The larger the model, the smaller the step that changes what it writes and keeps what it knows.
     rate = 5e-5 if parameters < 300e6 else 2e-5 if parameters < 2e9 else 1e-5
     return {
+        # Adapters bear ten times the rate of full tuning (Schulman et al. 2025, LoRA Without Regret).
         "learning_rate": rate if full else 2e-4 if parameters < 14e9 else 1e-4,
         "epochs": {"quick": 1.0, "balanced": 2.0, "thorough": 3.0}[preset],
+        # 16 rows a step for all sizes: what does not fit at once is accumulated.
         "batch_size": 8 if parameters < 1e9 else 4 if parameters < 4e9 else 2,
         "gradient_accumulation": 2 if parameters < 1e9 else 4 if parameters < 4e9 else 8,
         "max_length": 1024 if preset == "quick" else 2048,
         "eval_share": 0.0 if preset == "quick" else 0.02,
+        # Decay pulls weights to 0: of an adapter that is the base model itself, and pulls hard enough as it is.
         "weight_decay": 0.01 if full else 0.0,
     }
 

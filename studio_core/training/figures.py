@@ -20,6 +20,7 @@ from studio_core.training.lengths import NOTED, measured, nothing_learnt, sample
 from studio_core.training.plans import Plan, Remark, case_of, tried
 
 MUCH_CUT = 0.05
+"""One row in twenty: fewer are the few odd ones that every dataset has."""
 MOSTLY_CUT = 0.5
 """Where most rows are cut, what the run teaches is not what the dataset says."""
 
@@ -153,6 +154,7 @@ def _lighter(made: Plan, batch_size: int, needed: Callable[[int, str], Memory]) 
     assert made.method and made.memory and made.model
     case = case_of(made, made.model)
     ways: dict[str, dict[str, int]] = {}
+    # Half a batch with twice the accumulation learns the same.
     half, now = batch_size // 2, made.spec.tuning
     if half:
         ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, now).total}

@@ -19,7 +19,9 @@ from studio_core.training.planning import plan
 from studio_core.training.plans import Plan
 
 FIXED_PROMPTS = 4
+"""As many as fit one screen beside each other."""
 _PROMPT_LIMIT = 500
+"""Characters: longer ones would fill the screen before the answer begins."""
 
 
 def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
@@ -106,6 +108,7 @@ def free_name(studio: Studio, stem: str) -> str:
 def prompts_from(studio: Studio, dataset: Dataset, count: int = FIXED_PROMPTS) -> list[str]:
     """Different first questions, spread over the dataset; those without a system prompt come first."""
     asked: dict[str, bool] = {}
+    # Enough records to hold different questions, and so few that a dataset of any size is asked at once.
     for record in sample(studio, dataset, 400):
         prompt, plain = _question(Shape(dataset.shape), record)
         if prompt and len(prompt) <= _PROMPT_LIMIT:

@@ -15,14 +15,18 @@ from studio_core.tunings.base import Case, Tuning, TuningOptions
 
 
 class LoraOptions(TuningOptions):
+    # A judgement: enough for the usual amounts of instructions; more costs memory, and speed in chat.
     lora_rank: int = option(16, at_least=1, at_most=512, advanced=False)
+    # Twice the rank, as is usual: the product of the two matrices counts double.
     lora_alpha: int = option(32, at_least=1, at_most=1024)
     lora_dropout: float = option(0.0, at_least=0.0, at_most=0.9)
+    # All linear layers: attention alone learns less at any rank (Schulman et al. 2025).
     lora_targets: Literal["all", "attention"] = option("all")
 
 
 def trained(size: ModelSize, options: LoraOptions) -> int:
     """On every linear layer rank x (inputs + outputs), as if all were as wide as the model: 9% off for Qwen3-0.6B."""
+    # Four projections of attention, each with as many inputs as outputs; three of the feed-forward block.
     attention = 4 * 2 * size.hidden
     feed_forward = 3 * (size.hidden + size.intermediate)
     return size.layers * options.lora_rank * (attention + feed_forward)
