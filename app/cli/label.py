@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import label_create, label_judge, label_rounds
-from app.cli.output import AsJson, Home, opened, print_fields, print_json, print_rows
+from app.cli.output import AsJson, Home, listed, opened, print_fields, print_json, print_rows
 from studio_core.base.errors import BadInput
 from studio_core.data import store
 from studio_core.data.shapes import Shape
@@ -24,6 +24,7 @@ from studio_core.labeling import (
     votes,
 )
 from studio_core.labeling.assignment import Showing
+from studio_core.labeling.records import SHAPE_OF, SHAPES
 from studio_core.labeling.votes import Verdict
 from studio_core.texts import text
 
@@ -179,7 +180,7 @@ def stats(project: Project, as_json: AsJson = False, home: Home = None) -> None:
 def export(
     project: Project,
     out: Annotated[Path, typer.Option(help="JSONL file to write.")],
-    shape: Annotated[str, typer.Option(help="preference, unpaired, score or audit.")] = "preference",
+    shape: Annotated[str, typer.Option(help=f"{listed(SHAPES)}.")] = "preference",
     min_votes: Annotated[int, typer.Option(help="Minimum votes per item.", min=1)] = 1,
     min_agreement: Annotated[
         float, typer.Option(help="Minimum agreement: share of votes for the majority.", min=0, max=1)
@@ -206,7 +207,7 @@ def export(
 @cli.command("dataset")
 def dataset(
     project: Project,
-    shape: Annotated[str, typer.Option(help="preference, unpaired or score.")] = "preference",
+    shape: Annotated[str, typer.Option(help=f"{listed(SHAPE_OF)}.")] = "preference",
     name: Annotated[str, typer.Option(help="Dataset name (default: the project's name).")] = "",
     judges: Judges = None,
     as_json: AsJson = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -67,6 +67,12 @@ def print_json(document: Any) -> None:
 
 def _plain(value: Any) -> Any:
     return clock.iso(value) if isinstance(value, datetime) else str(value)
+
+
+def listed(names: Iterable[str], last: str = "or") -> str:
+    """Names as a line of help has them: ``sft, dpo or kto``."""
+    *others, end = names
+    return f"{', '.join(others)} {last} {end}" if others else end
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import AsJson, Home, opened, options_from, print_json
+from app.cli.output import AsJson, Home, listed, opened, options_from, print_json
 from app.cli.waiting import wait_for
 from studio_core import training
 from studio_core.base.errors import BadInput
 from studio_core.data import store
+from studio_core.methods import METHODS
+from studio_core.methods.base import PRESETS
 from studio_core.models import registry
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.spec import TrainSpec
 from studio_core.texts import text
+from studio_core.tunings import TUNINGS
 
 
-def _help(field: str) -> str:
-    return TrainSpec.model_fields[field].description or ""
+def _help(field: str, names: Iterable[str] = ()) -> str:
+    """What a field of the spec is, with the names that can stand there: ``Preset: quick, balanced or thorough.``"""
+    described = TrainSpec.model_fields[field].description or ""
+    return f"{described.removesuffix('.')}: {listed(names)}." if names else described
 
 
 def train(
-    method: Annotated[str | None, typer.Option(help=_help("method"))] = None,
+    method: Annotated[str | None, typer.Option(help=_help("method", METHODS))] = None,
     model: Annotated[str | None, typer.Option(help=_help("model"))] = None,
     dataset: Annotated[str | None, typer.Option(help=_help("dataset"))] = None,
     role: Annotated[
@@ -33,8 +39,8 @@ def train(
         list[str] | None,
         typer.Option(help="A further dataset: ROLE=NAME, such as held_out=NAME. Repeatable."),
     ] = None,
-    tuning: Annotated[str | None, typer.Option(help=_help("tuning"))] = None,
-    preset: Annotated[str | None, typer.Option(help=_help("preset"))] = None,
+    tuning: Annotated[str | None, typer.Option(help=_help("tuning", TUNINGS))] = None,
+    preset: Annotated[str | None, typer.Option(help=_help("preset", PRESETS))] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A training option: NAME=VALUE. Repeatable.")
     ] = None,

@@ -14,10 +14,12 @@ from app.parts.chat import api, view
 from app.parts.events import ASKED, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, html, join, notice, number, panel
+from studio_core import methods
 from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.base.studio import Studio
 from studio_core.chat import chat_live, chat_sides, chat_votes, chats
 from studio_core.chat.chats import MOST_SIDES
+from studio_core.data.shapes import Shape
 from studio_core.models import registry
 
 NAME = "chat"
@@ -191,8 +193,12 @@ class ChatPage:
         made = chat_votes.votes_to_dataset(self.studio)
         _, counts = chat_votes.counted(self.studio)
         text = say("chat.collected", language, dataset=f"{made.name}@{made.version}", rows=made.rows)
+        method = methods.learning_from(Shape(made.shape))[0]
         link = html(
-            '<a href="/train?method=dpo&amp;dataset={}">{}</a>', made.name, say("chat.train", language)
+            '<a href="/train?method={}&amp;dataset={}">{}</a>',
+            method.name,
+            made.name,
+            say("chat.train", language, method=say(method.title_key, language)),
         )
         left = [
             say(f"chat.left_{kind}", language, number=number(counts[kind]))

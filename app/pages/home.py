@@ -174,7 +174,7 @@ def _models(state: Overview, said: Any, language: str) -> Markup:
 def _model_row(model: Model, said: Any, language: str) -> list[Any]:
     further = html('<a href="/chat?run={}">{}</a>', model.job_id, said("compare"))
     if registry.scores(model):
-        address = f"/train?method=reward&model={quote(model.name, safe='')}"
+        address = f"/train?model={quote(model.name, safe='')}"
         further = html('<a href="{}">{}</a>', address, say("shell.models_train_further", language))
     return [model.name, count(model.parameters), ago(model.created_at, language), further]
 

@@ -131,7 +131,7 @@ def _origin(studio: Studio, model: Model, said: Any) -> Markup:
 def _links(model: Model, said: Any) -> Markup:
     if registry.scores(model):
         address, text = quote(model.name, safe=""), said("train_further")
-        return html('<a href="/train?model={}&amp;method=reward">{}</a>', address, text)
+        return html('<a href="/train?model={}">{}</a>', address, text)
     asked = f"run={model.job_id}" if model.job_id else f"models={quote(model.name, safe='')}"
     return html(
         '<div class="ts-row"><a href="/chat?{}">{}</a><a href="/train?model={}">{}</a></div>',

@@ -16,7 +16,7 @@ from app.parts.events import ASKED, GO, LIGHT, on_open, typed
 from app.parts.handlers import safely
 from app.parts.html import heading, html
 from app.parts.options_form import OptionsForm, options_form
-from studio_core import training
+from studio_core import methods, training
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
@@ -45,7 +45,7 @@ def build(studio: Studio) -> None:
         with gr.Column(scale=3, min_width=360):
             basics, adding = train_form.basics(studio)
             heading("train.options")
-            form = options_form(METHODS, TUNINGS, shown="sft", prefix="train-opt")
+            form = options_form(METHODS, TUNINGS, shown=methods.DEFAULT, prefix="train-opt")
             rest = train_form.rest()
         with gr.Column(scale=2, min_width=320, elem_classes="ts-train-side"):
             card = gr.HTML(apply_default_css=False, elem_id="train-plan")
@@ -341,7 +341,7 @@ class TrainPage:
         """What the choices hold, which come from outside as all else does."""
         method, tuning, preset = (str(basics[name]) for name in ("method", "tuning", "preset"))
         return (
-            method if method in METHODS else "sft",
+            method if method in METHODS else methods.DEFAULT,
             tuning if tuning in TUNINGS else DEFAULT,
             preset if preset in PRESETS else "balanced",
         )

@@ -9,7 +9,7 @@ import gradio as gr
 from app.i18n import t
 from app.parts import own_code, train_data
 from app.parts.html import panel
-from studio_core import texts
+from studio_core import methods, texts
 from studio_core.base.studio import Studio
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
@@ -39,9 +39,9 @@ def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
     parts: dict[str, Any] = {}
     parts["method"] = gr.Radio(
         [(t(method.title_key), name) for name, method in METHODS.items()],
-        value="sft",
+        value=methods.DEFAULT,
         label=t("train.method"),
-        info=t("methods.sft.help"),
+        info=t(METHODS[methods.DEFAULT].help_key),
         elem_id="train-method",
     )
     with gr.Row():

@@ -26,7 +26,8 @@ from studio_core.labeling.items import is_held_out
 from studio_core.labeling.projects import settings_of
 from studio_core.labeling.writing import JUDGE
 
-SHAPES = ("preference", "unpaired", "score", "audit")
+SCORE = "score"
+SHAPES = ("preference", "unpaired", SCORE, "audit")
 LABELLED_BY = "labelled_by"
 """Column of records that may come from judges: ``human`` or ``judge``."""
 _PAGE = 1000
@@ -57,7 +58,7 @@ def records(
     """
     if shape not in SHAPES:
         raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPES))
-    made = {"preference": _preference, "unpaired": _unpaired, "score": _scores, "audit": _audit}[shape]
+    made = {"preference": _preference, "unpaired": _unpaired, SCORE: _scores, "audit": _audit}[shape]
     share = settings_of(project).held_out
     rounds = projects_of.rounds_of(studio, project.id)
     compared = items_of.prompt_hashes(studio, [one.id for one in rounds])
@@ -223,11 +224,11 @@ def usual_shape(project: LabelProject) -> str:
     settings = settings_of(project)
     if project.mode != "rate" or settings.correct:
         return "preference"
-    return "unpaired" if settings.scale == 2 else "score"
+    return "unpaired" if settings.scale == 2 else SCORE
 
 
 SHAPE_OF: dict[str, Shape] = {
     "preference": Shape.PREFERENCE,
     "unpaired": Shape.UNPAIRED_PREFERENCE,
-    "score": Shape.PROMPT_ONLY,
+    SCORE: Shape.PROMPT_ONLY,
 }

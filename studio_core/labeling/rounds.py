@@ -19,22 +19,17 @@ from studio_core.base.states import TERMINAL
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, Job, LabelProject, Model
 from studio_core.data import versions
-from studio_core.data.shapes import Shape
 from studio_core.labeling import items, making, progress, projects, trained
 from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
+from studio_core.labeling.records import SCORE, SHAPE_OF
 from studio_core.methods import METHODS
+from studio_core.methods.base import Method
 from studio_core.models import registry
 from studio_core.runs.spec import AnswerSource
 
-_VOTES = {Shape.PREFERENCE: "preference", Shape.UNPAIRED_PREFERENCE: "unpaired"}
-LEARNS_FROM = {
-    **{name: _VOTES[shape] for name, method in METHODS.items() for shape in method.shapes if shape in _VOTES},
-    "scores": "score",
-}
-"""What is made of votes for a method; none learns from ``scores`` by themselves yet."""
 LIMIT = 50
 """Prompts of a round, unless another number is asked for."""
 MOST = 1000
@@ -288,9 +283,17 @@ def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bo
     return newest is not None and (not made or newest > made[0].created_at)
 
 
-def usual_method(shape: str) -> str:
-    """What mostly learns from votes of a shape: a key of ``LEARNS_FROM``."""
-    return next(method for method, learned in LEARNS_FROM.items() if learned == shape)
+def exports_by_method() -> dict[str, str]:
+    """What is made of votes for each method that learns from them: ``{method: a key of SHAPE_OF}``."""
+    # A method of prompts alone would not learn from their scores.
+    learnt = {shape: export for export, shape in SHAPE_OF.items() if export != SCORE}
+    shapes = {name: [shape for shape in method.shapes if shape in learnt] for name, method in METHODS.items()}
+    return {name: learnt[known[0]] for name, known in shapes.items() if known}
+
+
+def learners(export: str) -> list[Method]:
+    """The methods that learn from votes that are exported so (a key of ``SHAPE_OF``), the usual one first."""
+    return [METHODS[name] for name, learnt in exports_by_method().items() if learnt == export]
 
 
 def model_to_train(studio: Studio, project: LabelProject) -> Model | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from studio_core.base.errors import BadInput
+from studio_core.data.shapes import Shape
 from studio_core.methods.base import Method
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
@@ -10,6 +11,8 @@ from studio_core.methods.reward import REWARD
 from studio_core.methods.sft import SFT
 
 METHODS: dict[str, Method] = {method.name: method for method in (SFT, DPO, KTO, REWARD)}
+DEFAULT = SFT.name
+"""What a form begins with: the training that mostly comes first."""
 
 
 def named(name: str) -> Method:
@@ -17,6 +20,11 @@ def named(name: str) -> Method:
     if name not in METHODS:
         raise BadInput("methods.unknown_method", name=name, known=", ".join(METHODS))
     return METHODS[name]
+
+
+def learning_from(shape: Shape) -> list[Method]:
+    """The methods that learn from records of a shape, the usual one first."""
+    return [method for method in METHODS.values() if shape in method.shapes]
 
 
 def writes(name: str | None) -> bool:

@@ -32,7 +32,7 @@ class TrainingOptions(BaseModel):
     max_length: int = option(1024, at_least=16, at_most=131_072, unit="tokens", advanced=False)
     truncation: Truncation = option("end")
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = option("cosine")
-    # AdamW's second moment is an average over some thousand steps that begins empty: the first ones are taken with a small rate.
+    # AdamW's second moment is an average over some thousand steps that begins empty: the first ones are small.
     warmup: float = option(0.05, at_least=0.0, at_most=0.5)
     weight_decay: float = option(0.0, at_least=0.0, at_most=1.0)
     # One odd batch moves the weights no further than an ordinary one.

@@ -32,7 +32,7 @@ class DPOOptions(TrainingOptions):
     @model_validator(mode="after")
     def _smoothing_fits(self) -> DPOOptions:
         if self.loss == "exo_pair" and self.label_smoothing == 0.0:
-            raise BadInput("methods.needs_smoothing", loss=self.loss)
+            raise BadInput("methods.dpo.needs_smoothing", loss=self.loss)
         return self
 
 

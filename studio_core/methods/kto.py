@@ -68,7 +68,7 @@ def against(dataset: ResolvedDataset) -> list[BadInput]:
     """Answers that are all good, or all bad, have nothing to be told from."""
     good = parquet.good_answers(Path(dataset.path))
     if good in (0, dataset.rows):
-        return [BadInput("methods.one_kind_only", dataset=dataset.name, rows=dataset.rows, good=good)]
+        return [BadInput("methods.kto.one_kind_only", dataset=dataset.name, rows=dataset.rows, good=good)]
     return []
 
 

@@ -41,8 +41,8 @@ class TrainSpec(BaseModel):
     name: str = Field(
         default="", description="Run name, also the model's name; generated if empty.", max_length=80
     )
-    method: str = Field(description="Training method: sft, dpo, kto or reward.")
-    tuning: str = Field(default="full", description="Fine-tuning method: full, lora or qlora.")
+    method: str = Field(description="Training method.")
+    tuning: str = Field(default="full", description="Fine-tuning method.")
     model: str = Field(
         description="Base model: a model name, a folder, a Hub name, or run:N for the result of run N."
     )
@@ -57,7 +57,7 @@ class TrainSpec(BaseModel):
     rewards: list[RewardChoice] = Field(
         default_factory=list, max_length=16, description="Rewards to learn from."
     )
-    preset: str = Field(default="balanced", description="Preset: quick, balanced or thorough.")
+    preset: str = Field(default="balanced", description="Preset.")
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the method that differ from the preset."
     )

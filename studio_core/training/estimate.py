@@ -17,13 +17,12 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from studio_core import tunings
+from studio_core import methods, tunings
 from studio_core.base.states import State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Metric, Model
 from studio_core.methods import METHODS
 from studio_core.methods.roles import Role
-from studio_core.methods.sft import SFT
 from studio_core.models.size import ModelSize
 from studio_core.tunings import DEFAULT, TUNINGS
 
@@ -144,7 +143,9 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
     taken = (last.at - first.at).total_seconds()
     passed = (last.step - first.step) * resolved.get("effective_batch", 1) * tokens / rows
     tuning = str(job.spec.get("tuning"))
-    method = METHODS.get(job.method or "", SFT)  # Of one that is not known any more: a guess.
+    method = METHODS.get(
+        job.method or "", METHODS[methods.DEFAULT]
+    )  # Of one that is not known any more: a guess.
     work = flops_per_token(
         dict.fromkeys(method.roles, ModelSize.of(model.parameters, model.details)),
         tuning=tuning if tuning in TUNINGS else DEFAULT,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from studio_core import methods
 from studio_core.base.errors import BadInput, NotFound
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
 from studio_core.data import store
+from studio_core.data.shapes import Shape
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
@@ -61,7 +63,7 @@ def spec_for(studio: Studio, wish: Mapping[str, str]) -> TrainSpec:
     known = fitting_datasets(studio, method)
     fitting = [f"{dataset.name}@{dataset.version}" for dataset, reason in known if reason is None]
     models = [model.name for model in registry.writers(studio)]
-    preferred = "tiny-base" if method == "sft" else "tiny-chat"
+    preferred = _usual_model(method)
     dataset = wish.get("dataset", "")
     named = [name for name in fitting if dataset in (name, name.rpartition("@")[0])]
     tuning, preset = wish.get("tuning", ""), wish.get("preset", "")
@@ -76,6 +78,11 @@ def spec_for(studio: Studio, wish: Mapping[str, str]) -> TrainSpec:
     )
 
 
+def _usual_model(method: str) -> str:
+    """The model that the recipe of a method begins with; where there is none, one that answers already."""
+    return next((recipe.model for recipe in RECIPES if recipe.method == method), RECIPES[-1].model)
+
+
 def _method_for(studio: Studio, dataset: str, model: str) -> str:
     """The first method that takes the dataset; for a model that scores, the one that trains such."""
     try:
@@ -84,6 +91,6 @@ def _method_for(studio: Studio, dataset: str, model: str) -> str:
     except NotFound:  # The form is of use without the model that is asked for, and the plan says so.
         pass
     if not dataset:
-        return "sft"
-    shape = store.get(studio, dataset).shape
-    return next((name for name, method in METHODS.items() if shape in method.shapes), "sft")
+        return methods.DEFAULT
+    fitting = methods.learning_from(Shape(store.get(studio, dataset).shape))
+    return fitting[0].name if fitting else methods.DEFAULT

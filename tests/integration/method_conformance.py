@@ -14,7 +14,9 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl, urlparse
 
 import gradio as gr
 import pytest
@@ -24,7 +26,10 @@ from gradio.routes import App
 from safetensors.torch import load_file
 
 from app.cli import assembled
+from app.i18n import translated
 from app.parts import live_chart, plan_card, run_list, run_view
+from app.parts.labeling import results as results_section
+from app.parts.labeling import rounds as rounds_section
 from app.parts.options_form import OptionsForm, options_form
 from jobs.curation.reward_model import loaded
 from jobs.engine import devices
@@ -35,12 +40,14 @@ from jobs.inference.decoding import Sampling
 from jobs.inference.models import Models
 from jobs.training.start import script
 from jobs.worker import tell
-from studio_core import training
+from studio_core import texts, training
 from studio_core.base import atomic
 from studio_core.base.states import TERMINAL, Cause, State
 from studio_core.base.studio import Studio, open_studio
 from studio_core.base.tables import Job, Model
 from studio_core.data.shapes import Shape
+from studio_core.labeling import rounds
+from studio_core.labeling.records import SHAPE_OF
 from studio_core.methods import METHODS
 from studio_core.methods.base import Method, validated
 from studio_core.models import registry
@@ -51,6 +58,7 @@ from studio_core.tunings import TUNINGS
 from studio_core.tunings.base import Tuning
 from tests.integration.miniature import chats, judged, pairs
 from tests.reference import markdown
+from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair
 from tests.unit.studio_core.training.runs import imported
 
 ROWS = {
@@ -143,6 +151,19 @@ def weights(job: Job) -> dict[str, torch.Tensor]:
     for file in sorted((Path(str(job.run_dir)) / run_folder.MODEL).glob("*.safetensors")):
         merged |= load_file(file)
     return merged
+
+
+def choices_of(patch: pytest.MonkeyPatch, section: Any, elem_id: str) -> dict[str, Any]:
+    """What a dropdown of a section of the labelling page offers: ``{value: label}``."""
+    patch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
+
+    async def draw() -> dict[str, Any]:  # Outside of a running loop Gradio makes one that nobody closes.
+        with gr.Blocks() as page, gr.Tab() as tab:
+            section.build(None, tab)
+        [drawn] = [block for block in page.blocks.values() if getattr(block, "elem_id", "") == elem_id]
+        return {value: label for label, value in drawn.choices}
+
+    return asyncio.run(draw())
 
 
 class MethodConformance:
@@ -307,6 +328,31 @@ class MethodConformance:
             scorer, tokenizer = loaded(resolved)
             score = scorer(torch.tensor([tokenizer("say a")["input_ids"]])).logits
             assert score.shape == (1, 1) and torch.isfinite(score).all()
+
+    def test_labelling_offers_it(self, case: Case, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Votes are made into what it learns from: by the function, on the page, in both languages."""
+        learns = {Shape.PREFERENCE, Shape.UNPAIRED_PREFERENCE} & set(case.method.shapes)
+        assert (case.method.name in rounds.exports_by_method()) is bool(learns)
+        if not learns:
+            return
+        name, export = case.method.name, rounds.exports_by_method()[case.method.name]
+        assert case.method in rounds.learners(export) and SHAPE_OF[export] in learns
+        offered = choices_of(monkeypatch, rounds_section, "rounds-method")
+        shapes = choices_of(monkeypatch, results_section, "label-shape")
+        for language in texts.LANGUAGES:
+            title = texts.text(case.method.title_key, language)
+            said = translated(offered[name], language)
+            assert said == f"{title} · {texts.text(f'labeling.shape_{export}', language)}"
+            assert title in translated(shapes[export], language)
+        votes = f"votes-for-{name}"
+        base = registry.get(runs.studio, "tiny-chat")
+        project = compared(runs.studio, votes, [pair(f"q{n}", base, base) for n in range(8)])
+        judged_at_once(runs.studio, project, lambda item: "a")
+        asked = SimpleNamespace(cookies={}, headers={}, query_params={"project": votes})
+        _, address = rounds_section.Rounds(runs.studio).train(asked, name)
+        wish = dict(parse_qsl(urlparse(address).query))
+        spec = training.spec_for(runs.studio, wish)
+        assert (spec.method, spec.dataset) == (name, f"{votes}@1")
 
     @staticmethod
     def _made(runs: Runs) -> Model:

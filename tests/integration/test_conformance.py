@@ -1,6 +1,6 @@
 """Every method conforms with every way of tuning that it can be had with.
 
-So do a toy method and a toy tuning, which are there for this test only and of which no file of the studio knows.
+So do two toy methods and a toy tuning, which are there for this test only and of which no file of the studio knows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from studio_core import texts
 from studio_core.methods import METHODS
 from studio_core.tunings import TUNINGS
 from tests.integration.method_conformance import Case, MethodConformance
-from tests.integration.toys import echo, norms
+from tests.integration.toys import applause, echo, norms
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
@@ -28,15 +28,17 @@ class TestShipped(MethodConformance):
 
 
 class TestToys(MethodConformance):
-    @pytest.fixture(scope="class", params=["both", "method", "tuning"])
+    @pytest.fixture(scope="class", params=["both", "method", "tuning", "pairs"])
     def case(self, request: pytest.FixtureRequest) -> Iterator[Case]:
-        """The toy method with the toy tuning, with full tuning, and the toy tuning with a method of the studio."""
+        """A toy method with the toy tuning, with full tuning, the toy tuning with a method of the studio, and the toy
+        method that learns from pairs."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(METHODS, "echo", echo.METHOD)
+            for toy in (echo.METHOD, applause.METHOD):
+                patch.setitem(METHODS, toy.name, toy)
             patch.setitem(TUNINGS, "norms", norms.TUNING)
             for language in texts.LANGUAGES:
-                for key, sentence in {**echo.TEXTS, **norms.TEXTS}.items():
+                for key, sentence in {**echo.TEXTS, **applause.TEXTS, **norms.TEXTS}.items():
                     patch.setitem(texts.catalogue(language), key, sentence)
-            method = METHODS["dpo"] if request.param == "tuning" else echo.METHOD
+            method = {"tuning": METHODS["dpo"], "pairs": applause.METHOD}.get(request.param, echo.METHOD)
             tuning = TUNINGS["full"] if request.param == "method" else norms.TUNING
             yield Case(method, tuning, {"learning_rate": 0.01})

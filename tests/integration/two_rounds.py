@@ -74,7 +74,7 @@ def label(studio: Studio, project: LabelProject) -> int:
 
 def trained(studio: Studio, project: LabelProject, name: str, method: str) -> Job:
     """Train the newest model of the loop on all votes so far."""
-    dataset = exports.make_dataset(studio, project.id, rounds.LEARNS_FROM[method])[0]
+    dataset = exports.make_dataset(studio, project.id, rounds.exports_by_method()[method])[0]
     model = rounds.model_to_train(studio, projects.get(studio, project.id))
     assert model is not None
     named = f"{dataset.name}@{dataset.version}"

@@ -11,12 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from gradio.i18n import I18nData
 
 from app.access import current_user
+from app.i18n import combined, t
 from studio_core.base.errors import NotFound
 from studio_core.base.studio import Studio
 from studio_core.base.tables import LabelProject
 from studio_core.labeling import projects
+from studio_core.labeling.rounds import learners
 from studio_core.people.accounts import Role
 
 
@@ -33,6 +36,12 @@ def asked_for(request: gr.Request, section: str, roles: frozenset[Role]) -> bool
     asked = request.query_params
     named = bool(asked.get("project")) and asked.get("section") == section
     return named and current_user(request).role in roles
+
+
+def for_learners(key: str, export: str) -> I18nData:
+    """The text ``key`` with the methods that learn from votes exported so: ``preference pairs · DPO, Reward model``."""
+    titles = [method.title_key for method in learners(export)]
+    return combined(f"{{}} · {', '.join(['{}'] * len(titles))}", key, *titles) if titles else t(key)
 
 
 def annotator(request: Any) -> str:

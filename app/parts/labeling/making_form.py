@@ -12,7 +12,7 @@ from app.i18n import language_of, say, t
 from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading
-from app.parts.labeling import prompt_fields, who
+from app.parts.labeling import for_learners, prompt_fields, who
 from app.parts.labeling.making_kinds import FIELDS, KINDS
 from studio_core import rewards
 from studio_core.base.errors import BadInput
@@ -140,7 +140,7 @@ def _fields() -> dict[str, Component]:
             "200", max_lines=1, info=t("generation.best_of.reward_setting.help"), **common("setting")
         ),
         "scale": gr.Radio(
-            [(t("labeling.making_scale_2"), 2), (t("labeling.making_scale_10"), 10)],
+            [(for_learners("labeling.making_scale_2", "unpaired"), 2), (t("labeling.making_scale_10"), 10)],
             value=2,
             **common("scale"),
         ),

@@ -12,15 +12,14 @@ from app.i18n import language_of, t
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, muted, panel
-from app.parts.labeling import asked_for, opened, results_charts, results_view
+from app.parts.labeling import asked_for, for_learners, opened, results_charts, results_view
 from app.parts.labeling.rounds_view import train_address
 from app.parts.report_charts import report_charts
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.labeling import exports, projects, statistics
 from studio_core.labeling.records import SHAPES, usual_shape
-from studio_core.labeling.rounds import usual_method
-from studio_core.methods import METHODS
+from studio_core.labeling.rounds import learners
 
 NAME = "results"
 ROLES = STAFF
@@ -41,7 +40,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         heading("labeling.export")
         with gr.Row():
             shape = gr.Dropdown(
-                [(t(f"labeling.shape_{name}"), name) for name in SHAPES],
+                [(for_learners(f"labeling.shape_{name}", name), name) for name in SHAPES],
                 label=t("labeling.shape"),
                 elem_id="label-shape",
                 scale=2,
@@ -106,6 +105,6 @@ class Results:
         shape = str(shape or usual_shape(one))
         filters = {"min_votes": int(votes or 1), "min_agreement": float(agreement or 0) / 100}
         made = exports.make_dataset(self.studio, one.id, shape, **filters)
-        method = usual_method(shape)
-        train = train_address(self.studio, one, made[0], method) if method in METHODS else ""
+        usual = next((method.name for method in learners(shape)), None)
+        train = train_address(self.studio, one, made[0], usual) if usual else ""
         return results_view.made(made, train, language_of(request))

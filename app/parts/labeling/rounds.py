@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from gradio.i18n import I18nData
 from markupsafe import Markup
 
 from app.access import STAFF, only
-from app.i18n import language_of, say, t
+from app.i18n import combined, language_of, say, t
 from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import html, panel
@@ -18,7 +19,7 @@ from studio_core.base.states import State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import LabelProject
 from studio_core.labeling import exports, outcomes, projects, rounds, trained
-from studio_core.labeling.records import usual_shape
+from studio_core.labeling.records import SCORE, usual_shape
 from studio_core.methods import METHODS
 from studio_core.runs.engine_process import ensure_engine
 
@@ -32,7 +33,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     with gr.Row(visible=False, elem_id="rounds-forms") as forms:
         with gr.Column(elem_classes="ts-card", min_width=320):
             method = gr.Dropdown(
-                [(t(f"labeling.round_as_{method}"), method) for method in rounds.LEARNS_FROM],
+                _trainings(),
                 label=t("labeling.round_train_as"),
                 info=t("labeling.round_train_help"),
                 elem_id="rounds-method",
@@ -78,6 +79,15 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         more_of(studio, place, address)
 
 
+def _trainings() -> list[tuple[I18nData, str]]:
+    """What is made of the votes: data for a method that learns from them, or scores, from which none learns yet."""
+    of_methods = [
+        (combined("{} · {}", METHODS[name].title_key, f"labeling.shape_{export}"), name)
+        for name, export in rounds.exports_by_method().items()
+    ]
+    return [*of_methods, (t("labeling.round_scores"), SCORE)]
+
+
 def more_of(studio: Studio, place: gr.HTML, address: gr.Textbox) -> None:
     """Have the buttons for further prompts in a panel work; the page then goes to their pairs."""
     place.more(safely(Rounds(studio).more), None, [address], trigger_mode="once", **ASKED).then(
@@ -120,7 +130,7 @@ class Rounds:
             rounds_view.step(self.studio, one, step, language),
             results,
             gr.Column(visible=True),
-            gr.update(value=rounds.usual_method(usual_shape(one))),
+            gr.update(value=next((method.name for method in rounds.learners(usual_shape(one))), SCORE)),
             gr.Dropdown(choices=runs, value=chosen),
             self._outlook(one, chosen, outcomes.AGAINST[0], rounds.LIMIT, language),
         )
@@ -150,10 +160,11 @@ class Rounds:
     def train(self, request: gr.Request, method: Any) -> tuple[Any, str]:
         """Make a version of the votes; the page then goes to the Train page, filled in."""
         one, asked = opened(self.studio, request), str(method or "")
-        if asked not in rounds.LEARNS_FROM:
-            raise BadInput("methods.unknown_method", name=asked[:40], known=", ".join(rounds.LEARNS_FROM))
-        dataset, *_ = exports.make_dataset(self.studio, one.id, rounds.LEARNS_FROM[asked])
-        if asked not in METHODS:
+        known = {**rounds.exports_by_method(), SCORE: SCORE}
+        if asked not in known:
+            raise BadInput("methods.unknown_method", name=asked[:40], known=", ".join(known))
+        dataset, *_ = exports.make_dataset(self.studio, one.id, known[asked])
+        if asked == SCORE:
             return rounds_view.made_for_later(dataset, language_of(request)), ""
         return "", rounds_view.train_address(self.studio, one, dataset, asked)
 

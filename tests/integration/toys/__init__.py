@@ -1,1 +1,1 @@
-"""A method and a tuning that only tests know: each is two files, and nothing else of the studio is changed for them."""
+"""Methods and a tuning that only tests know: each is two files, and nothing else of the studio is changed for them."""

@@ -106,7 +106,7 @@ def test_a_reward_model_is_not_offered_for_a_chat(studio: Studio, trained: Model
         model.details = {"architecture": "LlamaForSequenceClassification"}
     for shown in (str(home.page(overview(studio), machine(studio), "en")), str(models.page(studio, "en"))):
         assert f"/chat?run={trained.job_id}" not in shown and "<img" not in shown
-        assert "method=reward" in shown and "Train further" in shown
+        assert "/train?model=%3Cimg" in shown and "Train further" in shown
     page = chat.ChatPage.__new__(chat.ChatPage)
     page.studio = studio
     for query in ({"run": str(trained.job_id)}, {"models": str(trained.id)}):
