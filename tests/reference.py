@@ -1,4 +1,4 @@
-"""Writes docs/REFERENCE.md from the code: settings, commands, methods, tunings. ``python -m tests.reference``"""
+"""Writes docs/REFERENCE.md from the code: settings, commands, methods, rewards ... ``python -m tests.reference``"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from app.cli import assembled
 from studio_core.base.settings import PREFIX, Settings
 from studio_core.methods import METHODS
 from studio_core.options import OptionField
+from studio_core.rewards import REWARDS
 from studio_core.texts import text
 from studio_core.tunings import TUNINGS
 
@@ -30,7 +31,10 @@ def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def markdown() -> str:
     """The whole reference."""
-    return "\n".join([*_head(), *_settings(), *_commands(), *_methods(), "", *_tunings()]) + "\n"
+    return (
+        "\n".join([*_head(), *_settings(), *_commands(), *_methods(), "", *_tunings(), "", *_rewards()])
+        + "\n"
+    )
 
 
 def _head() -> Iterator[str]:
@@ -88,6 +92,20 @@ def _tunings() -> Iterator[str]:
         if tuning.fields:
             yield ""
             yield from _table(tuning.fields)
+
+
+def _rewards() -> Iterator[str]:
+    yield "## Reward functions"
+    for name, reward in REWARDS.items():
+        yield ""
+        yield f"### {name}: {text(reward.title_key)}"
+        yield ""
+        yield f"{text(reward.help_key)} Range: {reward.lowest:g} to {reward.highest:g}."
+        if columns := reward.columns(reward.Options.model_construct()):
+            yield f"Needs one of the columns {', '.join(columns)}, or the one that is named."
+        if reward.fields:
+            yield ""
+            yield from _table(reward.fields)
 
 
 def _table(fields: list[OptionField]) -> Iterator[str]:

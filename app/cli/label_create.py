@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import AsJson, Home, opened, print_json
+from app.cli.output import AsJson, Home, listed, opened, options_from, print_json
 from app.cli.waiting import watch
+from studio_core import rewards
 from studio_core.base.errors import BadInput
 from studio_core.base.states import State
 from studio_core.base.studio import Studio
@@ -34,6 +35,17 @@ PromptsFile = Annotated[
 FromChats = Annotated[bool, typer.Option(help="Use prompts from the Chat page.")]
 Limit = Annotated[int, typer.Option(help="Maximum number of prompts.", min=1)]
 Wait = Annotated[bool, typer.Option(help="Wait until all answers are generated.")]
+
+
+def _reward(reward: str, pairs: Sequence[str]) -> dict[str, Any]:
+    """What a source says of its reward: ``NAME`` with its options, or ``NAME=VALUE`` for one that has a single one."""
+    name, equals, value = reward.partition("=")
+    options = options_from(pairs)
+    if equals:
+        if not rewards.named(name).setting:
+            raise BadInput("rewards.no_setting", name=name, value=value[:80])
+        options = {**rewards.options_of_setting(name, value), **options}
+    return {"reward": name, "reward_options": options}
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -61,7 +73,15 @@ def create(
     best_of: Annotated[
         int, typer.Option(help="With one source: pair the best and worst of N answers.", min=1, max=64)
     ] = 1,
-    reward: Annotated[str, typer.Option(help="Reward function that scores them: NAME or NAME=SETTING.")] = "",
+    reward: Annotated[
+        str,
+        typer.Option(
+            help=f"Reward function that scores them: NAME or NAME=VALUE; {listed(rewards.REWARDS)}."
+        ),
+    ] = "",
+    reward_set: Annotated[
+        list[str] | None, typer.Option(help="An option of the reward function: NAME=VALUE. Repeatable.")
+    ] = None,
     correct: Annotated[
         bool, typer.Option(help="With mode rate: annotators also correct each answer.")
     ] = False,
@@ -91,8 +111,7 @@ def create(
             max_tokens=max_tokens,
             seed=seed,
             best_of=best_of,
-            reward=reward.partition("=")[0],
-            setting=reward.partition("=")[2],
+            **_reward(reward, reward_set or []),
         )
         made, job = making.create(
             studio,

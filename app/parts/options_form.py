@@ -94,6 +94,27 @@ def options_form(
     return OptionsForm([drawn[place] for place in range(len(kinds))], places, tunings)
 
 
+def element_id(prefix: str, field: OptionField) -> str:
+    """The id of an option's component; one of a part that is chosen is called by both names."""
+    return f"{prefix}-{field.name.replace('.', '-')}"
+
+
+def expanded(fields: Sequence[OptionField]) -> list[OptionField]:
+    """The options that a form draws: in place of those of a part that is chosen, the options of all such parts."""
+    return [drawn for field in fields for drawn in (field.of_parts() if field.kind == "options" else [field])]
+
+
+def gathered(fields: Sequence[OptionField], held: Mapping[str, Any]) -> dict[str, Any]:
+    """The options by name, of what the components of ``expanded`` hold: no empty ones, none of other parts."""
+    options: dict[str, Any] = {}
+    for field in expanded(fields):
+        value, (owner, _, name) = held[field.name], field.name.rpartition(".")
+        if value in (None, "") or (field.owners and held[field.part] not in field.owners):
+            continue
+        (options.setdefault(owner, {}) if owner else options)[name] = plain(field, value)
+    return options
+
+
 def component_of(field: OptionField, elem_id: str, visible: bool = True) -> Component:
     """The component of one option, of the kind that fits it."""
     shared: dict[str, Any] = {

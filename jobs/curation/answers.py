@@ -159,8 +159,8 @@ class Writer:
         return (self.source.model, self.source.service) == (other.model, other.service)
 
     @cached_property
-    def _reward(self) -> rewards.Reward:
-        return rewards.made(self.source.reward, self.source.setting)
+    def _reward(self) -> rewards.Score:
+        return rewards.of_source(self.source)
 
     def fetch(self, prompts: Sequence[Prompt]) -> None:
         questions = [question for prompt in prompts for question in self._questions(prompt)]

@@ -20,7 +20,7 @@ from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
 from studio_core.data.shapes import Message, Record, Shape
 from studio_core.generation.asking import Sampling
-from studio_core.rewards.equality import reference
+from studio_core.rewards.base import held
 
 Score = Callable[[Record, Question, str], float | None]
 """How good an answer of this text is; None if nobody could say."""
@@ -73,15 +73,28 @@ def run(work: Work, options: BestOfOptions) -> None:
     work.details["distribution"] = distribution(
         {"mean": np.array(mean_scores, np.float32), "best": np.array(best_scores, np.float32)},
         options.min_score,
+        *_range(options),
     )
+
+
+def _range(options: BestOfOptions) -> tuple[float | None, float | None]:
+    """The lowest and the highest score that there can be, where that is known."""
+    if options.scored_by == "reward_model":
+        return None, None
+    if options.scored_by == "judge":
+        return judging.LOWEST, judging.HIGHEST
+    reward = rewards.named(options.reward)
+    return reward.lowest, reward.highest
 
 
 def _check_references(work: Work, options: BestOfOptions) -> None:
     """Before anything is asked: there must be answers to compare with."""
-    if options.scored_by == "reward" and options.reward == "equality":
-        column = options.reward_setting.strip()
-        if not any(reference(record, column) for record in islice(work.source.records(), LOOKED_AT)):
-            raise BadInput("generation.no_reference", dataset=work.source.title, column=column or "-")
+    if options.scored_by != "reward":
+        return
+    reward = rewards.named(options.reward)
+    columns = reward.columns(reward.checked(options.reward_options))
+    if columns and not any(held(record, columns) for record in islice(work.source.records(), LOOKED_AT)):
+        raise BadInput("generation.no_reference", dataset=work.source.title, columns=", ".join(columns))
 
 
 class Texts:
@@ -143,7 +156,7 @@ def _pair(
 
 def _scorer(work: Work, options: BestOfOptions, texts: Texts, total: int) -> Score:
     if options.scored_by == "reward":
-        reward = rewards.made(options.reward, options.reward_setting)
+        reward = rewards.score(options.reward, options.reward_options)
         return lambda record, question, text: reward(question_text(question.messages), text, record)
     asked = total // 2
     if options.scored_by == "judge":

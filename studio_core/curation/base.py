@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape, further_columns
-from studio_core.options import Part, checked
+from studio_core.options import Part
 from studio_core.runs.spec import ResolvedModel
 
 Group = Literal["clean", "choose", "reshape", "models"]
@@ -220,4 +220,5 @@ class Operation(Part):
 
 def validated(operation: Operation, given: dict[str, Any]) -> OperationOptions:
     """The options of a job; raises ``BadInput`` that quotes the option, its value and its range."""
-    return checked(operation.Options, given, operation.name, operation.areas)
+    options: OperationOptions = operation.checked(given)
+    return options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import model_validator
 
@@ -17,19 +17,8 @@ class BestOfOptions(DrawingOptions):
     k: int = option(4, at_least=1, at_most=64, unit="answers", advanced=False)
     result: Literal["best", "pairs"] = option("best", advanced=False)
     scored_by: Literal["reward", "reward_model", "judge"] = option("reward", advanced=False)
-    reward: Literal[
-        "equality",
-        "boxed",
-        "shorter",
-        "longer",
-        "near_length",
-        "contains",
-        "lacks",
-        "matches",
-        "valid_json",
-        "language",
-    ] = option("equality", advanced=False)
-    reward_setting: str = option("", advanced=False)
+    reward: str = option(rewards.DEFAULT, parts=rewards.REWARDS, advanced=False)
+    reward_options: dict[str, Any] = option({}, parts=rewards.REWARDS, part="reward", advanced=False)
     reward_model: str = option("", choices_of="reward_models", advanced=False)
     judge_model: str = option("", choices_of="models")
     judge_service: str = option("", choices_of="services")
@@ -39,14 +28,25 @@ class BestOfOptions(DrawingOptions):
     keep_system: bool = option(False)
     drop_truncated: bool = option(True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _setting_of_former_versions(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if "reward_setting" not in values:
+            return values
+        setting = str(values["reward_setting"])
+        options = rewards.options_of_setting(values.get("reward", rewards.DEFAULT), setting)
+        others = {name: value for name, value in values.items() if name != "reward_setting"}
+        return {**others, "reward_options": {**options, **values.get("reward_options", {})}}
+
     @model_validator(mode="after")
     def _can_be_scored(self) -> BestOfOptions:
         if self.k > 1 and self.temperature == 0:
             raise BadInput("generation.all_the_same", k=self.k)
         if self.result == "pairs" and self.k < 2:
             raise BadInput("generation.one_is_no_pair")
+        rewards.named(self.reward)
         if self.scored_by == "reward":
-            rewards.made(self.reward, self.reward_setting)
+            rewards.score(self.reward, self.reward_options)
         elif self.scored_by == "judge":
             one_of(self, "judge_model", "judge_service")
         elif not self.reward_model:

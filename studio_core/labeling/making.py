@@ -194,7 +194,7 @@ def _checked_source(studio: Studio, source: AnswerSource) -> str:
     if bool(source.model) == bool(source.service):
         raise BadInput("generation.one_of", model="model", service="service")
     if source.best_of > 1:
-        rewards.made(source.reward, source.setting)
+        rewards.of_source(source)
     if source.service:
         return services.get(studio.settings.home / services.FILE, source.service).name
     return registry.resolve(studio, source.model).name

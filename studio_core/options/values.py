@@ -22,12 +22,14 @@ def checked(options: type[Options], values: Mapping[str, Any], owner: str, areas
 
     Raises ``BadInput`` that quotes the option, its value and its range. ``areas`` as in ``fields``.
     """
-    if unknown := next((name for name in values if name not in options.model_fields), None):
-        known = ", ".join(options.model_fields) or "-"
-        raise BadInput("options.unknown", option=unknown, owner=owner, known=known)
     try:
         return options(**values)
     except ValidationError as error:
+        # What nobody knows is said first: it may be another option misspelt.
+        unknown = next((each["loc"][0] for each in error.errors() if each["type"] == "extra_forbidden"), None)
+        if unknown is not None:
+            known = ", ".join(options.model_fields) or "-"
+            raise BadInput("options.unknown", option=unknown, owner=owner, known=known) from error
         raise _refusal(fields(options, areas), owner, error) from error
 
 

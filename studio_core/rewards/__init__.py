@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
-from studio_core.base.errors import BadInput
-from studio_core.rewards.base import Reward, RewardKind
-from studio_core.rewards.boxed import boxed
-from studio_core.rewards.contains import contains, lacks, matches
-from studio_core.rewards.equality import equality
-from studio_core.rewards.language import language
-from studio_core.rewards.length import longer, near, shorter
-from studio_core.rewards.valid_json import valid_json
+from collections.abc import Mapping
+from typing import Any
 
-REWARDS: dict[str, RewardKind] = {
-    kind.name: kind
-    for kind in (
-        RewardKind("equality", equality, "column"),
-        RewardKind("boxed", boxed),
-        RewardKind("shorter", shorter, "number"),
-        RewardKind("longer", longer, "number"),
-        RewardKind("near_length", near, "number"),
-        RewardKind("contains", contains, "text"),
-        RewardKind("lacks", lacks, "text"),
-        RewardKind("matches", matches, "pattern"),
-        RewardKind("valid_json", valid_json),
-        RewardKind("language", language, "language"),
+from studio_core.base.errors import BadInput
+from studio_core.rewards.base import Reward, Score
+from studio_core.rewards.boxed import BOXED
+from studio_core.rewards.contains import CONTAINS, LACKS, MATCHES
+from studio_core.rewards.equality import EQUALITY
+from studio_core.rewards.language import LANGUAGE
+from studio_core.rewards.length import LONGER, NEAR_LENGTH, SHORTER
+from studio_core.rewards.valid_json import VALID_JSON
+from studio_core.runs.spec import AnswerSource
+
+REWARDS: dict[str, Reward] = {
+    reward.name: reward
+    for reward in (
+        EQUALITY,
+        BOXED,
+        SHORTER,
+        LONGER,
+        NEAR_LENGTH,
+        CONTAINS,
+        LACKS,
+        MATCHES,
+        VALID_JSON,
+        LANGUAGE,
     )
 }
+DEFAULT = EQUALITY.name
 
 
-def made(name: str, setting: str = "") -> Reward:
-    """The reward of that name with its setting; raises ``BadInput`` if there is none or the setting does not do."""
+def named(name: str) -> Reward:
+    """The reward of that name; raises ``BadInput`` that lists the known ones."""
     if name not in REWARDS:
-        raise BadInput("generation.unknown_reward", name=name[:40], known=", ".join(REWARDS))
-    return REWARDS[name].make(setting.strip())
+        raise BadInput("rewards.unknown", name=name[:40], known=", ".join(REWARDS))
+    return REWARDS[name]
+
+
+def score(name: str, options: Mapping[str, Any]) -> Score:
+    """What gives the rewards; raises ``BadInput`` if there is no reward of that name or its options do not do."""
+    reward = named(name)
+    return reward.score(reward.checked(options))
+
+
+def of_source(source: AnswerSource) -> Score:
+    """The same for a source of answers, also one that a former version has stored."""
+    former = options_of_setting(source.reward, source.setting)
+    return score(source.reward, {**former, **source.reward_options})
+
+
+def options_of_setting(name: str, setting: str) -> dict[str, str]:
+    """The options of a reward as specs of former versions have them: one text, of no effect where it takes none."""
+    option = named(name).setting
+    return {option: setting.strip()} if option and setting.strip() else {}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from studio_core.rewards.base import Reward
+from studio_core.rewards.base import Reward, RewardOptions, Score
 
 _BOXED = re.compile(r"\\boxed\s*\{\s*[^\s}]")
 
 
-def boxed(_: str) -> Reward:
-    def reward(prompt: str, answer: str, record: dict[str, Any]) -> float:
-        return float(_BOXED.search(answer) is not None)
+def boxed(options: RewardOptions) -> Score:
+    return lambda prompt, answer, record: float(_BOXED.search(answer) is not None)
 
-    return reward
+
+BOXED = Reward("boxed", boxed)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from studio_core.data.shapes import Record
+from studio_core.options import option
 from studio_core.rewards.answers import final_answer, same
-from studio_core.rewards.base import Reward
+from studio_core.rewards.base import Reward, RewardOptions, Score, held
 
 COLUMN_NAMES = (
     "answer", "answers", "solution", "target", "reference", "reference_answer", "ground_truth", "final_answer",
@@ -17,26 +17,27 @@ _OWN_ANSWERS = ("completion", "chosen", "messages")
 """Where no column does, the record's own answer is the reference."""
 
 
-def equality(column: str) -> Reward:
-    """1 if the final answers are the same, else 0; 0 too where there is no reference.
+class EqualityOptions(RewardOptions):
+    column: str = option("", choices_of="columns", advanced=False)
 
-    ``column`` holds the reference answer, or a worked solution that ends in it; empty: it is looked for.
-    """
 
-    def reward(prompt: str, answer: str, record: dict[str, Any]) -> float:
-        wanted = reference(record, column)
-        if wanted is None:
+def columns(options: EqualityOptions) -> tuple[str, ...]:
+    """Where the reference answer is, or a worked solution that ends in it; it is looked for if no column is named."""
+    column = options.column.strip()
+    return (column,) if column else (*COLUMN_NAMES, *_OWN_ANSWERS)
+
+
+def equality(options: EqualityOptions) -> Score:
+    """1 if the final answers are the same, else 0; 0 too where there is no reference."""
+    looked_into = columns(options)
+
+    def score(prompt: str, answer: str, record: Record) -> float:
+        reference = held(record, looked_into)
+        if reference is None:
             return 0.0
-        return float(same(final_answer(answer) or answer, wanted))
+        return float(same(final_answer(answer) or answer, final_answer(reference) or reference))
 
-    return reward
+    return score
 
 
-def reference(record: dict[str, Any], column: str = "") -> str | None:
-    """The reference answer of a record, or None."""
-    names = (column,) if column else (*COLUMN_NAMES, *_OWN_ANSWERS)
-    held = next((record[name] for name in names if record.get(name)), None)
-    if isinstance(held, list):  # Turns: the last one answers, if one does.
-        held = held[-1].get("content") if held[-1].get("role") == "assistant" else None
-    text = "" if held is None else str(held).strip()
-    return (final_answer(text) or text) or None
+EQUALITY = Reward("equality", equality, EqualityOptions, columns, setting="column")

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from studio_core.data.shapes import Record
+from studio_core.options import option
+from studio_core.rewards.base import Reward, RewardOptions, Score
 
-from studio_core.base.errors import BadInput
-from studio_core.rewards.base import Reward
+
+class LengthOptions(RewardOptions):
+    # About two sentences: what a short answer of a chat is.
+    characters: int = option(200, at_least=1, at_most=999_999, unit="characters", advanced=False)
 
 
-def shorter(setting: str) -> Reward:
+def shorter(options: LengthOptions) -> Score:
     """1 up to so many characters; twice as many give 1/2, and so on."""
-    target = _characters(setting)
-    return lambda prompt, answer, record: min(1.0, target / max(1, len(answer.strip())))
+    return lambda prompt, answer, record: min(1.0, options.characters / max(1, len(answer.strip())))
 
 
-def longer(setting: str) -> Reward:
+def longer(options: LengthOptions) -> Score:
     """1 from so many characters on; half as many give 1/2, and so on."""
-    target = _characters(setting)
-    return lambda prompt, answer, record: min(1.0, len(answer.strip()) / target)
+    return lambda prompt, answer, record: min(1.0, len(answer.strip()) / options.characters)
 
 
-def near(setting: str) -> Reward:
+def near(options: LengthOptions) -> Score:
     """1 at exactly so many characters; half or twice as many give 1/2."""
-    target = _characters(setting)
+    target = options.characters
 
-    def reward(prompt: str, answer: str, record: dict[str, Any]) -> float:
+    def score(prompt: str, answer: str, record: Record) -> float:
         length = len(answer.strip())
         return min(length, target) / max(length, target)
 
-    return reward
+    return score
 
 
-def _characters(setting: str) -> int:
-    if not (setting.isascii() and setting.isdigit() and int(setting[:9]) > 0 and len(setting) < 10):
-        raise BadInput("generation.reward_number", value=setting[:80])
-    return int(setting)
+SHORTER = Reward("shorter", shorter, LengthOptions, setting="characters")
+LONGER = Reward("longer", longer, LengthOptions, setting="characters")
+NEAR_LENGTH = Reward("near_length", near, LengthOptions, setting="characters")

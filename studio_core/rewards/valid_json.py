@@ -6,13 +6,14 @@ import json
 import re
 from typing import Any
 
-from studio_core.rewards.base import Reward
+from studio_core.data.shapes import Record
+from studio_core.rewards.base import Reward, RewardOptions, Score
 
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
 
 
-def valid_json(_: str) -> Reward:
-    def reward(prompt: str, answer: str, record: dict[str, Any]) -> float:
+def valid_json(options: RewardOptions) -> Score:
+    def score(prompt: str, answer: str, record: Record) -> float:
         text = answer.strip()
         fenced = _FENCE.fullmatch(text)
         try:
@@ -21,8 +22,11 @@ def valid_json(_: str) -> Reward:
             return 0.0
         return float(isinstance(value, dict | list))
 
-    return reward
+    return score
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(constant)
+
+
+VALID_JSON = Reward("valid_json", valid_json)

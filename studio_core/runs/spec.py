@@ -181,7 +181,12 @@ class AnswerSource(BaseModel):
         default=1, ge=1, le=64, description="Above 1: pair the best and worst of N answers by reward."
     )
     reward: str = Field(default="", description="Reward function that scores the answers.")
-    setting: str = Field(default="", description="Setting of the reward function.")
+    reward_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the reward function."
+    )
+    setting: str = Field(
+        default="", description="Specs of former versions: the reward's option, as one text."
+    )
 
 
 class AnswersSpec(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import AsJson, Home, opened, print_json
+from app.cli.output import AsJson, Home, opened, options_from, print_json
 from app.cli.waiting import watch
 from studio_core import curation
 from studio_core.base.errors import BadInput
@@ -36,6 +36,7 @@ _TYPES: dict[str, Any] = {
     "prompt": str,
     "numbers": str,
     "json": str,
+    "options": list[str],
 }
 
 _NAMES = "NAME, or NAME@VERSION for an older version"
@@ -131,6 +132,8 @@ def _option(described: OptionField) -> inspect.Parameter:
 
 
 def _value(described: OptionField, given: Any) -> Any:
+    if described.kind == "options":
+        return options_from(given)
     if described.kind not in ("numbers", "json"):
         return given
     if given[:1] == "@":

@@ -19,7 +19,7 @@ from app.parts.dataset import opened, record_editor
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading, html, notice, panel
-from app.parts.options_form import component_of, plain
+from app.parts.options_form import component_of, element_id, expanded, gathered
 from studio_core.base.errors import StudioError
 from studio_core.base.states import TERMINAL, State, Stop
 from studio_core.base.studio import Studio
@@ -73,9 +73,8 @@ class Form:
     def options(self, given: Sequence[Any]) -> tuple[list[str], dict[str, Any]]:
         """Names of further datasets, and the options by name; what is left empty is absent."""
         others, values = (given[0] or [], given[1:]) if self.others else ([], given)
-        pairs = zip(self.fields, values, strict=True)
-        options = {field.name: plain(field, value) for field, value in pairs if value not in (None, "")}
-        return [str(other) for other in others], options
+        held = {field.name: value for field, value in zip(self.fields, values, strict=True)}
+        return [str(other) for other in others], gathered(self.operation.fields, held)
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
@@ -124,6 +123,11 @@ def build(studio: Studio, tab: gr.Tab) -> None:
                 trigger_mode="always_last",
                 **LIGHT,
             )
+        for field, component in zip(form.fields, form.components, strict=True):
+            parts = [one for one in form.fields if field.parts and one.part == field.name]
+            if parts:
+                places = [form.components[form.fields.index(one)] for one in parts]
+                component.input(safely(_part_chosen(parts)), component, places, **LIGHT)
         form.start.click(
             safely(section.starter(form)),
             [key, form.result, form.seed, *form.inputs],
@@ -137,7 +141,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
 
 
 def _form(operation: Operation) -> Form:
-    described = operation.fields
+    described = expanded(operation.fields)
     prefix = f"improve-{operation.name}"
     by_name: dict[str, Component] = {}
     others = None
@@ -155,12 +159,12 @@ def _form(operation: Operation) -> Form:
         with gr.Group(elem_classes="ts-options"), gr.Row(elem_classes="ts-option-row"):
             for field in described:
                 if not field.advanced:
-                    by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
+                    by_name[field.name] = _component(field, prefix, described)
         with gr.Accordion(t("curation.more"), open=False, elem_id=f"{prefix}-more"):
             with gr.Row(elem_classes="ts-option-row"):
                 for field in described:
                     if field.advanced:
-                        by_name[field.name] = component_of(field, f"{prefix}-{field.name}")
+                        by_name[field.name] = _component(field, prefix, described)
                 seed = gr.Number(
                     0, label=t("curation.seed"), info=t("curation.seed.help"), precision=0, min_width=210
                 )
@@ -173,6 +177,22 @@ def _form(operation: Operation) -> Form:
         start = gr.Button(t("curation.start"), variant="primary", elem_id=f"{prefix}-start")
     components = [by_name[field.name] for field in described]
     return Form(operation, group, before, described, components, others, result, seed, start)
+
+
+def _component(field: OptionField, prefix: str, described: Sequence[OptionField]) -> Component:
+    """One option's; that of a part only if the part is what the form begins with."""
+    parts = {known.name: known.default for known in described if known.parts}
+    shown = not field.owners or parts[field.part] in field.owners
+    return component_of(field, element_id(prefix, field), visible=shown)
+
+
+def _part_chosen(fields: Sequence[OptionField]) -> Any:
+    """What shows the options of the part that was chosen, and hides those of the others."""
+
+    def part_chosen(part: str) -> list[Any]:
+        return [gr.update(visible=part in field.owners) for field in fields]
+
+    return part_chosen
 
 
 class Improve:
@@ -247,6 +267,14 @@ class Improve:
             for field, update in zip(form.fields, updates, strict=True):
                 if field.name in asked:
                     update.update(_prefilled(field, str(asked[field.name])))
+            chosen_parts = {
+                field.name: update.get("value", field.default)
+                for field, update in zip(form.fields, updates, strict=True)
+                if field.parts
+            }
+            for field, update in zip(form.fields, updates, strict=True):
+                if field.owners:
+                    update["visible"] = chosen_parts[field.part] in field.owners
         if form.others is None:
             return updates
         own = f"{dataset.name}@{dataset.version}"

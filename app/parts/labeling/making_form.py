@@ -13,7 +13,8 @@ from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import safely
 from app.parts.html import heading
 from app.parts.labeling import for_learners, prompt_fields, who
-from app.parts.labeling.making_kinds import FIELDS, KINDS
+from app.parts.labeling.making_kinds import FIELDS, KINDS, REWARD_FIELDS
+from app.parts.options_form import component_of, element_id
 from studio_core import rewards
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
@@ -85,7 +86,13 @@ def build(studio: Studio) -> None:
     asking = [votes, strength, max_tokens, held_out, blind, guide]
     sources, kept = list(asked.values()), [asked["model"], asked["other_model"], asked["models"]]
     on_open(form.open_form, [create, fields.dataset, there, *kept])
-    kind.change(safely(kind_chosen), kind, [fields.group, there, *sources], **LIGHT)
+    gr.on(
+        [kind.change, asked["reward"].input],
+        safely(kind_chosen),
+        [kind, asked["reward"]],
+        [fields.group, there, *sources],
+        **LIGHT,
+    )
     start.click(
         safely(form.created),
         [kind, *fields.components, there, name, *asking, *sources],
@@ -132,13 +139,14 @@ def _fields() -> dict[str, Component]:
         "other_system": gr.Textbox(lines=2, **common("other_system")),
         "best_of": gr.Number(8, minimum=2, maximum=64, precision=0, **common("best_of")),
         "reward": gr.Dropdown(
-            [(t(f"generation.best_of.reward.{name}"), name) for name in rewards.REWARDS],
+            [(t(reward.title_key), name) for name, reward in rewards.REWARDS.items()],
             value="shorter",
             **common("reward"),
         ),
-        "setting": gr.Textbox(
-            "200", max_lines=1, info=t("generation.best_of.reward_setting.help"), **common("setting")
-        ),
+        **{
+            field.name: component_of(field, element_id("label", field), visible=False)
+            for field in REWARD_FIELDS
+        },
         "scale": gr.Radio(
             [(for_learners("labeling.making_scale_2", "unpaired"), 2), (t("labeling.making_scale_10"), 10)],
             value=2,
@@ -149,9 +157,10 @@ def _fields() -> dict[str, Component]:
 
 
 @only(STAFF)
-def kind_chosen(kind: str) -> list[Any]:
-    """Show what this kind of project asks for."""
-    fields = KINDS[kind].fields if kind in KINDS else ("scale",)
+def kind_chosen(kind: str, reward: str) -> list[Any]:
+    """Show what this kind of project asks for, and of the rewards' options those of the chosen one."""
+    others = {field.name for field in REWARD_FIELDS if reward not in field.owners}
+    fields = set(KINDS[kind].fields if kind in KINDS else ("scale",)) - others
     there = kind == THERE
     return [
         gr.Group(visible=not there),

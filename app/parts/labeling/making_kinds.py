@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.parts.labeling import who
+from app.parts.options_form import gathered
 from studio_core.base.errors import BadInput
+from studio_core.curation.best_of import BEST_OF
 from studio_core.labeling import making
 from studio_core.runs.spec import AnswerSource
 
@@ -26,6 +28,10 @@ class Kind:
     correct: bool = False
 
 
+REWARD = next(field for field in BEST_OF.fields if field.name == "reward_options")
+"""The options of the reward that is chosen, as the same work on a dataset has them."""
+REWARD_FIELDS = REWARD.of_parts()
+_OF_REWARDS = tuple(field.name for field in REWARD_FIELDS)
 FIELDS = (
     "model",
     "other_model",
@@ -36,7 +42,7 @@ FIELDS = (
     "other_system",
     "best_of",
     "reward",
-    "setting",
+    *_OF_REWARDS,
     "scale",
 )
 
@@ -60,12 +66,10 @@ def _two_systems(given: Values) -> list[AnswerSource]:
 
 
 def _best_and_worst(given: Values) -> list[AnswerSource]:
-    more = {
-        "best_of": given["best_of"],
-        "reward": given["reward"] or "",
-        "setting": str(given["setting"] or ""),
-    }
-    return [_source(given, **more)]
+    reward = str(given["reward"] or "")
+    held = {field.name: given[field.name] for field in REWARD_FIELDS}
+    options = gathered([REWARD], {"reward": reward, **held}).get(REWARD.name, {})
+    return [_source(given, best_of=given["best_of"], reward=reward, reward_options=options)]
 
 
 def _alone(given: Values) -> list[AnswerSource]:
@@ -91,7 +95,7 @@ KINDS = {
             lambda given: [_source(given), _source(given, "other_model")],
         ),
         Kind("systems", ("model", "temperature", "system", "other_system"), _two_systems),
-        Kind("best_worst", ("model", "temperature", "best_of", "reward", "setting"), _best_and_worst),
+        Kind("best_worst", ("model", "temperature", "best_of", "reward", *_OF_REWARDS), _best_and_worst),
         Kind("correct", ("model", "temperature", "system"), _alone, "rate", correct=True),
         Kind("rate", ("model", "temperature", "system", "scale"), _alone, "rate"),
         Kind("rank", ("models", "temperature"), _several, "rank"),

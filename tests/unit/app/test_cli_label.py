@@ -183,10 +183,10 @@ def test_projects_made_by_commands(
         "create", *given, "--best-of", "4", "--reward", "shorter=40", "--held-out", "0.2", "--max-tokens", "9"
     )
     [source] = projects.get(studio, "best").sources
-    assert (source["best_of"], source["reward"], source["setting"], source["max_tokens"]) == (
+    assert (source["best_of"], source["reward"], source["reward_options"], source["max_tokens"]) == (
         4,
         "shorter",
-        "40",
+        {"characters": "40"},
         9,
     )
     assert best["counts"]["held_out"] > 0

@@ -159,6 +159,7 @@ SPOKEN = [
     "errors",
     "generation",
     "labeling",
+    "rewards",
     "shell",
 ]
 #: Words that another word of the house stands for, or that only a translation would say.

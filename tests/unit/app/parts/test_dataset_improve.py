@@ -83,6 +83,23 @@ def test_the_address_chooses_and_fills_in(section: Improve) -> None:
     assert by_name["max_words"] is None and by_name["comparison"] is None
 
 
+def test_the_options_of_the_chosen_reward_are_shown(section: Improve) -> None:
+    best_of = form(section, "best_of")
+    begun = {field.name: part.visible for field, part in zip(best_of.fields, best_of.components, strict=True)}
+    assert begun["reward_options.column"] and not begun["reward_options.characters"]
+    opened = section.opened(request(operation="best_of", reward="shorter"))
+    inputs = opened[-sum(len(form.inputs) for form in section.forms) :]
+    start = sum(len(one.inputs) for one in section.forms[: section.forms.index(best_of)])
+    shown = {
+        field.name: update.get("visible", True)
+        for field, update in zip(best_of.fields, inputs[start:], strict=False)
+    }
+    assert shown["reward_options.characters"] and not shown["reward_options.column"]
+    given = values(best_of, model="m", reward="longer", **{"reward_options.characters": 9.0})
+    _, options = best_of.options(given)
+    assert options["reward_options"] == {"characters": 9}
+
+
 def test_an_unknown_operation_in_the_address_shows_all_cards(section: Improve) -> None:
     opened = section.opened(request(operation="<script>"))
     assert 'aria-pressed="true"' not in opened[0] and "<script>" not in opened[0]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from studio_core import rewards
+from app.parts.options_form import expanded, gathered
+from studio_core import rewards, texts
 from studio_core.base.errors import BadInput
-from studio_core.curation.best_of import BestOfOptions
+from studio_core.curation.best_of import BEST_OF
+from studio_core.rewards.base import Reward
+from studio_core.runs.spec import AnswerSource
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,7 @@ from studio_core.curation.best_of import BestOfOptions
 )
 def test_rewards(name: str, setting: str, answer: str, value: float) -> None:
     record = {"prompt": [], "answer": "61 * 20 + 14 = 1234 #### 1,234"}
-    assert rewards.made(name, setting)("1234?", answer, record) == value
+    assert rewards.score(name, rewards.options_of_setting(name, setting))("1234?", answer, record) == value
 
 
 @pytest.mark.parametrize(
@@ -62,11 +65,11 @@ def test_rewards(name: str, setting: str, answer: str, value: float) -> None:
     ],
 )
 def test_a_worked_solution_is_a_reference_too(record: dict[str, Any]) -> None:
-    assert rewards.made("equality")("", "The answer is 7.", record) == 1.0
+    assert rewards.score("equality", {})("", "The answer is 7.", record) == 1.0
 
 
 def test_a_conversation_without_an_answer_has_no_reference() -> None:
-    assert rewards.made("equality")("", "7", {"messages": [{"role": "user", "content": "7"}]}) == 0.0
+    assert rewards.score("equality", {})("", "7", {"messages": [{"role": "user", "content": "7"}]}) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -76,8 +79,59 @@ def test_a_conversation_without_an_answer_has_no_reference() -> None:
 )  # fmt: skip
 def test_what_cannot_be_rewarded_is_said(name: str, setting: str) -> None:
     with pytest.raises(BadInput):
-        rewards.made(name, setting)
+        rewards.score(name, rewards.options_of_setting(name, setting))
 
 
 def test_the_form_offers_every_reward() -> None:
-    assert get_args(BestOfOptions.model_fields["reward"].annotation) == tuple(rewards.REWARDS)
+    [field] = [field for field in BEST_OF.fields if field.name == "reward"]
+    assert field.kind == "choice" and field.choices == tuple(rewards.REWARDS)
+    drawn = {field.name: field for field in expanded(BEST_OF.fields)}
+    assert drawn["reward_options.characters"].owners == ("shorter", "longer", "near_length")
+    assert drawn["reward_options.text"].owners == ("contains", "lacks")
+
+
+@pytest.mark.parametrize("reward", rewards.REWARDS.values(), ids=list(rewards.REWARDS))
+def test_every_reward_says_what_it_is_and_keeps_to_its_range(reward: Reward) -> None:
+    keys = [key for part in (reward, *reward.fields) for key in (part.title_key, part.help_key)]
+    for language in texts.LANGUAGES:
+        assert not [key for key in keys if key not in texts.catalogue(language)]
+    given = {"text": "four", "pattern": "f"}
+    options = reward.checked({name: given[name] for name in reward.Options.model_fields if name in given})
+    for answer in ("", "four", "x" * 5000, r"\boxed{4}", "[1]"):
+        assert reward.lowest <= reward.score(options)("?", answer, {"answer": "4"}) <= reward.highest
+    assert bool(reward.columns(options)) is (reward.name == "equality")
+    assert reward.setting in ("", *reward.Options.model_fields)
+
+
+def test_the_form_gives_the_options_of_the_chosen_reward_only() -> None:
+    held: dict[str, Any] = {field.name: field.default for field in expanded(BEST_OF.fields)}
+    held |= {"reward": "shorter", "reward_options.characters": 40, "reward_options.text": "left over"}
+    options = gathered(BEST_OF.fields, {**held, "model": "tiny-chat"})
+    assert (options["reward"], options["reward_options"]) == ("shorter", {"characters": 40})
+    assert BEST_OF.checked(options).reward_options == {"characters": 40}
+    assert "reward_options" not in gathered(BEST_OF.fields, {**held, "reward": "boxed"})
+
+
+@pytest.mark.parametrize(
+    ("stored", "options"),
+    [
+        ({"reward": "shorter", "reward_setting": "200"}, {"characters": "200"}),
+        ({"reward_setting": " target "}, {"column": "target"}),
+        ({"reward": "boxed", "reward_setting": "200"}, {}),
+        ({"reward": "matches", "reward_setting": "a+"}, {"pattern": "a+"}),
+        ({"scored_by": "judge", "judge_model": "x", "reward_setting": ""}, {}),
+    ],
+)
+def test_what_former_versions_have_stored_stays_readable(
+    stored: dict[str, Any], options: dict[str, str]
+) -> None:
+    asked = BEST_OF.checked({"model": "tiny-chat", **stored})
+    assert asked.reward_options == options
+    assert BEST_OF.checked(asked.model_dump()) == asked
+
+
+def test_a_stored_source_with_a_setting_is_scored_as_before() -> None:
+    stored = AnswerSource.model_validate({"model": "x", "best_of": 2, "reward": "shorter", "setting": "4"})
+    assert rewards.of_source(stored)("", "eight888", {}) == 0.5
+    now = AnswerSource(model="x", best_of=2, reward="shorter", reward_options={"characters": 8})
+    assert rewards.of_source(now)("", "eight888", {}) == 1.0
