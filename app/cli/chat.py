@@ -9,6 +9,7 @@ import typer
 from app.cli.output import AsJson, Home, opened, print_json
 from studio_core.base.errors import BadInput
 from studio_core.chat import chats
+from studio_core.generation.sampling import limits
 from studio_core.models import registry
 
 
@@ -17,11 +18,11 @@ def chat(
     prompt: Annotated[str, typer.Option(help="Prompt to send.")],
     system: Annotated[str, typer.Option(help="System prompt.")] = "",
     temperature: Annotated[
-        float, typer.Option(help="Sampling temperature; 0: greedy decoding.", min=0, max=2)
+        float, typer.Option(help="Sampling temperature; 0: greedy decoding.", **limits("temperature"))
     ] = 0.0,
-    top_p: Annotated[float, typer.Option(help="Top-p (nucleus) sampling.", min=0.01, max=1)] = 1.0,
-    seed: Annotated[int, typer.Option(help="Sampling seed.", min=0)] = 0,
-    length: Annotated[int, typer.Option(help="Maximum number of new tokens.", min=1, max=4096)] = 256,
+    top_p: Annotated[float, typer.Option(help="Top-p (nucleus) sampling.", **limits("top_p"))] = 1.0,
+    seed: Annotated[int, typer.Option(help="Sampling seed.", **limits("seed"))] = 0,
+    length: Annotated[int, typer.Option(help="Maximum number of new tokens.", **limits("max_tokens"))] = 256,
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
@@ -32,7 +33,7 @@ def chat(
     with opened(home) as studio:
         registry.ensure_demo_models(studio)
         settings = chats.ChatSettings(
-            system=system, temperature=temperature, top_p=top_p, seed=seed, max_new_tokens=length
+            system=system, temperature=temperature, top_p=top_p, seed=seed, max_tokens=length
         )
         answers = chats.ask_once(studio, names, prompt, settings)
     if as_json:

@@ -18,12 +18,13 @@ from studio_core.base.tables import Dataset, Job, LabelProject
 from studio_core.chat import chat_labels
 from studio_core.data import store, versions
 from studio_core.generation import services
+from studio_core.generation.answer_jobs import AnswerSource
+from studio_core.generation.sampling import limits
 from studio_core.labeling import making, projects
 from studio_core.labeling.making import NewPrompt
 from studio_core.models import registry
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.reasons import ending
-from studio_core.runs.spec import AnswerSource
 from studio_core.texts import text
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
@@ -88,12 +89,14 @@ def create(
     every_pair: Annotated[
         bool, typer.Option(help="With three or more sources: all pairs per prompt, not one.")
     ] = False,
-    max_tokens: Annotated[int, typer.Option(help="Maximum number of new tokens per answer.", min=1)] = 256,
+    max_tokens: Annotated[
+        int, typer.Option(help="Maximum number of new tokens per answer.", **limits("max_tokens"))
+    ] = 256,
     held_out: Annotated[
         float, typer.Option(help="Share of prompts held out for comparing models.", min=0, max=0.5)
     ] = 0.1,
     limit: Limit = 1000,
-    seed: Annotated[int, typer.Option(help="Sampling seed.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Sampling seed.", **limits("seed"))] = 0,
     guidelines: Annotated[Path | None, typer.Option(help="Markdown file shown beside the task.")] = None,
     wait: Wait = False,
     as_json: AsJson = False,

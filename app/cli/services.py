@@ -14,7 +14,8 @@ import typer
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
 from studio_core.base.errors import BadInput
 from studio_core.generation import services
-from studio_core.generation.asking import Sampling, ask_once
+from studio_core.generation.asking import ask_once
+from studio_core.generation.sampling import greedy
 from studio_core.generation.services import Service
 from studio_core.texts import text
 
@@ -79,7 +80,7 @@ def test(
     """Send a short test prompt to a service."""
     service = services.get(_file(home), name)
     began = time.monotonic()
-    answer = ask_once(service, [{"role": "user", "content": "Say OK."}], Sampling(max_tokens=16), timeout)
+    answer = ask_once(service, [{"role": "user", "content": "Say OK."}], greedy(16), timeout)
     said: dict[str, Any] = {
         "name": service.name,
         "answer": answer.text[:200],

@@ -20,6 +20,7 @@ from studio_core.base.studio import Studio
 from studio_core.chat import chat_live, chat_sides, chat_votes, chats
 from studio_core.chat.chats import MOST_SIDES
 from studio_core.data.shapes import Shape
+from studio_core.generation.sampling import setting
 from studio_core.models import registry
 
 NAME = "chat"
@@ -79,21 +80,10 @@ def _settings(page: ChatPage) -> None:
                 label=t("chat.system"), placeholder=t("chat.system_hint"), lines=2, max_lines=8,
                 max_length=20_000, elem_id="chat-system",
             ),
-            "temperature": gr.Slider(
-                0, 2, first.temperature, step=0.05, label=t("chat.temperature"),
-                info=t("chat.temperature_help"), elem_id="chat-temperature",
-            ),
-            "top_p": gr.Slider(
-                0.05, 1, first.top_p, step=0.05, label=t("chat.top_p"), info=t("chat.top_p_help"),
-                elem_id="chat-top-p",
-            ),
-            "seed": gr.Number(
-                first.seed, precision=0, label=t("chat.seed"), info=t("chat.seed_help"), elem_id="chat-seed"
-            ),
-            "max_new_tokens": gr.Slider(
-                16, 4096, first.max_new_tokens, step=16, label=t("chat.length"), info=t("chat.length_help"),
-                elem_id="chat-length",
-            ),
+            "temperature": gr.Slider(value=first.temperature, step=0.05, **_limits("temperature")),
+            "top_p": gr.Slider(value=first.top_p, step=0.01, **_limits("top_p")),
+            "seed": gr.Number(first.seed, precision=0, **_limits("seed")),
+            "max_tokens": gr.Number(first.max_tokens, precision=0, **_limits("max_tokens")),
         }  # fmt: skip
         page.settings["blind"] = gr.Checkbox(
             label=t("chat.blind"), info=t("chat.blind_help"), elem_id="chat-blind"
@@ -106,6 +96,18 @@ def _settings(page: ChatPage) -> None:
     page.collected = gr.HTML(elem_id="chat-collected")
     with gr.Accordion(t("chat.earlier"), open=True, elem_id="chat-earlier"):
         page.earlier = gr.HTML()
+
+
+def _limits(name: str) -> dict[str, Any]:
+    """Label, help and limits of one setting, as all forms have them."""
+    field = setting(name)
+    return {
+        "minimum": field.minimum,
+        "maximum": field.maximum,
+        "label": t(field.title_key),
+        "info": t(field.help_key),
+        "elem_id": f"chat-{name.replace('_', '-')}",
+    }
 
 
 class ChatPage:

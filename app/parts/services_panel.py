@@ -14,7 +14,8 @@ from app.parts.handlers import safely
 from app.parts.html import NOTHING, heading, html, notice, panel, table
 from studio_core.base.studio import Studio
 from studio_core.generation import services
-from studio_core.generation.asking import Sampling, ask_once
+from studio_core.generation.asking import ask_once
+from studio_core.generation.sampling import greedy
 
 TRY_SECONDS = 20.0
 
@@ -62,7 +63,7 @@ def services_panel(studio: Studio) -> None:
         service = services.get(file, str(name or "").strip())
         began = time.monotonic()
         question = [{"role": "user", "content": "Say OK."}]
-        answer = ask_once(service, question, Sampling(max_tokens=16), TRY_SECONDS)
+        answer = ask_once(service, question, greedy(16), TRY_SECONDS)
         return notice(
             "good",
             say(

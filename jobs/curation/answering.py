@@ -18,7 +18,8 @@ from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Work
 from studio_core.generation import services
-from studio_core.generation.asking import Answer, Sampling
+from studio_core.generation.asking import Answer
+from studio_core.generation.sampling import Sampling
 
 GIVE_UP = 10
 """Questions that fail one after another before a job ends: then it is the service, not the questions."""

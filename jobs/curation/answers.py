@@ -27,8 +27,8 @@ from studio_core.curation.asking import question_text, with_system
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message
 from studio_core.generation import services
-from studio_core.generation.asking import Sampling
-from studio_core.runs.spec import AnswerSource, AnswersSpec
+from studio_core.generation.answer_jobs import AnswerSource, AnswersSpec
+from studio_core.generation.sampling import Sampling
 
 FIRST = 4
 """Prompts in the first batch; each further one is twice as long, up to the most."""
@@ -142,7 +142,7 @@ class Writer:
     def __init__(self, work: Work, source: AnswerSource, place: int, first: int) -> None:
         """``first``: answers to the same question that sources of the same model take before it."""
         self.source, self._first = source, first
-        sampling = Sampling(source.temperature, source.top_p, source.max_tokens, source.seed)
+        sampling = Sampling.of(source)
         name = f"source_{place}"
         self._model = work.models.get(name)
         self._maker: Maker

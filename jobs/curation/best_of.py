@@ -19,7 +19,7 @@ from studio_core.curation.asking import answered, question_text
 from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
 from studio_core.data.shapes import Message, Record, Shape
-from studio_core.generation.asking import Sampling
+from studio_core.generation.sampling import greedy
 from studio_core.rewards.base import held
 
 Score = Callable[[Record, Question, str], float | None]
@@ -168,7 +168,7 @@ def _scorer(work: Work, options: BestOfOptions, texts: Texts, total: int) -> Sco
 
 
 def _judge(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:
-    sampling = Sampling(0.0, 1.0, JUDGE_TOKENS, work.seed)
+    sampling = greedy(JUDGE_TOKENS, seed=work.seed)
     judge = Answers(work, maker(work, options, sampling, "judge_model", "judge_service"), readable)
 
     def asked(question: Question, text: str) -> Question:

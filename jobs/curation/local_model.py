@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 from jobs.curation.makers import Failure, Outcome, Question
-from jobs.inference import decoding
 from jobs.inference.decoding import Lane, Row
 from jobs.inference.models import Models, Opened
 from studio_core.base.errors import StudioError
-from studio_core.generation.asking import Answer, Sampling, plain
+from studio_core.generation.asking import Answer, plain
+from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
 
 BATCH = 32
@@ -45,11 +45,7 @@ class LocalModel:
 
     @property
     def who(self) -> dict[str, Any]:
-        drawn = self.sampling
-        return {
-            **identity(self.model),
-            "sampling": [drawn.temperature, drawn.top_p, drawn.max_tokens, drawn.seed],
-        }
+        return {**identity(self.model), "sampling": [*self.sampling.identity, self.sampling.seed]}
 
     def answers(self, questions: Iterator[Question], stopping: Callable[[], bool]) -> Iterator[Outcome]:
         opened = self.models.open(self.model)
@@ -76,14 +72,8 @@ class LocalModel:
     def _row(self, opened: Opened, question: Question) -> Row:
         """Drawn by a seed of its own, so that an answer does not depend on what else is in the batch."""
         seed = (self.sampling.seed + int(question.key[:12], 16)) % (1 << 62)
-        sampling = decoding.Sampling(
-            temperature=self.sampling.temperature,
-            top_p=self.sampling.top_p,
-            seed=seed,
-            max_new_tokens=self.sampling.max_tokens,
-        )
         messages = [{"role": one["role"], "content": one["content"]} for one in question.messages]
-        return Row(0, opened, opened.prompt(messages), sampling)
+        return Row(0, opened, opened.prompt(messages), self.sampling, seed)
 
 
 def _answered(asked: list[tuple[Question, Row]], stopping: Callable[[], bool]) -> list[Outcome]:

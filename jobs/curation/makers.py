@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from jobs.curation.store import digest
 from studio_core.base.errors import StudioError
 from studio_core.data.shapes import Message
-from studio_core.generation.asking import Answer, Busy, Connection, Sampling, Unanswered
+from studio_core.generation.asking import Answer, Busy, Connection, Unanswered
+from studio_core.generation.sampling import Sampling
 from studio_core.generation.services import Service
 
 MOST_WAIT = 300.0
@@ -80,8 +81,8 @@ class Served:
 
     @property
     def who(self) -> dict[str, Any]:
-        drawn = [self.sampling.temperature, self.sampling.top_p, self.sampling.max_tokens]
-        return {"service": self.service.address, "model": self.service.model, "sampling": drawn}
+        drawn_as = self.sampling.identity
+        return {"service": self.service.address, "model": self.service.model, "sampling": drawn_as}
 
     def answers(self, questions: Iterator[Question], stopping: Callable[[], bool]) -> Iterator[Outcome]:
         loop = asyncio.new_event_loop()

@@ -18,8 +18,9 @@ from studio_core.curation.asking import question_text
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message
 from studio_core.generation import services
-from studio_core.generation.asking import Answer, Sampling
-from studio_core.runs.spec import JudgeSpec
+from studio_core.generation.answer_jobs import JudgeSpec
+from studio_core.generation.asking import Answer
+from studio_core.generation.sampling import greedy
 
 BATCH = 16
 """Pairs that are judged before their verdicts are told."""
@@ -67,7 +68,7 @@ def read(file: Path) -> Iterator[Pair]:
 
 
 def _maker(work: Work, asked: JudgeSpec) -> Maker:
-    sampling = Sampling(0.0, 1.0, TOKENS)
+    sampling = greedy(TOKENS)
     if "model" in work.models:
         return local(work, "model", sampling)
     if work.services is None:

@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 
-from jobs.inference.decoding import Lane, Row, Sampling
+from jobs.inference.decoding import Lane, Row
 from jobs.inference.models import Models
 from studio_core.base.errors import StudioError
+from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
 
 Event = dict[str, Any]
@@ -54,7 +55,9 @@ def answer(
             if not models.loaded(side.model):
                 yield {"side": index, "state": "loading"}
             opened = models.open(side.model, needed=[row.model.base for row in rows])
-            rows.append(Row(index, opened, opened.prompt(side.messages), sampling, partial(stopped, index)))
+            rows.append(
+                Row(index, opened, opened.prompt(side.messages), sampling, stopped=partial(stopped, index))
+            )
         except StudioError as error:
             yield failed(index, error)
     lanes = deque(Lane(group) for group in _groups(rows))

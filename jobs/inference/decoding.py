@@ -16,20 +16,13 @@ import torch
 from jobs.inference.models import Base, Opened
 from jobs.inference.stopping import Stops
 from studio_core.base.errors import StudioError
+from studio_core.generation.sampling import Sampling
 
 # A letter takes at most four byte tokens; what is still broken after more is broken text.
 _LONGEST_LETTER = 8
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
+# Nearly always so many tokens hold ``top_p`` of the chance; sorting a vocabulary of 150,000 costs some milliseconds.
 _LIKELY = 512
-
-
-@dataclass(frozen=True)
-class Sampling:
-    temperature: float = 0.7
-    """0 takes the likeliest token always."""
-    top_p: float = 0.9
-    seed: int = 0
-    max_new_tokens: int = 256
 
 
 class TextPieces:
@@ -100,6 +93,8 @@ class Row:
     model: Opened
     prompt: list[int]
     sampling: Sampling
+    seed: int | None = None
+    """Its own, if several rows are drawn with one sampling."""
     stopped: Callable[[], bool] = lambda: False
     """Whether nobody wants more of it."""
     tokens: list[int] = field(default_factory=list)
@@ -110,10 +105,12 @@ class Row:
 
     def __post_init__(self) -> None:
         base = self.model.base
-        room = base.context - len(self.prompt) if base.context else self.sampling.max_new_tokens
-        self.most = min(self.sampling.max_new_tokens, room)
+        room = base.context - len(self.prompt) if base.context else self.sampling.max_tokens
+        self.most = min(self.sampling.max_tokens, room)
         self._text = TextPieces(self.model.tokenizer, self.model.stops)
-        self._random = torch.Generator(base.device).manual_seed(self.sampling.seed)
+        self._random = torch.Generator(base.device).manual_seed(
+            self.sampling.seed if self.seed is None else self.seed
+        )
 
     def take(self, logits: torch.Tensor) -> str:
         """Choose the next token from ``logits`` (vocabulary); returns the text that it completes."""
@@ -135,14 +132,16 @@ class Row:
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> int:
-    """The next token: the likeliest, or drawn from the smallest set that holds ``top_p`` of the chance."""
+    """The next token: the likeliest, or drawn from the ``top_k`` and the fewest that hold ``top_p`` of the chance."""
     if sampling.temperature <= 0:
         return int(logits.argmax())
     chances = torch.softmax(logits.float() / sampling.temperature, dim=-1)
-    if sampling.top_p >= 1:
+    if sampling.top_p >= 1 and not sampling.top_k:
         return int(torch.multinomial(chances, 1, generator=random))
-    best, tokens = torch.topk(chances, min(_LIKELY, len(chances)))
-    if best.sum() < sampling.top_p:
+    best, tokens = torch.topk(chances, min(sampling.top_k or _LIKELY, len(chances)))
+    if sampling.top_k:
+        best = best / best.sum()
+    elif best.sum() < sampling.top_p:
         best, tokens = torch.sort(chances, descending=True)
     before = best.cumsum(0) - best
     kept = torch.where(before < sampling.top_p, best, 0.0)

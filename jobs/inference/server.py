@@ -5,7 +5,7 @@
 ``serve.json`` in the run's folder says where it listens and the token that every request must bear.
 
     POST /generate              {"sides": [{"model": ResolvedModel, "messages": [...]}], "temperature",
-                                "top_p", "seed", "max_new_tokens", "key"} -> one JSON object a line (answers.py)
+                                "top_p", "seed", "max_tokens", "key"} -> one JSON object a line (answers.py)
     POST /stop                  {"key": that of a generation, "side": which of its sides is to end now}
     POST /v1/chat/completions   the form that OpenAI's clients speak, for one model by its name
     GET  /v1/models, /health
@@ -35,11 +35,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jobs.inference.answers import Event, Side, answer
-from jobs.inference.decoding import Sampling
 from jobs.inference.models import Models
 from studio_core.base import atomic
 from studio_core.base.errors import StudioError
 from studio_core.base.validation import complaint
+from studio_core.generation.sampling import Sampling
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
 
@@ -60,21 +60,9 @@ class Asked(BaseModel):
     messages: list[Message] = Field(min_length=1)
 
 
-class Settings(BaseModel):
-    """Bounds of what may be asked for: the same for both ways in."""
-
+class Generate(Sampling):
     model_config = ConfigDict(extra="ignore")
 
-    temperature: float = Field(default=0.7, ge=0, le=5)
-    top_p: float = Field(default=0.9, gt=0, le=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    max_new_tokens: int = Field(default=256, ge=1, le=32768)
-
-    def sampling(self) -> Sampling:
-        return Sampling(self.temperature, self.top_p, self.seed, self.max_new_tokens)
-
-
-class Generate(Settings):
     sides: list[Asked] = Field(min_length=1, max_length=8)
     key: str = Field(default="", max_length=64)
     """By which one of its sides can be stopped."""
@@ -233,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
         asked = Generate.model_validate_json(body)
         sides = [Side(one.model, [m.model_dump() for m in one.messages]) for one in asked.sides]
         self._begin_stream("application/x-ndjson")
-        with closing(self.server.answer(sides, asked.sampling(), self._gone, asked.key)) as events:
+        with closing(self.server.answer(sides, Sampling.of(asked), self._gone, asked.key)) as events:
             for event in events:
                 self._chunk(json.dumps(event, ensure_ascii=False) + "\n")
         self._chunk("")
@@ -250,16 +238,16 @@ class Handler(BaseHTTPRequestHandler):
         if asked.model not in self.server.known:
             self._reply(HTTPStatus.NOT_FOUND, {"error": f"no model named {asked.model!r} was opened here"})
             return
-        settings = Settings(
+        sampling = Sampling(
             temperature=asked.temperature,
             top_p=asked.top_p,
             seed=secrets.randbelow(2**31) if asked.seed is None else asked.seed,
-            max_new_tokens=asked.max_completion_tokens or asked.max_tokens or 256,
+            max_tokens=asked.max_completion_tokens or asked.max_tokens or 256,
         )
         side = Side(self.server.known[asked.model], [m.model_dump() for m in asked.messages])
         head = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": asked.model}
         send = self._stream_completion if asked.stream else self._whole_completion
-        with closing(self.server.answer([side], settings.sampling(), self._gone)) as events:
+        with closing(self.server.answer([side], sampling, self._gone)) as events:
             send(head, events)
 
     def _stream_completion(self, head: dict[str, Any], events: Iterator[Event]) -> None:

@@ -186,7 +186,9 @@ def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
     prepared = split(run, options, count, length)
     good = sum(prepared.train["label"])
     if good in (0, len(prepared.train)):
-        raise BadInput("methods.kto.one_kind_only", dataset=run.dataset.name, rows=len(prepared.train), good=good)
+        raise BadInput(
+            "methods.kto.one_kind_only", dataset=run.dataset.name, rows=len(prepared.train), good=good
+        )
     prepared.train = prepared.train.remove_columns("length")
     return prepared
 

@@ -311,7 +311,7 @@ class LabelProject(Table):
     settings: Mapped[dict[str, Any]]
     """A ``studio_core.labeling.projects.ProjectSettings``."""
     sources: Mapped[list[Any]] = mapped_column(default=list)
-    """Who writes the answers: ``studio_core.runs.spec.AnswerSource``; items name them."""
+    """Who writes the answers: ``studio_core.generation.answer_jobs.AnswerSource``; items name them."""
     dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id"))
     """Where the prompts come from."""
     job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))

@@ -19,6 +19,7 @@ from studio_core.chat import chat_votes, chats
 from studio_core.chat.chat_sides import ToService
 from studio_core.chat.chats import Answer, ChatSettings
 from studio_core.generation import serving, streaming
+from studio_core.generation.sampling import Sampling
 
 _SAVE_EVERY = 2.0
 
@@ -139,8 +140,8 @@ class LiveRound:
             self._fail(StudioError("chat.unexpected", reason=f"{type(error).__name__}: {error}"), side)
             raise  # It goes to the log of the process, with its trace.
 
-    def _sampling(self, side: int) -> dict[str, float | int]:
-        return {**chats.settings_of(self._row).sampling(), "seed": self._row.answers[side]["seed"]}
+    def _sampling(self, side: int) -> Sampling:
+        return Sampling.of(chats.settings_of(self._row), seed=self._row.answers[side]["seed"])
 
     def _take(self, side: int, event: serving.Event) -> None:
         with self._changing:

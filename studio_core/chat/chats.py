@@ -11,10 +11,10 @@ change to an older round begins a conversation that shares the rounds before it.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from studio_core.base.validation import checked
 from studio_core.chat import chat_sides
 from studio_core.chat.chat_sides import Side, ToService
 from studio_core.generation import serving
+from studio_core.generation.sampling import MaxTokens, Sampling, Seed, Temperature, TopP
 from studio_core.models import registry
 
 MOST_SIDES = 4
@@ -58,17 +59,22 @@ class ChatSettings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     system: str = Field(default="", max_length=20_000)
-    temperature: float = Field(default=0.7, ge=0, le=2, allow_inf_nan=False)
-    top_p: float = Field(default=0.9, gt=0, le=1)
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    max_new_tokens: int = Field(default=256, ge=1, le=4096)
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.9
+    seed: Seed = 0
+    max_tokens: MaxTokens = 256
     blind: bool = False
     """Names are hidden and sides shuffled until the vote."""
     shared: bool = True
     """After a vote for one answer all sides go on from it; without one, each from its own."""
 
-    def sampling(self) -> dict[str, float | int]:
-        return self.model_dump(include={"temperature", "top_p", "seed", "max_new_tokens"})
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        """Conversations were stored with ``max_new_tokens`` once."""
+        if isinstance(values, Mapping) and "max_new_tokens" in values:
+            values = {"max_tokens": values["max_new_tokens"], **values}
+        return values
 
 
 def checked_settings(**values: Any) -> ChatSettings:
@@ -382,7 +388,7 @@ def ask_once(
     models = [registry.resolve(studio, name) for name in model_names]
     asked = [serving.Question(model, [*system, {"role": "user", "content": prompt}]) for model in models]
     answers: list[Answer] = [{"answer": "", "tokens": 0, "seconds": 0.0, "state": "streaming"} for _ in asked]
-    for event in serving.generate(studio, asked, settings.sampling()):
+    for event in serving.generate(studio, asked, Sampling.of(settings)):
         follow(answers, event)
     kept = ("answer", "tokens", "seconds", "error")
     return [

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from studio_core.base.errors import BadInput
 from studio_core.curation.base import OperationOptions
 from studio_core.data.shapes import Message, Record, Shape
-from studio_core.generation.asking import Sampling
+from studio_core.generation.sampling import MaxTokens, Sampling, Temperature, TopK, TopP
 from studio_core.options import option
 
 PROMPTED = (
@@ -41,12 +41,13 @@ class DrawingOptions(AskingOptions):
     """Asked for answers that are drawn, and with a system prompt."""
 
     system: str = option("", kind="prompt", advanced=False)
-    temperature: float = option(0.7, at_least=0.0, at_most=2.0, advanced=False)
-    top_p: float = option(0.95, at_least=0.01, at_most=1.0)
-    max_tokens: int = option(512, at_least=1, at_most=131_072, unit="tokens", advanced=False)
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.95
+    top_k: TopK = 0
+    max_tokens: MaxTokens = 512
 
     def sampling(self, seed: int) -> Sampling:
-        return Sampling(self.temperature, self.top_p, self.max_tokens, seed)
+        return Sampling.of(self, seed=seed)
 
 
 def one_of(options: OperationOptions, model: str, service: str) -> None:

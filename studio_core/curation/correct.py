@@ -12,7 +12,7 @@ from studio_core.curation.asking import PROMPTED, DrawingOptions, one_of
 from studio_core.curation.base import Operation
 from studio_core.data.patterns import Pattern
 from studio_core.data.shapes import Message
-from studio_core.generation.asking import Sampling
+from studio_core.generation.sampling import MOST_TOKENS, Sampling, Temperature, greedy
 from studio_core.options import option
 
 ARROW = "=>"
@@ -30,7 +30,7 @@ Answer:
 
 
 class CorrectOptions(DrawingOptions):
-    temperature: float = option(0.0, at_least=0.0, at_most=2.0, advanced=False)
+    temperature: Temperature = 0.0
     by: Literal["rules", "rewrite"] = option("rules", advanced=False)
     rules: str = option("", kind="prompt", advanced=False)
     regex: bool = option(False)
@@ -59,7 +59,7 @@ class CorrectOptions(DrawingOptions):
 
     def editing(self, seed: int) -> Sampling:
         """How the rewrite is drawn; it may be longer than what it rewrites."""
-        return Sampling(0.0, 1.0, 2 * self.max_tokens, seed)
+        return greedy(min(2 * self.max_tokens, MOST_TOKENS), seed=seed)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Operation
 from studio_core.data.shapes import Shape
-from studio_core.generation.asking import Sampling
+from studio_core.generation.sampling import MaxTokens, Sampling, greedy
 from studio_core.options import option
 
 SCORE = "judge_score"
@@ -18,10 +18,10 @@ class JudgeOptions(AskingOptions):
     min_score: float = option(0.0, at_least=0.0, at_most=float(judging.HIGHEST), advanced=False)
     keep_top: float = option(1.0, at_least=0.001, at_most=1.0, advanced=False)
     keep_scores: bool = option(True)
-    max_tokens: int = option(512, at_least=1, at_most=131_072, unit="tokens")
+    max_tokens: MaxTokens = 512
 
     def sampling(self, seed: int) -> Sampling:
-        return Sampling(0.0, 1.0, self.max_tokens, seed)
+        return greedy(self.max_tokens, seed=seed)
 
 
 JUDGE = Operation(

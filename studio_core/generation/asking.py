@@ -18,6 +18,7 @@ import httpx
 from studio_core.base.errors import StudioError
 from studio_core.data.shapes import Message
 from studio_core.generation.addresses import CheckedTransport, transport_for
+from studio_core.generation.sampling import Sampling
 from studio_core.generation.services import Service
 
 MOST_BYTES = 8 << 20
@@ -28,17 +29,6 @@ MOST_SAID = 300
 _NOT_THE_QUESTION = frozenset((401, 402, 403, 404, 405, 410))
 """Refusals that would be the same for any question: the key, the address or the model is wrong."""
 _LATER = frozenset((408, 409, 425, 429))
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How an answer is drawn. A temperature of 0 takes the likeliest always."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 512
-    seed: int = 0
-    """Of a local model; services draw as they will."""
 
 
 @dataclass(frozen=True)

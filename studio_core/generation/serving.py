@@ -21,6 +21,7 @@ from studio_core.base.errors import StudioError
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
+from studio_core.generation.sampling import Sampling
 from studio_core.runs import engine_process, queue, reasons, run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
 
@@ -98,19 +99,18 @@ def wait_ready(
 def generate(
     studio: Studio,
     questions: Sequence[Question],
-    sampling: dict[str, float | int],
+    sampling: Sampling,
     cancelled: Callable[[], bool] = lambda: False,
     *,
     key: str = "",
 ) -> Iterator[Event]:
     """Ask all sides at once; yields the worker's events as they come.
 
-    ``sampling`` is ``temperature``, ``top_p``, ``seed``, ``max_new_tokens``. Closing the iterator, or
-    ``cancelled``, ends the generation; by the ``key`` one side of it can be stopped alone. A worker that
-    went away before its first event is replaced once.
+    Closing the iterator, or ``cancelled``, ends the generation; by the ``key`` one side of it can be stopped
+    alone. A worker that went away before its first event is replaced once.
     """
     sides = [{"model": q.model.model_dump(), "messages": q.messages} for q in questions]
-    body = {"sides": sides, "key": key, **sampling}
+    body = {"sides": sides, "key": key, **sampling.model_dump()}
     for last_try in (False, True):
         job = ensure_server(studio)
         heard = False

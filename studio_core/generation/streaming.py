@@ -14,6 +14,7 @@ import httpx
 from studio_core.base.errors import StudioError
 from studio_core.generation import asking
 from studio_core.generation.asking import Connection
+from studio_core.generation.sampling import Sampling
 from studio_core.generation.services import Service
 
 Event = dict[str, Any]
@@ -33,7 +34,7 @@ _UNKNOWN_FIELDS = (400, 422)
 def follow(
     service: Service,
     messages: Sequence[dict[str, str]],
-    sampling: dict[str, float | int],
+    sampling: Sampling,
     take: Callable[[Event], None],
     cancelled: Callable[[], bool],
 ) -> None:
@@ -47,7 +48,7 @@ def follow(
 async def _follow(
     connection: Streaming,
     messages: Sequence[dict[str, str]],
-    sampling: dict[str, float | int],
+    sampling: Sampling,
     take: Callable[[Event], None],
     cancelled: Callable[[], bool],
 ) -> None:
@@ -73,9 +74,7 @@ async def _follow(
 class Streaming(Connection):
     """A connection that gives answers piece by piece."""
 
-    async def events(
-        self, messages: Sequence[dict[str, str]], sampling: dict[str, float | int]
-    ) -> AsyncIterator[Event]:
+    async def events(self, messages: Sequence[dict[str, str]], sampling: Sampling) -> AsyncIterator[Event]:
         started = time.monotonic()
         forms = _forms(self.service.model, messages, sampling)
         try:
@@ -114,20 +113,18 @@ class Streaming(Connection):
         return StudioError("generation.refused", service=self.service.name, said=self._clean(said))
 
 
-def _forms(
-    model: str, messages: Sequence[dict[str, str]], sampling: dict[str, float | int]
-) -> list[dict[str, Any]]:
+def _forms(model: str, messages: Sequence[dict[str, str]], sampling: Sampling) -> list[dict[str, Any]]:
     """The question with all that is wanted, then with fields only that every service knows, by either name."""
     least = {
         "model": model,
         "messages": list(messages),
-        "temperature": sampling["temperature"],
+        "temperature": sampling.temperature,
         "stream": True,
     }
-    limit = sampling["max_new_tokens"]
+    limit = sampling.max_tokens
     more = {
-        "top_p": sampling["top_p"],
-        "seed": sampling["seed"],
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
         "stream_options": {"include_usage": True},
     }
     return [

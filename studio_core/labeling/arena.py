@@ -25,12 +25,12 @@ from studio_core import texts
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, Job, LabelItem, LabelProject, Model, Vote
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import making, projects
 from studio_core.labeling.assignment import current
 from studio_core.labeling.items import prompt_hash
 from studio_core.labeling.making import NewPrompt
 from studio_core.models import registry
-from studio_core.runs.spec import AnswerSource
 from studio_core.statistics.ranking import Game, Rating, ratings
 from studio_core.statistics.winrate import WinRate, win_rate
 

@@ -23,6 +23,7 @@ from studio_core.base.tables import Annotation, Job, LabelItem, LabelProject
 from studio_core.base.validation import checked
 from studio_core.curation import making as data_jobs
 from studio_core.generation import services
+from studio_core.generation.answer_jobs import JudgeSpec
 from studio_core.labeling import projects, records
 from studio_core.labeling import votes as votes_of
 from studio_core.labeling.agreement import SHARED, Share, share
@@ -31,7 +32,7 @@ from studio_core.labeling.records import Yield
 from studio_core.labeling.writing import JUDGE, PRELABEL
 from studio_core.models import registry
 from studio_core.runs import queue
-from studio_core.runs.spec import DataSpec, JudgeSpec
+from studio_core.runs.spec import DataSpec
 
 _AT_ONCE = 1000
 

@@ -23,13 +23,14 @@ from studio_core.curation.asking import asked_of
 from studio_core.data import parquet, versions
 from studio_core.data.shapes import Message
 from studio_core.generation import services
+from studio_core.generation.answer_jobs import AnswerSource, AnswersSpec
 from studio_core.labeling import projects, writing
 from studio_core.labeling.items import is_held_out, prompt_hash, whole_hash
 from studio_core.labeling.projects import settings_of
 from studio_core.labeling.writing import ANSWERS
 from studio_core.models import registry
 from studio_core.runs import queue
-from studio_core.runs.spec import AnswerSource, AnswersSpec, DataSpec
+from studio_core.runs.spec import DataSpec
 
 SOURCES = {"pairs": (1, 8), "rate": (1, 8), "rank": (3, 8)}
 """Fewest and most sources of a project, by its mode."""

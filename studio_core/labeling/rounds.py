@@ -19,6 +19,7 @@ from studio_core.base.states import TERMINAL
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, Job, LabelProject, Model
 from studio_core.data import versions
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import items, making, progress, projects, trained
 from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
@@ -28,7 +29,6 @@ from studio_core.labeling.records import SCORE, SHAPE_OF
 from studio_core.methods import METHODS
 from studio_core.methods.base import Method
 from studio_core.models import registry
-from studio_core.runs.spec import AnswerSource
 
 LIMIT = 50
 """Prompts of a round, unless another number is asked for."""
@@ -151,7 +151,7 @@ def _name(asked: Comparison) -> str:
 def _source(asked: Comparison, model: Model) -> AnswerSource:
     """Both answer as the models did whose answers were judged first, with the same sampling and seed."""
     sources = [source for source in asked.project.sources if isinstance(source, dict)]
-    alike = ("temperature", "top_p", "max_tokens", "system", "seed")
+    alike = ("temperature", "top_p", "top_k", "max_tokens", "system", "seed")
     sampling = {name: sources[0][name] for name in alike if name in sources[0]} if sources else {}
     return AnswerSource(name=model.name[:80], model=model.name, **sampling)
 

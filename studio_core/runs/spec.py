@@ -162,64 +162,6 @@ class DataRun(BaseModel):
     """Folder of the job that this one goes on from."""
 
 
-class AnswerSource(BaseModel):
-    """Who writes answers to be judged, and how: a model of the studio or a service."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(default="", max_length=80, description="Source name; generated if empty.")
-    model: str = Field(default="", description="Model; empty if a service answers.")
-    service: str = Field(default="", description="Service; empty if a model answers.")
-    temperature: float = Field(default=0.7, ge=0, le=2, allow_inf_nan=False)
-    top_p: float = Field(default=0.95, gt=0, le=1)
-    max_tokens: int = Field(default=256, ge=1, le=32_768, description="Maximum number of new tokens.")
-    system: str = Field(
-        default="", max_length=20_000, description="System prompt instead of the prompt's own."
-    )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    best_of: int = Field(
-        default=1, ge=1, le=64, description="Above 1: pair the best and worst of N answers by reward."
-    )
-    reward: str = Field(default="", description="Reward function that scores the answers.")
-    reward_options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of the reward function."
-    )
-    setting: str = Field(
-        default="", description="Specs of former versions: the reward's option, as one text."
-    )
-
-
-class AnswersSpec(BaseModel):
-    """Answers to be written for a labelling project: options of a ``DataSpec`` whose operation is ``answers``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    project: int
-    mode: Literal["pairs", "rate", "rank"]
-    sources: list[AnswerSource] = Field(min_length=1, max_length=8)
-    prompts: str = Field(description="JSON lines: {prompt: messages, record: other columns}.")
-    every_pair: bool = Field(
-        default=False,
-        description="With more than two sources, all pairs of them and not one for each prompt.",
-    )
-    seed: int = 0
-
-
-class JudgeSpec(BaseModel):
-    """Pairs to be judged in advance: options of a ``DataSpec`` whose operation is ``prelabel``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    project: int
-    name: str = Field(min_length=1, max_length=60, description="How the judge is called.")
-    model: str = Field(default="", description="A model of the studio; empty if a service judges.")
-    service: str = Field(default="", description="A service of the settings; empty if a model judges.")
-    rubric: str = Field(
-        default="", max_length=20_000, description="What counts; empty: what counts commonly."
-    )
-    items: str = Field(description="JSON lines: {item: id, prompt: messages, answers: two texts}.")
-
-
 class ServeSpec(BaseModel):
     """The chat worker: loads models as they are asked for and streams their answers."""
 

@@ -20,15 +20,15 @@ import torch
 import transformers
 
 from jobs.inference.answers import Side, answer
-from jobs.inference.decoding import Sampling
 from jobs.inference.models import Base, Models, Opened
 from jobs.inference.stopping import Stops
 from studio_core.base.settings import bundled_folder
+from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
 from tests.bench.sizes import size
 
 REPEATS = size("REPEATS", 5, 1)
-SAMPLING = Sampling(temperature=0.7, top_p=0.9, seed=1, max_new_tokens=64)
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, seed=1, max_tokens=64)
 QUESTION = [{"role": "user", "content": "Tell me about the river."}]
 
 

@@ -174,7 +174,7 @@ def test_one_side_is_stopped_alone_and_an_early_vote_is_flagged(page: Page, serv
     open_chat(page)
     set_number(page, "chat-temperature", "1.9")
     set_number(page, "chat-top-p", "1")
-    set_number(page, "chat-length", "4096")
+    set_number(page, "chat-max-tokens", "4096")
     for _ in range(5):  # An answer may happen to end before it is stopped.
         ask_and_stop(page, "The river", place=0)
         if page.locator("#chat-side-0").get_attribute("data-state") == "cancelled":
@@ -203,7 +203,7 @@ def test_a_closed_tab_loses_nothing_and_stop_stops(context: BrowserContext, serv
     open_chat(page)
     set_number(page, "chat-temperature", "1.9")
     set_number(page, "chat-top-p", "1")
-    set_number(page, "chat-length", "4096")
+    set_number(page, "chat-max-tokens", "4096")
     page.locator("#chat-prompt textarea").fill("The river")
     page.locator("#chat-send").click()
     page.wait_for_url(re.compile(r"chat=\d+"))

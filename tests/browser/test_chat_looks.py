@@ -86,7 +86,7 @@ def test_words_that_differ_are_shown_on_demand(page: Page, served: Served) -> No
 @pytest.fixture(scope="module")
 def shown_chat(served: Served) -> Iterator[Chat]:
     """A conversation of two rounds, answered by the real models through the core, and judged."""
-    settings = ChatSettings(temperature=0, max_new_tokens=64)
+    settings = ChatSettings(temperature=0, max_tokens=64)
     chat = chats.start(served.studio, ["tiny-base", "tiny-chat"], settings)
     for prompt in ("Who are you?", "Who made you, and what can you do?"):
         chat_live.ask(served.studio, chat.id, prompt, settings).wait(120)

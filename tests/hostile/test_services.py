@@ -17,10 +17,11 @@ import pytest
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.generation import streaming
 from studio_core.generation.addresses import resolve
-from studio_core.generation.asking import MOST_BYTES, Busy, Connection, Sampling
+from studio_core.generation.asking import MOST_BYTES, Busy, Connection
+from studio_core.generation.sampling import Sampling
 from studio_core.generation.services import Service, checked_address
 
-SAMPLING = {"temperature": 0.0, "top_p": 1.0, "seed": 0, "max_new_tokens": 8}
+SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=8)
 HELLO = [{"role": "user", "content": "Hi"}]
 STREAM = "text/event-stream"
 

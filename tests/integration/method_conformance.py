@@ -36,7 +36,6 @@ from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.loop import Engine
 from jobs.inference.answers import Side, answer
-from jobs.inference.decoding import Sampling
 from jobs.inference.models import Models
 from jobs.training.start import script
 from jobs.worker import tell
@@ -46,6 +45,7 @@ from studio_core.base.states import TERMINAL, Cause, State
 from studio_core.base.studio import Studio, open_studio
 from studio_core.base.tables import Job, Model
 from studio_core.data.shapes import Shape
+from studio_core.generation.sampling import Sampling
 from studio_core.labeling import rounds
 from studio_core.labeling.records import SHAPE_OF
 from studio_core.methods import METHODS
@@ -322,7 +322,7 @@ class MethodConformance:
         resolved = registry.resolve(runs.studio, self._made(runs).id, scoring=not case.method.writes)
         if case.method.writes:
             side = Side(resolved, [{"role": "user", "content": "say a"}])
-            told = list(answer(Models("cpu"), [side], Sampling(temperature=0, seed=0, max_new_tokens=8)))
+            told = list(answer(Models("cpu"), [side], Sampling(temperature=0, seed=0, max_tokens=8)))
             assert not any("error" in event for event in told) and any(event.get("text") for event in told)
         else:
             scorer, tokenizer = loaded(resolved)

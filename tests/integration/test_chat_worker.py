@@ -21,7 +21,7 @@ from studio_core.runs import queue, run_folder
 from studio_core.runs.engine_process import LOCK
 from tests.conftest import wait_until
 
-GREEDY = ChatSettings(temperature=0, max_new_tokens=48)
+GREEDY = ChatSettings(temperature=0, max_tokens=48)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_same_question_on_the_command_line_gives_the_same_answer(studio: Stu
 
 
 def test_stopping_ends_the_generation_in_the_worker(studio: Studio) -> None:
-    endless = ChatSettings(temperature=1.8, top_p=1.0, max_new_tokens=4096)
+    endless = ChatSettings(temperature=1.8, top_p=1.0, max_tokens=4096)
     chat = chats.start(studio, ["tiny-base"] * 4, endless)
     live = chat_live.ask(studio, chat.id, "The river", endless)
     wait_until(lambda: any(a["answer"] for a in live.answers()) or live.finished, 60)
@@ -84,7 +84,7 @@ def test_an_idle_worker_ends_and_the_next_question_starts_another(studio: Studio
 
 
 def test_a_worker_that_is_killed_is_told_and_replaced(studio: Studio) -> None:
-    endless = ChatSettings(temperature=1.8, top_p=1.0, max_new_tokens=4096)
+    endless = ChatSettings(temperature=1.8, top_p=1.0, max_tokens=4096)
     chat = chats.start(studio, ["tiny-base"] * 4, endless)
     live = chat_live.ask(studio, chat.id, "The river", endless)
     wait_until(lambda: all(a["answer"] for a in live.answers()) or live.finished, 60)

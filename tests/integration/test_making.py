@@ -16,11 +16,11 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, LabelItem
 from studio_core.curation import making as data_jobs
 from studio_core.generation import services
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import items, making, projects
 from studio_core.labeling.making import NewPrompt
 from studio_core.models import registry
 from studio_core.runs import run_folder
-from studio_core.runs.spec import AnswerSource
 from tests.conftest import wait_until
 from tests.fake_service import fake_service, reply
 from tests.integration.miniature import miniature_model

@@ -17,6 +17,7 @@ from app.parts.html import html, join, number
 from app.parts.side_by_side import Cell
 from studio_core import texts
 from studio_core.base.tables import ChatRound, Vote
+from studio_core.chat import chats
 from studio_core.chat.chat_votes import ENDED, Standing
 from studio_core.chat.chats import LETTERS, Answer, attempt
 
@@ -134,16 +135,16 @@ def _earlier_answers(earlier: Sequence[Answer], language: str) -> Markup:
 
 def _sampling(row: ChatRound, language: str) -> Markup:
     """What holds for all sides of a round alike."""
-    settings = row.settings
+    settings = chats.settings_of(row)
     text = say(
         "chat.same_for_all",
         language,
-        temperature=f"{settings['temperature']:g}",
-        top_p=f"{settings['top_p']:g}",
-        seed=settings["seed"],
-        tokens=number(settings["max_new_tokens"]),
+        temperature=f"{settings.temperature:g}",
+        top_p=f"{settings.top_p:g}",
+        seed=settings.seed,
+        tokens=number(settings.max_tokens),
     )
-    goes_on = settings.get("goes_on") or [None]
+    goes_on = row.settings.get("goes_on") or [None]
     if goes_on[-1] is not None:
         text = f"{text} {say('chat.goes_on', language)}"
     return html('<p class="ts-sampling">{}</p>', text)

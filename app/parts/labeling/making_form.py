@@ -21,6 +21,7 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import LabelProject
 from studio_core.data import versions
 from studio_core.data.shapes import Shape
+from studio_core.generation.sampling import setting
 from studio_core.labeling import imports, making, projects
 from studio_core.runs.engine_process import ensure_engine
 
@@ -64,9 +65,18 @@ def build(studio: Studio) -> None:
             strength = gr.Checkbox(
                 label=t("labeling.strength"), info=t("labeling.strength_help"), elem_id="label-strength"
             )
+        length = setting("max_tokens")
         with gr.Accordion(t("train.advanced"), open=False, elem_id="label-advanced"):
             with gr.Row(elem_classes="ts-option-row"):
-                max_tokens = _number("max_tokens", 256, 1, 32_768)
+                max_tokens = gr.Number(
+                    256,
+                    label=t(length.title_key),
+                    info=t(length.help_key),
+                    precision=0,
+                    minimum=length.minimum,
+                    maximum=length.maximum,
+                    elem_id="label-max-tokens",
+                )
                 held_out = _number("held_out", 10, 0, 50)
                 blind = gr.Checkbox(
                     True,

@@ -10,8 +10,8 @@ from app.parts.labeling import who
 from app.parts.options_form import gathered
 from studio_core.base.errors import BadInput
 from studio_core.curation.best_of import BEST_OF
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import making
-from studio_core.runs.spec import AnswerSource
 
 Values = Mapping[str, Any]
 

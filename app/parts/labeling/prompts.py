@@ -16,9 +16,9 @@ from app.parts.labeling import asked_for, making_progress, opened, prompt_fields
 from app.parts.labeling.prompt_fields import ORIGINS
 from studio_core.base.studio import Studio
 from studio_core.base.tables import LabelProject
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import making
 from studio_core.runs.engine_process import ensure_engine
-from studio_core.runs.spec import AnswerSource
 
 NAME = "prompts"
 ROLES = STAFF

@@ -19,7 +19,7 @@ from studio_core.base.errors import StudioError
 from studio_core.curation import judging
 from studio_core.curation.base import Work
 from studio_core.generation import services
-from studio_core.generation.asking import Sampling
+from studio_core.generation.sampling import Sampling
 from tests.fake_service import FakeService, echo, fake_service, reply
 
 KEY = "sk-secret-0123456789"

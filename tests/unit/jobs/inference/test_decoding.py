@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from jobs.inference.answers import Side, answer
-from jobs.inference.decoding import Sampling, TextPieces, choose
+from jobs.inference.decoding import TextPieces, choose
 from jobs.inference.models import Models
 from jobs.inference.stopping import Stops
+from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
 from tests.unit.jobs.inference.small_models import byte_tokenizer, save_llama
 
@@ -81,20 +82,20 @@ def test_a_flat_distribution_over_a_large_vocabulary_is_cut_at_top_p() -> None:
 def test_seed_decides_and_rows_do_not_disturb_each_other(folders: dict[str, Path]) -> None:
     models = Models("cpu")
     side = Side(base(folders), QUESTION)
-    sampling = Sampling(temperature=1.0, seed=3, max_new_tokens=20)
+    sampling = Sampling(temperature=1.0, seed=3, max_tokens=20)
     one = run(models, [side], sampling)
     text = "".join(event.get("text", "") for event in one)
     both = run(models, [side, side, Side(base(folders), [*QUESTION, *QUESTION])], sampling)
     for index in (0, 1):
         assert "".join(e.get("text", "") for e in both if e["side"] == index) == text
-    other = run(models, [side], Sampling(temperature=1.0, seed=4, max_new_tokens=20))
+    other = run(models, [side], Sampling(temperature=1.0, seed=4, max_tokens=20))
     assert "".join(event.get("text", "") for event in other) != text
 
 
 def test_a_row_ends_at_its_stop_token_and_the_others_go_on(folders: dict[str, Path]) -> None:
     models = Models("cpu")
     opened = models.open(base(folders))
-    sampling = Sampling(temperature=0, max_new_tokens=30)
+    sampling = Sampling(temperature=0, max_tokens=30)
     tokens = _tokens(models, Side(base(folders), QUESTION), sampling)
     longer = [{"role": "user", "content": "Where is it, and why?"}]
     others = _tokens(models, Side(base(folders), longer), sampling)
@@ -113,7 +114,7 @@ def _tokens(models: Models, side: Side, sampling: Sampling) -> list[int]:
     prompt = torch.tensor([opened.prompt(side.messages)])
     whole = opened.base.plain.generate(
         prompt, attention_mask=torch.ones_like(prompt), do_sample=False,
-        max_new_tokens=sampling.max_new_tokens, eos_token_id=None,
+        max_new_tokens=sampling.max_tokens, eos_token_id=None,
     )  # fmt: skip
     tokens: list[int] = whole[0, prompt.shape[1] :].tolist()
     return tokens
@@ -121,7 +122,7 @@ def _tokens(models: Models, side: Side, sampling: Sampling) -> list[int]:
 
 def test_sides_on_different_bases_advance_in_turn(folders: dict[str, Path]) -> None:
     sides = [Side(base(folders), QUESTION), Side(base(folders, "other"), QUESTION)]
-    events = run(Models("cpu"), sides, Sampling(temperature=0, max_new_tokens=20))
+    events = run(Models("cpu"), sides, Sampling(temperature=0, max_tokens=20))
     order = [event["side"] for event in events if "text" in event]
     assert set(order[:6]) == {0, 1}
 
@@ -135,7 +136,7 @@ def test_cancelling_ends_between_two_tokens(folders: dict[str, Path]) -> None:
         return asked > 6
 
     side = Side(base(folders), QUESTION)
-    events = run(Models("cpu"), [side, side], Sampling(temperature=0, max_new_tokens=99), cancelled=cancelled)
+    events = run(Models("cpu"), [side, side], Sampling(temperature=0, max_tokens=99), cancelled=cancelled)
     ends = [event for event in events if event.get("done")]
     assert [(end["reason"], end["tokens"]) for end in ends] == [("cancelled", 4)] * 2
 
@@ -145,7 +146,7 @@ def test_a_side_that_fails_does_not_stop_the_other(folders: dict[str, Path], tmp
     events = run(
         Models("cpu"),
         [Side(gone, QUESTION), Side(base(folders), QUESTION)],
-        Sampling(temperature=0, max_new_tokens=5),
+        Sampling(temperature=0, max_tokens=5),
     )
     assert [e["key"] for e in events if "error" in e] == ["chat.model_gone"]
     assert [e["side"] for e in events if e.get("done")] == [1]
@@ -155,11 +156,11 @@ def test_a_pass_that_fails_drops_the_base(folders: dict[str, Path], monkeypatch:
     models = Models("cpu")
     opened = models.open(base(folders))
     monkeypatch.setattr(opened.base, "forward", lambda *_, **__: 1 / 0)
-    events = run(models, [Side(base(folders), QUESTION)], Sampling(max_new_tokens=5))
+    events = run(models, [Side(base(folders), QUESTION)], Sampling(max_tokens=5))
     assert events[-1]["key"] == "chat.generation_failed"
     assert "division by zero" in events[-1]["error"]
     assert not models.loaded(base(folders))
-    assert run(models, [Side(base(folders), QUESTION)], Sampling(max_new_tokens=5))[-1]["done"]
+    assert run(models, [Side(base(folders), QUESTION)], Sampling(max_tokens=5))[-1]["done"]
 
 
 def test_a_diverged_model_is_named_and_its_neighbour_answers(
@@ -173,7 +174,7 @@ def test_a_diverged_model_is_named_and_its_neighbour_answers(
     events = run(
         models,
         [Side(diverged, QUESTION), Side(base(folders), QUESTION)],
-        Sampling(temperature=0, max_new_tokens=5),
+        Sampling(temperature=0, max_tokens=5),
     )
     assert [e["key"] for e in events if "error" in e] == ["chat.not_numbers"]
     assert [e["side"] for e in events if e.get("done")] == [1]
@@ -185,5 +186,5 @@ def test_a_prompt_longer_than_the_model_reads_is_refused_and_answers_end_there(t
     long = [{"role": "user", "content": "x" * 50}]
     [refused] = [e for e in run(models, [Side(model, long)], Sampling()) if "error" in e]
     assert "53 tokens, but short supports at most 40" in refused["error"]
-    end = run(models, [Side(model, QUESTION)], Sampling(temperature=0, max_new_tokens=99))[-1]
+    end = run(models, [Side(model, QUESTION)], Sampling(temperature=0, max_tokens=99))[-1]
     assert end["reason"] == "length" and end["tokens"] <= 40 - 22

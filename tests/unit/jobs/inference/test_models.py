@@ -11,16 +11,16 @@ import torch
 import transformers
 
 from jobs.inference.answers import Side, answer
-from jobs.inference.decoding import Sampling
 from jobs.inference.models import Models, sharing
 from studio_core.base.errors import BadInput, NotFound, StudioError
+from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
 from tests.unit.jobs.inference.small_models import save_llama
 
 QUESTION = [{"role": "user", "content": "Where is the river?"}]
 LONGER = [{"role": "system", "content": "You are brief."}, {"role": "user", "content": "And the mountain?"}]
-GREEDY = Sampling(temperature=0, seed=0, max_new_tokens=24)
-SAMPLED = Sampling(temperature=1.1, top_p=0.95, seed=5, max_new_tokens=24)
+GREEDY = Sampling(temperature=0, seed=0, max_tokens=24)
+SAMPLED = Sampling(temperature=1.1, top_p=0.95, seed=5, max_tokens=24)
 
 
 def resolved(folders: dict[str, Path], name: str) -> ResolvedModel:
@@ -54,7 +54,7 @@ def generated(folders: dict[str, Path], name: str, messages: list[dict[str, str]
     inputs = tokenizer.apply_chat_template(
         messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
-    whole = model.generate(**inputs, do_sample=False, max_new_tokens=GREEDY.max_new_tokens)
+    whole = model.generate(**inputs, do_sample=False, max_new_tokens=GREEDY.max_tokens)
     answered: str = tokenizer.decode(whole[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return answered.rstrip("\N{REPLACEMENT CHARACTER}")
 

@@ -60,7 +60,7 @@ def ask(client: httpx.Client, **body: Any) -> list[dict[str, Any]]:
 
 
 def test_both_sides_stream_and_end(client: httpx.Client, folders: dict[str, Path]) -> None:
-    asked = {"sides": [side(folders), side(folders, "lora")], "temperature": 0, "max_new_tokens": 12}
+    asked = {"sides": [side(folders), side(folders, "lora")], "temperature": 0, "max_tokens": 12}
     events = ask(client, **asked)
     ends = [event for event in events if event.get("done")]
     assert {(end["side"], end["tokens"], end["reason"]) for end in ends} == {
@@ -75,7 +75,7 @@ def test_both_sides_stream_and_end(client: httpx.Client, folders: dict[str, Path
 
 def test_a_failing_side_is_told_and_the_other_answers(client: httpx.Client, folders: dict[str, Path]) -> None:
     gone = {"model": {"name": "gone", "path": "/nowhere/at/all"}, "messages": QUESTION}
-    events = ask(client, sides=[gone, side(folders)], max_new_tokens=3)
+    events = ask(client, sides=[gone, side(folders)], max_tokens=3)
     assert events[0]["side"] == 0 and events[0]["key"] == "chat.model_gone"
     assert events[0]["values"] == {"model": "gone", "path": "/nowhere/at/all"}
     assert events[-1]["side"] == 1 and events[-1]["done"]
@@ -96,7 +96,7 @@ def test_nothing_without_the_token(server: ChatServer, folders: dict[str, Path],
         {"sides": []},
         {"temperature": -1},
         {"top_p": 0},
-        {"max_new_tokens": 10**9},
+        {"max_tokens": 10**9},
         {"seed": "x"},
         {"sides": "no"},
     ],
@@ -128,16 +128,16 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(server: ChatServe
 def test_a_client_that_goes_away_stops_the_generation(
     server: ChatServer, client: httpx.Client, folders: dict[str, Path]
 ) -> None:
-    endless = {"sides": [side(folders)], "temperature": 1.5, "top_p": 1.0, "max_new_tokens": 200}
+    endless = {"sides": [side(folders)], "temperature": 1.5, "top_p": 1.0, "max_tokens": 200}
     with client.stream("POST", "/generate", json=endless) as reply:
         next(reply.iter_lines())
         assert server.idle_for() == 0
     wait_until(lambda: server.idle_for() > 0, 10, "the generation ends with its client")
-    assert ask(client, sides=[side(folders)], max_new_tokens=2)[-1]["done"]
+    assert ask(client, sides=[side(folders)], max_tokens=2)[-1]["done"]
 
 
 def test_one_side_is_stopped_and_the_others_go_on(client: httpx.Client, folders: dict[str, Path]) -> None:
-    body = {"sides": [side(folders)] * 2, "temperature": 1.5, "top_p": 1.0, "max_new_tokens": 200, "key": "k"}
+    body = {"sides": [side(folders)] * 2, "temperature": 1.5, "top_p": 1.0, "max_tokens": 200, "key": "k"}
     events: list[dict[str, Any]] = []
     with client.stream("POST", "/generate", json=body) as reply:
         lines = reply.iter_lines()
@@ -153,7 +153,7 @@ def test_one_side_is_stopped_and_the_others_go_on(client: httpx.Client, folders:
 
 def test_questions_at_the_same_time_wait_their_turn(client: httpx.Client, folders: dict[str, Path]) -> None:
     found: list[list[dict[str, Any]]] = []
-    body = {"sides": [side(folders)], "temperature": 0, "max_new_tokens": 10}
+    body = {"sides": [side(folders)], "temperature": 0, "max_tokens": 10}
     threads = [threading.Thread(target=lambda: found.append(ask(client, **body))) for _ in range(5)]
     for thread in threads:
         thread.start()
@@ -188,9 +188,7 @@ def test_turns_are_in_the_order_of_asking_and_bounded() -> None:
 
 def test_openai_form(client: httpx.Client, folders: dict[str, Path]) -> None:
     [text] = [
-        "".join(
-            e.get("text", "") for e in ask(client, sides=[side(folders)], temperature=0, max_new_tokens=8)
-        )
+        "".join(e.get("text", "") for e in ask(client, sides=[side(folders)], temperature=0, max_tokens=8))
     ]
     body = {"model": "base", "messages": QUESTION, "temperature": 0, "max_tokens": 8}
     reply = client.post("/v1/chat/completions", json=body).json()
@@ -225,7 +223,7 @@ def test_the_worker_serves_ends_when_idle_and_leaves_no_address(
         assert stat.S_IMODE((run_dir / run_folder.SERVE).stat().st_mode) == 0o600
         url = f"http://127.0.0.1:{address['port']}/generate"
         headers = {"Authorization": f"Bearer {address['token']}"}
-        body = {"sides": [side(folders)], "max_new_tokens": 4}
+        body = {"sides": [side(folders)], "max_tokens": 4}
         assert httpx.post(url, json=body, headers=headers, timeout=30).text.count("done") == 1
         asked = time.monotonic()
         assert process.wait(30) == 0

@@ -47,7 +47,7 @@ class Worker:
         self, _studio: Studio, questions: Any, sampling: Any, cancelled: Any = lambda: False, *, key: str = ""
     ) -> Iterator[Any]:
         self.asked.append(list(questions))
-        self.seeds.append(sampling["seed"])
+        self.seeds.append(sampling.seed)
         for event in self.events:
             if isinstance(event, Exception):
                 raise event
@@ -108,7 +108,7 @@ def test_a_prompt_that_cannot_be_asked_changes_nothing(studio: Studio, chat: Cha
 @pytest.mark.parametrize(
     ("field", "value"),
     [("temperature", 3), ("temperature", float("nan")), ("top_p", 0), ("seed", -1), ("seed", 1.5),
-     ("max_new_tokens", 10**6), ("system", 5)],
+     ("max_tokens", 10**6), ("system", 5)],
 )  # fmt: skip
 def test_settings_out_of_range_are_named(field: str, value: Any) -> None:
     with pytest.raises(BadInput, match=f"{field} cannot be"):

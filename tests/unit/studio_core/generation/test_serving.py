@@ -17,6 +17,7 @@ from studio_core.base.states import Cause, State, Stop
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Device, Job
 from studio_core.generation import serving
+from studio_core.generation.sampling import Sampling
 from studio_core.runs import queue, run_folder
 from studio_core.runs.spec import ResolvedModel
 
@@ -70,7 +71,7 @@ def play_engine(studio: Studio, job: Job, port: int) -> Job:
 
 
 def ask(studio: Studio) -> list[dict[str, Any]]:
-    sampling: dict[str, float | int] = {"temperature": 0.5, "top_p": 1.0, "seed": 1, "max_new_tokens": 9}
+    sampling = Sampling(temperature=0.5, top_p=1.0, seed=1, max_tokens=9)
     return list(serving.generate(studio, [QUESTION], sampling))
 
 
