@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -26,21 +26,21 @@ Choices = list[tuple[str, str]]
 NONE = ("–", "")
 
 
-def models(studio: Studio, dataset: Dataset, language: str) -> Choices:
+def models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
     return [NONE, *((model.name, model.name) for model in registry.writers(studio))]
 
 
-def reward_models(studio: Studio, dataset: Dataset, language: str) -> Choices:
+def reward_models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
     kept = (model.name for model in registry.all_models(studio) if registry.scores(model))
     return [NONE, *((name, name) for name in kept)]
 
 
-def known_services(studio: Studio, dataset: Dataset, language: str) -> Choices:
+def known_services(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
     kept = services.all_services(studio.settings.home / services.FILE)
     return [NONE, *((f"{one.name} ({one.model})", one.name) for one in kept)]
 
 
-def datasets(studio: Studio, dataset: Dataset, language: str) -> Choices:
+def datasets(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
     names = [f"{one.name}@{one.version}" for one in versions.all_datasets(studio)]
     return [(name, name) for name in names]
 
@@ -78,15 +78,25 @@ def _report(studio: Studio, dataset: Dataset) -> dict[str, Any]:
     return report.body if report else {}
 
 
-OFFERED: dict[ChoicesOf, Callable[[Studio, Dataset, str], Choices]] = {
+_EVERYWHERE: dict[ChoicesOf, Callable[[Studio, Dataset | None, str], Choices]] = {
     "models": models,
     "reward_models": reward_models,
     "services": known_services,
     "datasets": datasets,
+}
+OFFERED: dict[ChoicesOf, Callable[[Studio, Dataset, str], Choices]] = {
+    **_EVERYWHERE,
     "columns": columns,
     "languages": languages,
     "findings": findings,
 }
+
+
+def everywhere(studio: Studio, fields: Sequence[OptionField], language: str) -> dict[str, Choices]:
+    """What there is to choose from for those of ``fields`` that do not depend on a dataset, by ``choices_of``."""
+    wanted = {field.choices_of for field in fields} & _EVERYWHERE.keys()
+    known = {name: _EVERYWHERE[name](studio, None, language) for name in wanted}
+    return {name: [choice for choice in choices if choice != NONE] for name, choices in known.items()}
 
 
 def filled(studio: Studio, dataset: Dataset, fields: list[OptionField], language: str) -> list[Any]:

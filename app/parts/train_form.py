@@ -1,15 +1,19 @@
-"""The fields of the Train page that all methods share."""
+"""The fields of the Train page: the choosers of method and tuning, the options of both, and what all methods share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
-from app.i18n import t
-from app.parts import own_code, train_data
-from app.parts.html import panel
-from studio_core import methods, texts
+from app.files import asset
+from app.i18n import say, t
+from app.parts import chooser, option_inputs, own_code, train_data
+from app.parts.chooser import Choice
+from app.parts.html import html, panel
+from app.parts.options_state import OptionsState, fields_of
+from studio_core import texts
 from studio_core.base.studio import Studio
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
@@ -18,11 +22,11 @@ from studio_core.training import several_gpus
 from studio_core.tunings import DEFAULT, TUNINGS
 
 DEVICES = ("auto", "cpu", "gpu")
-NAMES = (
-    "method", "tuning", "model", "dataset", "preset", "prompts", "name", "seed", "device", "priority",
-    "time_limit", "gpus", "parallel",
+INPUTS = (
+    "wish", "model", "dataset", "preset", "prompts", "name", "seed", "device", "priority", "time_limit", "gpus",
+    "parallel",
 )  # fmt: skip
-"""Of all fields, in the order in which the page's events get them."""
+"""What the page's events get, in this order. ``wish`` is what Gradio has no component for (``options_state.Wish``)."""
 
 
 def tuning_help(method: str, tuning: str) -> str:
@@ -35,15 +39,54 @@ def tuning_help(method: str, tuning: str) -> str:
     )
 
 
-def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
-    parts: dict[str, Any] = {}
-    parts["method"] = gr.Radio(
-        [(t(method.title_key), name) for name, method in METHODS.items()],
-        value=methods.DEFAULT,
-        label=t("train.method"),
-        info=t(METHODS[methods.DEFAULT].help_key),
-        elem_id="train-method",
+def methods(chosen: str, language: str) -> Markup:
+    """The chooser of methods; those that learn from data of one shape stand together."""
+    choices = [
+        Choice(
+            name,
+            say(method.title_key, language),
+            say(method.help_key, language),
+            say("train.learns_from", language, shape=say(f"data.shape_{method.shapes[0]}", language)),
+        )
+        for name, method in METHODS.items()
+    ]
+    return chooser.drawn("train-method", say("train.method", language), choices, chosen)
+
+
+def tunings(method: str, chosen: str, language: str) -> Markup:
+    """The chooser of ways of tuning; those that the method cannot be had with stay there and say so."""
+    refused = say("train.tuning_refused", language, method=say(METHODS[method].title_key, language))
+    choices = [
+        Choice(
+            name,
+            say(tuning.title_key, language),
+            say(tuning_help(method, name), language),
+            say("train.tuning_whole" if tuning.whole else "train.tuning_part", language),
+            "" if name in METHODS[method].tunings else refused,
+        )
+        for name, tuning in TUNINGS.items()
+    ]
+    return chooser.drawn("train-tuning", say("train.tuning", language), choices, chosen)
+
+
+def options(state: OptionsState, language: str, offers: option_inputs.Offers) -> Markup:
+    """The form of the options of the method and the tuning of ``state``, which it keeps in ``data-form``."""
+    fields = fields_of(state.method, state.tuning)
+    held = {**state.begin, **state.changes}
+    inputs = option_inputs.drawn(fields, held, state.begin, language, "train-opt", offers)
+    return html('<div class="ts-options" data-form="{}">{}</div>', state.text(), inputs)
+
+
+def options_panel() -> gr.HTML:
+    script = (
+        f"window.tunesmith.waits(import('{asset('js/train.js')}').then((m) => m.mount(element, trigger)));"
     )
+    return panel("train-options", js_on_load=f"{script} 'input'")
+
+
+def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
+    parts: dict[str, Any] = {"wish": gr.Textbox(visible=False)}
+    parts["method"] = chooser.chooser("train-method")
     with gr.Row():
         parts["dataset"] = gr.Dropdown(
             [], label=t("train.dataset"), info=t("train.dataset_help"), elem_id="train-dataset", value=None
@@ -67,21 +110,14 @@ def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
             label=t("train.trust"), info=t("train.trust_help"), elem_id="train-trust", container=False
         )
         adding["password"] = own_code.fields(studio, adding["trust"], "train-trust-password")
-    with gr.Row():
-        parts["tuning"] = gr.Radio(
-            [(t(tuning.title_key), name) for name, tuning in TUNINGS.items()],
-            value=DEFAULT,
-            label=t("train.tuning"),
-            info=t(TUNINGS[DEFAULT].help_key),
-            elem_id="train-tuning",
-        )
-        parts["preset"] = gr.Radio(
-            [(t(f"methods.preset.{name}"), name) for name in PRESETS],
-            value="balanced",
-            label=t("train.preset"),
-            info=t("methods.preset.balanced.help"),
-            elem_id="train-preset",
-        )
+    parts["tuning"] = chooser.chooser("train-tuning")
+    parts["preset"] = gr.Radio(
+        [(t(f"methods.preset.{name}"), name) for name in PRESETS],
+        value="balanced",
+        label=t("train.preset"),
+        info=t("methods.preset.balanced.help"),
+        elem_id="train-preset",
+    )
     return parts, adding
 
 

@@ -160,7 +160,8 @@ class Writer:
 
     @cached_property
     def _reward(self) -> rewards.Score:
-        return rewards.of_source(self.source)
+        source = self.source
+        return rewards.stored_score(source.reward, source.reward_options, source.setting)
 
     def fetch(self, prompts: Sequence[Prompt]) -> None:
         questions = [question for prompt in prompts for question in self._questions(prompt)]

@@ -195,7 +195,7 @@ def _checked_source(studio: Studio, source: AnswerSource) -> str:
     if bool(source.model) == bool(source.service):
         raise BadInput("generation.one_of", model="model", service="service")
     if source.best_of > 1:
-        rewards.of_source(source)
+        rewards.stored_score(source.reward, source.reward_options, source.setting)
     if source.service:
         return services.get(studio.settings.home / services.FILE, source.service).name
     return registry.resolve(studio, source.model).name

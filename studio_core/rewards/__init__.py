@@ -13,7 +13,6 @@ from studio_core.rewards.equality import EQUALITY
 from studio_core.rewards.language import LANGUAGE
 from studio_core.rewards.length import LONGER, NEAR_LENGTH, SHORTER
 from studio_core.rewards.valid_json import VALID_JSON
-from studio_core.runs.spec import AnswerSource
 
 REWARDS: dict[str, Reward] = {
     reward.name: reward
@@ -46,10 +45,9 @@ def score(name: str, options: Mapping[str, Any]) -> Score:
     return reward.score(reward.checked(options))
 
 
-def of_source(source: AnswerSource) -> Score:
-    """The same for a source of answers, also one that a former version has stored."""
-    former = options_of_setting(source.reward, source.setting)
-    return score(source.reward, {**former, **source.reward_options})
+def stored_score(name: str, options: Mapping[str, Any], setting: str) -> Score:
+    """The same of what is stored, also by a former version, where a reward had one text (``setting``) as its option."""
+    return score(name, {**options_of_setting(name, setting), **options})
 
 
 def options_of_setting(name: str, setting: str) -> dict[str, str]:

@@ -221,6 +221,13 @@ def visit(tab: Page, path: str) -> None:
     tab.locator(".gradio-container main").first.wait_for()
 
 
+def take(page: Page, chooser: str, title: str) -> None:
+    """Choose from a list of titles with their help what is called so, in whole or by its letters in brackets."""
+    page.locator(f"#{chooser}").get_by_role("combobox").click()
+    by_letters = title.startswith("(")
+    page.locator(f"#{chooser}").get_by_role("option", name=title, exact=not by_letters).click()
+
+
 def in_address(tab: Page, name: str) -> str:
     """What the tab's address says of ``name``, whatever else stands there: an opened tab of a page names itself."""
     return parse_qs(urlsplit(tab.url).query)[name][0]

@@ -110,7 +110,7 @@ def test_radio_buttons_are_one_group(page: Page) -> None:
     expect(group).to_have_accessible_name("Preset")
     balanced = group.get_by_role("radio", name="Balanced")
     expect(balanced).to_be_checked()
-    page.locator("#train-tuning input:checked").focus()
+    page.locator("#train-tuning").get_by_role("combobox").focus()
     page.keyboard.press("Tab")
     while page.evaluate("document.activeElement.matches('.ts-more')"):
         page.keyboard.press("Tab")

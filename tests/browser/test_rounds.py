@@ -82,7 +82,7 @@ def train(page: Page, served: Served) -> int:
     press(page, "#rounds-train")
     page.wait_for_url("**/train?*")
     expect(page.locator("#train-start")).to_be_enabled()
-    expect(page.locator("#train-method input").first).not_to_have_value("")
+    expect(page.locator("#train-method .ts-chooser")).to_be_visible()
     press(page, "#train-start")
     page.wait_for_url("**/runs?run=*")
     run = queue.all_jobs(served.studio, kind="train", limit=1)[0].id

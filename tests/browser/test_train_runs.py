@@ -13,10 +13,12 @@ from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
 from studio_core.data import store
+from studio_core.methods import METHODS
 from studio_core.models import registry
 from studio_core.runs import metrics, queue
+from studio_core.tunings import TUNINGS
 from tests.browser.axe import told
-from tests.browser.conftest import Served, choose, come_to_charts, in_address, screenshot, visit
+from tests.browser.conftest import Served, choose, come_to_charts, in_address, screenshot, take, visit
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
@@ -113,9 +115,9 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
     expect(page.locator("#train-dataset input")).to_have_value(re.compile("identity-pairs@"))
     expect(page.locator("#train-opt-beta")).to_be_visible()
     expect(page.locator("#train-opt-lora_rank")).to_be_hidden()
-    page.locator("#train-tuning").get_by_text("LoRA", exact=True).click()
+    take(page, "train-tuning", "LoRA")
     expect(page.locator("#train-opt-lora_rank")).to_be_visible()
-    page.locator("#train-method").get_by_text("Supervised fine-tuning (SFT)").click()
+    take(page, "train-method", "Supervised fine-tuning (SFT)")
     expect(page.locator("#train-opt-beta")).to_be_hidden()
     expect(page.locator("#train-unfit")).to_contain_text("do not fit this training method")
     expect(page.locator("#train-dataset input")).to_have_value("")
@@ -124,9 +126,9 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
     expect(page.locator("button#train-start")).to_be_disabled()
     pick(page, "train-dataset", "tiny-sft-chat@1")
     ready(page)
-    page.locator("#train-method").get_by_text("(KTO)").click()
+    take(page, "train-method", "(KTO)")
     expect(page.locator("#train-opt-beta")).to_be_visible()
-    page.get_by_role("button", name="Advanced options").click()
+    page.get_by_text("Advanced options").click()
     box = page.locator("#train-opt-balance").bounding_box()
     assert box is not None and box["width"] > 150  # Beside six numbers, which have a least width.
 
@@ -135,35 +137,98 @@ def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> Non
     """Not every method offers QLoRA: chosen for one, it neither stops the form nor stays for another."""
     visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
     ready(page)
-    tuning = page.locator("#train-tuning")
-    tuning.get_by_text("QLoRA", exact=True).click()
+    tuning = page.locator("#train-tuning").get_by_role("combobox")
+    take(page, "train-tuning", "QLoRA")
     ready(page)
     expect(page.locator("#train-opt-lora_rank")).to_be_visible()
     page.locator("#train-more").get_by_role("button").first.click()
     page.get_by_role("textbox", name="Fixed prompts").fill("Who are you?")
-    page.locator("#train-method").get_by_text("Reward model").click()
+    take(page, "train-method", "Reward model")
     ready(page)
     expect(page.locator("#train-prompts")).to_be_hidden()  # What it makes writes nothing.
     expect(tuning).to_contain_text("into a complete model")
-    expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
-    tuning.get_by_text("QLoRA", exact=True).click()
-    expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
+    expect(tuning).to_have_accessible_name("Fine-tuning method LoRA")
+    tuning.click()
+    refused = page.locator("#train-tuning").get_by_role("option", name="QLoRA", exact=True)
+    expect(refused).to_be_disabled()
+    expect(refused).to_have_accessible_description("Not available for this training method: Reward model.")
+    refused.click(force=True)
+    tuning.press("Escape")
+    expect(tuning).to_have_accessible_name("Fine-tuning method LoRA")
     ready(page)
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
     expect(page.locator("#train-plan .ts-command pre")).not_to_contain_text("--prompt")
-    page.locator("#train-method").get_by_text("(KTO)").click()
+    take(page, "train-method", "(KTO)")
     expect(page.get_by_role("textbox", name="Fixed prompts")).to_have_value("Who are you?")
     expect(tuning).to_contain_text("the result is an adapter")
 
     visit(page, "/train?method=reward&tuning=qlora&model=tiny-chat&dataset=identity-pairs")
     ready(page)
-    expect(tuning.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
+    expect(tuning).to_have_accessible_name("Fine-tuning method LoRA")
     page.get_by_role("textbox", name="Run name").fill(
         "named"
     )  # When this is answered, all before it has been.
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--name named")
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
     expect(page.locator("#train-plan")).not_to_contain_text("Changed from the preset")
+
+
+def drawn(page: Page) -> set[str]:
+    """The options that are on the page, seen or folded away."""
+    inputs = page.locator("#train-options [name]")
+    return set(inputs.evaluate_all("inputs => inputs.map(input => input.name)"))
+
+
+def test_only_the_options_of_the_chosen_are_drawn_and_what_was_typed_comes_back(page: Page) -> None:
+    visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
+    ready(page)
+    assert drawn(page) == set(METHODS["dpo"].Options.model_fields)
+    page.locator("#train-opt-beta input").fill("0.3")
+    page.locator("#train-opt-max_length input").fill("99")
+    expect(page.locator("#train-plan")).to_contain_text("Beta: 0.3 (preset: 0.1)")
+    take(page, "train-tuning", "LoRA")
+    page.locator("#train-opt-lora_rank input").fill("4")
+    lora = set(TUNINGS["lora"].Options.model_fields)
+    assert drawn(page) == set(METHODS["dpo"].Options.model_fields) | lora
+
+    take(page, "train-method", "Reward model")
+    expect(page.locator("#train-opt-beta")).to_have_count(0)
+    assert drawn(page) == set(METHODS["reward"].Options.model_fields) | lora
+    expect(page.locator("#train-opt-lora_rank input")).to_have_value(
+        "4"
+    )  # Of one tuning, whatever the method.
+    take(page, "train-tuning", "Full")
+    expect(page.locator("#train-opt-lora_rank")).to_have_count(0)
+
+    take(page, "train-method", "(DPO)")
+    expect(page.locator("#train-opt-beta input")).to_have_value("0.3")
+    expect(page.locator("#train-opt-max_length input")).to_have_value("99")
+    take(page, "train-tuning", "LoRA")
+    expect(page.locator("#train-opt-lora_rank input")).to_have_value("4")
+    plan = page.locator("#train-plan .ts-command pre")
+    for changed in ("--tuning lora", "--set beta=0.3", "--set max_length=99", "--set lora_rank=4"):
+        expect(plan).to_contain_text(changed)
+
+
+def test_a_method_is_chosen_with_the_keyboard(page: Page) -> None:
+    visit(page, "/train?method=sft&model=tiny-chat&dataset=tiny-sft-chat")
+    ready(page)
+    method = page.locator("#train-method").get_by_role("combobox")
+    expect(method).to_have_accessible_name("Training method Supervised fine-tuning (SFT)")
+    method.focus()
+    page.keyboard.type("kto")  # Letters lead to a word of the title.
+    option = page.locator("#train-method").get_by_role("option", name="(KTO)")
+    expect(method).to_have_attribute("aria-activedescendant", option.get_attribute("id") or "")
+    page.keyboard.press("Escape")
+    expect(option).to_be_hidden()
+    expect(method).to_have_accessible_name("Training method Supervised fine-tuning (SFT)")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(method).to_have_accessible_name("Training method Direct Preference Optimization (DPO)")
+    expect(method).to_be_focused()
+    expect(page.locator("#train-opt-beta")).to_be_visible()
+    assert in_address(page, "method") == "dpo"
 
 
 def test_the_form_that_opens_never_says_that_something_is_missing(page: Page, served: Served) -> None:

@@ -17,7 +17,7 @@ from studio_core.labeling import exports, projects, rounds
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.spec import DataSpec
-from tests.browser.conftest import Served, choose, in_address, screenshot, visit
+from tests.browser.conftest import Served, choose, in_address, screenshot, take, visit
 from tests.browser.test_train_runs import pick, ready
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained
 
@@ -52,15 +52,15 @@ def test_a_recipe_can_be_changed_first(page: Page) -> None:
 def test_a_method_finds_the_dataset_again_that_was_chosen_for_it(page: Page, served: Served) -> None:
     visit(page, "/train?method=sft&model=tiny-chat&dataset=tiny-sft-chat")
     ready(page)
-    dataset, method = page.locator("#train-dataset input"), page.locator("#train-method")
-    method.get_by_text("(DPO)").click()
+    dataset = page.locator("#train-dataset input")
+    take(page, "train-method", "(DPO)")
     expect(dataset).to_have_value("")
     pick(page, "train-dataset", "identity-pairs@1")
     ready(page)
-    method.get_by_text("(SFT)").click()
+    take(page, "train-method", "(SFT)")
     expect(dataset).to_have_value("tiny-sft-chat@1")
     ready(page)
-    method.get_by_text("Reward model").click()
+    take(page, "train-method", "Reward model")
     expect(dataset).to_have_value("identity-pairs@1")
     ready(page)
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import os
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,10 +28,10 @@ from safetensors.torch import load_file
 
 from app.cli import assembled
 from app.i18n import translated
-from app.parts import live_chart, plan_card, run_list, run_view
+from app.parts import live_chart, option_inputs, plan_card, run_list, run_view, train_form
 from app.parts.labeling import results as results_section
 from app.parts.labeling import rounds as rounds_section
-from app.parts.options_form import OptionsForm, options_form
+from app.parts.options_state import OptionsState, fields_of
 from jobs.curation.reward_model import loaded
 from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
@@ -48,13 +49,12 @@ from studio_core.data.shapes import Shape
 from studio_core.generation.sampling import Sampling
 from studio_core.labeling import rounds
 from studio_core.labeling.records import SHAPE_OF
-from studio_core.methods import METHODS
 from studio_core.methods.base import Method, validated
 from studio_core.models import registry
 from studio_core.runs import queue, run_folder
 from studio_core.runs.spec import TrainSpec
+from studio_core.texts import LANGUAGES
 from studio_core.training import Plan
-from studio_core.tunings import TUNINGS
 from studio_core.tunings.base import Tuning
 from tests.integration.miniature import chats, judged, pairs
 from tests.reference import markdown
@@ -197,24 +197,21 @@ class MethodConformance:
         yield Runs(studio, spec, plan, whole, stopped, resumed)
         studio.close()
 
-    def test_the_form_draws_its_options(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(App, "create_app", staticmethod(lambda *args, **given: None))
-
-        async def draw() -> OptionsForm:  # Outside of a running loop Gradio makes one that nobody closes.
-            with gr.Blocks():
-                return options_form(METHODS, TUNINGS, shown=case.method.name, prefix="opt")
-
-        form = asyncio.run(draw())
-        drawn = {option.name for option in form.fields[case.method.name].values()}
-        options = validated(case.method, "balanced", case.tuning.name, 2_000_000).model_dump()
-        assert options.keys() <= drawn
-        shown = form.shown(case.method.name, {**form.of_tunings, **options}, case.tuning.name)
-        held = form.values(case.method.name, [update.get("value") for update in shown])
-        assert {name: held[name] for name in options} == options
-        seen = {
-            option.name for place, option in form.fields[case.method.name].items() if shown[place]["visible"]
-        }
-        assert seen == options.keys()
+    def test_the_form_draws_its_options(self, case: Case) -> None:
+        options = validated(case.method, "balanced", case.tuning.name, 2_000_000).model_dump(mode="json")
+        state = OptionsState(case.method.name, case.tuning.name, options)
+        for language in LANGUAGES:
+            form = str(train_form.options(state, language, {}))
+            assert set(re.findall(r' name="(\w+)"', form)) == options.keys()
+            assert set(re.findall(r'id="train-opt-(\w+)-help"', form)) == options.keys()
+            methods = train_form.methods(case.method.name, language)
+            assert f'<div class="ts-chooser" data-value="{case.method.name}">' in methods
+            tunings = train_form.tunings(case.method.name, case.tuning.name, language)
+            assert f'<div class="ts-chooser" data-value="{case.tuning.name}">' in tunings
+        fields = fields_of(case.method.name, case.tuning.name)
+        inputs = {field.name: option_inputs.shown(field, options[field.name]) for field in fields}
+        boxes = {field.name: options[field.name] for field in fields if field.kind in ("bool", "choices")}
+        assert state.held({**inputs, **boxes}).changes == {}
 
     def test_the_command_line_takes_it(self, runs: Runs) -> None:
         command = typer.main.get_command(assembled()).commands["train"]  # type: ignore[attr-defined]

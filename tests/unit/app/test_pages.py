@@ -10,7 +10,6 @@ import pytest
 from app.pages import chat, home, models, settings, train
 from app.parts import queue_panel, run_list, run_view
 from app.parts.html import badge
-from app.parts.options_form import OptionsForm
 from studio_core import training
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.settings import Settings
@@ -21,7 +20,6 @@ from studio_core.machine.overview import machine, overview
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.summary import job_summary
-from studio_core.tunings import TUNINGS
 from tests.unit.studio_core.training.runs import imported, spec
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -122,7 +120,7 @@ def test_a_reward_model_is_trained_further_as_one(studio: Studio, trained: Model
         session.get_one(Model, trained.id).details = {"architecture": "LlamaForSequenceClassification"}
     pairs = [{"prompt": f"Name {n}?", "chosen": f"I am {n}.", "rejected": "No."} for n in range(9)]
     imported(studio, "pairs", pairs, tmp_path)
-    page = train.TrainPage(studio, OptionsForm([], {}, TUNINGS))
+    page = train.TrainPage(studio, {})
 
     def method(**query: str) -> str:
         return training.spec_for(studio, query).method

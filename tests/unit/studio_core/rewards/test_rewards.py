@@ -130,8 +130,12 @@ def test_what_former_versions_have_stored_stays_readable(
     assert BEST_OF.checked(asked.model_dump()) == asked
 
 
+def scorer(source: AnswerSource) -> rewards.Score:
+    return rewards.stored_score(source.reward, source.reward_options, source.setting)
+
+
 def test_a_stored_source_with_a_setting_is_scored_as_before() -> None:
     stored = AnswerSource.model_validate({"model": "x", "best_of": 2, "reward": "shorter", "setting": "4"})
-    assert rewards.of_source(stored)("", "eight888", {}) == 0.5
+    assert scorer(stored)("", "eight888", {}) == 0.5
     now = AnswerSource(model="x", best_of=2, reward="shorter", reward_options={"characters": 8})
-    assert rewards.of_source(now)("", "eight888", {}) == 1.0
+    assert scorer(now)("", "eight888", {}) == 1.0
