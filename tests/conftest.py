@@ -24,6 +24,7 @@ os.environ.update(
 )
 
 from studio_core.base.studio import Studio, open_studio
+from tests import forked
 
 T = TypeVar("T")
 
@@ -42,6 +43,13 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     opened = open_studio(home=tmp_path / "home")
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def prepared_python() -> Iterator[str]:
+    """Begins workers that have done their imports; one for all tests of a process."""
+    with forked.python() as program:
+        yield program
 
 
 @pytest.fixture

@@ -89,9 +89,11 @@ def test_batches_that_are_accumulated_teach_what_one_does(
 
 @pytest.mark.parametrize(("method", "given"), [("dpo", {"sft_weight": 0.7}), ("kto", {}), ("sft", {})])
 def test_two_ranks_teach_what_one_does(
-    tmp_path: Path, model: ResolvedModel, method: str, given: dict[str, Any]
+    tmp_path: Path, model: ResolvedModel, prepared_python: str, method: str, given: dict[str, Any]
 ) -> None:
     whole = run(tmp_path / "whole", model, method, batch_size=4, **given)
     MAINS[method](whole)
     two = run(tmp_path / "two", model, method, batch_size=2, **given)
-    assert steps(carried_out(two, 2)) == [pytest.approx(step, rel=1e-4) for step in steps(whole)]
+    assert steps(carried_out(two, prepared_python)) == [
+        pytest.approx(step, rel=1e-4) for step in steps(whole)
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,26 +19,28 @@ from studio_core.base import atomic
 from studio_core.base.settings import Settings
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel
+from tests import forked
 from tests.conftest import wait_until
 from tests.integration.miniature import Rows, chats, events, losses, make_run, miniature_model, pairs, said
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
-WORKER = [sys.executable, "-m", "jobs.worker"]
+SHARDS = {"PYTHONPATH": str(Path(__file__).parent / "fsdp_on_cpu")}
 
 
 def environment(count: int) -> dict[str, str]:
     return {**os.environ, "TUNESMITH_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "TUNESMITH_RANKS": str(count)}
 
 
-def started(run_dir: Path, count: int, **more: str) -> subprocess.Popen[bytes]:
+def started(run_dir: Path, python: str, **more: str) -> subprocess.Popen[bytes]:
+    """A launcher with two ranks, each of them begun by ``python``."""
     with open(run_dir / run_folder.LOG, "wb") as log:
-        env = {**environment(count), **more}
-        return subprocess.Popen([*WORKER, str(run_dir)], env=env, stdout=log, stderr=log)
+        env = {**environment(2), "PYTHON_EXEC": python, **more}  # The launcher is told it by this name.
+        return subprocess.Popen([python, "-m", "jobs.worker", str(run_dir)], env=env, stdout=log, stderr=log)
 
 
-def carried_out(run_dir: Path, count: int, **more: str) -> Path:
-    assert started(run_dir, count, **more).wait(240) == 0, run_folder.log_tail(run_dir)
+def carried_out(run_dir: Path, python: str, **more: str) -> Path:
+    assert started(run_dir, python, **more).wait(240) == 0, run_folder.log_tail(run_dir)
     return run_dir
 
 
@@ -66,12 +67,19 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
     return miniature_model(tmp_path_factory.mktemp("models") / "miniature")
 
 
+@pytest.fixture(scope="module")
+def sharding_python() -> Iterator[str]:
+    """Begins ranks that may have a model in shards, although they compute on the CPU."""
+    with forked.python(**SHARDS, **{ranks.TEAM: "2"}) as program:
+        yield program
+
+
 def test_two_ranks_learn_what_one_does_with_twice_the_batch_and_go_on(
-    tmp_path: Path, model: ResolvedModel
+    tmp_path: Path, model: ResolvedModel, prepared_python: str
 ) -> None:
     rows = evenly_long(40)  # Of which 8 are held out, so that every batch is whole.
     given = {"save_steps": 3, "eval_share": 0.2}
-    two = carried_out(make_run(tmp_path / "two", model, rows, batch_size=4, **given), 2)
+    two = carried_out(make_run(tmp_path / "two", model, rows, batch_size=4, **given), prepared_python)
     one = trained(make_run(tmp_path / "one", model, rows, batch_size=8, **given))
 
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
@@ -89,24 +97,25 @@ def test_two_ranks_learn_what_one_does_with_twice_the_batch_and_go_on(
     checkpoint = two / run_folder.CHECKPOINTS / "checkpoint-6"
     assert len(list(checkpoint.glob("rng_state_*"))) == 2
     resumed = make_run(tmp_path / "resumed", model, rows, batch_size=4, resume_from=checkpoint, **given)
-    carried_out(resumed, 2)
+    carried_out(resumed, prepared_python)
     assert losses(resumed) == {step: loss for step, loss in losses(two).items() if step > 6}
     assert all(torch.equal(weights(resumed)[name], weight) for name, weight in weights(two).items())
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_two_ranks_make_the_reward_model_that_one_does(
-    tmp_path: Path, model: ResolvedModel, parallel: str
+    tmp_path: Path, model: ResolvedModel, request: pytest.FixtureRequest, parallel: str
 ) -> None:
     rows = [
         {**row, "chosen": [said("assistant", "good!")], "rejected": [said("assistant", "bad!!")]}
         for row in pairs(43)
     ]
     given = {"method": "reward", "max_steps": 4, "eval_share": 0.25, "prompts": ()}
-    more = {"PYTHONPATH": str(Path(__file__).parent / "fsdp_on_cpu")} if parallel == "fsdp" else {}
+    sharded = parallel == "fsdp"
+    python = request.getfixturevalue("sharding_python" if sharded else "prepared_python")
     two = make_run(tmp_path / "two", model, rows, batch_size=4, parallel=parallel, gpus=2, **given)
     one = make_run(tmp_path / "one", model, rows, batch_size=8, **given)
-    carried_out(two, 2, **more)
+    carried_out(two, python, **(SHARDS if sharded else {}))
     trained(one)
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
     assert weights(two).keys() == weights(one).keys()
@@ -116,12 +125,14 @@ def test_two_ranks_make_the_reward_model_that_one_does(
     assert told[0] == told[1] and told[0][0]["rows"] == 11
 
 
-def test_stop_and_save_ends_both_ranks_at_one_step(tmp_path: Path, model: ResolvedModel) -> None:
+def test_stop_and_save_ends_both_ranks_at_one_step(
+    tmp_path: Path, model: ResolvedModel, prepared_python: str
+) -> None:
     run_dir = make_run(
         tmp_path / "run", model, pairs(24), method="dpo", tuning="lora", lora_dropout=0.1, max_steps=500,
         save_steps=1000, gradient_accumulation=2, batch_size=2,
     )  # fmt: skip
-    worker = started(run_dir, 2)
+    worker = started(run_dir, prepared_python)
     wait_until(lambda: len(losses(run_dir)) >= 3 or worker.poll() is not None, what="three steps")
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(240) == 0, run_folder.log_tail(run_dir)
@@ -134,13 +145,13 @@ def test_stop_and_save_ends_both_ranks_at_one_step(tmp_path: Path, model: Resolv
 
 
 def test_in_shards_the_model_learns_the_same_is_saved_whole_and_goes_on(
-    tmp_path: Path, model: ResolvedModel
+    tmp_path: Path, model: ResolvedModel, sharding_python: str
 ) -> None:
     """FSDP as it will be on GPUs, but with gloo on the CPU. It goes on in the middle of a later epoch."""
-    shards = {"PYTHONPATH": str(Path(__file__).parent / "fsdp_on_cpu")}
     given = {"max_steps": 6, "save_steps": 4, "gradient_accumulation": 2, "batch_size": 2}
     rows = evenly_long(24)
-    whole = carried_out(make_run(tmp_path / "whole", model, rows, parallel="fsdp", **given), 2, **shards)
+    whole = make_run(tmp_path / "whole", model, rows, parallel="fsdp", **given)
+    carried_out(whole, sharding_python, **SHARDS)
     plain = trained(make_run(tmp_path / "plain", model, rows, **{**given, "batch_size": 4}))
     assert losses(whole) == pytest.approx(losses(plain), rel=1e-4)
     assert [event["answer"] for event in events(whole, "sample")] == [
@@ -153,15 +164,15 @@ def test_in_shards_the_model_learns_the_same_is_saved_whole_and_goes_on(
     checkpoint = whole / run_folder.CHECKPOINTS / "checkpoint-4"
     assert (checkpoint / "pytorch_model_fsdp.bin").is_file()
     resumed = make_run(tmp_path / "resumed", model, rows, parallel="fsdp", resume_from=checkpoint, **given)
-    carried_out(resumed, 2, **shards)
+    carried_out(resumed, sharding_python, **SHARDS)
     assert losses(resumed) == {step: loss for step, loss in losses(whole).items() if step > 4}
     assert all(torch.equal(weights(resumed)[name], weight) for name, weight in weights(whole).items())
 
 
-def test_the_error_of_the_rank_that_failed_first_is_told_once(tmp_path: Path) -> None:
+def test_the_error_of_the_rank_that_failed_first_is_told_once(tmp_path: Path, prepared_python: str) -> None:
     gone = ResolvedModel(name="gone", path=str(tmp_path / "nowhere"))
     run_dir = make_run(tmp_path / "run", gone, chats(4))
-    assert started(run_dir, 2).wait(240) == 1
+    assert started(run_dir, prepared_python).wait(240) == 1
     [error] = events(run_dir, "error")
     assert error["seq"] == len(events(run_dir)) and "nowhere" in error["message"]
 

@@ -1,0 +1,182 @@
+"""Workers without the ten seconds of their imports: forked from a process that has done them, once for many.
+
+What they do is real, and so are their supervisor and their end. Only the first seconds of a cold start are not; the
+tests of workers, engines and faults start theirs as a studio does.
+
+``python -P tests/forked.py SOCKET [...] jobs.worker ARGUMENTS`` stands for the worker: it has its environment, files
+and signals, ends as it ends, and the worker ends with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = "jobs.worker"
+PASSED_ON = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def python(**environment: str) -> Iterator[str]:
+    """A program to start workers with, ``[program, "-m", "jobs.worker", ...]``, in place of Python.
+
+    It is Python itself on a machine with GPUs: a process that has looked for them must not be forked to use them.
+    """
+    from studio_core.gpus import Gpus
+
+    if Gpus().found():
+        yield sys.executable
+        return
+    with tempfile.TemporaryDirectory(prefix="workers-") as folder:
+        program, address = Path(folder, "python"), Path(folder, "socket")
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "{__file__}" "{address}" "$@"\n')
+        program.chmod(0o700)
+        with socket.socket(socket.AF_UNIX) as door:  # Open at once: who comes early waits.
+            door.bind(str(address))
+            door.listen(64)
+            stock = subprocess.Popen(
+                [sys.executable, "-u", "-m", "tests.forked", str(door.fileno())],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                pass_fds=[door.fileno()],
+                env={**os.environ, **environment},
+            )
+        try:
+            yield str(program)
+        finally:
+            stock.communicate()  # It ends with its input.
+
+
+class Stock:
+    """The process that has imported everything, and has a child for each worker that is asked for."""
+
+    def __init__(self, door: socket.socket) -> None:
+        self.door = door
+        self.workers: dict[socket.socket, int] = {}
+        """By who stands for them."""
+
+    def serve(self) -> None:
+        """Until the input ends."""
+        ended, end = socket.socketpair()
+        end.setblocking(False)
+        signal.set_wakeup_fd(end.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        with selectors.DefaultSelector() as news:
+            for source in (sys.stdin, ended, self.door):
+                news.register(source, selectors.EVENT_READ)
+            while True:
+                for key, _ in news.select():
+                    if key.fileobj is sys.stdin:
+                        return
+                    if key.fileobj is ended:
+                        ended.recv(4096)
+                        self.tell_ends()
+                    elif key.fileobj is self.door:
+                        caller, _ = self.door.accept()
+                        news.register(caller, selectors.EVENT_READ)
+                        self.begin(caller)
+                    elif isinstance(caller := key.fileobj, socket.socket):
+                        news.unregister(caller)
+                        self.drop(caller)
+
+    def begin(self, caller: socket.socket) -> None:
+        """Have a child for whoever has called."""
+        order, files = ordered(caller)
+        child = os.fork()
+        if child == 0:
+            for other in (self.door, caller, *self.workers):
+                other.close()
+            work(order, files)
+        for file in files:
+            os.close(file)
+        self.workers[caller] = child
+        with suppress(OSError):
+            caller.sendall(f"{child}\n".encode())
+
+    def tell_ends(self) -> None:
+        """Tell whoever stands for a worker how that has ended."""
+        for caller, child in self.workers.items():
+            if child and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                self.workers[caller] = 0
+                with suppress(OSError):
+                    caller.sendall(f"{code}\n".encode())
+
+    def drop(self, caller: socket.socket) -> None:
+        """Whoever stood for a worker has ended: if before the worker, it was killed, and that is too."""
+        caller.close()
+        if child := self.workers.pop(caller):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def ordered(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """What a caller wants, and its standard files."""
+    line, files, _, _ = socket.recv_fds(caller, 1 << 16, 3)
+    while not line.endswith(b"\n"):
+        line += caller.recv(1 << 16)
+    return json.loads(line), files
+
+
+def work(order: dict[str, Any], files: list[int]) -> NoReturn:
+    """In the child: be the worker."""
+    os.setsid()
+    for place, file in enumerate(files):
+        os.dup2(file, place)
+        os.close(file)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    sys.argv = [WORKER, *order["arguments"]]
+    from jobs import worker
+
+    worker.main()
+
+
+def prepare() -> None:
+    """Import what workers, launchers of ranks and ranks do."""
+    from jobs import worker
+
+    os.environ.update(worker.DEFAULTS)
+
+    from jobs.training import warmup
+
+    warmup.prepare()
+
+
+def stand_for_a_worker(address: str, arguments: list[str]) -> NoReturn:
+    order = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    with socket.socket(socket.AF_UNIX) as stock, stock.makefile("r") as told:
+        stock.connect(address)
+        socket.send_fds(stock, [b" "], [0, 1, 2])
+        stock.sendall(json.dumps(order).encode() + b"\n")
+        worker = int(told.readline())
+        for number in PASSED_ON:
+            signal.signal(number, lambda number, _: os.kill(worker, number))
+        code = int(told.readline())
+    if -code in PASSED_ON:
+        signal.signal(-code, signal.SIG_DFL)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    if WORKER in sys.argv:
+        stand_for_a_worker(sys.argv[1], sys.argv[sys.argv.index(WORKER) + 1 :])
+    else:
+        prepare()
+        Stock(socket.socket(fileno=int(sys.argv[1]))).serve()
