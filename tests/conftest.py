@@ -48,7 +48,7 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 @pytest.fixture(scope="session")
 def prepared_python() -> Iterator[str]:
     """Begins workers that have done their imports; one for all tests of a process."""
-    with forked.python() as program:
+    with forked.python("jobs.worker") as program:
         yield program
 
 

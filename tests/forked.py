@@ -1,35 +1,47 @@
-"""Workers without the ten seconds of their imports: forked from a process that has done them, once for many.
+"""Workers and pages without the seconds of their imports: forked from a process that has done them, once for many.
 
-What they do is real, and so are their supervisor and their end. Only the first seconds of a cold start are not; the
-tests of workers, engines and faults start theirs as a studio does.
+What they do is real, and so are their ends and whoever starts them. Only the first seconds of a cold start are not: the
+tests of starting, of faults and of single processes start theirs as a user does.
 
-``python -P tests/forked.py SOCKET [...] jobs.worker ARGUMENTS`` stands for the worker: it has its environment, files
-and signals, ends as it ends, and the worker ends with it.
+``python -P tests/forked.py SOCKET [...] -m MODULE ARGUMENTS`` stands for such a process: it has its environment, files
+and signals, ends as it ends, and the process ends with it.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
-WORKER = "jobs.worker"
+IMPORTS = {
+    "app": ("app.cli.serve", "app.web", "studio_core.data.store", "studio_core.models.registry"),
+    "jobs.worker": (
+        "accelerate.commands.launch",
+        "jobs.curation",
+        "jobs.inference.server",
+        "torch.distributed.run",
+    ),
+}
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def python(**environment: str) -> Iterator[str]:
-    """A program to start workers with, ``[program, "-m", "jobs.worker", ...]``, in place of Python.
+def python(module: str, **environment: str) -> Iterator[str]:
+    """A program to start ``[program, "-m", module, ...]`` with, in place of Python, as often as one likes.
 
     It is Python itself on a machine with GPUs: a process that has looked for them must not be forked to use them.
     """
@@ -38,7 +50,7 @@ def python(**environment: str) -> Iterator[str]:
     if Gpus().found():
         yield sys.executable
         return
-    with tempfile.TemporaryDirectory(prefix="workers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="forked-") as folder:
         program, address = Path(folder, "python"), Path(folder, "socket")
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "{__file__}" "{address}" "$@"\n')
         program.chmod(0o700)
@@ -46,7 +58,7 @@ def python(**environment: str) -> Iterator[str]:
             door.bind(str(address))
             door.listen(64)
             stock = subprocess.Popen(
-                [sys.executable, "-u", "-m", "tests.forked", str(door.fileno())],
+                [sys.executable, "-u", "-m", "tests.forked", module, str(door.fileno())],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 pass_fds=[door.fileno()],
@@ -59,12 +71,12 @@ def python(**environment: str) -> Iterator[str]:
 
 
 class Stock:
-    """The process that has imported everything, and has a child for each worker that is asked for."""
+    """The process that has imported everything, and has a child for each that is asked for."""
 
     def __init__(self, door: socket.socket) -> None:
         self.door = door
-        self.workers: dict[socket.socket, int] = {}
-        """By who stands for them."""
+        self.children: dict[socket.socket, int] = {}
+        """By who stands for them; 0 once it has ended."""
 
     def serve(self) -> None:
         """Until the input ends."""
@@ -95,28 +107,28 @@ class Stock:
         order, files = ordered(caller)
         child = os.fork()
         if child == 0:
-            for other in (self.door, caller, *self.workers):
+            for other in (self.door, caller, *self.children):
                 other.close()
-            work(order, files)
+            become(order, files)
         for file in files:
             os.close(file)
-        self.workers[caller] = child
+        self.children[caller] = child
         with suppress(OSError):
             caller.sendall(f"{child}\n".encode())
 
     def tell_ends(self) -> None:
-        """Tell whoever stands for a worker how that has ended."""
-        for caller, child in self.workers.items():
+        """Tell whoever stands for a child how that has ended."""
+        for caller, child in self.children.items():
             if child and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                self.workers[caller] = 0
+                self.children[caller] = 0
                 with suppress(OSError):
                     caller.sendall(f"{code}\n".encode())
 
     def drop(self, caller: socket.socket) -> None:
-        """Whoever stood for a worker has ended: if before the worker, it was killed, and that is too."""
+        """Whoever stood for a child has ended: if before the child, it was killed, and that is too."""
         caller.close()
-        if child := self.workers.pop(caller):
+        if child := self.children.pop(caller):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
 
@@ -129,8 +141,8 @@ def ordered(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
     return json.loads(line), files
 
 
-def work(order: dict[str, Any], files: list[int]) -> NoReturn:
-    """In the child: be the worker."""
+def become(order: dict[str, Any], files: list[int]) -> NoReturn:
+    """In the child: be what was asked for."""
     os.setsid()
     for place, file in enumerate(files):
         os.dup2(file, place)
@@ -140,32 +152,41 @@ def work(order: dict[str, Any], files: list[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
-    sys.argv = [WORKER, *order["arguments"]]
-    from jobs import worker
-
-    worker.main()
-
-
-def prepare() -> None:
-    """Import what workers, launchers of ranks and ranks do."""
-    from jobs import worker
-
-    os.environ.update(worker.DEFAULTS)
-
-    from jobs.training import warmup
-
-    warmup.prepare()
+    sys.argv[1:] = order["arguments"]
+    sys.modules.pop(order["module"], None)
+    try:
+        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    os._exit(code)
 
 
-def stand_for_a_worker(address: str, arguments: list[str]) -> NoReturn:
-    order = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+def prepare(module: str) -> None:
+    """Import what it will."""
+    if module == "jobs.worker":
+        os.environ.update(import_module(module).DEFAULTS)  # Read when the libraries are imported.
+        import_module("jobs.training.warmup").prepare()
+    for name in IMPORTS[module]:
+        import_module(name)
+    gc.collect()
+    gc.freeze()  # The children share what is there, as long as nobody walks through it.
+
+
+def stand(address: str, module: str, *arguments: str) -> NoReturn:
+    """In another process: be there as long as the child is."""
+    environment = dict(os.environ)
+    order = {"module": module, "arguments": arguments, "folder": str(Path.cwd()), "environment": environment}
     with socket.socket(socket.AF_UNIX) as stock, stock.makefile("r") as told:
         stock.connect(address)
         socket.send_fds(stock, [b" "], [0, 1, 2])
         stock.sendall(json.dumps(order).encode() + b"\n")
-        worker = int(told.readline())
+        child = int(told.readline())
         for number in PASSED_ON:
-            signal.signal(number, lambda number, _: os.kill(worker, number))
+            signal.signal(number, lambda number, _: os.kill(child, number))
         code = int(told.readline())
     if -code in PASSED_ON:
         signal.signal(-code, signal.SIG_DFL)
@@ -175,8 +196,7 @@ def stand_for_a_worker(address: str, arguments: list[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    if WORKER in sys.argv:
-        stand_for_a_worker(sys.argv[1], sys.argv[sys.argv.index(WORKER) + 1 :])
-    else:
-        prepare()
-        Stock(socket.socket(fileno=int(sys.argv[1]))).serve()
+    if "-m" in sys.argv:
+        stand(sys.argv[1], *sys.argv[sys.argv.index("-m") + 1 :])
+    prepare(sys.argv[1])
+    Stock(socket.socket(fileno=int(sys.argv[2]))).serve()

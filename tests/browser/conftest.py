@@ -36,6 +36,7 @@ from studio_core.data import store
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.engine_process import LOCK
+from tests import forked
 from tests.conftest import wait_until
 
 FLAGS = [
@@ -71,12 +72,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_web(home: Path, port: int, **environment: str) -> subprocess.Popen[bytes]:
+def start_web(
+    home: Path, port: int, python: str = sys.executable, **environment: str
+) -> subprocess.Popen[bytes]:
     """``python -m app`` on a data folder; returns when the page answers. No worker is kept warm, unless asked for."""
     home.mkdir(parents=True, exist_ok=True)
     with open(home / "web.out", "ab") as output:
         web = subprocess.Popen(
-            [sys.executable, "-m", "app", "--home", str(home), "--port", str(port)],
+            [python, "-m", "app", "--home", str(home), "--port", str(port)],
             cwd=ROOT,
             stdout=output,
             stderr=output,
@@ -118,10 +121,10 @@ def cancel_all(studio: Studio) -> None:
 
 
 @contextmanager
-def serving(home: Path, **environment: str) -> Iterator[Served]:
+def serving(home: Path, python: str = sys.executable, **environment: str) -> Iterator[Served]:
     """A studio with its page and its engine, ended afterwards."""
     port = free_port()
-    web = start_web(home, port, **environment)
+    web = start_web(home, port, python, **environment)
     studio = open_studio(home=home)
     try:
         yield Served(f"http://127.0.0.1:{port}", studio, web)
@@ -133,10 +136,26 @@ def serving(home: Path, **environment: str) -> Iterator[Served]:
         stop_engine(home)
 
 
+@pytest.fixture(scope="session")
+def page_python() -> Iterator[str]:
+    """Begins page servers that have done their imports."""
+    with forked.python("app") as program:
+        yield program
+
+
+@pytest.fixture(scope="session")
+def quick(page_python: str, prepared_python: str) -> dict[str, str]:
+    """Has a studio begin its page and its workers without their imports."""
+    command = [prepared_python, "-P", "-m", "jobs.worker"]
+    return {"python": page_python, "TUNESMITH_WORKER_COMMAND": json.dumps(command)}
+
+
 @pytest.fixture(scope="module")
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, quick: dict[str, str]
+) -> Iterator[Served]:
     """A studio for the browser tests of one file, which may set its ``ENVIRONMENT``."""
-    environment = getattr(request.module, "ENVIRONMENT", {})
+    environment = getattr(request.module, "ENVIRONMENT", quick)
     with serving(tmp_path_factory.mktemp("studio") / "home", **environment) as made:
         wait_until(lambda: len(registry.all_models(made.studio)) >= 2, what="the demo models are there")
         wait_until(lambda: len(store.all_datasets(made.studio)) >= 4, what="the sample data are there")

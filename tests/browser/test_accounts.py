@@ -23,9 +23,9 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, quick: dict[str, str]) -> Iterator[Served]:
     """A studio without models or workers, in which nobody has an account yet."""
-    with serving(tmp_path_factory.mktemp("people") / "home") as made:
+    with serving(tmp_path_factory.mktemp("people") / "home", **quick) as made:
         yield made
 
 

@@ -33,13 +33,15 @@ UNFOLD = """() => {
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Addresses]]:
+def full(
+    tmp_path_factory: pytest.TempPathFactory, quick: dict[str, str]
+) -> Iterator[tuple[Served, Addresses]]:
     """A studio with something on every page, and the addresses."""
     home = tmp_path_factory.mktemp("studio") / "home"
     studio = open_studio(home=home)
     addresses = furnish_all(studio, tmp_path_factory.mktemp("files"))
     studio.close()
-    with serving(home) as opened:
+    with serving(home, **quick) as opened:
         yield opened, addresses
 
 
@@ -170,11 +172,11 @@ def test_every_state_is_clean(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_door_and_what_is_seen_of_it_within(
-    browser: Any, tmp_path: Path, cheap_hashes: None, language: str
+    browser: Any, tmp_path: Path, cheap_hashes: None, quick: dict[str, str], language: str
 ) -> None:
     """The page that asks for the token, an empty studio, then accounts: signing in, one's own, everybody's."""
     found: dict[str, list[str]] = {}
-    with serving(tmp_path / "home", TUNESMITH_LOCAL_TOKEN="1") as opened:
+    with serving(tmp_path / "home", TUNESMITH_LOCAL_TOKEN="1", **quick) as opened:
         context = browser.new_context(base_url=opened.url, locale="en-US", reduced_motion="reduce")
         page = context.new_page()
 

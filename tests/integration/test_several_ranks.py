@@ -70,7 +70,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
 @pytest.fixture(scope="module")
 def sharding_python() -> Iterator[str]:
     """Begins ranks that may have a model in shards, although they compute on the CPU."""
-    with forked.python(**SHARDS, **{ranks.TEAM: "2"}) as program:
+    with forked.python("jobs.worker", **SHARDS, **{ranks.TEAM: "2"}) as program:
         yield program
 
 
