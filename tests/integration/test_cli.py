@@ -27,14 +27,25 @@ ROOT = Path(__file__).parent.parent.parent
 class Studio:
     """One data folder, and the command line on it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, python: str) -> None:
         self.home = home
+        self.environment = {
+            **os.environ,
+            "TUNESMITH_WARM_WORKERS": "1",
+            "TUNESMITH_WORKER_COMMAND": json.dumps([python, "-P", "-m", "jobs.worker"]),
+            "COLUMNS": "200",
+        }
 
     def call(self, *arguments: str | Path, timeout: float = 800) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "app", "--home", str(self.home), *map(str, arguments)]
-        environment = {**os.environ, "TUNESMITH_WARM_WORKERS": "1", "COLUMNS": "200"}
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment,
+            cwd=ROOT,
+            check=False,
         )
 
     def json(self, *arguments: str | Path, code: int = 0, timeout: float = 800) -> Any:
@@ -72,8 +83,8 @@ class Studio:
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    studio = Studio(tmp_path_factory.mktemp("cli") / "home")
+def cli(tmp_path_factory: pytest.TempPathFactory, prepared_python: str) -> Iterator[Studio]:
+    studio = Studio(tmp_path_factory.mktemp("cli") / "home", prepared_python)
     yield studio
     studio.end()
 
