@@ -3,9 +3,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 	&& $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' && echo $$p && break; done)
 BIN := .venv/bin
 PORT ?= 7860
-# One process for each core; a file's tests stay together, and share what it sets up.
-SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile --durations 50 --durations-min 3
+# One process for each core; a file's tests stay together, and share what it sets up. The long files come first
+# (tests/conftest.py says which): xdist by itself begins with files of many tests.
+SPREAD := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 50 --durations-min 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Without it each of the thousand processes that the tests start would compile the studio anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: docs run test two-rounds check lint types laws unit coverage faults fuzz browser soak real-data test-gpu bench \
 	bench-short demo fix clean
@@ -13,7 +16,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
 	@exec $(BIN)/python -m app --port $(PORT)
 
-test: check unit faults fuzz browser bench-short  ## Everything that CI runs
+test: .venv/test.stamp  ## Everything that CI runs
+	@$(MAKE) --jobs 2 check fuzz
+	@$(MAKE) unit faults browser bench-short
 
 check: lint types laws
 
@@ -27,9 +32,8 @@ types: .venv/test.stamp
 laws: .venv/test.stamp
 	$(BIN)/lint-imports
 
-# In this order, since xdist by itself begins with files of many tests: the few long ones of the integration tests come first.
 unit: .venv/test.stamp  ## Unit and integration tests
-	$(BIN)/pytest $(SPREAD) --no-loadscope-reorder tests/integration tests/unit
+	$(BIN)/pytest $(SPREAD) tests/integration tests/unit
 
 coverage: .venv/test.stamp  ## The same, and which lines they reach; it takes nearly twice as long
 	$(BIN)/pytest $(SPREAD) --cov --cov-report= tests/integration tests/unit

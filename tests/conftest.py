@@ -28,6 +28,21 @@ from tests import forked
 
 T = TypeVar("T")
 
+LONG = [
+    "integration/test_cli.py",
+    "integration/test_conformance.py",
+    "integration/test_several_ranks.py",
+    "faults/test_engine_killed.py",
+    "hostile/test_templates.py",
+    "browser/test_axe.py",
+    "browser/test_rounds.py",
+    "browser/test_opening.py",
+    "browser/test_train_runs.py",
+    "browser/test_loop.py",
+    "browser/test_shell.py",
+]
+"""Files that come first: one that is begun last ends last, while all other processes have nothing to do."""
+
 # What an example takes by the clock says how busy the machine is, nothing else.
 hypothesis.settings.register_profile("tunesmith", deadline=None)
 hypothesis.settings.load_profile("tunesmith")
@@ -57,6 +72,11 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"no real data at {REAL_DATA}")
     return REAL_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.name}", len(LONG)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -90,7 +90,7 @@ class Stock:
             while True:
                 for key, _ in news.select():
                     if key.fileobj is sys.stdin:
-                        return
+                        return self.close()
                     if key.fileobj is ended:
                         ended.recv(4096)
                         self.tell_ends()
@@ -131,6 +131,10 @@ class Stock:
         if child := self.children.pop(caller):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+    def close(self) -> None:
+        for child in filter(None, self.children.values()):
+            os.kill(child, signal.SIGKILL)
 
 
 def ordered(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -155,7 +155,7 @@ def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, quick: dict[str, str]
 ) -> Iterator[Served]:
     """A studio for the browser tests of one file, which may set its ``ENVIRONMENT``."""
-    environment = getattr(request.module, "ENVIRONMENT", quick)
+    environment = {**quick, **getattr(request.module, "ENVIRONMENT", {})}
     with serving(tmp_path_factory.mktemp("studio") / "home", **environment) as made:
         wait_until(lambda: len(registry.all_models(made.studio)) >= 2, what="the demo models are there")
         wait_until(lambda: len(store.all_datasets(made.studio)) >= 4, what="the sample data are there")
@@ -182,14 +182,31 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
+@pytest.fixture(scope="module")
+def reader(browser: Browser, served: Served) -> Iterator[BrowserContext]:
+    """A browser with what it has loaded of a studio, as a reader's who comes again."""
     opened = browser.new_context(
         base_url=served.url, locale="en-US", viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
     )
     opened.set_default_timeout(45_000)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def context(reader: BrowserContext, served: Served) -> Iterator[BrowserContext]:
+    """The browser with nothing of the tests before but scripts and styles: who reads is somebody new."""
+    yield reader
+    for tab in reader.pages:
+        tab.close()
+    reader.clear_cookies()
+    reader.clear_permissions()
+    with reader.new_page() as blank:
+        everything = {
+            "origin": served.url,
+            "storageTypes": "local_storage,indexeddb,cache_storage,service_workers",
+        }
+        reader.new_cdp_session(blank).send("Storage.clearDataForOrigin", everything)
 
 
 @pytest.fixture

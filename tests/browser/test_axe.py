@@ -45,7 +45,7 @@ def full(
         yield opened, addresses
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served(full: tuple[Served, Addresses]) -> Served:
     return full[0]
 

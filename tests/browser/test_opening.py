@@ -45,7 +45,8 @@ def test_no_page_jumps_and_none_takes_long(browser: Browser, pages: dict[str, st
         opened = {}
         for name, address in pages.items():
             opened[name] = opening(browser, address)
-            floors.append(opening(browser, bare).seconds)
+            if len(opened) % 2 == 0:
+                floors.append(opening(browser, bare).seconds)
     least = statistics.median(floors)
     assert {name: one.from_where for name, one in opened.items() if one.shift > SHIFT} == {}
     slow = {name: one.seconds / least for name, one in opened.items()}

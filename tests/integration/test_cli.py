@@ -31,13 +31,14 @@ class Studio:
         self.home = home
         self.environment = {
             **os.environ,
+            "TUNESMITH_HOME": str(home),
             "TUNESMITH_WARM_WORKERS": "1",
             "TUNESMITH_WORKER_COMMAND": json.dumps([python, "-P", "-m", "jobs.worker"]),
             "COLUMNS": "200",
         }
 
     def call(self, *arguments: str | Path, timeout: float = 800) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app", "--home", str(self.home), *map(str, arguments)]
+        command = [sys.executable, "-m", "app", *map(str, arguments)]
         return subprocess.run(
             command,
             capture_output=True,
