@@ -67,6 +67,13 @@ def prepared_python() -> Iterator[str]:
         yield program
 
 
+@pytest.fixture(scope="session")
+def prepared_app() -> Iterator[str]:
+    """The same for page servers and commands."""
+    with forked.python("app") as program:
+        yield program
+
+
 @pytest.fixture
 def real_data() -> Path:
     if not REAL_DATA.is_dir():

@@ -105,14 +105,14 @@ class Stock:
     def begin(self, caller: socket.socket) -> None:
         """Have a child for whoever has called."""
         order, files = ordered(caller)
-        child = os.fork()
-        if child == 0:
+        child = os.fork() if order else None
+        if order and child == 0:
             for other in (self.door, caller, *self.children):
                 other.close()
             become(order, files)
         for file in files:
             os.close(file)
-        self.children[caller] = child
+        self.children[caller] = child or 0
         with suppress(OSError):
             caller.sendall(f"{child}\n".encode())
 
@@ -137,12 +137,14 @@ class Stock:
             os.kill(child, signal.SIGKILL)
 
 
-def ordered(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """What a caller wants, and its standard files."""
-    line, files, _, _ = socket.recv_fds(caller, 1 << 16, 3)
-    while not line.endswith(b"\n"):
-        line += caller.recv(1 << 16)
-    return json.loads(line), files
+def ordered(caller: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """What a caller wants, if it lived long enough to say it, and its standard files."""
+    part, files, _, _ = socket.recv_fds(caller, 1 << 16, 3)
+    line = part
+    while part and not line.endswith(b"\n"):
+        part = caller.recv(1 << 16)
+        line += part
+    return json.loads(line) if part else None, files
 
 
 def become(order: dict[str, Any], files: list[int]) -> NoReturn:

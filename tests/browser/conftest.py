@@ -36,7 +36,6 @@ from studio_core.data import store
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.engine_process import LOCK
-from tests import forked
 from tests.conftest import wait_until
 
 FLAGS = [
@@ -137,17 +136,10 @@ def serving(home: Path, python: str = sys.executable, **environment: str) -> Ite
 
 
 @pytest.fixture(scope="session")
-def page_python() -> Iterator[str]:
-    """Begins page servers that have done their imports."""
-    with forked.python("app") as program:
-        yield program
-
-
-@pytest.fixture(scope="session")
-def quick(page_python: str, prepared_python: str) -> dict[str, str]:
+def quick(prepared_app: str, prepared_python: str) -> dict[str, str]:
     """Has a studio begin its page and its workers without their imports."""
     command = [prepared_python, "-P", "-m", "jobs.worker"]
-    return {"python": page_python, "TUNESMITH_WORKER_COMMAND": json.dumps(command)}
+    return {"python": prepared_app, "TUNESMITH_WORKER_COMMAND": json.dumps(command)}
 
 
 @pytest.fixture(scope="module")

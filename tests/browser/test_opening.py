@@ -24,12 +24,12 @@ found here, however busy the machine is."""
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory, page_python: str) -> Iterator[dict[str, str]]:
+def pages(tmp_path_factory: pytest.TempPathFactory, prepared_app: str) -> Iterator[dict[str, str]]:
     """The address of every page, in a studio with something to see on each."""
     home, port = tmp_path_factory.mktemp("opened") / "home", free_port()
     studio = open_studio(home=home)
     addresses = furnish(studio)
-    web = start_web(home, port, page_python)
+    web = start_web(home, port, prepared_app)
     try:
         yield {name: f"http://127.0.0.1:{port}{path}" for name, path in addresses.items()}
     finally:

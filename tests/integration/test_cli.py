@@ -27,18 +27,22 @@ ROOT = Path(__file__).parent.parent.parent
 class Studio:
     """One data folder, and the command line on it."""
 
-    def __init__(self, home: Path, python: str) -> None:
+    def __init__(self, home: Path, app: str, worker: str) -> None:
+        """``app`` and ``worker`` start them in place of Python."""
         self.home = home
+        self.app = app
         self.environment = {
             **os.environ,
             "TUNESMITH_HOME": str(home),
             "TUNESMITH_WARM_WORKERS": "1",
-            "TUNESMITH_WORKER_COMMAND": json.dumps([python, "-P", "-m", "jobs.worker"]),
+            "TUNESMITH_WORKER_COMMAND": json.dumps([worker, "-P", "-m", "jobs.worker"]),
             "COLUMNS": "200",
         }
 
-    def call(self, *arguments: str | Path, timeout: float = 800) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app", *map(str, arguments)]
+    def call(
+        self, python: str, *arguments: str | Path, timeout: float = 800
+    ) -> subprocess.CompletedProcess[str]:
+        command = [python, "-m", "app", *map(str, arguments)]
         return subprocess.run(
             command,
             capture_output=True,
@@ -50,13 +54,13 @@ class Studio:
         )
 
     def json(self, *arguments: str | Path, code: int = 0, timeout: float = 800) -> Any:
-        done = self.call(*arguments, "--json", timeout=timeout)
+        done = self.call(self.app, *arguments, "--json", timeout=timeout)
         assert done.returncode == code, (arguments, done.stdout, done.stderr)
         return json.loads(done.stdout)
 
     def refused(self, *arguments: str | Path) -> str:
-        """The sentence with which bad input was refused."""
-        done = self.call(*arguments)
+        """The sentence with which bad input was refused; by a new Python, whose imports must add nothing to it."""
+        done = self.call(sys.executable, *arguments)
         assert done.returncode == 2, (arguments, done.stdout, done.stderr)
         assert done.stdout == "", done.stdout
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -84,8 +88,10 @@ class Studio:
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory, prepared_python: str) -> Iterator[Studio]:
-    studio = Studio(tmp_path_factory.mktemp("cli") / "home", prepared_python)
+def cli(
+    tmp_path_factory: pytest.TempPathFactory, prepared_app: str, prepared_python: str
+) -> Iterator[Studio]:
+    studio = Studio(tmp_path_factory.mktemp("cli") / "home", prepared_app, prepared_python)
     yield studio
     studio.end()
 

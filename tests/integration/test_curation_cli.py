@@ -15,8 +15,10 @@ from tests.integration.test_cli import Studio, write_lines
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory, prepared_python: str) -> Iterator[Studio]:
-    studio = Studio(tmp_path_factory.mktemp("curation") / "home", prepared_python)
+def cli(
+    tmp_path_factory: pytest.TempPathFactory, prepared_app: str, prepared_python: str
+) -> Iterator[Studio]:
+    studio = Studio(tmp_path_factory.mktemp("curation") / "home", prepared_app, prepared_python)
     yield studio
     studio.end()
 
