@@ -2,6 +2,8 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 \
 	&& $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' && echo $$p && break; done)
 BIN := .venv/bin
+# On all cores, where pip would take one; some packages hold files that are for other Pythons.
+COMPILE = $(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 PORT ?= 7860
 # One process for each core; a file's tests stay together, and share what it sets up. The long files come first
 # (tests/conftest.py says which): xdist by itself begins with files of many tests.
@@ -83,9 +85,11 @@ clean:
 .venv/run.stamp: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Tunesmith needs Python 3.11, 3.12 or 3.13; none was found."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --no-compile -r requirements.txt
+	@$(COMPILE)
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp requirements-dev.txt
-	$(BIN)/pip install --quiet -r requirements-dev.txt
+	$(BIN)/pip install --quiet --no-compile -r requirements-dev.txt
+	@$(COMPILE)
 	@touch $@
