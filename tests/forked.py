@@ -32,7 +32,7 @@ IMPORTS = {
     "jobs.worker": (
         "accelerate.commands.launch",
         "jobs.curation",
-        "jobs.inference.server",
+        "jobs.generation.server",
         "torch.distributed.run",
     ),
 }

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from jobs.curation.makers import Failure, Outcome, Question
-from jobs.inference.decoding import Lane, Row
-from jobs.inference.models import Models, Opened
+from jobs.generation.decoding import Lane, Row
+from jobs.generation.models import Models, Opened
 from studio_core.base.errors import StudioError
 from studio_core.generation.asking import Answer, plain
 from studio_core.generation.sampling import Sampling

@@ -17,7 +17,7 @@ from jobs.curation import local_model
 from jobs.curation.distribution import distribution
 from jobs.curation.measuring import Item, Measured, padded
 from jobs.curation.store import digest
-from jobs.inference.models import Opened
+from jobs.generation.models import Opened
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.curation.base import Work
 from studio_core.curation.perplexity import PerplexityOptions

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from jobs.inference.decoding import TextPieces
-from jobs.inference.stopping import Stops
+from jobs.generation.decoding import TextPieces
+from jobs.generation.stopping import Stops
 from studio_core.data.chat_format import ChatFormat
 
 _MOST_PROMPTS = 8

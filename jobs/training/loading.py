@@ -25,7 +25,7 @@ from transformers import (
 from transformers.utils import is_flash_attn_2_available
 from trl.trainer.reward_trainer import suppress_seqcls_warning
 
-from jobs.inference.stopping import end_tokens
+from jobs.generation.stopping import end_tokens
 from jobs.machine import cpu_gains_from_bf16
 from jobs.training.tunings import implementation
 from studio_core import tunings

@@ -13,7 +13,7 @@ from peft import PeftModel
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils import GENERATION_CONFIG_NAME
 
-from jobs.inference.stopping import end_tokens, template_end
+from jobs.generation.stopping import end_tokens, template_end
 from studio_core.base import atomic
 from studio_core.data.shapes import Shape
 from studio_core.data.turn_end import TurnEnd

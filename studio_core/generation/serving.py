@@ -26,7 +26,7 @@ from studio_core.runs import engine_process, queue, reasons, run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
 
 Event = dict[str, Any]
-"""One line of the worker's answer: see ``jobs/inference/answers.py``."""
+"""One line of the worker's answer: see ``jobs/generation/sides.py``."""
 
 START_TIMEOUT = 180.0
 _END_TIMEOUT = 20.0

@@ -61,7 +61,7 @@ KINDS = {
             store="studio_core.labeling.writing:store",
             discard="studio_core.curation.making:discard",
         ),
-        Kind("serve", ServeSpec, script="jobs.inference.server:main", slot="serve", service=True),
+        Kind("serve", ServeSpec, script="jobs.generation.server:main", slot="serve", service=True),
     )
 }
 

@@ -19,9 +19,9 @@ import peft
 import torch
 import transformers
 
-from jobs.inference.answers import Side, answer
-from jobs.inference.models import Base, Models, Opened
-from jobs.inference.stopping import Stops
+from jobs.generation.models import Base, Models, Opened
+from jobs.generation.sides import Side, answer
+from jobs.generation.stopping import Stops
 from studio_core.base.settings import bundled_folder
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel

@@ -36,8 +36,8 @@ from jobs.curation.reward_model import loaded
 from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.loop import Engine
-from jobs.inference.answers import Side, answer
-from jobs.inference.models import Models
+from jobs.generation.models import Models
+from jobs.generation.sides import Side, answer
 from jobs.training.start import script
 from jobs.worker import tell
 from studio_core import texts, training

@@ -14,7 +14,7 @@ from studio_core.data.shapes import Message, Shape
 from studio_core.methods.base import validated
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
-from tests.unit.jobs.inference.small_models import save_llama
+from tests.unit.jobs.generation.small_models import save_llama
 
 MARKED = (
     "{% for message in messages %}<|{{ message['role'] }}|>"

@@ -29,7 +29,7 @@ from studio_core.runs.spec import DataSpec
 from tests.conftest import wait_until
 from tests.fake_service import FakeService, fake_service, reply
 from tests.integration.miniature import miniature_model
-from tests.unit.jobs.inference.small_models import save_llama
+from tests.unit.jobs.generation.small_models import save_llama
 
 KEY = "sk-secret-0123456789"
 ENVIRONMENT = {**os.environ, "TUNESMITH_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}

@@ -11,7 +11,7 @@ from jobs.training import dpo, sft
 from studio_core.data.shapes import Shape
 from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import events, make_run, pairs, said
-from tests.unit.jobs.inference.ends import (
+from tests.unit.jobs.generation.ends import (
     CHATML,
     LLAMA3,
     PHI3,

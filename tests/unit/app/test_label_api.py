@@ -24,7 +24,7 @@ from studio_core.labeling.words import difference
 from studio_core.models import registry
 from studio_core.people.accounts import Account, Role
 from studio_core.runs.spec import AnswerSource
-from tests.unit.jobs.inference.small_models import save_llama
+from tests.unit.jobs.generation.small_models import save_llama
 
 HOSTILE = (
     '<img src=x onerror="alert(1)"><script>alert(1)</script> [x](javascript:alert(1)) ![y](http://evil/)'

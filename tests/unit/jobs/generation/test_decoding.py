@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from jobs.inference.answers import Side, answer
-from jobs.inference.decoding import TextPieces, choose
-from jobs.inference.models import Models
-from jobs.inference.stopping import Stops
+from jobs.generation.decoding import TextPieces, choose
+from jobs.generation.models import Models
+from jobs.generation.sides import Side, answer
+from jobs.generation.stopping import Stops
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
-from tests.unit.jobs.inference.small_models import byte_tokenizer, save_llama
+from tests.unit.jobs.generation.small_models import byte_tokenizer, save_llama
 
 NONE = Stops(frozenset())
 QUESTION = [{"role": "user", "content": "Where is the river?"}]

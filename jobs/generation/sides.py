@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
-from jobs.inference.decoding import Lane, Row
-from jobs.inference.models import Models
+from jobs.generation.decoding import Lane, Row
+from jobs.generation.models import Models
 from studio_core.base.errors import StudioError
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel

@@ -9,7 +9,7 @@ from typing import Any
 import transformers
 from tokenizers import AddedToken
 
-from tests.unit.jobs.inference.small_models import byte_tokenizer, save_llama
+from tests.unit.jobs.generation.small_models import byte_tokenizer, save_llama
 
 CHATML = (  # As Qwen2.5 writes it.
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe kind.<|im_end|>\n{% endif %}"

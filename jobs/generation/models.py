@@ -29,7 +29,7 @@ import transformers
 from peft.tuners.lora.layer import LoraLayer
 
 from jobs.chat_format import chat_format
-from jobs.inference.stopping import Stops
+from jobs.generation.stopping import Stops
 from jobs.machine import cpu_gains_from_bf16
 from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.data.chat_format import ChatFormat

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from jobs.inference.models import Base, Opened
-from jobs.inference.stopping import Stops
+from jobs.generation.models import Base, Opened
+from jobs.generation.stopping import Stops
 from studio_core.base.errors import StudioError
 from studio_core.generation.sampling import Sampling
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.inference.decoding import TextPieces
-from jobs.inference.models import Models
-from jobs.inference.stopping import Stops, template_end
+from jobs.generation.decoding import TextPieces
+from jobs.generation.models import Models
+from jobs.generation.stopping import Stops, template_end
 from studio_core.runs.spec import ResolvedModel
-from tests.unit.jobs.inference.ends import (
+from tests.unit.jobs.generation.ends import (
     BARE,
     CHATML,
     GLM4,
@@ -22,7 +22,7 @@ from tests.unit.jobs.inference.ends import (
     save_model,
     tokenizer_for,
 )  # fmt: skip
-from tests.unit.jobs.inference.small_models import byte_tokenizer, save_adapter
+from tests.unit.jobs.generation.small_models import byte_tokenizer, save_adapter
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.jobs.inference.small_models import save_adapter, save_llama
+from tests.unit.jobs.generation.small_models import save_adapter, save_llama
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,12 @@ import pytest
 import torch
 import transformers
 
-from jobs.inference.answers import Side, answer
-from jobs.inference.models import Models, sharing
+from jobs.generation.models import Models, sharing
+from jobs.generation.sides import Side, answer
 from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
-from tests.unit.jobs.inference.small_models import save_llama
+from tests.unit.jobs.generation.small_models import save_llama
 
 QUESTION = [{"role": "user", "content": "Where is the river?"}]
 LONGER = [{"role": "system", "content": "You are brief."}, {"role": "user", "content": "And the mountain?"}]
@@ -133,7 +133,7 @@ def test_bases_unused_for_longest_are_forgotten(folders: dict[str, Path], tmp_pa
 
 
 def test_old_adapters_are_forgotten(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.inference.models._ADAPTERS_PER_BASE", 2)
+    monkeypatch.setattr("jobs.generation.models._ADAPTERS_PER_BASE", 2)
     models = Models("cpu")
     for name in ("lora", "dora", "second"):
         texts(models, [Side(resolved(folders, name), QUESTION)], GREEDY)
@@ -153,7 +153,7 @@ def test_a_model_replaced_on_disk_is_loaded_anew(tmp_path: Path) -> None:
 def test_too_little_memory_is_said_before_loading(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.inference.models._free_memory", lambda device: 1000)
+    monkeypatch.setattr("jobs.generation.models._free_memory", lambda device: 1000)
     with pytest.raises(StudioError, match=r"base needs about 0\.0 GB of memory, but only 0\.0 GB are free"):
         Models("cpu").open(resolved(folders, "base"))
 

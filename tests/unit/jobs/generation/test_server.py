@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.inference.models import Models
-from jobs.inference.server import ChatServer, Turns
+from jobs.generation.models import Models
+from jobs.generation.server import ChatServer
+from jobs.generation.turns import Desk, Turns
 from studio_core.base import atomic
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
@@ -29,18 +30,16 @@ QUESTION = [{"role": "user", "content": "Where is the river?"}]
 
 @pytest.fixture(scope="module")
 def server(folders: dict[str, Path]) -> Iterator[ChatServer]:
-    served = ChatServer(ServeSpec(), Models("cpu"), "the-token")
-    thread = threading.Thread(target=served.serve_forever, daemon=True)
-    thread.start()
+    served = ChatServer(Desk(Models("cpu")), "the-token")
+    served.start()
     yield served
-    served.closing.set()
-    served.shutdown()
-    served.server_close()
+    served.desk.closing.set()
+    served.close()
 
 
 @pytest.fixture
 def client(server: ChatServer) -> Iterator[httpx.Client]:
-    base = f"http://127.0.0.1:{server.server_address[1]}"
+    base = f"http://127.0.0.1:{server.port}"
     with httpx.Client(base_url=base, headers={"Authorization": "Bearer the-token"}, timeout=30) as opened:
         yield opened
 
@@ -83,7 +82,7 @@ def test_a_failing_side_is_told_and_the_other_answers(client: httpx.Client, fold
 
 @pytest.mark.parametrize("given", [None, "Bearer wrong", "the-token"])
 def test_nothing_without_the_token(server: ChatServer, folders: dict[str, Path], given: str | None) -> None:
-    base = f"http://127.0.0.1:{server.server_address[1]}"
+    base = f"http://127.0.0.1:{server.port}"
     headers = {"Authorization": given} if given else {}
     assert httpx.get(f"{base}/health", headers=headers).status_code == 401
     reply = httpx.post(f"{base}/generate", json={"sides": [side(folders)]}, headers=headers)
@@ -118,7 +117,7 @@ def test_other_addresses_and_bodies_are_refused(client: httpx.Client) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(server: ChatServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     headers = {"Content-Length": str(9 << 20), "Authorization": "Bearer the-token"}
     connection.request("POST", "/generate", headers=headers)
     assert connection.getresponse().status == 413
@@ -131,8 +130,8 @@ def test_a_client_that_goes_away_stops_the_generation(
     endless = {"sides": [side(folders)], "temperature": 1.5, "top_p": 1.0, "max_tokens": 200}
     with client.stream("POST", "/generate", json=endless) as reply:
         next(reply.iter_lines())
-        assert server.idle_for() == 0
-    wait_until(lambda: server.idle_for() > 0, 10, "the generation ends with its client")
+        assert server.desk.idle_for() == 0
+    wait_until(lambda: server.desk.idle_for() > 0, 10, "the generation ends with its client")
     assert ask(client, sides=[side(folders)], max_tokens=2)[-1]["done"]
 
 
@@ -205,7 +204,7 @@ def test_openai_form(client: httpx.Client, folders: dict[str, Path]) -> None:
 def start(run_dir: Path, spec: ServeSpec) -> subprocess.Popen[bytes]:
     run_dir.mkdir()
     atomic.write_json(run_dir / run_folder.SPEC, spec.model_dump())
-    return subprocess.Popen([sys.executable, "-m", "jobs.inference.server", str(run_dir)])
+    return subprocess.Popen([sys.executable, "-m", "jobs.generation.server", str(run_dir)])
 
 
 def events_of(run_dir: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,310 @@
+"""The chat worker: answers questions over HTTP on loopback, and ends by itself when nobody asks.
+
+    python -m jobs.generation.server RUN_DIR        RUN_DIR holds a ``spec.json`` (ServeSpec)
+
+``serve.json`` in the run's folder says where it listens and the token that every request must bear.
+
+    POST /generate              {"sides": [{"model": ResolvedModel, "messages": [...]}], "key", and settings of
+                                ``Sampling``} -> one JSON object a line (sides.py)
+    POST /stop                  {"key": that of a generation, "side": which of its sides is to end now}
+    POST /v1/chat/completions   the form that OpenAI's clients speak, for one model by its name
+    GET  /v1/models, /health
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from jobs.generation.models import Models
+from jobs.generation.sides import Event, Side
+from jobs.generation.turns import Desk
+from studio_core.base import atomic
+from studio_core.generation.sampling import Sampling, Temperature, TopP
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel, ServeSpec
+
+_LARGEST_BODY = 8 << 20
+_END = 5.0
+"""Seconds that connections without a generation have left when the worker ends: one may never send its body."""
+
+router = APIRouter()
+
+
+class Message(BaseModel):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Asked(BaseModel):
+    model: ResolvedModel
+    messages: list[Message] = Field(min_length=1)
+
+
+class Generate(Sampling):
+    model_config = ConfigDict(extra="ignore")
+
+    sides: list[Asked] = Field(min_length=1, max_length=8)
+    key: str = Field(default="", max_length=64)
+    """By which one of its sides can be stopped."""
+
+
+class Stop(BaseModel):
+    key: str = Field(min_length=1, max_length=64)
+    side: int = Field(ge=0, le=7)
+
+
+class Completion(BaseModel):
+    """A request of OpenAI's form; fields that mean nothing here are passed over."""
+
+    model: str
+    messages: list[Message] = Field(min_length=1)
+    stream: bool = False
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.9
+    seed: int | None = Field(default=None, ge=0)
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+
+    def sampling(self) -> Sampling:
+        seed = secrets.randbelow(2**31) if self.seed is None else self.seed % 2**31  # Theirs have 64 bits.
+        length = self.max_completion_tokens or self.max_tokens or 256
+        return Sampling(temperature=self.temperature, top_p=self.top_p, seed=seed, max_tokens=length)
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _with_room(desk: Annotated[Desk, Depends(_desk)]) -> Desk:
+    if desk.turns.full():
+        raise HTTPException(503, "too many questions are waiting")
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+WithRoom = Annotated[Desk, Depends(_with_room)]
+
+
+@router.get("/health")
+def health(desk: AtDesk) -> dict[str, str]:
+    return {"state": "serving", "device": str(desk.models.device)}
+
+
+@router.get("/v1/models")
+def models(desk: AtDesk) -> dict[str, Any]:
+    return {"object": "list", "data": [{"id": name, "object": "model"} for name in desk.known]}
+
+
+@router.post("/stop")
+def stop(asked: Stop, desk: AtDesk) -> dict[str, bool]:
+    return {"stopped": desk.stop(asked.key, asked.side)}
+
+
+@router.post("/generate")
+async def generate(asked: Generate, desk: WithRoom, request: Request) -> StreamingResponse:
+    sides = [Side(one.model, [message.model_dump() for message in one.messages]) for one in asked.sides]
+    events = events_of(desk, request, sides, Sampling.of(asked), asked.key)
+
+    async def lines() -> AsyncIterator[str]:
+        async with aclosing(events):
+            async for event in events:
+                yield json.dumps(event, ensure_ascii=False) + "\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+@router.post("/v1/chat/completions", response_model=None)
+async def complete(asked: Completion, desk: WithRoom, request: Request) -> StreamingResponse | JSONResponse:
+    if asked.model not in desk.known:
+        raise HTTPException(404, f"no model named {asked.model!r} was opened here")
+    side = Side(desk.known[asked.model], [message.model_dump() for message in asked.messages])
+    head = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": asked.model}
+    events = events_of(desk, request, [side], asked.sampling())
+    if asked.stream:
+        return StreamingResponse(_completion_pieces(head, events), media_type="text/event-stream")
+    text, end = "", Event()
+    async for event in events:
+        text += event.get("text", "")
+        end = event
+    if "error" in end:
+        return JSONResponse({"error": {"message": end["error"]}}, 500)
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": end.get("reason", "cancelled")}
+    usage = {"completion_tokens": end.get("tokens", 0)}
+    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+async def _completion_pieces(head: dict[str, Any], events: AsyncIterator[Event]) -> AsyncIterator[str]:
+    async for event in events:
+        if "error" in event:
+            yield f"data: {json.dumps({'error': {'message': event['error']}})}\n\n"
+        elif "text" in event or "done" in event:
+            delta = {"content": event["text"]} if "text" in event else {}
+            choice = {"index": 0, "delta": delta, "finish_reason": event.get("reason")}
+            part = {**head, "object": "chat.completion.chunk", "choices": [choice]}
+            yield f"data: {json.dumps(part, ensure_ascii=False)}\n\n"
+    yield "data: [DONE]\n\n"
+
+
+async def events_of(
+    desk: Desk, request: Request, sides: Sequence[Side], sampling: Sampling, key: str = ""
+) -> AsyncIterator[Event]:
+    """The events of one generation, which a thread of its own makes until they are all there or nobody wants them."""
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[Event | None] = asyncio.Queue()
+    gone = threading.Event()
+
+    def generate() -> None:
+        try:
+            for event in desk.answer(sides, sampling, gone.is_set, key):
+                loop.call_soon_threadsafe(events.put_nowait, event)
+        finally:
+            loop.call_soon_threadsafe(events.put_nowait, None)
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    watching = asyncio.create_task(watch())
+    threading.Thread(target=generate, name="generation", daemon=True).start()
+    try:
+        while (event := await events.get()) is not None:
+            yield event
+    finally:
+        gone.set()
+        watching.cancel()
+
+
+class Guard:
+    """Looks at the head of a request, so that nothing of a body is read that is not allowed or too large."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._allowed = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if refusal := self._refusal(scope["method"], dict(scope["headers"])):
+            status, said = refusal
+            # What was not read of a body may follow on this connection.
+            reply = JSONResponse({"error": said}, status, {"Connection": "close"})
+            await reply(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, method: str, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
+        if not hmac.compare_digest(headers.get(b"authorization", b""), self._allowed):
+            return 401, "the token of serve.json is required"
+        length = headers.get(b"content-length", b"")
+        if method == "POST" and not length.isdigit():
+            return 411, "Content-Length is required"
+        if length.isdigit() and int(length) > _LARGEST_BODY:
+            return 413, "the body is too large"
+        return None
+
+
+def application(desk: Desk, token: str) -> ASGIApp:
+    """Its routes, behind the guard."""
+    app = FastAPI(openapi_url=None)
+    app.state.desk = desk
+    app.include_router(router)
+
+    @app.exception_handler(RequestValidationError)
+    @app.exception_handler(ValidationError)
+    def invalid(_: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"] if part != "body")
+        return JSONResponse({"error": f"{name}: {first['msg']}"}, 400)
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> JSONResponse:
+        said = f"there is no {request.url.path}" if error.detail == "Not Found" else error.detail
+        return JSONResponse({"error": said}, error.status_code)
+
+    return Guard(app, token)
+
+
+class ChatServer:
+    """The application on a free port of loopback, in a thread of its own, so that signals stay with the main one."""
+
+    def __init__(self, desk: Desk, token: str) -> None:
+        self.desk, self.token = desk, token
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            application(desk, token),
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=[[self._socket]], name="chat-server", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more requests; those that were taken are answered still, unless the desk is closing."""
+        self._server.should_exit = True
+        until = time.monotonic() + _END
+        while self._thread.is_alive() and not self.desk.closing.is_set():
+            if self.desk.idle_for() and time.monotonic() > until:
+                break
+            self._thread.join(0.05)
+        self.desk.closing.set()
+        self._thread.join(_END)
+
+
+def main(run_dir: str | Path) -> int:
+    """Serve until idle for ``spec.idle_seconds`` or told to end by SIGTERM; returns the exit code."""
+    folder = Path(run_dir)
+    spec = ServeSpec.model_validate(atomic.read_json(folder / run_folder.SPEC))
+    events = run_folder.EventWriter(folder)
+    events.write("phase", phase="loading")
+    desk = Desk(Models(), spec.preload)
+    server = ChatServer(desk, secrets.token_urlsafe(32))
+    signal.signal(signal.SIGTERM, lambda *_: desk.closing.set())
+    server.start()
+    threading.Thread(target=desk.preload, args=[spec.preload], name="preload", daemon=True).start()
+    address = {"port": server.port, "token": server.token, "pid": os.getpid()}
+    atomic.write_json(folder / run_folder.SERVE, address, mode=0o600)
+    events.write("config", values={"device": str(desk.models.device)})
+    events.write("phase", phase="serving")
+    while not desk.closing.wait(min(1.0, spec.idle_seconds / 4)) and desk.idle_for() < spec.idle_seconds:
+        pass
+    state = "stopped" if desk.closing.is_set() else "idle"
+    (folder / run_folder.SERVE).unlink(missing_ok=True)
+    server.close()
+    events.write("result", state=state)
+    events.close()
+    return 0
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    sys.exit(main(sys.argv[1]))
