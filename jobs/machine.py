@@ -12,7 +12,10 @@ from typing import Any
 
 from studio_core.base.atomic import read_json, write_json
 
+# A product of this size takes a millisecond or so: long enough to be
+# timed, and its factors fit into the caches of a CPU.
 _SIZE = 512
+# The best of a few: a single one may fall into a moment when others compute.
 _TRIES = 5
 
 
@@ -21,6 +24,7 @@ def peak_memory() -> int:
     torch: Any = sys.modules.get("torch")  # Not imported: most work on data goes without it.
     if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_reserved():
         return int(torch.cuda.max_memory_reserved())
+    # macOS counts in bytes, Linux in kilobytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -35,6 +39,7 @@ def cpu_gains_from_bf16() -> bool:
 
     home = os.environ.get("TUNESMITH_STUDIO")
     file = Path(home) / "machine.json" if home else None
+    # All that the answer depends on, so that another CPU, thread count or torch is measured anew.
     name = f"{_cpu()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     known = (read_json(file) if file else None) or {}
     measured = known.get("bf16", {})

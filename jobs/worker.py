@@ -45,7 +45,9 @@ NICE = 10
 
 
 def main() -> NoReturn:
+    # Logs, samples and checkpoints show a person's data: for their owner's eyes only.
     os.umask(0o077)
+    # Before the long imports: a supervisor that dies meanwhile leaves no worker behind.
     die_with_parent()
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -68,6 +70,7 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         parent, set_death_signal = os.getppid(), 1
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL, 0, 0, 0)
+        # The kernel tells of deaths after the call only.
         if os.getppid() != parent:  # It died before the call.
             os._exit(1)
 
@@ -85,6 +88,7 @@ def wait_for_run(warm_dir: Path | None) -> Path:
             (warm_dir / "ready").touch()
     else:
         print("ready", flush=True)
+    # An idle worker ends when its supervisor closes this input: nobody has to kill it.
     line = sys.stdin.readline()
     if not line:
         end(0)
@@ -94,6 +98,7 @@ def wait_for_run(warm_dir: Path | None) -> Path:
         importlib.import_module("torch").set_num_threads(int(threads))
     run_dir = Path(order["run_dir"]).resolve()
     log = os.open(run_dir / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    # By number, so that libraries written in C print there too.
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
@@ -104,9 +109,11 @@ def run(run_dir: Path) -> int:
     """Carry out the run; the exit code. What goes wrong is an ``error`` event with its cause."""
     try:
         spec = json.loads((run_dir / "spec.json").read_text(encoding="utf-8"))
+        # A chat's document is the wish itself; that of a training or of work on data holds it in ``spec``.
         asked = spec.get("spec", spec)
         kinds = importlib.import_module("studio_core.runs.kinds")
         kind = kinds.KINDS[asked["kind"]]
+        # On a GPU the processor feeds the card, and a training that gives way would leave it idle.
         if kind.nice and os.environ.get("TUNESMITH_DEVICE") == "cpu":
             give_way()
         return int(kinds.call(kind.script, run_dir) or 0)
@@ -123,6 +130,7 @@ def tell(run_dir: Path, error: BaseException) -> None:
     from studio_core.runs.run_folder import EventWriter
 
     try:
+        # Of several ranks the launcher tells the earliest error: the others fail because the first is gone.
         if ranks.TEAM in os.environ:
             ranks.tell(run_dir, named(error))
         else:

@@ -31,10 +31,13 @@ def of_exit(
     What the worker said last wins: a whole model is there once it reported a result, even if
     a cancel came in the same instant or the process crashed while it was being torn down.
     """
+    # The order of the questions is the contract: what the worker reported, then
+    # what the user wanted, then what the exit code leaves to guess.
     word = last_word or {}
     if word.get("type") == "result":
         return _of_result(word, record)
     stop, code = record["stop"], record["returncode"]
+    # Before the error: a worker that is killed may report one on its way down.
     if stop == Stop.CANCEL:
         return Ending(State.CANCELLED, Cause.CANCELLED)
     if word.get("type") == "error":
@@ -50,6 +53,8 @@ def of_exit(
         return Ending(State.CANCELLED, Cause.CANCELLED, detail)
     if code == 0 and service:
         return Ending(State.SUCCEEDED, Cause.IDLE)
+    # The kernel counts for the whole machine, so that this may be a
+    # neighbour's; together with SIGKILL it is nearly always ours.
     if record["signal"] == "SIGKILL" and record.get("oom_kills"):
         return Ending(State.FAILED, Cause.OUT_OF_MEMORY_HOST, record["signal"])
     if record["signal"] == "SIGALRM":
@@ -62,6 +67,8 @@ def of_exit(
 def of_loss(last_word: dict[str, Any] | None, rebooted: bool) -> Ending:
     """Of a run whose supervisor left no exit record."""
     word = last_word or {}
+    # A model appears by rename before its result is reported, so that it is
+    # whole though nobody lived to write the exit record.
     if word.get("type") == "result":
         return _of_result(word, {"stop": None})
     if rebooted:
@@ -70,6 +77,7 @@ def of_loss(last_word: dict[str, Any] | None, rebooted: bool) -> Ending:
 
 
 def _of_result(word: dict[str, Any], record: dict[str, Any]) -> Ending:
+    # A time limit is a cause of its own, since nobody pressed a button.
     if word.get("state") == "stopped":
         return Ending(State.SUCCEEDED, Cause.TIMED_OUT if record.get("timed_out") else Cause.STOPPED)
     if record["stop"] == Stop.CANCEL:

@@ -12,9 +12,12 @@ from typing import Any
 from studio_core.base.studio import Studio
 from studio_core.runs import metrics, run_folder
 
+# Lines in one transaction: large enough that the sync of its commit hardly counts, small
+# enough that whoever else writes waits for a fraction of a second.
 BATCH = 2000
 INTERVAL = 0.2
 """Seconds between two batches of one run that goes on: a chart needs no more, a commit costs a sync."""
+# Bytes. The last word is among the last lines; even after long samples a megabyte holds it.
 _TAIL = 1 << 20
 
 
@@ -24,6 +27,7 @@ class Ingest:
         self._job_id = job_id
         self._path = run_dir / run_folder.EVENTS
         self._offset = offset
+        # No size yet, so that the first look reads: the file of an adopted run may no longer grow.
         self._size = -1
         self._next = 0.0
 
@@ -46,6 +50,8 @@ class Ingest:
         return size != self._size
 
     def _store(self) -> bool:
+        # Before reading: what is appended meanwhile makes the next look see
+        # another size, and is not missed.
         size = self._path.stat().st_size
         lines = list(islice(run_folder.new_lines(self._path, self._offset), BATCH))
         if not lines:
@@ -65,6 +71,7 @@ def verdict(run_dir: Path) -> dict[str, Any] | None:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         lines = file.read(_TAIL).split(b"\n")
     for line in reversed(lines):
+        # Nearly all lines are metrics, and only what may be the last word is parsed.
         if b'"result"' not in line and b'"error"' not in line:
             continue
         try:

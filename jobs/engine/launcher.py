@@ -85,12 +85,14 @@ class Launcher(ABC):
         """Make sure that a start on its way never comes to life; False if it has already."""
         if not run_dir.is_dir():
             return True  # It is made before anything is started on it.
+        # Under the run's own lock: no supervisor can take the run between the look and the withdrawal.
         lock = run_folder.hold(run_dir / run_folder.LOCK, patience=0.0)
         if lock is None:
             return False
         with contextlib.closing(os.fdopen(lock)):
             if (run_dir / run_folder.SUPERVISOR).exists():
                 return False  # It came to life and has ended since: that has to be judged.
+            # No claim is empty, so that a start which is still on its way matches none.
             atomic.write_json(run_dir / run_folder.LAUNCH, {"claim": ""})
         return True
 
@@ -111,6 +113,7 @@ class LocalLauncher(Launcher):
         self._logs = settings.logs / "supervisors.log"
         self._pool = WarmPool(settings.home / "warm", settings.warm_workers, self._spawn_warm)
         self._pool.clear()
+        # Processes that this engine started, until they have ended: only a parent can reap them.
         self._starting: dict[Path, subprocess.Popen[bytes]] = {}
 
     @property
@@ -120,10 +123,12 @@ class LocalLauncher(Launcher):
 
     def start(self, launch: Launch) -> None:
         self._starting = {folder: one for folder, one in self._starting.items() if one.poll() is None}
+        # Before anything is started: a supervisor compares its claim with this file.
         launch.write()
         order = {"run_dir": str(launch.run_dir), "claim": launch.claim, "env": launch.env}
         process = None if launch.light else self._pool.hand_over(launch.mask, order)
         if process is None:
+            # A warm worker was bound to its cards when it was born; a cold one is bound now.
             env = {**devices.binding(launch.mask), **launch.env}
             process = self._spawn([str(launch.run_dir), "--claim", launch.claim], env, subprocess.DEVNULL)
         self._starting[launch.run_dir] = process
@@ -132,6 +137,8 @@ class LocalLauncher(Launcher):
         if run_folder.is_held(run_dir / run_folder.LOCK):
             return Liveness.ALIVE
         process = self._starting.get(run_dir)
+        # A supervisor takes its lock an instant after it is born; to call the
+        # run ended now would start it twice.
         if process is not None and process.poll() is None:
             return Liveness.UNKNOWN  # On its way, or about to end.
         self._starting.pop(run_dir, None)
@@ -143,6 +150,7 @@ class LocalLauncher(Launcher):
     def _after_lost(self, supervisor: dict[str, Any]) -> Liveness:
         """A supervisor was killed: what it left behind must be dead before its device is free."""
         mark = supervisor["tree"]
+        # After a boot none of the old processes lives, and their numbers belong to others.
         if supervisor["boot_id"] != tree.boot_id():
             return Liveness.ENDED
         # Twice: a process that is just becoming another program shows no mark for an instant.
@@ -158,6 +166,7 @@ class LocalLauncher(Launcher):
         return self._spawn([str(folder), "--warm"], devices.binding(mask), subprocess.PIPE)
 
     def _spawn(self, arguments: list[str], env: dict[str, str], stdin: int) -> subprocess.Popen[bytes]:
+        # With -P below: the modules of this studio, never those of the folder in which it happens to run.
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with open(self._logs, "ab") as output:
             return subprocess.Popen(
@@ -167,6 +176,7 @@ class LocalLauncher(Launcher):
                 stderr=output,
                 cwd=self._home,
                 env={**os.environ, "PYTHONPATH": path, tree.STUDIO: str(self._home), **env},
+                # In a session of its own: Ctrl-C in the engine's terminal does not reach the runs.
                 start_new_session=True,
                 bufsize=0,
             )

@@ -31,12 +31,15 @@ from studio_core.training import chains
 
 log = logging.getLogger(__name__)
 
+# A look is one PRAGMA while nothing was committed: 0.4 % of a core with 10,000 jobs in the table.
 TICK = 0.04
 """Seconds between two looks: a click is noticed within this time, at under 1 % of a core."""
+# Others come and go in minutes, and a look reads the environment of every process on a card.
 LOOK = 5.0
 """Seconds between two looks at what other programs do on the GPUs."""
 FRESH = 0.5
 """How old, in seconds, a look may be when a run is about to start on a GPU."""
+# Twice, since the first may have died of something that has passed; more would hide a fault that stays.
 STARTS = 2
 """How often a run whose supervisor died before it took the run is started in all."""
 
@@ -62,6 +65,7 @@ class Engine:
         self._troubles: set[str] = set()
         self._devices: list[Device] = []
         self._gpus = Gpus()
+        # So that the first tick looks.
         self._looked = -LOOK
 
     def run(self, stopped: threading.Event) -> None:
@@ -74,6 +78,7 @@ class Engine:
         self.launcher.close()
 
     def tick(self) -> None:
+        # Each part is guarded alone: one run whose folder is gone does not keep the others from ending.
         with self._surviving("the GPUs"):
             self._look_at_gpus(LOOK)
         with self._surviving("the queue"):
@@ -126,11 +131,13 @@ class Engine:
     def _start_waiting(self) -> None:
         startable = queue.startable(self.studio, self._devices)
         if any(slots[0].kind == "gpu" for _, slots in startable):
+            # A second look only where a GPU is at stake; the processor has no memory that others fill.
             self._look_at_gpus(FRESH)  # One that a run has just left may be filled by others.
             startable = queue.startable(self.studio, self._devices)
         for job, slots in startable:
             claimed = queue.claim(self.studio, job.id, [slot.id for slot in slots])
             if claimed:
+                # The slots are taken in our copy too, so that what starts next in this pass finds them so.
                 for slot in slots:
                     slot.job_id = claimed.id
                 self.runs[claimed.id] = self._follow(claimed)
@@ -141,10 +148,13 @@ class Engine:
         self._starts[job.id] = self._starts.get(job.id, 0) + 1
         others = sum(_trains(other.job) for other in self.runs.values() if other is not run)
         try:
+            # Only now the run before this one has surely ended, and its model has a folder.
             job = run.job = chains.settle(self.studio, job)
             run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if (run.folder / run_folder.SUPERVISOR).exists():  # Of a run that this database does not know.
                 raise BadInput("engine.folder_taken", path=run.folder)
+            # A training's row also holds the wish and its estimate; the worker
+            # reads the resolved part only.
             atomic.write_json(run.folder / run_folder.SPEC, job.spec.get("run") or job.spec)
             self.launcher.start(
                 Launch(
@@ -167,6 +177,8 @@ class Engine:
     def _masks_to_warm(self) -> list[str]:
         free = [device for device in self._devices if device.job_id is None and device.kind != "data"]
         cards = [card(slot) for slot in free if slot.kind == "gpu" and not slot.foreign_memory]
+        # With GPUs about, a worker kept warm for the processor would hold
+        # some 480 MB for runs that hardly come.
         if any(device.kind == "gpu" for device in self._devices):
             return cards
         return ["" for _ in free]
@@ -174,9 +186,12 @@ class Engine:
     # --- looking after one live run --------------------------------------------------
 
     def _attend(self, run: Run) -> None:
+        # The stop first: one that was asked for while no engine lived must be
+        # in the folder before the end is judged.
         self._pass_on_stop(run)
         liveness = self._liveness(run.folder)
         if liveness is Liveness.ENDED:
+            # All lines before the end: once a job is terminal nobody reads them again.
             run.ingest.drain()
             self._finalise(run)
             return
@@ -190,15 +205,19 @@ class Engine:
             said = self.launcher.poll(folder)
         except (ConnectionError, TimeoutError):
             said = Liveness.UNKNOWN
+        # The lock is the kernel's and the exit record is written last: both
+        # know more than a launcher far away.
         if run_folder.is_held(folder / run_folder.LOCK):
             return Liveness.ALIVE
         return Liveness.ENDED if (folder / run_folder.EXIT).exists() else said
 
     def _pass_on_stop(self, run: Run) -> None:
         asked = run.job.stop_request
+        # Once for each wish and not at each tick; a cancel after a save is another wish.
         if asked is None or asked == run.stop_sent:
             return
         run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The file before the row: if the engine dies in between, the next one asks again.
         self.launcher.stop(run.folder, Stop(asked), self.studio.settings.stop_grace)
         queue.stopping(self.studio, run.job)
         run.stop_sent = asked
@@ -209,6 +228,8 @@ class Engine:
         supervisor = atomic.read_json(run.folder / run_folder.SUPERVISOR)
         last_word = verdict(run.folder)
         if record is not None:
+            # An error is most often the last line of a log; 300 signs of it fit
+            # into a sentence of the page.
             last_line = self.launcher.logs(run.folder, 2048).strip().rpartition("\n")[2]
             end = ending.of_exit(record, last_word, last_line[:300], kind_of(run.job.kind).service)
         elif supervisor is not None:
@@ -216,8 +237,10 @@ class Engine:
         else:
             self._never_began(run)
             return
+        # Born and ended between two ticks: its history shows all the same that it ran.
         if run.job.state == State.STARTING:
             queue.started(self.studio, run.job)
+        # Before the job counts as succeeded, since what waits for it looks for its model at once.
         if end.state is State.SUCCEEDED:
             end = self._register(run.job, last_word or {}, end)
         self._end(run, end)
@@ -249,6 +272,7 @@ class Engine:
             log.info("Job %d ended: %s %s %s", job.id, end.state, end.cause or "", end.detail or "")
         else:
             log.warning("Job %d: its end (%s) came too late and was dropped", job.id, end.state)
+        # Also where the claim was lost: what the job left behind belongs to nobody any more.
         kinds.call(kind_of(job.kind).discard, job)
         self._starts.pop(job.id, None)
 
@@ -276,6 +300,7 @@ class _Surviving:
         if error is None:
             self._troubles.discard(self._what)
             return False
+        # KeyboardInterrupt and SystemExit are no trouble but an order to end.
         if not isinstance(error, Exception):
             return False
         if self._what not in self._troubles:

@@ -35,7 +35,9 @@ from jobs.engine import tree
 from studio_core.base import atomic
 from studio_core.runs import run_folder
 
+# Seconds between two looks at control.json: a stop is heard at most so much later (decision 2).
 POLL = 0.2
+# EX_TEMPFAIL of sysexits.h, which no worker of ours ends with.
 NOT_OURS = 75
 """Exit code when the run is held by another supervisor, or was claimed anew."""
 
@@ -49,15 +51,20 @@ class Supervisor:
         self.forced = False
         self.timed_out = False
         self._limit: float | None = None
+        # For a folder that was begun by hand; the engine writes its own setting into launch.json.
         self._grace = 120.0
         self._deadline: float | None = None
         self.told_to_end = False
+        # The kernel counts since boot, so that only what is added during the run says anything.
         self._oom_kills = tree.oom_kills()
+        # SIGCHLD writes to this pipe, so that select() returns as soon as the worker ends and not
+        # after POLL. A handler that waited for a full pipe would hang for ever.
         self._woken, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_terminate)
+        # Ctrl-C in a terminal goes to everything that was started there; a run ends by its file only.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         tree.adopt_orphans()
 
@@ -75,6 +82,7 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, tree.MARK: self.mark},
+                # A group of its own, so that a signal can go to all of it where no process can be listed.
                 start_new_session=True,
                 preexec_fn=tree.die_with_parent,  # Safe: this process has no threads.
             )
@@ -101,6 +109,7 @@ class Supervisor:
         """Until the worker has ended; then until its whole tree has."""
         while self.alive():
             self.obey(run_dir)
+            # Here and not in the worker: what fills a disk may be a library that repeats itself for ever.
             run_folder.trim_log(self.log)
             self.wait()
         strays = self.sweep()
@@ -122,6 +131,7 @@ class Supervisor:
 
     def obey(self, run_dir: Path) -> None:
         asked = wish(run_dir)
+        # A cancel overtakes a save that is under way; the other way round nothing changes.
         if asked.get("stop") == "cancel" and self.stop != "cancel":
             self.stop, self._deadline = "cancel", None
             self.kill()
@@ -143,7 +153,10 @@ class Supervisor:
 
     def sweep(self) -> int:
         """Kill what the worker left behind; returns only when none of it lives. How many there were."""
+        # One second for children that end by themselves once the worker has
+        # (loaders of data, ranks); whoever lives longer is a stray.
         strays, patience = 0, time.monotonic() + 1.0
+        # Nobody can be looked for, so that the group is killed without waiting.
         if not tree.VISIBLE:
             self.kill()
         while left := len(tree.members(self.mark, os.getpid())):
@@ -151,6 +164,7 @@ class Supervisor:
                 strays = max(strays, left)
                 self.kill()
             tree.reap()
+            # Short, since the device is not free before the last of them is dead.
             time.sleep(0.02)
         return strays
 
@@ -183,6 +197,7 @@ def run_cold(run_dir: Path, claim: str | None) -> int:
 
 def run_warm(warm_dir: Path) -> int:
     supervisor = Supervisor()
+    # Whoever clears the folder of warm workers leaves those alone that are held.
     run_folder.hold(warm_dir / run_folder.LOCK)
     supervisor.start(warm_dir, "--warm")
     line = _order(supervisor)
@@ -192,6 +207,8 @@ def run_warm(warm_dir: Path) -> int:
         supervisor.kill()
         supervisor.sweep()
         return NOT_OURS if line else 0
+    # Before the worker hears of the run: from then on it appends there,
+    # and what its imports printed is kept.
     os.replace(supervisor.log, run_dir / run_folder.LOG)
     supervisor.log = run_dir / run_folder.LOG
     supervisor.stop = wish(run_dir).get("stop")
@@ -213,6 +230,7 @@ def _order(supervisor: Supervisor) -> bytes:
         if not supervisor.alive() or supervisor.told_to_end:
             return b""
         if 0 in supervisor.wait(0):
+            # As much as a pipe holds on Linux: one read is the whole line.
             part = os.read(0, 1 << 16)
             if not part:
                 return b""

@@ -25,6 +25,7 @@ _PROC = Path("/proc")
 _LINUX = sys.platform.startswith("linux")
 VISIBLE = _LINUX and _PROC.is_dir()
 """Whether the processes of a tree can be listed; otherwise only the worker's group can be killed."""
+# Numbers of linux/prctl.h, for which Python has no names.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None) if _LINUX else None
@@ -71,6 +72,7 @@ def members(mark: str, root: int | None = None) -> set[int]:
         pid = int(entry.name)
         with contextlib.suppress(OSError):  # It ended meanwhile, or it is another user's.
             state, parent = _stat(pid)[:2]
+            # Dead and not yet reaped: it holds no device and needs no signal.
             if state in "ZX":
                 continue
             parents[pid] = int(parent)
@@ -79,6 +81,7 @@ def members(mark: str, root: int | None = None) -> set[int]:
     found = marked
     if root is not None:
         found = marked | _descendants(root, parents)
+    # Never the supervisor itself, which has to live on for the exit record.
     return found - {os.getpid()}
 
 
@@ -97,6 +100,7 @@ def kill(mark: str, root: int | None = None, group: int | None = None) -> int:
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    # The group as well: a child that was born after the list was made is in it.
     if group is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)

@@ -63,6 +63,7 @@ class WarmPool:
         for worker in list(self.workers):
             if worker.mask in wanted:
                 wanted.remove(worker.mask)
+        # One at a time: the imports of several would fight for the cores.
         if wanted and len(self.workers) < self.limit and time.monotonic() >= self._next:
             self._next = time.monotonic() + PAUSE
             folder = self.folder / secrets.token_hex(4)
@@ -71,15 +72,18 @@ class WarmPool:
 
     def hand_over(self, mask: str, order: dict[str, Any]) -> subprocess.Popen[bytes] | None:
         """Give the run to a warm worker of this mask; its supervisor, or None if there is none."""
+        # The next warm worker waits, so that its imports take no core from the first steps of this run.
         self._next = time.monotonic() + PAUSE
         for worker in [worker for worker in self.workers if worker.mask == mask]:
             self.workers.remove(worker)
+            # One that lived until now shows that the imports work: the pauses begin anew.
             self.failures = 0
             assert worker.process.stdin is not None
             with contextlib.suppress(BrokenPipeError):
                 worker.process.stdin.write(json.dumps(order).encode() + b"\n")
                 worker.process.stdin.close()
                 return worker.process
+            # Its pipe is broken, since it died after the last tick; the next one with these cards is tried.
             worker.process.wait()
         return None
 
@@ -90,6 +94,8 @@ class WarmPool:
                 worker.process.stdin.close()
         for worker in self.workers:
             with contextlib.suppress(subprocess.TimeoutExpired):
+                # Seconds for one in the middle of its imports; it may be left alone,
+                # since it ends when it reads its input.
                 worker.process.wait(timeout=3)
             shutil.rmtree(worker.folder, ignore_errors=True)
         self.workers.clear()
@@ -98,6 +104,8 @@ class WarmPool:
         for worker in [worker for worker in self.workers if worker.process.poll() is not None]:
             self.workers.remove(worker)
             self.failures += 1
+            # 10, 20, 40 seconds, up to ten minutes: what cannot be imported is not tried
+            # at each tick, and what was mended is noticed before long.
             pause = min(5.0 * 2**self.failures, 600.0)
             self._next = time.monotonic() + pause
             last = run_folder.log_tail(worker.folder, 2048).strip()
