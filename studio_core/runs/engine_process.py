@@ -26,6 +26,7 @@ LOCK = "engine.lock"
 log = logging.getLogger("tunesmith.engine_process")
 
 _ROOT = Path(__file__).resolve().parents[2]
+# Seconds, several times what imports and a new schema take, for a machine that is busy with other things.
 _PATIENCE = 15.0
 
 
@@ -51,6 +52,7 @@ def ensure_engine(studio: Studio) -> None:
             stderr=output,
             cwd=studio.settings.home,
             env={**os.environ, **_settings_of(studio), "PYTHONPATH": path},
+            # It outlives the terminal and the web process that started it.
             start_new_session=True,
         )
     _started[:] = [*(earlier for earlier in _started if earlier.poll() is None), process]
@@ -58,12 +60,14 @@ def ensure_engine(studio: Studio) -> None:
     while not engine_alive(studio):
         if time.monotonic() > deadline:
             raise StudioError("engine.not_starting", log=output_file)
+        # Somebody waits in front of a page, and a look costs as little as a lock.
         time.sleep(0.02)
 
 
 def code() -> list[int]:
     """What tells newer engines from older ones: the number of the schema that they know, and the studio's version."""
     version = re.findall(r"\d+", studio_version())
+    # A list is compared part by part: the schema decides first, and 0.10 is newer than 0.9.
     return [int(newest()), *map(int, version[:3])]
 
 
@@ -73,6 +77,8 @@ def _ended_outdated(studio: Studio) -> bool:
     try:
         holder = json.loads(path.read_text())
         known = holder.get("code", [])
+        # The engine of another machine on a shared folder is not ours to end,
+        # and a newer one knows all that we write.
         if holder["host"] != socket.gethostname() or known >= code():
             return False
         os.kill(int(holder["pid"]), signal.SIGTERM)
@@ -89,6 +95,8 @@ def _ended_outdated(studio: Studio) -> bool:
     return True
 
 
+# Five seconds: soon enough that a queue hardly stands still, seldom enough
+# that an engine that cannot start does not fill the log.
 def keep_engine(studio: Studio, stopped: threading.Event, interval: float = 5.0) -> None:
     """Start the engine again whenever it has died, until ``stopped`` is set or the data folder is gone."""
     while not stopped.wait(interval) and studio.settings.database.exists():

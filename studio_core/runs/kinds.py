@@ -72,6 +72,7 @@ LISTED = tuple(kind.name for kind in KINDS.values() if not kind.service)
 
 def kind_of(name: str) -> Kind:
     """The row of a kind. Of one that this version does not have nothing is known but its name."""
+    # The list of runs must open with a job of a newer version in it.
     return KINDS.get(name) or Kind(name, BaseModel, script="")
 
 

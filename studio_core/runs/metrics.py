@@ -18,6 +18,7 @@ from studio_core.base.tables import Job, Metric, RunNote
 from studio_core.runs import kinds, outline
 from studio_core.runs.kinds import kind_of
 
+# What a page shows one by one. Metrics have a table of their own; phase and config end in the job's row.
 NOTE_TYPES = frozenset({"sample", "checkpoint", "notice", "error"})
 
 
@@ -32,6 +33,8 @@ def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> li
     parsed = [event for _, line in lines if (event := _parse(line))]
     with studio.db.write() as session:
         job = session.get_one(Job, job_id)
+        # Rows and offset are committed together, so that lines up to the
+        # offset are surely there, whoever sends them again.
         if lines[-1][0] <= job.events_offset:
             return []
         rows = [_metric(job_id, event) for event in parsed if event["type"] == "metrics"]
@@ -48,11 +51,13 @@ def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> li
 
 
 def _summarise(job: Job, parsed: Sequence[dict[str, Any]]) -> None:
+    # A copy, since SQLAlchemy sees a new object in a JSON column and not a change inside the old one.
     latest = dict(job.latest)
     for event in parsed:
         if isinstance(peak := event.get("peak_memory"), int):
             job.peak_memory = max(job.peak_memory or 0, peak)
         if event["type"] == "metrics":
+            # Never backwards: an evaluation may report a step that the training has passed.
             job.step = max(job.step, event["step"])
             job.total_steps = event.get("total_steps") or job.total_steps
             latest.update(_values(event))
@@ -87,6 +92,7 @@ _FIELDS: dict[str, dict[str, type]] = {
 def _parse(line: bytes) -> dict[str, Any] | None:
     """The event of a line, if it is one and has what its type needs."""
     try:
+        # NaN and Infinity are no JSON to a browser; as null they make the gap that a chart shows.
         event = json.loads(line, parse_constant=lambda _: None)
         clock.parse(event["at"])
         required = {"seq": int, "type": str, **_FIELDS.get(event["type"], {})}
@@ -121,6 +127,7 @@ class Recent:
 
 def recent(studio: Studio, jobs: Sequence[Job], count: int = RECENT) -> dict[int, Recent]:
     """Mean of each metric over the last reports of each job that has any."""
+    # By number and not by a window over all reports: they are counted from 1, so that the index answers.
     newest = select(func.max(Metric.seq)).where(Metric.job_id == Job.id).correlate(Job).scalar_subquery()
     query = (
         select(Metric.job_id, Metric.values)

@@ -17,15 +17,20 @@ from sqlalchemy.orm import Session
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Metric, MetricStretch
 
+# Few enough that the tail which is read raw stays short, enough that
+# the first level is far smaller than the run.
 STRETCH = 16
 """Reports of a stretch of level 0."""
 FACTOR = 4
 """Stretches of a level that make one of the next."""
+# The seventh has 65,536 reports to a stretch, 16 times 4 to the
+# sixth: a thousand of these are the 65 million of MOST.
 LEVELS = 7
 AT_ONCE = 250
 """Stretches of a level that are made in one transaction: a run of an older studio may have very many."""
 MOST = 1_000
 """Stretches that are read at most for a chart, up to 65 million reports."""
+# So many are read and drawn in a moment; condensed lines would only hide details.
 RAW = 4_000
 """Up to so many reports a run is drawn from them all."""
 
@@ -47,6 +52,7 @@ def condense(session: Session, job_id: int) -> bool:
     Whether there was any; perhaps there is more then.
     """
     made = [_condense(session, job_id, 0)]
+    # A level can have grown only if the one below it did.
     while made[-1] and len(made) < LEVELS:
         made.append(_condense(session, job_id, len(made)))
     return made[0]
@@ -93,6 +99,8 @@ def outline(studio: Studio, job_id: int, until: int | None = None) -> Outline:
         count = session.scalar(select(func.max(Metric.seq)).where(Metric.job_id == job_id)) or 0
         kept: list[Any] = []
         if count > RAW:
+            # The finest one that stays below MOST; a run that is too long for all
+            # of them gets the coarsest.
             level = next((n for n in range(LEVELS) if count <= MOST * STRETCH * FACTOR**n), LEVELS - 1)
             stretches = select(MetricStretch.last_seq, MetricStretch.lines).where(
                 *_stretches(job_id, level), *_up_to(MetricStretch.last_step, until)
@@ -141,6 +149,7 @@ def thinned(line: Sequence[Point], limit: int) -> list[Point]:
     if len(line) <= limit:
         return list(line)
     inner = line[1:-1]
+    # The two ends are set; each stretch leaves two points, or three where the line has gaps.
     stretches = (limit - 2) // (3 if any(value is None for _, value in line) else 2)
     kept = [line[0]]
     for number in range(stretches):

@@ -25,6 +25,7 @@ from studio_core.runs.slots import devices_wanted, on_different_cards, slot_kind
 
 ORDER = (Job.priority.desc(), Job.position)
 """In which queued jobs start: higher priority first, then as they were put in or moved."""
+# One digit each way: enough steps to order by hand, and a column of the list holds it.
 HIGHEST_PRIORITY = 9
 
 Place = Literal["first", "up", "down", "last"]
@@ -49,11 +50,14 @@ def submit(
     _check_priority(priority)
     try:
         with studio.db.write() as session:
+            # In the transaction that inserts: a click that is sent twice, or
+            # again after a lost answer, is one job.
             existing = _by_key(session, idempotency_key)
             if existing:
                 return existing
             if after_id is not None:
                 _require(session, after_id)
+            # Over all jobs and not only the queued ones, so that a place is never given twice.
             last = session.scalar(select(func.max(Job.position))) or 0
             job = Job(
                 kind=kind,
@@ -68,6 +72,7 @@ def submit(
             )
             session.add(job)
             session.flush()
+            # After the flush, which gives the number that the folder is called by.
             job.run_dir = str(studio.settings.runs / str(job.id))
             session.add(JobEvent(job_id=job.id, before=None, after=State.QUEUED, cause=None))
             return job
@@ -151,15 +156,19 @@ def startable(studio: Studio, slots: Sequence[Device]) -> list[tuple[Job, list[D
         if slot.job_id is None and not slot.foreign_memory:
             free.setdefault(slot.kind, []).append(slot)
     found: list[tuple[Job, list[Device]]] = []
+    # Fifty rows at a time: with thousands waiting the first ones nearly always take all slots.
     query = select(Job).where(Job.state == State.QUEUED).order_by(*ORDER).execution_options(yield_per=50)
     with studio.db.read() as session:
         if _paused(session):
             query = query.where(Job.kind.in_(SERVICES))
         for job in session.scalars(query) if free else ():
             kind = slot_kind(job, slots)
+            # Its device first, which costs nothing; a predecessor is a query of its own.
             if kind not in free or not _predecessor_done(session, job):
                 continue
             taken = on_different_cards(free[kind], devices_wanted(job))
+            # The head of the queue waits for several cards: it keeps them all
+            # from those behind it, or it would wait for ever.
             if taken is None:
                 del free[kind]
             else:
@@ -191,6 +200,7 @@ def _predecessor(session: Session, job: Job) -> Job | None:
 
 def _last_of_chain(session: Session, job: Job) -> Job:
     query = select(Job).where(Job.resumes_id == job.id).order_by(Job.id.desc()).limit(1)
+    # Resumed runs can be resumed again; a chain is as long as somebody's patience.
     following = session.scalar(query)
     return _last_of_chain(session, following) if following is not None else job
 
@@ -212,6 +222,7 @@ def positions(studio: Studio, jobs: Sequence[Job]) -> dict[int, int]:
     """The position of each job; of many in one query."""
     if len(jobs) == 1:
         return {jobs[0].id: position(studio, jobs[0])}
+    # By kind, as in ``position``: the chat worker's place is no concern of a training.
     place = func.row_number().over(partition_by=Job.kind, order_by=ORDER)
     with studio.db.read() as session:
         placed = session.execute(select(Job.id, place).where(Job.state == State.QUEUED))
@@ -237,6 +248,8 @@ def move(studio: Studio, job_id: int, place: Place) -> None:
         to = {"first": 0, "up": max(0, at - 1), "down": min(len(peers) - 1, at + 1), "last": len(peers) - 1}
         if place not in to:
             raise BadInput("queue_place", place=place)
+        # The same places are dealt out anew, so that jobs of other priorities
+        # and kinds stay where they are.
         places = [peer.position for peer in peers]
         peers.insert(to[place], peers.pop(at))
         for peer, position in zip(peers, places, strict=True):
@@ -291,6 +304,7 @@ def request_stop(studio: Studio, job_id: int, stop: Stop) -> Job:
         job = _require(session, job_id)
         if job.state in TERMINAL:
             raise Conflict("job_ended_already", job=job_id, state=job.state)
+        # No process has begun, so that no engine has to be alive for this.
         if job.state == State.QUEUED:
             _move(session, job, State.CANCELLED, Cause.CANCELLED)
         elif job.stop_request != Stop.CANCEL:  # Cancel outranks Stop and save.
@@ -308,9 +322,13 @@ def set_devices(studio: Studio, found: Sequence[Device]) -> None:
         for device in found:
             if device.id in known:
                 known[device.id].label, known[device.id].memory = device.label, device.memory
+                # What others held was true of an earlier start of the engine; it is
+                # looked for again at once.
                 known[device.id].foreign_memory = device.foreign_memory or 0
             else:
                 session.add(device)
+        # A card that is gone stays in the table while a job holds it: the
+        # job's end frees it, and the next start removes it.
         for id in known.keys() - {device.id for device in found}:
             if known[id].job_id is None:
                 session.delete(known[id])
@@ -328,6 +346,8 @@ def claim(studio: Studio, job_id: int, device_ids: Sequence[str]) -> Job | None:
     with studio.db.write() as session:
         job = session.get(Job, job_id)
         taken = [session.get(Device, id) for id in device_ids]
+        # All is asked again inside the write lock: since ``startable`` looked
+        # somebody may have cancelled, paused or claimed.
         if job is None or job.state != State.QUEUED or (_paused(session) and not kind_of(job.kind).service):
             return None
         if not taken or any(device is None or device.job_id is not None for device in taken):
@@ -335,6 +355,7 @@ def claim(studio: Studio, job_id: int, device_ids: Sequence[str]) -> Job | None:
         for device in taken:
             assert device is not None
             device.job_id = job.id
+        # 64 random bits: a start that was sent for an earlier claim can never match.
         job.claim_token = secrets.token_hex(8)
         _move(session, job, State.STARTING, None)
         return job
@@ -344,6 +365,7 @@ def change_spec(studio: Studio, job: Job, spec: dict[str, Any]) -> Job:
     """Make a claimed job's document exact before it is started."""
     with studio.db.write() as session:
         current = _require(session, job.id)
+        # As every write of the engine: nothing, once the claim is lost.
         if current.claim_token == job.claim_token:
             current.spec = spec
         return current
@@ -374,6 +396,7 @@ def _guarded(studio: Studio, job: Job, state: State, cause: Cause | None, values
         current = session.get(Job, job.id)
         if current is None or current.claim_token != job.claim_token:
             return False
+        # No error here: a cancel may have ended the job first, and the caller hears it by the False.
         if state not in TRANSITIONS[State(current.state)]:
             return False
         for name, value in values.items():
@@ -391,6 +414,7 @@ def _move(session: Session, job: Job, state: State, cause: Cause | None) -> None
         job.cause = cause.value
     if state in TERMINAL:
         job.finished_at = clock.now()
+    # In the same transaction as the state, so that no slot is held by a job that has ended.
     if state in TERMINAL or state == State.QUEUED:
         session.execute(update(Device).where(Device.job_id == job.id).values(job_id=None))
     session.add(JobEvent(job_id=job.id, before=before, after=state, cause=cause))

@@ -26,11 +26,14 @@ def waiting_reasons(
     jobs = [job for job in jobs if job.state == State.QUEUED]
     if not jobs:
         return {}
+    # Once for all rows of a list: with 10,000 waiting jobs a question for each would take seconds.
     places = queue.positions(studio, jobs)
     alive, paused, devices = engine_alive(studio), queue.is_paused(studio), queue.devices(studio)
     found = {}
     for job in jobs:
         earlier = queue.predecessor(studio, job) if job.after_id is not None else None
+        # From what stops everything to what stops only this job: the first
+        # that holds is what can be mended.
         if not alive:
             reason = texts.text("engine.waits_for_engine", language)
         elif paused and not kind_of(job.kind).service:
@@ -52,6 +55,7 @@ def _for_job(earlier: Job, language: str) -> str:
 
 def _for_device(job: Job, devices: Sequence[Device], language: str) -> str:
     slots = [device for device in devices if device.kind == slot_kind(job, devices)]
+    # Cards and not slots: two slots of one card are no place for a run on two GPUs.
     wanted, cards = devices_wanted(job), {card(slot) for slot in slots}
     if len(cards) < wanted:
         key = "engine.waits_for_more_gpus" if slots else "engine.waits_without_device"
@@ -69,6 +73,7 @@ def _holder(slot: Device, language: str) -> str:
         return texts.text("engine.held_by", language, device=slot.label, run=slot.job_id)
     if slot.foreign_memory == UNREACHABLE:
         return texts.text("devices.unreachable", language, device=slot.label)
+    # Gigabytes of 10^9 bytes, as makers of cards count.
     used, total = f"{slot.foreign_memory / 1e9:.1f}", f"{slot.memory / 1e9:.1f}"
     return texts.text("engine.filled_by_others", language, device=slot.label, used=used, total=total)
 
@@ -78,9 +83,11 @@ def ending(job: Job, language: str = texts.DEFAULT_LANGUAGE) -> str:
     if job.cause is None:
         return job.detail or ""
     said, detail = texts.text(f"engine.cause_{job.cause}", language), job.detail or ""
+    # A detail that ends with its own full stop would make two.
     if "{detail}." in said or "{detail}。" in said:
         detail = detail.rstrip(".。")
     sentence = said.format_map({"detail": detail}).strip()
+    # Only here a smaller run helps, and the plan has computed already what it would take.
     if job.cause in (Cause.OUT_OF_MEMORY_GPU, Cause.OUT_OF_MEMORY_HOST):
         return " ".join([sentence, *_lighter(job, language)])
     return sentence

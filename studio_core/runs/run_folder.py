@@ -68,9 +68,12 @@ def hold(path: Path, patience: float = 2.0) -> int | None:
     The patience is for those who only look (``is_held``): they hold it for an instant.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    # Two seconds, normally: far longer than a look takes, and short beside the start of a worker.
     deadline = time.monotonic() + patience
     while True:
         try:
+            # flock and not lockf: it belongs to the open file, so that closing
+            # another descriptor of it does not let go.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return descriptor
         except BlockingIOError:
@@ -83,6 +86,7 @@ def hold(path: Path, patience: float = 2.0) -> int | None:
 def is_held(path: Path) -> bool:
     """Whether a living process holds the lock file. The kernel frees it however that process dies."""
     try:
+        # Read-only and shared: two who look do not see each other, and nobody creates the file by looking.
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
@@ -100,13 +104,18 @@ class EventWriter:
 
     def __init__(self, run_dir: Path) -> None:
         path = run_dir / EVENTS
+        # A worker that takes up its old folder goes on counting, or its first
+        # reports would pass for known ones.
         self._seq = path.read_bytes().count(b"\n") if path.exists() else 0
+        # O_APPEND and one write for each line: several writers, such as a
+        # rank and its launcher, never tear a line.
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, type: str, **fields: Any) -> None:
         self._seq += 1
         at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         event = {"seq": self._seq, "at": at, "type": type, **fields}
+        # A NaN is refused here, where the trace still shows who wrote it.
         line = json.dumps(event, ensure_ascii=False, default=str, allow_nan=False) + "\n"
         os.write(self._file, line.encode())
 
@@ -134,8 +143,11 @@ def write_manifest(folder: Path, step: int) -> int:
             size = path.stat().st_size
             files[str(path.relative_to(folder))] = {
                 "size": size,
+                # Weights are gigabytes and are known by their size; what is below 1
+                # MB (states, configurations) costs nothing to hash.
                 "sha256": _hash(path) if size < 1 << 20 else None,
             }
+            # On disk before the manifest, or after a power cut it would vouch for files that are empty.
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
     write_json(folder / MANIFEST, {"step": step, "files": files})
@@ -145,6 +157,7 @@ def write_manifest(folder: Path, step: int) -> int:
 def checkpoints(run_dir: Path) -> list[Checkpoint]:
     """All checkpoints of a run, oldest first; torn ones are listed as not complete, with the reason."""
     folders = (run_dir / CHECKPOINTS).glob("checkpoint-*")
+    # Other folders may lie here, such as the temporary name of one being written.
     numbered = [(int(f.name.rpartition("-")[2]), f) for f in folders if f.name.rpartition("-")[2].isdigit()]
     return [_inspect(folder, step) for step, folder in sorted(numbered)]
 
@@ -184,6 +197,7 @@ def log_tail(run_dir: Path, limit: int = 64 * 1024) -> str:
         return ""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
+        # From the end: a log may have grown to its 64 MB, and a page wants its last lines.
         file.seek(max(0, size - limit))
         tail = file.read(limit)
     if size > limit:
@@ -191,6 +205,8 @@ def log_tail(run_dir: Path, limit: int = 64 * 1024) -> str:
     return tail.decode("utf-8", errors="replace")
 
 
+# 64 MB are more than any sound run prints, and a hundred such logs
+# still fit on a disk; the last MB has the error.
 def trim_log(path: Path, limit: int = 64 << 20, kept: int = 1 << 20) -> None:
     """Drop the older part of a log that grew beyond ``limit`` bytes, while its writer goes on appending."""
     if not path.exists() or path.stat().st_size <= limit:
@@ -198,12 +214,14 @@ def trim_log(path: Path, limit: int = 64 << 20, kept: int = 1 << 20) -> None:
     with open(path, "r+b") as file:
         file.seek(-kept, os.SEEK_END)
         tail = file.read(kept).partition(b"\n")[2]
+        # In place: the worker holds this file open for appending and would go on in a renamed one.
         file.truncate(0)
     notice = f"[tunesmith] This log passed {limit >> 20} MB; older lines were dropped.\n"
     with open(path, "ab") as file:
         file.write(notice.encode() + tail)
 
 
+# 4 MB at a time bound the engine's memory; no event of ours comes near to it.
 def new_lines(path: Path, offset: int, limit: int = 4 << 20) -> Iterator[tuple[int, bytes]]:
     """Complete lines of a file that grows, from byte ``offset``: ``(offset after it, line)``.
 
@@ -212,6 +230,8 @@ def new_lines(path: Path, offset: int, limit: int = 4 << 20) -> Iterator[tuple[i
     with open(path, "rb") as file:
         file.seek(offset)
         block = file.read(limit)
+        # Not one end of a line in 4 MB: it is skipped to its end, or the run
+        # would stand still at this offset for ever.
         if len(block) == limit and b"\n" not in block:
             after = offset + limit
             while part := file.read(limit):

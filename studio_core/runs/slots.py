@@ -12,11 +12,14 @@ def slot_kind(job: Job, slots: Sequence[Device]) -> str:
     """The kind of device that a job takes: a GPU where there is one, unless it asks for another."""
     if slot := kind_of(job.kind).slot:
         return slot
+    # Work on data without a model needs no device of the trainings, and does not queue behind them.
     if job.spec.get("light"):
         return "data"
     asked = job.spec.get("device", "auto")
     if asked in ("cpu", "gpu"):
         return str(asked)
+    # By what the machine has and not by what is free: a run does not land
+    # on a processor because a card was busy.
     return "gpu" if any(slot.kind == "gpu" for slot in slots) else "cpu"
 
 

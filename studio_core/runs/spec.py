@@ -39,7 +39,10 @@ class TrainSpec(BaseModel):
 
     kind: Literal["train"] = "train"
     name: str = Field(
-        default="", description="Run name, also the model's name; generated if empty.", max_length=80
+        # Names become names of folders and files; 80 signs leave room for what is added to them.
+        default="",
+        description="Run name, also the model's name; generated if empty.",
+        max_length=80,
     )
     method: str = Field(description="Training method.")
     tuning: str = Field(default="full", description="Fine-tuning method.")
@@ -55,7 +58,11 @@ class TrainSpec(BaseModel):
         description="Further datasets by role: held_out to measure on, instead of a share of the dataset.",
     )
     rewards: list[RewardChoice] = Field(
-        default_factory=list, max_length=16, description="Rewards to learn from."
+        # More rewards than anybody weighs against each other; the limit is
+        # for documents written by programs.
+        default_factory=list,
+        max_length=16,
+        description="Rewards to learn from.",
     )
     preset: str = Field(default="balanced", description="Preset.")
     options: dict[str, Any] = Field(
@@ -63,11 +70,15 @@ class TrainSpec(BaseModel):
     )
     prompts: list[str] = Field(
         default_factory=list,
+        # Each is answered at every sample: eight are read at a glance and cost seconds, not minutes.
         max_length=8,
         description="Fixed prompts answered before, during and after training; taken from the data if empty.",
     )
+    # The upper end is the largest signed number of 32 bits, which numpy and torch both take.
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Random seed.")
     device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Device: auto, cpu or gpu.")
+    # 64 is far above one machine's cards; a typing error such as 800 is
+    # refused at once and does not wait for ever.
     gpus: int = Field(default=1, ge=1, le=64, description="Number of GPUs for this run.")
     parallel: Literal["ddp", "fsdp", "deepspeed"] = Field(
         default="ddp",
@@ -79,7 +90,11 @@ class TrainSpec(BaseModel):
     )
     priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
     time_limit: float | None = Field(
-        default=None, gt=0, le=10_000, description="Time limit in hours; then saves and stops."
+        # Hours, more than a year: above it a number was surely meant in another unit.
+        default=None,
+        gt=0,
+        le=10_000,
+        description="Time limit in hours; then saves and stops.",
     )
 
 
@@ -132,6 +147,7 @@ class DataSpec(BaseModel):
     operation: str = Field(description="What to do: an operation on data, report, or import.")
     datasets: list[str] = Field(
         default_factory=list,
+        # A merge reads them all and a page names them all.
         max_length=100,
         description="Datasets to take: NAME, or NAME@VERSION for an older version.",
     )
@@ -167,5 +183,6 @@ class ServeSpec(BaseModel):
 
     kind: Literal["serve"] = "serve"
     name: str = "chat"
+    # A quarter of an hour: a person who reads or votes between two questions finds the model still loaded.
     idle_seconds: float = 900.0
     preload: list[ResolvedModel] = Field(default_factory=list)
