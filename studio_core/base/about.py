@@ -20,6 +20,7 @@ PARTS = (
     "gradio",
     "sqlalchemy",
 )
+# Compared with a running engine's, so that it cannot be left empty.
 FALLBACK = "0.1.0"
 """The version of a checkout that was never installed; equal to pyproject.toml."""
 

@@ -10,10 +10,13 @@ from typing import Any
 
 def write_json(path: Path, document: dict[str, Any], mode: int = 0o600) -> None:
     """Write the whole document or nothing: temporary name, sync, rename."""
+    # Hidden, so that no listing shows it, and with the process id, so that two writers do not
+    # share one; in the same folder, since a rename does not cross file systems.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(document, file, ensure_ascii=False)
+        # Before the rename: the other way round a power cut may leave the new name with nothing in it.
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)

@@ -27,6 +27,7 @@ def standard_target(settings: Settings, label: str = "") -> Path:
 
 def newest(settings: Settings) -> Path | None:
     found = (settings.home / FOLDER).glob("studio-*.db")
+    # By time and not by name: copies that somebody made by hand have other names.
     return max(found, key=lambda file: file.stat().st_mtime, default=None)
 
 
@@ -37,6 +38,7 @@ def prune(settings: Settings, label: str, made: Path, kept: int = 5) -> None:
     """
     others = set((settings.home / FOLDER).glob(f"studio-{label}-*.db")) - {made}
     for old in sorted(others, reverse=True)[kept - 1 :]:
+        # Two starts may prune at once.
         old.unlink(missing_ok=True)
 
 
@@ -51,6 +53,7 @@ def copy(db: Database, target: Path) -> Path:
     partial = target.with_name(f".{target.name}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # What a copy that was killed has left; VACUUM writes into an empty file only.
         partial.unlink(missing_ok=True)
         try:
             partial.touch(mode=0o600)  # Chats are in it: for its owner's eyes, wherever it lies.
@@ -71,8 +74,10 @@ def _vacuum_into(db: Database, partial: Path) -> None:
     assert driver is not None
     raw = db.engine.raw_connection()  # VACUUM refuses to run inside a transaction.
     try:
+        # One snapshot, while others write; a copy of the file and its log would be of two moments.
         raw.cursor().execute("VACUUM INTO ?", (str(partial),))
         made = driver.connect(str(partial))
+        # A copy is trusted when the database is lost, so that it is checked now and not then.
         sound = made.execute("PRAGMA integrity_check").fetchone()[0]
         made.close()
     except driver.Error as error:

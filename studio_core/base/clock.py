@@ -15,6 +15,7 @@ def now() -> datetime:
 
 def seconds() -> float:
     """The same moment in seconds since 1970."""
+    # From ``now``, so that a test that moves the clock moves this one too.
     return now().replace(tzinfo=UTC).timestamp()
 
 

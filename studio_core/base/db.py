@@ -47,6 +47,7 @@ def safe_for_wal(version: tuple[int, ...]) -> bool:
     return version >= (3, 51, 3)
 
 
+# Our transactions take milliseconds; who waits for seconds has met a fault, and a page must not hang on it.
 PATIENCE = 5
 """Seconds that a statement waits for another process to finish its writing."""
 
@@ -68,10 +69,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that holds the write lock from its first statement; commits at the end."""
+        # Twice as long: whoever is before us may itself wait for another process.
         if not self._turn.acquire(timeout=2 * PATIENCE):
             raise StudioError("database_locked", path=self.path)
         try:
             with _named_errors(self.path), self.sessions() as session:
+                # Begun now and not with the first statement, or what is read before it could be stale.
                 session.connection(execution_options={"tunesmith_write": True})
                 yield session
                 session.commit()
@@ -80,6 +83,7 @@ class Database:
 
     def watch(self) -> Watch:
         """Tells cheaply whether anything was committed, by any process."""
+        # A connection of its own: data_version tells of the commits of others only.
         return Watch(self.engine.raw_connection())
 
     def close(self) -> None:
@@ -116,6 +120,7 @@ def _named_errors(path: Path) -> Iterator[None]:
 
 
 def _named(error: DatabaseError, path: Path) -> StudioError:
+    # By its sentence: SQLite has codes for these, but not every driver passes them on.
     reason = str(error.orig)
     if "locked" in reason:
         return StudioError("database_locked", path=path)
@@ -129,6 +134,7 @@ def _named(error: DatabaseError, path: Path) -> StudioError:
 def connect(path: Path) -> Database:
     """Open the database as it is, without looking at its schema."""
     driver = _driver()
+    # With WAL readers and the writer do not wait for each other; the old journal is slower and safe.
     journal = "WAL" if safe_for_wal(driver.sqlite_version_info) else "DELETE"
     engine = create_engine(f"sqlite+pysqlite:///{path}", module=driver)
 
@@ -140,7 +146,10 @@ def connect(path: Path) -> Database:
         for pragma in (
             f"busy_timeout={1000 * PATIENCE}",
             f"journal_mode={journal}",
+            # Nothing that was acknowledged is lost at a power cut; NORMAL would
+            # gain nothing that we can measure (decision 1).
             "synchronous=FULL",
+            # Off by default in SQLite, and for each connection anew.
             "foreign_keys=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -151,4 +160,6 @@ def connect(path: Path) -> Database:
         write = connection.get_execution_options().get("tunesmith_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
+    # Rows are read after their session is closed, so that they must not
+    # expire; nothing is flushed before it is meant.
     return Database(path, engine, sessionmaker(engine, expire_on_commit=False, autoflush=False))

@@ -58,6 +58,7 @@ def hidden(path: Path) -> bool:
 
 # Linux looks up a folder that it may pass through but not list; elsewhere it has to be readable.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK the opening of a pipe that nobody writes to would hang the server.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -66,17 +67,22 @@ def open_plain(path: Path) -> BinaryIO:
     path = path.absolute()
     folder = os.open(path.anchor, _PASS)
     try:
+        # Part by part: O_NOFOLLOW heeds only the last part of a path, and a
+        # link in the middle would be followed.
         for part in path.parts[1:-1]:
             below = os.open(part, _PASS, dir_fd=folder)
             os.close(folder)
             folder = below
         descriptor = os.open(path.name, _READ, dir_fd=folder)
     except OSError as error:
+        # ELOOP: a link; ENOTDIR: a link in the middle, for O_DIRECTORY;
+        # ENXIO: a socket, or a device without a driver.
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
             raise BadInput("errors.not_plain", path=path) from error
         raise
     finally:
         os.close(folder)
+    # Of the open descriptor and not of the path, behind which something else may stand by now.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise BadInput("errors.not_plain", path=path)
@@ -94,6 +100,8 @@ def open_below(folder: Path, name: str) -> BinaryIO:
 def real_below(folder: Path, name: str) -> Path:
     """Where such a file really is; raises ``BadInput`` if that is elsewhere."""
     real = (folder / name).resolve()
+    # The Hub's cache keeps files by hash in ``blobs`` and links to them;
+    # any other way out of the folder is refused.
     places = [folder, folder.parent.parent / "blobs"] if folder.parent.name == "snapshots" else [folder]
     if not any(real.is_relative_to(place) for place in places):
         raise BadInput("models.link_outside", path=folder / name)

@@ -21,6 +21,7 @@ _VERSIONS = Path(__file__).parent / "versions"
 
 def newest() -> str:
     """The number of the newest schema: the first part of the last file's name."""
+    # By the names of files, so that no module of Alembic is imported for it.
     return max(file.name.split("_")[0] for file in _VERSIONS.glob("[0-9]*.py"))
 
 
@@ -41,12 +42,16 @@ def upgrade(db: Database, settings: Settings) -> None:
     if current(db) == newest():
         return
     with open(settings.home / "upgrade.lock", "w") as lock:
+        # Web process, engine and command line may all start after an update; one upgrades, the others wait.
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # Again, now that the lock is held: the one before us may have done it all.
         before = current(db)
         if before == newest():
             return
+        # An older program would not know what newer rows mean, and might damage them.
         if before is not None and before > newest():
             raise StudioError("database_newer", path=db.path, found=before, known=newest())
+        # An empty file: nothing to keep a copy of.
         if before is None:
             _run_alembic(db)
             return
@@ -55,6 +60,7 @@ def upgrade(db: Database, settings: Settings) -> None:
         try:
             _run_alembic(db)
         except Exception as error:
+            # Whatever it was, the person has to hear where the copy lies.
             values = {"path": db.path, "found": before, "known": newest(), "backup": kept}
             raise StudioError("upgrade_failed", reason=error, **values) from error
 

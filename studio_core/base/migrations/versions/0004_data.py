@@ -11,6 +11,7 @@ def upgrade() -> None:
     op.add_column("dataset", sa.Column("operation", sa.String(), nullable=False, server_default="import"))
     op.add_column("dataset", sa.Column("parents", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("dataset", sa.Column("made", sa.JSON(), nullable=False, server_default="{}"))
+    # As in 0002: a column with its reference, in place.
     op.execute("ALTER TABLE dataset ADD COLUMN job_id INTEGER CONSTRAINT fk_dataset_job_id REFERENCES job (id)")
     op.create_table(
         "dataset_report",
