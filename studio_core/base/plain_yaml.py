@@ -9,12 +9,14 @@ from typing import Any
 
 import yaml
 
+# A recipe by hand has some hundred lines; a megabyte is read in a second or two by a parser in Python.
 LONGEST = 1 << 20
 """Characters of a document."""
 
 
 class _Plain(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
+        # When the node is composed: once the document is there, it is too late.
         if self.check_event(yaml.AliasEvent):
             raise ValueError("it has an alias (*name); write out what it stands for")
         return super().compose_node(parent, index)
@@ -27,4 +29,5 @@ def load(content: str) -> Any:
     try:
         return yaml.load(content, _Plain)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        # Deep nesting ends as RecursionError, absurd numbers as OverflowError.
         raise ValueError(" ".join(str(error).split())[:300]) from error

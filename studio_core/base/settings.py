@@ -33,7 +33,9 @@ class Settings(BaseModel):
         default="127.0.0.1",
         description="Host to listen on. Anything but loopback requires accounts: `users add`.",
     )
+    # The port of every Gradio page, so that nobody has to look it up.
     port: int = Field(default=7860, ge=1, le=65535, description="Port to listen on.")
+    # One serves the next click; more pay only where several runs start in the same moment.
     warm_workers: int = Field(
         default=1,
         ge=0,
@@ -41,9 +43,12 @@ class Settings(BaseModel):
         description="Preloaded workers, so that runs start at once. "
         "0 turns this off and saves about 500 MB of memory each.",
     )
+    # One: trainings on a processor share its cores, and each of two ends later than it would alone.
     cpu_runs: int = Field(default=1, ge=1, le=64, description="Concurrent training runs without a GPU.")
     gpu_runs: int = Field(default=1, ge=1, le=8, description="Concurrent training runs per GPU.")
     threads: int = Field(default=0, ge=0, le=256, description="Threads per worker; 0: number of cores.")
+    # A judgement: what fits on one card is saved in well under two minutes; checkpoints of tens of
+    # gigabytes on a slow disk need more.
     stop_grace: float = Field(
         default=120.0,
         gt=0,
@@ -54,7 +59,9 @@ class Settings(BaseModel):
         gt=0,
         description="Idle seconds after which the chat worker exits and frees its memory.",
     )
+    # 2 GB: four million records of 500 bytes, and a disk that a mistake does not fill.
     max_upload_mb: int = Field(default=2048, ge=1, description="Maximum upload size per file, in MB.")
+    # Eight files of the largest size.
     upload_quota_mb: int = Field(
         default=16_384,
         ge=1,
@@ -83,9 +90,11 @@ class Settings(BaseModel):
         description="IP addresses of the HTTPS proxy, separated by commas. Only its X-Forwarded-* headers "
         "are trusted.",
     )
+    # A working day with its pauses, and no browser that stays open over night.
     session_idle_hours: float = Field(
         default=12.0, gt=0, description="Idle hours after which a session ends."
     )
+    # A week.
     session_hours: float = Field(default=168.0, gt=0, description="Maximum hours of a session.")
 
     @property
@@ -132,6 +141,8 @@ class Settings(BaseModel):
     def _are_names(cls, value: str) -> str:
         """A name only: no scheme, port, path or asterisk, which would let any site in."""
         for name in value.split(","):
+            # The Host header is compared with these names: otherwise a foreign site could reach the page
+            # under its own name (DNS rebinding).
             if name.strip() and not re.fullmatch(r"[\w.-]+|\[[0-9a-fA-F:]+\]", name.strip()):
                 raise ValueError(f"{name.strip()!r} is not the name of a host")
         return value
@@ -155,6 +166,7 @@ def load(**given: Any) -> Settings:
 
     Creates the data folder, readable by its owner only.
     """
+    # An empty variable is one that was not set: shells and containers leave such behind.
     values: dict[str, Any] = {
         name: os.environ[PREFIX + name.upper()]
         for name in Settings.model_fields
@@ -163,11 +175,13 @@ def load(**given: Any) -> Settings:
     values.update({name: value for name, value in given.items() if value is not None})
     values["home"] = Path(values.get("home", "~/.tunesmith")).expanduser().resolve()
     settings = checked(Settings, values, "setting_invalid")
+    # At once and not when they are needed: a folder that cannot be written is told at the start.
     for folder in ("", "datasets", "runs", "models", "uploads", "logs"):
         try:
             (settings.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise BadInput("home_not_writable", path=settings.home, reason=error.strerror) from error
+    # mkdir sets the mode of new folders only; one that was there already may be open to others.
     make_private(settings)
     return settings
 
@@ -175,6 +189,7 @@ def load(**given: Any) -> Settings:
 def make_private(settings: Settings) -> None:
     """Let nobody but its owner into the data folder and what in it is secret, also where it was made otherwise."""
     home = settings.home
+    # Chats and votes, keys of services, and the key that signs.
     secret = (settings.database, home / "services.json", home / "secret.key")
     for path, mode in ((home, 0o700), *((file, 0o600) for file in secret)):
         if path.exists() and path.stat().st_mode & 0o077:

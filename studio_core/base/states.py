@@ -22,6 +22,7 @@ LIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.STARTING, State.CANCELLED}),
     # Back to the queue when the engine died between claiming and starting.
+    # A stop may come before the worker has begun, and a worker may end before it was ever seen alive.
     State.STARTING: frozenset({State.QUEUED, State.RUNNING, State.STOPPING}) | TERMINAL,
     State.RUNNING: frozenset({State.STOPPING}) | TERMINAL,
     State.STOPPING: TERMINAL,

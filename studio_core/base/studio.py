@@ -25,5 +25,6 @@ def open_studio(settings: Settings | None = None, **given: Any) -> Studio:
     settings = settings or settings_.load(**given)
     db = connect(settings.database)
     upgrade(db, settings)
+    # Once more: the database may have been made just now.
     settings_.make_private(settings)
     return Studio(settings, db)

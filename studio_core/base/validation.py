@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from studio_core.base.errors import BadInput
 
 Model = TypeVar("Model", bound=BaseModel)
+# As much as fits into a line; a whole prompt in a sentence would hide the reason.
 _SHOWN = 80
 """Characters of a value that are quoted."""
 
