@@ -25,10 +25,13 @@ from studio_core.reports.features import features_path
 
 __all__ = ["Facets", "Page", "Query", "facets", "forget", "has_features", "page"]
 
+# Half of the 300 ms in which a page of records should be there; the rest is for reading and drawing.
 AT_ONCE = 0.15
 """Seconds after which a search that has not filled its page is broken off, to go on when it is asked again."""
+# Far more than a page shows; a request from outside must not have a whole dataset drawn.
 MOST_ROWS = 1_000
 
+# One for each of a few people with a tab or two; a search in 5 million records may hold 20 MB of numbers.
 _KEPT = 6
 
 
@@ -63,6 +66,7 @@ def page(
     begun = time.perf_counter()
     offset, limit = max(0, offset), min(max(0, limit), MOST_ROWS)
     found = _search(_file(studio, dataset), query)
+    # A page needs its 25 rows only; counting is for who says how long it may take.
     found.go_on(enough=offset + limit, seconds=max(AT_ONCE, count_for), count=count_for > 0)
     numbers = found.numbers(offset, limit)
     records = found.file.records(numbers)
@@ -97,6 +101,7 @@ def facets(studio: Studio, dataset: Dataset) -> Facets:
     if file.features is None:
         return Facets([], [], columns)
     given = {"features": str(file.features)}
+    # 200 are more than anybody scrolls through in a list of choices.
     counted = "SELECT {0}, count(*) FROM ({1}) GROUP BY {0} ORDER BY 2 DESC, 1 LIMIT 200"
     source = "FROM read_parquet($features)"
     with duck.statement(file.connection) as cursor:
@@ -118,6 +123,7 @@ _lock = threading.Lock()
 
 def _search(file: File, query: Query) -> Search:
     """The search for this query, as far as it has come; a new one if it is asked for the first time."""
+    # With the state of the side files: a search from before the report was made would not see it.
     key = (file.state, query)
     with _lock:
         if key not in _searches:

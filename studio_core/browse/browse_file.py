@@ -24,6 +24,7 @@ def connection(folder: Path) -> DuckDBPyConnection:
     """The one connection for a folder of datasets."""
     if folder not in _connections:
         _connections[folder] = duck.connect(folder)
+        # One studio, and a second one for a moment while a test or a copy is opened.
         while len(_connections) > 2:
             _connections.popitem(last=False)
     return _connections[folder]

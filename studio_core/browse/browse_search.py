@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
     Rows = np.ndarray[Any, np.dtype[np.int32]]
 
+# A step takes some hundredths of a second; only a file that is damaged or a disk that hangs comes here.
 LONGEST_STEP = 10.0
 """Seconds after which one step, a few blocks, is broken off with an error."""
 
+# 16,384 records: a frequent word fills its page at once, and a rare
+# one costs little before it is known to be rare.
 _FIRST_BLOCKS = 4
+# A million records: longer statements would not hear in time that the page was left.
 _MOST_BLOCKS = 256
 _STEP = 0.05
 """Seconds that a step should take: blocks are taken accordingly."""
@@ -48,6 +52,8 @@ class Search:
             self._predicate = _predicate(file, query)
             self._allowed = self._rows_by_features() if _filters(query) else None
             self._blocks = self._allowed_blocks()
+            # The index is asked after the first step only: a frequent word never
+            # needs it, and a lookup costs 10 to 120 ms.
             self._narrowed = file.index is None
             self._done = 0
             self._step = _FIRST_BLOCKS
@@ -71,7 +77,11 @@ class Search:
                 self._take_step()
                 now = time.perf_counter()
                 # A statement has a cost of its own: who counts to the end takes longer steps.
+                # A third of what is allowed, so that a guess which is wrong by a factor of
+                # three still keeps the time. 1 ms at least: a clock may say 0.
                 wanted = max(_STEP, seconds / 3) / max(now - begun, 1e-3)
+                # At most four times as long as the step before: one that was fast by
+                # chance (all in the cache) promises nothing.
                 self._step = int(np.clip(self._step * wanted, 1, min(4 * self._step, _MOST_BLOCKS)))
                 if now >= end:
                     break
@@ -89,9 +99,11 @@ class Search:
         """Row numbers of the ``offset``-th to the ``offset + limit``-th record found, in the order asked for."""
         if self.query.reads_texts:
             with self._lock:
+                # Under the lock, since another request may search on in the same object.
                 found = self._ordered()[offset : offset + limit]
             return [int(number) for number in found]
         if not _filters(self.query) and self.query.sort == "row":
+            # Nothing to look for: the numbers are counted, without reading a file.
             first, last = offset + 1, min(offset + limit, self.total)
             if self.query.descending:
                 return list(range(self.total - offset, self.total - last, -1))
@@ -148,6 +160,7 @@ class Search:
                 self._blocks[self._done :] = [n for n in self._blocks[self._done :] if n in blocks]
         self._narrowed = True
         # What is left has a match in nearly every block.
+        # So that as many blocks as matches are wanted are read in one statement.
         self._step = min(wanted, _MOST_BLOCKS)
 
     def _look_into(self, blocks: Sequence[int]) -> Rows:
@@ -162,6 +175,7 @@ class Search:
         )
         with duck.statement(self.file.connection, LONGEST_STEP) as cursor:
             found = duck.rows(cursor, sql, {"file": str(self.file.path), **self._predicate.parameters})
+        # Threads of DuckDB deliver in any order.
         rows = np.sort(np.array([row for (row,) in found], dtype=np.int32))
         if self._allowed is not None:
             rows = rows[self._allowed[rows - 1]]
@@ -175,7 +189,9 @@ class Search:
         rows = self._found[0] if self._found else np.array([], dtype=np.int32)
         if self.query.sort == "row" or not len(rows):
             return rows
+        # 0 for records without the feature, so that they stand at one end and not among the others.
         values = np.ma.filled(self._feature(duck.quoted(self.query.sort), {}), 0)[rows - 1]
+        # Stable: records with the same value keep the order of the file, and pages do not overlap.
         order = np.argsort(-values if self.query.descending else values, kind="stable")
         return rows[order]
 
@@ -213,6 +229,7 @@ def _where(query: Query) -> tuple[str, dict[str, Any]]:
         given["findings"] = list(query.findings)
     if query.clean:
         conditions.append("coalesce(len(findings), 0) = 0")
+    # A record without the feature does not meet a condition on it; in SQL null would be neither.
     return " AND ".join(f"coalesce({condition}, false)" for condition in conditions) or "true", given
 
 
@@ -280,9 +297,11 @@ def _check_regex(cursor: Any, regex: str) -> None:
     try:
         duck.rows(cursor, "SELECT regexp_matches('', $regex)", {"regex": regex})
     except Exception as error:
+        # duckdb is imported only here, where somebody has used it already.
         import duckdb
 
         if not isinstance(error, duckdb.Error):
             raise
+        # The first line: the following ones point at signs of SQL that the person did not write.
         reason = str(error).removeprefix("Invalid Input Error: ").splitlines()[0][:200]
         raise BadInput("browse.regex_invalid", regex=regex[:100], reason=reason) from error

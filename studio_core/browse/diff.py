@@ -42,8 +42,11 @@ if TYPE_CHECKING:
 Kind = Literal["changed", "added", "removed"]
 KINDS: tuple[Kind, ...] = ("changed", "added", "removed")
 
+# Seconds. 5 million records against 1 million take 16 s; beyond ten minutes nobody waits for a comparison.
 _LONGEST = 600.0
+# This one and the one before it: each may hold row numbers of millions of records.
 _KEPT = 2
+# The time grows with the product of both lengths, and a page shows twenty pairs of texts.
 _WORDS = 3_000
 """Words of a text that are compared one by one; longer texts are shown as replaced whole."""
 _WORD = re.compile(r"\s+|[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|\w+|[^\w\s]")
@@ -88,6 +91,7 @@ _lock = threading.Lock()
 def compare(studio: Studio, older: Dataset, newer: Dataset) -> Difference:
     """What was done to ``older`` if ``newer`` came of it. Kept for further pages: versions never change."""
     before, after = versions.parquet_path(studio, older), versions.parquet_path(studio, newer)
+    # Held through the comparison: two tabs that ask the same would do the work twice, with 512 MB each.
     with _lock:
         if (before, after) not in _known:
             _known[before, after] = _compared(before, after)
@@ -104,6 +108,7 @@ def page(
     if kind not in KINDS:
         raise BadInput("browse.kind_unknown", kind=kind[:40], known=", ".join(KINDS))
     difference = compare(studio, older, newer)
+    # Of a request from outside, as in ``browse.page``.
     offset, limit = max(0, offset), min(max(0, limit), 1_000)
     some = slice(offset, offset + limit)
     before = [
@@ -126,6 +131,8 @@ def _records(studio: Studio, dataset: Dataset, rows: list[int]) -> list[Record]:
 def _compared(before: Path, after: Path) -> Difference:
     with (
         tempfile.TemporaryDirectory(prefix="tunesmith-compare-") as scratch,
+        # Twice the memory of browsing, since it is asked seldom; what does
+        # not fit goes to disk and is removed with it.
         closing(duck.connect(after.parent, memory_mb=512, spill=Path(scratch))) as connection,
         duck.statement(connection, _LONGEST) as cursor,
     ):
@@ -137,6 +144,8 @@ def _compared(before: Path, after: Path) -> Difference:
             cursor.execute(
                 f"CREATE TEMP TABLE {name}_left AS "
                 f"SELECT row, question, row_number() OVER (PARTITION BY question ORDER BY row) AS nth "
+                # By content and how often it came before: of three equal records in
+                # one version and two in the other, one is left.
                 f"FROM {name} ANTI JOIN {'newer' if name == 'older' else 'older'} USING (whole, nth)"
             )
         [(rows,)] = duck.rows(cursor, "SELECT count(*) FROM newer", {})
@@ -151,6 +160,7 @@ def _compared(before: Path, after: Path) -> Difference:
             for one, other in (("newer", "older"), ("older", "newer"))
         )
     return Difference(
+        # What is in the newer version and neither added nor changed.
         same=rows - len(added) - len(changed["after"]),
         added=added,
         removed=removed,
@@ -168,6 +178,7 @@ def _fingerprints(path: Path) -> str:
     return (
         "SELECT row, whole, question, row_number() OVER (PARTITION BY whole ORDER BY row) AS nth FROM ("
         "SELECT file_row_number + 1 AS row, "
+        # 64 bits: among 10 million records two alike by chance once in some hundred thousand comparisons.
         f"md5_number_lower(json_merge_patch('{{}}', to_json(struct_pack({fields})))::VARCHAR) AS whole, "
         f"md5_number_lower({_question(schema)}) AS question "
         "FROM read_parquet($file, file_row_number = true))"
@@ -200,6 +211,7 @@ Piece = tuple[Literal["same", "removed", "added"], str]
 def words(before: str, after: str) -> list[Piece]:
     """Two texts word by word; where writing has no spaces, character by character."""
     left, right = _WORD.findall(before), _WORD.findall(after)
+    # Equal ends are cut off first: most edits are small, and the comparison grows with the square.
     start = next(
         (n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
     )
@@ -219,6 +231,7 @@ def _middle(left: list[str], right: list[str]) -> Iterator[Piece]:
         yield "removed", "".join(left)
         yield "added", "".join(right)
         return
+    # autojunk would take frequent words of long texts for noise, and show them as replaced.
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "equal":

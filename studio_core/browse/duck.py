@@ -13,6 +13,7 @@ from studio_core.base.errors import BadInput, StudioError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# A request that takes longer was given up by its reader.
 LONGEST = 20.0
 """Seconds after which one statement is broken off."""
 
@@ -29,13 +30,17 @@ def connect(
     connection = duckdb.connect()
     reached = [str(folder.resolve()), *([str(spill.resolve())] if spill else [])]
     for setting, value in (
+        # Two by default: searching shares the cores with trainings.
         ("threads", threads),
         ("memory_limit", f"{memory_mb}MB"),
         ("temp_directory", str(spill.resolve()) if spill else ""),
+        # The footer of a large file takes longer to read than a page of its records.
         ("parquet_metadata_cache", True),
+        # Offline first: an unknown function must not fetch a library from elsewhere.
         ("autoinstall_known_extensions", False),
         ("autoload_known_extensions", False),
         ("allow_community_extensions", False),
+        # Before access is closed, and the lock last: after it nothing can be changed, by a query neither.
         ("allowed_directories", reached),
         ("enable_external_access", False),
         ("lock_configuration", True),
@@ -63,6 +68,7 @@ def statement(connection: DuckDBPyConnection, longest: float = LONGEST) -> Itera
     import duckdb
 
     cursor = connection.cursor()
+    # DuckDB has no timeout of its own; interrupt is the one call that another thread may make.
     watch = threading.Timer(longest, cursor.interrupt)
     watch.daemon = True
     watch.start()
@@ -73,11 +79,13 @@ def statement(connection: DuckDBPyConnection, longest: float = LONGEST) -> Itera
     except duckdb.OutOfMemoryException as error:
         raise StudioError("browse.too_large") from error
     except (duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+        # What was asked is at fault; all that follows is the file or the machine.
         raise BadInput("browse.cannot_read", reason=str(error).splitlines()[0][:300]) from error
     except duckdb.Error as error:
         raise StudioError("browse.file_unreadable", reason=str(error).splitlines()[0][:300]) from error
     finally:
         watch.cancel()
+        # Until the timer's thread is gone: it could interrupt a cursor that is just being closed.
         watch.join()
         cursor.close()
 

@@ -13,10 +13,12 @@ from studio_core.browse import record_sql
 RANGES = ("characters", "prompt_characters", "answer_characters", "words", "turns", "quality")
 """Features that have a lowest and a highest value."""
 SORTS = ("row", *RANGES)
+# A paragraph that was pasted in is found by its beginning as well.
 LONGEST = 1_000
 """Characters of what is searched for."""
 
 _TERM = re.compile(r'"([^"]*)"|(\S+)')
+# Each word is one more pass over the texts; a sentence of twelve words is narrower as a phrase.
 _TERMS = 12
 
 

@@ -25,6 +25,7 @@ from studio_core.data.parquet import ROW_GROUP
 
 BLOCK = ROW_GROUP
 """Records in one block; as the records are stored, so that a block is read in one piece."""
+# Below it a whole pass takes a tenth of a second or so, and an index is a file more to make and keep.
 WORTH_IT = 100_000
 """Records from which on an index is faster than reading everything."""
 SUFFIX = ".words.parquet"
@@ -32,15 +33,21 @@ SUFFIX = ".words.parquet"
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# With the next number it bounds the memory of building an index, about 300 MB in all.
 _WORDS_IN_MEMORY = 300_000
+# Rows of a range that DuckDB groups within its 256 MB.
 _MERGED_AT_ONCE = 1_000_000
+# Longer ones are no words but hashes, addresses, base64: whole, each would be a row of its own.
 _LONGEST_WORD = 64
 _LONGEST_PIECE = 32
 """Longer words are kept as overlapping windows, so that any piece of this length is whole in one of them."""
+# Their lists together would name nearly every block, and reading them takes longer than it saves.
 _TOO_MANY = 200
 """If a piece is in more words than this, it narrows nothing."""
+# Each lookup takes 10 ms and more, and the longest pieces have narrowed already what can be narrowed.
 _PIECES = 8
 """Pieces of a text that are looked up: the longest ones."""
+# Six hours, only so that nothing hangs for ever: 5 million records take seven minutes.
 _LONGEST_WORK = 6 * 3600.0
 
 _UNSPACED = (
@@ -76,6 +83,7 @@ def build_index(dataset_file: Path, target: Path, progress: Progress | None = No
     """
     partial = target.with_name(f"{target.name}.partial")
     try:
+        # Beside the target, where there is space for the result too; /tmp may be a small disk in memory.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="words-") as scratch:
             unsorted = Path(scratch) / "segments.parquet"
             _write_segments(dataset_file, unsorted, progress)
@@ -116,6 +124,7 @@ def _write_segments(dataset_file: Path, target: Path, progress: Progress | None)
 
 def _write_sorted(writer: pq.ParquetWriter, held: dict[str, list[int]]) -> None:
     words = sorted(held)
+    # Row groups of this size: a lookup skips all but the ones whose range of words fits.
     for first in range(0, len(words), 16_384):
         some = words[first : first + 16_384]
         blocks = pa.array([held[word] for word in some], type=_SCHEMA.field("blocks").type)
@@ -128,6 +137,7 @@ def _blocks(dataset_file: Path) -> Iterator[tuple[int, str, int, int]]:
     rows, text = file.metadata.num_rows, record_sql.whole_text(file.schema_arrow)
     done = 0
     # DuckDB makes the lower case, since it also does when it searches: there are odd letters.
+    # One thread, since the order of the records is the number of the block.
     with closing(duck.connect(dataset_file.parent, threads=1)) as connection:
         with duck.statement(connection, longest=_LONGEST_WORK) as cursor:
             cursor.execute(f"SELECT {text} FROM read_parquet($file)", {"file": str(dataset_file.resolve())})
@@ -140,6 +150,7 @@ def _merge(segments: Path, target: Path, scratch: Path) -> int:
     """One sorted file without repeated words, a range of the alphabet at a time."""
     metadata = pq.read_metadata(segments)
     lowest = sorted(_lowest(metadata, group) for group in range(metadata.num_row_groups))
+    # Ranges by the lowest words of the segments' row groups: no pass over the words just to split them.
     parts = max(1, metadata.num_rows // _MERGED_AT_ONCE)
     bounds: list[str | None] = [lowest[len(lowest) * part // parts] for part in range(1, parts)]
     sql = (
@@ -155,6 +166,8 @@ def _merge(segments: Path, target: Path, scratch: Path) -> int:
         for number, (low, high) in product((False, True), pairwise([None, *bounds, None])):
             with duck.statement(connection, longest=_LONGEST_WORK) as cursor:
                 given = {"file": str(segments.resolve()), "low": low, "high": high, "number": number}
+                # Rows at a time, in memory twice for a moment: as DuckDB gives them
+                # and as they are written.
                 for batch in cursor.sql(sql, params=given).to_arrow_reader(32_768):
                     writer.write_batch(batch.cast(_MERGED))
                     words += batch.num_rows
@@ -177,6 +190,7 @@ def narrow(connection: DuckDBPyConnection, index: Path, term: str) -> set[int] |
         sql = f"SELECT blocks FROM read_parquet($index) WHERE {condition} LIMIT {_TOO_MANY + 1}"
         with duck.statement(connection) as cursor:
             words = duck.rows(cursor, sql, {"index": str(index.resolve()), "word": value})
+        # One more was asked for than is allowed, which tells "too many" without counting them all.
         if len(words) <= _TOO_MANY:
             blocks = {block for (some,) in words for block in some}
             narrowed = blocks if narrowed is None else narrowed & blocks
@@ -189,8 +203,11 @@ def _pieces(term: str) -> list[tuple[str, str]]:
     for run in _UNSPACED_RUN.finditer(term):
         if len(run[0]) == 1:
             pieces[f"NOT number AND word >= '{_FIRST_UNSPACED}' AND contains(word, $word)", run[0]] = 1
+        # A pair of Chinese signs is about as rare as a piece of four letters.
         pieces.update({("NOT number AND word = $word", a + b): 4 for a, b in pairwise(run[0])})
     for run in _WORD.finditer(term):
+        # A text may begin or end in the middle of a word: only what has other
+        # signs on both sides is a whole one.
         word, begun, ended = run[0][:_LONGEST_PIECE], run.start() > 0, run.end() < len(term)
         if begun and ended and len(run[0]) <= _LONGEST_PIECE:
             condition = "word = $word"
