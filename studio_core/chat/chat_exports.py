@@ -26,6 +26,7 @@ def markdown(studio: Studio, chat_id: int) -> str:
         parts.append(f"## {row.number}. Prompt\n\n{_fenced(row.prompt)}")
         if row.settings["system"]:
             parts.append(f"System prompt:\n\n{_fenced(row.settings['system'])}")
+        # In the order in which the sides were shown: that of the columns would tell who is who.
         parts += [_side(row, side, row.id in blind) for side in row.settings["order"]]
         if row.id in cast:
             parts.append(_verdict(row, cast[row.id]))
@@ -45,6 +46,7 @@ def _side(row: ChatRound, side: int, blind: bool) -> str:
 def _verdict(row: ChatRound, vote: Vote) -> str:
     names = [row.answers[side]["name"] for side in (vote.left, vote.right)]
     better = {"a": f"{names[0]} is better", "b": f"{names[1]} is better", "tie": "tie"}
+    # Whoever reads the vote later has to know what it is worth.
     flags = [flag for flag in ("blind", "incomplete", "leak") if vote.record.get(flag)]
     return f"Vote: {better.get(vote.verdict, 'both are bad')}" + (f" ({', '.join(flags)})" if flags else "")
 
@@ -69,6 +71,7 @@ def jsonl(studio: Studio, chat_id: int) -> str:
     get(studio, chat_id)
     rounds = history(studio, chat_id)
     blind = hidden(studio, rounds)
+    # Up to the first hidden round and no further: what comes after it goes on from its answers.
     known = list(takewhile(lambda row: row.id not in blind, rounds))
     named = bool(known) or not rounds
     if not named:
@@ -82,6 +85,7 @@ def jsonl(studio: Studio, chat_id: int) -> str:
         if answer["answer"] and answer["state"] != "error":
             messages.append({"role": "assistant", "content": answer["answer"]})
         else:
+            # The question that this side did not answer.
             messages.pop()
         if any(message["role"] == "assistant" for message in messages):
             line = {"model": answer["name"] if named else _letter(last, side), "messages": messages}
@@ -89,6 +93,7 @@ def jsonl(studio: Studio, chat_id: int) -> str:
     return "".join(lines)
 
 
+# More than people hold in years; the limit keeps a script's data folder from filling the memory.
 MOST = 100_000
 """Conversations that are made a dataset of, the newest ones."""
 
@@ -103,6 +108,7 @@ def chats_to_dataset(studio: Studio, name: str = "chats") -> Dataset:
     found = all_jsonl(studio)
     if not found:
         raise BadInput("adding.no_chats")
+    # In the uploads folder: on the disk of the data folder, and cleared by the same rules.
     with tempfile.NamedTemporaryFile(
         "w", dir=studio.settings.uploads, suffix=".jsonl", encoding="utf-8"
     ) as file:

@@ -19,6 +19,7 @@ from studio_core.labeling.votes import Verdict
 
 PROJECT = "chat"
 """Where turns go if no project is named."""
+# Some ten pages: above what a person writes, below what a browser may send to fill the disk.
 LONGEST = 20_000
 """Characters of an answer that a person wrote better."""
 _SAID = {"a": "left", "b": "right", "tie": "tie", "both_bad": "both_bad"}
@@ -52,23 +53,31 @@ def send(
 ) -> Sent:
     """Make two answers of a round an item of a project; the vote on them goes with it if it is sound."""
     row = chats.round_of(studio, chat_id, number)
+    # Another tab may have asked again since: the vote would be on answers that this person never saw.
     chats.check_attempt(row, seen)
     chat_votes.check_sides(row, left, right)
     for side in (left, right):
         _require_ended(row, side)
     vote = chat_votes.votes(studio, [row]).get(row.id)
+    # A vote on another pair, on half an answer, or on one that names its
+    # model: the item goes, to be judged anew.
     if vote is not None and (
         {vote.left, vote.right} != {left, right} or vote.record["incomplete"] or vote.record.get("leak")
     ):
         vote = None
+    # Both sides may have different pasts; the item has one prompt, that of the better answer.
     winner = {"a": vote.left, "b": vote.right}.get(vote.verdict, left) if vote else left
+    # By the columns and not as they were shown, so that the same pair is the same item whoever sends it.
     places = sorted((left, right))
     item = NewItem(_prompt(studio, chat_id, row, winner), [_answer(row.answers[side]) for side in places])
     one = _project(studio, project)
     with studio.db.write() as session:
         stored = items.add_one(session, one, item)
+        # In the same transaction as the item: an item without its vote would
+        # be given out to be judged again.
         if vote is not None:
             texts = [row.answers[side]["answer"] for side in (vote.left, vote.right)]
+            # Votes of before there were accounts have nobody.
             who = vote.record.get("annotator") or annotator
             said = Verdict(_SAID[vote.verdict])
             order = _shown(stored, texts)
@@ -133,6 +142,7 @@ def _prompt(studio: Studio, chat_id: int, row: ChatRound, side: int) -> list[Mes
 
 def _answer(answer: Answer) -> items.Answer:
     model = answer["model"]
+    # A service has a name and no number in the studio.
     return items.Answer(answer["answer"], answer["name"], model=model if isinstance(model, int) else None)
 
 

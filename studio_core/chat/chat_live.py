@@ -21,6 +21,8 @@ from studio_core.chat.chats import Answer, ChatSettings
 from studio_core.generation import serving, streaming
 from studio_core.generation.sampling import Sampling
 
+# Seconds of an answer that a killed process loses at most; a commit
+# for each token would keep others waiting.
 _SAVE_EVERY = 2.0
 
 _live: dict[tuple[str, int], LiveRound] = {}
@@ -36,15 +38,21 @@ class LiveRound:
         self._studio = studio
         self._chat = chat
         self._row = row
+        # A copy, since the row's own would be changed under the eyes of whoever reads it.
         self._answers: list[Answer] = copy.deepcopy(row.answers)
         self._asked = [side for side, answer in enumerate(row.answers) if answer["state"] == "streaming"]
         self._key = secrets.token_hex(8)
         self._loading = [False] * len(row.answers)
+        # Two locks: the answers change at each token, and must not wait while
+        # some of them are being stored.
         self._changing = threading.Lock()
         self._saving = threading.Lock()
         self._ended = False
+        # Set after the last save only, so that whoever waits then reads everything.
         self._stored = threading.Event()
         self._saved_at = time.monotonic()
+        # A daemon: a page's process that ends does not wait for a model; the
+        # round is marked when it is read again.
         self._thread = threading.Thread(target=self._run, name=f"chat-{chat.id}", daemon=True)
 
     @property
@@ -77,6 +85,7 @@ class LiveRound:
         if last:
             self._finish()
             return
+        # Models only; a service's thread sees the state at its next token.
         if side in self._asked:
             serving.stop_side(self._studio, self._key, self._asked.index(side))
         self.save()
@@ -109,6 +118,7 @@ class LiveRound:
                 threads.append(threading.Thread(target=self._ask_service, args=[side, question], daemon=True))
             else:
                 ready.append((side, question))
+        # From here on places in the question to the chat worker, which counts the sides it got.
         self._asked = [side for side, _ in ready]
         for thread in threads:
             thread.start()
@@ -119,6 +129,7 @@ class LiveRound:
 
     def _ask_models(self, questions: Sequence[serving.Question]) -> None:
         sampling = self._sampling(self._asked[0])
+        # One question for all models, so that sides on one base are computed in one batch.
         for event in serving.generate(self._studio, questions, sampling, lambda: self._ended, key=self._key):
             self._take(self._asked[event["side"]], event)
 
@@ -145,10 +156,12 @@ class LiveRound:
 
     def _take(self, side: int, event: serving.Event) -> None:
         with self._changing:
+            # Events of a round that was stopped are still on their way.
             if self._ended:
                 return
             self._loading[side] = event.get("state") == "loading"
             chats.follow(self._answers, {**event, "side": side})
+        # Outside the lock: a save waits for a disk.
         if time.monotonic() - self._saved_at > _SAVE_EVERY:
             self._saved_at = time.monotonic()
             self.save()
@@ -167,6 +180,8 @@ class LiveRound:
         try:
             self.save()
         finally:
+            # Stored first, then no longer live: the other way round a page would
+            # find half an answer and call it interrupted.
             _live.pop(_key(self._studio, self.chat_id), None)
             self._stored.set()
 
@@ -177,6 +192,7 @@ def _key(studio: Studio, chat_id: int) -> tuple[str, int]:
 
 def ask(studio: Studio, chat_id: int, prompt: str, settings: ChatSettings) -> LiveRound:
     """Begin the next round of a conversation. One round of a conversation at a time."""
+    # Looking and beginning in one step, or two tabs would ask twice at once.
     with _starting:
         _require_quiet(studio, chat_id)
         chat = chats.get(studio, chat_id)
@@ -193,6 +209,7 @@ def ask_again(studio: Studio, chat_id: int, number: int, sides: Sequence[int] = 
     every = range(len(row.answers))
     if not set(sides) <= set(every):
         raise BadInput("chat.no_side")
+    # What was judged stays as it was judged; the new answers get a conversation of their own.
     if not chat_votes.standing(studio, chat_id)[row.id].fresh:
         settings = chats.settings_of(row).model_copy(update={"seed": chats.next_seed(row, every)})
         return _fork(studio, chat_id, number, row.prompt, settings)

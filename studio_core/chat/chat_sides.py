@@ -28,6 +28,7 @@ def known(studio: Studio, name: str | int, *, add: bool = False) -> Side:
     if isinstance(name, str) and name.startswith(_SERVICE):
         return f"{_SERVICE}{_service(studio, name).name}"
     model = (registry.find_or_add if add else registry.get)(studio, name)
+    # A reward model has nothing to say.
     if registry.scores(model):
         raise BadInput("models.scores_only", model=model.name)
     return model.id

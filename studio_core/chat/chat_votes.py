@@ -32,6 +32,7 @@ Verdict = Literal["a", "b", "tie", "both_bad"]
 VERDICTS: tuple[Verdict, ...] = ("a", "b", "tie", "both_bad")
 ENDED = ("stop", "length")
 """States of an answer that came to its end."""
+# The newest vote of each round: earlier ones stay in the table, superseded.
 _COUNTS = Vote.superseded_by_id.is_(None)
 
 
@@ -57,12 +58,14 @@ def standing(studio: Studio, chat_id: int) -> dict[int, Standing]:
     found = {}
     for row in rounds:
         vote = cast.get(row.id)
+        # A blind round is closed once its names were seen, vote or not: nobody judges blind any more.
         open_ = vote is None and (not row.settings["blind"] or row.id in hidden)
         newest = row is rounds[-1]
         found[row.id] = Standing(
             vote=vote,
             hidden=row.id in hidden,
             open=open_,
+            # Until the next round has begun, which may go on from the chosen answer.
             undoable=vote is not None and rounds[-1].created_at <= vote.created_at,
             fresh=open_ and newest and row.chat_id == chat_id,
         )
@@ -102,6 +105,7 @@ def vote(
     check_sides(row, left, right)
     earlier = [one for one in chats.history(studio, chat_id) if one.number < row.number]
     record = _record(row, earlier, verdict, left, right)
+    # Asked before the write lock is taken: looking for names reads lineages and long texts.
     named = _named(studio, row, (left, right)) if row.settings["blind"] else []
     record |= {"leak": bool(named), "named": named, "annotator": annotator, "withdrawn": False}
     with studio.db.write() as session:
@@ -110,11 +114,13 @@ def vote(
             raise Conflict("chat.already_voted")
         if row.settings["blind"] and row.id not in chats.hidden_in(session, [row]):
             raise Conflict("chat.names_shown")
+        # Once more, under the lock: the answers may have been asked for again a moment ago.
         chats.check_attempt(session.get_one(ChatRound, row.id), chats.attempt(row.answers))
         new = Vote(round_id=row.id, verdict=verdict, left=left, right=right, record=record)
         session.add(new)
         session.flush()
         if old is not None:
+            # Only withdrawn ones come here: what counts is refused above.
             old.superseded_by_id = new.id
         return new
 
@@ -154,6 +160,7 @@ def _record(
     texts = [[{"role": "assistant", "content": answer["answer"]}] for answer in answers]
     record: dict[str, Any] = {
         "same_history": prompts[0] == prompts[1],
+        # By both pasts, since the item of a project may be made from either.
         "contents": list(dict.fromkeys(items.content_hash(prompt, said) for prompt in prompts)),
         "incomplete": any(answer["state"] not in ENDED for answer in answers),
         "blind": row.settings["blind"],
@@ -185,6 +192,7 @@ def withdraw(studio: Studio, chat_id: int, number: int) -> Vote:
         raise Conflict("chat.too_late_to_undo")
     with studio.db.write() as session:
         cast = session.get_one(Vote, found.vote.id)
+        # A new dictionary, since changes inside a JSON column go unnoticed.
         cast.record = {**cast.record, "withdrawn": True}
         undoing.take_back(session, cast.record.get("sent", []))
         return cast

@@ -28,8 +28,11 @@ from studio_core.generation import serving
 from studio_core.generation.sampling import MaxTokens, Sampling, Seed, Temperature, TopP
 from studio_core.models import registry
 
+# As many columns as can be read beside each other, and letters A to D.
 MOST_SIDES = 4
+# Characters, more than the context of most open models; the model's own limit is told by the worker.
 LONGEST_PROMPT = 100_000
+# Characters that fit into the list beside a conversation.
 _TITLE = 60
 LETTERS = "ABCD"
 
@@ -56,12 +59,16 @@ class Answer(TypedDict, total=False):
 class ChatSettings(BaseModel):
     """How the models of a conversation are asked."""
 
+    # Ignored and not refused: a round's settings hold more than these, and newer ones still more.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     system: str = Field(default="", max_length=20_000)
+    # The values at which the demo models and most small ones are lively and
+    # still sound; a judgement, and a person's to change.
     temperature: Temperature = 0.7
     top_p: TopP = 0.9
     seed: Seed = 0
+    # Some 190 words, read in a minute; longer answers are a person's choice.
     max_tokens: MaxTokens = 256
     blind: bool = False
     """Names are hidden and sides shuffled until the vote."""
@@ -116,11 +123,13 @@ def history(studio: Studio, chat_id: int) -> list[ChatRound]:
 
 def _history(session: Session, chat_id: int) -> list[ChatRound]:
     rounds: list[ChatRound] = []
+    # Above every number of a round; each fork lowers it to where it left its origin.
     chat, below = session.get(Chat, chat_id), 2**31
     while chat is not None:
         own = select(ChatRound).where(ChatRound.chat_id == chat.id, ChatRound.number < below)
         rounds[:0] = session.scalars(own.order_by(ChatRound.number))
         fork = chat.settings.get("fork")
+        # A fork of a fork may begin before the place where the first one did.
         below = min(below, fork["before"]) if fork else below
         chat = session.get(Chat, fork["chat"]) if fork else None
     return rounds
@@ -158,6 +167,7 @@ def add_round(studio: Studio, chat: Chat, prompt: str, settings: ChatSettings) -
     names = [chat_sides.name_of(studio, model) for model in chat.models]
     answers = [_awaited(model, name, settings.seed) for model, name in zip(chat.models, names, strict=True)]
     with studio.db.write() as session:
+        # Read anew: the conversation that the caller holds may be older than its last round.
         stored = session.get_one(Chat, chat.id)
         earlier = _history(session, chat.id)
         start = (stored.settings.get("fork") or {}).get("before", 1)
@@ -170,11 +180,14 @@ def add_round(studio: Studio, chat: Chat, prompt: str, settings: ChatSettings) -
             settings={
                 **settings.model_dump(),
                 **_places(session, stored, number, settings, earlier),
+                # Noted with the round and not computed later: a vote that is taken
+                # back must not change what was asked.
                 "goes_on": _goes_on(session, earlier) if settings.shared else [],
             },
         )
         session.add(row)
         stored.title = stored.title or _title(prompt)
+        # What links a conversation to its origin is no setting of a person's.
         kept = {"fork": stored.settings["fork"]} if "fork" in stored.settings else {}
         stored.settings = {**settings.model_dump(), **kept}
         return row
@@ -212,11 +225,14 @@ def _places(
         before = earlier[-1] if earlier else None
         if before is not None and before.id in hidden_in(session, [before]):
             return {"order": before.settings["order"], "block": _block(before)}
+        # From the seed, so that a test can say the order, and with the block,
+        # so that nobody knows it from the round before.
         random.Random(f"{block} {settings.seed}").shuffle(order)
     return {"order": order, "block": block}
 
 
 def _block(row: ChatRound) -> str:
+    # Rounds of older data folders have none: each was a block of its own.
     return row.settings.get("block") or f"{row.chat_id}.{row.number}"
 
 
@@ -247,6 +263,7 @@ def hidden_in(session: Session, rounds: Sequence[ChatRound]) -> set[int]:
     named = ChatRound.settings["block"].as_string()
     alike = select(ChatRound).where(or_(ChatRound.id.in_(blind), named.in_(set(blind.values()))))
     blocks = {row.id: (_block(row), row.settings.get("revealed")) for row in session.scalars(alike)}
+    # Superseded and withdrawn votes too: the names were shown when they were cast.
     voted = set(session.scalars(select(Vote.round_id).where(Vote.round_id.in_(blocks))))
     shown = {block for id, (block, revealed) in blocks.items() if revealed or id in voted}
     return {id for id, block in blind.items() if block not in shown}
@@ -270,6 +287,7 @@ def ask_sides_again(studio: Studio, row: ChatRound, sides: Sequence[int]) -> Cha
     """
     with studio.db.write() as session:
         stored = session.get_one(ChatRound, row.id)
+        # Under the write lock: a vote from another tab and this question must not overtake each other.
         judged = select(Vote).where(Vote.round_id == row.id, Vote.superseded_by_id.is_(None))
         if any(not vote.record.get("withdrawn") for vote in session.scalars(judged)):
             raise Conflict("chat.already_voted")
@@ -286,6 +304,7 @@ def ask_sides_again(studio: Studio, row: ChatRound, sides: Sequence[int]) -> Cha
 def next_seed(row: ChatRound, sides: Sequence[int]) -> int:
     """The seed after those that were used for these sides."""
     used = [row.answers[side].get("seed", row.settings["seed"]) for side in sides]
+    # Round again after the largest seed that is allowed.
     return int((max(used) + 1) % 2**31)
 
 
@@ -330,9 +349,12 @@ def messages_of(row: ChatRound, side: int, earlier: Sequence[ChatRound]) -> list
     Its earlier answers are its own, or those which were chosen for all.
     """
     messages = [{"role": "system", "content": row.settings["system"]}] if row.settings["system"] else []
+    # Rounds of older data folders say nothing: each side goes on from its own.
     goes_on = row.settings.get("goes_on") or [None] * len(earlier)
     for one, chosen in zip(earlier, goes_on, strict=True):
         answer: Answer = one.answers[side if chosen is None else chosen]
+        # A question without an answer would make two messages of the user in
+        # a row, which many templates refuse.
         if answer["answer"] and answer["state"] != "error":
             messages.append({"role": "user", "content": one.prompt})
             messages.append({"role": "assistant", "content": answer["answer"]})
@@ -351,6 +373,7 @@ def follow(answers: list[Answer], event: serving.Event) -> None:
     answer = answers[event["side"]]
     if answer["state"] != "streaming":
         if event.get("done"):
+            # What was computed until the stop was heard has been computed, and speeds are told from it.
             answer.update({"tokens": event["tokens"], "seconds": event["seconds"]})
         return
     if "text" in event:
@@ -371,6 +394,8 @@ def follow(answers: list[Answer], event: serving.Event) -> None:
 
 def failure(error: StudioError) -> Answer:
     """The fields of an answer that did not come."""
+    # As texts, since a path or an exception is no JSON; the page puts
+    # them into the sentence of its language.
     values = {name: str(value) for name, value in error.values.items()}
     return {"state": "error", "error": error.sentence(), "key": error.key, "values": values}
 
