@@ -28,13 +28,19 @@ from studio_core.texts import DEFAULT_LANGUAGE, text
 
 Say = Callable[..., str]
 
+# Bytes: a checkpoint of a small model with its optimizer, and some logs.
 _LOW_DISK = 2 << 30
+# Bytes. SQLite folds its log back at 4 MB; sixteen times that is somebody who reads and never stops.
 _LARGE_LOG = 64 << 20
+# A month: a laptop that is lost stays signed in for as long.
 _LONG_SESSION = 720.0
 """Hours."""
+# A month, in seconds, of votes and chats that no other file holds.
 _OLD_BACKUP = 30 * 24 * 3600
+# An hour: the largest upload goes on writing all the time, and its file stays young.
 _ABANDONED = 3600.0
 """Seconds after which a file that was never finished belongs to nobody who still writes it."""
+# The same words as in jobs.engine.tree, which no module of this package may import.
 _MARK, _STUDIO = "TUNESMITH_TREE", "TUNESMITH_STUDIO"
 """What the environment of a run's processes names: the run's tree, and the data folder."""
 
@@ -101,6 +107,7 @@ def _access(studio: Studio, say: Say) -> list[Check]:
     users, settings = accounts.all_accounts(studio), studio.settings
     able = [user for user in users if not user.disabled]
     checks = []
+    # From the worst to the mildest: without accounts everybody in the network is an administrator.
     if not accounts.is_loopback(settings.host):
         if not users:
             checks.append(Check("access", "bad", say("accounts.doctor_open", host=settings.host)))
@@ -113,6 +120,7 @@ def _access(studio: Studio, say: Say) -> list[Check]:
     if waiting := [user.name for user in able if user.must_change]:
         checks.append(Check("access", "warn", say("accounts.doctor_unchanged", names=_some(waiting, say))))
     key = sign_in.key_file(settings.home)
+    # Whoever can read it can make cookies and addresses that are let in.
     if key.exists() and key.stat().st_mode & 0o077:
 
         def close() -> str:
@@ -128,6 +136,7 @@ def _access(studio: Studio, say: Say) -> list[Check]:
 def _files(studio: Studio, say: Say) -> list[Check]:
     """Datasets whose file is gone, and files of no dataset: an import was killed, or an older copy put back."""
     before = time.time() - _ABANDONED
+    # First the files, then the rows: a version that is made meanwhile has its row by then.
     old = [path for path in studio.settings.datasets.iterdir() if path.stat().st_mtime < before]
     datasets = store.all_datasets(studio)
     # A version's file and those beside it begin with the hash of its records.
@@ -137,6 +146,7 @@ def _files(studio: Studio, say: Say) -> list[Check]:
 
     def put_aside() -> str:
         for path in extra:
+            # Put aside and never deleted: the row may be in a copy that somebody is about to put back.
             path.rename(_trash(studio) / path.name)
         return say("cli.doctor_extra_moved", count=len(extra), path=_trash(studio))
 
@@ -162,6 +172,7 @@ def _log(studio: Studio, say: Say) -> Check:
 
     def shorten() -> str:
         with studio.db.read() as session:
+            # TRUNCATE is the only kind that makes the file small again.
             busy = session.scalar(sql("PRAGMA wal_checkpoint(TRUNCATE)"))
         return say("cli.doctor_log_busy" if busy else "cli.doctor_log_shortened")
 
@@ -173,6 +184,7 @@ def _backups(studio: Studio, say: Say) -> Check:
     newest = backup.newest(studio.settings)
     age = time.time() - newest.stat().st_mtime if newest else None
     first = queue.oldest(studio)
+    # Who began this month has little to lose, and is not bothered.
     worth = first is not None and (clock.now() - first.submitted_at).total_seconds() > _OLD_BACKUP
 
     def make() -> str:
@@ -194,6 +206,7 @@ def _backups(studio: Studio, say: Say) -> Check:
 def _half_made(studio: Studio, say: Say) -> Check:
     """Files that were begun and never finished: their writers were killed."""
     home, before = studio.settings.home, time.time() - _ABANDONED
+    # Of the link and not of what it points to.
     found = [path for path in _partial(home) if path.lstat().st_mtime < before]
 
     def remove() -> str:
@@ -213,6 +226,7 @@ def _partial(home: Path) -> Iterator[Path]:
     """In the places where files are made under a temporary name; a live run's own are left to it."""
     for folder in ("datasets", "uploads", "backups", "models"):
         yield from (home / folder).rglob("*.partial")
+    # One level only: a run's folder may hold checkpoints of thousands of files.
     for run in (home / "runs").glob("*"):
         if not run_folder.is_held(run / run_folder.LOCK):
             yield from (path for path in run.glob("*partial*") if path.name.strip(".").endswith("partial"))
@@ -240,6 +254,7 @@ def _strays(studio: Studio, say: Say) -> Check:
     def end() -> str:
         for process in found:
             process.kill()  # psutil makes sure that the number is still that process.
+        # Seconds: a process in the middle of a call to the driver dies when that returns.
         psutil.wait_procs(found, timeout=5)
         return say("cli.doctor_strays_ended", pids=_some([process.pid for process in found], say))
 
@@ -261,6 +276,7 @@ def _left_behind(studio: Studio) -> Iterator[psutil.Process]:
             environment = process.environ()
         except (psutil.Error, OSError):  # It ended, or it is another user's.
             continue
+        # Both: the mark alone might be of another studio whose folder was copied.
         if environment.get(_STUDIO) == home and environment.get(_MARK) in over:
             yield process
 
@@ -277,6 +293,7 @@ def _folders(studio: Studio, say: Say) -> list[Check]:
         for folder in folders
         if int(folder.name) not in known and not run_folder.is_held(folder / run_folder.LOCK)
     ]
+    # Of failed and cancelled runs a person may have removed the folder; the others are still needed.
     begun = (row for row in rows if row.state in LIVE or row.state == State.SUCCEEDED)
     lost = [str(row.id) for row in begun if not (Path(row.run_dir or "") / run_folder.SPEC).is_file()]
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Numbers of nvml.h. All others are taken for a moment's trouble, which passes.
 _NOT_FOUND, _LIBRARY_NOT_FOUND, _IS_LOST, _RESET_REQUIRED = 6, 12, 15, 16
 
 
@@ -52,6 +53,8 @@ class Gpus:
         self._nvml = nvml or importlib.import_module("pynvml")
         self._begun = False
         self._absent = False
+        # A driver that is asked while a card is being reset fails for seconds: a
+        # panel should not flicker, nor the engine start a run.
         self._last: dict[str, Reading] = {}
 
     def found(self) -> list[Gpu]:
@@ -70,6 +73,7 @@ class Gpus:
             handle = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
             used = int(self._nvml.nvmlDeviceGetMemoryInfo(handle).used)
         except self._nvml.NVMLError as error:
+            # These three do not pass by themselves.
             if getattr(error, "value", None) in (_NOT_FOUND, _IS_LOST, _RESET_REQUIRED):
                 self._last[uuid] = Reading(reachable=False)
             return self._last.get(uuid, Reading())
@@ -80,6 +84,7 @@ class Gpus:
             used=used,
             utilisation=self._told(lambda: int(self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
             temperature=self._told(lambda: int(self._nvml.nvmlDeviceGetTemperature(handle, sensor))),
+            # NVML counts in milliwatts.
             power=None if power is None else power / 1000,
             processes=tuple((int(process.pid), process.usedGpuMemory) for process in processes),
         )
@@ -92,6 +97,7 @@ class Gpus:
                 self._nvml.nvmlInit()
                 self._begun = True
             except self._nvml.NVMLError as error:
+                # Only this one is for good; a driver may be loaded later.
                 self._absent = getattr(error, "value", None) == _LIBRARY_NOT_FOUND
         return self._begun
 

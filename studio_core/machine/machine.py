@@ -14,6 +14,7 @@ from studio_core.base.tables import UNREACHABLE, Device, Job
 from studio_core.machine.gpus import Gpus, Reading
 from studio_core.runs.slots import card
 
+# The panel draws once a second, and a reading costs about a millisecond for each GPU.
 FRESH = 1.0
 """Seconds for which a reading serves all pages."""
 
@@ -48,6 +49,7 @@ class Machine:
     def __init__(self, studio: Studio, gpus: Gpus | None = None) -> None:
         self._studio = studio
         self._gpus = gpus or Gpus()
+        # So that the first page reads.
         self._read_at = -FRESH
         self._now: list[DeviceNow] = []
         self._times = psutil.cpu_times()
@@ -65,6 +67,7 @@ class Machine:
             held = [slot.job_id for slot in slots if slot.job_id is not None]
             named = session.execute(select(Job.id, Job.name).where(Job.id.in_(held))).all()
             names = {row.id: row.name for row in named}
+        # One panel for each card, however many runs share it.
         gpus = [slot for slot in slots if slot.kind == "gpu" and slot.id == card(slot)]
         if gpus:
             return [_gpu(slot, self._gpus.read(slot.id), slots, names) for slot in gpus]
@@ -86,8 +89,11 @@ class Machine:
         before, self._times = self._times, psutil.cpu_times()
         passed = sum(self._times) - sum(before)
         idle = sum(
-            getattr(self._times, name, 0.0) - getattr(before, name, 0.0) for name in ("idle", "iowait")
+            # Waiting for a disk is no work; macOS does not count it, hence the 0.
+            getattr(self._times, name, 0.0) - getattr(before, name, 0.0)
+            for name in ("idle", "iowait")
         )
+        # Counters of different cores are read one after the other, so that the sum may be off by a hair.
         return min(100.0, max(0.0, 100 * (1 - idle / passed))) if passed > 0 else None
 
 
@@ -105,6 +111,7 @@ def _gpu(slot: Device, reading: Reading, slots: Sequence[Device], names: dict[in
         temperature=reading.temperature,
         power=reading.power,
         runs=_runs([other for other in slots if card(other) == slot.id], names),
+        # -1 stands for a card that does not answer, which ``reachable`` says.
         foreign_memory=max(0, slot.foreign_memory),
         reachable=reading.reachable and slot.foreign_memory != UNREACHABLE,
     )

@@ -16,6 +16,7 @@ from studio_core.labeling.assignment import current, human
 from studio_core.runs import metrics, queue
 from studio_core.runs.metrics import Recent
 
+# Fits on the start page of a laptop without scrolling.
 SHOWN = 5
 
 
@@ -48,6 +49,7 @@ def overview(studio: Studio) -> Overview:
     """The loop at this moment."""
     states = queue.counts(studio, "train")
     with studio.db.read() as session:
+        # A dataset counts once, with the rows of its newest version.
         newest = select(func.max(Dataset.id)).group_by(Dataset.name)
         datasets, rows = session.execute(
             select(func.count(), func.coalesce(func.sum(Dataset.rows), 0)).where(Dataset.id.in_(newest))
