@@ -41,6 +41,7 @@ STANDARD_TEMPLATE = """\
 """For tokenizers without a template. ChatML, except that turns end in the tokenizer's own end token,
 which it surely has as one token and at which it stops; the rest may be spelled in ordinary tokens."""
 
+# More than any record that can be brought in, so that only a loop without end comes here.
 MAX_RENDERED = 16_000_000
 """Characters that a template may write for one conversation."""
 
@@ -56,9 +57,11 @@ class ChatTemplate:
         self.source = source
         self.has_generation_marks = bool(_MARK.search(source))
         self._special_tokens = dict(special_tokens or {})
+        # The marks of one rendering are collected in the environment, which all renderings share.
         self._lock = threading.Lock()
         self.limited: Callable[[], AbstractContextManager[None]] = nullcontext
         """Around each rendering: how the process that renders here limits its time."""
+        # The settings with which transformers renders; others would move spaces, and so tokens.
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
         )
@@ -66,6 +69,7 @@ class ChatTemplate:
         self._environment = environment
         environment.globals |= {
             "raise_exception": _raise_exception,
+            # Llama's template asks for the date; that of this machine, as transformers gives it.
             "strftime_now": lambda format: datetime.now().strftime(format),
             "dict": _Dict(),
             "namespace": _Namespace,
@@ -82,6 +86,7 @@ class ChatTemplate:
         tree = self._environment.parse(self.source)
         pieces = {node.data for node in tree.find_all(nodes.TemplateData)}
         pieces |= {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
+        # Parted by a sign that no text has, so that nothing is found across two pieces.
         return "\0".join(sorted(pieces))
 
     def render(
@@ -98,8 +103,10 @@ class ChatTemplate:
         blocks: list[str] = []
         spans: list[Span] = []
         written = 0
+        # Templates of some models change their messages; the caller's must stay.
         conversation = copy.deepcopy([dict(message) for message in messages])
         try:
+            # The lock outside the clock: waiting for another rendering is no fault of this template.
             with self._lock, self.limited(), self._track(blocks, spans):
                 for block in self._template.generate(
                     messages=conversation,
@@ -139,6 +146,7 @@ class _Generation(Extension):
     def _marked(self, caller: Callable[[], str]) -> str:
         text = caller()
         if self._blocks is not None:
+            # Where the answer begins in all that has been written so far.
             start = sum(map(len, self._blocks))
             self._spans.append((start, start + len(text)))
         return text
@@ -201,4 +209,5 @@ def _tojson(
 
 
 def _reason(error: BaseException) -> str:
+    # 300 characters of the first line: a message is the template's own, and may be as long as it likes.
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from studio_core.base.errors import StudioError
 
+# No *.bin and no *.pt: unpickling runs what is in them.
 PATTERNS = ("*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.txt")
 
 _PROGRAM = """
@@ -33,9 +34,11 @@ def download(name: str, folder: Path, *, code: bool = False) -> Path:
     where it stopped. Raises ``StudioError``.
     """
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    # The studio's own processes are offline; this one was asked for by a person.
     environment.pop("HF_HUB_OFFLINE", None)
     patterns = [*PATTERNS, "*.py"] if code else PATTERNS
     command = [sys.executable, "-c", _PROGRAM, name, str(folder), *patterns]
+    # No timeout: a large model on a slow line takes hours, and what is there already is kept.
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()

@@ -21,6 +21,7 @@ from studio_core.sandbox import sandboxed
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+# Looked for only to say what is wrong: they are never opened.
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 _MB = 1 << 20
@@ -43,6 +44,7 @@ LARGEST = 1 << 40
 
 # A header names tensors only; the largest known is below 10 MB.
 _HEADER_LIMIT = 100 * _MB
+# Weights have two, convolutions four; more is no tensor of a model.
 _DIMENSIONS = 16
 
 
@@ -91,6 +93,7 @@ def inspect(folder: Path, *, trust_remote_code: bool = False) -> Inspected:
         raise BadInput("models.no_config", path=folder)
     config = read_json(folder / "config.json")
     weights = _weight_files(folder)
+    # From the cheap questions to the dear ones: the weights' headers are read last.
     _require_tokenizer(folder)
     own_code = "auto_map" in config or "auto_map" in read_json(folder / "tokenizer_config.json")
     if own_code and not trust_remote_code:
@@ -108,6 +111,7 @@ def chat_template(folder: Path) -> str | None:
     for name in ("tokenizer_config.json", "chat_template.json"):
         template = read_json(folder / name).get("chat_template")
         if isinstance(template, list):
+            # Several templates by name: the others are for tools and for retrieval.
             named = {str(t.get("name")): t.get("template") for t in template if isinstance(t, dict)}
             template = named.get("default")
         if isinstance(template, str) and template.strip():
@@ -124,6 +128,7 @@ def tensors(path: Path) -> dict[str, dict[str, Any]]:
     try:
         with open_below(path.parent, path.name) as file:
             (length,) = struct.unpack("<Q", file.read(8))
+            # Before anything of that length is read into memory.
             if length > min(size, _HEADER_LIMIT):
                 raise ValueError
             header: dict[str, Any] = json.loads(file.read(length))
@@ -131,6 +136,7 @@ def tensors(path: Path) -> dict[str, dict[str, Any]]:
         end = max((_checked(entry) for entry in header.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise BadInput("models.not_safetensors", path=path) from error
+    # A download that broke off is told now, and not in the middle of a run.
     if size < 8 + length + end:
         raise BadInput("models.cut_off", path=path, size=size, expected=8 + length + end)
     return header
@@ -153,6 +159,8 @@ def read(path: Path) -> bytes:
     """A small file of a model's folder; refused above its limit."""
     limit = LIMITS[path.name]
     with open_below(path.parent, path.name) as file:
+        # One byte more than is allowed, since the size that the file system
+        # tells may change before the reading.
         content = file.read(limit + 1)
     if len(content) > limit:
         raise BadInput("models.too_large", path=path, limit=limit >> 20)
@@ -167,6 +175,7 @@ def read_json(path: Path) -> dict[str, Any]:
         document = json.loads(read(path))
         if not isinstance(document, dict):
             raise ValueError("not an object")
+        # What walks through such a document later does so by recursion.
         if _deeper(document, DEPTH):
             raise ValueError(f"more than {DEPTH} lists and objects in each other")
     except (OSError, ValueError, RecursionError) as error:
@@ -193,6 +202,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         shards = read_json(folder / INDEX).get("weight_map")
         names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
+        # A name with a slash would lead out of the folder.
         files = [folder / name for name in sorted(names) if "/" not in name and "\\" not in name]
         if missing := [file.name for file in files if not file.is_file()]:
             raise BadInput("models.shard_missing", path=folder, file=missing[0])
@@ -211,6 +221,8 @@ def _require_tokenizer(folder: Path) -> None:
     if (folder / "tokenizer.json").is_file():
         read_json(folder / "tokenizer.json")
         return
+    # What is read in the helper is a fast tokenizer; converting the other
+    # kind needs libraries that run their own code.
     if (folder / "tokenizer.model").is_file():
         raise BadInput("models.slow_tokenizer", path=folder)
     raise BadInput("models.no_tokenizer", path=folder)
@@ -233,6 +245,7 @@ class _Counted:
 def _count(files: Sequence[Path]) -> _Counted:
     by_type: dict[str, int] = {}
     for file in files:
+        # By values and not by tensors: a model in 4 bit keeps its norms in 16.
         for entry in tensors(file).values():
             by_type[entry["dtype"]] = by_type.get(entry["dtype"], 0) + prod(entry["shape"])
     precision = max(by_type, key=lambda kind: by_type[kind], default="")
@@ -259,6 +272,7 @@ def _described(config: dict[str, Any], counted: _Counted, template: bool, own_co
     def size(*names: str) -> int:
         value: int = next((text[name] for name in names if type(text.get(name)) is int), 0)
         if not 0 <= value < LARGEST:
+            # 40 digits show what was meant.
             raise BadInput("models.bad_size", name=names[0], value=str(value)[:40])
         return value
 

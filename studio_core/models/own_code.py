@@ -59,6 +59,7 @@ def note(consent: Consent, model: Model) -> None:
 
 def asking(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """The models of a job that are to run code of their own, as its row has them."""
+    # Rows of before there were roles have ``model`` only.
     run = spec.get("run") or {}
     models = [run.get("model"), *run.get("models", {}).values()]
     return [model for model in models if model and model.get("trust_remote_code")]

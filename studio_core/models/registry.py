@@ -25,6 +25,7 @@ from studio_core.runs.spec import ResolvedModel
 
 DEMO_MODELS = ("tiny-base", "tiny-chat")
 
+# Lengths and signs as the Hub allows them: anything else is no name of the Hub but a path.
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _UNFIT = re.compile(r"[^\w.\-]+")
 
@@ -34,6 +35,7 @@ def ensure_demo_models(studio: Studio) -> None:
     folders = {name: bundled_folder() / "models" / name for name in DEMO_MODELS}
     with studio.db.read() as session:
         known = {m.name: m.path for m in session.scalars(select(Model).where(Model.name.in_(folders)))}
+    # Only what has moved is looked into: this runs at each start, and a look takes a helper process.
     stale = {
         name: folder
         for name, folder in folders.items()
@@ -46,6 +48,7 @@ def ensure_demo_models(studio: Studio) -> None:
             if model is None:
                 model = Model(name=name, kind="base", parent_id=None, job_id=None, source="demo")
                 session.add(model)
+            # A person may have given this name to a model of their own.
             if model.source == "demo":
                 model.path, model.parameters = str(folder), found.parameters
                 model.details = found.details()
@@ -74,14 +77,17 @@ def get(studio: Studio, name_or_id: str | int) -> Model:
     with studio.db.read() as session:
         model = _find(session, name_or_id)
         if model is None:
+            # The newest eight: a sentence, not a list.
             names = session.scalars(select(Model.name).order_by(Model.id.desc()).limit(8)).all()
             raise NotFound("models.not_found", model=name_or_id, known=", ".join(names) or "-")
         return model
 
 
 def _find(session: Session, name_or_id: str | int) -> Model | None:
+    # The name first: a model may be called "7".
     model = session.scalar(select(Model).where(Model.name == str(name_or_id)))
     if model is None and str(name_or_id).isascii() and str(name_or_id).isdigit():
+        # SQLite's numbers have 64 bits; what is longer is no id, and would be an error of the driver.
         model = session.get(Model, int(name_or_id)) if len(str(name_or_id)) < 16 else None
     return model
 
@@ -96,12 +102,14 @@ def add(studio: Studio, source: str, *, name: str | None = None, own_code: Conse
         raise BadInput("models.code_needs_administrator")
     if not source:
         raise BadInput("models.no_source")
+    # A folder of this name beside the studio wins over the Hub: nothing is fetched that is there.
     named_on_hub = HUB_NAME.fullmatch(source) and not Path(source).expanduser().exists()
     if named_on_hub:
         place = studio.settings.models / "hub" / source.replace("/", "--")
         folder = hub.download(source, place, code=own_code is not None)
     else:
         folder = local_folder(source, reach(studio))
+    # Before the transaction: a look into shards on a slow disk takes seconds.
     found = inspect(folder, trust_remote_code=own_code is not None)
     trusted = own_code is not None and found.own_code
     with studio.db.write() as session:
@@ -185,9 +193,11 @@ def resolved(studio: Studio, model: Model, *, scoring: bool = False) -> Resolved
     if scores(model) and not scoring:
         raise BadInput("models.scores_only", model=model.name)
     complete = model
+    # Adapters on adapters: the weights are in the first complete model below them.
     with studio.db.read() as session:
         while complete.kind == "adapter" and complete.parent_id is not None:
             complete = session.get_one(Model, complete.parent_id)
+    # Now and not when the worker loads it: the sentence names the folder that is gone.
     for folder in {model.path, complete.path}:
         if not Path(folder).is_dir():
             raise BadInput("models.gone", model=model.name, path=folder)
@@ -207,6 +217,7 @@ def may_run_code(studio: Studio, model_id: int | None) -> bool:
     """Whether a model, or of an adapter the complete one below it, is allowed to run code of its own now."""
     with studio.db.read() as session:
         model = session.get(Model, model_id) if model_id is not None else None
+        # An adapter has no code; what runs is that of the model below it.
         while model is not None and model.kind == "adapter" and model.parent_id is not None:
             model = session.get(Model, model.parent_id)
         return model is not None and model.trust_remote_code
@@ -234,6 +245,7 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
 
     ``result`` is the ``result`` event of the run; its model must lie in the run's folder.
     """
+    # The event was written by a process that ran a model's code: its path is not trusted.
     run_dir = Path(job.run_dir or "").resolve()
     folder = (run_dir / str(result["model"])).resolve()
     if not folder.is_relative_to(run_dir) or not folder.is_dir():
@@ -242,6 +254,7 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
     parent_id = run.get("model", {}).get("id")
     kind = "adapter" if result.get("kind") == "adapter" else "full"
     with studio.db.write() as session:
+        # The engine may be killed after this commit and register the run again.
         known = session.scalar(select(Model).where(Model.job_id == job.id))
         if known is not None:
             return known
@@ -268,6 +281,7 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
 
 def _free_name(session: Session, wanted: str) -> str:
     wanted = _UNFIT.sub("-", wanted).strip("-.")[:80] or "model"
+    # All names with this beginning in one query, and not one query for each number.
     taken = set(session.scalars(select(Model.name).where(Model.name.startswith(wanted))))
     if wanted not in taken:
         return wanted
@@ -289,6 +303,7 @@ def lineage(studio: Studio, model: Model) -> list[Ancestor]:
     generations: list[Ancestor] = []
     current: Model | None = model
     with studio.db.read() as session:
+        # A hundred rounds of a loop; a circle in the rows (by a hand that edited them) ends here too.
         while current is not None and len(generations) < 100:
             job = session.get(Job, current.job_id) if current.job_id is not None else None
             dataset = job.spec.get("run", {}).get("dataset") if job else None

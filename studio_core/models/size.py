@@ -20,13 +20,17 @@ class ModelSize:
     @classmethod
     def of(cls, parameters: int, details: dict[str, Any]) -> ModelSize:
         """From a model's row; sizes that its configuration did not name are guessed from its parameters."""
+        # A guess for models of a common form: parameters are some 12 times layers times the width
+        # squared, and width grows with the root of them; 300 stands for 25 layers.
         hidden = int(details.get("hidden") or max(64, round((parameters / 300) ** 0.5)))
         layers = int(details.get("layers") or max(1, round(parameters / (12 * hidden * hidden))))
         return cls(
             parameters=parameters,
             hidden=hidden,
             layers=layers,
+            # What Llama 2 and its kin have; only reached when a configuration is silent.
             vocab=int(details.get("vocab") or 32_000),
+            # Four times the width, as in the first transformers.
             intermediate=int(details.get("intermediate") or 4 * hidden),
             tied=bool(details.get("tied")),
         )
@@ -39,4 +43,5 @@ class ModelSize:
     @property
     def embeddings(self) -> int:
         """Parameters of the embedding and, where it is a matrix of its own, of the output."""
+        # Guessed sizes may not add up to more than is there.
         return min(self.vocab * self.hidden * (1 if self.tied else 2), self.parameters)

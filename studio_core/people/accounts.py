@@ -36,10 +36,13 @@ SHORTEST, LONGEST = 10, 256
 """Characters of a password. A phrase of some words is better than a few odd signs."""
 ONE_TIME_LASTS = timedelta(days=3)
 """Over a weekend; one that was not used by then may lie in somebody's mail."""
+# Begins with a letter or digit, up to 40 signs: fits the list of
+# accounts, and no name looks like another with a space before it.
 _NAME = re.compile(r"[^\W_][\w.@-]{0,39}")
 _PLAIN = "abcdefghjkmnpqrstuvwxyz23456789"
 """Signs that are not mistaken for each other when they are read out."""
 
+# The few that pass the other rules and stand at the top of every list of leaked passwords.
 _KNOWN_TO_ALL = {"1234567890", "0123456789", "0987654321", "qwertyuiop", "password12", "password123"} | {
     f"{word}{end}"
     for word in ("password1234", "qwerty123456", "tunesmith", "letmein")
@@ -92,10 +95,12 @@ def add(studio: Studio, name: str, role: str, password: str, one_time: bool = Fa
     name = unicodedata.normalize("NFKC", name).strip()
     if not _NAME.fullmatch(name):
         raise BadInput("accounts.bad_name", name=name)
+    # Hashed before the write lock is taken: it takes tens of milliseconds on purpose.
     wanted, hashed = _role(role), hashed_password(name, password)
     with studio.db.write() as session:
         if session.scalar(select(User.id).where(User.key == key_of(name))) is not None:
             raise Conflict("accounts.exists", name=name)
+        # Or the studio would be closed with nobody who could open it.
         if wanted is not Role.ADMINISTRATOR and session.scalar(select(User.id).limit(1)) is None:
             raise BadInput("accounts.first_is_administrator", role=wanted)
         user = User(
@@ -143,6 +148,7 @@ def set_password(studio: Studio, name: str, password: str, one_time: bool = Fals
         user = _row(session, name)
         user.password_hash, user.must_change = hashed, one_time
         user.password_until = _one_time_until() if one_time else None
+        # In the same transaction: whoever stole the old password must not stay for a moment.
         sign_out_everywhere(session, user.id)
         forget_name(session, user.key)
     log.info("password of account %r set", user.name)
@@ -173,6 +179,7 @@ def account_of(user: User) -> Account:
 
 
 def key_of(name: str) -> str:
+    # So that "Ann" and "ａｎｎ" are one account and nobody can pass for another.
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
@@ -187,6 +194,7 @@ def hashed_password(name: str, password: str) -> str:
     if not SHORTEST <= len(password) <= LONGEST:
         raise BadInput("accounts.password_length", least=SHORTEST, most=LONGEST)
     low, key = password.casefold(), key_of(name)
+    # Five different signs: "aaaaabbbbb" has the length and nothing else.
     if low in _KNOWN_TO_ALL or len(set(low)) < 5 or (len(key) > 3 and key in low):
         raise BadInput("accounts.password_weak")
     return hasher().hash(password)
@@ -221,6 +229,7 @@ def _role(role: str) -> Role:
 
 def _keep_an_administrator(session: Session, user: User) -> None:
     others = select(func.count()).select_from(User)
+    # Within the transaction, or two administrators who disable each other would leave none.
     others = others.where(User.role == Role.ADMINISTRATOR, ~User.disabled, User.id != user.id)
     if user.role == Role.ADMINISTRATOR and not session.scalar(others):
         raise Conflict("accounts.last_administrator", name=user.name)

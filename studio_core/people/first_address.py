@@ -13,6 +13,7 @@ from pathlib import Path
 
 from studio_core.base.errors import StudioError
 
+# 190 bits of a token's 256: a file that was cut or edited below that is refused, not used.
 LEAST = 32
 """Characters; 43 are made, 256 bits."""
 

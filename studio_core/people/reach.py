@@ -19,10 +19,12 @@ def reach(studio: Studio) -> Reach:
     """What paths lead to for everybody who may name one, as things stand."""
     settings = studio.settings
     named = [Path(part).expanduser() for part in settings.model_roots.split(os.pathsep) if part.strip()]
+    # With accounts, others than the owner of the home folder name paths.
     if not named and not accounts.any_accounts(studio):
         named = [Path.home(), _hub_cache()]
     home = settings.home.resolve()
     roots = [root.resolve() for root in named]
+    # A root inside the data folder would open the database; its ``models`` are added by themselves.
     outside = [root for root in roots if not root.is_relative_to(home)]
     return Reach((*outside, *own(settings)), (home,))
 

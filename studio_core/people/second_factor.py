@@ -22,6 +22,7 @@ from studio_core.people.accounts import Account
 log = logging.getLogger("tunesmith.accounts")
 
 ISSUER = "Tunesmith"
+# The only value that every app knows.
 STEP = 30
 """Seconds for which a code holds."""
 _CODE = re.compile(r"\d{6}")
@@ -41,6 +42,7 @@ def picture(account: Account, secret: str) -> str:
     """That address as a QR code: an SVG element whose colours are the page's own."""
     import segno  # Only this page needs it.
 
+    # White behind it in the dark theme too: cameras do not read inverted codes.
     drawing: str = segno.make(address(account, secret), micro=False).svg_inline(
         scale=4, border=2, light="#fff"
     )
@@ -50,12 +52,15 @@ def picture(account: Account, secret: str) -> str:
 def step_of(secret: str, code: str, after: int | None = None) -> int | None:
     """The time step that a code belongs to; None if it does not fit or is of no later step than ``after``."""
     spelled = code.replace(" ", "")
+    # \d is any script's digits, and a comparison of other ones would fail with an error.
     if not _CODE.fullmatch(spelled) or not spelled.isascii():
         return None
     now = int(clock.seconds()) // STEP
     totp = pyotp.TOTP(secret)
+    # The likeliest first.
     for step in (now, now - 1, now + 1):
         if pyotp.utils.strings_equal(totp.generate_otp(step), spelled):
+            # Strictly later: a code that somebody has read over a shoulder opens nothing.
             return step if after is None or step > after else None
     return None
 

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tunesmith.accounts")
 
+# As many as the hash that signs with it has.
 _KEY_BYTES = 32
 _AGENT = 200
 """Characters of what a browser calls itself that are kept: it may say what it will."""
 _SESSION, _DEVICE = "tunesmith.session", "tunesmith.device"
+# Written at each request it would be a commit for every key press of an annotator.
 _SEEN_EVERY = timedelta(minutes=1)
 _HASHING = BoundedSemaphore(2)
 """One check takes 64 MB: a crowd at the sign-in page waits, and does not fill the memory."""
@@ -96,12 +98,15 @@ def _checked(
     with studio.db.read() as session:
         user = session.scalar(select(User).where(User.key == key_of(name)))
     known = known_device(user, _unsigned(_signer(studio.settings.home, _DEVICE), device))
+    # Before the slow check: see the head of this module.
     counted = _count(studio, limits(key_of(name), address, known), name, address)
     nobodys = _nobodys_hash()  # Made for every attempt, so that the first does not stand out either.
     fits = _fits(user.password_hash if user else nobodys, password)
+    # All three together and after the hashing, so that neither sentence nor time tells which it was.
     if user is None or not fits or user.disabled:
         log.warning("sign-in as %r from %s refused", name[:64], address)
         raise BadInput("accounts.wrong")
+    # Only to whoever knows the password: to others this would tell that the account is there.
     if user.password_until is not None and user.password_until < clock.now():
         raise BadInput("accounts.password_expired")
     return user, counted
@@ -120,6 +125,7 @@ def account_behind(studio: Studio, cookie: str | None) -> Account | None:
     if found is None:
         return None
     opened, user = found
+    # An idle limit alone would let a stolen cookie live for ever, as long as it is used.
     idle, age = now - opened.seen_at, now - opened.created_at
     if (
         user.disabled
@@ -196,6 +202,8 @@ def _begin(
     now = clock.now()
     stale = now - timedelta(hours=studio.settings.session_hours)
     outdated = accounts.hasher().check_needs_rehash(user.password_hash)
+    # Parameters grow over the years; the password is in hand only now.
+    # Outside the transaction, since it is slow.
     fresh_hash = accounts.hasher().hash(normal(password)) if outdated else None
     with studio.db.write() as session:
         # Between the check and this moment the account may have been disabled, or its password changed.
@@ -208,6 +216,7 @@ def _begin(
         spend(current, code)
         current.signed_in_at = now
         current.password_hash = fresh_hash or current.password_hash
+        # Here and not by a timer: sessions only grow when somebody signs in.
         session.execute(delete(UserSession).where(UserSession.created_at < stale))
         token = _new_session(session, user.id, address, browser)
         forgive(session, counted)
@@ -224,6 +233,7 @@ def _opened(studio: Studio, account: Account, address: str, browser: str) -> str
 
 def _new_session(session: Session, user_id: int, address: str, browser: str) -> str:
     token, now = secrets.token_urlsafe(32), clock.now()
+    # A browser may call itself what it will: no line breaks into a list, no page of text into a row.
     agent = "".join(sign for sign in browser if sign.isprintable())[:_AGENT]
     session.add(
         UserSession(
@@ -242,6 +252,7 @@ def _count(studio: Studio, counted_for: dict[str, Limit], name: str, address: st
     counted = count(studio, counted_for)
     if isinstance(counted, datetime):
         log.warning("sign-in as %r from %s refused: too early, not before %s", name[:64], address, counted)
+        # One more than is left, so that nobody comes again a moment too early.
         seconds = int((counted - clock.now()).total_seconds()) + 1
         raise LockedOut("accounts.locked", seconds=seconds)
     return counted
@@ -273,6 +284,7 @@ def _unsigned(signer: Signer, cookie: str | None) -> str | None:
     """What a cookie says, if the signature is ours."""
     from itsdangerous import BadSignature
 
+    # Ours have about a hundred signs; no longer one is hashed.
     if not cookie or len(cookie) > 512:
         return None
     try:

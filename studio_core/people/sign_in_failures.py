@@ -22,7 +22,9 @@ from studio_core.base import clock
 from studio_core.base.studio import Studio
 from studio_core.base.tables import SignInFailure, User
 
+# A typing error of yesterday does not slow anybody today; a guesser gains nothing by a day's patience.
 FORGOTTEN = timedelta(hours=24)
+# Half a year: longer than holidays, short enough that a browser that was sold is forgotten.
 DEVICE_DAYS = 180
 
 
@@ -37,6 +39,7 @@ class Limit:
 
 PAIR = Limit(5, timedelta(seconds=10), timedelta(minutes=1))
 """A name from one network: 1,440 guesses a day at the most, of passwords of at least 12 characters."""
+# Many networks against one name: the owner, from a browser that is not known, waits 5 seconds at most.
 NAME = Limit(50, timedelta(seconds=1), timedelta(seconds=5))
 NETWORK = Limit(20, timedelta(seconds=1), timedelta(seconds=5))
 """A household or an office shares one: its people must get in while one of them tries names."""
@@ -45,6 +48,7 @@ DEVICE = PAIR
 
 def limits(name_key: str, address: str, device: str | None) -> dict[str, Limit]:
     """What an attempt counts for. ``device``: of a known browser, as ``known_device`` gives it."""
+    # Attempts with names of a megabyte must not fill the table.
     name = name_key[:64]
     if device is not None:
         return {f"device:{device}": DEVICE}
@@ -61,6 +65,7 @@ def count(studio: Studio, counted_for: dict[str, Limit]) -> dict[str, datetime] 
         # Read in here, where attempts come one after the other: one that had waited since before another was counted
         # would find that one's moment to lie ahead, and itself too early.
         now = clock.now()
+        # Cleared at each attempt: the table holds one day's failures at most.
         session.execute(delete(SignInFailure).where(SignInFailure.last_at < now - FORGOTTEN))
         earlier = session.scalars(select(SignInFailure).where(SignInFailure.key.in_(counted_for)))
         rows = {row.key: row for row in earlier}
@@ -69,6 +74,7 @@ def count(studio: Studio, counted_for: dict[str, Limit]) -> dict[str, datetime] 
             return until
         for key, limit in counted_for.items():
             row = rows.setdefault(key, SignInFailure(key=key, count=0, last_at=now, locked_until=now))
+            # A failure until it is known to be none: a thousand attempts at once are counted as such.
             row.count, row.last_at = row.count + 1, now
             row.locked_until = now + _delay(row.count - limit.free, limit)
             session.add(row)
@@ -108,10 +114,12 @@ def known_device(user: User | None, token: str | None) -> str | None:
     """The device that a token (its signature checked) names, if it is this account's and not too old."""
     if user is None or token is None:
         return None
+    # Padded, since a token of another form has fewer parts.
     number, issued, mark, _ = [*token.split("."), "", "", ""][:4]
     fresh = issued.isdigit() and clock.seconds() - int(issued) < DEVICE_DAYS * 86_400
     if number != str(user.id) or mark != _password_mark(user) or not fresh:
         return None
+    # The hash: a copy of the database makes nobody a known device.
     return hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
@@ -122,6 +130,8 @@ def _password_mark(user: User) -> str:
 def _delay(beyond: int, limit: Limit) -> timedelta:
     if beyond <= 0:
         return timedelta()
+    # 16 doublings of a second are 18 hours, above every limit here; without an end the number would
+    # overflow.
     doubled: int = 2 ** min(beyond - 1, 16)
     return min(limit.longest, limit.first * doubled)
 

@@ -16,6 +16,8 @@ from studio_core.reports.statistics import Share, share
 MOSTLY = 0.5
 """If more of the answers than this are one word, that is the task, and none of them is a finding."""
 
+# A refusal that comes after two sentences of help is a caveat, not a
+# refusal; and the pattern's time is bounded.
 _LOOKED_AT = 240
 """Characters at the beginning of an answer in which a refusal stands."""
 
@@ -44,6 +46,7 @@ _SIGNS = (
 
 def is_refusal(answer: str) -> bool:
     """Whether the answer begins with what refusals begin with, in English or Chinese."""
+    # Models write the curly apostrophe, the pattern has the straight one.
     head = answer[:_LOOKED_AT].lower().replace("’", "'")
     return any(map(head.__contains__, _SIGNS)) and _REFUSALS.search(head) is not None
 
@@ -71,6 +74,7 @@ class AnswerCheck(Check[Answers]):
     def see(self, batch: Batch) -> None:
         wanted = _wanted(batch)
         for place, (part, words) in enumerate(zip(batch.parts, batch.answer_words, strict=True)):
+            # An empty side of a pair teaches that silence is good or bad, whichever it is.
             if not part.answer.strip() or (batch.shape is Shape.PREFERENCE and not part.other.strip()):
                 self._empty += 1
                 self._whitespace += bool(part.answer)
@@ -87,6 +91,7 @@ class AnswerCheck(Check[Answers]):
                 batch.flag(place, "refusal")
 
     def result(self, rows: Rows) -> Answers:
+        # Of a classifier's data every answer is one word, and a finding in each row would say nothing.
         is_the_task = self._one_word > MOSTLY * rows.count
         if is_the_task:
             rows.unflag("one_word_answer")

@@ -15,6 +15,7 @@ from studio_core.data.shapes import COLUMNS, TOOLS, Message, Record, Shape, said
 from studio_core.data.words import Places, Words, words
 from studio_core.reports.findings import BITS
 
+# Large enough that numpy's own costs do not count, small enough that long records fit into some megabytes.
 ROWS_AT_ONCE = 1000
 
 
@@ -76,11 +77,13 @@ class Batch:
     def words(self) -> Words:
         """Of each record the words of prompt, answer and other side, one after the other: three texts."""
         threes = zip(self.prompt_words, self.answer_words, self.other_words, strict=True)
+        # In one object, so that shingles of all three are hashed in one pass.
         return Words([text for three in threes for text in three])
 
     @property
     def whole_spans(self) -> tuple[Places, Places]:
         starts = self.words.starts
+        # Every third text begins a record.
         return starts[:-1:3], starts[3::3]
 
     @property
@@ -95,6 +98,7 @@ def batches(file: Path, shape: Shape, columns: Sequence[str] | None = None) -> I
     # Without this pyarrow holds all that it has read until the end of the file.
     with pq.ParquetFile(file, pre_buffer=False) as opened:
         for some in opened.iter_batches(ROWS_AT_ONCE, columns=columns and list(columns)):
+            # Columns that a record does not use are null in Parquet, and no part of it.
             batch = Batch(shape, first, [*map(without_nulls, some.to_pylist())])
             yield batch
             first += len(batch)

@@ -16,6 +16,7 @@ from studio_core.reports.findings import BITS
 from studio_core.reports.statistics import Numbers
 from studio_core.runs.spec import ResolvedModel
 
+# A page shows some of them, and a report stays small in the database.
 FIRST = 100
 """Of what is found, how many row numbers a report itself lists; the features file has all."""
 
@@ -38,6 +39,7 @@ class Asked:
     """Evaluation suites by name: files of any kind that the studio reads."""
     others: Mapping[str, Path] = field(default_factory=dict)
     """Other dataset versions (Parquet files) by name, whose prompts should not be here."""
+    # What the presets of training hold out.
     held_out: float = 0.1
     """Share of the rows that a training would hold out."""
     seed: int = 0
@@ -63,6 +65,8 @@ class Rows:
 
     def __getitem__(self, name: str) -> Numbers:
         if name not in self._whole:
+            # Joined when they are first asked for, and the pieces let go: both
+            # together would need twice the memory.
             self._whole[name] = np.concatenate(self._pieces.pop(name))
         return self._whole[name]
 
@@ -81,6 +85,7 @@ class Rows:
 
     def unflag(self, finding: str) -> None:
         """Nothing was found after all."""
+        # In 32 bits: Python's own ~ is negative.
         self["found"][:] &= np.uint32(~BITS[finding] & 0xFFFFFFFF)
 
     def with_finding(self, finding: str) -> Numbers:

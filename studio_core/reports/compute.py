@@ -35,6 +35,7 @@ from studio_core.reports.token_lengths import TokenCheck
 from studio_core.reports.turn_structure import TurnCheck
 from studio_core.runs.spec import ResolvedModel
 
+# In the order of the page. Some read what earlier ones left in ``rows``.
 CHECKS: tuple[type[Check[Any]], ...] = (
     SizeCheck,
     TurnCheck,
@@ -88,12 +89,15 @@ def compute(
     with ExitStack() as closing:
         checks = [check(asked) for check in CHECKS if shape in check.shapes]
         for check in checks:
+            # Before the first record is seen: what a check keeps on disk goes
+            # also when somebody stops the work.
             closing.callback(check.close)
         for batch in batches(file, shape):
             for check in checks:
                 check.see(batch)
             rows.add(batch)
             progress(rows.count)
+        # All results before the features file, since a result may still add or take back findings.
         parts = {check.name: check.result(rows) for check in checks}
     codes = next(check.codes for check in checks if isinstance(check, LanguageCheck))
     features.write(features_file, rows, codes)
@@ -111,6 +115,7 @@ def compute(
 
 def _verdicts(rows: Rows) -> Verdicts:
     counts = dict.fromkeys((Severity.BAD, Severity.LOOK), 0)
+    # By combinations of findings, of which there are few, and not by records.
     masks, how_many = np.unique(rows["found"], return_counts=True)
     for mask, count in zip(masks.tolist(), how_many.tolist(), strict=True):
         if (worst := severity(mask)) in counts:

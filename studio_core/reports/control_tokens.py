@@ -12,6 +12,7 @@ from studio_core.data.shapes import Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.check import PROMPTED, Check, Rows
 
+# Bounded lengths everywhere, so that no text makes the search slow.
 SPELLED = re.compile(
     r"<\|[A-Za-z][\w-]{0,40}\|>"  # ChatML, Llama 3, Phi, gpt-oss
     r"|<｜[^｜<>]{1,40}｜>"  # DeepSeek
@@ -50,6 +51,7 @@ class ControlTokenCheck(Check[ControlTokens]):
 
     def see(self, batch: Batch) -> None:
         for place, text in enumerate(batch.texts):
+            # Once for a record, however often it spells it.
             spelled = set(SPELLED.findall(text))
             if not spelled:
                 continue
@@ -61,6 +63,7 @@ class ControlTokenCheck(Check[ControlTokens]):
     def result(self, rows: Rows) -> ControlTokens:
         return ControlTokens(
             rows=len(rows.with_finding("control_tokens")),
+            # There are some dozens of kinds; below twenty they are single cases.
             spelled=dict(self._spelled.most_common(20)),
             rendered=len(rows.with_finding("rendered_template")),
         )

@@ -23,6 +23,7 @@ from studio_core.reports.sizes import Sizes
 from studio_core.reports.token_lengths import TokenLengths
 from studio_core.reports.turn_structure import Turns
 
+# In every stored report, so that a later form can tell the old ones.
 VERSION = 1
 
 

@@ -21,6 +21,7 @@ from studio_core.reports.check import PROMPTED, Check, Rows
 from studio_core.reports.near import SIMILAR, NearRepeats
 from studio_core.reports.statistics import Numbers
 
+# The largest ones tell what repeats; the features file has all.
 LISTED = 20
 
 
@@ -77,6 +78,7 @@ class DuplicateCheck(Check[Duplicates]):
         label = [record.get("label") for record in batch.records]
         if batch.shape is Shape.STEPWISE:
             label = [tuple(record["labels"]) for record in batch.records]
+        # With its label: the same answer once good and once bad is no repetition but a contradiction.
         wholes = [(*part, known) for part, known in zip(batch.parts, label, strict=True)]
         batch.columns["whole"] = _keys(wholes)
         self._whole.add(*batch.words.grams(*batch.whole_spans, SHINGLE, short=True))
@@ -90,9 +92,11 @@ class DuplicateCheck(Check[Duplicates]):
             batch.columns["label"] = np.array(label, bool)
 
     def result(self, rows: Rows) -> Duplicates:
+        # Exact repetitions first: they are left out of the dear comparison of near ones.
         first = _first_with(rows["whole"])
         exact = first != np.arange(rows.count)
         near = self._whole.repeats(exact, self._shingles(lambda batch: batch.whole_spans))
+        # An exact repetition belongs to where its first one belongs.
         duplicate_of = near[first]
         nearly = (duplicate_of != np.arange(rows.count)) & ~exact
         rows["duplicate_of"] = duplicate_of
@@ -113,6 +117,7 @@ class DuplicateCheck(Check[Duplicates]):
         )
         if self._prompted:
             self._judge_prompts(rows, found)
+        # 8 bytes for each record and column, which nobody after this reads.
         rows.forget("whole", "prompt", "answer", "other", "label")
         return found
 
@@ -127,6 +132,7 @@ class DuplicateCheck(Check[Duplicates]):
         near = self._prompts.repeats(again, self._shingles(lambda batch: batch.prompt_spans))
         nearly = (near[first] != np.arange(rows.count)) & ~again
         answers = _pairs(first, _first_with(rows["answer"]))
+        # More rows with this prompt than with this prompt and this answer.
         different = sizes > np.bincount(_first_with(answers), minlength=rows.count)[_first_with(answers)]
         against = self._against(rows, first)
         rows.flag(sizes > 1, "repeated_prompt")
@@ -146,6 +152,7 @@ class DuplicateCheck(Check[Duplicates]):
         """Rows whose preferred answer is rejected elsewhere, for the same prompt."""
         if self.asked.shape is Shape.PREFERENCE:
             chosen, rejected = (_mixed(rows["prompt"], rows[side]) for side in ("answer", "other"))
+            # A pair whose sides are alike is its own finding, not a contradiction.
             against: Numbers = np.isin(chosen, rejected) & (rows["answer"] != rows["other"])
             return against
         if self.asked.shape is Shape.UNPAIRED_PREFERENCE:
@@ -161,12 +168,14 @@ class DuplicateCheck(Check[Duplicates]):
         def read(places: Places) -> Iterator[tuple[int, Hashes]]:
             for begin, table in _groups(self.asked.file, places):
                 low, high = np.searchsorted(places, [begin, begin + table.num_rows])
+                # A row group may have 100,000 records in files from elsewhere.
                 for start in range(int(low), int(high), ROWS_AT_ONCE):
                     some = places[start : min(start + ROWS_AT_ONCE, int(high))]
                     batch = Batch(
                         self.asked.shape, 1, [*map(without_nulls, table.take(some - begin).to_pylist())]
                     )
                     hashes, offsets = batch.words.grams(*spans(batch), SHINGLE, short=True)
+                    # All records are done; this call is for whoever wants to stop.
                     self.asked.progress(self.asked.rows)
                     for place, at, end in zip(some.tolist(), offsets[:-1], offsets[1:], strict=True):
                         yield place, np.unique(hashes[at:end])
@@ -198,10 +207,12 @@ def _first_with(keys: Numbers) -> Places:
 
 
 def _pairs(one: Places, other: Places) -> Places:
+    # Two places in one number: up to 4 thousand million records.
     return one << 32 | other
 
 
 def _mixed(one: Numbers, other: Numbers) -> Numbers:
+    # The golden ratio in 64 bits (Knuth): spreads neighbours far apart before the two keys are joined.
     return one * np.int64(-7046029254386353131) ^ other
 
 

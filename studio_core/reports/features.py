@@ -43,6 +43,7 @@ def features_path(dataset_file: Path) -> Path:
     return dataset_file.with_name(dataset_file.stem + SUFFIX)
 
 
+# Some 10 MB of columns at a time, whatever the dataset's size.
 _ROWS_AT_ONCE = 100_000
 _ROW_GROUP = 1 << 14
 """Small, since browsing picks single rows out of it."""
@@ -51,6 +52,7 @@ _ROW_GROUP = 1 << 14
 def write(path: Path, rows: Rows, languages: list[str]) -> None:
     """Write what the checks left of each record; ``languages`` are the codes that the column counts."""
     codes = pa.array(languages, pa.string())
+    # Lists of names are made once for each combination that occurs, not for each record.
     combinations, which = np.unique(rows["found"], return_inverse=True)
     found = pa.array([names(mask) for mask in combinations.tolist()], pa.list_(pa.string()))
     places = np.arange(rows.count)

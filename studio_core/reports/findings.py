@@ -46,6 +46,7 @@ def names(mask: int) -> list[str]:
 
 def severity(mask: int) -> Severity | None:
     """The worst of a record's findings, or None: it is good."""
+    # In the order of the class: the worst first.
     for level in Severity:
         if any(mask & BITS[name] for name, at in FINDINGS.items() if at is level):
             return level

@@ -62,6 +62,7 @@ def rows_with(
         known = ", ".join((*by_severity, *FINDINGS))
         raise NotFound("reports.unknown_finding", finding=which[:40], known=known)
     wanted = by_severity.get(which, [which])
+    # A record has one verdict: what is bad is not also to be looked at.
     worse = by_severity[Severity.BAD] if which == Severity.LOOK else []
     return features.with_any(_features(studio, dataset), wanted, worse, max(0, offset), max(0, limit))
 

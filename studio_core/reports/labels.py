@@ -35,6 +35,7 @@ class LabelCheck(Check[Labels]):
             self._words[bool(record["label"])] += len(words)
 
     def result(self, rows: Rows) -> Labels:
+        # At least 1, where there is no answer of a kind.
         means = {label: self._words[label] / max(count, 1) for label, count in self._answers.items()}
         return Labels(
             good=share(self._answers[True], rows.count),

@@ -12,8 +12,10 @@ from studio_core.data.languages import UNKNOWN, language_of
 from studio_core.reports.batch import Batch
 from studio_core.reports.check import Check, Rows
 
+# Enough for the letters of a script to tell, and the time for a record does not grow with its length.
 _LOOKED_AT = 160
 _WORDS_LOOKED_AT = 50
+# Shorter answers are often numbers, names or formulas.
 _LONG_ENOUGH = 60
 
 
@@ -41,6 +43,7 @@ class LanguageCheck(Check[Languages]):
         for code in found:
             if code not in self.codes:
                 self.codes.append(code)
+        # A number for each record; names would be objects of 50 bytes.
         batch.columns["language"] = np.array([self.codes.index(code) for code in found], np.int16)
 
     def result(self, rows: Rows) -> Languages:

@@ -24,8 +24,10 @@ from studio_core.data.words import Hashes, Places
 SIMILAR = 0.8
 """Jaccard similarity from which a text counts as a near repetition."""
 
+# See the head of this module: more bands find more and take more of the disk and of time.
 BANDS = 12
 _IN_BAND = 6
+# Any number, the same in every run, so that a report made twice is the same.
 _SEED = 7
 _KEPT_BYTES = 32 << 20
 """Shingles that are held at once while candidates are compared."""
@@ -52,8 +54,10 @@ class NearRepeats:
         for band, file in enumerate(self._bands):
             keys = np.zeros(len(slots), np.uint64)
             for slot in range(band * _IN_BAND, (band + 1) * _IN_BAND):
+                # The six hashes of a band mixed to one, as splitmix64 does it.
                 keys = (keys ^ slots[:, slot]) * np.uint64(0x9E3779B97F4A7C15)
                 keys ^= keys >> np.uint64(29)
+            # 32 bits suffice: who agrees by chance is only compared for nothing.
             file.write((keys >> np.uint64(32)).astype(np.uint32).tobytes())
         self._empty.append(offsets[1:] == offsets[:-1])
 
@@ -81,6 +85,7 @@ class NearRepeats:
             starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
             group = starts[np.searchsorted(starts, same, side="right") - 1]
             texts = places[order]
+            # Two of each group and not all pairs, of which a group of a thousand has half a million.
             found = [texts[same] << 32 | texts[group], texts[same] << 32 | texts[same - 1]]
             pairs = np.unique(np.concatenate([pairs, *found]))
         return pairs
@@ -95,10 +100,13 @@ def _clustered(count: int, pairs: Pairs, shingles: Shingles) -> Places:
 
     def root(place: int) -> int:
         while first[place] != place:
+            # Shortened on the way, so that long chains are walked only once.
             first[place] = first[first[place]]
             place = int(first[place])
         return place
 
+    # Again for those whose earlier text did not fit into memory; at least
+    # one does each time, so that it ends.
     while len(pairs):
         waiting: list[int] = []
         for text, earlier in _alike(pairs, shingles, root, waiting):
@@ -130,6 +138,7 @@ def _alike(
             if before not in held:
                 waiting.append(place << 32 | before)
             elif root(place) != root(before) and _similar(own, held[before]):
+                # What is in one cluster already need not be compared.
                 yield place, before
         while due and due[0][0] <= place:
             size -= _bytes(held.pop(heapq.heappop(due)[1]))
@@ -146,6 +155,7 @@ def _bytes(shingles: Hashes) -> int:
 
 def _similar(one: Hashes, other: Hashes) -> bool:
     """Whether two sorted sets have a Jaccard similarity of at least ``SIMILAR``."""
+    # Sets whose sizes differ so much cannot share enough: no comparison.
     if min(len(one), len(other)) < SIMILAR * max(len(one), len(other)):
         return False
     both = len(np.intersect1d(one, other, assume_unique=True))

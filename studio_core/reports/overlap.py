@@ -23,10 +23,12 @@ from studio_core.data.words import Hashes, Places, Words, words
 from studio_core.reports.batch import Batch, batches
 from studio_core.reports.check import PROMPTED, Check, Rows
 
+# 13 words as GPT-3's authors took them: shorter runs are common phrases, longer ones miss what was edited.
 RUN, SHORT_RUN = 13, 8
 HALF = 0.5
 _COMMON = 10
 _LISTED = 100
+# Bounds the memory of the words of a large suite.
 _TEXTS_AT_ONCE = 2000
 
 
@@ -79,6 +81,7 @@ class _Index:
             try:
                 self._take(number, suite, path, found)
             except (StudioError, OSError) as error:
+                # A suite that cannot be read is told in the report, and keeps nobody from the rest of it.
                 suite.problem = str(error)[:300]
         self.counts = np.zeros(len(self.items), np.int64)
         for length, pieces in found.items():
@@ -124,6 +127,7 @@ class _Index:
             at = np.searchsorted(runs, own)
             known = np.flatnonzero(runs[np.minimum(at, len(runs) - 1)] == own)
             places = np.searchsorted(offsets, known, side="right") - 1
+            # A record that repeats a run has it once.
             seen = {(int(place), int(own[k])) for place, k in zip(places, known, strict=True)}
             for place, run in seen:
                 low, high = (
@@ -132,6 +136,7 @@ class _Index:
                 )
                 held.update((place, int(text)) for text in texts[low:high])
         for (place, text), count in held.items():
+            # Of the runs that count: common ones are gone from both sides.
             part = count / int(self.counts[text])
             if part >= HALF:
                 yield place, text, part
@@ -179,6 +184,7 @@ class OverlapCheck(Check[Overlap]):
             number, line = self._index.items[text]
             touched.add((place, number))
             batch.flag(place, "in_suite")
+            # Counting goes on; only the list ends.
             if len(self._hits) < _LISTED:
                 name = self._index.suites[number].name
                 self._hits.append(Hit(row=batch.first + place, suite=name, item=line, share=round(part, 3)))

@@ -20,6 +20,7 @@ from studio_core.sandbox import pool
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# In the helper itself a marked function is an ordinary one, or it would start helpers of its own.
 _inside = False
 
 
@@ -82,6 +83,7 @@ def answer(request: bytes) -> bytes:
     """Carry out a call inside the helper; what a program of a model may raise is told as an error."""
     asked = json.loads(request)
     module, _, name = asked["call"].partition(":")
+    # Only marked functions have it: no other can be called by its name.
     function = getattr(import_module(module), name).__wrapped__
     form = _form(function)
     given = {name: form.takes[name].validate_python(value) for name, value in asked["with"].items()}
@@ -93,18 +95,21 @@ def answer(request: bytes) -> bytes:
         return json.dumps({"error": error.key, "kind": type(error).__name__, "values": told}).encode()
     except Exception as error:
         # Templates and tokenizers fail in any way that a program can.
+        # The first line, short: a message of a model's program goes into a sentence of the page.
         reason = (str(error).splitlines() or [""])[0][:300]
         values = {"reason": f"{type(error).__name__}: {reason}"}
         return json.dumps({"error": "sandbox.failed", "kind": "BadInput", "values": values}).encode()
 
 
 def _plain(value: Any) -> Any:
+    # Paths and exceptions are no JSON.
     return value if isinstance(value, int | float) else str(value)[:1000]
 
 
 def _error(answer: dict[str, Any]) -> StudioError:
     kind = getattr(errors, answer["kind"], errors.BadInput)
     key = str(answer["error"])
+    # What comes back is from a process that ran a stranger's program: no key but ours.
     if key not in texts.catalogue(texts.DEFAULT_LANGUAGE):
         key = "sandbox.failed"
     error: StudioError = kind(key, **{"reason": "?", **answer["values"]})

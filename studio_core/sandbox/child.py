@@ -25,8 +25,10 @@ def main() -> None:
         "studio_core.data.tokenized"
     )  # What nearly every call needs, before there is one.
     calls.enter()
+    # Between calls only: nobody loses an answer by it.
     while _address_space() < FULL:
         try:
+            # In a message of its own before the call, so that a call's bytes cannot set it.
             seconds = frames.receive(connection, time.monotonic() + IDLE)
         except TimeoutError:
             return
@@ -41,8 +43,10 @@ def _lock_down() -> None:
     """No more memory than the limit, no files written, no cores dumped. Cannot be taken back."""
     for limit, value in (
         (resource.RLIMIT_AS, ADDRESS_SPACE),
+        # Tokenizers and templates only read; a library that would cache something on disk fails instead.
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        # Far more than the files of one model, and far fewer than would starve others.
         (resource.RLIMIT_NOFILE, 64),
     ):
         # macOS does not know a limit of the address space; time and output are limited there too.
@@ -56,6 +60,8 @@ def _lock_down() -> None:
 def _allow(seconds: int) -> None:
     """Have the kernel end this process after so much more processor time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
+    # The limit counts from the birth of the process, hence what it has
+    # used already; whole seconds, as the kernel has them.
     until = math.ceil(used.ru_utime + used.ru_stime) + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 

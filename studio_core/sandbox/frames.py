@@ -39,6 +39,7 @@ def _exactly(connection: socket.socket, count: int, deadline: float | None) -> b
     message = bytearray()
     while len(message) < count:
         connection.settimeout(_left(deadline))
+        # A megabyte at a time, so that the deadline is looked at in long messages too.
         block = connection.recv(min(count - len(message), 1 << 20))
         if not block:
             return b""
@@ -47,6 +48,7 @@ def _exactly(connection: socket.socket, count: int, deadline: float | None) -> b
 
 
 def _left(deadline: float | None) -> float | None:
+    # Between calls a helper waits for as long as it may.
     if deadline is None:
         return None
     left = deadline - time.monotonic()

@@ -31,6 +31,8 @@ class Helper:
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = Popen(
+                # -P: no module from the folder it runs in; -B: it may write no files,
+                # so that it does not try.
                 [sys.executable, "-P", "-B", "-m", "studio_core.sandbox.child"],
                 stdin=theirs.fileno(),
                 stdout=DEVNULL,
@@ -46,6 +48,7 @@ class Helper:
         seconds = limits.processor_seconds(len(request))
         deadline = time.monotonic() + limits.wall_seconds(len(request))
         try:
+            # The limit goes ahead of the call, since the helper sets it before it reads more.
             frames.send(self.connection, str(seconds).encode(), deadline)
             frames.send(self.connection, request, deadline)
             answer = frames.receive(self.connection, deadline)
@@ -57,6 +60,7 @@ class Helper:
             answer = b""
         if answer:
             return answer
+        # The line is closed: it has ended, and its code says by what.
         code = self.process.wait()
         if code == 0:
             raise _Retired
@@ -82,9 +86,13 @@ def ask(request: bytes) -> bytes:
         try:
             return helper.ask(request)
         except _Retired:
+            # It had reached its size or its idle time just before: nothing was
+            # lost, and a new one is asked.
             helper = _fresh(helper)
             return helper.ask(request)
     except BaseException:
+        # Also when the caller is interrupted: a helper in the middle of a
+        # call would give its answer to the next one.
         if helper is not None:
             helper.end()
         helper = None
@@ -117,10 +125,12 @@ atexit.register(close)
 
 def _environment() -> dict[str, str]:
     """Nothing of the studio's own environment, which may hold keys, but the time zone."""
+    # LD_LIBRARY_PATH where the interpreter itself needs it.
     kept = {name: os.environ[name] for name in ("TZ", "LD_LIBRARY_PATH") if name in os.environ}
     return {
         "PYTHONPATH": str(_ROOT),
         "LANG": "C.UTF-8",
+        # glibc reserves 64 MB of address space for each thread's arena, and the limit counts it.
         "MALLOC_ARENA_MAX": "2",
         "RAYON_NUM_THREADS": str(min(THREADS, os.cpu_count() or 1)),
         "TOKENIZERS_PARALLELISM": "true",

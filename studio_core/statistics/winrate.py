@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+# The level that readers take for granted; the pages say it beside the numbers.
 LEVEL = 0.95
 
 
@@ -57,6 +58,7 @@ def win_rate(wins: int, losses: int, ties: int = 0) -> WinRate:
     judged, decided = wins + losses + ties, wins + losses
     p_value = sign_test(wins, decided)
     rate = (wins + ties / 2) / judged if judged else 0.5
+    # Ties count as judged: leaving them out would make the interval narrower than what was seen.
     low, high = wilson(rate, judged)
     more = None if p_value < 1 - LEVEL else _more_needed(wins, losses, ties)
     return WinRate(wins, losses, ties, rate, low, high, p_value, more)
@@ -69,6 +71,7 @@ def evidence(wins: int, losses: int) -> float:
     there is no difference (Robbins 1970, "Statistical methods related to the law of the iterated logarithm").
     """
     decided = wins + losses
+    # Beta(1, 1) as the prior of the true rate: its integral over wins and losses in closed form.
     mixed = math.lgamma(wins + 1) + math.lgamma(losses + 1) - math.lgamma(decided + 2)
     return mixed + decided * math.log(2)
 
@@ -84,12 +87,14 @@ def wilson(rate: float, n: int, level: float = LEVEL) -> tuple[float, float]:
     return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
 
 
+# More than 100,000 nobody judges.
 def _more_needed(wins: int, losses: int, ties: int, most: int = 100_000) -> int | None:
     """How many verdicts more until the sign test tells the two apart, if they fall as those so far."""
     decided = wins + losses
     if wins == losses:
         return None
     share, of_all = max(wins, losses) / decided, decided / (decided + ties)
+    # First doubled, then halved: some thirty tests and not a hundred thousand.
     low, high = decided, decided
     while not _tells(share, high):
         low, high = high, 2 * high
