@@ -7,7 +7,7 @@ from typing import Any
 
 from studio_core.base.errors import BadInput
 from studio_core.base.files import Reach
-from studio_core.curation.base import Stopped, Work
+from studio_core.curation.base import Work
 from studio_core.data import archives
 from studio_core.data.inspection import Reading
 from studio_core.data.mapping import Mapping
@@ -31,25 +31,13 @@ def run(work: Work, options: dict[str, Any]) -> None:
 
 def _store(work: Work, reading: Reading) -> None:
     seen = reading.seen
-    if missing := seen.mapping.missing():
-        raise BadInput(
-            "data.parts_missing",
-            file=seen.source,
-            parts=", ".join(missing),
-            columns=", ".join(seen.columns)[:500] or "-",
-            shape=seen.shape,
-        )
     output = work.output(seen.shape, seen.mapping.keep)
-    for number, record in enumerate(reading.records()):
+    for number, record in enumerate(reading.to_store()):
         if number % TOLD_EVERY == TOLD_EVERY - 1:
             _tell(work, reading)
-        if work.stopping():
-            break
         output.add(record)
-    if not seen.good and work.stopping():
-        raise Stopped
-    if not seen.good:
-        raise seen.nothing_good()
+        if work.stopping():
+            break  # What was read so far is the version.
     _tell(work, reading)
     work.counts.update(kept=seen.good, dropped=seen.bad)
     output.described.update(

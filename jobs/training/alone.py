@@ -23,7 +23,7 @@ from studio_core.base.files import Reach
 from studio_core.base.validation import checked
 from studio_core.data import archives, parquet
 from studio_core.data.inspection import Reading
-from studio_core.methods.base import validated
+from studio_core.methods.base import PRESETS, validated
 from studio_core.models.chat_template import STANDARD_TEMPLATE
 from studio_core.models.inspect import chat_template, inspect
 from studio_core.runs import run_folder
@@ -45,8 +45,8 @@ def run(method: str, main: Callable[[Path], None]) -> None:
         model: Annotated[Path, typer.Option(help="Folder of the base model.")],
         data: Annotated[Path, typer.Option(help="File with the records: JSONL, CSV, Parquet ...")],
         out: Annotated[Path, typer.Option(help="New folder for the run; the model will be OUT/model.")],
-        tuning: Annotated[str, typer.Option(help="full, lora, qlora ...")] = "full",
-        preset: Annotated[str, typer.Option(help="quick, balanced or thorough.")] = "balanced",
+        tuning: Annotated[str, typer.Option(help=f"{', '.join(tunings.TUNINGS)}.")] = tunings.DEFAULT,
+        preset: Annotated[str, typer.Option(help=f"{', '.join(PRESETS)}.")] = "balanced",
         set_: Annotated[
             list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An option; may be repeated.")
         ] = None,
@@ -123,12 +123,7 @@ def _records(source: Path, target: Path) -> ResolvedDataset:
         reading = Reading(bundle, source.name, None, limit=_LARGEST)
         seen = reading.seen
         with open(target, "w+b") as file:
-            writer = parquet.Writer(file, seen.shape, seen.mapping.keep)
-            for record in reading.records():
-                writer.add(record)
-            if not seen.good:
-                raise seen.nothing_good()
-            sha256 = writer.close()
+            sha256 = parquet.write(file, seen.shape, reading.to_store(), seen.mapping.keep)
     if seen.bad:
         first = seen.reasons[0]
         print(

@@ -81,10 +81,7 @@ def _beginning(source: Source, folder: Path, place: int) -> Source:
     """A file with the first records of a source. It says how many there are in all, as operations go by that."""
     path = folder / f"source-{place}.parquet"
     with open(path, "w+b") as file:
-        writer = parquet.Writer(file, source.shape, source.kept)
-        for record in parquet.read(source.path, limit=LOOKED_AT):
-            writer.add(record)
-        writer.close()
+        parquet.write(file, source.shape, parquet.read(source.path, limit=LOOKED_AT), source.kept)
     return replace(source, path=path)
 
 

@@ -232,6 +232,21 @@ class Reading:
                 done += size
         return done, whole
 
+    def to_store(self) -> Iterator[Record]:
+        """The good rows as records of a dataset; raises ``BadInput`` if a part has no column, or no row is good."""
+        seen = self.seen
+        if missing := seen.mapping.missing():
+            raise BadInput(
+                "data.parts_missing",
+                file=seen.source,
+                parts=", ".join(missing),
+                columns=", ".join(seen.columns)[:500] or "-",
+                shape=seen.shape,
+            )
+        yield from self.records()
+        if not seen.good:
+            raise seen.nothing_good()
+
     def _records_of(self, beginning: _Beginning, first: int | None) -> Iterator[Record]:
         seen, one = self.seen, beginning.seen
         mapping = self._mapping_of(beginning)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -125,6 +125,18 @@ class Writer:
                     for field in self._schema
                 ]
                 self._file.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+
+
+def write(file: IO[bytes], shape: Shape, records: Iterable[Record], keep: Sequence[str] = ()) -> str:
+    """Write all records; returns the SHA-256 of their content. ``file`` is for the caller to sync and to close."""
+    writer = Writer(file, shape, keep)
+    try:
+        for record in records:
+            writer.add(record)
+        return writer.close()
+    except BaseException:
+        writer.abandon()
+        raise
 
 
 def _optional(shape: Shape, records: list[Record]) -> set[str]:

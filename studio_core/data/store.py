@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sqlalchemy import select
 
@@ -113,14 +113,6 @@ def import_files(
     name = checked_name(name) if name else name_from(sources[0])
     with _reading(studio, paths, sources, mapping) as reading:
         seen = reading.seen
-        if missing := seen.mapping.missing():
-            raise BadInput(
-                "data.parts_missing",
-                file=seen.source,
-                parts=", ".join(missing),
-                columns=", ".join(seen.columns)[:500] or "-",
-                shape=seen.shape,
-            )
         partial, sha256 = _written(studio, reading)
     try:
         return _stored(studio, seen, name, partial, sha256, origin)
@@ -151,27 +143,14 @@ def _written(studio: Studio, reading: Reading) -> tuple[Path, str]:
     try:
         os.close(descriptor)
         with space_for(studio.settings.datasets, partial), open(partial, "w+b") as file:
-            sha256 = _write_records(file, reading)
+            seen = reading.seen
+            sha256 = parquet.write(file, seen.shape, reading.to_store(), seen.mapping.keep)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     return partial, sha256
-
-
-def _write_records(file: IO[bytes], reading: Reading) -> str:
-    seen = reading.seen
-    writer = parquet.Writer(file, seen.shape, seen.mapping.keep)
-    try:
-        for record in reading.records():
-            writer.add(record)
-        if not seen.good:
-            raise seen.nothing_good()
-        return writer.close()
-    except BaseException:
-        writer.abandon()
-        raise
 
 
 @contextmanager
