@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,18 +39,6 @@ RICH: Record = {
 def written(path: Path, records: list[Record], shape: Shape = Shape.CHAT, keep: tuple[str, ...] = ()) -> str:
     with open(path, "w+b") as file:
         return parquet.write(file, shape, records, keep)
-
-
-def test_a_record_that_cannot_be_made_leaves_no_file_that_can_be_read(tmp_path: Path) -> None:
-    def broken() -> Iterator[Record]:
-        yield PLAIN
-        raise ValueError
-
-    path = tmp_path / "one.parquet"
-    with open(path, "w+b") as file, pytest.raises(ValueError):
-        parquet.write(file, Shape.CHAT, broken())
-    with pytest.raises(pa.ArrowInvalid):
-        pq.read_table(path)
 
 
 @pytest.mark.parametrize("first", [0, 1, parquet.ROW_GROUP + 7, 2 * parquet.ROW_GROUP])
