@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from studio_core.data.exports import tools
-from studio_core.data.exports.forms import Form, Row, answer, rest_of, single, whole
+from studio_core.data.exports.forms import Form, Row, answer, as_conversations, rest_of, single, whole
 from studio_core.data.shapes import TOOLS, Message, Record, Shape, own_tools, tools_of
 
 _TEXT = pa.string()
@@ -56,17 +56,12 @@ def _preference_with_ids(record: Record) -> Record:
 
 _MESSAGES_AND_TOOLS = {"messages": None, "tools": None}
 
+_OPENAI_CHAT = Form(
+    _openai_chat, _MESSAGES_AND_TOOLS, {"messages": "messages", "tools": "tools"}, Shape.CHAT, _with_ids
+)
 OPENAI = {
-    Shape.CHAT: Form(
-        _openai_chat, _MESSAGES_AND_TOOLS, {"messages": "messages", "tools": "tools"}, Shape.CHAT, _with_ids
-    ),
-    Shape.PROMPT_COMPLETION: Form(
-        lambda record: _openai_chat(whole(record)),
-        _MESSAGES_AND_TOOLS,
-        {"messages": "messages", "tools": "tools"},
-        Shape.CHAT,
-        lambda record: _with_ids(whole(record)),
-    ),
+    Shape.CHAT: _OPENAI_CHAT,
+    Shape.PROMPT_COMPLETION: as_conversations(_OPENAI_CHAT),
     Shape.PROMPT_ONLY: Form(
         _openai_prompt,
         _MESSAGES_AND_TOOLS,
@@ -122,17 +117,12 @@ def _sharegpt_unpaired(record: Record) -> Row:
 
 _SHAREGPT_COLUMNS = {"conversations": _TURNS, "system": _TEXT, "tools": _TEXT}
 _SHAREGPT_PARTS = {"messages": "conversations", "system": "system", "tools": "tools"}
+_SHAREGPT_CHAT = Form(
+    lambda r: _sharegpt(r, r["messages"]), _SHAREGPT_COLUMNS, _SHAREGPT_PARTS, Shape.CHAT, _without_ids
+)
 SHAREGPT = {
-    Shape.CHAT: Form(
-        lambda r: _sharegpt(r, r["messages"]), _SHAREGPT_COLUMNS, _SHAREGPT_PARTS, Shape.CHAT, _without_ids
-    ),
-    Shape.PROMPT_COMPLETION: Form(
-        lambda record: _sharegpt(record, whole(record)["messages"]),
-        _SHAREGPT_COLUMNS,
-        _SHAREGPT_PARTS,
-        Shape.CHAT,
-        lambda record: _without_ids(whole(record)),
-    ),
+    Shape.CHAT: _SHAREGPT_CHAT,
+    Shape.PROMPT_COMPLETION: as_conversations(_SHAREGPT_CHAT),
     Shape.PREFERENCE: Form(
         _sharegpt_preference,
         {"conversations": _TURNS, "chosen": _TURN, "rejected": _TURN, "system": _TEXT, "tools": _TEXT},
@@ -174,17 +164,10 @@ def _swift_unpaired(record: Record) -> Row:
 
 _SWIFT_COLUMNS = {"messages": None, "tools": None}
 _SWIFT_PARTS = {"messages": "messages", "tools": "tools"}
+_SWIFT_CHAT = Form(lambda r: _swift(r, r["messages"]), _SWIFT_COLUMNS, _SWIFT_PARTS, Shape.CHAT, _without_ids)
 SWIFT = {
-    Shape.CHAT: Form(
-        lambda r: _swift(r, r["messages"]), _SWIFT_COLUMNS, _SWIFT_PARTS, Shape.CHAT, _without_ids
-    ),
-    Shape.PROMPT_COMPLETION: Form(
-        lambda r: _swift(r, whole(r)["messages"]),
-        _SWIFT_COLUMNS,
-        _SWIFT_PARTS,
-        Shape.CHAT,
-        lambda record: _without_ids(whole(record)),
-    ),
+    Shape.CHAT: _SWIFT_CHAT,
+    Shape.PROMPT_COMPLETION: as_conversations(_SWIFT_CHAT),
     Shape.PROMPT_ONLY: Form(
         lambda r: _swift(r, r["prompt"], **rest_of(r, "prompt", TOOLS)),
         _SWIFT_COLUMNS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio_core.data.exports import tools
@@ -31,6 +31,13 @@ class Form:
     """The shape that it has then."""
     back: Callable[[Record], Record] = same
     """The record that it is then."""
+
+
+def as_conversations(chat: Form) -> Form:
+    """Of prompts with completions, in a layout that has them as conversations: each is one."""
+    return replace(
+        chat, row=lambda record: chat.row(whole(record)), back=lambda record: chat.back(whole(record))
+    )
 
 
 @dataclass(frozen=True)
