@@ -15,8 +15,8 @@ from app.i18n import language_of, t
 from app.parts import data_job_view, queue_panel, run_list, run_view
 from app.parts.devices_panel import devices_panel
 from app.parts.events import ASKED, GO, LIGHT, on_open
-from app.parts.handlers import safely
-from app.parts.html import heading, html, notice
+from app.parts.handlers import Updates, safely
+from app.parts.html import heading, html, notice, panel
 from app.parts.live_chart import live_chart, payload
 from studio_core import training
 from studio_core.base.errors import BadInput, NotFound, StudioError
@@ -96,100 +96,105 @@ def _whole(text: str) -> bool:
 
 
 def build(studio: Studio) -> None:
-    page = RunsPage(studio)
     with gr.Column(elem_id="runs-overview") as overview:
         heading("runs.title", level=1)
         slow = gr.Timer(LIST_EVERY, active=False)
         devices_panel(studio, slow)
         waiting = queue_panel.queue_panel(studio)
-        listed = gr.HTML(apply_default_css=False, elem_id="runs-list")
+        listed = panel("runs-list")
     with gr.Column(visible=False, elem_id="run") as one:
-        state = gr.HTML(apply_default_css=False, elem_id="run-state")
-        progress = gr.HTML(apply_default_css=False, elem_id="run-progress")
-        with gr.Row(elem_classes="ts-run-actions"):
-            stop = gr.Button(t("runs.stop"), elem_id="run-stop", min_width=120, visible=False)
-            cancel = gr.Button(
-                t("runs.cancel"), elem_id="run-cancel", variant="stop", min_width=120, visible=False
-            )
-            resume = gr.Button(
-                t("runs.resume"), elem_id="run-resume", variant="primary", min_width=120, visible=False
-            )
-            links = gr.HTML(apply_default_css=False, elem_id="run-links", js_on_load=_COMPARE)
-        charts = live_chart("run-charts")
-        samples = gr.HTML(apply_default_css=False, elem_id="run-samples")
-        with gr.Row(elem_classes="ts-run-more"):
-            with gr.Column(min_width=340):
-                log = gr.HTML(apply_default_css=False, elem_id="run-log")
-                events = gr.HTML(apply_default_css=False, elem_id="run-events")
-            with gr.Column(min_width=340):
-                config = gr.HTML(apply_default_css=False, elem_id="run-config", js_on_load=_COPY)
-                kept = gr.HTML(apply_default_css=False, elem_id="run-checkpoints", js_on_load=_RESUME)
-    cursor, following = gr.Textbox(visible=False), gr.Textbox(visible=False)
-    key, shown = gr.State(""), gr.State("")
-    fast = gr.Timer(RUN_EVERY, active=False)
-
-    live = [
-        state,
-        progress,
-        charts,
-        samples,
-        kept,
-        log,
-        config,
-        events,
-        links,
-        stop,
-        cancel,
-        resume,
-        cursor,
-        fast,
-    ]
-    on_open(page.opened, [overview, one, listed, slow, key, *live])
+        run = _run_parts()
+    parts = {
+        **run, "overview": overview, "one": one, "listed": listed, "slow": slow, "key": gr.State(""),
+        "cursor": gr.Textbox(visible=False), "fast": gr.Timer(RUN_EVERY, active=False),
+    }  # fmt: skip
+    page = RunsPage(studio, parts)
+    shown = gr.State("")
+    on_open(page.opened, list(parts.values()))
     on_open(page.waiting, [waiting, shown], [shown])
     slow.tick(page.listed, outputs=[listed], **LIGHT)
     slow.tick(page.waiting, inputs=[shown], outputs=[waiting, shown], **LIGHT)
-    fast.tick(page.watched, inputs=[cursor], outputs=live, **LIGHT)
-    for button, handler in ((stop, page.stopped), (cancel, page.cancelled)):
-        button.click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **ASKED)
-    resume.click(
-        page.resumed,
-        inputs=[cursor, key],
-        outputs=[following],
-        trigger_mode="once",
-        **ASKED,
-    ).then(None, js=GO, inputs=[following])
-    kept.resume(
-        page.resumed_from,
-        inputs=[cursor, key],
-        outputs=[following],
-        trigger_mode="once",
-        **ASKED,
-    ).then(None, js=GO, inputs=[following])
-    links.compare(page.compared, inputs=[cursor], outputs=[following], trigger_mode="once", **ASKED).then(
-        None, js=GO, inputs=[following]
-    )
+    _following(page, [*run.values(), parts["cursor"], parts["fast"]])
+
+
+def _run_parts() -> dict[str, Any]:
+    """What one run's page is made of, in the order in which it stands there."""
+    parts: dict[str, Any] = {"state": panel("run-state"), "progress": panel("run-progress")}
+    with gr.Row(elem_classes="ts-run-actions"):
+        for name, variant in (("stop", "secondary"), ("cancel", "stop"), ("resume", "primary")):
+            parts[name] = gr.Button(
+                t(f"runs.{name}"), elem_id=f"run-{name}", variant=variant, min_width=120, visible=False
+            )
+        parts["links"] = panel("run-links", js_on_load=_COMPARE)
+    parts["charts"] = live_chart("run-charts")
+    parts["samples"] = panel("run-samples")
+    with gr.Row(elem_classes="ts-run-more"):
+        with gr.Column(min_width=340):
+            parts["log"] = panel("run-log")
+            parts["events"] = panel("run-events")
+        with gr.Column(min_width=340):
+            parts["config"] = panel("run-config", js_on_load=_COPY)
+            parts["checkpoints"] = panel("run-checkpoints", js_on_load=_RESUME)
+    return parts
+
+
+def _following(page: RunsPage, live: list[Any]) -> None:
+    """Events of one run's page: it is looked at again and again, and its buttons act on it."""
+    parts, address = page.parts, gr.Textbox(visible=False)
+    cursor, key = parts["cursor"], parts["key"]
+    parts["fast"].tick(page.watched, inputs=[cursor], outputs=live, **LIGHT)
+    for button, handler in (("stop", page.stopped), ("cancel", page.cancelled)):
+        parts[button].click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **ASKED)
+    for event, fn, inputs in (
+        (parts["resume"].click, page.resumed, [cursor, key]),
+        (parts["checkpoints"].resume, page.resumed_from, [cursor, key]),
+        (parts["links"].compare, page.compared, [cursor]),
+    ):
+        event(fn, inputs=inputs, outputs=[address], trigger_mode="once", **ASKED).then(
+            None, js=GO, inputs=[address]
+        )
 
 
 class RunsPage:
     """What the page does on load, on a tick, and on its buttons."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, parts: dict[str, Any]) -> None:
         self.studio = studio
+        self.parts = parts
+
+    def _updates(self, **named: Any) -> Updates:
+        """By component what is said by its name here."""
+        return {self.parts[name]: value for name, value in named.items()}
 
     @safely
-    def opened(self, request: gr.Request) -> list[Any]:
+    def opened(self, request: gr.Request) -> Updates:
         asked = str(request.query_params.get("run", ""))
         language = language_of(request)
-        nothing = [gr.skip()] * 13 + [gr.Timer(active=False)]
         if not asked:
-            return [*self._shown(False), self._list(request), gr.Timer(active=True), "", *nothing]
+            return self._overview(self._list(request))
         try:
             job = self._job(asked)
         except StudioError as error:
-            page = html("{}{}", notice("warn", error.sentence(language)), self._list(request))
-            return [*self._shown(False), page, gr.Timer(active=True), "", *nothing]
-        live = self._live(job, Cursor(run=job.id), language, reset=True)
-        return [*self._shown(True), "", gr.Timer(active=False), secrets.token_hex(8), *live]
+            return self._overview(html("{}{}", notice("warn", error.sentence(language)), self._list(request)))
+        shown = self._updates(
+            overview=gr.update(visible=False),
+            one=gr.update(visible=True),
+            listed="",
+            slow=gr.Timer(active=False),
+            key=secrets.token_hex(8),
+        )
+        return {**shown, **self._live(job, Cursor(run=job.id), language, reset=True)}
+
+    def _overview(self, listed: Markup) -> Updates:
+        """The list of runs in place of one run."""
+        return self._updates(
+            overview=gr.update(visible=True),
+            one=gr.update(visible=False),
+            listed=listed,
+            slow=gr.Timer(active=True),
+            key="",
+            fast=gr.Timer(active=False),
+        )
 
     @safely
     def listed(self, request: gr.Request) -> Markup:
@@ -204,18 +209,18 @@ class RunsPage:
         return (gr.skip(), gr.skip()) if now == before else (now, now)
 
     @safely
-    def watched(self, request: gr.Request, cursor: str) -> list[Any]:
+    def watched(self, request: gr.Request, cursor: str) -> Any:
         known = Cursor.read(cursor)
         if not known.run:
-            return [gr.skip()] * 14
+            return gr.skip()
         return self._live(queue.get(self.studio, known.run), known, language_of(request))
 
     @safely
-    def stopped(self, request: gr.Request, cursor: str) -> list[Any]:
+    def stopped(self, request: gr.Request, cursor: str) -> Updates:
         return self._stop(request, cursor, Stop.SAVE)
 
     @safely
-    def cancelled(self, request: gr.Request, cursor: str) -> list[Any]:
+    def cancelled(self, request: gr.Request, cursor: str) -> Updates:
         return self._stop(request, cursor, Stop.CANCEL)
 
     @safely
@@ -249,7 +254,7 @@ class RunsPage:
         ensure_engine(self.studio)
         return f"/label?project={one.id}"
 
-    def _stop(self, request: gr.Request, cursor: str, stop: Stop) -> list[Any]:
+    def _stop(self, request: gr.Request, cursor: str, stop: Stop) -> Updates:
         known = Cursor.read(cursor)
         job = queue.request_stop(self.studio, known.run, stop)
         return self._live(job, known, language_of(request))
@@ -262,9 +267,6 @@ class RunsPage:
             raise NotFound("job_not_found", job=asked)
         return job
 
-    def _shown(self, run: bool) -> list[Any]:
-        return [gr.update(visible=not run), gr.update(visible=run)]
-
     def _list(self, request: gr.Request) -> Markup:
         """One page of the list: ``/runs?kind=data&show=failed&before=12``."""
         language, show = language_of(request), str(request.query_params.get("show", ""))
@@ -273,40 +275,49 @@ class RunsPage:
         before = str(request.query_params.get("before", ""))
         return run_list.jobs_page(self.studio, language, show, int(before) if _whole(before) else None, kind)
 
-    def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> list[Any]:
-        """Every part of the run's page, those that have not changed left as they are."""
+    def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> Updates:
+        """Every part of the run's page that has changed."""
         view = VIEWS[job.kind]
-        drawn = self._reported(job, known, reset)
-        fresh = dict(zip(_SECTIONS, self._marks(job), strict=True))
-        old = dict(zip(_SECTIONS, known.seen, strict=True))
-        changed = {name for name in _SECTIONS if fresh[name] != old[name]}
+        outline = self._reported(job, known, reset)
+        marks = dict(zip(_SECTIONS, self._marks(job), strict=True))
+        before = dict(zip(_SECTIONS, known.seen, strict=True))
         over = job.state in TERMINAL
-        chart: Any = gr.skip()
-        if reset or drawn.lines:
-            anew = drawn.seq // ANEW > known.seq // ANEW
-            chart = payload(view.charts(job), drawn.lines, language, reset=reset, anew=anew, ended=over)
+        following = Cursor(job.id, max(known.seq, outline.seq), list(marks.values()))
+        updates = self._updates(
+            state=view.header(self.studio, job, language),
+            progress=view.progress(self.studio, job, language),
+            cursor=str(following),
+            fast=gr.Timer(active=not over),
+        )
+        if reset or outline.lines:
+            anew = outline.seq // ANEW > known.seq // ANEW
+            chart = payload(view.charts(job), outline.lines, language, reset=reset, anew=anew, ended=over)
+            updates |= self._updates(charts=chart)
+        for section in (name for name in _SECTIONS if marks[name] != before[name]):
+            updates |= self._updates(**self._section(section, job, language))
+        return updates
 
-        def part(name: str, draw: Any, *given: Any) -> Any:
-            return draw(*given, language) if name in changed else gr.skip()
-
-        following = Cursor(job.id, max(known.seq, drawn.seq), [fresh[name] for name in _SECTIONS])
-        buttons = "buttons" in changed
-        return [
-            view.header(self.studio, job, language),
-            view.progress(self.studio, job, language),
-            chart,
-            part("samples", view.answers, self.studio, job),
-            part("checkpoints", view.checkpoints, job),
-            part("log", run_view.log, job),
-            part("config", view.configuration, job),
-            part("events", run_view.events, queue.events(self.studio, job.id)),
-            part("buttons", view.links, self.studio, job),
-            gr.update(visible=view.savable(job)) if buttons else gr.skip(),
-            gr.update(visible=run_view.stoppable(job)) if buttons else gr.skip(),
-            gr.update(visible=view.resumable(job)) if buttons else gr.skip(),
-            str(following),
-            gr.Timer(active=not over),
-        ]
+    def _section(self, name: str, job: Job, language: str) -> dict[str, Any]:
+        """What one section of the run's page shows now, by the names of its parts."""
+        view = VIEWS[job.kind]
+        match name:
+            case "samples":
+                return {"samples": view.answers(self.studio, job, language)}
+            case "checkpoints":
+                return {"checkpoints": view.checkpoints(job, language)}
+            case "log":
+                return {"log": run_view.log(job, language)}
+            case "config":
+                return {"config": view.configuration(job, language)}
+            case "events":
+                return {"events": run_view.events(queue.events(self.studio, job.id), language)}
+            case _:
+                return {
+                    "links": view.links(self.studio, job, language),
+                    "stop": gr.update(visible=view.savable(job)),
+                    "cancel": gr.update(visible=run_view.stoppable(job)),
+                    "resume": gr.update(visible=view.resumable(job)),
+                }
 
     def _reported(self, job: Job, known: Cursor, reset: bool) -> Outline:
         """What the chart needs: the reports since the last look, or all of them condensed."""

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from app.i18n import language_of, say, t
 from app.parts import choices, own_code, plan_card, train_data, train_form
 from app.parts.events import ASKED, GO, LIGHT, on_open, typed
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from app.parts.html import heading, html
 from app.parts.options_state import OptionsState, Wish, fields_of, read
 from studio_core import training
@@ -116,10 +116,6 @@ def _data_and_models(page: TrainPage) -> None:
         page.convert_asked, inputs=[parts["wish"]], **convert, trigger_mode="once", **ASKED
     )
     parts["timer"].tick(page.convert_watched, inputs=[parts["wish"], parts["converting"]], **convert, **LIGHT)
-
-
-Updates = dict[Any, Any]
-"""What components become, by component."""
 
 
 class TrainPage:

@@ -19,6 +19,9 @@ from studio_core.base.errors import StudioError
 
 log = logging.getLogger("tunesmith.web")
 
+Updates = dict[Any, Any]
+"""What a handler changes, by component; what it does not name stays as it is."""
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 

@@ -22,6 +22,7 @@ export function mount(element, trigger) {
 	function open(at = part("[aria-selected=true]")) {
 		list().hidden = false;
 		button().setAttribute("aria-expanded", "true");
+		if (list().getBoundingClientRect().bottom > innerHeight) list().scrollIntoView({ block: "nearest" });
 		activate(at);
 	}
 	function close() {

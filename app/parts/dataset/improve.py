@@ -281,12 +281,12 @@ class Improve:
         names = [f"{one.name}@{one.version}" for one in versions.all_datasets(self.studio)]
         return [gr.update(choices=[name for name in names if name != own]), *updates]
 
-    def chosen(self, request: gr.Request, event: gr.EventData, *given: Any) -> list[Any]:
+    def chosen(self, request: gr.Request, event: gr.EventData, *given: Any) -> Any:
         """Another operation: its form, and what it would do with what its fields hold (``given``: of all forms)."""
         dataset, language = opened(self.studio, request), language_of(request)
         asked = str(getattr(event, "operation", ""))
         if not any(form.operation.name == asked for form in self._fitting(dataset)):
-            return [gr.skip()] * (len(self.forms) + 3)
+            return gr.skip()
         return [*self._shown(dataset, asked, language), self.tried(request, asked, *given)]
 
     def tried_by(self, form: Form) -> Any:

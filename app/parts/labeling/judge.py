@@ -72,7 +72,7 @@ class JudgeSection:
         self.studio = studio
 
     def open_judges(self, request: gr.Request) -> Any:
-        return self.judges_first(request) if asked_for(request, NAME, ROLES) else [gr.skip()] * 4
+        return self.judges_first(request) if asked_for(request, NAME, ROLES) else gr.skip()
 
     @only(STAFF)
     def judges_first(self, request: gr.Request) -> list[Any]:

@@ -51,7 +51,7 @@ class PromptsSection:
         self.studio = studio
 
     def open_prompts(self, request: gr.Request) -> Any:
-        return self.prompts_shown(request) if asked_for(request, NAME, ROLES) else [gr.skip()] * 4
+        return self.prompts_shown(request) if asked_for(request, NAME, ROLES) else gr.skip()
 
     @only(STAFF)
     def prompts_shown(self, request: gr.Request) -> list[Any]:

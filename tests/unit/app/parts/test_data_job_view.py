@@ -42,12 +42,19 @@ def test_the_list_has_it_among_work_on_data_only(studio: Studio, job: Job) -> No
     assert "filter mine" not in trainings and 'href="/runs?kind=data"' in trainings
 
 
+class Named(dict[str, Any]):
+    """Parts of a page that are known by their names alone: handlers need no component."""
+
+    def __missing__(self, name: str) -> str:
+        return name
+
+
 def test_its_page_says_what_it_made(studio: Studio, job: Job) -> None:
-    page = RunsPage(studio)
-    opened = "".join(str(part) for part in page.opened(request(run=str(job.id))))
+    page = RunsPage(studio, Named())
+    opened = "".join(str(part) for part in page.opened(request(run=str(job.id))).values())
     assert "filter mine" in opened and "min_characters" in opened and "<script>" not in opened
     [made] = making.register_result(studio, job, carried_out(studio, job))
-    opened = "".join(str(part) for part in page.opened(request(run=str(job.id))))
+    opened = "".join(str(part) for part in page.opened(request(run=str(job.id))).values())
     assert f'href="/dataset?id={made.id}"' in opened and "mine@2 with 5 records" in opened
     assert "removed" in opened and "Too short" in opened and made.made["counts"] == {"kept": 5, "dropped": 5}
 
@@ -55,6 +62,6 @@ def test_its_page_says_what_it_made(studio: Studio, job: Job) -> None:
 def test_it_resumes_from_its_page(studio: Studio, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.pages.runs.ensure_engine", lambda studio: None)
     queue.request_stop(studio, job.id, "cancel")
-    page = RunsPage(studio)
-    cursor = page.opened(request(run=str(job.id)))[-2]
+    page = RunsPage(studio, Named())
+    cursor = page.opened(request(run=str(job.id)))["cursor"]
     assert page.resumed(request(), cursor, "key") == f"/runs?run={job.id + 1}"

@@ -131,7 +131,7 @@ def test_what_comes_from_outside_is_checked(studio: Studio, run: Job, bad: tuple
 
 def test_comparing_from_the_page_of_a_run(studio: Studio, root: LabelProject, run: Job, base: Model) -> None:
     assert 'id="run-compare-blind"' in rounds_view.of_run(studio, run, "en")
-    address = RunsPage(studio).compared(request(), str(Cursor(run=run.id)))
+    address = RunsPage(studio, {}).compared(request(), str(Cursor(run=run.id)))
     one = answered(studio, number_in(address))
     judged_at_once(studio, one, lambda item: "b")
     said = rounds_view.of_run(studio, run, "en")
