@@ -132,8 +132,8 @@ def _labelled(
         wide,
         input_id,
         title,
-        inner,
         help,
+        inner,
     )
 
 
