@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.pages import chat, home, models, settings, train
-from app.parts import queue_panel, run_list, run_view
+from app.parts import queue_panel, run_list, run_view, train_form
 from app.parts.html import badge
+from app.parts.options_state import OptionsState
 from studio_core import training
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.settings import Settings
@@ -17,6 +21,8 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
 from studio_core.chat import chats
 from studio_core.machine.overview import machine, overview
+from studio_core.methods import METHODS
+from studio_core.methods.base import validated
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.summary import job_summary
@@ -138,6 +144,23 @@ def test_a_reward_model_is_trained_further_as_one(studio: Studio, trained: Model
     assert "(reward model)" in labels[trained.name] and "(reward model)" in labels[f"run:{scorer.id}"]
     assert "(reward model)" not in labels[f"run:{writer.id}"] + labels["tiny-chat"]
     assert method(model=f"run:{scorer.id}") == "reward" and method(model=f"run:{writer.id}") == "sft"
+
+
+def test_another_method_is_chosen_under_a_page_whose_server_was_started_again(studio: Studio) -> None:
+    """The page of a duplicated run brings all that is known of its form; the server has nothing of it."""
+    registry.ensure_demo_models(studio)
+    parts = {name: name for name in (*train_form.INPUTS, "method", "tuning", "options", "unfit")}
+    page = train.TrainPage(studio, parts)
+    begin = validated(METHODS["sft"], "balanced", "full", 2_000_000).model_dump()
+    there = OptionsState("sft", "full", begin).held({"max_length": "99", "learning_rate": "0.5"})
+    asked = {"method": "reward", "tuning": "full", "form": json.loads(there.text()), "inputs": {}}
+    given = {**dict.fromkeys(train_form.INPUTS), "wish": json.dumps(asked), "preset": "balanced"}
+    updates = page.chosen(SimpleNamespace(headers={}, cookies={}), *given.values())  # type: ignore[arg-type]
+    assert (
+        'id="train-opt-center"' in updates["options"] and 'id="train-opt-packing"' not in updates["options"]
+    )
+    assert '"learning_rate": 0.5' in unescape(updates["options"]), "kept for the method that was left"
+    assert 'data-value="full"' in updates["tuning"]
 
 
 def test_an_older_database_does_not_know_what_a_model_is(studio: Studio, trained: Model) -> None:
