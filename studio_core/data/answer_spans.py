@@ -12,6 +12,7 @@ TemplateMessage = dict[str, Any]
 Render = Callable[[list[TemplateMessage], bool], str]
 """Some messages as the template writes them; with True, opened for the next answer."""
 
+# Outside of what models' vocabularies and people's keyboards have, and others than those of control_tokens.
 _BEFORE, _WITHIN = "\U0010fff8", "\U0010fff9"
 """Characters of Unicode's private use, put into messages to see where they come to stand."""
 
@@ -48,6 +49,7 @@ def answer_spans(render: Render, messages: list[TemplateMessage], rendered: str,
         closed = rendered if place == len(messages) - 1 else render(messages[: place + 1], False)
         start = common(head, rendered)
         span: Span | None = (start, len(closed))
+        # What was written before is written otherwise now: the template changes history.
         if not rendered.startswith(closed) or len(head) - start > _LONGEST_OPENING:
             answers.rewritten = True
             span = _as_it_stands(render, messages, rendered, place)
@@ -63,6 +65,7 @@ def answer_spans(render: Render, messages: list[TemplateMessage], rendered: str,
 
 def _as_it_stands(render: Render, messages: list[TemplateMessage], rendered: str, place: int) -> Span | None:
     """By marks in the turn before and in the answer itself; None if the template writes them otherwise then."""
+    # A text that holds the marks themselves cannot be marked.
     if place == 0 or _BEFORE in rendered or _WITHIN in rendered:
         return None
     marked = [*messages]
@@ -70,6 +73,7 @@ def _as_it_stands(render: Render, messages: list[TemplateMessage], rendered: str
     marked[place] = _marked(messages[place], _WITHIN)
     whole = render(marked, False)
     before, within = whole.find(_BEFORE), whole.find(_WITHIN) - 1
+    # With the marks taken out it must be the same text, or the marks have changed what the template does.
     if not 0 <= before <= within or whole.replace(_BEFORE, "").replace(_WITHIN, "") != rendered:
         return None
     head, closed = render(marked[:place], True), render(marked[: place + 1], False)
@@ -90,6 +94,7 @@ def _marked(message: TemplateMessage, mark: str) -> TemplateMessage:
 
 def _by_its_text(message: TemplateMessage, closed: str, rendered: str, start: int) -> Span | None:
     answer = message["content"].strip()
+    # From the start of the turn on: the same words may stand earlier.
     place = rendered.find(answer, start) if answer else -1
     if place < 0:
         return None
@@ -100,6 +105,7 @@ def _by_its_text(message: TemplateMessage, closed: str, rendered: str, start: in
 
 def common(left: Sequence[object], right: Sequence[object]) -> int:
     """How many characters or tokens two sequences have in common at their start."""
+    # The usual case, in one comparison and not sign by sign.
     if left == right[: len(left)]:
         return len(left)
     pairs = zip(left, right, strict=False)

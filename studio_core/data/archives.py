@@ -28,14 +28,19 @@ from studio_core.base.errors import BadInput
 from studio_core.base.files import Reach, hidden, open_plain
 from studio_core.data.reading import encodings
 
+# Listing a hundred thousand takes minutes and memory before a single row is read.
 MAX_MEMBERS = 10_000
 """Of one archive, of whatever kind."""
+# Shards of the largest datasets are a few thousand.
 MAX_FILES = 5_000
 """Files of data that make one dataset."""
+# Text packs 3 to 20 times, a table with one value in all rows some hundred; bombs reach 1,000 and more.
 MAX_RATIO = 250
 """Times its own size that an archive may unpack to; text of records stays far below."""
+# Small archives of few kinds of rows may pack better than the ratio allows, and 64 MB harm nobody.
 _FREE = 64 << 20
 """Bytes that any archive may unpack to."""
+# Bytes at a time: what is beyond a limit is noticed within a megabyte.
 _BLOCK = 1 << 20
 
 _TABLES = ("jsonl", "ndjson", "json", "csv", "tsv", "tab", "parquet")
@@ -68,6 +73,7 @@ class Bundle:
     """``{"file", "why"}`` of what was left aside; ``data.passed_<why>`` says why."""
 
     def pass_over(self, name: str, why: str) -> None:
+        # A folder of a code project has thousands; a person reads the first ones.
         if len(self.passed_over) < 100:
             self.passed_over.append({"file": name, "why": why})
 
@@ -98,6 +104,7 @@ def opened(
 def archive_kind(path: Path, source: str) -> str | None:
     """``zip``, ``tar`` or ``tar.gz`` if the file is such an archive; refused are documents that are zipped."""
     with open_plain(path) as file:
+        # By content and not by name: the header of a tar file has 512 bytes, with its mark at 257.
         head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
@@ -122,6 +129,7 @@ def listed(path: Path, source: str, allowed: Reach | None, bundle: Bundle) -> li
         below[:] = sorted(
             name
             for name in below
+            # Before they are walked into: .git and __pycache__ hold more files than the data.
             if not name.startswith((".", "__")) and not (allowed and allowed.closes(Path(folder) / name))
         )
         for name in sorted(names):
@@ -132,6 +140,7 @@ def listed(path: Path, source: str, allowed: Reach | None, bundle: Bundle) -> li
                 bundle.pass_over(shown, why)
             else:
                 found.append(Found(real, shown))
+            # While walking, so that a whole disk is not listed first.
             if len(found) > MAX_MEMBERS:
                 raise BadInput("data.too_many_files", file=source, limit=MAX_FILES)
     kept = _worth_reading([item.source for item in found], bundle)
@@ -144,6 +153,7 @@ def _why_not_from_disk(file: Path, real: Path, folder: Path, allowed: Reach | No
     if file.name.startswith("."):
         return "hidden"
     below = real.is_relative_to(folder) and not hidden(real.relative_to(folder))
+    # By where it really is: a link must not lead into the data folder.
     if allowed and allowed.closes(real):
         return "link"
     if file.is_symlink() and not below and not (allowed and allowed.allows(real)):
@@ -167,6 +177,7 @@ def _worth_reading(names: Sequence[str], bundle: Bundle) -> set[str]:
             kinds["table"].append(name)
         else:
             bundle.pass_over(name, "not_data")
+    # Beside tables texts are notes about them.
     if kinds["table"]:
         for name in kinds["prose"]:
             bundle.pass_over(name, "text_beside_data")
@@ -194,14 +205,17 @@ class _Space:
     def keep(self, stream: IO[bytes] | gzip.GzipFile, source: str, allowed: int) -> tuple[Path, int]:
         """A file with all that the stream gives, and its size; refused beyond the limits."""
         if self.folder is None:
+            # Made with the first member: most files are no archive.
             made = tempfile.TemporaryDirectory(dir=self.scratch, prefix="unpacked-")
             self.folder = Path(self.stack.enter_context(made))
         self.count += 1
+        # A number, never the member's name.
         path = self.folder / f"{self.count}"
         size = 0
         with open(path, "wb") as file:
             while block := stream.read(_BLOCK):
                 size += len(block)
+                # Counted while it is written: what a header says of sizes is the archive's own word.
                 if size > self.left:
                     raise BadInput("data.unpacks_too_big", file=source, limit=self.limit >> 20)
                 if size > allowed:
@@ -222,8 +236,10 @@ def _unpack(kind: str, archive: Found, space: _Space, bundle: Bundle) -> None:
                 member = named[source]
                 with member.read() as stream:
                     path, size = space.keep(stream, archive.source, allowed)
+                # The ratio is one of the whole archive.
                 allowed -= size
                 if (
+                    # One level only: archives in archives multiply their ratios.
                     archive_kind(path, source) is not None
                     or member.name.lower().rpartition(".")[2] in _ARCHIVES
                 ):
@@ -289,6 +305,7 @@ def _zip(archive: Found) -> Iterator[Iterator[_Member]]:
         names = {info.filename for info in infos}
         if any(name.startswith(_OFFICE) for name in names):
             raise BadInput("data.file_foreign", file=archive.source, format="Office (XLSX, DOCX)")
+        # Again: the count at the end of the file, which was looked at first, may lie.
         if len(infos) > MAX_MEMBERS:
             raise BadInput("data.archive_crowded", file=archive.source, limit=MAX_MEMBERS)
         yield (_zip_member(opened_zip, info, archive.source) for info in infos if not info.is_dir())
@@ -296,9 +313,11 @@ def _zip(archive: Found) -> Iterator[Iterator[_Member]]:
 
 def _zip_member(opened_zip: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> _Member:
     mode = info.external_attr >> 16
+    # The upper 16 bits are the mode of Unix; a zip from Windows has none.
     special = bool(mode) and stat.S_IFMT(mode) not in (0, stat.S_IFREG)
     if info.flag_bits & 0x1:
         raise BadInput("data.archive_encrypted", file=source)
+    # Stored, deflate and bzip2; LZMA can ask for gigabytes of memory by its header.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
         raise BadInput("data.archive_unsupported", file=source)
     why_not = "link" if special else _why_not_by_name(info.orig_filename)
@@ -309,6 +328,7 @@ def _unicode_name(info: zipfile.ZipInfo) -> str:
     """The member's name; Windows writes it in the encoding of its country and does not say which."""
     if info.flag_bits & 0x800 or info.filename.isascii():
         return info.filename
+    # Python reads names without the UTF-8 mark as code page 437: back to the bytes.
     raw = info.filename.encode("cp437", "replace")
     verdict = encodings.by_reading(raw)
     return raw.decode(verdict.encoding, "replace") if verdict.sure else info.filename
@@ -318,6 +338,7 @@ def _check_directory(archive: Found) -> None:
     """Refuses a list of members that would fill the memory, before it is loaded."""
     size = archive.path.stat().st_size
     with open_plain(archive.path) as file:
+        # The end record has 22 bytes and a comment of up to 64 KB behind it.
         file.seek(max(0, size - (66 << 10)))
         tail = file.read()
     end = tail.rfind(b"PK\x05\x06")
@@ -327,6 +348,7 @@ def _check_directory(archive: Found) -> None:
     wide = tail.rfind(b"PK\x06\x06", 0, end)
     if wide >= 0 and wide + 56 <= len(tail) and length == 0xFFFFFFFF:
         entries, length = struct.unpack("<32xQQ8x", tail[wide : wide + 56])
+    # 0xFFFF says that the number stands elsewhere; 400 bytes are a long name with its fields.
     if (entries > MAX_MEMBERS and entries != 0xFFFF) or length > MAX_MEMBERS * 400:
         raise BadInput("data.archive_crowded", file=archive.source, limit=MAX_MEMBERS)
 
@@ -338,6 +360,7 @@ class _Careful(io.RawIOBase):
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
+        # A pax header names its own length, and tarfile would read it in one piece.
         if not 0 <= size <= _BLOCK:
             raise tarfile.ReadError("a header of more than 1 MB")
         return self._file.read(size)
@@ -368,6 +391,7 @@ def _tar_members(opened_tar: tarfile.TarFile, source: str) -> Iterator[_Member]:
     def reader(info: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
         return lambda: opened_tar.extractfile(info) or io.BytesIO()
 
+    # One after the other: a tar file has no list, and may go on for ever.
     for number, info in enumerate(opened_tar):
         if number >= MAX_MEMBERS:
             raise BadInput("data.archive_crowded", file=source, limit=MAX_MEMBERS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from studio_core.data.notes import Rejected
 
+# ast needs several hundred times the memory of the text.
 _LITERAL = 200_000
 """Characters of what Python printed that are parsed."""
 _ANY_VALUE = ("default", "const", "enum", "example", "examples")
@@ -21,6 +22,7 @@ def as_json(value: Any) -> str:
 def calls(value: Any, column: str, place: int) -> str:
     """Calls as OpenAI writes them, as a list or one, with their arguments as an object or as JSON text."""
     value = _parsed(value, column, place) if isinstance(value, str) else value
+    # One call may stand alone, without a list around it.
     return as_json([_call(call, column, place) for call in (value if isinstance(value, list) else [value])])
 
 
@@ -38,6 +40,7 @@ def _call(call: Any, column: str, place: int) -> dict[str, Any]:
         arguments = _parsed(arguments, column, place) if arguments.strip() else {}
     written = {"name": function["name"], "arguments": {} if arguments is None else arguments}
     number = call.get("id")
+    # Numbers that are no text (rows of tables have nulls and integers) name nothing.
     return {**written, "id": number} if isinstance(number, str) and number else written
 
 
@@ -94,6 +97,8 @@ def known_only(calls: str, tools: str) -> str:
     written = json.loads(calls)
     for call in written:
         if isinstance(call["arguments"], dict) and known.get(call["name"]):
+            # Arrow gives every record the keys of all others, with null: what no
+            # definition has, nobody wrote.
             call["arguments"] = {
                 key: value
                 for key, value in call["arguments"].items()

@@ -101,6 +101,7 @@ def _origin(facts: Facts) -> Iterator[str]:
     for step in facts.steps:
         made = f"imported from {_code(step.source)}" if step.operation == "import" else _code(step.operation)
         yield f"- {_code(f'{step.name}@{step.version}')}, {step.rows} records: {made}"
+        # Sorted by name, so that the card of a version is the same whenever it is written.
         for title, values in (("options", step.options), ("counts", step.counts)):
             if values:
                 yield f"  - {title}: {_code(json.dumps(values, ensure_ascii=False, sort_keys=True))}"
@@ -141,11 +142,13 @@ def _use(facts: Facts) -> Iterator[str]:
 def with_theirs(card: str, there: str) -> str:
     """The card with what people have stated in one that it replaces: its licence, languages and the like."""
     old, new = _front(there), _front(card)
+    # What people stated stays; what the studio states is its own and is replaced.
     kept = {name: value for name, value in old.items() if name not in new}
     tags = [tag for tag in old.get("tags") or [] if isinstance(tag, str) and tag not in new["tags"]]
     if not kept and not tags:
         return card
     front = {**new, "tags": [*new["tags"], *tags], **kept}
+    # Ours, whose front matter is surely there.
     body = card.split("---\n", 2)[2]
     if isinstance(kept.get("license"), str):
         body = body.replace(_UNSTATED, _code(kept["license"]))
@@ -174,7 +177,9 @@ def _key(layout: str) -> str:
 
 def _code(value: Any) -> str:
     """A value as code in a table: nothing in it is read as Markdown or HTML."""
+    # A line break would end the row of the table, a bar its cell.
     said = " ".join(str(value).split())[:500].replace("|", "\\|")
+    # One backtick more than any run in the text: it cannot end the code.
     fence = "`" * (max((len(run) for run in _runs(said)), default=0) + 1)
     space = " " if said[:1] == "`" or said[-1:] == "`" else ""
     return f"{fence}{space}{said}{space}{fence}" if said else ""

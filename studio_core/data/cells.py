@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
+# Also the full-width signs, which Excel in East Asian versions takes for the same.
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
+# "-5" is a number, and an apostrophe would make it a text.
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*")
 
 

@@ -19,6 +19,7 @@ from studio_core.models.chat_template import STANDARD_TEMPLATE, ChatTemplate, Sp
 from studio_core.models.inspect import chat_template, read, read_json
 from studio_core.runs.spec import ResolvedModel
 
+# The names by which templates may ask for them.
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 _SHORT = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
@@ -60,6 +61,7 @@ class ChatFormat:
             # The library raises bare exceptions.
             reason = str(error).splitlines()[0][:200]
             raise BadInput("data.tokenizer_broken", folder=folder, reason=reason) from error
+        # A tokenizer may be stored with both switched on, and would cut what is counted.
         tokenizer.no_padding()
         tokenizer.no_truncation()
         special = _special_tokens(folder)
@@ -71,13 +73,16 @@ class ChatFormat:
     def of(cls, model: ResolvedModel) -> ChatFormat:
         """Of a model of the studio; an adapter may bring a tokenizer of its own. Kept for later calls."""
         folder = Path(model.path)
+        # With one of its own it has added tokens, which the base's would spell in letters.
         if model.adapter and (Path(model.adapter) / "tokenizer.json").is_file():
             folder = Path(model.adapter)
         tokenizer = folder / "tokenizer.json"
+        # A model whose folder was replaced is another one under the same path.
         changed = tokenizer.stat().st_mtime_ns if tokenizer.is_file() else 0
         key = (str(folder), changed, model.chat_template)
         if key not in _LOADED:
             _LOADED[key] = cls.load(folder, model.chat_template)
+            # Each takes 10 to some hundred MB; the helper ends beyond its limit (``sandbox.limits``).
             while len(_LOADED) > 8:
                 _LOADED.popitem(last=False)
         return _LOADED[key]
@@ -110,6 +115,7 @@ class ChatFormat:
     @cached_property
     def before_text(self) -> list[int]:
         """What the tokenizer itself puts before a text: of most models a begin token, or nothing."""
+        # Found by comparing, since tokenizers say it in many ways.
         with_, without = (self.tokenizer.encode("a", add_special_tokens=own).ids for own in (True, False))
         return with_[: next((n for n in range(len(with_)) if with_[n : n + len(without)] == without), 0)]
 
@@ -118,6 +124,7 @@ class ChatFormat:
     ) -> Rendered:
         """The text of a conversation; ``opened``: with what precedes the assistant's next answer."""
         text, marks = self.template.render(messages, tools=tools, opened=opened)
+        # Nearly always: then one rendering is enough.
         if not self.control.within([*messages, *(tools or [])]):
             return Rendered(text, marks, [])
         marked, _ = self.template.render(
@@ -126,6 +133,8 @@ class ChatFormat:
             opened=opened,
         )
         plain, typed = unmarked(marked)
+        # The template does something to the text that the marks change (cuts
+        # it, counts it): the places cannot be trusted.
         if plain != text:
             raise BadInput("data.control_token_moves")
         return Rendered(text, marks, typed)
@@ -152,6 +161,7 @@ class ChatFormat:
         before = self.before_text
         encoded = []
         for encoding in self.tokenizer.encode_batch(list(texts), add_special_tokens=False):
+            # A corpus may have its begin tokens written out.
             missing = [] if encoding.ids[: len(before)] == before else before
             encoded.append(Encoded(missing + encoding.ids, [(0, 0)] * len(missing) + encoding.offsets))
         return encoded
@@ -169,7 +179,9 @@ _LOADED: OrderedDict[tuple[str, int, str | None], ChatFormat] = OrderedDict()
 def _special_tokens(folder: Path) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        # The second one wins, as in transformers.
         config |= read_json(folder / name)
     named = {name: config.get(name) for name in _SPECIAL}
+    # As text, or as an object with its settings.
     spelled = {name: t.get("content") if isinstance(t, dict) else t for name, t in named.items()}
     return {name: token for name, token in spelled.items() if isinstance(token, str)}

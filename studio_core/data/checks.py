@@ -16,7 +16,9 @@ from studio_core.data.shapes import TOOLS, Message, Record, Shape
 from studio_core.data.turns import Rejected, check_turns, plain_text, turns, with_system
 
 _IMAGE_COLUMNS = ("image", "images")
+# With the line break behind it, which stood there for the picture's sake only.
 _IMAGE_MARK = re.compile(r"<image>[ \t]*\n?")
+# Without pictures beside it a mark in the middle of a sentence may be what somebody wrote about.
 _IMAGE_AT_AN_END = re.compile(r"\A(<image>[ \t]*\n)+|(\n<image>[ \t]*)+\Z")
 
 
@@ -40,6 +42,7 @@ def converter(mapping: Mapping, notes: Notes | None = None) -> Callable[[Row], R
         if not isinstance(row, dict):
             raise Rejected("not_object", kind=type(row).__name__)
         made = read.with_tools(row, convert(read, row))
+        # Asked by name first: this runs for every row.
         if "image" in row or "images" in row:
             for column in read.pictures(row):
                 read.notes.add(
@@ -60,6 +63,7 @@ class _Reader:
         self.columns = mapping.columns
         self.templates = mapping.templates
         self.in_text = frozenset(mapping.turns_in_text or ())
+        # What the mapping gives a source for; computed once and not for each row.
         self.has = mapping.columns.keys() | mapping.constants.keys() | mapping.templates.keys()
 
     def name(self, part: str) -> str:
@@ -76,6 +80,7 @@ class _Reader:
             if needed:
                 raise Rejected("column_missing", column=column)
             value = None
+        # An empty cell takes the constant; "false" is a value.
         return value if value or value is False else self.mapping.constants.get(part, value)
 
     def text(self, row: Row, part: str, *, needed: bool = True) -> str:
@@ -151,6 +156,7 @@ def _asked(read: _Reader, row: Row) -> list[Message]:
     if "input" in read.has and prompt:
         extra = read.text(row, "input", needed=False)
         if extra.strip():
+            # Alpaca's "input" is what the instruction is about: it belongs to the same turn.
             prompt[-1]["content"] += f"\n{extra}"
     if "history" in read.has:
         prompt = _history(read, row) + prompt
@@ -159,10 +165,12 @@ def _asked(read: _Reader, row: Row) -> list[Message]:
 
 def _history(read: _Reader, row: Row) -> list[Message]:
     value, column = read.value(row, "history", needed=False), read.name("history")
+    # Tables hold lists as JSON in a cell.
     if isinstance(value, str) and value.startswith("["):
         value = _from_json(value)
     if not value:
         return []
+    # Pairs of question and answer, as ChatGLM's and Alpaca's files have them.
     if isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value):
         pairs = [(plain_text(asked, column), plain_text(said, column)) for asked, said in value]
         return [
@@ -177,6 +185,7 @@ def _checked_prompt(prompt: list[Message], column: str) -> list[Message]:
     if not any(message["role"] != "system" for message in prompt):
         raise Rejected("empty_prompt", column=column)
     check_turns(prompt, column)
+    # Two answers in a row would be made one by a template, and the first one learnt with it.
     if prompt[-1]["role"] == "assistant":
         raise Rejected("prompt_is_answered", column=column)
     return prompt
@@ -194,6 +203,7 @@ def _checked_answer(answer: list[Message], column: str) -> list[Message]:
 def _prompt_completion(read: _Reader, row: Row) -> Record:
     prompt = _prompt(read, row)
     completion = _checked_answer(read.turns(row, "completion", "assistant"), read.name("completion"))
+    # What the conversation itself brings is nearer to the answer than a column beside it.
     if "reasoning" in read.has and "reasoning" not in completion[-1]:
         reasoning = read.text(row, "reasoning", needed=False)
         if reasoning.strip():
@@ -223,6 +233,7 @@ def _preference(read: _Reader, row: Row) -> Record:
     rejected = read.turns(row, "rejected", "assistant")
     if _is_other_end(chosen, rejected) and "prompt" not in read.has:
         rejected = [*chosen[:-1], *rejected]
+    # Before the parts are compared: this sentence says what is wrong, the later ones would not.
     if chosen and chosen == rejected:
         raise Rejected("chosen_is_rejected", chosen=read.name("chosen"), rejected=read.name("rejected"))
     whole = bool(chosen and rejected) and all(m[0]["role"] in ("user", "system") for m in (chosen, rejected))
@@ -265,6 +276,7 @@ def _shared_beginning(
         raise Rejected("no_prompt", chosen=names["chosen"])
     good, bad = chosen[0]["content"], rejected[0]["content"]
     shared = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(good, bad, strict=False)))
+    # At a space, so that a word which both begin with the same letters is not torn.
     end = max((place for place, character in enumerate(shared, start=1) if character.isspace()), default=0)
     if not shared[:end].strip():
         raise Rejected("nothing_shared", **names)
@@ -277,6 +289,7 @@ def _unpaired(read: _Reader, row: Row) -> Record:
     rated = _label(read, read.value(row, "label"), read.name("label"))
     if "messages" in read.has:
         messages = _conversation(read, row)
+        # The label is of the last answer; what came before is what it answered.
         prompt = _checked_prompt(messages[:-1], read.name("messages"))
         return {"prompt": prompt, "completion": messages[-1:], "label": rated}
     return {**_prompt_completion(read, row), "label": rated}
@@ -307,6 +320,7 @@ def _stepwise(read: _Reader, row: Row) -> Record:
         raise Rejected("no_steps", column=names["completions"])
     if len(steps) != len(labels):
         raise Rejected("steps_unlabelled", **names, steps=len(steps), marks=len(labels))
+    # A step may be a text or a turn.
     said = [turns(step, "assistant", names["completions"], read.notes) for step in steps]
     texts = ["\n".join(message["content"] for message in messages).strip() for messages in said]
     if "" in texts:
@@ -340,6 +354,8 @@ def _from_json(text: str) -> Any:
 
 def _kept(value: Any, column: str) -> str | None:
     """A further value as text, so that a column has one type whatever its rows hold."""
+    # Parquet has one type for a column; objects and numbers become the
+    # JSON that a reward function can read.
     if value is None or isinstance(value, str):
         return None if value is None else plain_text(value, column)
     return plain_text(json.dumps(value, ensure_ascii=False, default=str), column)

@@ -11,6 +11,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
+# Up to 40 letters, as a name of a field: longer things in double braces are code or mathematics.
 _PLACEHOLDER = re.compile(r"\{\{\s*([^\W\d]\w{0,39})\s*\}\}")
 _IN_TEMPLATE = re.compile(r"\{\{\s*([^{}]{1,200}?)\s*\}\}")
 """A column of any name; placeholders are words only."""
@@ -18,6 +19,7 @@ _IN_TEMPLATE = re.compile(r"\{\{\s*([^{}]{1,200}?)\s*\}\}")
 MISSING = object()
 """The value of a column that a row does not have."""
 
+# As they stand in public datasets and in tables that people keep by hand.
 _LABELS = {
     True: "true 1 1.0 yes y good positive up correct right like desirable chosen accepted accept + 👍",
     False: "false 0 0.0 no n bad negative down incorrect wrong dislike undesirable rejected reject - -1 👎",
@@ -25,6 +27,7 @@ _LABELS = {
 _LABEL_NAMES = {name: meant for meant, names in _LABELS.items() for name in names.split()}
 
 
+# 2,000: a file with more has its data in the heading by mistake.
 def columns_of(rows: Iterable[Row], limit: int = 2000) -> list[str]:
     """Columns of these rows, with those inside of objects as paths, ``input.messages``: at most ``limit``."""
     names: dict[str, None] = {}
@@ -40,6 +43,7 @@ def columns_of(rows: Iterable[Row], limit: int = 2000) -> list[str]:
 
 
 def _paths(name: str, value: Row, depth: int) -> list[str]:
+    # A message is no place for columns, and an object of more than 100 keys is a dictionary of data.
     if {"role", "from"} & value.keys() or len(value) > 100:
         return []
     paths = []
@@ -61,6 +65,7 @@ def _sayable(name: str) -> bool:
 
 def value_in(row: Row, column: str) -> Any:
     """The value of a column or of a path into nested objects; ``MISSING`` if the row has none."""
+    # A column may have a dot in its own name.
     if column in row or "." not in column:
         return row.get(column, MISSING)
     value: Any = row
@@ -80,6 +85,7 @@ def written(template: str, row: Row, fill: MappingType[str, str]) -> str:
             if value is MISSING or value is None:
                 value = ""
             values[name] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # The fixed words of a template say nothing alone.
     if values and not any(value.strip() for value in values.values()):
         return ""
     return _IN_TEMPLATE.sub(lambda match: values.get(match[1], match[0]), template)
@@ -101,6 +107,7 @@ def number(value: Any) -> float | None:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    # "nan" is how tables write that there is nothing.
     return found if math.isfinite(found) else None
 
 

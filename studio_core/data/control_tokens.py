@@ -48,13 +48,16 @@ class ControlTokens:
             token.content: number
             for number, token in added.items()
             if (token.special or token.content in template_text)
+            # Tokens of spaces only are for indenting code.
             and token.content.strip()
             and not _MARKUP.fullmatch(token.content)
         }
         """Spelling -> id."""
         self.numbers = frozenset(self.ids.values())
+        # The longest first, as tokenizers match them.
         self._lengths = sorted({len(token) for token in self.ids}, reverse=True)
         starts = "".join(sorted({token[0] for token in self.ids}))
+        # Most begin with "<" or "[", so that most characters are passed over.
         self._start = re.compile(f"[{re.escape(starts)}]" if starts else "(?!)")
 
     def places(self, text: str) -> Iterator[Span]:
@@ -99,6 +102,7 @@ class ControlTokens:
         anchors = [(0, 0)]  # Where pieces begin: in the text with private names, and in the text itself.
         pieces, last, length = [], 0, 0
         for start, end in self.places(text):
+            # What people typed stays letters; a longer token around it is no token either.
             if (start, end) in people or any(a < end and start < b for a, b in typed):
                 continue
             name = self._names[text[start:end]]
@@ -108,6 +112,7 @@ class ControlTokens:
             length, last = length + len(name), end
         encoding = self._private.encode("".join([*pieces, text[last:]]), add_special_tokens=False)
         ids = [self._back.get(number, number) for number in encoding.ids]
+        # Counted afterwards: as many control tokens as the template wrote, and no more.
         if sum(number in self.numbers for number in ids) != len(pieces) // 2:
             # Its model makes the token of ordinary letters; no encoding of this text keeps them apart.
             raise BadInput("data.control_token_unclear", token=text[slice(*typed[0])])
@@ -132,6 +137,7 @@ class ControlTokens:
         model = document["model"]
         vocabulary = model.get("vocab")
         if isinstance(vocabulary, dict):
+            # Two kinds of files: BPE and WordPiece name a number, Unigram has a list with scores.
             model["vocab"] = {self._names.get(token, token): n for token, n in vocabulary.items()}
         elif isinstance(vocabulary, list):
             model["vocab"] = [[self._names.get(token, token), score] for token, score in vocabulary]

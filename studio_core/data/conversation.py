@@ -21,10 +21,13 @@ from studio_core.models.chat_template import ChatTemplate
 TemplateMessage = dict[str, Any]
 """A message as a template reads it: ``tool_calls`` as OpenAI writes them, thoughts as ``reasoning_content``."""
 
+# No template writes this by itself.
 _WORD = "qzprobeword"
+# Nine signs, so that Mistral's templates, which check it, do not refuse the probe.
 _ID = "call00001"
 _USER = {"role": "user", "content": "a"}
 _ANSWER = {"role": "assistant", "content": "b"}
+# Their templates compare the length of an id with 9; it cannot be seen in what they write.
 _SHORT_IDS = re.compile(r"length\b[^%}]{0,20}\b9\b")
 
 
@@ -50,6 +53,7 @@ class Places:
     def tool_role(self) -> bool:
         result = {"role": "tool", "name": "x", "tool_call_id": _ID, "content": _WORD}
         plain = [_USER, _ANSWER, {"role": "tool", "content": _WORD}]
+        # Some refuse a result without a call before it, others know no calls: either way will do.
         return self._writes([_USER, _calling("x"), result], [_tool("x")]) or self._writes(plain)
 
     @cached_property
@@ -65,6 +69,7 @@ class Places:
         try:
             return _WORD in self._template.render(messages, tools=tools)[0]
         except BadInput:
+            # A template that refuses has no place for it.
             return False
 
 
@@ -113,6 +118,7 @@ def conversation(
         before = len(written)
         written = _with_system(places, written, _tools_text(tools))
         added = len(written) - before
+        # A system turn that was put in front moves all places by one.
         muted, thoughts = {at + added for at in muted}, {at + added: t for at, t in thoughts.items()}
         tools = None
     return Conversation(
@@ -132,6 +138,7 @@ def _message(places: Places, message: Message, reasoning: Reasoning, so_far: _So
             written[key] = message[key]
     if message["role"] == "tool":
         if places.tool_role:
+            # Files often leave ids out: results answer the calls in their order.
             expected = so_far.pending.pop(0) if so_far.pending else ""
             if answered := written.get("tool_call_id") or expected:
                 written["tool_call_id"] = _short(answered) if places.short_ids else answered
@@ -152,6 +159,7 @@ def _message(places: Places, message: Message, reasoning: Reasoning, so_far: _So
 
 def _add_calls(places: Places, written: TemplateMessage, calls: list[dict[str, Any]], so_far: _SoFar) -> None:
     if places.calls:
+        # Counted through the conversation, so that no two calls have the same.
         ids = [str(call.get("id") or f"call{so_far.calls + n:05}") for n, call in enumerate(calls)]
         so_far.calls += len(ids)
         so_far.pending = [*ids]
@@ -170,6 +178,7 @@ def _add_calls(places: Places, written: TemplateMessage, calls: list[dict[str, A
 
 def _with_system(places: Places, messages: list[TemplateMessage], text: str) -> list[TemplateMessage]:
     """The conversation with this text added to its system prompt; or to what is asked first, if there is none."""
+    # Gemma's first templates know no system role: there it opens the first question.
     if messages and (messages[0]["role"] == "system" or not places.system):
         first = messages[0]
         return [{**first, "content": f"{first['content']}\n\n{text}"}, *messages[1:]]
@@ -221,4 +230,5 @@ def _thought(text: str) -> dict[str, str]:
 def _short(id: str) -> str:
     """Nine letters and digits, the same for the same id."""
     letters = re.sub(r"[^A-Za-z0-9]", "", id)
+    # The end of an id differs, its beginning ("chatcmpl-tool-") does not.
     return letters[-9:].rjust(9, "0")

@@ -21,9 +21,11 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
 from studio_core.data import outgoing
 
+# The name that the Hub's own tools write, so that its viewer finds the split.
 DATA = "data/train-00000-of-00001.parquet"
 """Where the records lie in the repository."""
 
+# Signs and lengths as the Hub allows them, told before anything is uploaded.
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
@@ -45,6 +47,7 @@ def push(studio: Studio, dataset: Dataset, repo: str, *, public: bool = False, l
     repo = repo.strip()
     if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or repo.endswith((".git", ".", "-")):
         raise BadInput("exports.hub_repo_invalid", repo=repo[:200])
+    # On the disk of the data folder: a dataset may be larger than /tmp.
     with tempfile.TemporaryDirectory(dir=studio.settings.uploads) as folder:
         file, card = Path(folder) / "data.parquet", Path(folder) / "README.md"
         done = outgoing.export(studio, dataset, file, "parquet", layout=layout)
@@ -63,10 +66,12 @@ def push(studio: Studio, dataset: Dataset, repo: str, *, public: bool = False, l
 def _uploaded(asked: dict[str, object]) -> dict[str, str]:
     command = [sys.executable, "-m", "studio_core.data.hub_upload", json.dumps(asked)]
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    # Without a terminal the client cannot ask for a token in the middle of a request.
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     try:
+        # The last line: libraries may print before it.
         answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError) as error:
         lines = done.stderr.strip().splitlines() or ["?"]

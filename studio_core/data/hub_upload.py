@@ -22,6 +22,7 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
         return {"key": "hub_no_token", "values": {}}
     api = HfApi()
     try:
+        # Asked before anything is sent: what was meant to be private must not land in a public repository.
         is_private = api.dataset_info(repo).private
     except RepositoryNotFoundError:
         api.create_repo(repo, repo_type="dataset", private=not public)
@@ -53,12 +54,15 @@ def why(error: Exception, asked: dict[str, Any]) -> dict[str, Any]:
     """What an error of the Hub's client means for the person who asked."""
     from huggingface_hub import constants, get_token
 
+    # 300 characters: errors of the client can hold a whole page of HTML.
     reason = " ".join(str(error).split())[:300] or type(error).__name__
+    # An error may quote the request with its token.
     reason = reason.replace(get_token() or "\0", "***")
     status = getattr(getattr(error, "response", None), "status_code", None)
     values = {"repo": asked["repo"], "reason": reason}
     if status == 401:
         return {"key": "hub_token_refused", "values": {"reason": reason}}
+    # The Hub says 404 of what one may not see, so that nobody learns that it is there.
     if status in (403, 404):
         return {"key": "hub_no_right", "values": values}
     if status is None and any(_is_connection(part) for part in _chain(error)):
@@ -75,6 +79,7 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     parts: list[BaseException] = []
     while error is not None and error not in parts:
         parts.append(error)
+        # Not twice the same: chains of causes can be circles.
         error = error.__cause__ or error.__context__
     return parts
 

@@ -20,12 +20,15 @@ from studio_core.data.reading import arenas, labelled
 from studio_core.data.shapes import Record, Shape, texts_of
 from studio_core.data.turns import Rejected
 
+# What is wrong shows in far fewer; the list is stored with the version.
 LISTED = 1000
 """Rejected rows that are listed; more are only counted."""
 
+# Columns that only later rows have are rare, and a page must not wait for a whole file.
 _LOOKED_AT = 200
 _WEIGHT = 32 << 20
 """Characters of the first rows that are held at once."""
+# Each gets a field on the page.
 _PLACEHOLDERS = 20
 _SHOWN = 100_000
 """Characters of one text in a sample row."""
@@ -95,6 +98,7 @@ class Inspection:
     def remarks(self, language: str = texts.DEFAULT_LANGUAGE) -> list[dict[str, Any]]:
         """``{"code", "text"}`` of whatever was guessed with doubt, or read otherwise than it stands."""
         remarks: list[dict[str, Any]] = []
+        # Only while the guess stands: what a person has set is not doubted.
         if not self.guess.sure and self.mapping.model_copy(update={"fill": {}}) == self.guess.mapping:
             why = texts.text(self.guess.because, language)
             remarks.append({"code": "doubt", "text": f"{why} {texts.text('data.check_parts', language)}"})
@@ -130,6 +134,7 @@ class Reading:
     def __init__(self, bundle: Bundle, source: str, mapping: Mapping | None, *, limit: int) -> None:
         self._several = len(bundle.files) > 1
         self._mapping = mapping
+        # All files are begun before any is read: a file of another shape is told before an hour of work.
         beginnings = [self._begin(found, limit, bundle) for found in bundle.files]
         self._beginnings = [beginning for beginning in beginnings if beginning is not None]
         if not self._beginnings:
@@ -156,6 +161,7 @@ class Reading:
             file = readers.recognise(found.path, found.source, limit=limit)
             first = list(_first(readers.rows(file, self._mapping.split if self._mapping else None)))
         except BadInput as error:
+            # Of one file alone it is the error; among several an empty one is passed over and named.
             if self._several and error.key == "data.file_empty":
                 bundle.pass_over(found.source, "empty")
                 return None
@@ -176,6 +182,7 @@ class Reading:
         guessed = guess(columns, rows, questions) if rows else None
         shape = guessed.mapping.shape if guessed and not guessed.mapping.missing() else None
         seen = FileSeen(file.source, file.format, file.encoding, file.gzipped, shape)
+        # 5,000 files with 200 rows each would be held in memory at once.
         return _Beginning(file, seen, columns, _kept(rows) if self._several else rows, guessed, export)
 
     def _rows(self) -> list[Any]:
@@ -196,6 +203,7 @@ class Reading:
                     other=other.source,
                     other_shape=other.shape,
                 )
+        # Each file may have further columns that the others lack.
         if guessed.mapping.shape is Shape.PROMPT_ONLY and self._several:
             keep = dict.fromkeys(column for _, one in told for column in one.mapping.keep)
             guessed = replace(guessed, mapping=guessed.mapping.model_copy(update={"keep": list(keep)}))
@@ -226,6 +234,7 @@ class Reading:
         for beginning in self._beginnings:
             size = beginning.file.path.stat().st_size
             whole += size
+            # The compressed bytes: how far the unpacked ones go is not known beforehand.
             if beginning.file.streams:
                 done += min(size, beginning.file.streams[-1].tell())
             elif beginning.seen.good or beginning.seen.bad:
@@ -256,6 +265,7 @@ class Reading:
         if export is not None:
             seen.notes.add(export.name)
         for number, row in readers.rows(replace(beginning.file, notes=seen.notes), mapping.split):
+            # Ties are rows that were read as well.
             if first is not None and seen.good + seen.bad + seen.ties >= first:
                 seen.whole = False
                 return
@@ -264,6 +274,7 @@ class Reading:
                     raise row
                 record = convert(row if export is None else export.unfold(row))
             except (Rejected, RecursionError) as error:
+                # A vote for neither side is no fault of the row: it is counted apart.
                 if isinstance(error, Rejected) and error.code == "no_preference":
                     seen.notes.add("ties")
                     continue
@@ -283,6 +294,7 @@ class Reading:
         lacking = set(mapping.columns.values()) - set(beginning.columns)
         if not self._several or not lacking:
             return mapping
+        # A folder may mix files of two sources: ``question`` here, ``instruction`` there.
         own = for_shape(mapping.shape, beginning.columns, beginning.rows)
         if own.missing() or not all(column in lacking for column in mapping.columns.values()):
             return mapping
@@ -302,6 +314,7 @@ class Reading:
             return self.seen
         names: dict[str, None] = {}
         for record in self.records(first):
+            # As many as a page shows.
             if len(self.seen.sample_records) < 20:
                 self.seen.sample_records.append(record)
             if len(names) < _PLACEHOLDERS:
@@ -326,6 +339,7 @@ def _first(numbered: readers.Rows) -> Iterator[tuple[int, Any]]:
     for number, row in islice(numbered, _LOOKED_AT):
         yield number, row
         weight += _weight(row)
+        # Rows of 16 MB are allowed, and 200 of them would be 3 GB.
         if weight > _WEIGHT:
             return
 
@@ -333,6 +347,7 @@ def _first(numbered: readers.Rows) -> Iterator[tuple[int, Any]]:
 def _kept(rows: list[Any]) -> list[Any]:
     """A few rows by which the columns of one file of many can be told, with the beginnings of their texts."""
     kept: list[Any] = []
+    # 20 rows and 500 signs tell what a column holds.
     for row in rows[:20]:
         if sum(map(_weight, kept)) > 100_000:
             break
@@ -345,6 +360,8 @@ def _weight(value: Any, depth: int = 50) -> int:
     if isinstance(value, str):
         return len(value)
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    # What Python needs for a value, roughly. Deeper than 50 nothing is
+    # counted: it may be nested a thousand times.
     return 64 + (sum(_weight(item, depth - 1) for item in inner) if depth else 0)
 
 
@@ -369,6 +386,7 @@ def shown(value: Any, depth: int = 20, characters: int = _SHOWN) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict) and depth:
+        # Deeper than 20 levels the rest is shown as text.
         return {shown(str(name)): shown(inner, depth - 1, characters) for name, inner in value.items()}
     if isinstance(value, list | tuple) and depth:
         return [shown(inner, depth - 1, characters) for inner in value]

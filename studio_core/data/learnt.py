@@ -46,6 +46,8 @@ class Learnt:
 
     def answers(self) -> list[Span]:
         """Where the template marks answers, as it marks them, but never without the end of the turn."""
+        # Of a prompt with its answer we know where it begins; marks of the
+        # template would also show earlier answers.
         if self.one.first or not self.chat.has_generation_marks:
             return [*self.spans.values()]
         if not self.chat.marks_leave_end:
@@ -65,6 +67,8 @@ class Learnt:
         closed = next((last for first, last in self.spans.values() if first <= start < last), end)
         closing = self.rendered.text[end:closed].rstrip()
         tokens = [*self.chat.control.places(closing)]
+        # Up to the last control token: what a template writes behind it (a
+        # line break) belongs to the next turn.
         length = tokens[-1][1] if tokens else len(closing)
         if not length:
             self.notes.add("end_not_learnt")

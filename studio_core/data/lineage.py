@@ -13,6 +13,7 @@ def family(studio: Studio, dataset: Dataset) -> list[Dataset]:
     """All versions that are connected with this one, by name or by descent, newest first."""
     known = versions.all_datasets(studio)
     found = {dataset.id}
+    # By name and by descent, until nothing new comes: a version may have parents of other names.
     while True:
         grown = found | _next_of_kin(known, found)
         if grown == found:

@@ -32,6 +32,8 @@ PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Parts of a record that a column can play: those without which there is no record, and the others."""
 
+# From public datasets and from what other programs write. A name may
+# stand for several parts; the shape decides.
 _NAMES: dict[str, tuple[str, ...]] = {
     "completions": ("completions", "steps", "reasoning_steps"),
     "labels": ("labels", "step_labels", "completion_labels"),
@@ -141,6 +143,7 @@ def guess(columns: Sequence[str], rows: Sequence[Row], labels: Sequence[str] = (
     # A column whose name cannot be written is not among those that can be chosen.
     labels = [name for name in labels if name in columns]
     guessed = _guess(columns, rows, _found(columns), labels)
+    # Only when the outer columns say nothing: a path is the less likely place.
     if guessed.mapping.missing() and any("." in column for column in columns):
         inner = _guess(columns, rows, _found(columns, inner=True), labels)
         guessed = guessed if inner.mapping.missing() else inner
@@ -170,6 +173,7 @@ def _guess(
         names = {part: column for part in parts if (column := found[part])}
         return Guess(Mapping(shape=shape, columns=names, **more), sure, f"data.because_{because}")
 
+    # From what only one layout has to what many have: the first that fits is the likeliest.
     if found["rejected"] in _OTHER_ENDS and "chosen" not in has and _holds_turns(found["messages"], rows):
         found["chosen"] = found["messages"]
         return made(Shape.PREFERENCE, "other_end", "chosen", "rejected", "system", "tools")
@@ -183,6 +187,7 @@ def _guess(
         return made(Shape.PREFERENCE, because, *parts)
     if {"prompt", "completions", "labels"} <= has and _holds_lists(found["completions"], rows):
         return made(Shape.STEPWISE, "stepwise", "prompt", "completions", "labels", "system")
+    # Before chats and pairs, of which these are a kind with one column more.
     judged = _judged(found, rows, labels)
     if judged is not None:
         judgement, good_from = judged
@@ -202,12 +207,15 @@ def _guess(
             return made(
                 Shape.PROMPT_COMPLETION, "alpaca" if alpaca else "pair",
                 "prompt", "completion", "input", "system", "history", "reasoning", "tools",
+                # A column "input" is Alpaca's only beside "instruction"; elsewhere it
+                # may be the question itself.
                 sure=found["input"] is None or alpaca,
             )  # fmt: skip
         if "text" not in has:
             if not _holds_definitions(found["tools"], rows):
                 found["tools"] = None
             extra = _others(columns, {found["prompt"], found["system"], found["tools"], TOOLS})
+            # Never sure: the answers may stand in a column with a name that nobody knows.
             return made(Shape.PROMPT_ONLY, "prompt_only", "prompt", "system", "tools", sure=False, keep=extra)
     if "text" in has:
         return made(Shape.TEXT, "text", "text", sure=len(columns) == 1)
@@ -239,6 +247,7 @@ def _judged(
 ) -> tuple[str, float | None] | None:
     """The column of labels or ratings, and from which rating on an answer is good."""
     for column in labels:
+        # Ratings first: 1 is a rating and a label, too.
         good_from = rated_good(column, rows)
         if good_from is not None:
             return column, good_from
@@ -308,13 +317,17 @@ def rated_good(column: str | None, rows: Sequence[Row]) -> float | None:
     """From which rating on answers are good: the upper part of the scale; None if they are not ratings."""
     values = _values(column, rows)
     numbers = [rating for value in values if (rating := number(value)) is not None]
+    # 0 and 1 are labels; above 100 it counts something else.
     if not numbers or len(numbers) * 2 <= len(values) or max(numbers) <= 1 or max(numbers) > 100:
         return None
+    # The usual scales; the smallest that holds what was seen.
     scale = next(top for top in (5, 7, 10, 100) if max(numbers) <= top)
+    # 4 of 5, 5 of 7, 7 of 10: "good", and not only "not bad". A judgement that a person can correct.
     return math.ceil(0.7 * scale)
 
 
 def _column_named(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    # Of columns that differ in case only the first one counts, as it stands first.
     by_name = {column.strip().lower().replace(" ", "_"): column for column in reversed(columns)}
     return next((by_name[name] for name in names if name in by_name), None)
 
@@ -357,4 +370,5 @@ def _holds_labels(column: str, rows: Sequence[Row], *, plain: bool = False) -> b
         label(value) is not None and not (plain and str(value).strip().lower() in _CLASSES)
         for value in values
     )
+    # More than half, since files have cells that somebody left empty or filled with remarks.
     return good > len(values) / 2

@@ -7,6 +7,7 @@ import re
 
 from studio_core.base.errors import BadInput
 
+# File systems take 255 bytes: 80 Chinese signs are 240 of them.
 LONGEST = 80
 
 _NAME = re.compile(r"\w[\w.\-]*")
@@ -26,10 +27,12 @@ def checked_name(name: str) -> str:
 def name_from(file: str) -> str:
     """A name made from a file's: its endings and folders dropped, other characters replaced by ``-``."""
     stem = re.split(r"[/\\]", file.strip().rstrip("/\\"))[-1]
+    # Several endings: .jsonl.gz.
     while (shorter := _ENDINGS.sub("", stem)) != stem:
         stem = shorter
     name = re.sub(r"[^\w.\-]+", "-", stem).strip("-.") or "data"
     if len(name) > LONGEST:
         # Two long names that begin alike stay two names.
+        # 60 and 1 and 8 are below 80, with room for a number behind them.
         name = f"{name[:60]}-{hashlib.sha256(file.encode(errors='replace')).hexdigest()[:8]}"
     return name

@@ -20,6 +20,7 @@ from studio_core.data.cards import Facts, Step
 from studio_core.data.shapes import Shape
 from studio_core.data.store import space_for
 
+# A card is read by people.
 _STEPS = 100
 """Versions of the lineage that a card lists."""
 
@@ -57,6 +58,7 @@ def export(
         with space_for(target.parent, target):
             if not card:
                 return Exported(target, exports.write(plan, target, skip=skip))
+            # Beside the target: the last rename must stay on one file system.
             with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
                 data = Path(folder) / file_name(dataset, format, layout)
                 fit = exports.write(plan, data, skip=skip)
@@ -98,6 +100,7 @@ def _lineage(studio: Studio, dataset: Dataset) -> list[Step]:
     """The version, then those that it was made from, the nearest first."""
     waiting, seen = [dataset], {dataset.id}
     steps: list[Step] = []
+    # Breadth first: the nearest ancestors are listed, if there are too many.
     while waiting and len(steps) < _STEPS:
         one = waiting.pop(0)
         steps.append(
@@ -140,8 +143,11 @@ def _zip(target: Path, *files: Path) -> None:
     """A zip of these files that is the same whenever it is made."""
     with zipfile.ZipFile(target, "w") as archive:
         for file in files:
+            # The earliest date that zip knows, and a fixed mode: the same bytes whenever it is made.
             info = zipfile.ZipInfo(file.name, date_time=(1980, 1, 1, 0, 0, 0))
             info.external_attr = 0o644 << 16
+            # Parquet is compressed already.
             info.compress_type = zipfile.ZIP_STORED if file.suffix == ".parquet" else zipfile.ZIP_DEFLATED
+            # Zip64 from the start, since the size is not known when the header is written.
             with open(file, "rb") as source, archive.open(info, "w", force_zip64=True) as member:
                 shutil.copyfileobj(source, member, 1 << 20)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from studio_core.base.errors import BadInput
 
+# A list of words joined by bars may be long; compiling grows with it.
 LONGEST = 10_000
 """Characters of a pattern."""
 
@@ -33,6 +34,7 @@ class Pattern:
         self._source = f"(?i){source}" if ignore_case else source
         if self._literal is None:
             try:
+                # Tried once on nothing: RE2 has no other way to be asked.
                 pc.match_substring_regex(pa.scalar(""), self._source)
             except pa.ArrowInvalid as error:
                 raise BadInput("curation.not_a_pattern", pattern=pattern[:80], reason=error) from error
@@ -54,6 +56,7 @@ class Pattern:
     def replaced(self, texts: Sequence[str], by: str) -> list[tuple[str, int]]:
         """Each text with what is found replaced, and how often; ``\\1`` in ``by`` is the first group."""
         if self._literal is not None:
+            # A function, so that a backslash in the replacement is a backslash.
             return [self._literal.subn(lambda _: by, text) for text in texts]
         array = _array(texts)
         new = pc.replace_substring_regex(array, self._source, by).to_pylist()
@@ -62,4 +65,5 @@ class Pattern:
 
 
 def _array(texts: Sequence[str]) -> pa.Array:
+    # 64-bit offsets: a batch of long texts may pass 2 GB.
     return pa.array(texts, pa.large_string())

@@ -45,6 +45,7 @@ def _split(
     if not places:
         return []
     first, last = places.start, places.stop
+    # What is left out of the prompt makes room for as many more behind it.
     limit = len(sequence.ids) if max_length is None else max_length + len(left_out)
     kinds = [(sequence.trained[place], place >= limit or place in left_out) for place in places]
     turns = [place for place in range(1, len(kinds)) if kinds[place] != kinds[place - 1]]

@@ -23,10 +23,12 @@ _INSTEAD = {"PDF": "data.file_pdf", "XLS": "data.file_sheet", "ZIP / XLSX": "dat
 """What is said of a kind of file for which unpacking is no way."""
 
 
+# 8 GB, where nobody says: what 2 GB of upload may unpack to.
 def recognise(path: Path, name: str | None = None, *, limit: int = 8 << 30) -> File:
     """What the file is; refused are empty files, archives, and text in an encoding that cannot be told."""
     name = name or path.name
     with open_plain(path) as raw:
+        # By its mark and not by its name.
         gzipped = raw.read(2) == b"\x1f\x8b"
     file = File(path, name, "", "", gzipped, limit)
     with source.opened(file) as stream:
@@ -39,7 +41,9 @@ def recognise(path: Path, name: str | None = None, *, limit: int = 8 << 30) -> F
         if head.startswith(magic):
             raise BadInput(_INSTEAD.get(kind, "data.file_foreign"), file=name, format=kind)
     encoding = _encoding(file, head)
+    # The last sign of the head may be cut in two.
     text = head.decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")
+    # The last ending, after .gz is taken off.
     ending = "".join(Path(name).suffixes[-2:]).lower().removesuffix(".gz").rpartition(".")[2]
     return replace(
         file,
@@ -65,12 +69,14 @@ def _encoding(file: File, head: bytes) -> str:
     """The encoding of all of the file; refused is one that is only likely."""
     if marked := encodings.by_mark(head):
         return marked
+    # Zero bytes are no text in UTF-8, but every second byte in UTF-16.
     if b"\0" in head:
         wide = encodings.by_zeros(head)
         if wide is None:
             raise BadInput("data.file_binary", file=file.source, position=head.index(0))
         return wide
     with source.opened(file) as stream:
+        # The whole file: a single sign in another encoding may stand at its very end.
         wrong = encodings.first_wrong(iter(lambda: stream.read(_BLOCK), b""))
     if wrong is None:
         return "utf-8"

@@ -62,6 +62,7 @@ def lengths(
         chat.render(one.messages, one.tools, opened=one.first == len(one.messages)) for one in conversations
     ]
     sizes = [len(encoded.ids) for encoded in chat.encode(rendered)]
+    # Both sides of a pair are padded to the longer one.
     return [*map(max, sizes[::2], sizes[1::2])] if shape is Shape.PREFERENCE else sizes
 
 
@@ -126,6 +127,7 @@ def _completions(chat: ChatFormat, conversations: list[Conversation], learning: 
     prompts, whole, encoded = _with_prompts(chat, conversations)
     made = []
     for one, prompt, text, (before, ids) in zip(conversations, prompts, whole, encoded, strict=True):
+        # By tokens and not by characters: the last token of the prompt may have merged with the answer.
         start = common(before.ids, ids.ids)
         made.append(_answered("", chat, one, prompt, text, ids, start, learning))
     return made
@@ -135,6 +137,7 @@ def _pairs(chat: ChatFormat, conversations: list[Conversation], learning: Learni
     prompts, whole, encoded = _with_prompts(chat, conversations)
     made = []
     for at in range(0, len(conversations), 2):
+        # The same place for both sides: they are compared after one prompt.
         start = min(common(before.ids, ids.ids) for before, ids in encoded[at : at + 2])
         made.append(
             [
@@ -154,6 +157,7 @@ def _with_prompts(
         chat.render(one.messages, one.tools) if one.first < len(one.messages) else prompt
         for one, prompt in zip(conversations, prompts, strict=True)
     ]
+    # In one call, which tokenizes on all cores.
     encoded = chat.encode([*prompts, *whole])
     return prompts, whole, [*zip(encoded[: len(prompts)], encoded[len(prompts) :], strict=True)]
 
@@ -175,6 +179,7 @@ def _answered(
     learnt = Learnt(chat, one, text, notes)
     if prompt.text[common(prompt.text, text.text) :].strip():
         notes.add("opening_unseen")
+    # A record with nothing but a prompt has nothing to learn, whatever the option says.
     if learning.loss_on == "everything" and answer:
         trained = covered(chat, encoded, [(0, len(text.text))], learnt.left_out(learning))
     else:
@@ -183,6 +188,7 @@ def _answered(
         if apart or len(answer) > 1:
             first = encoded.offsets[start][0] if start < count else len(text.text)
             spans = learnt.answers()
+            # The first answer begins where the prompt ends, with what opens it.
             spans = [(min(spans[0][0], first), spans[0][1]), *spans[1:]] if spans else []
             inside = covered(chat, encoded, spans, apart)
             trained = [a and b for a, b in zip(trained, inside, strict=True)]

@@ -136,6 +136,7 @@ def texts_of(record: Record) -> Iterator[str]:
         elif isinstance(value, list):
             for item in value:
                 if isinstance(item, dict):
+                    # In the order in which a template writes them.
                     yield from (item[key] for key in ("reasoning", "content", "tool_calls") if key in item)
                 elif not isinstance(item, bool):
                     yield str(item)

@@ -47,6 +47,7 @@ __all__ = [
     "sweep_uploads",
 ]
 
+# Full, over quota, larger than a file may be: for a person all three are "no space".
 _OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -126,6 +127,7 @@ def _reading(
 ) -> Iterator[Reading]:
     sources = list(sources or [path.name for path in paths])
     for path, source in zip(paths, sources, strict=True):
+        # Before anything is unpacked.
         if not (path.is_file() or path.is_dir()) or not os.access(path, os.R_OK):
             raise BadInput("data.file_missing", file=source)
     # Files may unpack to four times what may be uploaded; more is a mistake or an attack.
@@ -146,6 +148,7 @@ def _written(studio: Studio, reading: Reading) -> tuple[Path, str]:
             seen = reading.seen
             sha256 = parquet.write(file, seen.shape, reading.to_store(), seen.mapping.keep)
             file.flush()
+            # On disk before its row: see the head of this module.
             os.fsync(file.fileno())
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -200,10 +203,12 @@ def ensure_samples(studio: Studio) -> list[Dataset]:
     return [import_file(studio, file).dataset for file in files if name_from(file.name) not in there]
 
 
+# A day: the longest import takes hours.
 def sweep_uploads(studio: Studio, older_than: float = 86_400.0) -> int:
     """Remove leftovers of imports untouched for ``older_than`` seconds, and old uploads; returns how many."""
     limit = time.time() - older_than
     removed = uploads.sweep(studio.settings)
+    # From below, so that emptied folders can go.
     for folder, _, names in os.walk(studio.settings.uploads, topdown=False):
         below = Path(folder)
         if uploads.is_one(below):

@@ -19,6 +19,8 @@ from studio_core.runs.spec import ResolvedModel
 from studio_core.sandbox import sandboxed
 
 AS_USUAL = Learning()
+# A call's limit of time grows with its size (``sandbox.limits``), and one
+# record in it that loops ends the whole call.
 _TOGETHER = 1 << 20
 """Characters of records that are sent in one call."""
 
@@ -143,6 +145,7 @@ def _lengths_or_none(model: ResolvedModel, shape: Shape, records: list[Record]) 
         try:
             return list(sequences.lengths(chat, shape, some))
         except StudioError:
+            # One by one only where the batch fails.
             return [None] if len(some) == 1 else [n for one in some for n in counted([one])]
 
     return counted(records)

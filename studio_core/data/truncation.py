@@ -28,7 +28,9 @@ def left_out(chat: ChatFormat, made: Sequence[Tokens], limit: int, learning: Lea
     if learning.truncation == "end" or over <= 0:
         return range(0)
     before = chat.before_text
+    # A begin token stays: models that know one answer badly without it.
     first = len(before) if all(sequence.ids[: len(before)] == before for sequence in made) else 0
+    # Of a pair the earlier one: nothing that is learnt is lost on either side.
     answer = min(_answer(sequence) for sequence in made)
     return range(first, max(first, min(first + over, answer)))
 
@@ -36,6 +38,7 @@ def left_out(chat: ChatFormat, made: Sequence[Tokens], limit: int, learning: Lea
 def alike(sides: Sequence[Tokens], limit: int) -> bool:
     """Whether the answers of a pair are seen within the limit and yet the same: there is nothing to prefer."""
     chosen, rejected = sides
+    # A pair of which nothing is learnt within the limit is another case, told elsewhere.
     return any(chosen.trained[:limit]) and chosen.ids[:limit] == rejected.ids[:limit]
 
 

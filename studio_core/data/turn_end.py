@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from studio_core.data.answer_spans import Render, TemplateMessage
 
+# Words that no template writes by itself, none of which is part of another.
 _QUESTION, _ANSWER, _NEXT = "the-question", "the-answer-itself", "the-next-question"
 
 
@@ -35,6 +36,8 @@ def turn_end(render: Render, encode: Callable[[str], Sequence[int]], added: Mapp
     """
     last = _after_answer(render, [])
     between = _after_answer(render, [{"role": "user", "content": _NEXT}]).partition(_NEXT)[0]
+    # The first token of the closing that the tokenizer never splits; line
+    # breaks before it are the template's habit.
     closing = next((token for token in encode(last.strip()) if token in added), None)
     opening = next(iter(encode(between.strip())), None)
     tokens = dict.fromkeys(token for token in (closing, opening) if token in added)

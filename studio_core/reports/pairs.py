@@ -24,10 +24,12 @@ _PRIOR = 0.1
 """Weight of the prior, as a part of the counts that it is made of."""
 _UNSEEN = 1.0
 """Of all words together that a side has not: no side consists of one word alone."""
+# Words of one side that are counted at once: some 40 MB of Python's strings and numbers.
 _MOST_WORDS = 400_000
 _LEAST_SHARE = 0.002
 """Words that decide fewer pairs than this make no shortcut."""
 
+# How answers are laid out, which a model learns before it learns what they say.
 _MARKS = {
     "**": "**",
     "```": "```",
@@ -85,15 +87,18 @@ class PairCheck(Check[Pairs]):
     def see(self, batch: Batch) -> None:
         sides = zip(batch.parts, batch.answer_words, batch.other_words, strict=True)
         for place, (part, chosen, rejected) in enumerate(sides):
+            # By words: a side that differs in spaces only gives nothing to learn.
             if part.answer.split() == part.other.split():
                 self._identical += 1
                 batch.flag(place, "identical_pair")
                 continue
             one, other = _tokens(part.answer, chosen), _tokens(part.other, rejected)
+            # Only what one side has and the other has not can give it away.
             self._chosen.update(one - other)
             self._rejected.update(other - one)
             self._differences[len(chosen) - len(rejected)] += 1
         self._pairs += len(batch)
+        # After each batch, so that the two tables never grow beyond one batch more.
         for counts in (self._chosen, self._rejected):
             _forget_rare(counts, self._pairs)
 
@@ -102,6 +107,7 @@ class PairCheck(Check[Pairs]):
         longer = sum(count for words, count in self._differences.items() if words > 0)
         equal = self._differences[0]
         found = markers(self._chosen, self._rejected, different)
+        # Where both are of one length, the rule throws a coin.
         by_length = (longer + equal / 2) / different if different else 0.5
         return Pairs(
             identical=self._identical,
@@ -124,6 +130,7 @@ def markers(chosen: Counter[str], rejected: Counter[str], pairs: int) -> list[Ma
     found = []
     for word in {*chosen, *rejected}:
         one, other = chosen[word], rejected[word]
+        # Fewer than five pairs prove nothing, however one-sided they are.
         if one + other < max(5, _LEAST_SHARE * pairs):
             continue
         prior = _PRIOR * (one + other)
@@ -134,6 +141,7 @@ def markers(chosen: Counter[str], rejected: Counter[str], pairs: int) -> list[Ma
         z = (odds[0] - odds[1]) / math.sqrt(1 / (one + prior) + 1 / (other + prior))
         # A side that is longer has more of every word: the word must also decide pairs in its own right.
         right = max(one, other)
+        # Standard deviations of a fair coin thrown once for each pair that has the word.
         alone = (right - (one + other) / 2) / (math.sqrt(one + other) / 2)
         if min(abs(z), alone) >= _SURE and (z > 0) == (one > other):
             accuracy = 0.5 + (right - min(one, other)) / (2 * pairs)
@@ -161,6 +169,7 @@ def _tokens(text: str, words: list[str]) -> set[str]:
 def _forget_rare(counts: Counter[str], pairs: int) -> None:
     """Bound the memory: a word that is this rare by now will not become a shortcut."""
     if len(counts) > _MOST_WORDS:
+        # A quarter of what counts in the end: a word that stands late in the file may still come up.
         for word in [word for word, count in counts.items() if count < _LEAST_SHARE / 4 * pairs + 2]:
             del counts[word]
 

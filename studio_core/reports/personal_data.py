@@ -33,6 +33,7 @@ class Span:
 def found(text: str) -> list[Span]:
     """All personal data in the text, in order; spans do not overlap."""
     kept: list[Span] = []
+    # They come by precedence: whoever is first keeps the place, and later ones that overlap are dropped.
     for span in _candidates(text):
         place = bisect_left(kept, span.start, key=lambda other: other.start)
         after_the_last = place == 0 or kept[place - 1].end <= span.start
@@ -54,16 +55,20 @@ def masked(text: str) -> tuple[str, Counter[Kind]]:
 
 def _candidates(text: str) -> Iterator[Span]:
     """By precedence. The cheap tests come first, since most texts have nothing."""
+    # Looking for a few letters costs a hundredth of a regular expression,
+    # and nearly every text has none of them.
     if any(map(text.__contains__, _SECRET_MARKS)):
         yield from _matches("secret", _SECRET, text, _is_secret)
     if "://" in text and "@" in text:
         yield from _matches("secret", _URL_PASSWORD, text)
     if "@" in text:
         yield from _matches("email", _EMAIL, text, _is_email)
+    # All that follow have at least seven digits close together.
     if not _MANY_DIGITS.search(text):
         return
     long = _LONG_NUMBER.search(text) is not None
     if long:
+        # Before cards: an identity number of 18 digits may pass for one.
         yield from _matches("national_id", _CN_ID, text, _is_cn_id)
     yield from _matches("national_id", _US_SSN, text)
     if long:
@@ -89,15 +94,19 @@ def _matches(
 _BEFORE = r"(?<![A-Za-z0-9_.,+\-])"
 _AFTER = r"(?![A-Za-z0-9_\-]|[.,]\d)"
 
+# Between two digits at most what people put there when they write a number in groups.
 _MANY_DIGITS = re.compile(r"(?:[0-9][ ().\-/]{0,2}){6}[0-9]")
 
 _LONG_NUMBER = re.compile(r"(?:[0-9][ \-]?){10}[0-9]")
 """Eleven digits: all cards, accounts, identity numbers and Chinese phone numbers have a run of as many."""
 
+# Lengths as RFC 5321 has them (64 before the sign, 63 for a part of the
+# name): bounded, so that no text makes the search slow.
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+\-/@])[A-Za-z0-9_][A-Za-z0-9._%+\-]{0,63}"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.){1,5}([A-Za-z]{2,24})(?![A-Za-z0-9@(]|[.\-][A-Za-z0-9])"
 )
+# "icon@2x.png" is a picture for fine screens.
 _FILE_ENDINGS = frozenset(
     (
         "png",
@@ -122,6 +131,7 @@ _FILE_ENDINGS = frozenset(
 
 
 def _is_email(match: re.Match[str]) -> bool:
+    # The address of a repository, not of a person.
     ssh = match[0].startswith("git@") and match.string[match.end() : match.end() + 1] in (":", "/")
     return match[1].lower() not in _FILE_ENDINGS and not ssh
 
@@ -145,6 +155,7 @@ _SECRET = re.compile(
     r"(?:[A-Za-z0-9+/=\s:,\\]|-(?!----)){0,10000}"
     r"(?:-----END (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----)?"
 )
+# The name and password before a host, ended by what cannot stand in them unescaped.
 _URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@\"'<>{}$\[\]]{1,100}:[^\s/:@\"'<>{}$\[\]]{1,100}(?=@[A-Za-z0-9])")
 
 
@@ -160,6 +171,7 @@ _CN_ID = re.compile(
     r"(?<![A-Za-z0-9_])[1-8][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx]"
     r"(?![A-Za-z0-9_])"
 )
+# 2 to the power of the place, modulo 11, as GB 11643 has it.
 _CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -182,8 +194,11 @@ _IBAN = re.compile(
 def _is_iban(match: re.Match[str]) -> bool:
     """The check digits of ISO 13616, and a length that a country has."""
     number = match[0].replace(" ", "")
+    # 15 as Norway's, up to the 34 that the norm allows; and none of them has fewer than ten digits.
     if not 15 <= len(number) <= 34 or sum(c.isdigit() for c in number) < 10:
         return False
+    # The country and its check digits go to the end, letters are 10 to
+    # 35: the rest of a division by 97 is 1.
     return int("".join(str(int(c, 36)) for c in number[4:] + number[:4])) % 97 == 1
 
 
@@ -206,9 +221,11 @@ _ISSUERS = re.compile(
 def _is_card(match: re.Match[str]) -> bool:
     """An issuer's prefix and length, and the check digit (Luhn)."""
     number = match[0].replace(" ", "").replace("-", "")
+    # All zeros pass Luhn's check, too.
     if not _ISSUERS.fullmatch(number) or len(set(number)) == 1 or not _is_no_term(match):
         return False
     digits = [int(digit) for digit in reversed(number)]
+    # Every second digit from the right is doubled, and of 14 the digits count: 1 and 4.
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
@@ -226,14 +243,17 @@ def _is_international(match: re.Match[str]) -> bool:
     """Of a length that numbers have; a bare ``+1234567`` in a sum is none."""
     digits = "".join(c for c in match[0] if c.isdigit())
     digits = digits[2:] if match[0].startswith("00") else digits
+    # North America: always ten digits after the 1.
     if digits.startswith("1"):
         return len(digits) == 11
+    # Written in one piece it must be longer, since a bare number with a plus may be anything.
     return (10 if match[0][1:].isdigit() else 8) <= len(digits) <= 13 and not digits.startswith("0")
 
 
 def _is_no_term(match: re.Match[str]) -> bool:
     """Not part of a sum: ``1646615806005 + 4111111111111111 = ...``"""
     text, (start, end) = match.string, match.span()
+    # A dozen signs are enough to see the operator before it.
     before = text[max(0, start - 12) : start].rstrip()
     after = text[end : end + 4].lstrip()
     is_result = before.endswith("=") and before[:-1].rstrip()[-1:].isdigit()
@@ -255,4 +275,5 @@ def _is_ip(match: re.Match[str]) -> bool:
     parts = match[0].split(".")
     if any(int(part) > 255 or (part[0] == "0" and len(part) > 1) for part in parts):
         return False
+    # "1.2.3.4" is a version; and private or reserved ranges lead to nobody.
     return max(map(int, parts)) >= 100 and IPv4Address(match[0]).is_global

@@ -28,17 +28,20 @@ from studio_core.reports.batch import Batch
 from studio_core.reports.check import ANSWERED, Check, Rows
 from studio_core.reports.statistics import Distribution, marks
 
+# One bad part of the five is enough: 0.5 for leftovers of a page, or half of the words that vary.
 LOW = 0.5
 """Below this mark a record is a finding."""
 
 PARTS = ("length", "variety", "letters", "end", "cleanness")
 
 _LEFTOVERS = re.compile(r"&(?:nbsp|amp|quot|lt|gt|#\d{1,7});|</?(?:br|p|div|span|font)\b")
+# UTF-8 that was read as Latin-1, and the Chinese signs that come of reading it twice.
 _BROKEN = ("\ufffd", "â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "锟斤拷")
 _PADDING = (
     "as an ai language model", "as an ai model", "i hope this helps", "i hope that helps", "is there anything else",
     "lorem ipsum", "作为一个ai", "作为ai", "希望这对你有帮助", "希望以上内容对您有帮助",
 )  # fmt: skip
+# A letter or comma at the very end; in Chinese only commas, since titles there end without a mark, too.
 _UNFINISHED = re.compile(r"[A-Za-z,;，、；]$")
 _ITEM = re.compile(r"\s*(?:[-*•+|#>]|\d+[.)]|```|\$)")
 
@@ -65,14 +68,17 @@ class QualityCheck(Check[Quality]):
         for place, (part, words) in enumerate(zip(batch.parts, all_words, strict=True)):
             parts = marks_of(part.prompt if prompts else part.answer, words)
             if prompts and words:
+                # A prompt of one word is a prompt.
                 parts = (1.0, *parts[1:])
             found[place] = mark = math.prod(parts)
             if mark < LOW:
+                # The part that cost the most is what a person has to look at.
                 self._weak[PARTS[parts.index(min(parts))]] += 1
                 batch.flag(place, "low_quality")
         batch.columns["quality"] = found
 
     def result(self, rows: Rows) -> Quality:
+        # Five words, where the mark for length begins to fall.
         if self.asked.shape in ANSWERED and float(np.median(rows["words"])) < 5:
             # Short answers are the task here.
             rows.unflag("low_quality")
@@ -93,12 +99,16 @@ def marks_of(text: str, words: list[str]) -> tuple[float, float, float, float, f
     """The five parts of the mark."""
     count = len(words)
     if not count:
+        # Nothing is said: the length alone is at fault, and the others have nothing to judge.
         return 0.0, 1.0, 1.0, 1.0, 1.0
     length = min(1.0, count / 5)
     variety = 1.0
+    # In fewer words the same one twice already weighs too much.
     if count >= 20:
         variety = _between(math.log(len(set(words))) / math.log(count), 0.5, 0.75)
     visible = len(text) - text.count(" ") - text.count("\n")
+    # Code and tables have many other signs and are above a half all the
+    # same; rows of dashes are below a fifth.
     letters = _between(sum(map(len, words)) / max(visible, 1), 0.2, 0.5)
     end = 0.7 if count >= 30 and _breaks_off(text) else 1.0
     return length, variety, letters, end, _cleanness(text)
@@ -122,4 +132,5 @@ def _breaks_off(text: str) -> bool:
     if not _UNFINISHED.search(text[-1:]):
         return False
     last = text[text.rfind("\n") + 1 :]
+    # A short last line is a signature, a heading or a name.
     return not _ITEM.match(last) and len(last) > 40

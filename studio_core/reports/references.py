@@ -18,6 +18,7 @@ from studio_core.reports.check import FIRST, Check, Rows
 from studio_core.rewards.answers import LONGEST, final_answer, number
 from studio_core.rewards.equality import COLUMN_NAMES
 
+# More than half: then the others are the odd ones, and not another kind of task.
 MOSTLY = 0.5
 
 _MARKED = re.compile(r"####|\\boxed\{")
@@ -53,6 +54,7 @@ class ReferenceCheck(Check[References]):
         self._unreadable: dict[str, list[Unreadable]] = {"text": [], "missing": []}
 
     def see(self, batch: Batch) -> None:
+        # Columns are the same in all records of a version, so that the first one tells.
         if batch.shape is Shape.PROMPT_ONLY and not self._column:
             kept = [name for name in batch.records[0] if name not in COLUMNS[Shape.PROMPT_ONLY]]
             self._column = next((name for name in COLUMN_NAMES if name in kept), "")
@@ -67,12 +69,14 @@ class ReferenceCheck(Check[References]):
             if answer is not None and number(answer):
                 self._numbers += 1
                 continue
+            # Longer than a reward function compares, it is no final answer.
             kind = "text" if answer is not None and len(answer) <= LONGEST else "missing"
             kinds[place] = 1 if kind == "text" else 2
             self._texts += kind == "text"
             self._missing += kind == "missing"
             listed = self._unreadable[kind]
             if len(listed) < FIRST:
+                # The end of a solution, where the answer should have been.
                 text = answer if answer is not None else part.answer[-80:]
                 listed.append(Unreadable(row=batch.first + place, text=text[:80]))
         batch.columns["reference"] = kinds

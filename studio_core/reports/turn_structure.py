@@ -13,6 +13,7 @@ from studio_core.reports.check import PROMPTED, Check, Rows
 
 Fault = Literal["late_system", "order", "empty_turn", "no_answer", "answered_prompt", "nothing"]
 
+# What every open chat template accepts. Several results of tools may follow one turn with several calls.
 _MAY_FOLLOW = {
     "": ("system", "user"),
     "system": ("user",),
@@ -77,6 +78,7 @@ def _order(messages: list[Message]) -> Fault | None:
         role = message["role"]
         if role not in _MAY_FOLLOW[before]:
             return "late_system" if role == "system" else "order"
+        # An answer may be empty where it only calls tools, and results of tools may be empty.
         if role in ("user", "system") and not message["content"].strip():
             return "empty_turn"
         before = role

@@ -53,6 +53,7 @@ __all__ = [
 LISTED = 100
 """Rows of each kind that are named; more are only counted."""
 
+# Rows that show what is recognised and how large the file will be, in a moment.
 _LOOKED_AT = 200
 
 
@@ -71,6 +72,7 @@ class Rows:
     @property
     def named(self) -> str:
         """The first few of them."""
+        # Five fit into a sentence.
         return ", ".join(map(str, self.rows[:5])) + (", …" if self.n > 5 else "")
 
     def document(self) -> dict[str, Any]:
@@ -183,6 +185,7 @@ class Plan:
     @property
     def whole(self) -> bool:
         """Whether everything can be held as it is, whatever the records say."""
+        # Then nothing has to be read to know that all fits.
         return self.layout.name == "trl" and self.format != "csv" and not self.optional
 
 
@@ -202,6 +205,7 @@ def plan(stored: Path, shape: Shape, layout: str, format: str) -> Plan:
         )
     form = chosen.forms[shape]
     kept = further_columns(shape, parquet.columns(stored))
+    # A column of a person's that has the name of one of the layout's would be overwritten by it.
     for name in kept:
         if name in form.columns or (format == "csv" and not writers.heading_holds(name)):
             raise BadInput("exports.column_name", column=name[:80], layout=layout, format=format)
@@ -218,6 +222,7 @@ def write(plan: Plan, target: Path, *, skip: bool = False) -> Fit:
     Rows that cannot be held are left out with ``skip``; without, they raise and nothing is written.
     """
     found = plan.nothing()
+    # Beside the target, since a rename does not cross file systems.
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
     os.close(descriptor)
     partial = Path(name)
@@ -227,9 +232,11 @@ def write(plan: Plan, target: Path, *, skip: bool = False) -> Fit:
         else:
             rows = (row for _, _, row in plan.rows(found.left_out))
             found.rows = writers.WRITERS[plan.format](partial, plan.table, rows)
+        # An empty file is nobody's wish, with ``skip`` neither.
         if found.left_out and not (skip and found.rows):
             raise LeftOut(found)
         found.bytes = partial.stat().st_size
+        # mkstemp's are for the owner only; what was exported is for others to read.
         partial.chmod(0o644)
         os.replace(partial, target)
     finally:
@@ -299,6 +306,7 @@ def fit(plan: Plan, limit: int | None = None) -> Fit:
         elif plan.whole:
             found.rows = parquet.rows(plan.stored) if limit is None else limit
             break
+        # Each row is read back as an import would: nothing is promised that was not tried.
         if not plan.whole and not _comes_back(convert, read(row), plan.form.back(record)):
             found.changed.add(number)
     found.first = limit if limit is not None and limit < parquet.rows(plan.stored) else None
@@ -309,6 +317,7 @@ def fit(plan: Plan, limit: int | None = None) -> Fit:
     found.recognised = not rows or guess(columns, rows).mapping == mapping
     found.sample, size = writers.sample(plan.format, plan.table, first)
     copied = plan.whole and plan.format == "parquet" and found.first is None
+    # At least 1 row, or nothing would be divided by nothing.
     found.bytes = plan.stored.stat().st_size if copied else round(size * found.rows / max(1, len(first)))
     return found
 

@@ -40,6 +40,7 @@ def _openai_preference(record: Record) -> Row:
     single(record["rejected"])
     asked = _openai_chat({**record, "messages": record["prompt"]})
     return {
+        # As OpenAI's guide for preference files has it, with the flag that it asks for.
         "input": {
             "messages": asked["messages"],
             "tools": asked.get("tools", []),
@@ -54,6 +55,7 @@ def _preference_with_ids(record: Record) -> Record:
     return {**_with_ids(record), **{side: tools.with_ids(record[side]) for side in ("chosen", "rejected")}}
 
 
+# No Arrow types: these files are JSON, and each message has the keys that it needs.
 _MESSAGES_AND_TOOLS = {"messages": None, "tools": None}
 
 _OPENAI_CHAT = Form(
@@ -90,6 +92,7 @@ _TURN = pa.struct([("from", _TEXT), ("value", _TEXT)])
 
 
 def _sharegpt(record: Record, messages: list[Message], **more: Any) -> Row:
+    # LLaMA-Factory reads the system prompt from a column of its own.
     opened = messages[0]["role"] == "system"
     return {
         "conversations": tools.sharegpt_turns(messages[1:] if opened else messages),
@@ -105,6 +108,7 @@ def _without_ids(record: Record) -> Record:
     }
 
 
+# One turn and not a list, as LLaMA-Factory reads the two sides.
 def _sharegpt_preference(record: Record) -> Row:
     [chosen], [rejected] = (tools.sharegpt_turns([single(record[name])]) for name in ("chosen", "rejected"))
     return _sharegpt(record, record["prompt"], chosen=chosen, rejected=rejected)
@@ -154,6 +158,7 @@ def _swift(record: Record, messages: list[Message], **more: Any) -> Row:
 
 def _swift_preference(record: Record) -> Row:
     single(record["chosen"])
+    # The better answer is part of the conversation there, and the other stands beside it.
     return _swift(record, record["prompt"] + record["chosen"], rejected_response=answer(record["rejected"]))
 
 

@@ -57,6 +57,7 @@ class Layout:
 
 def question(prompt: list[Message]) -> str:
     """The text of a prompt that is one question."""
+    # Refused and not joined: reading it back would not tell where the question begins.
     if prompt[0]["role"] == "system":
         raise Unfit("system")
     if len(prompt) != 1:

@@ -110,6 +110,7 @@ def _alpaca(record: Record) -> Row:
     """A pair, with what stood before its question as history."""
     prompt = tools.without_tools(record)["prompt"]
     system = prompt[0]["content"] if prompt[0]["role"] == "system" else ""
+    # An empty system prompt is none.
     turns = prompt[1:] if system else prompt
     if any(message["role"] == "tool" for message in turns):
         raise Unfit("tool_turns")
@@ -118,6 +119,7 @@ def _alpaca(record: Record) -> Row:
         "instruction": asked(turns[-1]),
         "input": "",
         "output": answer(record["completion"]),
+        # Strict: who asks twice in a row fits into no pairs, and is told so before (roles alternate).
         "history": [list(pair) for pair in zip(said[:-1:2], said[1:-1:2], strict=True)],
         "system": system,
     }
@@ -169,6 +171,7 @@ _ALPACA = {
     ),
 }
 
+# In the order of the page: what holds everything comes first. CSV only where a row is a few texts.
 _LISTED = (
     Layout("trl", FORMATS, {shape: _stored(shape) for shape in Shape}),
     Layout(

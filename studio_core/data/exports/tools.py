@@ -60,6 +60,7 @@ def trl_messages(messages: list[Message]) -> list[dict[str, Any]]:
 
 
 def _trl(message: Message) -> dict[str, Any]:
+    # Most have role and content only.
     if len(message) == 2:
         return dict(message)
     written: dict[str, Any] = {"role": message["role"], "content": message["content"]}
@@ -88,6 +89,7 @@ def with_ids(messages: list[Message]) -> list[Message]:
     written: list[Message] = []
     for message in messages:
         if message["role"] == "tool":
+            # OpenAI refuses a result that names no call.
             id = message.get("tool_call_id") or (waiting[0] if waiting else None)
             if id is None:
                 raise Unfit("tool_unmatched")
@@ -98,6 +100,7 @@ def with_ids(messages: list[Message]) -> list[Message]:
             calls = calls_of(message)
             for call in calls:
                 number += 1
+                # Numbered through the conversation: the same for the same record, whenever it is written.
                 call.setdefault("id", f"call_{number}")
             waiting = deque(call["id"] for call in calls)
             message = {**message, "tool_calls": as_json(calls)}
@@ -115,9 +118,11 @@ def openai_messages(messages: list[Message]) -> list[dict[str, Any]]:
 def _openai(message: Message) -> dict[str, Any]:
     written = _trl(message)
     if "tool_calls" in message:
+        # OpenAI has null beside calls, where others have an empty text.
         written["content"] = message["content"] or None
         written["tool_calls"] = [_call(call, as_json(call["arguments"])) for call in calls_of(message)]
     if written.pop("train", True) is False:
+        # Its word for a turn that is not learnt.
         written["weight"] = 0
     return written
 
@@ -140,6 +145,7 @@ def _sharegpt(message: Message) -> dict[str, str]:
         raise Unfit("not_learnt")
     if "tool_calls" not in message:
         return {"from": _SHAREGPT_ROLES[message["role"]], "value": _with_thoughts(message)}
+    # A turn has one value there: the text or the calls.
     if message["content"] or "reasoning" in message:
         raise Unfit("call_beside_text")
     calls = [_without_id(call) for call in calls_of(message)]
@@ -173,6 +179,7 @@ def swift_messages(messages: list[Message]) -> list[dict[str, Any]]:
         marked = {"loss": False} if "train" in message else {}
         role = "tool_response" if message["role"] == "tool" else message["role"]
         text = _with_thoughts(message)
+        # A turn that only calls has no text of its own.
         if text or "tool_calls" not in message:
             written.append({"role": role, "content": text, **marked})
         for call in calls_of(message):

@@ -53,6 +53,7 @@ def cells(table: Table) -> Callable[[Row], Row]:
 
 
 def _cell(value: Any, *, kept: bool, single: bool) -> str:
+    # Before all else: True is a number to Python.
     if isinstance(value, bool):
         return "true" if value else "false"
     if single and isinstance(value, list):
@@ -61,8 +62,10 @@ def _cell(value: Any, *, kept: bool, single: bool) -> str:
         return defused(as_json(value)) if value else ""
     if value is None:
         return ""
+    # The csv module of Python stops reading there.
     if "\0" in value:
         raise Unfit("nul")
+    # An apostrophe alone tells an empty text from no value.
     return defused(value) if value or not kept else EMPTY
 
 
@@ -76,6 +79,7 @@ def _as_read(row: Row) -> Row:
 
 
 def _csv(target: Path, table: Table, rows: Iterable[Row]) -> int:
+    # With a byte order mark, without which Excel reads UTF-8 as the code page of its country.
     with open(target, "w", encoding="utf-8-sig", newline="") as file:
         return _csv_into(file, table, rows)
 
@@ -98,6 +102,7 @@ def _csv_into(file: IO[str], table: Table, rows: Iterable[Row]) -> int:
 
 def _jsonl(target: Path, table: Table, rows: Iterable[Row]) -> int:
     count = 0
+    # \n on every system: the same bytes for the same rows.
     with open(target, "w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             file.write(as_json(row) + "\n")
@@ -131,6 +136,7 @@ def _parquet(target: Path | IO[bytes], table: Table, rows: Iterable[Row]) -> int
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     left = iter(rows)
+    # A row group at a time: memory does not grow with the file.
     while batch := list(islice(left, parquet.ROW_GROUP)):
         yield batch
 
@@ -143,6 +149,7 @@ def copied(stored: Path, target: Path) -> int:
 
 def _columnar(row: Row) -> Row:
     """The row with texts where a column would give every record the keys of all others."""
+    # A column of objects would give each record the keys of all others, as null.
     if TOOLS in row and isinstance(row[TOOLS], list):
         row = {**row, TOOLS: as_json(row[TOOLS])}
     return {
@@ -197,4 +204,5 @@ def sample(format: str, table: Table, rows: list[Row]) -> tuple[str, int]:
         buffer = io.BytesIO()
         _parquet(buffer, table, rows)
         return text, buffer.tell()
+    # The separator and the line break between two rows.
     return text, sum(len(json.dumps(row, ensure_ascii=False, indent=indent).encode()) + 2 for row in rows)

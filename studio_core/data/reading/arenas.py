@@ -27,6 +27,7 @@ _BEFORE_A_SIDE = re.compile(r"^(model|response|answer|assistant|conversation|com
 def recognise(rows: Sequence[Row]) -> Export | None:
     """Whether most of these rows are votes on two answers."""
     voted = [row for row in rows if _sides(row) and _verdict_columns(row)]
+    # Most and not all: a file may have rows that were never voted on.
     return Export("arena", unfold, ()) if voted and len(voted) * 2 > len(rows) else None
 
 
@@ -62,6 +63,7 @@ def _sides(row: Row) -> tuple[str, str] | None:
 
 def _verdict_columns(row: Row) -> list[str]:
     """The columns that say which side won: one, or one for each side and for ties."""
+    # At least two: one alone may be a column like any other.
     marks = [name for name in row if name.startswith("winner_")]
     if len(marks) >= 2:
         return marks
@@ -83,6 +85,7 @@ def _won(row: Row, sides: tuple[str, str], verdicts: list[str]) -> int:
         raise Rejected("no_preference", column=column, answer=verdict[:60])
     ends = [side.lower()[-1] for side in sides]
     named = [str(row.get(f"model_{end}")).lower() for end in ends]
+    # The winner by the name of its model; of a model against itself the name says nothing.
     if plain in named and named[0] != named[1]:
         return named.index(plain)
     side = _BEFORE_A_SIDE.sub("", plain)

@@ -21,6 +21,7 @@ _BYTES = 16 << 20
 
 def rows(file: File) -> Rows:
     """Numbered from the first; columns of bytes, such as pictures, are left out."""
+    # Parquet is read from its end: a gzip has to be unpacked first.
     with source.opened(file) as stream, tempfile.TemporaryFile() as whole:
         readable: Any = stream
         if file.gzipped:
@@ -44,6 +45,7 @@ def _rows(stream: IO[bytes], file: File) -> Rows:
             file.notes.add("column_of_bytes", name=name)
     number = size = 0
     for batch in parquet.iter_batches(batch_size=_batch_size(parquet), columns=kept):
+        # Counted as it unpacks: a column of one value repeated is a bomb as well.
         size += batch.nbytes
         if size > file.limit:
             raise BadInput("data.unpacks_too_big", file=file.source, limit=file.limit >> 20)
@@ -57,6 +59,7 @@ def _batch_size(parquet: pq.ParquetFile) -> int:
     metadata = parquet.metadata
     size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     each = size / max(1, metadata.num_rows)
+    # By the average, since pictures make rows of megabytes.
     return max(1, min(_BATCH, int(_BYTES / max(1.0, each))))
 
 
@@ -78,6 +81,7 @@ def _values(batch: pa.RecordBatch) -> Iterator[Any]:
         if batch.num_rows == 1:
             rows = [Rejected("cell_unreadable", reason=_first_line(error))]
         else:
+            # One by one only where the batch fails.
             rows = (row for place in range(batch.num_rows) for row in _values(batch.slice(place, 1)))
     for row in rows:
         yield row if isinstance(row, Rejected) else {name: _written(value) for name, value in row.items()}

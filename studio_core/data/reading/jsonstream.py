@@ -12,6 +12,7 @@ from studio_core.data.reading.sniffing import WRAPPERS, is_records, may_wrap, to
 
 _LITERALS = ("true", "false", "null", "-")
 _SPACE = re.compile(r"[ \t\r\n]*")
+# As long as a line may be (``source.MAX_LINE``).
 MAX_RECORD = 16 << 20
 """Characters of one record."""
 
@@ -34,6 +35,7 @@ class JsonStream:
 
     def records(self) -> Iterator[Any]:
         """The records; raises ``BadInput`` where the document is cut off or is no JSON."""
+        # Objects or lists in a row are one document here: programs append them to a file.
         while self._peek():
             if self._peek() == "[":
                 yield from self._array()
@@ -74,7 +76,9 @@ class JsonStream:
         while self._peek() != "}":
             name = str(self._value())
             self._take(":")
+            # By its name and by its first element: an object has other lists, too.
             if self._peek() == "[" and may_wrap(name) and self._starts_records():
+                # Which of them is meant cannot be known, and taking the first would drop the other.
                 if self._list:
                     raise BadInput("data.json_two_lists", file=self._source, name=name[:40])
                 self._list = name
@@ -92,6 +96,7 @@ class JsonStream:
     def _starts_records(self) -> bool:
         """Whether the list that begins here holds records: its first element tells."""
         self._pin = self._at
+        # Past the bracket; all that is read now is read once more.
         self._at += 1
         records = self._peek() == "{" and is_records([self._value()])
         self._at, self._pin = self._pin, None
@@ -132,6 +137,7 @@ class JsonStream:
                     self._at = min(place, len(self._text))
                 reason = getattr(error, "msg", str(error))
                 raise self._broken(reason, at_end=self._torn(place, reason)) from error
+            # A number at the end of the text in hand may go on in the next block.
             if end < len(self._text) or not self._more():
                 self._at = end
                 return value
@@ -146,6 +152,7 @@ class JsonStream:
         if not block:
             return False
         done = self._at if self._pin is None else self._pin
+        # What was read is let go: memory holds one record and one block.
         self._text = self._text[done:] + block
         self._before += done
         self._at -= done

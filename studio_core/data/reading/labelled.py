@@ -40,6 +40,7 @@ def recognise(rows: Sequence[Row]) -> Export | None:
     """The program that wrote these rows, if it is one of these."""
     for name, (is_of, unfold, answers) in _PROGRAMS.items():
         found = [row for row in rows if is_of(row)]
+        # Most and not all: tasks without any answer look different.
         if found and len(found) * 2 > len(rows):
             questions = dict.fromkeys(question for row in found for question in answers(row))
             return Export(name.removesuffix("_flat"), unfold, tuple(questions))
@@ -57,6 +58,7 @@ def _is_label_studio(row: Row) -> bool:
 
 def _results(row: Row) -> Iterator[dict[str, Any]]:
     for annotation in row.get("annotations", row.get("completions")) or []:
+        # A skipped task keeps what was entered before.
         if isinstance(annotation, dict) and not annotation.get("was_cancelled"):
             for result in annotation.get("result") or []:
                 if isinstance(result, dict) and isinstance(result.get("value"), dict):
@@ -66,6 +68,7 @@ def _results(row: Row) -> Iterator[dict[str, Any]]:
 def _label_studio_answers(row: Row) -> Answers:
     answers: Answers = {}
     for result in _results(row):
+        # One kind for each way to ask.
         for kind in ("choices", "rating", "number", "text", "selected"):
             if kind in result["value"]:
                 answers.setdefault(str(result.get("from_name")), []).append(_single(result["value"][kind]))
@@ -82,6 +85,7 @@ def _label_studio(row: Row) -> Row:
     return _answered(dict(row["data"]), answers, sides)
 
 
+# What the program notes of the work, and nothing of the data.
 _KEPT_FOR_ITSELF = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 
 
@@ -97,6 +101,7 @@ def _label_studio_flat_answers(row: Row) -> Answers:
             value = _parsed(value)
         if isinstance(value, dict):
             value = next((value[kind] for kind in ("selected", "choices", "rating") if kind in value), None)
+        # Only what looks like an answer: in this export a question is a column like those of the task.
         judged = isinstance(value, int | float) or (isinstance(value, str) and value.lower() in _SIDES)
         if value is not None and name not in _KEPT_FOR_ITSELF and (judged or value is not row[name]):
             answers[name] = [_single(value)]
@@ -130,11 +135,13 @@ def _argilla_answers(row: Row) -> Answers:
                 suggested[name.removesuffix(".suggestion")] = [] if value in (None, "") else [value]
     else:
         for name, response in _pairs(row.get("responses")):
+            # Drafts and discarded answers are no answers.
             if response.get("status", "submitted") == "submitted" and "value" in response:
                 said.setdefault(name, []).append(response["value"])
         for name, suggestion in _pairs(row.get("suggestions")):
             if suggestion.get("value") is not None:
                 suggested.setdefault(name, []).append(suggestion["value"])
+    # A suggestion of a model only where nobody answered.
     return {name: said.get(name) or suggested.get(name, []) for name in {**said, **suggested}}
 
 
@@ -176,6 +183,7 @@ def _belongs(column: str, answers: Answers) -> bool:
 
 def _answered(row: Row, answers: Answers, sides: list[str] | None) -> Row:
     """The columns of a task with its answers; a choice between two of them makes a pair."""
+    # All answers first, since a choice may name the column of another one.
     for question, given in answers.items():
         if given:
             row[question] = _agreed(given)
@@ -189,6 +197,7 @@ def _answered(row: Row, answers: Answers, sides: list[str] | None) -> Row:
 
 def _agreed(given: list[Any]) -> Any:
     """What most people answered, the first of those if there are several."""
+    # As JSON, since lists and objects cannot be counted themselves.
     counted = Counter(json.dumps(value, sort_keys=True, default=str) for value in given)
     commonest = counted.most_common(1)[0][0]
     return next(v for v in given if json.dumps(v, sort_keys=True, default=str) == commonest)
@@ -220,6 +229,7 @@ def _ranked(row: Row, ranking: list[dict[str, Any]]) -> Row | None:
     ]
     if len(ranked) < 2:
         return None
+    # The clearest pair of a ranking.
     best, worst = min(ranked), max(ranked)
     if best[0] == worst[0]:
         raise Rejected("no_preference", column="ranking", answer="tie")
@@ -235,6 +245,7 @@ def _sides(row: Row, question: str, named: list[str] | None) -> list[str] | None
         match = re.fullmatch(r"(.*?)[ _\-]?([12ab]|left|right)", column.lower())
         if match and column != question:
             stems.setdefault(match[1], []).append(column)
+    # Exactly two: of three it is not known which were compared.
     return next((sorted(columns) for columns in stems.values() if len(columns) == 2), None)
 
 

@@ -14,6 +14,7 @@ from studio_core.data.turns import Rejected
 def rows(file: File) -> Rows:
     """Numbered by line."""
     decode = tolerant_json(file.notes).decode
+    # Nearly every file.
     if file.encoding.startswith("utf-8") and file.line_end != "\r":
         yield from _from_bytes(file, decode)
         return
@@ -31,6 +32,7 @@ def _from_bytes(file: File, decode: Any) -> Rows:
         if file.encoding == "utf-8-sig":
             stream.read(len(codecs.BOM_UTF8))
         number = 0
+        # Bounded: a file without line breaks must not come into memory whole.
         while line := stream.readline(source.MAX_LINE):
             number += 1
             if len(line) >= source.MAX_LINE:
@@ -38,6 +40,7 @@ def _from_bytes(file: File, decode: Any) -> Rows:
             try:
                 row = _row(line.decode(), decode)
             except UnicodeDecodeError as error:
+                # The end of a download that broke off.
                 torn = not line.endswith(b"\n") and error.reason == "unexpected end of data"
                 row = Rejected("line_torn") if torn else Rejected("line_bytes", place=error.start + 1)
             if row is not None:

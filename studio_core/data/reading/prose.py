@@ -13,6 +13,7 @@ def likely_split(head: str) -> str:
     """By paragraph where blank lines part them; by line where a line is one, as long lines mostly are."""
     lines = head.strip().splitlines()
     blank = sum(not line.strip() for line in lines)
+    # One blank line in fifty: fewer come by chance at the ends of chapters.
     return "paragraph" if blank * 50 > len(lines) else "line"
 
 
@@ -42,6 +43,7 @@ def _joined(lines: Iterator[str], whole: bool) -> Iterator[tuple[int, str]]:
         if whole or line.strip():
             characters += len(line)
             held.append(line)
+            # Counted on, so that its length can be told, but no longer held.
             if characters > MAX_CHARACTERS:
                 held.clear()
         elif characters:

@@ -11,6 +11,7 @@ from typing import Any
 from studio_core.base.errors import BadInput
 from studio_core.data.notes import Notes
 
+# A long first record is still whole in it, and reading it takes no time.
 HEAD = 256 << 10
 """Bytes that are looked at."""
 
@@ -40,6 +41,7 @@ WRAPPERS = {"data", "dataset", "result", "results", "response", "payload", "body
 def text_format(text: str, ending: str, source: str) -> str:
     """``jsonl``, ``json``, ``csv``, ``tsv`` or ``text``, of a file that begins so."""
     lines = ending in ("jsonl", "ndjson")
+    # Endings lie: data downloaded from a browser is often called .txt.
     if text[:1] in ("{", "[") and (ending not in _PROSE or _begins_json(text)):
         return _json_format(text, lines)
     if lines:
@@ -84,12 +86,15 @@ def _begins_json(text: str) -> bool:
 
 def _table_or_text(text: str) -> str:
     """Spreadsheets save tables with tabs as .txt; commas stand in prose too, but not the same number a line."""
+    # Excel's own first line, which names the separator.
     if text[:4].lower() == "sep=":
         return "csv"
+    # Tabs in a heading are enough; of commas four rows have to agree.
     for separator, enough in (("\t", 1), (";", 4), (",", 4)):
         try:
             table = [
                 row
+                # 20,000 signs hold some twenty rows.
                 for row in csv.reader(io.StringIO(text[:20_000], newline=""), delimiter=separator)
                 if any(row)
             ]
@@ -97,6 +102,7 @@ def _table_or_text(text: str) -> str:
             continue
         # The last row may have been cut.
         widths = {len(row) for row in table[:20][: -1 if len(table) > 1 else None]}
+        # And a heading of names, not of sentences.
         if len(table) >= enough and len(widths) == 1 and max(widths) > 1 and len("".join(table[0])) < 200:
             return "tsv" if separator == "\t" else "csv"
     return "text"
@@ -123,6 +129,7 @@ def rows_of_columns(value: Any) -> list[dict[str, Any]] | None:
     if not isinstance(value, dict) or not value or not all(isinstance(v, dict) for v in value.values()):
         return None
     keys = next(iter(value.values())).keys()
+    # As pandas numbers its rows.
     if not keys or list(keys) != [str(n) for n in range(len(keys))]:
         return None
     if any(column.keys() != keys for column in value.values()):
@@ -144,6 +151,7 @@ def is_records(value: Any) -> bool:
 
 def delimiter(header: str) -> str:
     """What separates the cells of this heading: the commonest of comma, semicolon, tab and bar."""
+    # Names in quotes may have commas of their own.
     bare = re.sub(r'"[^"]*("|$)', "", header)
     return max(",;\t|", key=bare.count)
 

@@ -16,8 +16,10 @@ from studio_core.base.files import open_plain
 from studio_core.data.notes import Notes
 from studio_core.data.turns import Rejected
 
+# The longest conversations are a few megabytes.
 MAX_LINE = 16 << 20
 """Bytes of one line, characters of one cell: beyond that it is no text of records."""
+# As in ``columns.columns_of``.
 MAX_COLUMNS = 2_000
 """Of one row or table."""
 
@@ -62,6 +64,7 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         block = self._stream.read(len(buffer))
         self._left -= len(block)
+        # Before the block is passed on.
         if self._left < 0:
             raise BadInput("data.unpacks_too_big", file=self._file.source, limit=self._file.limit >> 20)
         buffer[: len(block)] = block
@@ -102,6 +105,7 @@ def _noted(file: File, raw: IO[bytes]) -> Iterator[None]:
 def opened_text(file: File) -> Iterator[IO[str]]:
     """The file's text; bytes that do not fit its encoding become lone surrogates, which the checks refuse."""
     with opened(file) as stream:
+        # No translation of line ends: the readers count lines as they stand.
         with io.TextIOWrapper(stream, file.encoding, errors="surrogateescape", newline="") as text:
             yield text
 

@@ -14,6 +14,7 @@ from studio_core.data.reading.sniffing import delimiter
 from studio_core.data.reading.source import MAX_COLUMNS, MAX_LINE, File, Rows
 from studio_core.data.turns import Rejected
 
+# Python's own limit is 131,072 characters, less than a long conversation.
 csv.field_size_limit(MAX_LINE)
 
 _EXCEL = 32_767
@@ -25,11 +26,13 @@ def rows(file: File) -> Rows:
     """Numbered from the first below the heading, blank lines not counted."""
     with source.opened_text(file) as text:
         lines = source.lines(text, file)
+        # Spreadsheets leave empty rows above the heading.
         first = next((line for line in lines if line.strip()), "")
         named = _SEPARATOR.fullmatch(first)
         if named:
             first = next(lines, "")
         separator = named[1] if named else "\t" if file.format == "tsv" else delimiter(first)
+        # Strict: otherwise an open quote swallows the rest of the file without a word.
         reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
         try:
             header = _header(next(reader, []), file)
@@ -41,6 +44,7 @@ def rows(file: File) -> Rows:
 def _header(cells: list[str], file: File) -> list[str]:
     """A name for each column; those without one are named by their place, repeated ones are numbered."""
     names = [undefused(_text(cell).strip()) for cell in cells]
+    # Empty columns at the right, which spreadsheets write.
     while names and not names[-1]:
         names.pop()
     if not names:
@@ -70,6 +74,7 @@ def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
     width = len(header)
     number = 0
     while True:
+        # Where the row begins: an open quote is only noticed at the end of the file.
         begun = reader.line_num + 1  # type: ignore[attr-defined]
         try:
             cells = next(reader)
@@ -92,6 +97,7 @@ def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
         if _EXCEL in map(len, cells):
             file.notes.add("cut_by_excel", row=number)
         if len(cells) == width:
+            # An empty cell is no value; a text that was empty is an apostrophe (``cells.EMPTY``).
             values = [undefused(cell) if cell[:1] == "'" else cell or None for cell in cells]
             yield number, dict(zip(header, values, strict=True))
         else:
