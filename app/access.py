@@ -75,6 +75,7 @@ class Access:
         """Let these roles use the routes of ``router``, which is returned; ``only`` marks those for fewer."""
         for route in router.routes:
             fewer = getattr(route.endpoint, "roles", roles)  # type: ignore[attr-defined]
+            # Never for more people than the page.
             self.rules.append(Rule(compile_path(route.path)[0], fewer & roles))  # type: ignore[attr-defined]
         return router
 
@@ -90,6 +91,7 @@ class Access:
 
     def roles_for(self, path: str) -> frozenset[Role] | None:
         """Who may ask for a path; None if there is no such path."""
+        # The first rule that fits; a path in none of them is nobody's, also one that was forgotten.
         return next((rule.roles for rule in self.rules if rule.paths.fullmatch(path)), None)
 
     def first_page(self, account: Account) -> str | None:
@@ -146,6 +148,7 @@ def install() -> None:
             fn = _get_fn(blocks, api_name, body)
         except (KeyError, route_utils.FnIndexInferError):
             raise HTTPException(HTTPStatus.NOT_FOUND) from None
+        # Found first, then asked: only the function knows on which page it stands.
         _require(getattr(body, "request", None), lambda _: {f"/{fn.page}"}, getattr(fn.fn, "roles", EVERYONE))
         return fn
 
@@ -154,6 +157,7 @@ def install() -> None:
         _require(request, lambda a: a.functions.get(of_page, set()), getattr(fn, "roles", EVERYONE))
         return _special_args(fn, inputs, request, event_data)
 
+    # Both modules have imported the name: each is replaced where it is looked up.
     route_utils.get_fn, gradio_routes.special_args = get_fn, special_args
 
 
@@ -163,6 +167,7 @@ _get_fn, _special_args = route_utils.get_fn, gradio_routes.special_args
 def _require(request: Any, pages: Callable[[Access], Iterable[str]], roles: frozenset[Role]) -> None:
     """Refuse a request to run something that stands on no page of whoever sends it, or is for others there."""
     scope = getattr(request, "scope", {})
+    # Drawn or called without a request through the gate: refused, never taken for the local user.
     if _WHO not in scope:
         raise HTTPException(HTTPStatus.FORBIDDEN)
     access: Access = scope[_ACCESS]

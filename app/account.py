@@ -56,6 +56,7 @@ class AccountPages:
     def __init__(self, studio: Studio, access: Access) -> None:
         self.studio, self.access = studio, access
         key = sign_in.secret_key(studio.settings.home)
+        # With a salt of its own: what is signed here fits no cookie.
         self._signer = TimestampSigner(key, salt="tunesmith.second-factor")
 
     def add_to(self, application: Any) -> None:
@@ -89,6 +90,7 @@ class AccountPages:
 
     def begin_codes(self, request: Request, password: Text = "") -> Response:
         """Whoever gives the password gets a new secret to scan; nothing is kept until a code of it comes back."""
+        # Whoever finds an open browser must not bind the account to their own telephone.
         refused = self._refused(request, password)
         return refused or self._set_up(request, current_user(request), second_factor.new_secret())
 
@@ -133,6 +135,8 @@ class AccountPages:
     def _set_up(
         self, request: Request, account: Account, secret: str, error: StudioError | None = None
     ) -> Response:
+        # With whom it was made for, and in the form and not in the database:
+        # nothing is kept of what is not confirmed.
         offer = self._signer.sign(f"{account.id}.{secret}").decode()
         picture = Markup(second_factor.picture(account, secret))  # Drawn by us, of letters and digits alone.
         return self._page(request, error, offer=offer, secret=secret, picture=picture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+# A dictionary of some megabytes; addresses of a flood would fill it without end.
 MOST_KNOWN = 10_000
 """Names that a bucket remembers; of more, those are forgotten that have all of theirs again."""
 
@@ -22,6 +23,7 @@ class Bucket:
         left, now = self._now(who)
         if len(self._left) >= MOST_KNOWN:
             self._left = {name: seen for name, seen in self._left.items() if self._now(name)[0] < self.burst}
+        # A refusal costs nothing: who keeps asking is not locked out the longer.
         self._left[who] = (left - 1 if left >= 1 else left, now)
         return left >= 1
 

@@ -42,5 +42,6 @@ class TimedProtocol(H11Protocol):
 
     def _end(self) -> None:
         self._ending = None
+        # The rest may have come while the timer was on its way.
         if self.conn.their_state is h11.IDLE:
             self.transport.close()

@@ -81,6 +81,7 @@ def install(demo: Blocks, pages: Sequence[tuple[str, str, str]], access: Access)
             if within == name and access.may_run(account, [path])
         ]
         opened = f"/{config.get('current_page', '')}"
+        # A page that nobody knows is drawn as the start page; the gate has refused it before.
         page, within = next(
             ((name, within) for name, path, within in pages if path == opened), ("home", "home")
         )
@@ -108,11 +109,13 @@ def install(demo: Blocks, pages: Sequence[tuple[str, str, str]], access: Access)
             account=account,
             works=account.role in STAFF,
             gradio_styles=gradio_assets.styles(str(one["type"]) for one in config["components"]),
+            # After the labels are in the reader's language, of which it is drawn.
             early=drawn(config),
         )
 
     environment = gradio.routes.templates.env
     source = _OURS.read_text(encoding="utf-8")
+    # Ours under Gradio's name; all other templates stay its own.
     environment.loader = ChoiceLoader([DictLoader({"frontend/index.html": source}), _gradio_loader()])
     environment.globals.update(shell_of=shell_of, asset=asset, gradio=gradio_assets.entry())
 

@@ -20,6 +20,7 @@ from studio_core import texts
 from studio_core.base.errors import StudioError
 from studio_core.base.settings import bundled_folder
 
+# Escaping on: names and addresses in these pages come from browsers.
 _TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 
 
@@ -42,8 +43,10 @@ def page(
         error=error.sentence(language) if error else "",
         **values,
     )
+    # A back button must not show what somebody had typed.
     response = HTMLResponse(shown, status, {"Cache-Control": "no-store"})
     if chosen in texts.LANGUAGES:
+        # A year, in seconds.
         response.set_cookie(COOKIE, chosen, max_age=31_536_000, path="/", samesite="strict")
     return response
 

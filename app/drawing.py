@@ -37,6 +37,7 @@ def drawn(config: dict[str, Any]) -> Markup:
         children = layout.get("children", [])
         if component["type"] == "tabs":
             return _tabs(component, [(components[child["id"]], child) for child in children], node)
+        # What is folded is drawn when it is opened, by Gradio.
         if component["type"] == "accordion" and not component["props"].get("open", True):
             children = []
         inside = join(node(child) for child in children)
@@ -77,6 +78,7 @@ def _box(kind: str) -> Draw:
 def _html(component: Component, inside: Markup) -> Markup:
     value = component["props"].get("value")
     own = component["props"].get("html_template") in (None, "${value}")
+    # What brings a script of its own is not shown before the script can run.
     if not own or not isinstance(value, str) or len(value) > LONGEST or "<script" in value.lower():
         return Markup()
     # The value of a gr.HTML is our own HTML (app/parts/html.py), and Gradio puts it on the page as it is.
@@ -104,6 +106,7 @@ def _field(component: Component, inside: Markup) -> Markup:
     names = {str(chosen): name for name, chosen in _pairs(props.get("choices"))}
     values = value if isinstance(value, list) else [value]
     text = ", ".join(str(names.get(str(one), one)) for one in values if one not in (None, ""))
+    # 20 px a line, as Gradio's fields have: what follows must not jump.
     shown = html('<div style="min-height: {}px">{}</div>', 20 * int(props.get("lines") or 1), text)
     return _labelled(component, shown)
 
@@ -134,6 +137,7 @@ def _labelled(component: Component, field: Markup) -> Markup:
 def _wide(component: Component) -> Markup:
     """The share that a component takes of its row, as Gradio gives it."""
     scale, least = component["props"].get("scale"), component["props"].get("min_width")
+    # 160 px and a share of 1 are Gradio's own when nothing is said.
     return html(
         ' style="flex: {} 1 {}px"', 1 if scale is None else int(scale), 160 if least is None else int(least)
     )

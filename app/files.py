@@ -20,6 +20,7 @@ from studio_core.base.settings import bundled_folder
 PLOTLY = "js/plotly.min.js"
 _PUBLIC = ("css", "js", "fonts", "img")
 _TEXT = {".css", ".js", ".svg", ".json"}
+# A year, and never asked again: the address changes with the file.
 _YEAR = "public, max-age=31536000, immutable"
 
 
@@ -27,6 +28,7 @@ _YEAR = "public, max-age=31536000, immutable"
 def asset(name: str) -> str:
     """Address of a file below ``static/``; it changes with the file, so browsers may keep it for ever."""
     content = _source(name).read_bytes()
+    # 48 bits of the hash: two versions of one file never meet.
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
@@ -38,6 +40,7 @@ def _source(name: str) -> Path:
 
 @cache
 def _compressed(path: str, changed: float) -> bytes:
+    # Once for each file: 6 is where more time hardly gives fewer bytes; without a time, the same bytes.
     return gzip.compress(Path(path).read_bytes(), compresslevel=6, mtime=0)
 
 
@@ -52,6 +55,7 @@ class StudioFiles(StaticFiles):
         if path == PLOTLY:
             source = _source(PLOTLY)
             return str(source), source.stat()
+        # Models and samples lie below ``static/`` as well, and are no business of a browser.
         if path.partition("/")[0] not in _PUBLIC and Path(path).suffix not in {".svg", ".png", ".ico"}:
             return "", None
         return super().lookup_path(path)
@@ -65,6 +69,7 @@ class StudioFiles(StaticFiles):
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         versioned = scope["query_string"].startswith(b"v=")
+        # Without a version the browser asks each time whether it has changed.
         response.headers["Cache-Control"] = _YEAR if versioned else "no-cache"
         if response.status_code == 200 and Path(full_path).suffix in _TEXT:
             response.headers["Vary"] = "Accept-Encoding"

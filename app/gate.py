@@ -32,6 +32,8 @@ from studio_core.people.accounts import LOCAL, Account
 log = logging.getLogger("tunesmith.web")
 
 SIGN_IN, SIGN_OUT, ACCOUNT = "/sign-in", "/sign-out", "/account"
+# Short enough that whoever was disabled sees nothing more, long enough
+# that a hundred streams ask the database 20 times a second.
 LOOK_AGAIN = 5.0
 """Seconds after which it is looked whether a stream is still somebody's."""
 TOKEN_DAYS = 30
@@ -52,6 +54,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         roles = self.access.roles_for(scope["path"])
+        # Before anybody is asked who they are: an address that does not exist tells nobody anything.
         if roles is None:
             raise Refused(HTTPStatus.NOT_FOUND, "shell.refused_path")
         if roles == PUBLIC:
@@ -65,6 +68,7 @@ class Gate:
         if account is None:
             await self._ask(request)(scope, receive, send)
             return
+        # From here on who it is stands in the scope, and nothing that the browser sends can change it.
         enter(scope, account, self.access)
         WHO.set(account.name)
         elsewhere = self._elsewhere(account, scope["path"])
@@ -119,6 +123,7 @@ class Gate:
         audit.note("token from %s %s", client_of(request.scope), "accepted" if fits else "refused")
         if not fits:
             return door.page(request, "token", HTTPStatus.UNAUTHORIZED, BadInput("shell.token_wrong"))
+        # The token must not stay in the address bar, in bookmarks or in a picture of the screen.
         rest = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
         response = RedirectResponse(request.url.path + (f"?{rest}" if rest else ""), HTTPStatus.SEE_OTHER)
         lasts = TOKEN_DAYS * 86_400
@@ -139,6 +144,8 @@ class Gate:
     def _ask(self, request: Request) -> Response:
         """To sign in, or for the token."""
         path, query = request.url.path.rstrip("/") or "/", request.url.query
+        # A script's request gets a sentence with 401, on which the page asks
+        # to sign in; only pages lead to the form.
         if request.method not in ("GET", "HEAD") or path not in {*self.access.pages, ACCOUNT}:
             key = "accounts.sign_in_first" if self._closed else "shell.token_first"
             raise Refused(HTTPStatus.UNAUTHORIZED, key)
@@ -156,6 +163,7 @@ class Gate:
 def cookie_name(request: Request, studio: Studio) -> str:
     """One for each studio of a machine: browsers send the cookies of a host to all of its ports."""
     name = f"tunesmith-{studio.settings.port}"
+    # The prefix binds a cookie to this host over https: no neighbour under the same domain can set it.
     return f"__Host-{name}" if request.scope["scheme"] == "https" else name
 
 
@@ -173,6 +181,7 @@ def cookie_flags(request: Request) -> dict[str, Any]:
 def own_page(access: Access, account: Account, wanted: str) -> str:
     """``wanted`` if it is a page of this studio that the account may open; else its first page."""
     parts = urlsplit(wanted)
+    # ``next`` comes from outside: it leads to a page of ours or nowhere (no open redirect).
     known = not parts.scheme and not parts.netloc and wanted.startswith(parts.path or "?")
     if known and account.role in access.pages.get(parts.path, PUBLIC):
         return parts.path + (f"?{quote(parts.query, safe='=&%+')}" if parts.query else "")

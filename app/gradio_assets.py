@@ -62,6 +62,8 @@ def _styles_of_kinds() -> dict[str, tuple[str, ...]]:
     files = _files(text)
     _, *parts = _KIND.split(text)
     for kind, part in zip(parts[::2], parts[1::2], strict=True):
+        # Gradio's bundle is read with patterns, since it says nowhere else
+        # what a component loads; a new version may need new ones.
         numbers = ",".join(_NEEDED.findall(part.split("}", 1)[0])).split(",")
         known[kind] = _sheets(files[int(number)] for number in numbers if number and int(number) < len(files))
     return known

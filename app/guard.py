@@ -29,6 +29,8 @@ from studio_core.base.settings import Settings
 log = logging.getLogger("tunesmith.web")
 
 HOST_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+# Twice a chunk of the page, for programs that send larger ones; and
+# what a server can hold of many people at once.
 BODY_LIMIT = 8 << 20
 """Bytes of the largest request: a chunk of a file, or a text that is pasted on the Data page."""
 FORM_LIMIT = 16 << 10
@@ -61,6 +63,7 @@ _LIMITS = [
 ]
 """The first that fits counts. What is in none of them takes a form's worth."""
 
+# 16 KB a second is a bad telephone line; slower than that somebody holds connections on purpose.
 BEGINNING, SLOWEST = 10.0, 16 << 10
 """Seconds that a body may take in any case, and the bytes a second with which it has longer."""
 
@@ -87,6 +90,7 @@ class Guard:
         self.names = HOST_NAMES | settings.names
         # A chunk holds up to 8 MB, a folder up to a thousand small files of three requests each.
         self.uploads = Bucket(burst=600, per_second=200)
+        # A person mistypes some times in a row; one form in two seconds is more than a hand can do.
         self.forms = Bucket(burst=15, per_second=0.5)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,6 +99,7 @@ class Guard:
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
         else:  # No page opens a web socket.
+            # 1008: policy violation (RFC 6455).
             await send({"type": "websocket.close", "code": 1008})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,25 +114,30 @@ class Guard:
 
         try:
             self._check(scope)
+            # After the check, which looks at the headers as they came.
             scope["headers"] = [pair for pair in scope["headers"] if not _FORWARDED.fullmatch(pair[0])]
             await self._with_limit(scope, receive, send_with_headers)
         except Refused as refused:
             log.warning("refused %s %s: %s", scope["method"], scope["path"], refused.key)
             sentence = say(refused.key, language_of(Request(scope)))
+            # Closed: the rest of a body that was refused is still on its way.
             response = PlainTextResponse(sentence, refused.status, {"Connection": "close"})
             await response(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
+        # Two Host headers: one program in between may read the first, another the last.
         if not self._is_ours(scope, host) or len(headers.getlist("host")) != 1:
             raise Refused(HTTPStatus.BAD_REQUEST, "shell.refused_host")
         reading = scope["method"] in ("GET", "HEAD")
         site = headers.get("sec-fetch-site", "none")
+        # A link on another site may open a page; it cannot read it, and gets no cookie (SameSite=Strict).
         opened = reading and headers.get("sec-fetch-mode") == "navigate"
         if site not in ("same-origin", "none") and not opened:
             raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_origin")
         origin = headers.get("origin")
+        # Programs send no Origin; browsers always do with what changes something.
         if not reading and origin is not None and origin != f"{scope['scheme']}://{host}":
             raise Refused(HTTPStatus.FORBIDDEN, "shell.refused_origin")
         if scope["method"] in ("OPTIONS", "TRACE", "CONNECT"):
@@ -145,6 +155,7 @@ class Guard:
 
         Nobody can make a browser send a bare address that the reader did not open.
         """
+        # Without the port: a tunnel or proxy may have another.
         name = re.sub(r":\d+$", "", host.lower())
         arrived = (scope.get("server") or ("",))[0]
         return name in self.names or (_is_address(arrived) and name.strip("[]") == arrived)
@@ -153,6 +164,7 @@ class Guard:
         """Run the application; stop it when more bytes arrive than the route takes, or too slowly."""
         limit = limit_of(scope["path"])
         announced = Headers(scope=scope).get("content-length", "0")
+        # Before a byte of it is read; what is not announced is counted as it comes.
         if not announced.isdigit() or int(announced) > limit:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
         body = Body(receive, limit)
@@ -167,8 +179,10 @@ class Guard:
         try:
             await self.app(scope, body.receive, unless_refused)
         except Exception:
+            # The application stumbled because its body ended: the reason is ours.
             if started or body.refused is None:
                 raise
+        # Once an answer has begun, it cannot be replaced by another.
         if body.refused is not None and not started:
             raise body.refused
 
@@ -206,6 +220,7 @@ class Body:
 
 def limit_of(path: str) -> int:
     """Bytes that a request to a path may have."""
+    # The strictest for whatever is not listed.
     return next((limit for paths, limit in _LIMITS if paths.fullmatch(path)), FORM_LIMIT)
 
 

@@ -33,6 +33,7 @@ def combined(template: str, *keys: str) -> I18nData:
     Gradio translates a label only as a whole, so that the whole gets a key of its own.
     """
     # Gradio's script finds a key by its braces: ours must have none.
+    # 64 bits of a hash: the same label has the same key in every process.
     name = "combined." + hashlib.sha256(repr((template, keys)).encode()).hexdigest()[:16]
     for language in texts.LANGUAGES:
         _combined[language][name] = template.format(*(texts.text(key, language) for key in keys))
@@ -72,6 +73,7 @@ def translated(value: Any, language: str) -> Any:
 
 def known(key: str, language: str) -> str | None:
     """What a label says; None if nothing of ours has that key."""
+    # A text that is missing in one language is better in English than as a key.
     own = texts.catalogue(language).get(key) or _combined[language].get(key)
     return own or texts.catalogue(texts.DEFAULT_LANGUAGE).get(key)
 

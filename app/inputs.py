@@ -23,10 +23,12 @@ def install() -> None:
 
 async def preprocess_data(self: Any, block_fn: Any, inputs: Any, *more: Any, **named: Any) -> Any:
     try:
+        # Gradio would call None.
         if not block_fn.fn:
             raise LookupError("what happens there happens in the browser")
         return await _preprocess_data(self, block_fn, inputs, *more, **named)
     except gr.Error as error:
+        # Refused by a component with a sentence of its own; its trace is no news.
         error.print_exception = False
         raise
     except Exception as error:

@@ -56,6 +56,7 @@ class OneLine(logging.Formatter):
             head += f" (by {plain(WHO.get())})"
         if not record.exc_info:
             return head
+        # The end of a trace names the error; the beginning is the server's own calls.
         trace = self.formatException(record.exc_info)[-LONGEST_TRACE:]
         return "\n    ".join([head, *(plain(line) for line in trace.splitlines())])
 
@@ -65,11 +66,13 @@ class SizedFile(WatchedFileHandler):
 
     def __init__(self, file: Path, kept: int) -> None:
         self.file, self.kept = file, kept
+        # A name with half a character in it must not cost the entry.
         super().__init__(file, encoding="utf-8", errors="backslashreplace")
         self.setFormatter(OneLine())
 
     def _open(self) -> Any:
         def private(path: str, flags: int) -> int:
+            # Names of people and addresses are in it.
             return os.open(path, flags, 0o600)
 
         return open(self.file, "a", encoding=self.encoding, errors=self.errors, opener=private)
@@ -87,6 +90,8 @@ class SizedFile(WatchedFileHandler):
 
     def _move_aside(self) -> None:
         with open(self.file.with_name(f".{self.file.name}.lock"), "w") as lock:
+            # Web process and command line write the same files; each reopens a
+            # file that was moved (WatchedFileHandler).
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._size() <= SIZE:  # Another process was first.
                 return
@@ -107,6 +112,7 @@ class Refusals(logging.Filter):
         self.left, self.then, self.skipped = float(REFUSALS), time.monotonic(), 0
 
     def filter(self, record: logging.LogRecord) -> bool:
+        # Errors are never left out.
         if record.levelno > logging.WARNING:
             return True
         now = time.monotonic()

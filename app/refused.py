@@ -15,5 +15,6 @@ def refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    # The name of a field is the sender's own text: cut, and without halves of characters.
     values = {"name": name[:80].encode(errors="replace").decode(), "reason": first["msg"]}
     return JSONResponse({"error": say("shell.refused_body", language_of(request), **values)}, status_code=422)

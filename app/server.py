@@ -41,6 +41,7 @@ def serve(studio: Studio, host: str, port: int, open_browser: bool = False) -> N
     with logged_to_file(studio.settings):
         server = uvicorn.Server(_config(studio))
         address = address_of(studio, host, port)
+        # Daemons: an interrupt ends the page at once, and what they do may be done again.
         threading.Thread(target=prepare, args=(studio,), name="prepare", daemon=True).start()
         threading.Thread(target=keep_engine, args=(studio, threading.Event()), daemon=True).start()
         print(text("shell.serving", address=address, home=studio.settings.home), flush=True)
@@ -69,6 +70,7 @@ def show(studio: Studio, address: str) -> None:
 
 def on_desktop() -> bool:
     """Whether somebody sits in front of this machine, with a screen on which a browser can be opened."""
+    # A service has no terminal, and over SSH the screen is another machine's.
     if not sys.stdout.isatty() or "SSH_CONNECTION" in os.environ:
         return False
     return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
@@ -79,6 +81,7 @@ def _config(studio: Studio) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(studio),
         log_level="warning",
+        # Addresses may hold a token or what somebody searched for.
         access_log=False,
         server_header=False,
         ws="none",
@@ -100,6 +103,8 @@ def prepare(studio: Studio) -> None:
     def warm_helper(studio: Studio) -> None:
         warm()
 
+    # From the quick to the slow, each on its own: a sample that fails to
+    # import keeps no engine from starting.
     for step in (sweep_uploads, ensure_demo_models, ensure_samples, ensure_engine, warm_helper):
         try:
             step(studio)
@@ -121,9 +126,11 @@ def take_port(host: str, port: int) -> socket.socket:
     """The bound socket. Refuses a port that is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
+    # Otherwise a restart would wait a minute for old connections (TIME_WAIT).
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))
+        # Connections that wait while the server is being built: a browser opens six.
         taken.listen(128)
     except OSError as error:
         taken.close()
@@ -133,5 +140,6 @@ def take_port(host: str, port: int) -> socket.socket:
 
 def _free_port(host: str, family: socket.AddressFamily) -> int:
     with socket.socket(family) as probe:
+        # Port 0: the system names one that is free, for the sentence.
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

@@ -30,6 +30,7 @@ PATIENCE = 10.0
 UNHEARD = 20.0
 """Seconds after which the events of a session are dropped whose page does not listen: it was closed."""
 
+# Gradio's own have some ten letters; the name comes from a browser and is the key of dictionaries.
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -67,6 +68,7 @@ class Sessions:
         session = self.known.get(name)
         if session is None:
             mine = [other for other, one in self.known.items() if one.owner == owner]
+            # The least lately used one that no page listens to; only if all are listened to, one of these.
             if len(mine) >= MOST:
                 unheard = [other for other in mine if not self.known[other].streams]
                 await self._end((unheard or mine)[0])
@@ -86,11 +88,13 @@ class Sessions:
                     await self.silence(name)
             if time.monotonic() > deadline:
                 raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "shell.refused_often")
+            # Seconds: unnoticed by a person, and cheap for a dozen that wait.
             await asyncio.sleep(0.05)
 
     async def silence(self, name: str) -> None:
         """Drop what waits to be run or told in a session to which nobody listens any more."""
         queue = self.demo._queue
+        # Gradio keeps answers for a page that may come back; ours is closed.
         await queue.clean_events(session_hash=name)
         queue.pending_messages_per_session.pop(name, None)
         for event in queue.pending_event_ids_session.pop(name, ()):

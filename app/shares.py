@@ -62,6 +62,7 @@ class Shares:
 
     def __init__(self, app: ASGIApp, sessions: Sessions, pages: Collection[str]) -> None:
         self.app, self.sessions, self.pages = app, sessions, pages
+        # One bucket for each kind of share, so that the pace of annotators never borrows from the others'.
         self.paces = {share: Bucket(share.burst, share.per_second) for share in (STAFFS, ANNOTATORS)}
         self._lines: dict[tuple[str, Share], Line] = {}
 
@@ -73,6 +74,7 @@ class Shares:
             return
         owner = owner_of(scope)
         share = STAFFS if account_in(scope).role in STAFF else ANNOTATORS
+        # By share as well: whoever's role changes stands in another line at once.
         line = self._lines.setdefault((owner, share), Line(share.at_once))
         if document:  # It is made for who asks, which takes longer than most of what its page asks for then.
             async with line.turn(self.paces[share], owner):
@@ -100,6 +102,7 @@ class Shares:
     def _check_component(self, body: dict[str, Any]) -> None:
         """Gradio itself fails at a component that it does not know, and looks a function up by any name."""
         number, name = body.get("component_id"), body.get("fn_name")
+        # ``isinstance`` would let True pass for 1.
         if type(number) is not int or not isinstance(name, str) or "session_hash" not in body:
             raise Refused(HTTPStatus.BAD_REQUEST, "shell.refused_call")
         block = self.sessions.demo.blocks.get(number)
@@ -113,6 +116,7 @@ class Shares:
         heartbeat = _HEARTBEAT.fullmatch(scope["path"])
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
         session = await self.sessions.enter(owner, heartbeat[1] if heartbeat else asked[0])
+        # Streams hold no turn, since they stay open for hours; so they are counted apart.
         if line.streams >= STREAMS:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "shell.refused_often")
         line.streams += 1
@@ -142,6 +146,7 @@ class Line:
         finally:
             self.waiting -= 1
         try:
+            # In turn, with the slot held: the requests behind keep their order.
             while not pace.take(owner):
                 await asyncio.sleep(pace.wait(owner))
             yield
@@ -173,6 +178,7 @@ def read(body: bytes) -> dict[str, Any]:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "shell.refused_call") from None
     if not isinstance(sent, dict):
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "shell.refused_call")
+    # Not by recursion: what is nested a thousand times would end it.
     left: list[Any] = [sent]
     while left:
         part = left.pop()
@@ -214,6 +220,7 @@ def _as_read(scope: Scope, receive: Receive, body: dict[str, Any]) -> tuple[Scop
 
     scope = {**scope, "headers": list(scope["headers"])}
     headers = MutableHeaders(scope=scope)
+    # The body is plain now, in one piece: what the headers said of the old one would be untrue.
     for name in ("content-encoding", "transfer-encoding"):
         if name in headers:
             del headers[name]

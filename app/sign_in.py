@@ -17,6 +17,7 @@ from studio_core.people import accounts, second_factor, sign_in
 from studio_core.people.accounts import LOCAL, Account
 from studio_core.people.sign_in_failures import DEVICE_DAYS
 
+# Above the longest password (256) and any address to go on to.
 Text = Annotated[str, Form(max_length=2000)]
 
 
@@ -85,6 +86,7 @@ def with_session(request: Request, studio: Studio, address: str, account: Accoun
     response = _go_to(address)
     lasts = int(studio.settings.session_hours * 3600)
     response.set_cookie(cookie_name(request, studio), fresh, max_age=lasts, **cookie_flags(request))
+    # It outlives the session: it opens nothing, and only keeps strangers' failures from slowing its owner.
     known, days = sign_in.device_cookie(studio, account), DEVICE_DAYS * 86_400
     response.set_cookie(device_cookie_name(request, studio), known, max_age=days, **cookie_flags(request))
     return response
@@ -105,6 +107,7 @@ def status_of(error: StudioError | None) -> HTTPStatus:
         return HTTPStatus.OK
     if isinstance(error, sign_in.LockedOut):
         return HTTPStatus.TOO_MANY_REQUESTS
+    # 401 only for what a person can type right; programs that save passwords go by it.
     wrong = ("accounts.wrong", "accounts.code_needed", "accounts.code_wrong")
     return HTTPStatus.UNAUTHORIZED if error.key in wrong else HTTPStatus.BAD_REQUEST
 

@@ -14,6 +14,7 @@ from gradio.themes.utils.fonts import LocalFont
 _SANS = (LocalFont("IBM Plex Sans", (400, 600, 700)), "Noto Sans CJK SC", "Noto Sans SC", "PingFang SC")
 _MONO = (LocalFont("IBM Plex Mono", (400, 600)), "ui-monospace", "Consolas", "monospace")
 
+# A judgement: dense enough that tables and forms fit into a window, large enough for a finger.
 _SIZES = {
     "layout_gap": "16px",
     "form_gap_width": "0px",
@@ -154,6 +155,7 @@ def theme() -> gr.themes.Base:
         font=_SANS,
         font_mono=_MONO,
     )
+    # Not every variable has a dark twin, and Gradio refuses a name that it does not know.
     known = inspect.signature(base.set).parameters
     dark = {f"{name}_dark": value for name, value in _VARIABLES.items() if f"{name}_dark" in known}
     return base.set(**_SIZES, **_VARIABLES, **dark)

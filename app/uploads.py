@@ -28,13 +28,16 @@ from studio_core.base.studio import Studio
 from studio_core.data import uploads
 from studio_core.data.uploads import OtherOffset, Upload
 
+# The body limit of the guard, said once more where it is used.
 LARGEST_CHUNK = 8 << 20
 
 
 class Beginning(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    # 4,096 is the longest path of Linux; what is kept of it is cut in ``uploads.checked_name``.
     name: Annotated[str, Field(min_length=1, max_length=4096)]
+    # 2^50 bytes: the limits of the settings refuse far less, with a sentence.
     size: Annotated[int, Field(ge=0, lt=1 << 50)]
 
 
@@ -60,6 +63,7 @@ def routes(studio: Studio) -> APIRouter:
     @router.put("/{id}")
     async def add(id: str, request: Request) -> Response:
         offset = request.query_params.get("offset", "")
+        # int() also takes "１", "-1" and a million digits.
         if not (offset.isascii() and offset.isdigit() and len(offset) < 16):
             return _refused(request, BadInput("adding.bad_request"))
         try:
@@ -95,6 +99,7 @@ async def _with_body(request: Request, kind: Any, work: Callable[[Any], Upload])
 
 async def _answered(request: Request, work: Callable[[], Upload]) -> Response:
     try:
+        # Hashing and disk: the loop serves everybody's pages meanwhile.
         upload = await run_in_threadpool(work)
     except StudioError as error:
         return _refused(request, error)

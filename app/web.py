@@ -33,6 +33,7 @@ from studio_core.base.studio import Studio
 
 def create_app(studio: Studio) -> FastAPI:
     """The whole web application for one studio."""
+    # Before any component is made: what Gradio stores lies in the data folder, and not readable in /tmp.
     os.environ["GRADIO_TEMP_DIR"] = str(studio.settings.uploads)
     access = Access(PAGES)
     install_access()
@@ -52,9 +53,11 @@ def create_app(studio: Studio) -> FastAPI:
     for page in PAGES:
         if hasattr(page, "routes"):
             api.include_router(access.add(page.routes(studio), roles_of(page)))
-    # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
+    # Below 2 KB packing gains nothing to speak of; level 5 is a judgement between time and bytes.
     api.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
+    # With a policy in the parent, Gradio adds none of its own, which would reflect any origin.
     api.add_middleware(CORSMiddleware, allow_origins=[])
+    # From the inside out: the last that is added is asked first. Guard, then Gate, then Shares.
     api.add_middleware(Shares, sessions=opened, pages=access.pages)
     api.add_middleware(Gate, studio=studio, access=access)
     api.add_middleware(Guard, settings=studio.settings)
@@ -90,6 +93,7 @@ async def _mounted(api: FastAPI, studio: Studio, access: Access, opened: session
 def draw(studio: Studio) -> gr.Blocks:
     """All pages as one ``Blocks``: the first is its own, the others are its routes."""
     with _without_apps():
+        # Seconds: looked at every hour, removed after a day.
         with gr.Blocks(analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True) as demo:
             opening.place(demo)
             PAGES[0].build(studio)
@@ -97,6 +101,8 @@ def draw(studio: Studio) -> gr.Blocks:
             with demo.route(page.NAME, page.PATH, show_in_navbar=False):
                 opening.place(demo)
                 page.build(studio)
+    # Four handlers at once: more would only share the cores, and the
+    # database has one writer. A hundred may wait, whoever sent them.
     demo.queue(max_size=100, default_concurrency_limit=4, api_open=False)
     return demo
 

@@ -21,6 +21,7 @@ from studio_core.data.shapes import Message
 
 __all__ = ["ROLE_NAMES", "Rejected", "check_turns", "plain_text", "turns", "with_system", "written_turns"]
 
+# As long as a novel or two: above it a cell is a file that was put into one.
 MAX_CHARACTERS = 2_000_000
 """Of one text. No tokenizer or page is asked to take in more."""
 
@@ -51,12 +52,15 @@ ROLE_NAMES = {
     "function_response": "tool",
 }
 
+# As Anthropic's HH files have it, the first and widest spread of this kind.
 _TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):[ \t]?")
 TURNS_IN_TEXT = re.compile(r"""\[\s*\{\s*["'](role|from|content|value)["']\s*:""")
 """How turns begin in the cell of a table, in JSON or as Python prints them."""
 _NAMES_ROLES = re.compile(r"""["'](role|from)["']\s*:""")
+# As in ``calls``: ast needs several hundred times the memory of the text.
 _LITERAL = 200_000
 """Characters of what Python printed that are parsed."""
+# Types of parts as OpenAI, Qwen and others call what is no text.
 _IMAGES = ("image", "image_url", "input_image", "video", "audio", "input_audio")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 """Names by which files have what the assistant thought, as a key of a turn or as the type of a part."""
@@ -94,6 +98,7 @@ def turns(
     ``in_text``: strings hold turns that are written as text; one that does not is rejected.
     """
     if isinstance(value, list):
+        # Tables wrap a cell into a list of one.
         if len(value) == 1 and isinstance(value[0], str | list):
             return turns(value[0], role, column, notes)
         return _conversation(value, column, notes)
@@ -108,6 +113,8 @@ def turns(
         return [{"role": role, "content": text}]
     inner = written_turns(text)
     if inner is None:
+        # Told apart, since a conversation that was cut off is mended
+        # elsewhere than a column that holds none.
         begun = bool(TURNS_IN_TEXT.match(text) and _NAMES_ROLES.search(text))
         raise Rejected("turns_broken" if begun else "not_turns", column=column)
     return turns(inner, role, column, notes)
@@ -133,6 +140,8 @@ def are_turns_in_text(text: str) -> bool:
         return False
     inner = written_turns(text)
     if inner is None:
+        # Begun as turns and not to be read: cut off. It is to be rejected
+        # with its reason, and not learnt as a text.
         return bool(TURNS_IN_TEXT.match(text) and _NAMES_ROLES.search(text)) and _parsed(text) is None
     listed = (
         inner["messages"] if isinstance(inner, dict) and isinstance(inner.get("messages"), list) else inner
@@ -164,6 +173,7 @@ def _conversation(items: list[Any], column: str, notes: Notes | None) -> list[Me
     for place, item in enumerate(items, start=1):
         message = _turn(item, column, place, notes)
         before = told[-1] if told else None
+        # One turn of the assistant, for which some files have several.
         if before and _named(item) in _CALL_ROLES and _goes_on(before, message):
             known = before.get("tool_calls")
             before["tool_calls"] = (
@@ -202,9 +212,11 @@ def _turn(item: Any, column: str, place: int, notes: Notes | None) -> Message:
     if isinstance(content, list) and _named(item) not in _CALL_ROLES:
         content = _joined_parts(content, thought, column, place, notes)
     calling = item.get("tool_calls") or item.get("function_call")
+    # Its content is the call itself.
     if _named(item) in _CALL_ROLES:
         calling, content = content or calling, ""
     message: Message = {"role": role, "content": plain_text(content, column)}
+    # Several names may hold the same thought: the first one counts.
     thought += [plain_text(item[key], column) for key in _REASONING if item.get(key)][:1]
     if reasoning := "\n".join(thought):
         message["reasoning"] = reasoning
@@ -225,6 +237,7 @@ def _learnt(item: dict[str, Any], column: str, place: int) -> bool:
         value = item.get(key)
         if value is None:
             continue
+        # Tables write it as a word, as a number, or as a number with a point.
         weight = {"true": 1, "false": 0}.get(str(value).strip().lower(), value)
         if str(weight) not in ("0", "1", "0.0", "1.0"):
             raise Rejected("weight", column=column, turn=place, field=key, value=str(value)[:40])
@@ -252,6 +265,7 @@ def _joined_parts(parts: list[Any], thought: list[str], column: str, place: int,
             kind = kind if isinstance(part, dict) else type(part).__name__
             raise Rejected("not_only_text", column=column, turn=place, kind=str(kind)[:40])
     text = "".join(texts)
+    # A question that is nothing but a picture cannot be learnt from without it.
     if images and not text.strip():
         raise Rejected("only_images", column=column, turn=place)
     if images and notes is not None:
@@ -271,6 +285,7 @@ def with_system(messages: list[Message], *texts: str) -> list[Message]:
     return [{"role": "system", "content": "\n\n".join(added)}, *messages]
 
 
+# As in ``reports.turn_structure``, which says of stored records what is refused here of new ones.
 _MAY_FOLLOW = {
     "user": ("assistant",),
     "assistant": ("user", "tool"),
@@ -280,12 +295,14 @@ _MAY_FOLLOW = {
 
 def check_turns(messages: list[Message], column: str, first: str = "user") -> None:
     """Every turn says something or calls a tool, and roles alternate; a system prompt comes first or not at all."""
+    # Of an answer alone the first turn is the assistant's, and no system prompt can come.
     expected: tuple[str, ...] = ("system", first) if first == "user" else (first,)
     for place, message in enumerate(messages, start=1):
         role = message["role"]
         if role not in expected:
             raise Rejected("turn_order", column=column, turn=place, role=role, expected=" / ".join(expected))
         silent = not message["content"] or message["content"].isspace()
+        # A tool may answer with nothing, and a turn that calls need not say anything.
         if silent and role != "tool" and not message.get("tool_calls"):
             raise Rejected(
                 "empty_answer" if role == "assistant" else "empty_turn", column=column, turn=place, role=role

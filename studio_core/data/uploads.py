@@ -26,12 +26,17 @@ from studio_core.base.atomic import read_json, write_json
 from studio_core.base.errors import BadInput, Conflict, NotFound, StudioError
 from studio_core.base.settings import Settings
 
+# Lost at most when a connection breaks; at 1 MB/s four seconds, so that
+# progress is seen. Below the body limit of the guard.
 CHUNK = 4 << 20
 """Bytes that the page sends at once."""
+# A folder of small files; more are an archive's work.
 MOST = 1_000
 """Uploads that may lie there at once."""
+# A week: somebody who closed the laptop on Friday goes on after the weekend.
 KEPT = 7 * 86_400.0
 """Seconds after which an upload that nobody goes on with is removed."""
+# Paths inside of a chosen folder, of which the end says more than the beginning.
 LONGEST_NAME = 500
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -66,6 +71,7 @@ def begin(settings: Settings, name: str, size: int) -> Upload:
         raise BadInput("adding.empty_file", file=name)
     if size > settings.max_upload_mb << 20:
         raise BadInput("adding.too_big", file=name, size=_mb(size), limit=settings.max_upload_mb)
+    # By what they are to become and not by what is there: promises count.
     waiting = [upload.size for upload in uploads(settings)]
     if len(waiting) >= MOST:
         raise BadInput("adding.too_many", limit=MOST)
@@ -74,9 +80,11 @@ def begin(settings: Settings, name: str, size: int) -> Upload:
         raise BadInput(
             "adding.quota", file=name, size=_mb(size), taken=_mb(taken), limit=settings.upload_quota_mb
         )
+    # Before the first byte, and not after an hour.
     free = shutil.disk_usage(settings.uploads).free
     if size > free:
         raise StudioError("adding.no_space", file=name, size=_mb(size), free=_mb(free))
+    # 128 bits: whoever does not know the id finds no upload of another.
     folder = settings.uploads / secrets.token_hex(16)
     folder.mkdir(mode=0o700)
     (folder / _DATA).touch(mode=0o600)
@@ -96,6 +104,7 @@ def checked_name(name: str) -> str:
 def find(settings: Settings, id: str) -> Upload:
     """One upload as it stands; ``NotFound`` also for an id that is none."""
     folder = settings.uploads / id
+    # The id comes from outside: anything else than its form would be a path.
     about = read_json(folder / _ABOUT) if _ID.fullmatch(id) else None
     data = folder / _DATA
     if about is None or not data.is_file():
@@ -146,6 +155,7 @@ def sweep(settings: Settings, older_than: float = KEPT) -> int:
     removed = 0
     for upload in uploads(settings):
         with contextlib.suppress(OSError):  # Cancelled meanwhile.
+            # The newest of both files: the data may be complete and its document young.
             if max(file.stat().st_mtime for file in upload.path.parent.iterdir()) < limit:
                 discard(settings, upload.id)
                 removed += 1
@@ -165,6 +175,7 @@ class Receiving:
 
     def begin(self, name: str, size: int) -> Upload:
         """Room for a file; now and then what was left lying is removed first."""
+        # Once an hour: looking at all of them costs a listing.
         if time.monotonic() - self._swept > 3600:
             self._swept = time.monotonic()
             sweep(self.settings)
@@ -173,6 +184,7 @@ class Receiving:
     def add(self, id: str, offset: int, chunk: bytes) -> Upload:
         """Append a chunk that begins at ``offset``, which is where the last one ended."""
         with self._held(id) as (upload, file):
+            # The sender is told where it goes on, and nothing is written twice.
             if upload.sha256 is not None or offset != upload.received:
                 raise OtherOffset(upload.received, offset)
             if offset + len(chunk) > upload.size:
@@ -181,6 +193,7 @@ class Receiving:
             try:
                 _write_all(file, chunk)
             except OSError as error:
+                # Half a chunk must not pass for a whole one.
                 os.ftruncate(file, offset)
                 if error.errno not in _OUT_OF_SPACE:
                     raise
@@ -204,6 +217,7 @@ class Receiving:
                 if sha256 and sha256.lower() != found:
                     discard(self.settings, id)
                     raise BadInput("adding.wrong_hash", file=upload.name, expected=sha256[:64], found=found)
+                # On disk before the document says that it is complete.
                 os.fsync(file)
                 about = {"name": upload.name, "size": upload.size, "sha256": found}
                 write_json(upload.path.with_name(_ABOUT), about)
@@ -221,6 +235,7 @@ class Receiving:
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
             try:
+                # Two tabs with the same upload would mix their chunks.
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise Conflict("adding.two_senders") from error
@@ -230,6 +245,7 @@ class Receiving:
 
     def _hasher(self, upload: Upload) -> Any:
         hasher, length = self._hashed.get(upload.id, (None, -1))
+        # Another process has added to it, or this one is new.
         if hasher is None or length != upload.received:
             with open(upload.path, "rb") as file:
                 hasher = hashlib.file_digest(file, "sha256")
@@ -239,8 +255,10 @@ class Receiving:
 def _write_all(file: int, chunk: bytes) -> None:
     rest = memoryview(chunk)
     while rest:
+        # A write may take less than it was given.
         rest = rest[os.write(file, rest) :]
 
 
 def _mb(bytes: int) -> int:
+    # Rounded up: "0 MB" would say that there is nothing.
     return -(-bytes >> 20) if bytes > 0 else 0

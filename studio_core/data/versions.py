@@ -43,7 +43,10 @@ def add(studio: Studio, partial: Path, made: Made) -> tuple[Dataset, bool]:
     """
     final = studio.settings.datasets / f"{made.sha256}.parquet"
     size = partial.stat().st_size
+    # The name is the hash: a file that is there has these very records,
+    # perhaps under another dataset's name.
     known = final.exists()
+    # The file before the row: see the head of ``store``.
     os.replace(partial, final)
     sync_folder(final.parent)
     try:
@@ -60,6 +63,7 @@ def _row(studio: Studio, made: Made, final: Path, size: int) -> tuple[Dataset, b
         existing = session.scalars(same).first()
         if existing is not None:
             return existing, False
+        # Under the write lock, so that two imports do not become one version.
         newest = session.scalar(select(func.max(Dataset.version)).where(Dataset.name == made.name)) or 0
         dataset = Dataset(
             name=made.name,
@@ -96,6 +100,7 @@ def get(studio: Studio, dataset: str | int) -> Dataset:
             else:
                 query = query.where(Dataset.name == version)
             found = session.scalars(query).first()
+            # The name first: a dataset may be called "7".
             if found is None and not at and (number := _number(version)) is not None:
                 found = session.get(Dataset, number)
     if found is None:
@@ -104,6 +109,7 @@ def get(studio: Studio, dataset: str | int) -> Dataset:
 
 
 def _number(text: str) -> int | None:
+    # Below 10^15, since SQLite's numbers end at 63 bits.
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 

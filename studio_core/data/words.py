@@ -19,10 +19,12 @@ Hashes = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+# Three in a row: two are common phrases, four miss what differs in every fourth word.
 SHINGLE = 3
 
 _ASCII = re.compile(r"[a-z0-9]+")
 _ANY = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
+# Words: more than a text's common ones. Emptied and not trimmed, since the frequent ones are back at once.
 _MOST_KNOWN = 200_000
 
 
@@ -37,6 +39,8 @@ class _Table(dict[str, int]):
     def __missing__(self, word: str) -> int:
         if len(self) > _MOST_KNOWN:
             self.clear()
+        # Python's own hash differs from run to run; 64 bits never meet by
+        # chance among the words of a dataset.
         number = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
         self[word] = number
         return number
@@ -90,6 +94,7 @@ def _rolled(hashes: Hashes, length: int) -> Hashes:
     count = max(len(hashes) - length + 1, 0)
     made = np.full(count, length, np.uint64)
     for place in range(length):
+        # The golden ratio in 64 bits, odd, so that no word is lost by multiplying.
         made = made * np.uint64(0x9E3779B97F4A7C15) + hashes[place : place + count]
     # Mixed, so that every bit depends on every word (the finalizer of SplitMix64).
     made = (made ^ (made >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
