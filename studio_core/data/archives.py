@@ -28,7 +28,7 @@ from studio_core.base.errors import BadInput
 from studio_core.base.files import Reach, hidden, open_plain
 from studio_core.data.reading import encodings
 
-# Listing a hundred thousand takes minutes and memory before a single row is read.
+# Listing many more takes long, and memory, before a single row is read.
 MAX_MEMBERS = 10_000
 """Of one archive, of whatever kind."""
 # Shards of the largest datasets are a few thousand.

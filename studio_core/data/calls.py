@@ -8,7 +8,7 @@ from typing import Any
 
 from studio_core.data.notes import Rejected
 
-# ast needs several hundred times the memory of the text.
+# ast needs many times the memory of the text.
 _LITERAL = 200_000
 """Characters of what Python printed that are parsed."""
 _ANY_VALUE = ("default", "const", "enum", "example", "examples")

@@ -82,7 +82,8 @@ class ChatFormat:
         key = (str(folder), changed, model.chat_template)
         if key not in _LOADED:
             _LOADED[key] = cls.load(folder, model.chat_template)
-            # Each takes 10 to some hundred MB; the helper ends beyond its limit (``sandbox.limits``).
+            # The largest takes 500 MB; a helper that grew too large ends after its answer
+            # (``sandbox.limits``).
             while len(_LOADED) > 8:
                 _LOADED.popitem(last=False)
         return _LOADED[key]

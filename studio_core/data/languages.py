@@ -26,7 +26,7 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 _HANGUL = re.compile(r"[\uac00-\ud7af]")
 _LETTERS = re.compile(r"[^\W\d_]")
 # fmt: off
-# About a third of any English text, and a hundredth of the time of a classifier.
+# About a third of any English text, and looked up far quicker than a classifier answers.
 _ENGLISH = frozenset((
     "the", "of", "and", "to", "in", "is", "you", "that", "it", "he", "was", "for", "on", "are", "as", "with", "his",
     "they", "at", "be", "this", "have", "from", "or", "had", "by", "but", "what", "all", "were", "we", "when", "your",

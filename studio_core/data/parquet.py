@@ -80,7 +80,7 @@ class Writer:
 
     def _open(self) -> None:
         self._schema = schema(self._shape, self._keep, self._optional)
-        # zstd: texts take a third to a fifth, and reading hardly slows.
+        # zstd packs text well and is read quickly; a judgement.
         self._file = pq.ParquetWriter(self._target, self._schema, compression="zstd")
 
     def close(self) -> str:

@@ -57,7 +57,7 @@ _TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):[ \t]?")
 TURNS_IN_TEXT = re.compile(r"""\[\s*\{\s*["'](role|from|content|value)["']\s*:""")
 """How turns begin in the cell of a table, in JSON or as Python prints them."""
 _NAMES_ROLES = re.compile(r"""["'](role|from)["']\s*:""")
-# As in ``calls``: ast needs several hundred times the memory of the text.
+# As in ``calls``: ast needs many times the memory of the text.
 _LITERAL = 200_000
 """Characters of what Python printed that are parsed."""
 # Types of parts as OpenAI, Qwen and others call what is no text.

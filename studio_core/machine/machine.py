@@ -14,7 +14,7 @@ from studio_core.base.tables import UNREACHABLE, Device, Job
 from studio_core.machine.gpus import Gpus, Reading
 from studio_core.runs.slots import card
 
-# The panel draws once a second, and a reading costs about a millisecond for each GPU.
+# Pages ask about once a second, and a reading costs about a millisecond for each GPU.
 FRESH = 1.0
 """Seconds for which a reading serves all pages."""
 

@@ -43,7 +43,7 @@ def features_path(dataset_file: Path) -> Path:
     return dataset_file.with_name(dataset_file.stem + SUFFIX)
 
 
-# Some 10 MB of columns at a time, whatever the dataset's size.
+# Some megabytes of columns at a time, whatever the dataset's size.
 _ROWS_AT_ONCE = 100_000
 _ROW_GROUP = 1 << 14
 """Small, since browsing picks single rows out of it."""

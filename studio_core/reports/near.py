@@ -134,11 +134,11 @@ def _alike(
     size = 0
     for place, own in shingles(np.union1d(texts, earlier)):
         low, high = np.searchsorted(texts, [place, place + 1])
+        # What is in one cluster already is not compared again.
         for before in earlier[low:high].tolist():
             if before not in held:
                 waiting.append(place << 32 | before)
             elif root(place) != root(before) and _similar(own, held[before]):
-                # What is in one cluster already need not be compared.
                 yield place, before
         while due and due[0][0] <= place:
             size -= _bytes(held.pop(heapq.heappop(due)[1]))

@@ -24,7 +24,7 @@ _PRIOR = 0.1
 """Weight of the prior, as a part of the counts that it is made of."""
 _UNSEEN = 1.0
 """Of all words together that a side has not: no side consists of one word alone."""
-# Words of one side that are counted at once: some 40 MB of Python's strings and numbers.
+# Bounds the memory that a side's words take: beyond it the rare ones are dropped.
 _MOST_WORDS = 400_000
 _LEAST_SHARE = 0.002
 """Words that decide fewer pairs than this make no shortcut."""

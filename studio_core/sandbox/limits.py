@@ -29,7 +29,7 @@ def processor_seconds(request: int) -> int:
     A preview takes milliseconds, reading a large tokenizer 2 s; texts are tokenised at 1 MB/s and more on
     one core, and rendered several times where a template does not mark the answers.
     """
-    # 8 seconds for a megabyte: one core, several renderings, and half of the speed that was measured.
+    # 8 seconds for a megabyte: tokenized once and rendered several times, with room for a slow machine.
     return SECONDS + 8 * (request >> 20)
 
 
