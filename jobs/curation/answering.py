@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.curation.makers import Failure, Maker, Question, Served, trouble
 from jobs.curation.store import Store
+from jobs.generation.answering import Engine, Failure, Question, answers
+from jobs.generation.engines.service import ServiceEngine
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
@@ -31,7 +32,7 @@ REASONS = 5
 
 @dataclass
 class Tally:
-    """How it goes with the questions of one maker."""
+    """How it goes with the questions of one engine."""
 
     name: str
     prices: tuple[float, float]
@@ -69,12 +70,13 @@ class Tally:
 
 
 class Answers:
-    """The answers of one maker. ``fetch`` the questions, then look them up one by one."""
+    """The answers of one engine. ``fetch`` the questions, then look them up one by one."""
 
     def __init__(
         self,
         work: Work,
-        maker: Maker,
+        engine: Engine,
+        sampling: Sampling,
         read: Callable[[Answer], bool] | None = None,
         *,
         in_parts: bool = False,
@@ -85,9 +87,9 @@ class Answers:
         """
         if work.answers is None:
             raise BadInput("options.conflict", owner="answers", reason="no folder for answers")
-        self._work, self._maker = work, maker
-        self._store = Store(work.answers, maker.who)
-        self._tally = Tally(maker.name, maker.prices)
+        self._work, self._engine, self._sampling = work, engine, sampling
+        self._store = Store(work.answers, engine.identity(sampling))
+        self._tally = Tally(engine.name, engine.prices)
         self._read, self._of_use, self._of_no_use = read, 0, 0
         self._in_parts, self._in_a_row, self._place = in_parts, 0, -1
 
@@ -99,12 +101,14 @@ class Answers:
             tallies.append(self._tally.document())
         self._done, self._total = done, total
         try:
-            for question, outcome in self._maker.answers(self._unknown(questions), self._work.stopping):
+            for question, outcome in answers(
+                self._engine, self._unknown(questions), self._sampling, self._work.stopping
+            ):
                 if isinstance(outcome, Failure):
                     self._in_a_row += 1
                     self._note_failure(outcome)
                     if self._in_a_row >= GIVE_UP:
-                        raise trouble(self._maker, outcome.said, self._in_a_row)
+                        raise trouble(self._engine, outcome.said, self._in_a_row)
                 else:
                     self._in_a_row = 0
                     self._keep(question, outcome)
@@ -117,7 +121,7 @@ class Answers:
     def check(self) -> None:
         """Raise why all questions failed, if they did."""
         if self._tally.failed and not self._tally.asked and not self._tally.cached:
-            raise trouble(self._maker, next(iter(self._tally.reasons), ""), self._tally.failed)
+            raise trouble(self._engine, next(iter(self._tally.reasons), ""), self._tally.failed)
 
     def __call__(self, question: Question) -> Answer | None:
         known = self._store.get(question.key)
@@ -155,7 +159,7 @@ class Answers:
             self._of_use += self._read(answer)
             self._of_no_use += not self._read(answer)
             if not self._of_use and self._of_no_use >= OF_NO_USE:
-                raise StudioError("generation.of_no_use", who=self._maker.name, said=answer.text[:200])
+                raise StudioError("generation.of_no_use", who=self._engine.name, said=answer.text[:200])
         self._tally.asked += 1
         self._tally.tokens_in += answer.tokens_in
         self._tally.tokens_out += answer.tokens_out
@@ -185,26 +189,31 @@ def readable(answer: Answer) -> bool:
     return judging.score(answer.text) is not None
 
 
-def maker(
-    work: Work, options: AskingOptions, sampling: Sampling, model: str = "model", service: str = "service"
-) -> Maker:
+def engine(work: Work, options: AskingOptions, model: str = "model", service: str = "service") -> Engine:
     """Who answers: what the options of these two names say."""
     if model in work.models:
-        return local(work, model, sampling)
-    file = work.services
-    if file is None:
-        raise BadInput("generation.no_service", name=getattr(options, service), known="-")
-    return Served(
-        services.get(file, getattr(options, service)),
-        sampling,
-        at_once=options.concurrency,
-        retries=options.retries,
-        timeout=options.timeout,
+        return local(work, model)
+    chosen = named_service(work, getattr(options, service))
+    return ServiceEngine(
+        chosen, at_once=options.concurrency, retries=options.retries, timeout=options.timeout
     )
 
 
-def local(work: Work, name: str, sampling: Sampling) -> Maker:
-    # Only here: torch takes seconds to load, and a service does not need it.
-    from jobs.curation import local_model
+def named_service(work: Work, name: str) -> services.Service:
+    """A service of the settings by its name."""
+    if work.services is None:
+        raise BadInput("generation.no_service", name=name, known="-")
+    return services.get(work.services, name)
 
-    return local_model.LocalModel(local_model.models(), work.models[name], sampling)
+
+def local(work: Work, name: str) -> Engine:
+    """The model that the options have under this name."""
+    # Only here: torch takes seconds to load, and a service does not need it.
+    from jobs.generation.engines import loop
+
+    return loop.LoopEngine(loop.models(), work.models[name])
+
+
+def trouble(engine: Engine, said: str, failures: int) -> StudioError:
+    """What to say when question after question fails."""
+    return StudioError("generation.gives_up", who=engine.name, count=failures, said=said)

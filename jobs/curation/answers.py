@@ -17,16 +17,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from jobs.curation.answering import Answers, local
-from jobs.curation.makers import Maker, Question, Served
+from jobs.curation.answering import Answers, local, named_service
 from jobs.curation.prompts import several
 from jobs.curation.telling import told_before
+from jobs.generation.answering import Engine, Question
+from jobs.generation.engines.service import ServiceEngine
 from studio_core import rewards
-from studio_core.base.errors import BadInput
 from studio_core.curation.asking import question_text, with_system
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message
-from studio_core.generation import services
 from studio_core.generation.answer_jobs import AnswerSource, AnswersSpec
 from studio_core.generation.sampling import Sampling
 
@@ -145,14 +144,9 @@ class Writer:
         sampling = Sampling.of(source)
         name = f"source_{place}"
         self._model = work.models.get(name)
-        self._maker: Maker
-        if self._model is not None:
-            self._maker = local(work, name, sampling)
-        elif work.services is not None:
-            self._maker = Served(services.get(work.services, source.service), sampling)
-        else:
-            raise BadInput("generation.no_service", name=source.service, known="-")
-        self._answers = Answers(work, self._maker, in_parts=True)
+        here = self._model is not None
+        engine: Engine = local(work, name) if here else ServiceEngine(named_service(work, source.service))
+        self._answers = Answers(work, engine, sampling, in_parts=True)
 
     def alike(self, other: AnswerSource) -> bool:
         """Whether it is the same model: drawn with the same random numbers its answers would be alike."""

@@ -8,10 +8,10 @@ from itertools import islice
 
 import numpy as np
 
-from jobs.curation.answering import Answers, maker, readable
+from jobs.curation.answering import Answers, engine, readable
 from jobs.curation.distribution import distribution
-from jobs.curation.makers import Question
 from jobs.curation.prompts import asked_records, several, stored_prompt
+from jobs.generation.answering import Question
 from studio_core import rewards
 from studio_core.base.errors import BadInput
 from studio_core.curation import judging
@@ -40,7 +40,7 @@ class Candidate:
 
 def run(work: Work, options: BestOfOptions) -> None:
     _check_references(work, options)
-    answers = Answers(work, maker(work, options, options.sampling(work.seed)))
+    answers = Answers(work, engine(work, options), options.sampling(work.seed))
     passes = 1 if options.scored_by == "reward" else 2
     total = work.source.rows * options.k * passes
     answers.fetch(
@@ -169,7 +169,7 @@ def _scorer(work: Work, options: BestOfOptions, texts: Texts, total: int) -> Sco
 
 def _judge(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:
     sampling = greedy(JUDGE_TOKENS, seed=work.seed)
-    judge = Answers(work, maker(work, options, sampling, "judge_model", "judge_service"), readable)
+    judge = Answers(work, engine(work, options, "judge_model", "judge_service"), sampling, readable)
 
     def asked(question: Question, text: str) -> Question:
         return Question(judging.question(question_text(question.messages), text, options.rubric))

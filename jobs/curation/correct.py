@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from jobs.curation.answering import Answers, maker
-from jobs.curation.makers import Question
+from jobs.curation.answering import Answers, engine
 from jobs.curation.prompts import asked_records, stored_prompt, usable
+from jobs.generation.answering import Question
 from studio_core.curation.asking import question_text
 from studio_core.curation.base import Work
 from studio_core.curation.correct import CorrectOptions, corrections, rewriting
@@ -17,7 +17,7 @@ Corrected = Callable[[Question, str], str | None]
 
 
 def run(work: Work, options: CorrectOptions) -> None:
-    own = Answers(work, maker(work, options, options.sampling(work.seed)))
+    own = Answers(work, engine(work, options), options.sampling(work.seed))
     rewritten = options.by == "rewrite"
     total = work.source.rows * (2 if rewritten else 1)
     own.fetch((question for _, _, question in asked_records(work, options.system)), total)
@@ -54,7 +54,9 @@ def _by_rules(options: CorrectOptions) -> Corrected:
 
 
 def _by_rewriting(work: Work, options: CorrectOptions, own: Answers, total: int) -> Corrected:
-    editor = Answers(work, maker(work, options, options.editing(work.seed), "editor_model", "editor_service"))
+    editor = Answers(
+        work, engine(work, options, "editor_model", "editor_service"), options.editing(work.seed)
+    )
 
     def rewrite(question: Question, answer: str) -> Question:
         return Question(rewriting(question_text(question.messages), answer, options.instruction))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.curation.answering import Answers, maker
+from jobs.curation.answering import Answers, engine
 from jobs.curation.prompts import asked_records, stored_prompt, usable
 from studio_core.curation.asking import answered
 from studio_core.curation.base import Work
@@ -12,7 +12,7 @@ from studio_core.reports.answers import is_refusal
 
 
 def run(work: Work, options: DistillOptions) -> None:
-    answers = Answers(work, maker(work, options, options.sampling(work.seed)))
+    answers = Answers(work, engine(work, options), options.sampling(work.seed))
     answers.fetch((question for _, _, question in asked_records(work, options.system)), work.source.rows)
     made = work.output(Shape(options.shape), keep=[])
     for row, record, question in asked_records(work, options.system, count=True):

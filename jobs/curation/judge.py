@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jobs.curation.answering import Answers, maker, readable
+from jobs.curation.answering import Answers, engine, readable
 from jobs.curation.distribution import distribution
-from jobs.curation.makers import Question
+from jobs.generation.answering import Question
 from studio_core.curation import judging, parts
 from studio_core.curation.base import Work
 from studio_core.curation.judge import SCORE, JudgeOptions
@@ -16,7 +16,7 @@ from studio_core.data.shapes import Record
 
 
 def run(work: Work, options: JudgeOptions) -> None:
-    judge = Answers(work, maker(work, options, options.sampling(work.seed)), readable)
+    judge = Answers(work, engine(work, options), options.sampling(work.seed), readable)
     judge.fetch((question for _, _, question in _questions(work, options)), work.source.rows)
     scores = np.full(work.source.rows + 1, np.nan, np.float32)
     for row, _, question in _questions(work, options):

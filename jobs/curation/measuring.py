@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import torch
 
 from jobs.curation.store import Store
+from jobs.generation.answering import Text
 from studio_core.base.errors import BadInput
 from studio_core.curation.base import Work
 
@@ -17,27 +17,18 @@ AHEAD = 16
 """Batches that are put in order of length before the first is measured, so that little is padded."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """What is measured: tokens, of which the last ``answer`` are the answer's."""
-
-    key: str
-    tokens: list[int]
-    answer: int
-
-
 class Measured:
     """``fetch`` the items, then look their numbers up by key."""
 
     def __init__(
-        self, work: Work, who: dict[str, Any], measure: Callable[[list[Item]], list[float]], batch: int
+        self, work: Work, who: dict[str, Any], measure: Callable[[list[Text]], list[float]], batch: int
     ) -> None:
         if work.answers is None:
             raise BadInput("options.conflict", owner="answers", reason="no folder for answers")
         self._work, self._measure, self._batch = work, measure, batch
         self._store = Store(work.answers, who)
 
-    def fetch(self, items: Iterable[Item], total: int, done: int = 0) -> None:
+    def fetch(self, items: Iterable[Text], total: int, done: int = 0) -> None:
         unknown = self._unknown(items)
         while (ahead := list(islice(unknown, self._batch * AHEAD))) and not self._work.stopping():
             ahead.sort(key=lambda item: len(item.tokens))
@@ -63,7 +54,7 @@ class Measured:
 
     _done = 0
 
-    def _unknown(self, items: Iterable[Item]) -> Iterator[Item]:
+    def _unknown(self, items: Iterable[Text]) -> Iterator[Text]:
         met: set[str] = set()
         for item in items:
             if item.key in met or item.key in self._store:
@@ -71,11 +62,3 @@ class Measured:
             else:
                 met.add(item.key)
                 yield item
-
-
-def padded(items: list[Item], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, ``(items, longest)``, padded on the left: answers end at the right edge."""
-    longest = max(len(item.tokens) for item in items)
-    ids = [[0] * (longest - len(item.tokens)) + item.tokens for item in items]
-    mask = [[0] * (longest - len(item.tokens)) + [1] * len(item.tokens) for item in items]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)

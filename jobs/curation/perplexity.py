@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from jobs.curation import local_model
 from jobs.curation.distribution import distribution
-from jobs.curation.measuring import Item, Measured, padded
+from jobs.curation.measuring import Measured
 from jobs.curation.store import digest
+from jobs.generation.answering import Text, scores
+from jobs.generation.engines import loop
+from jobs.generation.engines.loop import LoopEngine
 from jobs.generation.models import Opened
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.curation.base import Work
@@ -53,14 +54,15 @@ def run(work: Work, options: PerplexityOptions) -> None:
 
 def _surprises(work: Work, options: PerplexityOptions) -> Surprises:
     named = work.models["model"]
-    opened = local_model.models().open(named)
+    engine = LoopEngine(loop.models(), named)
+    opened = engine.models.open(named)
     length = min(options.max_length, opened.base.context or options.max_length)
-    who = {**local_model.identity(named), "measures": "surprise", "length": length}
-    measured = Measured(work, who, lambda items: _measure(opened, items), options.batch_size)
+    who = {**loop.identity(named), "measures": "surprise", "length": length}
+    measured = Measured(work, who, lambda items: _surprise(engine, items), options.batch_size)
     keys: dict[str, list[str | None]] = {side: [] for side in SIDES}
     failures = Failures()
 
-    def items() -> Iterator[Item]:
+    def items() -> Iterator[Text]:
         for record in work.source.records():
             for side in SIDES:
                 item = _item(opened, record, side, length, failures)
@@ -85,7 +87,7 @@ class Failures:
     first: StudioError | None = None
 
 
-def _item(opened: Opened, record: Record, side: str, length: int, failures: Failures) -> Item | None:
+def _item(opened: Opened, record: Record, side: str, length: int, failures: Failures) -> Text | None:
     """Prompt and answer as the model reads them; of what is too long the beginning of the prompt is left out."""
     prompt: list[Message] = record["prompt"]
     text = "\n".join(one["content"] for one in record[side])
@@ -98,22 +100,9 @@ def _item(opened: Opened, record: Record, side: str, length: int, failures: Fail
     if not answer:
         return None
     tokens = [*before[-(length - len(answer)) :], *answer]
-    return Item(digest([tokens, len(answer)]), tokens, len(answer))
+    return Text(digest([tokens, len(answer)]), tokens, len(answer))
 
 
-@torch.inference_mode()
-def _measure(opened: Opened, items: list[Item]) -> list[float]:
-    """Mean negative log-probability of each item's answer, in nats per token."""
-    ids, mask = padded(items, opened.base.device)
-    longest = max(item.answer for item in items)
-    logits = opened.base.forward(
-        [opened.adapter] * len(items),
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-        logits_to_keep=longest + 1,
-    ).logits[:, -longest - 1 : -1]
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().transpose(1, 2), ids[:, -longest:], reduction="none"
-    )
-    return [float(losses[place, -item.answer :].mean()) for place, item in enumerate(items)]
+def _surprise(engine: LoopEngine, texts: list[Text]) -> list[float]:
+    """Mean negative log-probability of each answer, in nats per token."""
+    return [-sum(logprobs) / len(logprobs) for logprobs in scores(engine, texts)]

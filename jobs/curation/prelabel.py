@@ -9,15 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jobs.curation.answering import Answers, local
-from jobs.curation.makers import Maker, Question, Served
+from jobs.curation.answering import Answers, local, named_service
 from jobs.curation.telling import told_before
-from studio_core.base.errors import BadInput
+from jobs.generation.answering import Engine, Question
+from jobs.generation.engines.service import ServiceEngine
 from studio_core.curation import judging
 from studio_core.curation.asking import question_text
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message
-from studio_core.generation import services
 from studio_core.generation.answer_jobs import JudgeSpec
 from studio_core.generation.asking import Answer
 from studio_core.generation.sampling import greedy
@@ -46,7 +45,9 @@ def run(work: Work, options: dict[str, Any]) -> None:
     def report(done: int, total: int | None, figures: dict[str, float]) -> None:
         work.report(done, total, {**figures, "unreadable": float(unreadable)})
 
-    answers = Answers(replace(work, report=report), _maker(work, asked), _readable, in_parts=True)
+    answers = Answers(
+        replace(work, report=report), _engine(work, asked), greedy(TOKENS), _readable, in_parts=True
+    )
     total, done = 2 * sum(1 for _ in read(Path(asked.items))), 2 * len(told)
     pairs = (pair for pair in read(Path(asked.items)) if pair.row not in told)
     while not work.stopping() and (batch := list(islice(pairs, BATCH))):
@@ -67,13 +68,10 @@ def read(file: Path) -> Iterator[Pair]:
             yield Pair(row, document["item"], document["prompt"], document["answers"])
 
 
-def _maker(work: Work, asked: JudgeSpec) -> Maker:
-    sampling = greedy(TOKENS)
+def _engine(work: Work, asked: JudgeSpec) -> Engine:
     if "model" in work.models:
-        return local(work, "model", sampling)
-    if work.services is None:
-        raise BadInput("generation.no_service", name=asked.service, known="-")
-    return Served(services.get(work.services, asked.service), sampling)
+        return local(work, "model")
+    return ServiceEngine(named_service(work, asked.service))
 
 
 def _questions(pair: Pair, rubric: str) -> list[Question]:

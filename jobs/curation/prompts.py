@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from jobs.curation.makers import Question
+from jobs.generation.answering import Question
 from studio_core.curation.asking import asked_of, with_system
 from studio_core.curation.base import Work
 from studio_core.data.shapes import Message, Record

@@ -11,11 +11,11 @@ import torch
 import transformers
 
 from jobs.chat_format import chat_format
-from jobs.curation import local_model
-from jobs.curation.makers import Question
-from jobs.curation.measuring import Item, Measured
+from jobs.curation.measuring import Measured
 from jobs.curation.prompts import asked_records
 from jobs.curation.store import digest
+from jobs.generation.answering import Question, Text
+from jobs.generation.engines import loop
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
@@ -37,20 +37,20 @@ def scorer(work: Work, options: BestOfOptions, texts: Texts, total: int, done: i
     chat = chat_format(named, tokenizer)
     length = min(MOST_TOKENS, getattr(model.config, "max_position_embeddings", None) or MOST_TOKENS)
 
-    def item(question: Question, text: str) -> Item:
+    def item(question: Question, text: str) -> Text:
         messages = [*question.messages, {"role": "assistant", "content": text}]
         [[sequence]] = tokens(chat, Shape.CHAT, [{"messages": messages}])
-        return Item(digest(sequence.text), sequence.ids[-length:], 0)
+        return Text(digest(sequence.text), sequence.ids[-length:], 0)
 
     @torch.inference_mode()
-    def measure(items: list[Item]) -> list[float]:
+    def measure(items: list[Text]) -> list[float]:
         # One by one: in a batch a classifier looks for the end of a text by its padding token, which not all have.
         ids = [torch.tensor([item.tokens], device=model.device) for item in items]
         return [float(model(input_ids=one).logits[0, 0]) for one in ids]
 
-    scores = Measured(work, {**local_model.identity(named), "measures": "reward"}, measure, BATCH)
+    scores = Measured(work, {**loop.identity(named), "measures": "reward"}, measure, BATCH)
 
-    def items() -> Iterator[Item]:
+    def items() -> Iterator[Text]:
         for _, _, question in asked_records(work, options.system):
             for text in texts(question):
                 yield item(question, text)
@@ -76,7 +76,7 @@ def loaded(named: ResolvedModel) -> tuple[Any, Any]:
             named.path,
             use_safetensors=True,
             trust_remote_code=named.trust_remote_code,
-            device_map={"": local_model.models().device},
+            device_map={"": loop.models().device},
             dtype=torch.float32,
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(

@@ -7,7 +7,6 @@ line is written in one piece under a lock; a line that a kill has torn is passed
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -15,11 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-
-def digest(document: Any) -> str:
-    """32 hexadecimal digits that are the same for equal documents."""
-    text = json.dumps(document, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+from jobs.generation.answering import digest
 
 
 class Store:

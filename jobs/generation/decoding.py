@@ -7,8 +7,9 @@ random generator for a batch, and keeps computing rows that have ended.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -98,6 +99,8 @@ class Row:
     stopped: Callable[[], bool] = lambda: False
     """Whether nobody wants more of it."""
     tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    """Of its tokens, as the model itself gives them (temperature 1, nothing cut off), if they are wanted."""
     reason: str = ""
     """``stop``, ``length``, ``cancelled`` or ``error`` once it has ended."""
     error: StudioError | None = None
@@ -107,7 +110,10 @@ class Row:
         base = self.model.base
         room = base.context - len(self.prompt) if base.context else self.sampling.max_tokens
         self.most = min(self.sampling.max_tokens, room)
-        self._text = TextPieces(self.model.tokenizer, self.model.stops)
+        stops = self.model.stops
+        self._text = TextPieces(
+            self.model.tokenizer, replace(stops, texts=(*stops.texts, *self.sampling.stop))
+        )
         self._random = torch.Generator(base.device).manual_seed(
             self.sampling.seed if self.seed is None else self.seed
         )
@@ -122,6 +128,8 @@ class Row:
             return ""
         token = choose(logits, self.sampling, self._random)
         self.tokens.append(token)
+        if self.sampling.logprobs:
+            self.logprobs.append(float(logits.float().log_softmax(-1)[token]))
         piece = self._text.add(token)
         if self._text.ended:
             self.reason = "stop"
@@ -158,37 +166,45 @@ class Lane:
         self._ids = self._mask = torch.empty(0)
         self._started = 0.0
 
-    @torch.inference_mode()
     def step(self) -> list[tuple[Row, str]]:
         """One token for each row; rows that end leave the batch. Returns each row with its new text."""
-        if self._cache is None:
-            self._started = time.perf_counter()
-            self._ids, self._mask = self._padded()
-        positions = (self._mask.cumsum(-1) - 1).clamp(min=0)[:, -self._ids.shape[1] :]
+        with self.base.without_gradients():
+            logits = self._read_prompts() if self._cache is None else self._logits(self.rows)
+            pieces = [(row, row.take(chances)) for row, chances in zip(self.rows, logits, strict=True)]
+            for row in self.rows:
+                row.seconds = time.perf_counter() - self._started
+            self._go_on()
+        return pieces
+
+    def _read_prompts(self) -> torch.Tensor:
+        """The logits after the prompts; rows that continue the same one with the same adapter read it once."""
+        self._started = time.perf_counter()
+        first: dict[tuple[str | None, tuple[int, ...]], int] = {}
+        places = [first.setdefault((row.model.adapter, tuple(row.prompt)), len(first)) for row in self.rows]
+        readers = [self.rows[places.index(place)] for place in range(len(first))]
+        self._ids, self._mask = left_padded([row.prompt for row in readers], self.base.device)
+        logits = self._logits(readers)
+        if len(readers) == len(self.rows):
+            return logits
+        copies = torch.tensor(places, device=self.base.device)
+        self._cache.batch_select_indices(copies)
+        self._mask = self._mask[copies]
+        return logits[copies]
+
+    def _logits(self, rows: Sequence[Row]) -> torch.Tensor:
+        """One pass over what is new; logits of the next token, ``(rows, vocabulary)``."""
         output = self.base.forward(
-            [row.model.adapter for row in self.rows],
+            [row.model.adapter for row in rows],
             input_ids=self._ids,
             attention_mask=self._mask,
-            position_ids=positions,
+            position_ids=(self._mask.cumsum(-1) - 1).clamp(min=0)[:, -self._ids.shape[1] :],
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,
         )
         self._cache = output.past_key_values
-        pieces = [
-            (row, row.take(logits)) for row, logits in zip(self.rows, output.logits[:, -1], strict=True)
-        ]
-        for row in self.rows:
-            row.seconds = time.perf_counter() - self._started
-        self._go_on()
-        return pieces
-
-    def _padded(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompts and attention mask, ``(rows, longest prompt)``, padded on the left."""
-        longest = max(len(row.prompt) for row in self.rows)
-        ids = [[0] * (longest - len(row.prompt)) + row.prompt for row in self.rows]
-        mask = [[0] * (longest - len(row.prompt)) + [1] * len(row.prompt) for row in self.rows]
-        return torch.tensor(ids, device=self.base.device), torch.tensor(mask, device=self.base.device)
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
 
     def _go_on(self) -> None:
         """Make the chosen tokens the next input, without the rows that have ended."""
@@ -203,3 +219,51 @@ class Lane:
             last = [[row.tokens[-1]] for row in self.rows]
             self._ids = torch.tensor(last, device=self.base.device)
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.rows), 1)], dim=1)
+
+
+def left_padded(prompts: Sequence[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, ``(prompts, longest)``; all end at the right edge."""
+    longest = max(map(len, prompts))
+    ids = [[0] * (longest - len(prompt)) + prompt for prompt in prompts]
+    mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def advance(
+    rows: Sequence[Row],
+    cancelled: Callable[[], bool] = lambda: False,
+    broken: Callable[[Lane, Exception], None] | None = None,
+) -> Iterator[tuple[Row, str]]:
+    """All rows to their ends: each with its new text, token by token; those on one base in one batch, others in turn.
+
+    ``cancelled`` ends those that go on. ``broken`` is told of a batch whose pass has raised, and gives its rows
+    their errors; without it the exception is raised here.
+    """
+    lanes = deque(Lane(group) for group in _groups(rows))
+    while lanes:
+        lane = lanes.popleft()
+        if cancelled():
+            for row in lane.rows:
+                row.reason = "cancelled"
+                yield row, ""
+            continue
+        try:
+            pieces = lane.step()
+        except Exception as error:
+            if broken is None:
+                raise
+            broken(lane, error)
+            yield from ((row, "") for row in lane.rows)
+            continue
+        yield from pieces
+        if lane.rows:
+            lanes.append(lane)
+
+
+def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that may share a batch: one base, and either all mixable or all on the same adapter."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        apart = None if row.model.mixable else row.model.adapter
+        groups.setdefault((id(row.model.base), apart), []).append(row)
+    return list(groups.values())

@@ -17,7 +17,7 @@ import inspect
 import json
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -86,14 +86,20 @@ class Base:
     _rows: list[str] | None = None
     """The adapter of each row, while a mixed batch is computed."""
 
+    without_gradients: Callable[[], Any] = torch.inference_mode
+    """The context of a pass. A model in training wants ``torch.no_grad``: it may keep what a pass has gathered."""
+
     def __post_init__(self) -> None:
-        self._accepts = frozenset(inspect.signature(self.model.forward).parameters)
+        parameters = inspect.signature(self.model.forward).parameters
+        self._accepts = frozenset(parameters)
+        self._accepts_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
     @property
     def context(self) -> int | None:
         """Most tokens that the model was made for; None if it does not say."""
-        config = self.plain.config.get_text_config()
-        return getattr(config, "max_position_embeddings", None)
+        config = getattr(self.plain, "config", None)
+        text = config.get_text_config() if config is not None else None
+        return getattr(text, "max_position_embeddings", None)
 
     @property
     def plain(self) -> Any:
@@ -101,7 +107,8 @@ class Base:
 
     def forward(self, adapters: Sequence[str | None], **inputs: Any) -> Any:
         """One pass; ``adapters[row]`` is the adapter of that row of the batch, None the base itself."""
-        inputs = {name: value for name, value in inputs.items() if name in self._accepts}
+        if not self._accepts_all:
+            inputs = {name: value for name, value in inputs.items() if name in self._accepts}
         if not self.adapters:
             return self.model(**inputs)
         self._activate(next((name for name in adapters if name), None))

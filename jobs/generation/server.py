@@ -174,15 +174,19 @@ async def events_of(
 ) -> AsyncIterator[Event]:
     """The events of one generation, which a thread of its own makes until they are all there or nobody wants them."""
     loop = asyncio.get_running_loop()
-    events: asyncio.Queue[Event | None] = asyncio.Queue()
+    events: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
     gone = threading.Event()
+
+    def put(event: Event | Exception | None) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, event)
 
     def generate() -> None:
         try:
             for event in desk.answer(sides, sampling, gone.is_set, key):
-                loop.call_soon_threadsafe(events.put_nowait, event)
-        finally:
-            loop.call_soon_threadsafe(events.put_nowait, None)
+                put(event)
+            put(None)
+        except Exception as error:
+            put(error)
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -193,6 +197,8 @@ async def events_of(
     threading.Thread(target=generate, name="generation", daemon=True).start()
     try:
         while (event := await events.get()) is not None:
+            if isinstance(event, Exception):
+                raise event  # The connection breaks: a stream that just ended would look whole.
             yield event
     finally:
         gone.set()

@@ -10,7 +10,6 @@ Every side ends with exactly one ``done`` or ``error``; one that fails does not 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from typing import Any
 
 import torch
 
-from jobs.generation.decoding import Lane, Row
+from jobs.generation.decoding import Lane, Row, advance
 from jobs.generation.models import Models
 from studio_core.base.errors import StudioError
 from studio_core.generation.sampling import Sampling
@@ -60,37 +59,20 @@ def answer(
             )
         except StudioError as error:
             yield failed(index, error)
-    lanes = deque(Lane(group) for group in _groups(rows))
-    while lanes:
-        lane = lanes.popleft()
-        if cancelled():
-            yield from (_done(row.side, len(row.tokens), row.seconds, "cancelled") for row in lane.rows)
-            continue
-        try:
-            pieces = lane.step()
-        except Exception as error:
-            # A pass that raised may have left PEFT half-way between two adapters: load the base anew.
-            models.forget(lane.base)
-            yield from (failed(row.side, _named(row, error)) for row in lane.rows)
-            continue
-        for row, piece in pieces:
-            if piece:
-                yield {"side": row.side, "text": piece}
-            if row.error:
-                yield failed(row.side, row.error)
-            elif row.reason:
-                yield _done(row.side, len(row.tokens), row.seconds, row.reason)
-        if lane.rows:
-            lanes.append(lane)
 
+    def broken(lane: Lane, error: Exception) -> None:
+        # A pass that raised may have left PEFT half-way between two adapters: load the base anew.
+        models.forget(lane.base)
+        for row in lane.rows:
+            row.error = _named(row, error)
 
-def _groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows that may share a batch: one base, and either all mixable or all on the same adapter."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        apart = None if row.model.mixable else row.model.adapter
-        groups.setdefault((id(row.model.base), apart), []).append(row)
-    return list(groups.values())
+    for row, piece in advance(rows, cancelled, broken):
+        if piece:
+            yield {"side": row.side, "text": piece}
+        if row.error:
+            yield failed(row.side, row.error)
+        elif row.reason:
+            yield _done(row.side, len(row.tokens), row.seconds, row.reason)
 
 
 def _done(side: int, tokens: int, seconds: float, reason: str) -> Event:

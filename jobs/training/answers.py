@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from jobs.generation.decoding import TextPieces
+from jobs.generation.decoding import Row, advance
+from jobs.generation.models import Base, Opened
 from jobs.generation.stopping import Stops
 from studio_core.data.chat_format import ChatFormat
+from studio_core.generation.sampling import greedy
 
 _MOST_PROMPTS = 8
 """They are answered in one batch; more would hardly be looked at beside each other."""
 
 
-@torch.no_grad()
 def answers(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
@@ -39,41 +40,21 @@ def answers(
     deadline = time.monotonic() + seconds
     was_training = model.training
     model.eval()
-    ids, mask = _left_padded(tokenizer, prompts, chat, model.device)
-    stops = Stops.of(model, tokenizer)
-    pieces = [TextPieces(tokenizer, stops) for _ in prompts]
-    texts, cache = [""] * len(prompts), None
-    for _ in range(most_tokens):
-        output = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache = output.past_key_values
-        ids = output.logits[:, -1:].argmax(-1)
-        for row, [token] in enumerate(ids.tolist()):
-            if not pieces[row].ended:
-                texts[row] += pieces[row].add(token)
-        if all(one.ended for one in pieces) or (timed and time.monotonic() > deadline):
-            break
-        mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+    base = Base(("training",), model, model.device, without_gradients=torch.no_grad)
+    opened = Opened("", base, None, True, tokenizer, chat, Stops.of(model, tokenizer))
+    sampling = greedy(most_tokens)
+    rows = [
+        Row(place, opened, _tokens(tokenizer, prompt, chat), sampling) for place, prompt in enumerate(prompts)
+    ]
+    texts = [""] * len(rows)
+    for row, piece in advance(rows, lambda: timed and time.monotonic() > deadline):
+        texts[row.side] += piece
     model.train(was_training)
-    return [(text + one.finish()).strip() for text, one in zip(texts, pieces, strict=True)]
+    return [text.strip() for text in texts]
 
 
-def _left_padded(
-    tokenizer: PreTrainedTokenizerBase, prompts: list[str], chat: ChatFormat | None, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, ``(prompts, longest)``; prompts end at the right edge."""
-    if chat is not None:
-        rows = [chat.prompt([{"role": "user", "content": prompt}]) for prompt in prompts]
-    else:
-        rows = tokenizer(prompts)["input_ids"]
-    rows = [row or [tokenizer.eos_token_id] for row in rows]
-    longest = max(map(len, rows))
-    ids = [[tokenizer.pad_token_id] * (longest - len(row)) + row for row in rows]
-    mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+def _tokens(tokenizer: PreTrainedTokenizerBase, prompt: str, chat: ChatFormat | None) -> list[int]:
+    """The tokens up to where the answer begins; never none, since a model goes on from something."""
+    message = [{"role": "user", "content": prompt}]
+    tokens = chat.prompt(message) if chat is not None else tokenizer(prompt)["input_ids"]
+    return tokens or [tokenizer.eos_token_id]

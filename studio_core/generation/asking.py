@@ -38,6 +38,8 @@ class Answer:
     """``stop``, ``length`` or what else the service says."""
     tokens_in: int = 0
     tokens_out: int = 0
+    logprobs: tuple[float, ...] | None = None
+    """Of its tokens, in nats, if they were asked for and said."""
 
 
 class Busy(Exception):
@@ -107,6 +109,9 @@ class Connection:
         }
         if sampling.top_p < 1:
             asked["top_p"] = sampling.top_p
+        # Not all services know these; one that does not says so rather than answer otherwise.
+        more = {"top_k": sampling.top_k, "stop": list(sampling.stop), "logprobs": sampling.logprobs}
+        asked |= {name: value for name, value in more.items() if value}
         try:
             # One limit for all of it: a service that sends a byte now and then would pass any other.
             async with asyncio.timeout(self._timeout):
@@ -180,7 +185,16 @@ def read(body: bytes) -> Answer:
         reason=str(choice.get("finish_reason") or "stop")[:40],
         tokens_in=_tokens(usage, "prompt_tokens"),
         tokens_out=_tokens(usage, "completion_tokens"),
+        logprobs=_logprobs(choice),
     )
+
+
+def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
+    """What a choice says of its tokens, if it says it of all of them."""
+    try:
+        return tuple(float(token["logprob"]) for token in choice["logprobs"]["content"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _joined(content: Any) -> str:

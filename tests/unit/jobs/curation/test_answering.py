@@ -13,13 +13,14 @@ import pytest
 
 from jobs.curation import answering as module
 from jobs.curation.answering import Answers
-from jobs.curation.makers import Question, Served
 from jobs.curation.store import Store, digest
+from jobs.generation.answering import Question
+from jobs.generation.engines.service import ServiceEngine
 from studio_core.base.errors import StudioError
 from studio_core.curation import judging
 from studio_core.curation.base import Work
 from studio_core.generation import services
-from studio_core.generation.sampling import Sampling
+from studio_core.generation.sampling import Sampling, greedy
 from tests.fake_service import FakeService, echo, fake_service, reply
 
 KEY = "sk-secret-0123456789"
@@ -37,17 +38,22 @@ def work(folder: Path, stopping: Callable[[], bool] = lambda: False) -> Work:
     )
 
 
-def served(folder: Path, service: FakeService, **given: Any) -> Served:
+PLAIN = greedy(512)
+
+
+def served(folder: Path, service: FakeService, **given: Any) -> ServiceEngine:
     kept = services.add(folder / services.FILE, "far", service.address, "big", KEY, price_out=2.0)
-    return Served(kept, given.pop("sampling", Sampling()), at_once=4, first_wait=0.001, **given)
+    return ServiceEngine(kept, at_once=4, first_wait=0.001, **given)
 
 
 def questions(count: int) -> list[Question]:
     return [Question([{"role": "user", "content": f"q{n}"}]) for n in range(count)]
 
 
-def fetched(work: Work, maker: Served, asked: list[Question]) -> list[str | None]:
-    answers = Answers(work, maker)
+def fetched(
+    work: Work, maker: ServiceEngine, asked: list[Question], sampling: Sampling = PLAIN
+) -> list[str | None]:
+    answers = Answers(work, maker, sampling)
     answers.fetch(iter(asked), len(asked))
     found = [answers(question) for question in asked]
     return [answer.text if answer else None for answer in found]
@@ -75,8 +81,9 @@ def test_nothing_is_asked_twice(tmp_path: Path) -> None:
         assert len(service.asked) == 12
         assert (tally(job)["cached"], tally(job)["saved"]) == (10, pytest.approx(1e-4))
         [question] = questions(1)
-        other = served(tmp_path, service, sampling=Sampling(temperature=0.1))
-        fetched(work(tmp_path), other, [question, Question(question.messages, 1)])
+        other = Sampling(temperature=0.1)
+        again = [question, Question(question.messages, 1)]
+        fetched(work(tmp_path), served(tmp_path, service), again, other)
         assert len(service.asked) == 14  # Another temperature and another of several are other questions.
 
 
@@ -183,7 +190,7 @@ def test_a_stop_ends_the_asking(tmp_path: Path) -> None:
 def test_a_cut_answer_says_so_and_odd_texts_and_counts_do_no_harm(tmp_path: Path) -> None:
     odd = {**reply("a\ud800b\x00", "length"), "usage": {"prompt_tokens": -5, "completion_tokens": "many"}}
     with fake_service(lambda *_: (200, odd, {})) as service:
-        answers = Answers(work(tmp_path), served(tmp_path, service))
+        answers = Answers(work(tmp_path), served(tmp_path, service), PLAIN)
         answers.fetch(iter(questions(1)), 1)
         answer = answers(questions(1)[0])
     assert answer is not None and (answer.text, answer.reason) == ("a?b", "length")
@@ -192,7 +199,7 @@ def test_a_cut_answer_says_so_and_odd_texts_and_counts_do_no_harm(tmp_path: Path
 
 def test_a_judge_that_gives_no_scores_is_left_before_it_costs_more(tmp_path: Path) -> None:
     with fake_service(lambda *_: (200, reply("Lovely!"), {})) as service:
-        answers = Answers(work(tmp_path), served(tmp_path, service), module.readable)
+        answers = Answers(work(tmp_path), served(tmp_path, service), PLAIN, module.readable)
         with pytest.raises(StudioError, match="gives no score but replies, for example: Lovely!"):
             answers.fetch(iter(questions(500)), 500)
         assert len(service.asked) < module.OF_NO_USE + 10

@@ -1,16 +1,14 @@
-"""Who answers: a local model or a service. Both take questions and give answers in any order."""
+"""A service as an engine: asked several questions at once; what fails for the moment is asked again later."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from jobs.curation.store import digest
-from studio_core.base.errors import StudioError
-from studio_core.data.shapes import Message
+from jobs.generation.answering import Failure, Outcome, Question, Stopping
 from studio_core.generation.asking import Answer, Busy, Connection, Unanswered
 from studio_core.generation.sampling import Sampling
 from studio_core.generation.services import Service
@@ -23,46 +21,11 @@ LOOK = 0.2
 """Seconds between two looks at whether the user has stopped."""
 
 
-@dataclass(frozen=True)
-class Question:
-    messages: list[Message]
-    which: int = 0
-    """Of several answers to the same question."""
-
-    @property
-    def key(self) -> str:
-        return digest([[[one["role"], one["content"]] for one in self.messages], self.which])
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a question was not answered. It may well be asked again another time."""
-
-    said: str
-
-
-Outcome = tuple[Question, Answer | Failure]
-
-
-class Maker(Protocol):
-    name: str
-    prices: tuple[float, float]
-    """Per million tokens, of questions and of answers."""
-
-    @property
-    def who(self) -> dict[str, Any]:
-        """What makes its answers other ones than those of others."""
-
-    def answers(self, questions: Iterator[Question], stopping: Callable[[], bool]) -> Iterator[Outcome]:
-        """Asks the questions as it has room for them; ends early when stopped."""
-
-
 @dataclass
-class Served:
-    """A service, asked several questions at once; what fails for the moment is asked again, later and later."""
+class ServiceEngine:
+    """One service of the settings."""
 
     service: Service
-    sampling: Sampling
     at_once: int = 8
     retries: int = 5
     timeout: float = 120.0
@@ -79,12 +42,13 @@ class Served:
     def prices(self) -> tuple[float, float]:
         return self.service.price_in, self.service.price_out
 
-    @property
-    def who(self) -> dict[str, Any]:
-        drawn_as = self.sampling.identity
-        return {"service": self.service.address, "model": self.service.model, "sampling": drawn_as}
+    def identity(self, sampling: Sampling) -> dict[str, Any]:
+        drawn = sampling.identity
+        return {"service": self.service.address, "model": self.service.model, "sampling": drawn}
 
-    def answers(self, questions: Iterator[Question], stopping: Callable[[], bool]) -> Iterator[Outcome]:
+    def answers(
+        self, questions: Iterator[Question], sampling: Sampling, stopping: Stopping
+    ) -> Iterator[Outcome]:
         loop = asyncio.new_event_loop()
         connection = Connection(self.service, self.timeout, self.at_once)
         asked: dict[asyncio.Task[Answer | Failure], Question] = {}
@@ -97,7 +61,7 @@ class Served:
         try:
             while not stopping():
                 while len(asked) < self.at_once and (question := next(questions, None)):
-                    asked[loop.create_task(self._answer(connection, question))] = question
+                    asked[loop.create_task(self._answer(connection, question, sampling))] = question
                 if not asked:
                     return
                 yield from finished(LOOK)
@@ -112,12 +76,14 @@ class Served:
             loop.run_until_complete(connection.close())
             loop.close()
 
-    async def _answer(self, connection: Connection, question: Question) -> Answer | Failure:
+    async def _answer(
+        self, connection: Connection, question: Question, sampling: Sampling
+    ) -> Answer | Failure:
         said = ""
         for trial in range(self.retries + 1):
             await self._open_again()
             try:
-                return await connection.ask(question.messages, self.sampling)
+                return await connection.ask(question.messages, sampling)
             except Unanswered as refusal:
                 return Failure(refusal.said)
             except Busy as busy:
@@ -139,8 +105,3 @@ class Served:
     async def _open_again(self) -> None:
         while (left := self._closed_until - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(left)
-
-
-def trouble(maker: Maker, said: str, failures: int) -> StudioError:
-    """What to say when question after question fails."""
-    return StudioError("generation.gives_up", who=maker.name, count=failures, said=said)
