@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from app import gradio_assets, mounting
 from app.access import STAFF, Access, current_user
-from app.drawing import drawn
+from app.drawing import draw_page
 from app.files import asset
 from app.i18n import language_of, say, translated
 from studio_core.base.settings import bundled_folder
@@ -110,7 +110,7 @@ def install(demo: Blocks, pages: Sequence[tuple[str, str, str]], access: Access)
             works=account.role in STAFF,
             gradio_styles=gradio_assets.styles(str(one["type"]) for one in config["components"]),
             # After the labels are in the reader's language, of which it is drawn.
-            early=drawn(config),
+            early=draw_page(config),
         )
 
     environment = gradio.routes.templates.env

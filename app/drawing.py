@@ -24,7 +24,7 @@ Component = dict[str, Any]
 Draw = Callable[[Component, Markup], Markup]
 
 
-def drawn(config: dict[str, Any]) -> Markup:
+def draw_page(config: dict[str, Any]) -> Markup:
     """The components of ``config`` (as Gradio's script gets it) as HTML."""
     components = {component["id"]: component for component in config["components"]}
 
@@ -62,7 +62,7 @@ def _tabs(
     inside = join(node(child) for child in chosen[1].get("children", []))
     return html(
         '<div{}><div class="ts-early-tabs">{}</div><div class="ts-early-column">{}</div></div>',
-        _named(tabs),
+        _id_and_class(tabs),
         bar,
         inside,
     )
@@ -70,7 +70,7 @@ def _tabs(
 
 def _box(kind: str) -> Draw:
     def draw(component: Component, inside: Markup) -> Markup:
-        return html("<div{}>{}</div>", _named(component, kind), inside) if inside else Markup()
+        return html("<div{}>{}</div>", _id_and_class(component, kind), inside) if inside else Markup()
 
     return draw
 
@@ -82,7 +82,7 @@ def _html(component: Component, inside: Markup) -> Markup:
     if not own or not isinstance(value, str) or len(value) > LONGEST or "<script" in value.lower():
         return Markup()
     # The value of a gr.HTML is our own HTML (app/parts/html.py), and Gradio puts it on the page as it is.
-    return html("<div{}>{}</div>", _named(component), Markup(value))
+    return html("<div{}>{}</div>", _id_and_class(component), Markup(value))
 
 
 def _button(component: Component, inside: Markup) -> Markup:
@@ -94,7 +94,7 @@ def _button(component: Component, inside: Markup) -> Markup:
 def _accordion(component: Component, inside: Markup) -> Markup:
     return html(
         '<div{}><div class="ts-early-fold">{}</div>{}</div>',
-        _named(component, "ts-early-box"),
+        _id_and_class(component, "ts-early-box"),
         _label(component),
         inside,
     )
@@ -108,7 +108,7 @@ def _field(component: Component, inside: Markup) -> Markup:
     text = ", ".join(str(names.get(str(one), one)) for one in values if one not in (None, ""))
     # 20 px a line, as Gradio's fields have: what follows must not jump.
     shown = html('<div style="min-height: {}px">{}</div>', 20 * int(props.get("lines") or 1), text)
-    return _labelled(component, shown)
+    return _field_with_label(component, shown)
 
 
 def _choices(component: Component, inside: Markup) -> Markup:
@@ -118,14 +118,14 @@ def _choices(component: Component, inside: Markup) -> Markup:
         html('<span class="{}">{}</span>', "ts-early-chosen" if chosen in values else "", name)
         for name, chosen in _pairs(component["props"].get("choices"))
     )
-    return _labelled(component, html('<div class="ts-early-choices">{}</div>', names))
+    return _field_with_label(component, html('<div class="ts-early-choices">{}</div>', names))
 
 
 def _checkbox(component: Component, inside: Markup) -> Markup:
-    return _labelled(component, Markup())
+    return _field_with_label(component, Markup())
 
 
-def _labelled(component: Component, field: Markup) -> Markup:
+def _field_with_label(component: Component, field: Markup) -> Markup:
     props = component["props"]
     label = _label(component) if props.get("show_label", True) else ""
     info = html("<small>{}</small>", props["info"]) if props.get("info") else Markup()
@@ -151,7 +151,7 @@ def _label(component: Component) -> str:
     return str(component["props"].get("label") or "")
 
 
-def _named(component: Component, kind: str = "") -> Markup:
+def _id_and_class(component: Component, kind: str = "") -> Markup:
     """``id`` and ``class`` as Gradio will give them, so that the page's style sheets apply."""
     props = component["props"]
     classes = props.get("elem_classes") or []

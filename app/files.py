@@ -39,7 +39,7 @@ def _source(name: str) -> Path:
 
 
 @cache
-def _compressed(path: str, changed: float) -> bytes:
+def _gzip_of(path: str, changed: float) -> bytes:
     # Once for each file: 6 is where more time hardly gives fewer bytes; without a time, the same bytes.
     return gzip.compress(Path(path).read_bytes(), compresslevel=6, mtime=0)
 
@@ -75,6 +75,6 @@ class StudioFiles(StaticFiles):
             response.headers["Vary"] = "Accept-Encoding"
             if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
                 kept = {k: v for k, v in response.headers.items() if k != "content-length"}
-                body = _compressed(str(full_path), stat_result.st_mtime)
+                body = _gzip_of(str(full_path), stat_result.st_mtime)
                 return Response(body, headers={**kept, "Content-Encoding": "gzip"})
         return response

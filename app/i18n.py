@@ -18,7 +18,7 @@ COOKIE = "lang"
 # How Gradio writes a text that its script is to translate, also within a longer one.
 _MARK = re.compile(r'__i18n__\{"__type__": "translation_metadata", "key": "([\w.-]+)"\}')
 
-_combined: dict[str, dict[str, str]] = {language: {} for language in texts.LANGUAGES}
+_combinations: dict[str, dict[str, str]] = {language: {} for language in texts.LANGUAGES}
 
 
 def t(key: str) -> I18nData:
@@ -36,7 +36,7 @@ def combined(template: str, *keys: str) -> I18nData:
     # 64 bits of a hash: the same label has the same key in every process.
     name = "combined." + hashlib.sha256(repr((template, keys)).encode()).hexdigest()[:16]
     for language in texts.LANGUAGES:
-        _combined[language][name] = template.format(*(texts.text(key, language) for key in keys))
+        _combinations[language][name] = template.format(*(texts.text(key, language) for key in keys))
     return I18nData(name)
 
 
@@ -44,26 +44,26 @@ def in_html(key: str) -> str:
     """A fixed text as a part of HTML: the place of a text of its own, which is escaped."""
     name = f"html.{key}"
     for language in texts.LANGUAGES:
-        _combined[language][name] = str(escape(texts.text(key, language)))
+        _combinations[language][name] = str(escape(texts.text(key, language)))
     return str(I18nData(name))
 
 
 def catalogue(language: str) -> dict[str, str]:
     """All labels in one language, as Gradio knows them."""
     english = texts.catalogue(texts.DEFAULT_LANGUAGE)
-    return {**english, **texts.catalogue(language), **_combined[language]}
+    return {**english, **texts.catalogue(language), **_combinations[language]}
 
 
 def translated(value: Any, language: str) -> Any:
     """``value``, as a page would be sent it, with each text that the browser was to translate in ``language``."""
     if isinstance(value, str):
         return (
-            _MARK.sub(lambda mark: known(mark[1], language) or mark[0], value)
+            _MARK.sub(lambda mark: label_text(mark[1], language) or mark[0], value)
             if "__i18n__" in value
             else value
         )
     if isinstance(value, I18nData):
-        return known(value.key, language) or value
+        return label_text(value.key, language) or value
     if isinstance(value, dict):
         return {name: translated(one, language) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -71,10 +71,10 @@ def translated(value: Any, language: str) -> Any:
     return value
 
 
-def known(key: str, language: str) -> str | None:
+def label_text(key: str, language: str) -> str | None:
     """What a label says; None if nothing of ours has that key."""
     # A text that is missing in one language is better in English than as a key.
-    own = texts.catalogue(language).get(key) or _combined[language].get(key)
+    own = texts.catalogue(language).get(key) or _combinations[language].get(key)
     return own or texts.catalogue(texts.DEFAULT_LANGUAGE).get(key)
 
 

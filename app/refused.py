@@ -9,7 +9,7 @@ from starlette.requests import Request
 from app.i18n import language_of, say
 
 
-def refused(request: Request, error: Exception) -> Response:
+def answer_invalid_request(request: Request, error: Exception) -> Response:
     """One sentence that names the first thing that will not do. What was sent is not sent back, as FastAPI would:
     JSON that was read with NaN or half a character in it cannot even be written."""
     assert isinstance(error, RequestValidationError)

@@ -58,21 +58,21 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{id}")
     async def status(id: str, request: Request) -> Response:
-        return await _answered(request, lambda: uploads.find(settings, id))
+        return await _answer(request, lambda: uploads.find(settings, id))
 
     @router.put("/{id}")
     async def add(id: str, request: Request) -> Response:
         offset = request.query_params.get("offset", "")
         # int() also takes "１", "-1" and a million digits.
         if not (offset.isascii() and offset.isdigit() and len(offset) < 16):
-            return _refused(request, BadInput("adding.bad_request"))
+            return _refusal(request, BadInput("adding.bad_request"))
         try:
             chunk = await request.body()
         except ClientDisconnect:  # Nothing of it is kept, and nobody hears the answer.
             return Response(status_code=HTTPStatus.BAD_REQUEST)
         if not 0 < len(chunk) <= LARGEST_CHUNK:
-            return _refused(request, BadInput("adding.bad_request"))
-        return await _answered(request, lambda: receiving.add(id, int(offset), chunk))
+            return _refusal(request, BadInput("adding.bad_request"))
+        return await _answer(request, lambda: receiving.add(id, int(offset), chunk))
 
     @router.post("/{id}/finish")
     async def finish(id: str, request: Request) -> Response:
@@ -83,7 +83,7 @@ def routes(studio: Studio) -> APIRouter:
         try:
             await run_in_threadpool(receiving.cancel, id)
         except StudioError as error:
-            return _refused(request, error)
+            return _refusal(request, error)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     return router
@@ -93,18 +93,18 @@ async def _with_body(request: Request, kind: Any, work: Callable[[Any], Upload])
     try:
         asked = kind.model_validate_json(await request.body() or b"{}")
     except (ValidationError, ClientDisconnect):
-        return _refused(request, BadInput("adding.bad_request"))
-    return await _answered(request, lambda: work(asked))
+        return _refusal(request, BadInput("adding.bad_request"))
+    return await _answer(request, lambda: work(asked))
 
 
-async def _answered(request: Request, work: Callable[[], Upload]) -> Response:
+async def _answer(request: Request, work: Callable[[], Upload]) -> Response:
     try:
         # Hashing and disk: the loop serves everybody's pages meanwhile.
         upload = await run_in_threadpool(work)
     except StudioError as error:
-        return _refused(request, error)
+        return _refusal(request, error)
     except FileNotFoundError:  # Cancelled in another tab meanwhile.
-        return _refused(request, NotFound("adding.no_upload"))
+        return _refusal(request, NotFound("adding.no_upload"))
     return JSONResponse(
         {
             "id": upload.id,
@@ -117,7 +117,7 @@ async def _answered(request: Request, work: Callable[[], Upload]) -> Response:
     )
 
 
-def _refused(request: Request, error: StudioError) -> JSONResponse:
+def _refusal(request: Request, error: StudioError) -> JSONResponse:
     status = {NotFound: HTTPStatus.NOT_FOUND, Conflict: HTTPStatus.CONFLICT, OtherOffset: HTTPStatus.CONFLICT}
     too_much = error.key in ("adding.too_big", "adding.quota", "adding.too_many", "adding.no_space")
     code = (

@@ -24,7 +24,7 @@ from app.gate import Gate
 from app.guard import Guard
 from app.i18n import translations
 from app.pages import PAGES
-from app.refused import refused
+from app.refused import answer_invalid_request
 from app.shares import Shares
 from app.sign_in import SignInPages
 from app.theme import theme
@@ -44,7 +44,7 @@ def create_app(studio: Studio) -> FastAPI:
     opened = sessions.Sessions()
 
     api = FastAPI(title="Tunesmith", docs_url=None, redoc_url=None, openapi_url=None)
-    api.add_exception_handler(RequestValidationError, refused)
+    api.add_exception_handler(RequestValidationError, answer_invalid_request)
     api.mount("/static", StudioFiles())
     api.include_router(status.health())
     SignInPages(studio, access).add_to(api)
@@ -62,10 +62,10 @@ def create_app(studio: Studio) -> FastAPI:
     api.add_middleware(Gate, studio=studio, access=access)
     api.add_middleware(Guard, settings=studio.settings)
     # Gradio makes itself an event loop for each lock, and never closes it, unless one is running.
-    return asyncio.run(_mounted(api, studio, access, opened))
+    return asyncio.run(_mount(api, studio, access, opened))
 
 
-async def _mounted(api: FastAPI, studio: Studio, access: Access, opened: sessions.Sessions) -> FastAPI:
+async def _mount(api: FastAPI, studio: Studio, access: Access, opened: sessions.Sessions) -> FastAPI:
     demo = draw(studio)
     access.learn(demo)
     opened.learn(demo)

@@ -178,7 +178,7 @@ class ChatPage:
         settings = chats.checked_settings(**filled)
         if not isinstance(prompt, str) or not prompt.strip():
             raise BadInput("chat.empty_prompt")
-        chosen = [chat_sides.known(self.studio, name) for name in models or []]
+        chosen = [chat_sides.find_side(self.studio, name) for name in models or []]
         chat = chats.get(self.studio, chat_id) if chat_id is not None else None
         if chat is None or chat.models != chosen:
             chat = chats.start(self.studio, chosen, settings)
@@ -193,7 +193,7 @@ class ChatPage:
         """Make a dataset of all votes, and show where to train on it."""
         language = language_of(request)
         made = chat_votes.votes_to_dataset(self.studio)
-        _, counts = chat_votes.counted(self.studio)
+        _, counts = chat_votes.collect_votes(self.studio)
         text = say("chat.collected", language, dataset=f"{made.name}@{made.version}", rows=made.rows)
         method = methods.learning_from(Shape(made.shape))[0]
         link = html(
@@ -231,7 +231,7 @@ class ChatPage:
         names: list[str] = []
         for name in wanted or [m.name for m in listed if m.name in registry.DEMO_MODELS]:
             try:
-                side = chat_sides.known(self.studio, name)
+                side = chat_sides.find_side(self.studio, name)
                 names.append(chat_sides.value_of(self.studio, side) or str(name))
             except StudioError as error:
                 refused.append(error)

@@ -24,7 +24,7 @@ def run(work: Work, options: dict[str, Any]) -> None:
     allowed = Reach.of(options)
     mapping = Mapping.model_validate(options["mapping"]) if options["mapping"] else None
     limit = options["limit"]
-    with archives.opened(paths, sources, scratch=work.folder, limit=limit, allowed=allowed) as bundle:
+    with archives.open_bundle(paths, sources, scratch=work.folder, limit=limit, allowed=allowed) as bundle:
         reading = Reading(bundle, ", ".join(sources)[:200], mapping, limit=limit)
         _store(work, reading)
 

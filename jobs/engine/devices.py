@@ -21,7 +21,7 @@ _OTHERS = {"data": "Data", "serve": "Chat"}
 """Slots that are no devices: work on data that loads no model goes on beside trainings, and so does a chat."""
 
 
-def found(settings: Settings, gpus: Gpus | None = None) -> list[Device]:
+def detect_slots(settings: Settings, gpus: Gpus | None = None) -> list[Device]:
     """Every slot: GPUs by UUID, processor slots, one for work on data and one for the chat worker."""
     processor = [
         Device(id=f"cpu:{n}", kind="cpu", label=f"CPU {n}", memory=_host_memory())

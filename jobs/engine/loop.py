@@ -70,7 +70,7 @@ class Engine:
 
     def run(self, stopped: threading.Event) -> None:
         """Until ``stopped`` is set, or the data folder is gone."""
-        queue.set_devices(self.studio, devices.found(self.studio.settings, self._gpus))
+        queue.set_devices(self.studio, devices.detect_slots(self.studio.settings, self._gpus))
         self._devices = list(queue.devices(self.studio))
         while not stopped.wait(TICK) and self.studio.settings.database.exists():
             self.tick()

@@ -117,7 +117,7 @@ def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
 def _records(source: Path, target: Path) -> ResolvedDataset:
     """The good rows of a file, in the shape that its columns say; what is left out is told."""
     allowed = Reach((source.parent,))
-    with archives.opened(
+    with archives.open_bundle(
         [source], [source.name], scratch=target.parent, limit=_LARGEST, allowed=allowed
     ) as bundle:
         reading = Reading(bundle, source.name, None, limit=_LARGEST)

@@ -63,7 +63,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for reading. What it returns stays usable after it is closed."""
-        with _named_errors(self.path), self.sessions() as session:
+        with _as_studio_errors(self.path), self.sessions() as session:
             yield session
 
     @contextmanager
@@ -73,7 +73,7 @@ class Database:
         if not self._turn.acquire(timeout=2 * PATIENCE):
             raise StudioError("database_locked", path=self.path)
         try:
-            with _named_errors(self.path), self.sessions() as session:
+            with _as_studio_errors(self.path), self.sessions() as session:
                 # Begun now and not with the first statement, or what is read before it could be stale.
                 session.connection(execution_options={"tunesmith_write": True})
                 yield session
@@ -110,16 +110,16 @@ class Watch:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
+def _as_studio_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
         if type(error) not in (DatabaseError, OperationalError):
             raise  # What was written is at fault, not the file: whoever wrote it knows more.
-        raise _named(error, path) from error
+        raise _studio_error(error, path) from error
 
 
-def _named(error: DatabaseError, path: Path) -> StudioError:
+def _studio_error(error: DatabaseError, path: Path) -> StudioError:
     # By its sentence: SQLite has codes for these, but not every driver passes them on.
     reason = str(error.orig)
     if "locked" in reason:

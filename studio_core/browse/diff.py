@@ -84,7 +84,7 @@ class Change:
     after: Record | None
 
 
-_known: OrderedDict[tuple[Path, Path], Difference] = OrderedDict()
+_differences: OrderedDict[tuple[Path, Path], Difference] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -93,12 +93,12 @@ def compare(studio: Studio, older: Dataset, newer: Dataset) -> Difference:
     before, after = versions.parquet_path(studio, older), versions.parquet_path(studio, newer)
     # Held through the comparison: two tabs that ask the same would do the work twice, with 512 MB each.
     with _lock:
-        if (before, after) not in _known:
-            _known[before, after] = _compared(before, after)
-            while len(_known) > _KEPT:
-                _known.popitem(last=False)
-        _known.move_to_end((before, after))
-        return _known[before, after]
+        if (before, after) not in _differences:
+            _differences[before, after] = _compare_files(before, after)
+            while len(_differences) > _KEPT:
+                _differences.popitem(last=False)
+        _differences.move_to_end((before, after))
+        return _differences[before, after]
 
 
 def page(
@@ -128,7 +128,7 @@ def _records(studio: Studio, dataset: Dataset, rows: list[int]) -> list[Record]:
     return File(browse_file.connection(path.parent.resolve()), path).records(rows)
 
 
-def _compared(before: Path, after: Path) -> Difference:
+def _compare_files(before: Path, after: Path) -> Difference:
     with (
         tempfile.TemporaryDirectory(prefix="tunesmith-compare-") as scratch,
         # Twice the memory of browsing, since it is asked seldom; what does

@@ -23,13 +23,14 @@ def any_text(field: pa.Field, test: Test) -> str:
     """Whether the test holds for any text of a column; never null."""
     column = quoted(field.name)
     if not pa.types.is_list(field.type):
-        asked = _asked(column, field.type, test)
+        condition = _any_field(column, field.type, test)
     else:
-        asked = f"list_bool_or(list_transform({column}, lambda item: {_asked('item', field.type.value_type, test)}))"
-    return f"coalesce({asked}, false)"
+        of_item = _any_field("item", field.type.value_type, test)
+        condition = f"list_bool_or(list_transform({column}, lambda item: {of_item}))"
+    return f"coalesce({condition}, false)"
 
 
-def _asked(value: str, type: pa.DataType, test: Test) -> str:
+def _any_field(value: str, type: pa.DataType, test: Test) -> str:
     if not pa.types.is_struct(type):
         return test(value)
     tests = (f"coalesce({test(f'{value}.{quoted(name)}')}, false)" for name in _fields(type))

@@ -23,9 +23,9 @@ def markdown(studio: Studio, chat_id: int) -> str:
     cast, blind = votes(studio, rounds), hidden(studio, rounds)
     parts = [f"# {chat.title}"]
     for row in rounds:
-        parts.append(f"## {row.number}. Prompt\n\n{_fenced(row.prompt)}")
+        parts.append(f"## {row.number}. Prompt\n\n{_code_block(row.prompt)}")
         if row.settings["system"]:
-            parts.append(f"System prompt:\n\n{_fenced(row.settings['system'])}")
+            parts.append(f"System prompt:\n\n{_code_block(row.settings['system'])}")
         # In the order in which the sides were shown: that of the columns would tell who is who.
         parts += [_side(row, side, row.id in blind) for side in row.settings["order"]]
         if row.id in cast:
@@ -40,7 +40,7 @@ def _side(row: ChatRound, side: int, blind: bool) -> str:
     tokens = f"{answer['tokens']} tokens, " if answer["tokens"] else ""
     figures = f"{tokens}{answer['seconds']:.2f} s, {answer['state']}"
     text = answer["answer"] or ("" if blind else answer.get("error", ""))
-    return f"### {name} ({answer['state'] if blind else figures})\n\n{_fenced(text)}"
+    return f"### {name} ({answer['state'] if blind else figures})\n\n{_code_block(text)}"
 
 
 def _verdict(row: ChatRound, vote: Vote) -> str:
@@ -55,7 +55,7 @@ def _letter(row: ChatRound, side: int) -> str:
     return LETTERS[row.settings["order"].index(side)]
 
 
-def _fenced(text: str) -> str:
+def _code_block(text: str) -> str:
     """The text as it is: a fence longer than any in it, so that it cannot end the block."""
     runs = re.findall(r"`{3,}", text)
     fence = "`" * max(3, *(len(run) + 1 for run in runs)) if runs else "```"

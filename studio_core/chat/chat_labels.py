@@ -22,7 +22,7 @@ PROJECT = "chat"
 # Some ten pages: above what a person writes, below what a browser may send to fill the disk.
 LONGEST = 20_000
 """Characters of an answer that a person wrote better."""
-_SAID = {"a": "left", "b": "right", "tie": "tie", "both_bad": "both_bad"}
+_VERDICTS = {"a": "left", "b": "right", "tie": "tie", "both_bad": "both_bad"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sent:
     """The vote went with it; else it waits there to be judged."""
 
 
-def offered(studio: Studio) -> list[LabelProject]:
+def projects_for_turns(studio: Studio) -> list[LabelProject]:
     """Projects that take turns of conversations, newest first."""
     return [one for one in projects.all_projects(studio) if one.mode == "pairs" and not one.round]
 
@@ -79,8 +79,8 @@ def send(
             texts = [row.answers[side]["answer"] for side in (vote.left, vote.right)]
             # Votes of before there were accounts have nobody.
             who = vote.record.get("annotator") or annotator
-            said = Verdict(_SAID[vote.verdict])
-            order = _shown(stored, texts)
+            said = Verdict(_VERDICTS[vote.verdict])
+            order = _places_of(stored, texts)
             made = label_votes.judge(session, one, who, stored, order, said)
             chat_votes.link(session, vote.id, made.id)
         return Sent(one, stored.number, vote is not None)
@@ -116,12 +116,12 @@ def correct(
     one = _project(studio, project)
     with studio.db.write() as session:
         stored = items.add_one(session, one, item)
-        order = _shown(stored, [answer["answer"], text])
+        order = _places_of(stored, [answer["answer"], text])
         label_votes.judge(session, one, annotator, stored, order, Verdict("right"))
         return Sent(one, stored.number, True)
 
 
-def _shown(item: LabelItem, texts: list[str]) -> list[int]:
+def _places_of(item: LabelItem, texts: list[str]) -> list[int]:
     """The places of these texts, from left to right: the item may have been there the other way round."""
     known = [answer["text"].strip() for answer in item.answers]
     return [known.index(text.strip()) for text in texts]

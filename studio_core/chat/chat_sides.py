@@ -23,7 +23,7 @@ class ToService:
     messages: list[dict[str, str]]
 
 
-def known(studio: Studio, name: str | int, *, add: bool = False) -> Side:
+def find_side(studio: Studio, name: str | int, *, add: bool = False) -> Side:
     """The side that is meant; with ``add`` a model may be named by its folder, and is then kept."""
     if isinstance(name, str) and name.startswith(_SERVICE):
         return f"{_SERVICE}{_service(studio, name).name}"
@@ -42,7 +42,7 @@ def name_of(studio: Studio, side: Side) -> str:
 
 
 def value_of(studio: Studio, side: Side) -> str | None:
-    """What names it to ``known``; None if it is not there any more."""
+    """What names it to ``find_side``; None if it is not there any more."""
     try:
         return side if isinstance(side, str) and _service(studio, side) else registry.get(studio, side).name
     except NotFound:
@@ -50,7 +50,7 @@ def value_of(studio: Studio, side: Side) -> str | None:
 
 
 def choices(studio: Studio) -> list[tuple[str, str]]:
-    """``(label, name for known)`` of all that can be asked, models first."""
+    """``(label, name for find_side)`` of all that can be asked, models first."""
     found = [(model.name, model.name) for model in registry.writers(studio)]
     kept = services.all_services(studio.settings.home / services.FILE)
     return [*found, *((f"{one.name} ({one.model})", f"{_SERVICE}{one.name}") for one in kept)]

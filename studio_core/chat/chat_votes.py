@@ -106,7 +106,7 @@ def vote(
     earlier = [one for one in chats.history(studio, chat_id) if one.number < row.number]
     record = _record(row, earlier, verdict, left, right)
     # Asked before the write lock is taken: looking for names reads lineages and long texts.
-    named = _named(studio, row, (left, right)) if row.settings["blind"] else []
+    named = _leaked_names(studio, row, (left, right)) if row.settings["blind"] else []
     record |= {"leak": bool(named), "named": named, "annotator": annotator, "withdrawn": False}
     with studio.db.write() as session:
         old = session.scalars(select(Vote).where(Vote.round_id == row.id, _COUNTS)).first()
@@ -135,7 +135,7 @@ def check_sides(row: ChatRound, left: int, right: int) -> None:
             raise BadInput("chat.nothing_to_judge", side=LETTERS[row.settings["order"].index(side)])
 
 
-def _named(studio: Studio, row: ChatRound, sides: Sequence[int]) -> list[str]:
+def _leaked_names(studio: Studio, row: ChatRound, sides: Sequence[int]) -> list[str]:
     """Names of models that the answers say: those of the conversation and their ancestors, and famous ones."""
     own = [
         name
@@ -206,7 +206,7 @@ def reveal(studio: Studio, chat_id: int, number: int) -> None:
         stored.settings = {**stored.settings, "revealed": True}
 
 
-def counted(studio: Studio) -> tuple[list[dict[str, Any]], Counter[str]]:
+def collect_votes(studio: Studio) -> tuple[list[dict[str, Any]], Counter[str]]:
     """All preference records, oldest first, and how many votes became what.
 
     Counts: ``pairs``, ``tie``, ``both_bad``, and left out although they prefer one answer: ``incomplete``
@@ -236,7 +236,7 @@ def _kind(cast: Vote) -> str:
 
 def preference_records(studio: Studio) -> list[dict[str, Any]]:
     """``prompt``, ``chosen``, ``rejected`` of every vote that counts and prefers one answer, oldest first."""
-    return counted(studio)[0]
+    return collect_votes(studio)[0]
 
 
 def votes_to_dataset(studio: Studio, name: str = "chat-votes") -> Dataset:

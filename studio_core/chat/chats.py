@@ -93,7 +93,7 @@ def start(studio: Studio, model_names: Sequence[str | int], settings: ChatSettin
     """A new conversation with these models, in the order of the columns. Its title comes with a prompt."""
     if not 1 <= len(model_names) <= MOST_SIDES:
         raise BadInput("chat.number_of_models", number=len(model_names), most=MOST_SIDES)
-    models = [chat_sides.known(studio, name, add=True) for name in model_names]
+    models = [chat_sides.find_side(studio, name, add=True) for name in model_names]
     with studio.db.write() as session:
         chat = Chat(title="", models=models, settings=settings.model_dump())
         session.add(chat)
@@ -165,7 +165,9 @@ def add_round(studio: Studio, chat: Chat, prompt: str, settings: ChatSettings) -
     """Store a prompt, with an answer still to come for each side."""
     check_prompt(prompt)
     names = [chat_sides.name_of(studio, model) for model in chat.models]
-    answers = [_awaited(model, name, settings.seed) for model, name in zip(chat.models, names, strict=True)]
+    answers = [
+        _pending_answer(model, name, settings.seed) for model, name in zip(chat.models, names, strict=True)
+    ]
     with studio.db.write() as session:
         # Read anew: the conversation that the caller holds may be older than its last round.
         stored = session.get_one(Chat, chat.id)
@@ -200,7 +202,7 @@ def check_prompt(prompt: str) -> None:
         raise BadInput("chat.long_prompt", letters=len(prompt), most=LONGEST_PROMPT)
 
 
-def _awaited(model: Side, name: str, seed: int) -> Answer:
+def _pending_answer(model: Side, name: str, seed: int) -> Answer:
     return {
         "model": model,
         "name": name,
@@ -296,7 +298,7 @@ def ask_sides_again(studio: Studio, row: ChatRound, sides: Sequence[int]) -> Cha
         for side in sides:
             old = answers[side]
             earlier = old.pop("earlier", [])
-            answers[side] = {**_awaited(old["model"], old["name"], seed), "earlier": [*earlier, old]}
+            answers[side] = {**_pending_answer(old["model"], old["name"], seed), "earlier": [*earlier, old]}
         stored.answers = list(answers)
         return stored
 

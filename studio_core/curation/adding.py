@@ -107,7 +107,7 @@ def on_this_computer(studio: Studio, typed: str) -> Path:
 def data_files(studio: Studio, typed: str) -> dict[str, int]:
     """Files of data that a path leads to, by their names below it, with their sizes in bytes."""
     path = on_this_computer(studio, typed)
-    files = archives.listed(path, path.name, reach(studio), Bundle())
+    files = archives.list_files(path, path.name, reach(studio), Bundle())
     if path.is_file():
         return {path.name: path.stat().st_size}
     return {file.source.removeprefix(f"{path.name}/"): file.path.stat().st_size for file in files}

@@ -69,8 +69,8 @@ def _as_it_stands(render: Render, messages: list[TemplateMessage], rendered: str
     if place == 0 or _BEFORE in rendered or _WITHIN in rendered:
         return None
     marked = [*messages]
-    marked[place - 1] = _marked(messages[place - 1], _BEFORE)
-    marked[place] = _marked(messages[place], _WITHIN)
+    marked[place - 1] = _with_mark(messages[place - 1], _BEFORE)
+    marked[place] = _with_mark(messages[place], _WITHIN)
     whole = render(marked, False)
     before, within = whole.find(_BEFORE), whole.find(_WITHIN) - 1
     # With the marks taken out it must be the same text, or the marks have changed what the template does.
@@ -81,7 +81,7 @@ def _as_it_stands(render: Render, messages: list[TemplateMessage], rendered: str
     return before + common(opening, rendered[before:]), within + common(closing, rendered[within:])
 
 
-def _marked(message: TemplateMessage, mark: str) -> TemplateMessage:
+def _with_mark(message: TemplateMessage, mark: str) -> TemplateMessage:
     """The message with a mark at the end of its text; or in its last call, if it has no text."""
     text = message["content"].rstrip()
     if text or not message.get("tool_calls"):

@@ -79,7 +79,7 @@ class Bundle:
 
 
 @contextmanager
-def opened(
+def open_bundle(
     paths: Sequence[Path], sources: Sequence[str], *, scratch: Path, limit: int, allowed: Reach | None = None
 ) -> Iterator[Bundle]:
     """The files of data in all of these; what is unpacked goes to ``scratch`` and is removed again.
@@ -90,7 +90,7 @@ def opened(
     with ExitStack() as stack:
         space = _Space(stack, scratch, limit)
         for path, source in zip(paths, sources, strict=True):
-            for found in listed(path, source, allowed, bundle):
+            for found in list_files(path, source, allowed, bundle):
                 kind = archive_kind(found.path, found.source)
                 if kind is None:
                     bundle.files.append(found)
@@ -119,7 +119,7 @@ def archive_kind(path: Path, source: str) -> str | None:
     return None
 
 
-def listed(path: Path, source: str, allowed: Reach | None, bundle: Bundle) -> list[Found]:
+def list_files(path: Path, source: str, allowed: Reach | None, bundle: Bundle) -> list[Found]:
     """The path itself, or the files of the folder that it is, in the order of their names; all resolved."""
     path = path.resolve()
     if not path.is_dir():
@@ -243,7 +243,7 @@ def _unpack(kind: str, archive: Found, space: _Space, bundle: Bundle) -> None:
                     archive_kind(path, source) is not None
                     or member.name.lower().rpartition(".")[2] in _ARCHIVES
                 ):
-                    raise BadInput("data.archive_nested", file=archive.source, member=_shown(member.name))
+                    raise BadInput("data.archive_nested", file=archive.source, member=_printable(member.name))
                 bundle.files.append(Found(path, source))
                 if len(bundle.files) > MAX_FILES:
                     raise BadInput("data.too_many_files", file=archive.source, limit=MAX_FILES)
@@ -255,7 +255,7 @@ def _usable(members: Iterator[_Member], archive: str, bundle: Bundle) -> dict[st
     """Members that may be read, by the names under which they are shown."""
     named: dict[str, _Member] = {}
     for member in members:
-        source = f"{archive}/{_shown(member.name)}"
+        source = f"{archive}/{_printable(member.name)}"
         if member.why_not or source in named:
             bundle.pass_over(source, member.why_not or "repeated")
         if not member.why_not:
@@ -263,7 +263,7 @@ def _usable(members: Iterator[_Member], archive: str, bundle: Bundle) -> dict[st
     return named
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     """A member's name as text of bounded length."""
     printable = "".join(c if c.isprintable() else "?" for c in name.encode("utf-8", "replace").decode())
     return printable if len(printable) <= 200 else f"...{printable[-200:]}"

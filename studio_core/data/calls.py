@@ -21,7 +21,7 @@ def as_json(value: Any) -> str:
 
 def calls(value: Any, column: str, place: int) -> str:
     """Calls as OpenAI writes them, as a list or one, with their arguments as an object or as JSON text."""
-    value = _parsed(value, column, place) if isinstance(value, str) else value
+    value = _parse(value, column, place) if isinstance(value, str) else value
     # One call may stand alone, without a list around it.
     return as_json([_call(call, column, place) for call in (value if isinstance(value, list) else [value])])
 
@@ -37,7 +37,7 @@ def _call(call: Any, column: str, place: int) -> dict[str, Any]:
         raise Rejected("tool_call_unclear", column=column, turn=place)
     arguments = function.get("arguments", function.get("parameters"))
     if isinstance(arguments, str):
-        arguments = _parsed(arguments, column, place) if arguments.strip() else {}
+        arguments = _parse(arguments, column, place) if arguments.strip() else {}
     written = {"name": function["name"], "arguments": {} if arguments is None else arguments}
     number = call.get("id")
     # Numbers that are no text (rows of tables have nulls and integers) name nothing.
@@ -48,7 +48,7 @@ def _nothing(name: str) -> None:
     """NaN and Infinity, which are no JSON."""
 
 
-def _parsed(text: str, column: str, place: int) -> Any:
+def _parse(text: str, column: str, place: int) -> Any:
     """What is written as JSON, or as Python prints it."""
     try:
         return json.loads(text, parse_constant=_nothing)

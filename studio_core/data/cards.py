@@ -56,7 +56,7 @@ class Facts:
 
 def card(facts: Facts) -> str:
     """The whole README.md."""
-    return "\n".join([*_head(facts), *_what(facts), *_origin(facts), *_judged(facts), *_use(facts)]) + "\n"
+    return "\n".join([*_head(facts), *_what(facts), *_origin(facts), *_report(facts), *_use(facts)]) + "\n"
 
 
 def _head(facts: Facts) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _origin(facts: Facts) -> Iterator[str]:
         yield ""
 
 
-def _judged(facts: Facts) -> Iterator[str]:
+def _report(facts: Facts) -> Iterator[str]:
     if not facts.report:
         return
     yield "## Report"

@@ -19,13 +19,13 @@ EMPTY = "'"
 """A cell that holds an empty text, where one with nothing in it holds no value."""
 
 
-def defused(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """The cell with an apostrophe before it, if a spreadsheet would run it as a formula."""
     return f"'{cell}" if cell and _runs(cell.lstrip("'")) else cell
 
 
-def undefused(cell: str) -> str:
-    """The cell as it was before ``defused``."""
+def unescape_formula(cell: str) -> str:
+    """The cell as it was before ``escape_formula``."""
     return cell[1:] if cell.startswith("'") and _runs(cell.lstrip("'")) else cell
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from studio_core.base.errors import BadInput
-from studio_core.data.control_tokens import ControlTokens, Encoded, unmarked
+from studio_core.data.control_tokens import ControlTokens, Encoded, strip_marks
 from studio_core.data.conversation import Places, TemplateMessage, conversation
 from studio_core.data.shapes import Message
 from studio_core.models.chat_template import STANDARD_TEMPLATE, ChatTemplate, Span
@@ -133,7 +133,7 @@ class ChatFormat:
             tools=self.control.marked(tools),
             opened=opened,
         )
-        plain, typed = unmarked(marked)
+        plain, typed = strip_marks(marked)
         # The template does something to the text that the marks change (cuts
         # it, counts it): the places cannot be trusted.
         if plain != text:

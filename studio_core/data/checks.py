@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 from studio_core.data.calls import definitions, known_only
-from studio_core.data.columns import MISSING, Row, filled, label, value_in, written
+from studio_core.data.columns import MISSING, Row, fill_template, filled, label, value_in
 from studio_core.data.mapping import Mapping
 from studio_core.data.notes import Notes
 from studio_core.data.shapes import TOOLS, Message, Record, Shape
@@ -71,7 +71,7 @@ class _Reader:
 
     def value(self, row: Row, part: str, *, needed: bool = True) -> Any:
         if self.templates and part in self.templates:
-            return written(self.templates[part], row, self.fill)
+            return fill_template(self.templates[part], row, self.fill)
         column = self.columns.get(part)
         if column is None:
             return self.mapping.constants.get(part)
@@ -147,10 +147,10 @@ def _text(read: _Reader, row: Row) -> Record:
 
 def _prompt(read: _Reader, row: Row) -> list[Message]:
     """The prompt with what belongs before it, checked."""
-    return _checked_prompt(read.with_system(row, _asked(read, row)), read.name("prompt"))
+    return _checked_prompt(read.with_system(row, _prompt_turns(read, row)), read.name("prompt"))
 
 
-def _asked(read: _Reader, row: Row) -> list[Message]:
+def _prompt_turns(read: _Reader, row: Row) -> list[Message]:
     """The prompt with earlier turns and further input."""
     prompt = read.turns(row, "prompt", "user")
     if "input" in read.has and prompt:
@@ -248,7 +248,7 @@ def _preference(read: _Reader, row: Row) -> Record:
     elif "prompt" not in read.has:
         prompt, chosen, rejected = _shared_beginning(read, chosen, rejected)
     else:
-        prompt = _asked(read, row)
+        prompt = _prompt_turns(read, row)
     return {
         "prompt": _checked_prompt(read.with_system(row, prompt), read.name("prompt")),
         "chosen": _checked_answer(chosen, read.name("chosen")),
@@ -308,13 +308,13 @@ def _prompt_only(read: _Reader, row: Row) -> Record:
         if column in record:  # A prompt that was made of other columns has taken its name.
             continue
         value = value_in(row, column)
-        record[column] = _kept(None if value is MISSING else value, column)
+        record[column] = _as_column_text(None if value is MISSING else value, column)
     return record
 
 
 def _stepwise(read: _Reader, row: Row) -> Record:
     prompt = _prompt(read, row)
-    steps, labels = (_listed(read, row, part) for part in ("completions", "labels"))
+    steps, labels = (_list_in(read, row, part) for part in ("completions", "labels"))
     names = {"completions": read.name("completions"), "labels": read.name("labels")}
     if not steps:
         raise Rejected("no_steps", column=names["completions"])
@@ -334,7 +334,7 @@ def _stepwise(read: _Reader, row: Row) -> Record:
     }
 
 
-def _listed(read: _Reader, row: Row, part: str) -> list[Any]:
+def _list_in(read: _Reader, row: Row, part: str) -> list[Any]:
     """A list, or one that is written as JSON in the cell of a table."""
     value = read.value(row, part)
     if isinstance(value, str) and value.startswith("["):
@@ -352,7 +352,7 @@ def _from_json(text: str) -> Any:
         return text
 
 
-def _kept(value: Any, column: str) -> str | None:
+def _as_column_text(value: Any, column: str) -> str | None:
     """A further value as text, so that a column has one type whatever its rows hold."""
     # Parquet has one type for a column; objects and numbers become the
     # JSON that a reward function can read.

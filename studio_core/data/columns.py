@@ -76,7 +76,7 @@ def value_in(row: Row, column: str) -> Any:
     return value
 
 
-def written(template: str, row: Row, fill: MappingType[str, str]) -> str:
+def fill_template(template: str, row: Row, fill: MappingType[str, str]) -> str:
     """The template with the row's values; empty if all columns that it names are."""
     values: dict[str, str] = {}
     for name in names_in(template):

@@ -152,7 +152,7 @@ class ControlTokens:
         return {numbers[name]: number for name, number in spelled.items()}
 
 
-def unmarked(text: str) -> tuple[str, list[Span]]:
+def strip_marks(text: str) -> tuple[str, list[Span]]:
     """A text that was rendered with marks without them, and where in it what was marked stands."""
     pieces: list[str] = []
     typed: list[Span] = []

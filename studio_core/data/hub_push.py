@@ -52,7 +52,7 @@ def push(studio: Studio, dataset: Dataset, repo: str, *, public: bool = False, l
         file, card = Path(folder) / "data.parquet", Path(folder) / "README.md"
         done = outgoing.export(studio, dataset, file, "parquet", layout=layout)
         card.write_text(outgoing.card_of(studio, dataset, done.fit, DATA, repo), encoding="utf-8")
-        answer = _uploaded(
+        answer = _upload(
             {
                 "repo": repo,
                 "public": public,
@@ -63,7 +63,7 @@ def push(studio: Studio, dataset: Dataset, repo: str, *, public: bool = False, l
     return Pushed(repo, answer["url"], answer["commit"], public, done.fit.rows)
 
 
-def _uploaded(asked: dict[str, object]) -> dict[str, str]:
+def _upload(asked: dict[str, object]) -> dict[str, str]:
     command = [sys.executable, "-m", "studio_core.data.hub_upload", json.dumps(asked)]
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     # Without a terminal the client cannot ask for a token in the middle of a request.

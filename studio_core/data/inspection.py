@@ -176,14 +176,14 @@ class Reading:
             raise none_good(file.source, len(first), reason(*first[0]))
         export = labelled.recognise(rows) or arenas.recognise(rows)
         if export is not None:
-            rows = _unfolded(export, rows)
+            rows = _unfold_rows(export, rows)
         columns = columns_of(rows)
         questions = export.questions if export else ()
         guessed = guess(columns, rows, questions) if rows else None
         shape = guessed.mapping.shape if guessed and not guessed.mapping.missing() else None
         seen = FileSeen(file.source, file.format, file.encoding, file.gzipped, shape)
         # 5,000 files with 200 rows each would be held in memory at once.
-        return _Beginning(file, seen, columns, _kept(rows) if self._several else rows, guessed, export)
+        return _Beginning(file, seen, columns, _sample_of(rows) if self._several else rows, guessed, export)
 
     def _rows(self) -> list[Any]:
         return [row for beginning in self._beginnings for row in beginning.rows]
@@ -323,7 +323,7 @@ class Reading:
         return self.seen
 
 
-def _unfolded(export: labelled.Export, rows: list[Any]) -> list[Any]:
+def _unfold_rows(export: labelled.Export, rows: list[Any]) -> list[Any]:
     unfolded = []
     for row in rows:
         try:
@@ -344,7 +344,7 @@ def _first(numbered: readers.Rows) -> Iterator[tuple[int, Any]]:
             return
 
 
-def _kept(rows: list[Any]) -> list[Any]:
+def _sample_of(rows: list[Any]) -> list[Any]:
     """A few rows by which the columns of one file of many can be told, with the beginnings of their texts."""
     kept: list[Any] = []
     # 20 rows and 500 signs tell what a column holds.

@@ -84,7 +84,7 @@ class Learnt:
         return start, ends.end() if ends else place + len(thought)
 
 
-def covered(chat: ChatFormat, encoded: Encoded, spans: list[Span], apart: list[Span]) -> list[bool]:
+def trained_mask(chat: ChatFormat, encoded: Encoded, spans: list[Span], apart: list[Span]) -> list[bool]:
     """For each token whether it stands in one of the spans, also in part, and in none of those ``apart``."""
     inside = [False] * len(encoded.ids)
     begins, ends = [begin for begin, _ in encoded.offsets], [end for _, end in encoded.offsets]

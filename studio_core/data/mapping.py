@@ -142,10 +142,10 @@ def guess(columns: Sequence[str], rows: Sequence[Row], labels: Sequence[str] = (
     """
     # A column whose name cannot be written is not among those that can be chosen.
     labels = [name for name in labels if name in columns]
-    guessed = _guess(columns, rows, _found(columns), labels)
+    guessed = _guess(columns, rows, _columns_by_part(columns), labels)
     # Only when the outer columns say nothing: a path is the less likely place.
     if guessed.mapping.missing() and any("." in column for column in columns):
-        inner = _guess(columns, rows, _found(columns, inner=True), labels)
+        inner = _guess(columns, rows, _columns_by_part(columns, inner=True), labels)
         guessed = guessed if inner.mapping.missing() else inner
     return replace(guessed, mapping=with_turns_in_text(guessed.mapping, rows))
 
@@ -188,7 +188,7 @@ def _guess(
     if {"prompt", "completions", "labels"} <= has and _holds_lists(found["completions"], rows):
         return made(Shape.STEPWISE, "stepwise", "prompt", "completions", "labels", "system")
     # Before chats and pairs, of which these are a kind with one column more.
-    judged = _judged(found, rows, labels)
+    judged = _label_column(found, rows, labels)
     if judged is not None:
         judgement, good_from = judged
         found["label"] = judgement
@@ -242,7 +242,7 @@ def _has_word(name: str, words: Sequence[str]) -> bool:
     return any(word in map(str.lower, own) if word.isascii() else word in name for word in words)
 
 
-def _judged(
+def _label_column(
     found: dict[str, str | None], rows: Sequence[Row], labels: Sequence[str]
 ) -> tuple[str, float | None] | None:
     """The column of labels or ratings, and from which rating on an answer is good."""
@@ -275,7 +275,7 @@ def for_shape(shape: Shape, columns: Sequence[str], rows: Sequence[Row]) -> Mapp
     guessed = guess(columns, rows).mapping
     if guessed.shape is shape:
         return guessed
-    found = _found(columns)
+    found = _columns_by_part(columns)
     needed, possible = PARTS[shape]
     parts = {part: found[part] for part in (*needed, *possible) if found[part]}
     if shape is Shape.PREFERENCE and "prompt" not in parts and found["messages"]:
@@ -296,11 +296,11 @@ def for_shape(shape: Shape, columns: Sequence[str], rows: Sequence[Row]) -> Mapp
     return with_turns_in_text(mapping, rows)
 
 
-def _found(columns: Sequence[str], *, inner: bool = False) -> dict[str, str | None]:
+def _columns_by_part(columns: Sequence[str], *, inner: bool = False) -> dict[str, str | None]:
     """The column that is named like each part; with ``inner`` also by the end of a path, ``data.prompt``."""
     if inner:
         ends = {column.rpartition(".")[2]: column for column in reversed(columns)}
-        found = _found(list(ends))
+        found = _columns_by_part(list(ends))
         return {part: None if end is None else ends[end] for part, end in found.items()}
     found = {part: _column_named(names, columns) for part, names in _NAMES.items()}
     if "input.messages" in columns:

@@ -31,7 +31,7 @@ def recognise(path: Path, name: str | None = None, *, limit: int = 8 << 30) -> F
         # By its mark and not by its name.
         gzipped = raw.read(2) == b"\x1f\x8b"
     file = File(path, name, "", "", gzipped, limit)
-    with source.opened(file) as stream:
+    with source.open_bytes(file) as stream:
         head = stream.read(sniffing.HEAD)
     if not head.strip():
         raise BadInput("data.file_empty", file=name)
@@ -75,12 +75,12 @@ def _encoding(file: File, head: bytes) -> str:
         if wide is None:
             raise BadInput("data.file_binary", file=file.source, position=head.index(0))
         return wide
-    with source.opened(file) as stream:
+    with source.open_bytes(file) as stream:
         # The whole file: a single sign in another encoding may stand at its very end.
         wrong = encodings.first_wrong(iter(lambda: stream.read(_BLOCK), b""))
     if wrong is None:
         return "utf-8"
-    with source.opened(file) as stream:
+    with source.open_bytes(file) as stream:
         sample, share = encodings.foreign_lines(iter(lambda: stream.readline(_BLOCK), b""))
     verdict = encodings.by_reading(sample)
     if not verdict.sure and share < 0.1:

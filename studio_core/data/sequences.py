@@ -14,7 +14,7 @@ from studio_core.data.chat_format import ChatFormat, Rendered
 from studio_core.data.control_tokens import Encoded
 from studio_core.data.conversation import Conversation, conversation
 from studio_core.data.learning import Learning
-from studio_core.data.learnt import Learnt, covered
+from studio_core.data.learnt import Learnt, trained_mask
 from studio_core.data.shapes import Message, Record, Shape, tools_of
 from studio_core.models.chat_template import Span
 
@@ -56,7 +56,9 @@ def lengths(
 ) -> list[int]:
     """Tokens of each record; of a pair, of its longer side."""
     if shape is Shape.TEXT:
-        return [len(e.ids) for e in chat.encode_texts([_ended(chat, record["text"]) for record in records])]
+        return [
+            len(e.ids) for e in chat.encode_texts([_with_end(chat, record["text"]) for record in records])
+        ]
     conversations = _conversations(chat, shape, records, learning or Learning())
     rendered = [
         chat.render(one.messages, one.tools, opened=one.first == len(one.messages)) for one in conversations
@@ -98,12 +100,12 @@ def _answers(shape: Shape, record: Record) -> list[list[Message]]:
     return [record["completion"]]
 
 
-def _ended(chat: ChatFormat, text: str) -> str:
+def _with_end(chat: ChatFormat, text: str) -> str:
     return text if text.endswith(chat.end) else text + chat.end
 
 
 def _texts(chat: ChatFormat, texts: Sequence[str]) -> list[Tokens]:
-    whole = [_ended(chat, text) for text in texts]
+    whole = [_with_end(chat, text) for text in texts]
     return [
         Tokens("", text, encoded.ids, encoded.offsets, [True] * len(encoded.ids))
         for text, encoded in zip(whole, chat.encode_texts(whole), strict=True)
@@ -118,7 +120,7 @@ def _chats(chat: ChatFormat, conversations: list[Conversation], learning: Learni
         learnt = Learnt(chat, one, text, notes)
         everything = learning.loss_on == "everything"
         spans = [(0, len(text.text))] if everything else learnt.answers()
-        trained = covered(chat, encoded, spans, learnt.left_out(learning))
+        trained = trained_mask(chat, encoded, spans, learnt.left_out(learning))
         made.append(Tokens("", text.text, encoded.ids, encoded.offsets, trained, 0, frozenset(notes)))
     return made
 
@@ -129,7 +131,7 @@ def _completions(chat: ChatFormat, conversations: list[Conversation], learning: 
     for one, prompt, text, (before, ids) in zip(conversations, prompts, whole, encoded, strict=True):
         # By tokens and not by characters: the last token of the prompt may have merged with the answer.
         start = common(before.ids, ids.ids)
-        made.append(_answered("", chat, one, prompt, text, ids, start, learning))
+        made.append(_prompt_with_answer("", chat, one, prompt, text, ids, start, learning))
     return made
 
 
@@ -141,7 +143,9 @@ def _pairs(chat: ChatFormat, conversations: list[Conversation], learning: Learni
         start = min(common(before.ids, ids.ids) for before, ids in encoded[at : at + 2])
         made.append(
             [
-                _answered(part, chat, conversations[n], prompts[n], whole[n], encoded[n][1], start, learning)
+                _prompt_with_answer(
+                    part, chat, conversations[n], prompts[n], whole[n], encoded[n][1], start, learning
+                )
                 for part, n in (("chosen", at), ("rejected", at + 1))
             ]
         )
@@ -162,7 +166,7 @@ def _with_prompts(
     return prompts, whole, [*zip(encoded[: len(prompts)], encoded[len(prompts) :], strict=True)]
 
 
-def _answered(
+def _prompt_with_answer(
     part: str,
     chat: ChatFormat,
     one: Conversation,
@@ -181,7 +185,7 @@ def _answered(
         notes.add("opening_unseen")
     # A record with nothing but a prompt has nothing to learn, whatever the option says.
     if learning.loss_on == "everything" and answer:
-        trained = covered(chat, encoded, [(0, len(text.text))], learnt.left_out(learning))
+        trained = trained_mask(chat, encoded, [(0, len(text.text))], learnt.left_out(learning))
     else:
         trained = [False] * start + [True] * (count - start)
         apart = learnt.left_out(learning)
@@ -190,6 +194,6 @@ def _answered(
             spans = learnt.answers()
             # The first answer begins where the prompt ends, with what opens it.
             spans = [(min(spans[0][0], first), spans[0][1]), *spans[1:]] if spans else []
-            inside = covered(chat, encoded, spans, apart)
+            inside = trained_mask(chat, encoded, spans, apart)
             trained = [a and b for a, b in zip(trained, inside, strict=True)]
     return Tokens(part, text.text, encoded.ids, encoded.offsets, trained, start, frozenset(notes))

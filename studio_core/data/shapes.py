@@ -110,12 +110,12 @@ def own_tools(record: Record) -> Record:
 
 def tools_of(record: Record) -> list[Any]:
     """Definitions of the tools of a record, as structure."""
-    return _listed(record.get(TOOLS))
+    return _parse_list(record.get(TOOLS))
 
 
 def calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The calls of a turn, ``{"name", "arguments"}`` and ``"id"`` where there is one, as structure."""
-    return _listed(message.get("tool_calls"))
+    return _parse_list(message.get("tool_calls"))
 
 
 def said(message: Mapping[str, Any]) -> str:
@@ -123,7 +123,7 @@ def said(message: Mapping[str, Any]) -> str:
     return "\n".join(part for part in (message["content"], message.get("tool_calls")) if part)
 
 
-def _listed(text: str | None) -> list[Any]:
+def _parse_list(text: str | None) -> list[Any]:
     listed: list[Any] = json.loads(text) if text else []
     return listed
 

@@ -114,9 +114,9 @@ def import_files(
     name = checked_name(name) if name else name_from(sources[0])
     with _reading(studio, paths, sources, mapping) as reading:
         seen = reading.seen
-        partial, sha256 = _written(studio, reading)
+        partial, sha256 = _write_partial(studio, reading)
     try:
-        return _stored(studio, seen, name, partial, sha256, origin)
+        return _store_version(studio, seen, name, partial, sha256, origin)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -134,11 +134,13 @@ def _reading(
     limit = studio.settings.max_upload_mb << 22
     scratch = studio.settings.uploads
     with space_for(scratch, scratch):
-        with archives.opened(paths, sources, scratch=scratch, limit=limit, allowed=reach(studio)) as bundle:
+        with archives.open_bundle(
+            paths, sources, scratch=scratch, limit=limit, allowed=reach(studio)
+        ) as bundle:
             yield Reading(bundle, ", ".join(sources)[:200], mapping, limit=limit)
 
 
-def _written(studio: Studio, reading: Reading) -> tuple[Path, str]:
+def _write_partial(studio: Studio, reading: Reading) -> tuple[Path, str]:
     """A complete temporary Parquet file of the good rows, and the hash of its content."""
     descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
     partial = Path(name)
@@ -173,7 +175,7 @@ def space_for(folder: Path, partial: Path) -> Iterator[None]:
         ) from error
 
 
-def _stored(
+def _store_version(
     studio: Studio, seen: Inspection, name: str, partial: Path, sha256: str, origin: dict[str, Any] | None
 ) -> Imported:
     made = Made(

@@ -123,7 +123,7 @@ def turns(
 def written_turns(text: str) -> Any:
     """The turns that a text writes down, as a file would have them; None if it is none."""
     if text[:1] in "[{":
-        inner = _parsed(text)
+        inner = _parse_cell(text)
         return inner if _looks_like_turns(inner) else None
     if not _TRANSCRIPT.match("\n\n" + text.lstrip()):
         return None
@@ -142,7 +142,7 @@ def are_turns_in_text(text: str) -> bool:
     if inner is None:
         # Begun as turns and not to be read: cut off. It is to be rejected
         # with its reason, and not learnt as a text.
-        return bool(TURNS_IN_TEXT.match(text) and _NAMES_ROLES.search(text)) and _parsed(text) is None
+        return bool(TURNS_IN_TEXT.match(text) and _NAMES_ROLES.search(text)) and _parse_cell(text) is None
     listed = (
         inner["messages"] if isinstance(inner, dict) and isinstance(inner.get("messages"), list) else inner
     )
@@ -150,7 +150,7 @@ def are_turns_in_text(text: str) -> bool:
     return isinstance(listed, list) and all(isinstance(turn, dict) and _role(turn) for turn in listed)
 
 
-def _parsed(value: str) -> Any:
+def _parse_cell(value: str) -> Any:
     """What is written in a cell as JSON, or as Python prints lists of turns; None if it is neither."""
     try:
         return json.loads(value)
@@ -174,7 +174,7 @@ def _conversation(items: list[Any], column: str, notes: Notes | None) -> list[Me
         message = _turn(item, column, place, notes)
         before = told[-1] if told else None
         # One turn of the assistant, for which some files have several.
-        if before and _named(item) in _CALL_ROLES and _goes_on(before, message):
+        if before and _role_name(item) in _CALL_ROLES and _goes_on(before, message):
             known = before.get("tool_calls")
             before["tool_calls"] = (
                 calls.together(known, message["tool_calls"]) if known else message["tool_calls"]
@@ -190,14 +190,14 @@ def _goes_on(before: Message, calling: Message) -> bool:
     return before["role"] == "assistant" and before.get("train") == calling.get("train")
 
 
-def _named(item: Any) -> str:
+def _role_name(item: Any) -> str:
     """The role of a turn as its file names it, however it is spelled."""
     named = item.get("role", item.get("from")) if isinstance(item, dict) else None
     return re.sub(r"[\s\-]+", "_", named.strip().lower()) if isinstance(named, str) else ""
 
 
 def _role(item: Any) -> str | None:
-    return ROLE_NAMES.get(_named(item))
+    return ROLE_NAMES.get(_role_name(item))
 
 
 def _turn(item: Any, column: str, place: int, notes: Notes | None) -> Message:
@@ -209,11 +209,11 @@ def _turn(item: Any, column: str, place: int, notes: Notes | None) -> Message:
         raise Rejected("unknown_role", column=column, turn=place, role=named[:40])
     content = item.get("content", item.get("value"))
     thought: list[str] = []
-    if isinstance(content, list) and _named(item) not in _CALL_ROLES:
+    if isinstance(content, list) and _role_name(item) not in _CALL_ROLES:
         content = _joined_parts(content, thought, column, place, notes)
     calling = item.get("tool_calls") or item.get("function_call")
     # Its content is the call itself.
-    if _named(item) in _CALL_ROLES:
+    if _role_name(item) in _CALL_ROLES:
         calling, content = content or calling, ""
     message: Message = {"role": role, "content": plain_text(content, column)}
     # Several names may hold the same thought: the first one counts.

@@ -62,7 +62,7 @@ class Words:
     def windows(self, length: int) -> Hashes:
         """A hash of the ``length`` words that begin at each place; the last places have none."""
         if length not in self._by_length:
-            self._by_length[length] = _rolled(self.hashes, length)
+            self._by_length[length] = _rolling_hashes(self.hashes, length)
         return self._by_length[length]
 
     def grams(
@@ -90,7 +90,7 @@ class Words:
         return made, offsets
 
 
-def _rolled(hashes: Hashes, length: int) -> Hashes:
+def _rolling_hashes(hashes: Hashes, length: int) -> Hashes:
     count = max(len(hashes) - length + 1, 0)
     made = np.full(count, length, np.uint64)
     for place in range(length):

@@ -163,7 +163,7 @@ def check(name: str, content: bytes, folder: Path) -> str:
 
 
 def _read(path: Path, name: str, folder: Path, mapping: Mapping | None) -> Inspection:
-    with archives.opened([path], [name], scratch=folder, limit=64 << 20) as bundle:
+    with archives.open_bundle([path], [name], scratch=folder, limit=64 << 20) as bundle:
         seen = Reading(bundle, name, mapping, limit=64 << 20).looked_through()
     said = [seen.columns, seen.reasons, seen.sample_rows, seen.passed_over, seen.notes.kinds]
     said += [[file.source for file in seen.files], seen.mapping.model_dump(mode="json")]

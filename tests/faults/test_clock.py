@@ -39,7 +39,7 @@ def test_20_a_jump_of_the_clock_ends_nothing_and_reorders_nothing(
     studio: Studio, shifted: Clock, jump: timedelta
 ) -> None:
     cluster = FakeCluster()
-    queue.set_devices(studio, devices.found(studio.settings))
+    queue.set_devices(studio, devices.detect_slots(studio.settings))
     engine = Engine(studio, FakeLauncher(cluster))
     spec = {"method": "sft", "tuning": "full", "model": "toy", "dataset": "toy@1", "time_limit": 2.0}
     first = queue.submit(studio, kind="train", name="first", spec={**spec, "run": {"steps": 40}})

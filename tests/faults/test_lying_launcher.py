@@ -24,7 +24,7 @@ class Follower:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.cluster = FakeCluster()
-        queue.set_devices(studio, devices.found(studio.settings))
+        queue.set_devices(studio, devices.detect_slots(studio.settings))
         self.restart()
 
     def restart(self) -> None:

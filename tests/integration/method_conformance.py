@@ -120,7 +120,7 @@ class Runs:
 
 def carried_out(studio: Studio, job: Job) -> Job:
     """The job once the engine has done all it does with one."""
-    queue.set_devices(studio, devices.found(studio.settings))
+    queue.set_devices(studio, devices.detect_slots(studio.settings))
     engine = Engine(studio, InThisProcess())
     for _ in range(5):
         engine.tick()

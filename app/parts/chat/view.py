@@ -76,7 +76,7 @@ def fork_note(chat: Chat, language: str) -> Markup:
 
 def dialog(studio: Studio, language: str) -> Markup:
     """The form for a correction, for a changed prompt, and for the project to which a turn goes."""
-    projects = chat_labels.offered(studio)
+    projects = chat_labels.projects_for_turns(studio)
     known = join(html('<option value="{}"></option>', one.name) for one in projects)
     words = {
         f"data-title-{kind}": say(f"chat.dialog_{kind}", language) for kind in ("correct", "prompt", "send")

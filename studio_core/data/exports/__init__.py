@@ -144,7 +144,7 @@ class Plan:
 
     def rows(self, left_out: dict[str, Rows], limit: int | None = None) -> Iterator[tuple[int, Record, Row]]:
         """Number, record and row of what can be held; the others are counted."""
-        prepared = writers.prepared(self.format, self.table)
+        prepared = writers.row_converter(self.format, self.table)
         for number, record in enumerate(parquet.read(self.stored, limit=limit), start=1):
             try:
                 row = prepared(self.form.row(record))
@@ -228,7 +228,7 @@ def write(plan: Plan, target: Path, *, skip: bool = False) -> Fit:
     partial = Path(name)
     try:
         if plan.whole and plan.format == "parquet":
-            found.rows = writers.copied(plan.stored, partial)
+            found.rows = writers.copy_stored(plan.stored, partial)
         else:
             rows = (row for _, _, row in plan.rows(found.left_out))
             found.rows = writers.WRITERS[plan.format](partial, plan.table, rows)

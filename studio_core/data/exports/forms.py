@@ -62,10 +62,10 @@ def question(prompt: list[Message]) -> str:
         raise Unfit("system")
     if len(prompt) != 1:
         raise Unfit("turns")
-    return asked(prompt[0])
+    return user_text(prompt[0])
 
 
-def asked(message: Message) -> str:
+def user_text(message: Message) -> str:
     if message["role"] != "user":
         raise Unfit("tool_turns")
     return tools.spoken(message)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from studio_core.data import parquet
 from studio_core.data.exports import tools
 from studio_core.data.exports.conversations import OPENAI, SHAREGPT, SWIFT
-from studio_core.data.exports.forms import Form, Layout, Row, answer, asked, halves, question
+from studio_core.data.exports.forms import Form, Layout, Row, answer, halves, question, user_text
 from studio_core.data.exports.tools import Unfit
 from studio_core.data.mapping import PARTS
 from studio_core.data.shapes import COLUMNS, TOOLS, Record, Shape, own_tools, tools_of
@@ -32,7 +32,7 @@ _TEXT = pa.string()
 # TRL, as stored and as plain strings
 
 
-def _stored(shape: Shape) -> Form:
+def _trl_form(shape: Shape) -> Form:
     columns = {name: parquet.schema(shape).field(name).type for name in COLUMNS[shape]}
     parts = {name: name for name in columns}
     return Form(_trl, columns, {**parts, TOOLS: TOOLS} if TOOLS in PARTS[shape][1] else parts, shape)
@@ -91,7 +91,7 @@ def _strings(record: Record) -> Row:
 
 
 def _plain(shape: Shape) -> Form:
-    stored = _stored(shape)
+    stored = _trl_form(shape)
     texts = ("prompt", "completion", "chosen", "rejected")
     columns = {name: _TEXT if name in texts else kind for name, kind in stored.columns.items()}
     parts = {part: column for part, column in stored.parts.items() if part != TOOLS}
@@ -116,7 +116,7 @@ def _alpaca(record: Record) -> Row:
         raise Unfit("tool_turns")
     said = [tools.spoken(message) for message in turns]
     return {
-        "instruction": asked(turns[-1]),
+        "instruction": user_text(turns[-1]),
         "input": "",
         "output": answer(record["completion"]),
         # Strict: who asks twice in a row fits into no pairs, and is told so before (roles alternate).
@@ -173,7 +173,7 @@ _ALPACA = {
 
 # In the order of the page: what holds everything comes first. CSV only where a row is a few texts.
 _LISTED = (
-    Layout("trl", FORMATS, {shape: _stored(shape) for shape in Shape}),
+    Layout("trl", FORMATS, {shape: _trl_form(shape) for shape in Shape}),
     Layout(
         "trl-text",
         FORMATS,

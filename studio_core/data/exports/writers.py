@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studio_core.data import parquet
-from studio_core.data.cells import EMPTY, defused, undefused
+from studio_core.data.cells import EMPTY, escape_formula, unescape_formula
 from studio_core.data.exports.tools import Unfit, as_json
 from studio_core.data.shapes import TOOLS
 
@@ -59,14 +59,14 @@ def _cell(value: Any, *, kept: bool, single: bool) -> str:
     if single and isinstance(value, list):
         value = value[0]["content"]
     if isinstance(value, list):
-        return defused(as_json(value)) if value else ""
+        return escape_formula(as_json(value)) if value else ""
     if value is None:
         return ""
     # The csv module of Python stops reading there.
     if "\0" in value:
         raise Unfit("nul")
     # An apostrophe alone tells an empty text from no value.
-    return defused(value) if value or not kept else EMPTY
+    return escape_formula(value) if value or not kept else EMPTY
 
 
 def heading_holds(name: str) -> bool:
@@ -75,7 +75,7 @@ def heading_holds(name: str) -> bool:
 
 
 def _as_read(row: Row) -> Row:
-    return {name: undefused(cell) if cell else None for name, cell in row.items()}
+    return {name: unescape_formula(cell) if cell else None for name, cell in row.items()}
 
 
 def _csv(target: Path, table: Table, rows: Iterable[Row]) -> int:
@@ -88,7 +88,7 @@ def _csv_into(file: IO[str], table: Table, rows: Iterable[Row]) -> int:
     # A reader finds out from the heading what separates the cells; what is quoted does not mislead it.
     unclear = any(set(name) & set(";\t|") for name in table.columns)
     heading = csv.writer(file, quoting=csv.QUOTE_ALL if unclear else csv.QUOTE_MINIMAL)
-    heading.writerow(defused(name) for name in table.columns)
+    heading.writerow(escape_formula(name) for name in table.columns)
     writer = csv.writer(file)
     count = 0
     for row in rows:
@@ -141,7 +141,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def copied(stored: Path, target: Path) -> int:
+def copy_stored(stored: Path, target: Path) -> int:
     """The stored file itself; returns its number of rows."""
     shutil.copyfile(stored, target)
     return parquet.rows(stored)
@@ -181,7 +181,7 @@ WRITERS: dict[str, Callable[[Path, Table, Iterable[Row]], int]] = {
 """Each writes all rows and says how many they were."""
 
 
-def prepared(format: str, table: Table) -> Callable[[Row], Row]:
+def row_converter(format: str, table: Table) -> Callable[[Row], Row]:
     """A function that makes of a row what the format writes; raises ``Unfit``."""
     return {"csv": cells(table), "parquet": _columnar}.get(format, _unchanged)
 

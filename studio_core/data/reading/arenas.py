@@ -39,8 +39,8 @@ def unfold(row: Row) -> Row:
     place = _won(row, sides, verdicts)
     gone = {*sides, *verdicts}
     left = {name: value for name, value in row.items() if name not in gone}
-    answers = [_parsed(row[side]) for side in sides]
-    asked = _parsed(row.get("prompt"))
+    answers = [_parse_cell(row[side]) for side in sides]
+    asked = _parse_cell(row.get("prompt"))
     if _are_texts(asked) and all(_are_texts(said) and len(said) == len(asked) for said in answers):
         # Several turns, question by question: the answers differ from the first one on.
         left.pop("prompt")
@@ -94,7 +94,7 @@ def _won(row: Row, sides: tuple[str, str], verdicts: list[str]) -> int:
     return ends.index(side)
 
 
-def _parsed(value: Any) -> Any:
+def _parse_cell(value: Any) -> Any:
     """What a cell holds: turns or a list of texts, if they are written in it, else the value itself."""
     if not isinstance(value, str) or value[:1] != "[":
         return value

@@ -22,7 +22,7 @@ _BYTES = 16 << 20
 def rows(file: File) -> Rows:
     """Numbered from the first; columns of bytes, such as pictures, are left out."""
     # Parquet is read from its end: a gzip has to be unpacked first.
-    with source.opened(file) as stream, tempfile.TemporaryFile() as whole:
+    with source.open_bytes(file) as stream, tempfile.TemporaryFile() as whole:
         readable: Any = stream
         if file.gzipped:
             while block := stream.read(1 << 20):
@@ -84,14 +84,16 @@ def _values(batch: pa.RecordBatch) -> Iterator[Any]:
             # One by one only where the batch fails.
             rows = (row for place in range(batch.num_rows) for row in _values(batch.slice(place, 1)))
     for row in rows:
-        yield row if isinstance(row, Rejected) else {name: _written(value) for name, value in row.items()}
+        yield (
+            row if isinstance(row, Rejected) else {name: _without_nulls(value) for name, value in row.items()}
+        )
 
 
-def _written(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     """A value without the nulls that a column gives an object for keys which only others have."""
     if isinstance(value, dict):
-        return {key: _written(inner) for key, inner in value.items() if inner is not None}
-    return [_written(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from studio_core.data.reading.source import File, Rows, as_row
 
 def rows(file: File) -> Rows:
     """Numbered by record."""
-    with source.opened_text(file) as text:
+    with source.open_text(file) as text:
         # A megabyte of text at a time.
         stream = JsonStream(iter(lambda: text.read(1 << 20), ""), file.source, file.notes)
         number = 0

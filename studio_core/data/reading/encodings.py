@@ -119,10 +119,10 @@ def by_reading(sample: bytes) -> Verdict:
     second = max(score for name, score in scores.items() if name not in (best, *close.get(best, ())))
     # As good as texts of that encoding are, and clearly better than the next one.
     clear = scores[best] >= 1 and scores[best] - second >= 0.3
-    return Verdict(best if scores[best] >= 0.8 else "", clear and not _mixed(text))
+    return Verdict(best if scores[best] >= 0.8 else "", clear and not _mixes_encodings(text))
 
 
-def _mixed(text: str) -> bool:
+def _mixes_encodings(text: str) -> bool:
     """Whether some of the lines are UTF-8, and others are not: then no one encoding is right."""
     foreign = [line for line in text.splitlines() if not line.isascii()]
     right = sum(not any("\udc80" <= character <= "\udcff" for character in line) for line in foreign)

@@ -82,7 +82,7 @@ def _label_studio(row: Row) -> Row:
     if not answers:
         raise Rejected("not_annotated")
     sides = next((str(r.get("to_name")).split(",") for r in _results(row) if "selected" in r["value"]), None)
-    return _answered(dict(row["data"]), answers, sides)
+    return _with_answers(dict(row["data"]), answers, sides)
 
 
 # What the program notes of the work, and nothing of the data.
@@ -98,7 +98,7 @@ def _label_studio_flat_answers(row: Row) -> Answers:
     answers: Answers = {}
     for name, value in row.items():
         if isinstance(value, str) and value.startswith('{"'):
-            value = _parsed(value)
+            value = _parse_cell(value)
         if isinstance(value, dict):
             value = next((value[kind] for kind in ("selected", "choices", "rating") if kind in value), None)
         # Only what looks like an answer: in this export a question is a column like those of the task.
@@ -112,7 +112,7 @@ def _label_studio_flat(row: Row) -> Row:
     if not _is_label_studio_flat(row):
         raise Rejected("not_as_the_others", program="Label Studio")
     columns = {name: value for name, value in row.items() if name not in _KEPT_FOR_ITSELF}
-    return _answered(columns, _label_studio_flat_answers(row), None)
+    return _with_answers(columns, _label_studio_flat_answers(row), None)
 
 
 # Argilla
@@ -130,7 +130,7 @@ def _argilla_answers(row: Row) -> Answers:
     if not isinstance(row.get("fields"), dict):
         for name, value in row.items():
             if name.endswith(".responses"):
-                said[name.removesuffix(".responses")] = _listed(value)
+                said[name.removesuffix(".responses")] = _list_in(value)
             elif name.endswith(".suggestion"):
                 suggested[name.removesuffix(".suggestion")] = [] if value in (None, "") else [value]
     else:
@@ -168,7 +168,7 @@ def _argilla(row: Row) -> Row:
     answers = _argilla_answers(row)
     nested = isinstance(row.get("fields"), dict)
     columns = row["fields"] if nested else {n: v for n, v in row.items() if not _belongs(n, answers)}
-    return _answered(dict(columns), answers, None)
+    return _with_answers(dict(columns), answers, None)
 
 
 def _belongs(column: str, answers: Answers) -> bool:
@@ -181,12 +181,12 @@ def _belongs(column: str, answers: Answers) -> bool:
 # Both
 
 
-def _answered(row: Row, answers: Answers, sides: list[str] | None) -> Row:
+def _with_answers(row: Row, answers: Answers, sides: list[str] | None) -> Row:
     """The columns of a task with its answers; a choice between two of them makes a pair."""
     # All answers first, since a choice may name the column of another one.
     for question, given in answers.items():
         if given:
-            row[question] = _agreed(given)
+            row[question] = _majority(given)
     for question, given in answers.items():
         if given:
             pair = _pair(row, question, sides)
@@ -195,7 +195,7 @@ def _answered(row: Row, answers: Answers, sides: list[str] | None) -> Row:
     return row
 
 
-def _agreed(given: list[Any]) -> Any:
+def _majority(given: list[Any]) -> Any:
     """What most people answered, the first of those if there are several."""
     # As JSON, since lists and objects cannot be counted themselves.
     counted = Counter(json.dumps(value, sort_keys=True, default=str) for value in given)
@@ -206,7 +206,7 @@ def _agreed(given: list[Any]) -> Any:
 def _pair(row: Row, question: str, sides: list[str] | None) -> Row | None:
     answer = row[question]
     if isinstance(answer, list) and all(isinstance(item, dict) and "rank" in item for item in answer):
-        return _ranked(row, answer)
+        return _pair_of_ranking(row, answer)
     if not isinstance(answer, str):
         return None
     columns = _sides(row, question, sides)
@@ -220,7 +220,7 @@ def _pair(row: Row, question: str, sides: list[str] | None) -> Row | None:
     return {"chosen": row[columns[place]], "rejected": row[columns[1 - place]]}
 
 
-def _ranked(row: Row, ranking: list[dict[str, Any]]) -> Row | None:
+def _pair_of_ranking(row: Row, ranking: list[dict[str, Any]]) -> Row | None:
     names = {_plain(column): column for column in row}
     ranked = [
         (item["rank"], names[_plain(str(item.get("value")))])
@@ -260,7 +260,7 @@ def _single(value: Any) -> Any:
     return value
 
 
-def _parsed(cell: str) -> Any:
+def _parse_cell(cell: str) -> Any:
     """JSON in the cell of a table; None if it is none."""
     try:
         return json.loads(cell)
@@ -268,9 +268,9 @@ def _parsed(cell: str) -> Any:
         return None
 
 
-def _listed(value: Any) -> list[Any]:
+def _list_in(value: Any) -> list[Any]:
     if isinstance(value, str) and value.startswith("["):
-        value = _parsed(value)
+        value = _parse_cell(value)
     return [item for item in value if item is not None] if isinstance(value, list) else []
 
 

@@ -18,7 +18,7 @@ def rows(file: File) -> Rows:
     if file.encoding.startswith("utf-8") and file.line_end != "\r":
         yield from _from_bytes(file, decode)
         return
-    with source.opened_text(file) as text:
+    with source.open_text(file) as text:
         # The mark was taken by the decoder.
         for number, line in enumerate(source.lines(text, file), start=1):
             row = _row(line, decode)
@@ -28,7 +28,7 @@ def rows(file: File) -> Rows:
 
 def _from_bytes(file: File, decode: Any) -> Rows:
     """Faster than text, and safe from separators of Unicode, which may stand in strings."""
-    with source.opened(file) as stream:
+    with source.open_bytes(file) as stream:
         if file.encoding == "utf-8-sig":
             stream.read(len(codecs.BOM_UTF8))
         number = 0

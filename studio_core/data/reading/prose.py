@@ -20,10 +20,12 @@ def likely_split(head: str) -> str:
 def rows(file: File, split: str | None) -> Rows:
     """Numbered as they stand; without a choice by ``likely_split``."""
     chosen = split or file.split
-    with source.opened_text(file) as text:
+    with source.open_text(file) as text:
         lines = source.lines(text, file)
         parts = (
-            ((len(line), line) for line in lines) if chosen == "line" else _joined(lines, chosen == "file")
+            ((len(line), line) for line in lines)
+            if chosen == "line"
+            else _join_lines(lines, chosen == "file")
         )
         number = 0
         for characters, part in parts:
@@ -35,7 +37,7 @@ def rows(file: File, split: str | None) -> Rows:
                 yield number, {"text": stripped.replace("\r\n", "\n").replace("\r", "\n")}
 
 
-def _joined(lines: Iterator[str], whole: bool) -> Iterator[tuple[int, str]]:
+def _join_lines(lines: Iterator[str], whole: bool) -> Iterator[tuple[int, str]]:
     """Lines between blank ones, or all; of what is too long to be used only the length."""
     held: list[str] = []
     characters = 0

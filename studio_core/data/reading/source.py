@@ -72,10 +72,10 @@ class _Bounded(io.RawIOBase):
 
 
 @contextmanager
-def opened(file: File) -> Iterator[IO[bytes]]:
+def open_bytes(file: File) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked; names what is wrong with one that cannot be read to the end."""
     try:
-        with open_plain(file.path) as raw, _noted(file, raw):
+        with open_plain(file.path) as raw, _note_stream(file, raw):
             if not file.gzipped:
                 yield raw
                 return
@@ -93,7 +93,7 @@ def opened(file: File) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _noted(file: File, raw: IO[bytes]) -> Iterator[None]:
+def _note_stream(file: File, raw: IO[bytes]) -> Iterator[None]:
     file.streams.append(raw)
     try:
         yield
@@ -102,9 +102,9 @@ def _noted(file: File, raw: IO[bytes]) -> Iterator[None]:
 
 
 @contextmanager
-def opened_text(file: File) -> Iterator[IO[str]]:
+def open_text(file: File) -> Iterator[IO[str]]:
     """The file's text; bytes that do not fit its encoding become lone surrogates, which the checks refuse."""
-    with opened(file) as stream:
+    with open_bytes(file) as stream:
         # No translation of line ends: the readers count lines as they stand.
         with io.TextIOWrapper(stream, file.encoding, errors="surrogateescape", newline="") as text:
             yield text

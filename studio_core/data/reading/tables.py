@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from studio_core.base.errors import BadInput
-from studio_core.data.cells import undefused
+from studio_core.data.cells import unescape_formula
 from studio_core.data.reading import source
 from studio_core.data.reading.sniffing import delimiter
 from studio_core.data.reading.source import MAX_COLUMNS, MAX_LINE, File, Rows
@@ -24,7 +24,7 @@ _SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 
 def rows(file: File) -> Rows:
     """Numbered from the first below the heading, blank lines not counted."""
-    with source.opened_text(file) as text:
+    with source.open_text(file) as text:
         lines = source.lines(text, file)
         # Spreadsheets leave empty rows above the heading.
         first = next((line for line in lines if line.strip()), "")
@@ -43,7 +43,7 @@ def rows(file: File) -> Rows:
 
 def _header(cells: list[str], file: File) -> list[str]:
     """A name for each column; those without one are named by their place, repeated ones are numbered."""
-    names = [undefused(_text(cell).strip()) for cell in cells]
+    names = [unescape_formula(_text(cell).strip()) for cell in cells]
     # Empty columns at the right, which spreadsheets write.
     while names and not names[-1]:
         names.pop()
@@ -98,7 +98,7 @@ def _below(reader: Iterator[list[str]], header: list[str], file: File) -> Rows:
             file.notes.add("cut_by_excel", row=number)
         if len(cells) == width:
             # An empty cell is no value; a text that was empty is an apostrophe (``cells.EMPTY``).
-            values = [undefused(cell) if cell[:1] == "'" else cell or None for cell in cells]
+            values = [unescape_formula(cell) if cell[:1] == "'" else cell or None for cell in cells]
             yield number, dict(zip(header, values, strict=True))
         else:
             yield number, Rejected("cells", cells=len(cells), columns=width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.drawing import LONGEST, drawn
+from app.drawing import LONGEST, draw_page
 
 
 def config(*components: tuple[str, dict[str, Any]]) -> dict[str, Any]:
@@ -14,13 +14,13 @@ def config(*components: tuple[str, dict[str, Any]]) -> dict[str, Any]:
 
 def test_values_and_labels_are_there() -> None:
     field = {"label": "Sort by", "value": "row", "choices": [["Original order", "row"]], "info": "How"}
-    shown = drawn(config(("html", {"value": "<h1>Data</h1>", "elem_id": "head"}), ("dropdown", field)))
+    shown = draw_page(config(("html", {"value": "<h1>Data</h1>", "elem_id": "head"}), ("dropdown", field)))
     assert '<div id="head"><h1>Data</h1></div>' in shown
     assert "Sort by" in shown and "Original order" in shown and "How" in shown
 
 
 def test_what_is_not_visible_is_not_drawn() -> None:
-    shown = drawn(
+    shown = draw_page(
         config(
             ("textbox", {"label": "No", "visible": False}), ("button", {"value": "x", "visible": "hidden"})
         )
@@ -39,13 +39,13 @@ def test_only_the_open_tab_is_drawn() -> None:
     known["layout"]["children"] = [
         {"id": 1, "children": [{"id": 2, "children": [{"id": 4}]}, {"id": 3, "children": [{"id": 5}]}]}
     ]
-    shown = drawn(known)
+    shown = draw_page(known)
     assert "One" in shown and "<p>second</p>" in shown and "first" not in shown
 
 
 def test_texts_of_fields_are_escaped_and_no_script_is_drawn() -> None:
     bad = "<img onerror=x>"
-    shown = drawn(
+    shown = draw_page(
         config(
             ("textbox", {"label": bad, "value": bad, "info": bad}),
             ("radio", {"choices": [[bad, bad]], "value": bad}),

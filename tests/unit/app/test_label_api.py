@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from app.access import enter
 from app.parts.labeling import api as label_api
 from app.parts.markdown import rendered
-from app.refused import refused
+from app.refused import answer_invalid_request
 from studio_core.base import clock
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
@@ -49,7 +49,7 @@ def project(studio: Studio) -> int:
 @pytest.fixture
 def client(studio: Studio) -> Iterator[TestClient]:
     api = FastAPI()
-    api.add_exception_handler(RequestValidationError, refused)
+    api.add_exception_handler(RequestValidationError, answer_invalid_request)
 
     @api.middleware("http")
     async def sign_in(request: Request, call_next: Any) -> Any:

@@ -42,7 +42,7 @@ def test_a_mask_is_read_as_cuda_reads_it(mask: str | None, expected: list[Device
 
 
 def test_processor_slots_and_chat_are_always_there() -> None:
-    found = devices.found(Settings(cpu_runs=2))
+    found = devices.detect_slots(Settings(cpu_runs=2))
     assert [slot.id for slot in found if slot.kind != "gpu"] == ["cpu:0", "cpu:1", "data:0", "serve:0"]
     assert len({slot.id for slot in found}) == len(found)
 
@@ -79,7 +79,7 @@ def nobody(_pid: int) -> bool:
 
 def slots_of(*cards: Card, runs: int = 1) -> list[Device]:
     """As the database gives them back."""
-    found = devices.found(Settings(gpu_runs=runs), Gpus(FakeNvml(list(cards))))
+    found = devices.detect_slots(Settings(gpu_runs=runs), Gpus(FakeNvml(list(cards))))
     for slot in found:
         slot.foreign_memory = 0
     return found

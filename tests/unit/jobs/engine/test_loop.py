@@ -56,7 +56,7 @@ def launcher() -> FakeLauncher:
 
 @pytest.fixture
 def engine(studio: Studio, launcher: FakeLauncher) -> Engine:
-    queue.set_devices(studio, devices.found(studio.settings))
+    queue.set_devices(studio, devices.detect_slots(studio.settings))
     return Engine(studio, launcher)
 
 
@@ -93,7 +93,7 @@ def tick(engine: Engine, times: int = 3) -> None:
 
 
 def test_first_come_first_served_and_one_on_each_slot(two_slots: Studio, launcher: FakeLauncher) -> None:
-    queue.set_devices(two_slots, devices.found(two_slots.settings))
+    queue.set_devices(two_slots, devices.detect_slots(two_slots.settings))
     jobs = [submit(two_slots, number=number) for number in range(4)]
     engine = Engine(two_slots, launcher)
     tick(engine)
@@ -244,7 +244,7 @@ def test_a_gpu_is_looked_at_again_before_a_run_starts_on_it(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     one, other = Card("GPU-a"), Card("GPU-b", used=20 * GIB)
     gpus = Gpus(FakeNvml([one, other]))
-    queue.set_devices(studio, devices.found(studio.settings, gpus))
+    queue.set_devices(studio, devices.detect_slots(studio.settings, gpus))
     engine = Engine(studio, launcher)
     engine._gpus = gpus
 

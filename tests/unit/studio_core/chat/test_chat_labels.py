@@ -203,7 +203,7 @@ def test_only_projects_of_pairs_take_turns(studio: Studio, chat: Chat) -> None:
     rounds: Any = {"project": 1, "number": 1}
     projects.create(studio, "compared", round=rounds)
     projects.create(studio, "mine")
-    assert [one.name for one in chat_labels.offered(studio)] == ["mine"]
+    assert [one.name for one in chat_labels.projects_for_turns(studio)] == ["mine"]
     for name in ("marks", "compared"):
         with pytest.raises(BadInput, match="does not accept pairs"):
             chat_labels.send(studio, chat.id, 1, 0, 1, "anna", name)

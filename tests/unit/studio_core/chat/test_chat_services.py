@@ -104,7 +104,7 @@ def test_sides_are_named_and_votes_on_them_kept_out_of_the_arena(studio: Studio)
     services.add(studio.settings.home / services.FILE, "near", "http://127.0.0.1:9/v1", "gpt-x")
     assert ("near (gpt-x)", "service:near") in chat_sides.choices(studio)
     with pytest.raises(NotFound):
-        chat_sides.known(studio, "service:far")
+        chat_sides.find_side(studio, "service:far")
     chat = chats.start(studio, ["tiny-chat", "service:near"], PLAIN.model_copy(update={"blind": True}))
     row = chats.add_round(studio, chat, "Who?", PLAIN.model_copy(update={"blind": True}))
     said: Any = [

@@ -136,7 +136,7 @@ def test_votes_that_make_no_sense_are_refused(
 @pytest.mark.parametrize("state", ["streaming", "cancelled", "interrupted"])
 def test_a_vote_before_the_end_is_kept_and_not_trained_on(studio: Studio, chat: Chat, state: str) -> None:
     assert cast(studio, answered(studio, chat, "Who?", "x", "y", state=state)).record["incomplete"]
-    records, counts = chat_votes.counted(studio)
+    records, counts = chat_votes.collect_votes(studio)
     assert records == [] and counts == {"incomplete": 1}
 
 
@@ -147,7 +147,7 @@ def test_answers_that_give_their_model_away_are_flagged_when_blind(studio: Studi
     row = answered(studio, chat, "Who?", *said, settings=BLIND)
     blind_vote = cast(studio, row)
     assert blind_vote.record["leak"] and blind_vote.record["named"] == ["tiny-chat", "ChatGPT"]
-    records, counts = chat_votes.counted(studio)
+    records, counts = chat_votes.collect_votes(studio)
     assert len(records) == 1 and counts == {"pairs": 1, "leak": 1}
 
 
@@ -173,7 +173,7 @@ def test_a_blind_round_stays_closed_when_its_vote_is_taken_back(studio: Studio, 
     assert not how(studio, row).open and not how(studio, row).hidden and not how(studio, row).fresh
     with pytest.raises(Conflict, match="can no longer vote blind"):
         cast(studio, row)
-    assert chat_votes.counted(studio) == ([], {})
+    assert chat_votes.collect_votes(studio) == ([], {})
 
 
 def test_names_can_be_shown_without_a_vote(studio: Studio, chat: Chat) -> None:
@@ -212,7 +212,7 @@ def test_votes_become_a_dataset_that_dpo_takes(studio: Studio, chat: Chat) -> No
     assert (made.name, made.version, made.rows, made.shape) == ("chat-votes", 1, 3, "preference")
     assert chat_votes.votes_to_dataset(studio).version == 1, "the same votes are the same version"
     assert store.records(studio, made)[0]["chosen"][-1]["content"] == "good 0"  # type: ignore[typeddict-item]
-    assert chat_votes.counted(studio)[1] == {"pairs": 3, "tie": 1}
+    assert chat_votes.collect_votes(studio)[1] == {"pairs": 3, "tie": 1}
     assert list(studio.settings.uploads.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio_core.data import readers
-from studio_core.data.cells import undefused
+from studio_core.data.cells import unescape_formula
 from studio_core.data.columns import columns_of
 from studio_core.data.mapping import PARTS, guess
 from studio_core.data.shapes import Shape
@@ -108,7 +108,7 @@ def test_tables_are_read_exactly(rows: list[tuple[str, str, str]], separator: st
     writer = csv.writer(text, delimiter=separator, quoting=csv.QUOTE_ALL)
     writer.writerows([("one", "two", "three"), *rows])
     ending = "tsv" if separator == "\t" else "csv"
-    values = [[undefused(cell) if cell else None for cell in cells] for cells in rows]
+    values = [[unescape_formula(cell) if cell else None for cell in cells] for cells in rows]
     expected = [dict(zip(("one", "two", "three"), cells, strict=True)) for cells in values]
     assert rows_of(f"a.{ending}", text.getvalue().encode(encoding)) == expected
 

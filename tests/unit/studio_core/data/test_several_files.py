@@ -198,11 +198,11 @@ def test_more_than_the_limit_is_never_unpacked(
 ) -> None:
     path = zipped(tmp_path / "x.zip", {f"{n}.jsonl": PAIRS * 9000 for n in range(9)})
     with pytest.raises(BadInput, match="unpacks to more than 4 MB"):
-        with archives.opened([path], ["x.zip"], scratch=tmp_path, limit=4 << 20):
+        with archives.open_bundle([path], ["x.zip"], scratch=tmp_path, limit=4 << 20):
             raise AssertionError("it was unpacked")
     packed = tarred(tmp_path / "x.tar.gz", {f"{n}.jsonl": PAIRS * 9000 for n in range(9)})
     with pytest.raises(BadInput, match="unpacks to more than 4 MB"):
-        with archives.opened([packed], ["x.tar.gz"], scratch=tmp_path, limit=4 << 20):
+        with archives.open_bundle([packed], ["x.tar.gz"], scratch=tmp_path, limit=4 << 20):
             raise AssertionError("it was unpacked")
     monkeypatch.setattr(archives, "MAX_MEMBERS", 8)
     for crowded in (path, tarred(tmp_path / "y.tar", {f"{n}.jsonl": PAIRS for n in range(9)}, mode="w")):
@@ -256,7 +256,7 @@ def test_of_members_of_one_name_the_last_is_read(studio: Studio, tmp_path: Path)
 
 def test_what_a_packed_tar_unpacks_to_is_counted_once(tmp_path: Path) -> None:
     packed = tarred(tmp_path / "x.tar.gz", {f"{n}.jsonl": PAIRS * 9000 for n in range(4)})
-    with archives.opened([packed], ["x.tar.gz"], scratch=tmp_path, limit=4 << 20) as bundle:
+    with archives.open_bundle([packed], ["x.tar.gz"], scratch=tmp_path, limit=4 << 20) as bundle:
         assert [file.path.stat().st_size for file in bundle.files] == [len(PAIRS) * 9000] * 4
     assert list(tmp_path.iterdir()) == [packed]
 
