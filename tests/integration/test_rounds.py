@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM
 from studio_core.base.states import State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Model
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import arena, exports, making, outcomes, projects, rounds
 from studio_core.labeling.making import NewPrompt
 from studio_core.models import registry
-from studio_core.runs.spec import AnswerSource
 from tests.integration.miniature import miniature_model
 from tests.integration.test_generation import made_here
 from tests.integration.test_making import ingest, of

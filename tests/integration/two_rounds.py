@@ -23,13 +23,14 @@ from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio, open_studio
 from studio_core.base.tables import Job, LabelProject
 from studio_core.data import store, versions
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import assignment, exports, items, making, outcomes, projects, rounds, votes
 from studio_core.labeling.outcomes import Result
 from studio_core.labeling.votes import Verdict
 from studio_core.models import registry
 from studio_core.runs import queue, reasons
 from studio_core.runs.engine_process import ensure_engine
-from studio_core.runs.spec import AnswerSource, TrainSpec
+from studio_core.runs.spec import TrainSpec
 from studio_core.training import submit
 from tests.browser.conftest import stop_engine
 

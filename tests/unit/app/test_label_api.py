@@ -17,13 +17,13 @@ from app.refused import answer_invalid_request
 from studio_core.base import clock
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import items, making, projects, votes
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.words import difference
 from studio_core.models import registry
 from studio_core.people.accounts import Account, Role
-from studio_core.runs.spec import AnswerSource
 from tests.unit.jobs.generation.small_models import save_llama
 
 HOSTILE = (

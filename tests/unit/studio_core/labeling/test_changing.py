@@ -7,12 +7,12 @@ import pytest
 from studio_core.base.errors import Conflict, NotFound
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import changing, exports, history, making, projects, statistics
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.words import changes
 from studio_core.models import registry
 from studio_core.runs import queue
-from studio_core.runs.spec import AnswerSource
 from tests.unit.studio_core.labeling.judging import judge, project
 
 

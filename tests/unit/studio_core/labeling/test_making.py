@@ -16,11 +16,11 @@ from studio_core.base.tables import Job
 from studio_core.chat import chat_labels, chats
 from studio_core.curation.judging import choice
 from studio_core.data import store
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.labeling import items, making, projects, records
 from studio_core.labeling.making import NewPrompt, prompts_of_text
 from studio_core.models import registry
 from studio_core.runs import metrics
-from studio_core.runs.spec import AnswerSource
 
 BOTH = [AnswerSource(model="tiny-chat", temperature=t) for t in (0.2, 1.1)]
 

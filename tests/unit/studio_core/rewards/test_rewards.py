@@ -10,8 +10,8 @@ from app.parts.options_form import expanded, gathered
 from studio_core import rewards, texts
 from studio_core.base.errors import BadInput
 from studio_core.curation.best_of import BEST_OF
+from studio_core.generation.answer_jobs import AnswerSource
 from studio_core.rewards.base import Reward
-from studio_core.runs.spec import AnswerSource
 
 
 @pytest.mark.parametrize(
