@@ -11,7 +11,7 @@ import gradio as gr
 from markupsafe import Markup, escape
 
 from app.i18n import language_of, say, t
-from app.parts import choices, own_code, plan_card, train_data, train_form
+from app.parts import choices, own_code, plan_card, role_fields, train_data, train_form
 from app.parts.events import ASKED, GO, LIGHT, on_open, typed
 from app.parts.handlers import Updates, safely
 from app.parts.html import heading, html
@@ -176,7 +176,7 @@ class TrainPage:
             time_limit=spec.time_limit,
             gpus=gr.update(value=spec.gpus, visible=several),
             parallel=gr.update(value=spec.parallel, visible=several),
-            options=self._options(state.held(spec.options), language),
+            options=self._options(state.held({**spec.options, **role_fields.values_of(spec)}), language),
             unfit=train_data.unfit(self.studio, spec.method, language, asked),
             card=plan_card.card(plan, language),
             start=gr.update(interactive=plan.ready),
@@ -320,7 +320,7 @@ class TrainPage:
             }
         )
         state = wish.state.turned(spec.method, spec.tuning, self._begin(spec))
-        return spec.model_copy(update={"options": state.changes})
+        return spec.model_copy(update=role_fields.parted(state.changes))
 
     def _begin(self, spec: TrainSpec) -> dict[str, Any]:
         """What the options of a training begin with: those of its preset."""
@@ -332,5 +332,6 @@ class TrainPage:
         return dict(training.options_of(plain, METHODS[spec.method], parameters).model_dump(mode="json"))
 
     def _options(self, state: OptionsState, language: str) -> Markup:
-        fields = fields_of(state.method, state.tuning)
-        return train_form.options(state, language, choices.everywhere(self.studio, fields, language))
+        offers = choices.everywhere(self.studio, fields_of(state.method, state.tuning), language)
+        fitting = [(name, name) for name in train_data.fitting(self.studio, state.method)]
+        return train_form.options(state, language, {**offers, "datasets": fitting})

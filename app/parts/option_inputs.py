@@ -101,7 +101,7 @@ def _labelled(
 
     The help stands before the input all the same: the Tab key comes to its button first.
     """
-    input_id = f"{prefix}-{field.name}"
+    input_id = f"{prefix}-{field.name.replace('.', '-')}"
     named = html(
         ' name="{}" aria-labelledby="{}-title" aria-describedby="{}-help"', field.name, input_id, input_id
     )

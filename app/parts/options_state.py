@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.parts import option_inputs
+from app.parts import option_inputs, role_fields
 from studio_core import methods, tunings
 from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS
@@ -24,9 +24,15 @@ Values = dict[str, Any]
 
 
 def fields_of(method: str, tuning: str) -> list[OptionField]:
-    """The options of a run: the method's, then the tuning's; none of one that is not known."""
-    parts = [METHODS.get(method), TUNINGS.get(tuning)]
-    return [option for part in parts if part is not None for option in part.fields]
+    """Models that the method takes by role, its options and the tuning's, its further datasets.
+
+    There are none of what is not known.
+    """
+    if method not in METHODS:
+        return []
+    taken = METHODS[method]
+    of_tuning = TUNINGS[tuning].fields if tuning in TUNINGS else []
+    return [*role_fields.models_of(taken), *taken.fields, *of_tuning, *role_fields.data_of(taken)]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from studio_core.methods.roles import Role
 from studio_core.models import registry
 from studio_core.runs.spec import DataRole
 from studio_core.training.datasets import misfit
-from studio_core.training.plans import Plan, tried
+from studio_core.training.plans import Plan, Remark, tried
 
 
 def add(studio: Studio, made: Plan, method: Method) -> None:
@@ -69,3 +69,5 @@ def _add_data(studio: Studio, made: Plan, method: Method, role: DataRole) -> Non
         made.problems.append(BadInput("train.data_other_shape", role=role, dataset=name, **shapes))
     else:
         made.data[role] = dataset
+        if role == "held_out" and made.spec.options.get("eval_share"):
+            made.warnings.append(Remark("train.held_out_instead", {"dataset": dataset.name}))

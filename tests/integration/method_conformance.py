@@ -32,6 +32,7 @@ from app.parts import live_chart, option_inputs, plan_card, run_list, run_view, 
 from app.parts.labeling import results as results_section
 from app.parts.labeling import rounds as rounds_section
 from app.parts.options_state import OptionsState, fields_of
+from app.parts.role_fields import data_of, models_of
 from jobs.curation.reward_model import loaded
 from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
@@ -200,15 +201,17 @@ class MethodConformance:
     def test_the_form_draws_its_options(self, case: Case) -> None:
         options = validated(case.method, "balanced", case.tuning.name, 2_000_000).model_dump(mode="json")
         state = OptionsState(case.method.name, case.tuning.name, options)
+        roles = [field.name for field in (*models_of(case.method), *data_of(case.method))]
         for language in LANGUAGES:
             form = str(train_form.options(state, language, {}))
-            assert set(re.findall(r' name="(\w+)"', form)) == options.keys()
-            assert set(re.findall(r'id="train-opt-(\w+)-help"', form)) == options.keys()
+            names = {name: name.replace(".", "-") for name in (*options, *roles)}
+            assert set(re.findall(r' name="([\w.]+)"', form)) == names.keys()
+            assert set(re.findall(r'id="train-opt-([\w-]+)-help"', form)) == set(names.values())
             methods = train_form.methods(case.method.name, language)
             assert f'<div class="ts-chooser" data-value="{case.method.name}">' in methods
             tunings = train_form.tunings(case.method.name, case.tuning.name, language)
             assert f'<div class="ts-chooser" data-value="{case.tuning.name}">' in tunings
-        fields = fields_of(case.method.name, case.tuning.name)
+        fields = [field for field in fields_of(case.method.name, case.tuning.name) if field.name in options]
         inputs = {field.name: option_inputs.shown(field, options[field.name]) for field in fields}
         boxes = {field.name: options[field.name] for field in fields if field.kind in ("bool", "choices")}
         assert state.held({**inputs, **boxes}).changes == {}

@@ -15,6 +15,7 @@ from studio_core import texts
 from studio_core.methods import METHODS
 from studio_core.methods.base import validated
 from studio_core.options import fields, option
+from studio_core.tunings import TUNINGS
 from tests.unit.app.test_html import EVIL
 
 methods = pytest.mark.parametrize("method", sorted(METHODS))
@@ -25,18 +26,18 @@ methods = pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_option_has_an_input_with_its_range(method: str, language: str) -> None:
     known = fields_of(method, "lora")
     form = drawn(known, {}, {}, language, "opt")
-    assert re.findall(r' name="(\w+)"', form) == [
+    assert re.findall(r' name="([\w.]+)"', form) == [
         field.name for advanced in (False, True) for field in known if field.advanced is advanced
     ]
     for field in known:
-        [help] = re.findall(rf'id="opt-{field.name}-help">(.*?)</div>', form)
+        [help] = re.findall(rf'id="opt-{field.name.replace(".", "-")}-help">(.*?)</div>', form)
         if field.minimum is not None and field.maximum is not None:
             assert help.endswith("]")
 
 
 @methods
 def test_values_that_go_in_come_out(method: str) -> None:
-    known = fields_of(method, "lora")
+    known = [*METHODS[method].fields, *TUNINGS["lora"].fields]
     options = validated(METHODS[method], "balanced", "lora", 2_000_000).model_dump()
     held = {
         field.name: options[field.name] if field.kind == "bool" else shown(field, options[field.name])

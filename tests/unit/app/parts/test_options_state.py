@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 
+from app.parts import role_fields
 from app.parts.options_state import OptionsState, Wish, fields_of, read
 from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS, validated
+from studio_core.methods.roles import Role
+from studio_core.runs.spec import DataRole, RoleName
+from studio_core.texts import LANGUAGES, catalogue
 
 
 def begin(method: str, tuning: str = "full", preset: str = "balanced") -> dict[str, Any]:
@@ -103,6 +108,37 @@ def test_what_no_page_of_ours_sends_is_refused(sent: str, words: str) -> None:
 
 def test_the_fields_of_what_is_not_known_are_none() -> None:
     assert fields_of("gone", "") == []
-    assert [field.name for field in fields_of("sft", "lora")] == list(begin("sft")) + [
-        name for name in begin("sft", "lora") if name not in begin("sft")
-    ]
+    of_lora = [name for name in begin("sft", "lora") if name not in begin("sft")]
+    known = [field.name for field in fields_of("sft", "lora")]
+    assert known == [*begin("sft"), *of_lora, "data.held_out"]
+
+
+def test_models_and_datasets_by_role_are_fields_of_the_methods_that_take_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sft = METHODS["sft"]
+    teacher, judge = Role("teacher"), Role("judge", output="score", optional=True)
+    monkeypatch.setitem(METHODS, "taught", replace(sft, name="taught", roles=(*sft.roles, teacher, judge)))
+    fields = {field.name: field for field in fields_of("taught", "full")}
+    assert (fields["models.teacher"].choices_of, fields["models.teacher"].advanced) == ("models", False)
+    assert (fields["models.judge"].choices_of, fields["models.judge"].advanced) == ("reward_models", True)
+    assert "models.teacher" not in {field.name for field in fields_of("sft", "full")}
+
+    held = {"models.teacher": "tiny-chat", "models.judge": "", "data.held_out": "apart@2", "epochs": "7"}
+    typed = OptionsState("taught", "full", begin("sft")).held(held)
+    assert role_fields.parted(typed.changes) == {
+        "models": {"teacher": "tiny-chat"},
+        "data": {"held_out": "apart@2"},
+        "options": {"epochs": 7},
+    }
+    # What both take alike stays; a teacher is nothing for a method that has none, and is there again afterwards.
+    there = typed.turned("sft", "full", begin("sft"))
+    assert role_fields.parted(there.changes)["models"] == {} and there.changes["data.held_out"] == "apart@2"
+    assert there.turned("taught", "full", begin("sft")).changes["models.teacher"] == "tiny-chat"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_role_has_its_words(language: str) -> None:
+    models, data = get_args(RoleName), get_args(DataRole)
+    for name in (*(f"models.{role}" for role in models[1:]), *(f"data.{role}" for role in data[1:])):
+        assert {f"train.role.{name}", f"train.role.{name}.help"} <= catalogue(language).keys()

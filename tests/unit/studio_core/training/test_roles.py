@@ -60,6 +60,8 @@ def test_rows_to_measure_on_take_the_place_of_a_share(studio: Studio, sums: Data
     share = training.plan(studio, spec(options={"eval_share": 0.2}))
     plan = training.plan(studio, spec(options={"eval_share": 0.2}, data={"held_out": "apart"}))
     assert (share.rows, plan.rows) == (80, 100) and plan.ready
+    said = [warning.sentence() for warning in plan.warnings]
+    assert "Evaluated on apart: no fraction of the training data is held out." in said
 
 
 def test_what_a_method_does_not_take_or_lacks_is_said(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
