@@ -16,7 +16,7 @@ from app.i18n import say
 from app.parts import charts
 from studio_core import texts
 from studio_core.methods.base import Chart
-from studio_core.runs.outline import Lines, thinned
+from studio_core.runs.outline import Lines, thin
 
 LIMIT = 1_500
 """Most points of one line that are sent at once."""
@@ -69,7 +69,7 @@ def series(drawn: Sequence[Chart], lines: Lines) -> dict[str, list[list[float | 
     """``{metric: [[step ...], [value ...]]}`` of what the charts show, thinned to ``LIMIT``."""
     shown = {name for chart in drawn for name in chart.metrics}
     return {
-        name: [list(axis) for axis in zip(*thinned(line, LIMIT), strict=True)]
+        name: [list(axis) for axis in zip(*thin(line, LIMIT), strict=True)]
         for name, line in lines.items()
         if name in shown and line
     }

@@ -15,7 +15,7 @@ from studio_core.base.errors import StudioError
 from studio_core.base.studio import Studio
 from studio_core.data.learning import Learning
 from studio_core.data.shapes import Record, Shape
-from studio_core.data.tokenized import previewed
+from studio_core.data.tokenized import preview_record
 from studio_core.methods import METHODS
 from studio_core.models import registry
 
@@ -112,7 +112,7 @@ def shown(
             return notice("info", say("data.no_preview" if model else "data.no_model", language))
         cut = int(limit) if limit and int(limit) > 0 else None
         learning = Learning("everything" if str(method or "").endswith(":everything") else "answers")
-        preview = previewed(registry.resolve(studio, model), Shape(shape), record, cut, learning)
+        preview = preview_record(registry.resolve(studio, model), Shape(shape), record, cut, learning)
         return record_view.as_the_model_sees_it(preview, Shape(shape), record, language)
     except StudioError as error:
         return notice("warn", sentence_of(error, language))

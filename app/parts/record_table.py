@@ -15,7 +15,7 @@ from app.parts.html import NOTHING, html, join, notice, number, table
 from studio_core import texts
 from studio_core.base.tables import Dataset
 from studio_core.browse.browse import Page
-from studio_core.data.shapes import Message, Record, said, texts_of
+from studio_core.data.shapes import Message, Record, texts_of, turn_text
 
 EXCERPT = 160
 """Characters of a text in the table."""
@@ -72,7 +72,7 @@ def sides(record: Record) -> tuple[str, str]:
             (m["content"] for m in messages if m["role"] == "user"),
             messages[0]["content"] if messages else "",
         )
-        answered = next((said(m) for m in reversed(messages) if m["role"] == "assistant"), "")
+        answered = next((turn_text(m) for m in reversed(messages) if m["role"] == "assistant"), "")
         return asked or "", answered or ""
     prompt = record.get("prompt")
     if prompt is None:
@@ -88,7 +88,7 @@ def sides(record: Record) -> tuple[str, str]:
 
 
 def _last(messages: Any) -> str:
-    return said(messages[-1]) if messages else ""
+    return turn_text(messages[-1]) if messages else ""
 
 
 def excerpt(text: str, terms: Sequence[str]) -> Markup:

@@ -196,7 +196,7 @@ class Engine:
             self._finalise(run)
             return
         if liveness is Liveness.ALIVE and run.job.state == State.STARTING:
-            queue.started(self.studio, run.job)
+            queue.mark_running(self.studio, run.job)
         run.ingest.step()
 
     def _liveness(self, folder: Path) -> Liveness:
@@ -219,7 +219,7 @@ class Engine:
         run.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # The file before the row: if the engine dies in between, the next one asks again.
         self.launcher.stop(run.folder, Stop(asked), self.studio.settings.stop_grace)
-        queue.stopping(self.studio, run.job)
+        queue.mark_stopping(self.studio, run.job)
         run.stop_sent = asked
         log.info("Job %d is asked to end: %s", run.job.id, asked)
 
@@ -239,7 +239,7 @@ class Engine:
             return
         # Born and ended between two ticks: its history shows all the same that it ran.
         if run.job.state == State.STARTING:
-            queue.started(self.studio, run.job)
+            queue.mark_running(self.studio, run.job)
         # Before the job counts as succeeded, since what waits for it looks for its model at once.
         if end.state is State.SUCCEEDED:
             end = self._register(run.job, last_word or {}, end)

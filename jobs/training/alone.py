@@ -20,7 +20,7 @@ from studio_core import methods, tunings
 from studio_core.base import atomic, plain_yaml
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.files import Reach
-from studio_core.base.validation import checked
+from studio_core.base.validation import validate
 from studio_core.data import archives, parquet
 from studio_core.data.inspection import Reading
 from studio_core.methods.base import PRESETS, validated
@@ -62,7 +62,7 @@ def run(method: str, main: Callable[[Path], None]) -> None:
                 "model": model.name, "dataset": data.name, "prompts": prompt or [],
                 "options": dict(_setting(pair) for pair in set_ or []),
             }  # fmt: skip
-            spec = checked(TrainSpec, values, "cli.invalid")
+            spec = validate(TrainSpec, values, "cli.invalid")
             run_dir = prepare(spec, model.resolve(), data.resolve(), out.resolve())
             main(run_dir)
         except StudioError as error:

@@ -20,7 +20,7 @@ from studio_core.base.errors import BadInput
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.sequences import Tokens, tokens
 from studio_core.data.shapes import Record, Shape, without_nulls
-from studio_core.data.truncation import alike, fitted
+from studio_core.data.truncation import fit_to_limit, same_within_limit
 from studio_core.methods.common import TrainingOptions
 from studio_core.runs.spec import RunSpec
 
@@ -46,7 +46,7 @@ class Prepared:
     """Rows of which the length limit left something out."""
     dropped: int = 0
     """Rows left out, since the cut left nothing to learn from."""
-    alike: int = 0
+    same_within_limit: int = 0
     """Pairs left out, since up to the length limit both sides are the same tokens: there is nothing to prefer."""
     tokens: int = 0
     """Tokens of all rows that are trained on, once."""
@@ -58,7 +58,7 @@ class Prepared:
 class Count:
     cut: int = 0
     dropped: int = 0
-    alike: int = 0
+    same_within_limit: int = 0
     rows: list[Row] = field(default_factory=list)
 
     def keep(self, row: Row, learnt: bool) -> None:
@@ -70,7 +70,7 @@ class Count:
 
     def is_alike(self, sides: list[Tokens], limit: int) -> bool:
         """Whether there is nothing to prefer in a pair; counted if so."""
-        same = alike(sides, limit)
+        same = same_within_limit(sides, limit)
         self.alike += same
         return same
 
@@ -91,7 +91,7 @@ def sequences(
     for batch in _batches(run):
         for record, made in zip(batch, tokens(chat, Shape(run.dataset.shape), batch, learning), strict=True):
             cut = max(len(sequence.ids) for sequence in made) > limit
-            yield record, fitted(chat, made, limit, learning) if cut else made, cut
+            yield record, fit_to_limit(chat, made, limit, learning) if cut else made, cut
 
 
 def _batches(run: RunSpec) -> Iterator[list[dict[str, Any]]]:

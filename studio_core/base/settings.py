@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from studio_core.base.errors import BadInput
-from studio_core.base.validation import checked
+from studio_core.base.validation import validate
 
 log = logging.getLogger("tunesmith.settings")
 
@@ -174,7 +174,7 @@ def load(**given: Any) -> Settings:
     }
     values.update({name: value for name, value in given.items() if value is not None})
     values["home"] = Path(values.get("home", "~/.tunesmith")).expanduser().resolve()
-    settings = checked(Settings, values, "setting_invalid")
+    settings = validate(Settings, values, "setting_invalid")
     # At once and not when they are needed: a folder that cannot be written is told at the start.
     for folder in ("", "datasets", "runs", "models", "uploads", "logs"):
         try:

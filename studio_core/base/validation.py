@@ -45,7 +45,7 @@ def complaint(error: ValidationError) -> Complaint:
     )
 
 
-def checked(model: type[Model], values: Mapping[str, Any], key: str) -> Model:
+def validate(model: type[Model], values: Mapping[str, Any], key: str) -> Model:
     """The values as ``model``; raises ``BadInput`` whose sentence ``key`` says name, value and reason."""
     try:
         return model.model_validate(values)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from studio_core.base.errors import BadInput, Conflict, NotFound, StudioError
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Chat, ChatRound, Vote
-from studio_core.base.validation import checked
+from studio_core.base.validation import validate
 from studio_core.chat import chat_sides
 from studio_core.chat.chat_sides import Side, ToService
 from studio_core.generation import serving
@@ -86,7 +86,7 @@ class ChatSettings(BaseModel):
 
 def checked_settings(**values: Any) -> ChatSettings:
     """Settings as a person typed them. Raises ``BadInput`` that names the first one out of range."""
-    return checked(ChatSettings, values, "chat.setting_invalid")
+    return validate(ChatSettings, values, "chat.setting_invalid")
 
 
 def start(studio: Studio, model_names: Sequence[str | int], settings: ChatSettings) -> Chat:

@@ -77,7 +77,7 @@ def enqueue(
     """Queue work whose options are checked and whose models are found."""
     run = DataRun(
         spec=spec,
-        datasets=[versions.resolved(studio, dataset) for dataset in taken],
+        datasets=[versions.resolve_dataset(studio, dataset) for dataset in taken],
         options=options,
         models=models,
         services=str(studio.settings.home / services.FILE),

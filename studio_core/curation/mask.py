@@ -13,7 +13,7 @@ from studio_core.curation import parts
 from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import Record
 from studio_core.options import option
-from studio_core.reports.personal_data import KINDS, Kind, found
+from studio_core.reports.personal_data import KINDS, Kind, find_personal_data
 
 
 class MaskOptions(OperationOptions):
@@ -45,7 +45,7 @@ def masked(record: Record, kinds: Collection[Kind], replacement: str) -> tuple[R
     counts: Counter[Kind] = Counter()
 
     def change(text: str) -> str:
-        for span in reversed(found(text)):
+        for span in reversed(find_personal_data(text)):
             if span.kind in kinds:
                 word = replacement.replace("{kind}", span.kind.upper())
                 text = text[: span.start] + word + text[span.end :]

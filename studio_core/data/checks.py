@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 from studio_core.data.calls import definitions, known_only
-from studio_core.data.columns import MISSING, Row, fill_template, filled, label, value_in
+from studio_core.data.columns import MISSING, Row, fill_placeholders, fill_template, label, value_in
 from studio_core.data.mapping import Mapping
 from studio_core.data.notes import Notes
 from studio_core.data.shapes import TOOLS, Message, Record, Shape
@@ -85,7 +85,7 @@ class _Reader:
 
     def text(self, row: Row, part: str, *, needed: bool = True) -> str:
         text = plain_text(self.value(row, part, needed=needed), self.name(part))
-        return filled(text, self.fill) if self.fill else text
+        return fill_placeholders(text, self.fill) if self.fill else text
 
     def turns(self, row: Row, part: str, role: str, *, needed: bool = True) -> list[Message]:
         value = self.value(row, part, needed=needed)
@@ -97,7 +97,7 @@ class _Reader:
                 self._without_marks(message, row)
         if self.fill:
             for message in messages:
-                message["content"] = filled(message["content"], self.fill)
+                message["content"] = fill_placeholders(message["content"], self.fill)
         return messages
 
     def _without_marks(self, message: Message, row: Row) -> None:
@@ -119,7 +119,9 @@ class _Reader:
             text = self.text(row, "system", needed=False)
             # One that is meant for all rows gives way to one that the conversation brings.
             brought = bool(messages) and messages[0]["role"] == "system"
-            if not (brought and text == filled(self.mapping.constants.get("system", ""), self.fill)):
+            if not (
+                brought and text == fill_placeholders(self.mapping.constants.get("system", ""), self.fill)
+            ):
                 messages = with_system(messages, text)
         return messages
 
@@ -329,7 +331,7 @@ def _stepwise(read: _Reader, row: Row) -> Record:
         )
     return {
         "prompt": prompt,
-        "completions": [filled(text, read.fill) for text in texts],
+        "completions": [fill_placeholders(text, read.fill) for text in texts],
         "labels": [_label(read, value, names["labels"]) for value in labels],
     }
 

@@ -125,7 +125,7 @@ def placeholders(texts: Iterable[str]) -> list[str]:
     return list(names)
 
 
-def filled(text: str, values: MappingType[str, str]) -> str:
+def fill_placeholders(text: str, values: MappingType[str, str]) -> str:
     """The text with the placeholders that have a value replaced."""
     if "{{" not in text:
         return text

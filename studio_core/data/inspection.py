@@ -149,7 +149,7 @@ class Reading:
             columns=columns,
             mapping=with_turns_in_text(mapping, self._rows()) if mapping else guessed.mapping,
             guess=guessed,
-            sample_rows=[shown(row) for row in next(b.rows[:5] for b in self._beginnings if b.guess)],
+            sample_rows=[displayable(row) for row in next(b.rows[:5] for b in self._beginnings if b.guess)],
             files=[b.seen for b in self._beginnings],
             passed_over=bundle.passed_over,
         )
@@ -351,7 +351,7 @@ def _sample_of(rows: list[Any]) -> list[Any]:
     for row in rows[:20]:
         if sum(map(_weight, kept)) > 100_000:
             break
-        kept.append(shown(row, characters=500))
+        kept.append(displayable(row, characters=500))
     return kept
 
 
@@ -371,13 +371,13 @@ def _all_of(names: Iterator[str]) -> str:
 
 def reason(number: int, rejected: Rejected, file: str | None = None) -> dict[str, Any]:
     """Why a row was left out, as it is listed."""
-    values = {name: shown(value) for name, value in rejected.values.items()}
+    values = {name: displayable(value) for name, value in rejected.values.items()}
     sentence = texts.text(f"data.row_{rejected.code}", **values)
     said: dict[str, Any] = {"row": number, "reason": sentence, "code": rejected.code, "values": values}
     return said if file is None else {"file": file, **said}
 
 
-def shown(value: Any, depth: int = 20, characters: int = _SHOWN) -> Any:
+def displayable(value: Any, depth: int = 20, characters: int = _SHOWN) -> Any:
     """A value of a row as JSON that any page can show: bytes that are no text become marks."""
     if isinstance(value, str):
         return value[:characters].encode("utf-8", "replace").decode()
@@ -387,10 +387,12 @@ def shown(value: Any, depth: int = 20, characters: int = _SHOWN) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, dict) and depth:
         # Deeper than 20 levels the rest is shown as text.
-        return {shown(str(name)): shown(inner, depth - 1, characters) for name, inner in value.items()}
+        return {
+            displayable(str(name)): displayable(inner, depth - 1, characters) for name, inner in value.items()
+        }
     if isinstance(value, list | tuple) and depth:
-        return [shown(inner, depth - 1, characters) for inner in value]
-    return shown(str(value), 0, characters)
+        return [displayable(inner, depth - 1, characters) for inner in value]
+    return displayable(str(value), 0, characters)
 
 
 def none_good(source: str, bad: int, first: dict[str, Any]) -> BadInput:

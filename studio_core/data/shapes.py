@@ -118,7 +118,7 @@ def calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     return _parse_list(message.get("tool_calls"))
 
 
-def said(message: Mapping[str, Any]) -> str:
+def turn_text(message: Mapping[str, Any]) -> str:
     """What a turn says: its text, and the calls of tools after it."""
     return "\n".join(part for part in (message["content"], message.get("tool_calls")) if part)
 

@@ -13,7 +13,7 @@ from studio_core.data.chat_format import ChatFormat
 from studio_core.data.learning import Learning
 from studio_core.data.preview import Segment, segments
 from studio_core.data.shapes import Record, Shape
-from studio_core.data.truncation import alike, fitted, left_out
+from studio_core.data.truncation import fit_to_limit, left_out, same_within_limit
 from studio_core.data.turn_end import TurnEnd, turn_end
 from studio_core.runs.spec import ResolvedModel
 from studio_core.sandbox import sandboxed
@@ -45,7 +45,7 @@ class Preview:
 
 
 @sandboxed
-def previewed(
+def preview_record(
     model: ResolvedModel,
     shape: Shape,
     record: Record,
@@ -56,9 +56,9 @@ def previewed(
     chat = ChatFormat.of(model)
     [made] = sequences.tokens(chat, shape, [record], learning)
     limit = max_length or max(len(sequence.ids) for sequence in made)
-    seen = fitted(chat, made, limit, learning)
+    seen = fit_to_limit(chat, made, limit, learning)
     notes = {note for sequence in made for note in sequence.notes}
-    if shape is Shape.PREFERENCE and alike(seen, limit):
+    if shape is Shape.PREFERENCE and same_within_limit(seen, limit):
         notes.add("alike")
     return Preview(
         lengths=[len(sequence.ids) for sequence in made],
@@ -93,7 +93,7 @@ def any_learnt(
     return any(
         any(sequence.trained[:limit])
         for made in sequences.tokens(chat, shape, records, learning)
-        for sequence in fitted(chat, made, limit, learning)
+        for sequence in fit_to_limit(chat, made, limit, learning)
     )
 
 
@@ -104,7 +104,7 @@ def count_alike(
     """Of these pairs those whose sides are the same tokens up to the limit; such are left out of a training."""
     chat = ChatFormat.of(model)
     made = sequences.tokens(chat, Shape.PREFERENCE, records, learning)
-    return sum(alike(fitted(chat, sides, limit, learning), limit) for sides in made)
+    return sum(same_within_limit(fit_to_limit(chat, sides, limit, learning), limit) for sides in made)
 
 
 def lengths(
@@ -114,11 +114,13 @@ def lengths(
     return [length for some in _together(records) for length in _lengths(model, shape, some, learning)]
 
 
-def noted(
+def count_notes(
     model: ResolvedModel, shape: Shape, records: Sequence[Record], learning: Learning = AS_USUAL
 ) -> Counter[str]:
     """What is worth knowing of these records, and of how many: keys as in ``Preview.notes``."""
-    return sum((Counter(_noted(model, shape, some, learning)) for some in _together(records)), Counter())
+    return sum(
+        (Counter(_count_notes(model, shape, some, learning)) for some in _together(records)), Counter()
+    )
 
 
 def lengths_or_none(model: ResolvedModel, shape: Shape, records: Sequence[Record]) -> list[int | None]:
@@ -132,7 +134,9 @@ def _lengths(model: ResolvedModel, shape: Shape, records: list[Record], learning
 
 
 @sandboxed
-def _noted(model: ResolvedModel, shape: Shape, records: list[Record], learning: Learning) -> dict[str, int]:
+def _count_notes(
+    model: ResolvedModel, shape: Shape, records: list[Record], learning: Learning
+) -> dict[str, int]:
     made = sequences.tokens(ChatFormat.of(model), shape, records, learning)
     return Counter(note for record in made for note in frozenset[str]().union(*(one.notes for one in record)))
 

@@ -13,7 +13,7 @@ from studio_core.data.learning import Learning
 from studio_core.data.sequences import Tokens
 
 
-def fitted(chat: ChatFormat, made: Sequence[Tokens], limit: int, learning: Learning) -> list[Tokens]:
+def fit_to_limit(chat: ChatFormat, made: Sequence[Tokens], limit: int, learning: Learning) -> list[Tokens]:
     """The sequences of a record without what is left out of their prompt; their ends are for the caller to cut."""
     left = left_out(chat, made, limit, learning)
     return [_without(sequence, left) for sequence in made] if left else list(made)
@@ -35,7 +35,7 @@ def left_out(chat: ChatFormat, made: Sequence[Tokens], limit: int, learning: Lea
     return range(first, max(first, min(first + over, answer)))
 
 
-def alike(sides: Sequence[Tokens], limit: int) -> bool:
+def same_within_limit(sides: Sequence[Tokens], limit: int) -> bool:
     """Whether the answers of a pair are seen within the limit and yet the same: there is nothing to prefer."""
     chosen, rejected = sides
     # A pair of which nothing is learnt within the limit is another case, told elsewhere.

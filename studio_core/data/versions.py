@@ -135,7 +135,7 @@ def parquet_path(studio: Studio, dataset: Dataset) -> Path:
     return path
 
 
-def resolved(studio: Studio, dataset: Dataset) -> ResolvedDataset:
+def resolve_dataset(studio: Studio, dataset: Dataset) -> ResolvedDataset:
     """The version as a worker is told of it, which has no database; raises if its file is gone."""
     return ResolvedDataset(
         id=dataset.id,

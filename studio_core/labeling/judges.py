@@ -20,7 +20,7 @@ from studio_core.base.errors import BadInput, Conflict
 from studio_core.base.states import TERMINAL
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, Job, LabelItem, LabelProject
-from studio_core.base.validation import checked
+from studio_core.base.validation import validate
 from studio_core.curation import making as data_jobs
 from studio_core.generation import services
 from studio_core.generation.answer_jobs import JudgeSpec
@@ -86,7 +86,7 @@ def start(
     items = _items_file(studio, one, f"{JUDGE}:{named}", limit)
     given = {"name": named, "model": model, "service": service, "rubric": rubric, "items": str(items)}
     try:
-        asked = checked(JudgeSpec, {"project": one.id, **given}, "labeling.setting_invalid").model_dump()
+        asked = validate(JudgeSpec, {"project": one.id, **given}, "labeling.setting_invalid").model_dump()
     except BadInput:
         items.unlink()
         raise

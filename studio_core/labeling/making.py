@@ -17,7 +17,7 @@ from studio_core.base.errors import BadInput, Conflict
 from studio_core.base.states import TERMINAL
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset, Job, LabelProject
-from studio_core.base.validation import checked
+from studio_core.base.validation import validate
 from studio_core.curation import making as data_jobs
 from studio_core.curation.asking import asked_of
 from studio_core.data import parquet, versions
@@ -335,4 +335,4 @@ def source_of(
 
 def checked_source(**values: Any) -> AnswerSource:
     """A source as a person typed it; raises ``BadInput`` that names what will not do."""
-    return checked(AnswerSource, values, "labeling.making_source_invalid")
+    return validate(AnswerSource, values, "labeling.making_source_invalid")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from studio_core.base.errors import BadInput, Conflict, NotFound
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Guidelines, Job, LabelProject
-from studio_core.base.validation import checked
+from studio_core.base.validation import validate
 from studio_core.data.naming import checked_name
 
 MODES = ("pairs", "rate", "rank")
@@ -100,7 +100,7 @@ def _new_id(session: Session) -> int:
 
 def checked_settings(settings: dict[str, Any]) -> ProjectSettings:
     """Settings as they were given; raises ``BadInput`` that names the first that will not do."""
-    return checked(ProjectSettings, settings, "labeling.setting_invalid")
+    return validate(ProjectSettings, settings, "labeling.setting_invalid")
 
 
 def get(studio: Studio, project: str | int) -> LabelProject:

@@ -99,7 +99,7 @@ def inspect(folder: Path, *, trust_remote_code: bool = False) -> Inspected:
     if own_code and not trust_remote_code:
         raise BadInput("models.remote_code", path=folder)
     counted = _count(weights)
-    return _described(config, counted, chat_template(folder) is not None, own_code)
+    return _describe(config, counted, chat_template(folder) is not None, own_code)
 
 
 @sandboxed
@@ -133,7 +133,7 @@ def tensors(path: Path) -> dict[str, dict[str, Any]]:
                 raise ValueError
             header: dict[str, Any] = json.loads(file.read(length))
         header.pop("__metadata__", None)
-        end = max((_checked(entry) for entry in header.values()), default=0)
+        end = max((_tensor_end(entry) for entry in header.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise BadInput("models.not_safetensors", path=path) from error
     # A download that broke off is told now, and not in the middle of a run.
@@ -142,7 +142,7 @@ def tensors(path: Path) -> dict[str, dict[str, Any]]:
     return header
 
 
-def _checked(entry: dict[str, Any]) -> int:
+def _tensor_end(entry: dict[str, Any]) -> int:
     """The byte of the data at which a tensor ends; raises ``ValueError`` for what no tensor is."""
     start, end = entry["data_offsets"]
     shape, kind = entry["shape"], entry["dtype"]
@@ -264,7 +264,7 @@ def _architecture(config: dict[str, Any]) -> str:
     return first[:100] if isinstance(first, str) else ""
 
 
-def _described(config: dict[str, Any], counted: _Counted, template: bool, own_code: bool) -> Inspected:
+def _describe(config: dict[str, Any], counted: _Counted, template: bool, own_code: bool) -> Inspected:
     # Models that also see or hear keep the language part's sizes one level down.
     nested = config.get("text_config")
     text: dict[str, Any] = nested if isinstance(nested, dict) else config

@@ -117,16 +117,16 @@ def add(studio: Studio, source: str, *, name: str | None = None, own_code: Conse
         if known is not None:
             known.trust_remote_code = trusted
             known.parameters, known.details = found.parameters, found.details()
-            return _noted(known, own_code)
+            return _log_consent(known, own_code)
         model = _base(folder, found, name=_free_name(session, name or folder_name(source)))
         model.source = source if named_on_hub else str(folder)
         model.trust_remote_code = trusted
         session.add(model)
         session.flush()
-        return _noted(model, own_code)
+        return _log_consent(model, own_code)
 
 
-def _noted(model: Model, consent: Consent | None) -> Model:
+def _log_consent(model: Model, consent: Consent | None) -> Model:
     if consent is not None and model.trust_remote_code:
         note(consent, model)
     return model
@@ -185,10 +185,10 @@ def resolve(studio: Studio, name_or_path: str | int, *, scoring: bool = False) -
     A local folder that is not in the studio yet is added to it. One that only scores answers is
     refused, unless it is for ``scoring``.
     """
-    return resolved(studio, find_or_add(studio, name_or_path), scoring=scoring)
+    return resolve_row(studio, find_or_add(studio, name_or_path), scoring=scoring)
 
 
-def resolved(studio: Studio, model: Model, *, scoring: bool = False) -> ResolvedModel:
+def resolve_row(studio: Studio, model: Model, *, scoring: bool = False) -> ResolvedModel:
     """The same for a row, also one that is not stored."""
     if scores(model) and not scoring:
         raise BadInput("models.scores_only", model=model.name)

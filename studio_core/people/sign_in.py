@@ -67,7 +67,7 @@ def sign_in(
     ``code``: of the authenticator app, where the account has one. ``device``: the cookie of ``device_cookie``, if
     there is one. ``browser``: what the browser calls itself.
     """
-    user, counted = _checked(studio, name, password, address, device)
+    user, counted = _check_password(studio, name, password, address, device)
     cookie = _begin(studio, user, password, counted, code, address, browser)
     log.info("sign-in of %r from %s", user.name, address)
     return account_of(user), cookie
@@ -81,7 +81,7 @@ def confirm(
     The account as it is now. A wrong password counts as a failure to sign in.
     """
     try:
-        user, counted = _checked(studio, account.name, password, address, device)
+        user, counted = _check_password(studio, account.name, password, address, device)
     except LockedOut:
         raise
     except BadInput as wrong:
@@ -91,13 +91,13 @@ def confirm(
     return account_of(user)
 
 
-def _checked(
+def _check_password(
     studio: Studio, name: str, password: str, address: str, device: str | None
 ) -> tuple[User, dict[str, datetime]]:
     """The user whose password it is, and what was counted as a failure meanwhile; raises ``BadInput``."""
     with studio.db.read() as session:
         user = session.scalar(select(User).where(User.key == key_of(name)))
-    known = known_device(user, _unsigned(_signer(studio.settings.home, _DEVICE), device))
+    known = known_device(user, _unsign(_signer(studio.settings.home, _DEVICE), device))
     # Before the slow check: see the head of this module.
     counted = _count(studio, limits(key_of(name), address, known), name, address)
     nobodys = _nobodys_hash()  # Made for every attempt, so that the first does not stand out either.
@@ -165,7 +165,7 @@ def change_password(
     if normal(old) == normal(new):
         raise BadInput("accounts.password_same")
     accounts.set_password(studio, account.name, new)
-    return _opened(studio, account, address, browser)
+    return _open_session(studio, account, address, browser)
 
 
 def sessions(studio: Studio, account: Account) -> list[UserSession]:
@@ -223,7 +223,7 @@ def _begin(
     return _signer(studio.settings.home, _SESSION).sign(token).decode()
 
 
-def _opened(studio: Studio, account: Account, address: str, browser: str) -> str:
+def _open_session(studio: Studio, account: Account, address: str, browser: str) -> str:
     """The cookie of a new session for whoever is known already."""
     assert account.id is not None
     with studio.db.write() as session:
@@ -276,11 +276,11 @@ def _nobodys_hash() -> str:
 
 def _token_hash(studio: Studio, cookie: str | None) -> str | None:
     """The hash of a cookie's token, if the signature is ours."""
-    token = _unsigned(_signer(studio.settings.home, _SESSION), cookie)
+    token = _unsign(_signer(studio.settings.home, _SESSION), cookie)
     return None if token is None else _sha256(token)
 
 
-def _unsigned(signer: Signer, cookie: str | None) -> str | None:
+def _unsign(signer: Signer, cookie: str | None) -> str | None:
     """What a cookie says, if the signature is ours."""
     from itsdangerous import BadSignature
 

@@ -72,7 +72,7 @@ class AnswerCheck(Check[Answers]):
         self._empty = self._whitespace = self._one_word = self._refused = self._in_rejected = 0
 
     def see(self, batch: Batch) -> None:
-        wanted = _wanted(batch)
+        wanted = _are_wanted(batch)
         for place, (part, words) in enumerate(zip(batch.parts, batch.answer_words, strict=True)):
             # An empty side of a pair teaches that silence is good or bad, whichever it is.
             if not part.answer.strip() or (batch.shape is Shape.PREFERENCE and not part.other.strip()):
@@ -105,7 +105,7 @@ class AnswerCheck(Check[Answers]):
         )
 
 
-def _wanted(batch: Batch) -> Any:
+def _are_wanted(batch: Batch) -> Any:
     """Of each record, whether its answer is one to learn from."""
     if batch.shape is Shape.UNPAIRED_PREFERENCE:
         return [bool(record["label"]) for record in batch.records]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from studio_core.data.shapes import COLUMNS, TOOLS, Message, Record, Shape, said, without_nulls
+from studio_core.data.shapes import COLUMNS, TOOLS, Message, Record, Shape, turn_text, without_nulls
 from studio_core.data.words import Places, Words, words
 from studio_core.reports.findings import BITS
 
@@ -104,10 +104,10 @@ def batches(file: Path, shape: Shape, columns: Sequence[str] | None = None) -> I
             first += len(batch)
 
 
-def _joined(messages: list[Message]) -> tuple[str, str]:
+def _join_turns(messages: list[Message]) -> tuple[str, str]:
     """The system prompt, and all else that is said."""
     system = [message["content"] for message in messages if message["role"] == "system"]
-    others = [said(message) for message in messages if message["role"] != "system"]
+    others = [turn_text(message) for message in messages if message["role"] != "system"]
     return "\n".join(system), "\n".join(others)
 
 
@@ -118,29 +118,29 @@ def _text(record: Record) -> Parts:
 def _chat(record: Record) -> Parts:
     messages: list[Message] = record["messages"]
     answered = bool(messages) and messages[-1]["role"] == "assistant"
-    system, prompt = _joined(messages[:-1] if answered else messages)
-    return Parts(system, prompt, said(messages[-1]) if answered else "", "", len(messages), "")
+    system, prompt = _join_turns(messages[:-1] if answered else messages)
+    return Parts(system, prompt, turn_text(messages[-1]) if answered else "", "", len(messages), "")
 
 
 def _completion(record: Record) -> Parts:
-    system, prompt = _joined(record["prompt"])
-    answer = _joined(record["completion"])[1]
+    system, prompt = _join_turns(record["prompt"])
+    answer = _join_turns(record["completion"])[1]
     return Parts(system, prompt, answer, "", len(record["prompt"]) + len(record["completion"]), "")
 
 
 def _pair(record: Record) -> Parts:
-    system, prompt = _joined(record["prompt"])
-    chosen, rejected = _joined(record["chosen"])[1], _joined(record["rejected"])[1]
+    system, prompt = _join_turns(record["prompt"])
+    chosen, rejected = _join_turns(record["chosen"])[1], _join_turns(record["rejected"])[1]
     return Parts(system, prompt, chosen, rejected, len(record["prompt"]) + len(record["chosen"]), "")
 
 
 def _stepwise(record: Record) -> Parts:
-    system, prompt = _joined(record["prompt"])
+    system, prompt = _join_turns(record["prompt"])
     return Parts(system, prompt, "\n".join(record["completions"]), "", len(record["prompt"]) + 1, "")
 
 
 def _prompt_only(record: Record) -> Parts:
-    system, prompt = _joined(record["prompt"])
+    system, prompt = _join_turns(record["prompt"])
     columns = COLUMNS[Shape.PROMPT_ONLY]
     kept = "\n".join(value for name, value in record.items() if name not in (*columns, TOOLS) and value)
     return Parts(system, prompt, "", "", len(record["prompt"]), kept)

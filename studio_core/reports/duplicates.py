@@ -151,12 +151,12 @@ class DuplicateCheck(Check[Duplicates]):
     def _against(self, rows: Rows, prompts: Places) -> Numbers:
         """Rows whose preferred answer is rejected elsewhere, for the same prompt."""
         if self.asked.shape is Shape.PREFERENCE:
-            chosen, rejected = (_mixed(rows["prompt"], rows[side]) for side in ("answer", "other"))
+            chosen, rejected = (_mix(rows["prompt"], rows[side]) for side in ("answer", "other"))
             # A pair whose sides are alike is its own finding, not a contradiction.
             against: Numbers = np.isin(chosen, rejected) & (rows["answer"] != rows["other"])
             return against
         if self.asked.shape is Shape.UNPAIRED_PREFERENCE:
-            pairs, good = _mixed(rows["prompt"], rows["answer"]), rows["label"]
+            pairs, good = _mix(rows["prompt"], rows["answer"]), rows["label"]
             return np.where(good, np.isin(pairs, pairs[~good]), np.isin(pairs, pairs[good]))
         return np.zeros(rows.count, bool)
 
@@ -211,7 +211,7 @@ def _pairs(one: Places, other: Places) -> Places:
     return one << 32 | other
 
 
-def _mixed(one: Numbers, other: Numbers) -> Numbers:
+def _mix(one: Numbers, other: Numbers) -> Numbers:
     # The golden ratio in 64 bits (Knuth): spreads neighbours far apart before the two keys are joined.
     return one * np.int64(-7046029254386353131) ^ other
 

@@ -27,7 +27,7 @@ def report_of(studio: Studio, dataset_id: int, model: str | None = None) -> Data
         return session.scalars(query.order_by(DatasetReport.created_at.desc())).first()
 
 
-def stored(studio: Studio, dataset: Dataset, model: str | None = None) -> Report | None:
+def stored_report(studio: Studio, dataset: Dataset, model: str | None = None) -> Report | None:
     """The report on a version: with this tokenizer, or the newest; with what the import left out."""
     kept = report_of(studio, dataset.id, model)
     if kept is None:

@@ -68,7 +68,7 @@ class NearRepeats:
         """
         empty = np.concatenate(self._empty) if self._empty else np.zeros(0, bool)
         candidates = self._candidates(np.flatnonzero(~(leave_out | empty)))
-        return _clustered(len(empty), candidates, shingles)
+        return _cluster(len(empty), candidates, shingles)
 
     def _candidates(self, places: Places) -> Pairs:
         """Pairs (text, earlier text) that agree in a band: with the first that does, and with the last."""
@@ -95,7 +95,7 @@ class NearRepeats:
             file.close()
 
 
-def _clustered(count: int, pairs: Pairs, shingles: Shingles) -> Places:
+def _cluster(count: int, pairs: Pairs, shingles: Shingles) -> Places:
     first = np.arange(count)
 
     def root(place: int) -> int:
@@ -109,7 +109,7 @@ def _clustered(count: int, pairs: Pairs, shingles: Shingles) -> Places:
     # one does each time, so that it ends.
     while len(pairs):
         waiting: list[int] = []
-        for text, earlier in _alike(pairs, shingles, root, waiting):
+        for text, earlier in _similar_pairs(pairs, shingles, root, waiting):
             one, other = root(text), root(earlier)
             first[max(one, other)] = min(one, other)
         pairs = np.array(waiting, np.int64)
@@ -118,7 +118,7 @@ def _clustered(count: int, pairs: Pairs, shingles: Shingles) -> Places:
     return first
 
 
-def _alike(
+def _similar_pairs(
     pairs: Pairs, shingles: Shingles, root: Callable[[int], int], waiting: list[int]
 ) -> Iterator[tuple[int, int]]:
     """The candidates that are similar, in the order of the texts.

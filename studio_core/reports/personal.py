@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from studio_core.reports.batch import Batch
 from studio_core.reports.check import Check, Rows
-from studio_core.reports.personal_data import Kind, found
+from studio_core.reports.personal_data import Kind, find_personal_data
 
 
 class PersonalData(BaseModel):
@@ -31,7 +31,7 @@ class PersonalCheck(Check[PersonalData]):
 
     def see(self, batch: Batch) -> None:
         for place, text in enumerate(batch.texts):
-            kinds = Counter(span.kind for span in found(text))
+            kinds = Counter(span.kind for span in find_personal_data(text))
             if kinds:
                 self._spans.update(kinds)
                 self._rows.update(kinds.keys())

@@ -30,7 +30,7 @@ class Span:
     end: int
 
 
-def found(text: str) -> list[Span]:
+def find_personal_data(text: str) -> list[Span]:
     """All personal data in the text, in order; spans do not overlap."""
     kept: list[Span] = []
     # They come by precedence: whoever is first keeps the place, and later ones that overlap are dropped.
@@ -42,9 +42,9 @@ def found(text: str) -> list[Span]:
     return kept
 
 
-def masked(text: str) -> tuple[str, Counter[Kind]]:
+def mask_personal_data(text: str) -> tuple[str, Counter[Kind]]:
     """The text with ``[EMAIL]``, ``[PHONE]`` and so on in place of personal data, and how many of each."""
-    spans = found(text)
+    spans = find_personal_data(text)
     parts: list[str] = []
     end = 0
     for span in spans:

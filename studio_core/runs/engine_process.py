@@ -40,7 +40,7 @@ def ensure_engine(studio: Studio) -> None:
     The engine outlives its caller. One that an older studio left behind is ended first: it would not know what
     this one writes. Raises StudioError if it does not come up in 15 seconds.
     """
-    if engine_alive(studio) and not _ended_outdated(studio):
+    if engine_alive(studio) and not _end_outdated(studio):
         return
     output_file = studio.settings.logs / "engine-start.log"
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
@@ -71,7 +71,7 @@ def code() -> list[int]:
     return [int(newest()), *map(int, version[:3])]
 
 
-def _ended_outdated(studio: Studio) -> bool:
+def _end_outdated(studio: Studio) -> bool:
     """End an engine of this machine that is older than this code; its runs go on, and the next one adopts them."""
     path = studio.settings.home / LOCK
     try:

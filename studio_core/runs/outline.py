@@ -65,7 +65,7 @@ def _condense(session: Session, job_id: int, level: int) -> bool:
     made: list[dict[str, Any]] = []
     while len(made) < AT_ONCE and (part := _next(session, job_id, level, end)):
         end, last_step, lines = part
-        kept = {name: salient(line) for name, line in lines.items()}
+        kept = {name: extremes(line) for name, line in lines.items()}
         made.append(
             {"job_id": job_id, "level": level, "last_seq": end, "last_step": last_step, "lines": kept}
         )
@@ -86,7 +86,7 @@ def _next(session: Session, job_id: int, level: int, after: int) -> tuple[int, i
     rows = session.execute(query.where(number > after).order_by(number).limit(count)).all()
     if len(rows) < count:
         return None
-    return rows[-1][0], rows[-1][1], lines_of(rows) if level == 0 else joined(row.lines for row in rows)
+    return rows[-1][0], rows[-1][1], lines_of(rows) if level == 0 else join_lines(row.lines for row in rows)
 
 
 def _stretches(job_id: int, level: int) -> list[ColumnElement[bool]]:
@@ -111,7 +111,7 @@ def outline(studio: Studio, job_id: int, until: int | None = None) -> Outline:
             Metric.job_id == job_id, Metric.seq > seq, *_up_to(Metric.step, until)
         )
         rows = session.execute(rest.order_by(Metric.seq)).all()
-    return Outline(joined([*(row.lines for row in kept), lines_of(rows)]), rows[-1].seq if rows else seq)
+    return Outline(join_lines([*(row.lines for row in kept), lines_of(rows)]), rows[-1].seq if rows else seq)
 
 
 def _up_to(column: Any, until: int | None) -> list[ColumnElement[bool]]:
@@ -127,7 +127,7 @@ def lines_of(reports: Iterable[Any]) -> Lines:
     return lines
 
 
-def joined(parts: Iterable[Lines]) -> Lines:
+def join_lines(parts: Iterable[Lines]) -> Lines:
     """Lines one after the other."""
     lines: Lines = {}
     for part in parts:
@@ -136,7 +136,7 @@ def joined(parts: Iterable[Lines]) -> Lines:
     return lines
 
 
-def salient(line: Sequence[Point]) -> list[Point]:
+def extremes(line: Sequence[Point]) -> list[Point]:
     """The lowest, the highest and the first gap of a stretch, in its order."""
     solid = [(value, place) for place, (_, value) in enumerate(line) if value is not None]
     kept = {min(solid)[1], max(solid)[1]} if solid else set()
@@ -144,7 +144,7 @@ def salient(line: Sequence[Point]) -> list[Point]:
     return [line[place] for place in sorted(kept if gap is None else kept | {gap})]
 
 
-def thinned(line: Sequence[Point], limit: int) -> list[Point]:
+def thin(line: Sequence[Point], limit: int) -> list[Point]:
     """At most ``limit`` points that look like the whole line: its ends, and what is salient between them."""
     if len(line) <= limit:
         return list(line)
@@ -154,5 +154,5 @@ def thinned(line: Sequence[Point], limit: int) -> list[Point]:
     kept = [line[0]]
     for number in range(stretches):
         begin, end = (at * len(inner) // stretches for at in (number, number + 1))
-        kept += salient(inner[begin:end])
+        kept += extremes(inner[begin:end])
     return [*kept, line[-1]]

@@ -373,25 +373,27 @@ def change_spec(studio: Studio, job: Job, spec: dict[str, Any]) -> Job:
 
 def release(studio: Studio, job: Job) -> bool:
     """Put a claimed job that never started back into the queue, at its old place."""
-    return _guarded(studio, job, State.QUEUED, None, {"claim_token": None})
+    return _move_claimed(studio, job, State.QUEUED, None, {"claim_token": None})
 
 
-def started(studio: Studio, job: Job) -> bool:
-    return _guarded(studio, job, State.RUNNING, None, {"started_at": clock.now()})
+def mark_running(studio: Studio, job: Job) -> bool:
+    return _move_claimed(studio, job, State.RUNNING, None, {"started_at": clock.now()})
 
 
-def stopping(studio: Studio, job: Job) -> bool:
-    return _guarded(studio, job, State.STOPPING, None, {})
+def mark_stopping(studio: Studio, job: Job) -> bool:
+    return _move_claimed(studio, job, State.STOPPING, None, {})
 
 
 def finish(
     studio: Studio, job: Job, state: State, cause: Cause | None = None, detail: str | None = None
 ) -> bool:
     """The job's end. False if the claim was lost or it had ended already: then nothing was changed."""
-    return _guarded(studio, job, state, cause, {"detail": detail})
+    return _move_claimed(studio, job, state, cause, {"detail": detail})
 
 
-def _guarded(studio: Studio, job: Job, state: State, cause: Cause | None, values: dict[str, Any]) -> bool:
+def _move_claimed(
+    studio: Studio, job: Job, state: State, cause: Cause | None, values: dict[str, Any]
+) -> bool:
     with studio.db.write() as session:
         current = session.get(Job, job.id)
         if current is None or current.claim_token != job.claim_token:

@@ -66,7 +66,7 @@ class Helper:
             raise _Retired
         if code == -signal.SIGXCPU:
             raise _too_slow(seconds)
-        raise BadInput("sandbox.crashed", reason=_named(code), limit=ADDRESS_SPACE >> 30)
+        raise BadInput("sandbox.crashed", reason=_exit_name(code), limit=ADDRESS_SPACE >> 30)
 
     def end(self) -> None:
         self.connection.close()
@@ -142,7 +142,7 @@ def _too_slow(seconds: int) -> BadInput:
     return BadInput("sandbox.too_slow", seconds=seconds)
 
 
-def _named(code: int) -> str:
+def _exit_name(code: int) -> str:
     with suppress(ValueError):
         return signal.Signals(-code).name
     return f"exit code {code}"

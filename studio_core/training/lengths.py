@@ -54,7 +54,7 @@ def measured(studio: Studio, dataset: Dataset, model: ResolvedModel, learning: L
     if key not in _KNOWN:
         shape = Shape(dataset.shape)
         tokens = tokenized.lengths(model, shape, sample(studio, dataset, SAMPLE), learning)
-        notes = tokenized.noted(model, shape, sample(studio, dataset, NOTED), learning)
+        notes = tokenized.count_notes(model, shape, sample(studio, dataset, NOTED), learning)
         sides = 2 if shape == Shape.PREFERENCE else 1
         _KNOWN[key] = Lengths(tuple(tokens), sides, dataset.rows > SAMPLE, frozenset(notes))
         while len(_KNOWN) > 32:

@@ -36,7 +36,7 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     made.dataset = tried(made, lambda: _named_dataset(studio, spec.dataset))
     if model:
         scoring = method is not None and not method.writes
-        made.resolved = tried(made, lambda: registry.resolved(studio, model, scoring=scoring))
+        made.resolved = tried(made, lambda: registry.resolve_row(studio, model, scoring=scoring))
     if method and tuning and model:
         made.options = tried(made, lambda: options_of(spec, method, model.parameters))
     _check_name(made)
@@ -174,6 +174,6 @@ def _check_dataset(studio: Studio, made: Plan) -> None:
         made.problems.append(problem)
         return
     method = made.method
-    made.problems += tried(made, lambda: method.against(versions.resolved(studio, dataset))) or []
+    made.problems += tried(made, lambda: method.against(versions.resolve_dataset(studio, dataset))) or []
     if dataset.rows < FEW_ROWS:
         made.warnings.append(Remark("train.few_rows", {"rows": dataset.rows}))

@@ -43,7 +43,7 @@ def _add_model(studio: Studio, made: Plan, role: Role) -> None:
         return model
 
     model = tried(made, found)
-    resolved = model and tried(made, lambda: registry.resolved(studio, model, scoring=scoring))
+    resolved = model and tried(made, lambda: registry.resolve_row(studio, model, scoring=scoring))
     if model and resolved:
         made.models[role.name], made.resolved_models[role.name] = model, resolved
 

@@ -86,9 +86,9 @@ def _resolved(studio: Studio, made: Plan, spec: TrainSpec) -> RunSpec:
     return RunSpec(
         spec=spec,
         model=made.resolved,
-        dataset=versions.resolved(studio, made.dataset),
+        dataset=versions.resolve_dataset(studio, made.dataset),
         models=made.resolved_models,
-        data={role: versions.resolved(studio, dataset) for role, dataset in made.data.items()},
+        data={role: versions.resolve_dataset(studio, dataset) for role, dataset in made.data.items()},
         options=made.options.model_dump(),
         prompts=(spec.prompts or prompts_from(studio, made.dataset)) if made.method.writes else [],
     )

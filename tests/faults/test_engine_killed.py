@@ -66,8 +66,8 @@ POINTS = [
     ("after", "studio_core.runs.queue:claim"),
     ("before", "jobs.engine.launcher:LocalLauncher.start"),
     ("after", "jobs.engine.launcher:LocalLauncher.start"),
-    ("before", "studio_core.runs.queue:started"),
-    ("after", "studio_core.runs.queue:started"),
+    ("before", "studio_core.runs.queue:mark_running"),
+    ("after", "studio_core.runs.queue:mark_running"),
     ("before", "studio_core.runs.metrics:store"),
     ("after", "studio_core.runs.metrics:store"),
     ("before", "studio_core.runs.queue:finish"),
@@ -127,7 +127,7 @@ def test_2_a_stop_request_survives_a_crash_before_it_is_passed_on(engine: Engine
     engine.kill()
     queue.request_stop(engine.studio, job.id, queue.Stop.SAVE)
     engine.start_to_crash("before", "jobs.engine.launcher:LocalLauncher.stop")
-    engine.start_to_crash("before", "studio_core.runs.queue:stopping")
+    engine.start_to_crash("before", "studio_core.runs.queue:mark_stopping")
     engine.start()
     assert engine.wait_for(job, "succeeded").cause == Cause.STOPPED
 

@@ -35,7 +35,7 @@ from studio_core.base.errors import BadInput
 
 path = Path(sys.argv[1])
 try:
-    with archives.opened([path], [path.name], scratch=path.parent, limit=96 << 20) as bundle:
+    with archives.open_bundle([path], [path.name], scratch=path.parent, limit=96 << 20) as bundle:
         seen = Reading(bundle, path.name, None, limit=96 << 20).looked_through()
         said = f"{seen.shape} {seen.good} {seen.bad} {seen.reasons[0]['code'] if seen.reasons else '-'}"
 except BadInput as refused:

@@ -229,7 +229,7 @@ def test_a_model_that_is_changed_later_shows_no_secret(at_home: Callable[..., Pl
     model = ResolvedModel(name="base", path=str(folder))
     for attempt in (
         lambda: registry.resolve(place.studio, "base"),
-        lambda: tokenized.previewed(model, Shape.CHAT, record, None),
+        lambda: tokenized.preview_record(model, Shape.CHAT, record, None),
     ):
         with pytest.raises(StudioError) as refused:
             attempt()

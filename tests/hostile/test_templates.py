@@ -50,7 +50,7 @@ def model(folder: Path) -> ResolvedModel:
 
 
 def preview(folder: Path, record: dict[str, Any] = RECORD) -> tokenized.Preview:
-    return tokenized.previewed(model(folder), Shape.CHAT, record, None)
+    return tokenized.preview_record(model(folder), Shape.CHAT, record, None)
 
 
 def still_works() -> None:

@@ -47,11 +47,11 @@ def export(
     if as_json:
         print_json(document)
     elif check:
-        print("\n".join(exports.said(fit)))
+        print("\n".join(exports.describe_fit(fit)))
     else:
         print(text("cli.exported", **document))
         if fit.lost:
-            print(exports.said(fit)[0])
+            print(exports.describe_fit(fit)[0])
 
 
 def push(

@@ -52,7 +52,7 @@ def report(
             job = watch(studio, job.id)
             if job.state != State.SUCCEEDED:
                 raise StudioError("cli.data_failed", job=job.id, state=job.state, reason=ending(job))
-        found = judging.stored(studio, dataset, model)
+        found = judging.stored_report(studio, dataset, model)
         rows = judging.rows_with(studio, dataset, finding, 0, dataset.rows)[0] if finding else []
     if found is None:
         raise StudioError("reports.not_made", dataset=name)

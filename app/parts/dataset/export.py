@@ -133,7 +133,7 @@ def view(dataset: Dataset, fit: Fit, language: str) -> Markup:
         stat(said("size"), size(fit.bytes / max(1, fit.rows) * rows), said("size_about")),
     ]
     layout = LAYOUTS[fit.layout]
-    sentences = exports.said(fit, language)
+    sentences = exports.describe_fit(fit, language)
     kinds = ["warn" if fit.lost else "good", *["info"] * (len(sentences) - 1)]
     if fit.first:
         sentences.append(said("checked_first", rows=number(fit.first)))

@@ -91,7 +91,7 @@ class Section:
     def open(self, request: gr.Request) -> tuple[Any, ...]:
         language = language_of(request)
         dataset = opened(self.studio, request)
-        report = judging.stored(self.studio, dataset)
+        report = judging.stored_report(self.studio, dataset)
         model, choices = preview_form.models(self.studio, report.model if report else None)
         asked = str(request.query_params.get("tab", "")) == NAME
         if report is None and asked:
@@ -124,7 +124,7 @@ class Section:
             return self._progress(going, language), *[gr.skip()] * 8, gr.skip()
         dataset = opened(self.studio, request)
         status = "" if going.state == State.SUCCEEDED else notice("warn", ending(going, language))
-        report = judging.stored(self.studio, dataset)
+        report = judging.stored_report(self.studio, dataset)
         return *self._shown(dataset, report, status, "", language), gr.Timer(active=False)
 
     def chosen(self, finding: str | None, request: gr.Request) -> tuple[Any, ...]:

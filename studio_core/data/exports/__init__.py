@@ -41,11 +41,11 @@ __all__ = [
     "Layout",
     "LeftOut",
     "Plan",
+    "describe_fit",
     "fit",
     "layouts_for",
     "plan",
     "reasons",
-    "said",
     "unknown_format",
     "write",
 ]
@@ -272,7 +272,7 @@ def reasons(fit: Fit, language: str = texts.DEFAULT_LANGUAGE) -> str:
     return "; ".join(said)
 
 
-def said(fit: Fit, language: str = texts.DEFAULT_LANGUAGE) -> list[str]:
+def describe_fit(fit: Fit, language: str = texts.DEFAULT_LANGUAGE) -> list[str]:
     """Sentences about what fits, what is left out, and what is to be known when it is read back."""
 
     def sentence(key: str, **values: Any) -> str:

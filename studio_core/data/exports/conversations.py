@@ -97,7 +97,7 @@ def _sharegpt(record: Record, messages: list[Message], **more: Any) -> Row:
     return {
         "conversations": tools.sharegpt_turns(messages[1:] if opened else messages),
         **more,
-        "system": tools.spoken(messages[0]) if opened else "",
+        "system": tools.turn_as_text(messages[0]) if opened else "",
         "tools": record.get(TOOLS, ""),
     }
 

@@ -68,11 +68,11 @@ def question(prompt: list[Message]) -> str:
 def user_text(message: Message) -> str:
     if message["role"] != "user":
         raise Unfit("tool_turns")
-    return tools.spoken(message)
+    return tools.turn_as_text(message)
 
 
 def answer(answer: list[Message]) -> str:
-    return tools.spoken(single(answer))
+    return tools.turn_as_text(single(answer))
 
 
 def single(answer: list[Message]) -> Message:

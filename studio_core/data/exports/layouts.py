@@ -114,7 +114,7 @@ def _alpaca(record: Record) -> Row:
     turns = prompt[1:] if system else prompt
     if any(message["role"] == "tool" for message in turns):
         raise Unfit("tool_turns")
-    said = [tools.spoken(message) for message in turns]
+    said = [tools.turn_as_text(message) for message in turns]
     return {
         "instruction": user_text(turns[-1]),
         "input": "",

@@ -15,9 +15,9 @@ __all__ = [
     "as_json",
     "openai_messages",
     "sharegpt_turns",
-    "spoken",
     "swift_messages",
     "trl_messages",
+    "turn_as_text",
     "with_ids",
     "without_ids",
 ]
@@ -38,7 +38,7 @@ def without_tools(record: Record) -> Record:
     return record
 
 
-def spoken(message: Message) -> str:
+def turn_as_text(message: Message) -> str:
     """A turn in a layout that has texts only: what was thought stands before the answer, as models write it."""
     if "tool_calls" in message:
         raise Unfit("tool_turns")

@@ -46,7 +46,7 @@ def carried_out(job: Job) -> dict[str, Any]:
 
 
 def test_a_report_is_asked_for_once_stored_and_read(studio: Studio, dataset: Dataset) -> None:
-    assert judging.stored(studio, dataset) is None
+    assert judging.stored_report(studio, dataset) is None
     with pytest.raises(NotFound, match="mine@1 has no report"):
         judging.rows_with(studio, dataset, "near_duplicate")
     job = making.ask_report(studio, dataset)
@@ -55,7 +55,7 @@ def test_a_report_is_asked_for_once_stored_and_read(studio: Studio, dataset: Dat
     result = carried_out(job)
     assert result["counts"] == {"good": 8, "look": 2, "bad": 0}
     assert making.register_result(studio, job, result) == []
-    report = judging.stored(studio, dataset)
+    report = judging.stored_report(studio, dataset)
     assert report is not None and report.rows == 10
     assert report.verdicts.rejected == 1 and [reason.first for reason in report.rejected] == [[10]]
     assert features.features_path(studio.settings.datasets / dataset.file).is_file()
@@ -81,7 +81,7 @@ def test_a_new_suite_makes_the_stored_report_an_old_one(studio: Studio, dataset:
     fresh = making.ask_report(studio, dataset, others=["mine"])
     assert fresh is not None and fresh.id != job.id
     making.register_result(studio, fresh, carried_out(fresh))
-    report = judging.stored(studio, dataset)
+    report = judging.stored_report(studio, dataset)
     assert report is not None
     assert [suite.name for suite in report.overlap.suites] == ["school"]
     assert [(other.name, other.rows) for other in report.overlap.others] == [("mine@1", 10)]
@@ -94,4 +94,4 @@ def test_half_a_report_is_none(studio: Studio, dataset: Dataset, monkeypatch: py
     result = carried_out(job)
     assert result["state"] == "stopped" and "report" not in result and not result["side_files"]
     making.register_result(studio, job, result)
-    assert judging.stored(studio, dataset) is None
+    assert judging.stored_report(studio, dataset) is None

@@ -67,7 +67,7 @@ def reported(studio: Studio, dataset: Dataset) -> Report:
         session.add(
             DatasetReport(dataset_id=dataset.id, tokenizer="tiny-chat", body=report.model_dump(mode="json"))
         )
-    found = judging.stored(studio, dataset)
+    found = judging.stored_report(studio, dataset)
     assert found is not None
     return found
 

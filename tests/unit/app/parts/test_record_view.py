@@ -7,7 +7,7 @@ import pytest
 from app.parts.record_view import as_the_model_sees_it
 from studio_core.base.settings import bundled_folder
 from studio_core.data.shapes import Shape
-from studio_core.data.tokenized import previewed
+from studio_core.data.tokenized import preview_record
 from studio_core.runs.spec import ResolvedModel
 
 
@@ -20,7 +20,7 @@ def test_of_a_bad_answer_it_is_said_that_it_is_not_to_be_written(good: bool) -> 
         "label": good,
     }
     shape = Shape.UNPAIRED_PREFERENCE
-    drawn = as_the_model_sees_it(previewed(model, shape, record, None), shape, record, "en")
+    drawn = as_the_model_sees_it(preview_record(model, shape, record, None), shape, record, "en")
     assert ("the model learns to write this" in drawn) is good
     assert ("the model learns not to write this" in drawn) is not good
     assert '<mark class="ts-trained">Nobody.' in drawn

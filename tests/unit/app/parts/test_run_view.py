@@ -72,7 +72,7 @@ def test_a_run_that_goes_on_can_be_stopped_in_both_ways(studio: Studio, job: Job
     assert "15 s left" in run_view.time_of(job, "en")
     job = queue.request_stop(studio, job.id, Stop.SAVE)
     assert run_view.stoppable(job) and not run_view.savable(job)
-    assert queue.stopping(studio, job)
+    assert queue.mark_stopping(studio, job)
     job = queue.get(studio, job.id)
     assert run_view.stoppable(job)  # Whoever does not want to wait for the save ends it.
     assert "Killed after 2 min 0 s if not done" in run_view.header(studio, job, "en")

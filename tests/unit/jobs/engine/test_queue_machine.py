@@ -125,8 +125,8 @@ class ImaginedLauncher:
 
 POINTS: list[tuple[object, str]] = [
     (queue, "claim"),
-    (queue, "started"),
-    (queue, "stopping"),
+    (queue, "mark_running"),
+    (queue, "mark_stopping"),
     (queue, "release"),
     (queue, "finish"),
     (metrics, "store"),

@@ -308,7 +308,8 @@ def test_what_changes_on_the_way_back_is_said(studio: Studio, tmp_path: Path) ->
     fit = outgoing.look(studio, dataset, "jsonl", "trl-text")
     assert fit.lost == 0 and fit.changed.rows == [2]
     assert any(
-        "1 record (row 2) changes slightly when imported again" in sentence for sentence in exports.said(fit)
+        "1 record (row 2) changes slightly when imported again" in sentence
+        for sentence in exports.describe_fit(fit)
     )
     with_answer = imported(studio, tmp_path, {"prompt": PAIR["prompt"], "level": "1"}, name="b")
     assert outgoing.look(studio, with_answer, "csv").recognised

@@ -269,7 +269,7 @@ def test_many_files_with_huge_rows_take_little_memory(tmp_path: Path) -> None:
         "import re, sys; from pathlib import Path\n"
         "from studio_core.data import archives; from studio_core.data.inspection import Reading\n"
         "folder = Path(sys.argv[1])\n"
-        "with archives.opened([folder], ['x'], scratch=folder, limit=1 << 30) as bundle:\n"
+        "with archives.open_bundle([folder], ['x'], scratch=folder, limit=1 << 30) as bundle:\n"
         "    seen = Reading(bundle, 'x', None, limit=1 << 30).looked_through()\n"
         "print(seen.good, re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
     )
@@ -301,7 +301,7 @@ def test_lists_and_headers_made_to_fill_the_memory_are_refused(tmp_path: Path) -
         "from studio_core.data import archives; from studio_core.base.errors import BadInput\n"
         "for path in sys.argv[2:]:\n"
         "    try:\n"
-        "        with archives.opened([Path(path)], ['x'], scratch=Path(sys.argv[1]), limit=1 << 30): print('read')\n"
+        "        with archives.open_bundle([Path(path)], ['x'], scratch=Path(sys.argv[1]), limit=1 << 30): print('read')\n"
         "    except BadInput as error: print(error.key)\n"
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
     )

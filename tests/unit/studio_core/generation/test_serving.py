@@ -63,7 +63,7 @@ def play_engine(studio: Studio, job: Job, port: int) -> Job:
     """Do what the engine and the worker would: claim the job, run it, write the address."""
     queue.set_devices(studio, [Device(id="serve:0", kind="serve", label="Chat", memory=0)])
     claimed = queue.claim(studio, job.id, ["serve:0"])
-    assert claimed is not None and queue.started(studio, claimed)
+    assert claimed is not None and queue.mark_running(studio, claimed)
     run_dir = Path(claimed.run_dir or "")
     run_dir.mkdir(parents=True)
     atomic.write_json(run_dir / run_folder.SERVE, {"port": port, "token": "secret"})

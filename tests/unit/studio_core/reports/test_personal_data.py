@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_core.reports.personal_data import KINDS, found, masked
+from studio_core.reports.personal_data import KINDS, find_personal_data, mask_personal_data
 from tests.work import work
 
 GITHUB = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -50,7 +50,7 @@ PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAK+/=\n-----END RSA P
     ],
 )
 def test_it_is_found_where_it_stands(text: str, kind: str, part: str) -> None:
-    assert [(span.kind, text[span.start : span.end]) for span in found(text)] == [(kind, part)]
+    assert [(span.kind, text[span.start : span.end]) for span in find_personal_data(text)] == [(kind, part)]
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,13 @@ def test_it_is_found_where_it_stands(text: str, kind: str, part: str) -> None:
     ],
 )
 def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
-    assert found(text) == []
+    assert find_personal_data(text) == []
 
 
 def test_masking_names_the_kind_and_counts() -> None:
-    text, counts = masked(f"Ann (ann@example.org, +44 20 7946 0958) uses {GITHUB}; bob@example.org too.")
+    text, counts = mask_personal_data(
+        f"Ann (ann@example.org, +44 20 7946 0958) uses {GITHUB}; bob@example.org too."
+    )
     assert text == "Ann ([EMAIL], [PHONE]) uses [SECRET]; [EMAIL] too."
     assert counts == {"email": 2, "phone": 1, "secret": 1}
 
@@ -99,10 +101,10 @@ def test_masking_names_the_kind_and_counts() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("0123456789+-.() @/:abXZ中\n"), max_size=80))
 def test_spans_are_in_order_apart_and_gone_once_masked(text: str) -> None:
-    spans = found(text)
+    spans = find_personal_data(text)
     assert all(span.kind in KINDS and span.start < span.end for span in spans)
     assert all(one.end <= other.start for one, other in pairwise(spans))
-    hidden, counts = masked(text)
+    hidden, counts = mask_personal_data(text)
     assert counts.total() == len(spans)
     assert hidden.count("[") == len(spans)
 
@@ -113,4 +115,4 @@ def test_spans_are_in_order_apart_and_gone_once_masked(text: str) -> None:
 )
 def test_no_text_takes_long(piece: str) -> None:
     text = piece * (200_000 // len(piece)) + "@"
-    assert work(lambda: found(text)) < 1000
+    assert work(lambda: find_personal_data(text)) < 1000

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, MetricStretch
 from studio_core.runs import metrics, outline, queue
-from studio_core.runs.outline import FACTOR, STRETCH, Point, thinned
+from studio_core.runs.outline import FACTOR, STRETCH, Point, thin
 from tests.unit.studio_core.runs.test_metrics import lines, metric
 
 
@@ -17,7 +17,7 @@ def wave(count: int) -> list[Point]:
 
 
 def test_a_short_line_stays_as_it_is() -> None:
-    assert thinned(wave(10), 10) == wave(10)
+    assert thin(wave(10), 10) == wave(10)
 
 
 @pytest.mark.parametrize("place", [1, 7, 499, 31_234, 49_998])
@@ -27,7 +27,7 @@ def test_a_thinned_line_keeps_its_spikes_its_gaps_its_ends_and_its_order(
 ) -> None:
     line = wave(50_000)
     line[place] = (place, spike)
-    kept = thinned(line, 1000)
+    kept = thin(line, 1000)
     assert len(kept) <= 1000
     assert line[place] in kept
     assert (kept[0], kept[-1]) == (line[0], line[-1])
@@ -35,7 +35,7 @@ def test_a_thinned_line_keeps_its_spikes_its_gaps_its_ends_and_its_order(
 
 
 def test_a_line_of_gaps_is_one_of_gaps() -> None:
-    assert {value for _, value in thinned([(step, None) for step in range(5000)], 100)} == {None}
+    assert {value for _, value in thin([(step, None) for step in range(5000)], 100)} == {None}
 
 
 def report(studio: Studio, job: Job, steps: range, **spikes: float | None) -> None:

@@ -76,7 +76,7 @@ def claim_all(home: str, ids: Sequence[int], device: str) -> list[int]:
         job = queue.claim(studio, id, [device])
         if job:
             won.append(id)
-            queue.started(studio, job)
+            queue.mark_running(studio, job)
             queue.finish(studio, job, State.SUCCEEDED)
     studio.close()
     return won
@@ -105,14 +105,14 @@ def test_a_lost_claim_changes_nothing(studio: Studio) -> None:
     old = claimed(studio)
     queue.release(studio, old)
     queue.claim(studio, old.id, ["cpu:0"])
-    assert not queue.started(studio, old)
+    assert not queue.mark_running(studio, old)
     assert not queue.finish(studio, old, State.FAILED, Cause.ERROR, "stale")
     assert queue.get(studio, old.id).state == State.STARTING
 
 
 def test_the_first_end_stays(studio: Studio) -> None:
     job = claimed(studio)
-    assert queue.started(studio, job)
+    assert queue.mark_running(studio, job)
     assert queue.finish(studio, job, State.SUCCEEDED)
     assert not queue.finish(studio, job, State.CANCELLED, Cause.CANCELLED)
     ended = queue.get(studio, job.id)
@@ -149,8 +149,8 @@ def test_states_that_do_not_fit_are_refused_by_the_database(studio: Studio) -> N
 
 def test_only_the_transitions_of_the_table_are_carried_out(studio: Studio) -> None:
     job = claimed(studio)
-    assert queue.stopping(studio, job)
-    assert not queue.started(studio, job)
+    assert queue.mark_stopping(studio, job)
+    assert not queue.mark_running(studio, job)
     assert not queue.release(studio, job)
     assert queue.finish(studio, job, State.CANCELLED, Cause.CANCELLED)
     assert State(queue.get(studio, job.id).state) in TERMINAL and not TRANSITIONS[State.CANCELLED]

@@ -55,7 +55,7 @@ def run_to(
     queue.set_devices(studio, [Device(id="cpu:0", kind="cpu", label="CPU", memory=0)])
     claimed = queue.claim(studio, job.id, ["cpu:0"])
     assert claimed is not None
-    queue.started(studio, claimed)
+    queue.mark_running(studio, claimed)
     resolved = {"device": "CPU, 2 threads", "rows": 10, "tokens": 50, "effective_batch": 10}
     events: list[dict[str, Any]] = [{"type": "config", "values": resolved}]
     for step in range(first, steps + 1):
