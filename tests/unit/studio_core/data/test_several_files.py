@@ -301,7 +301,8 @@ def test_lists_and_headers_made_to_fill_the_memory_are_refused(tmp_path: Path) -
         "from studio_core.data import archives; from studio_core.base.errors import BadInput\n"
         "for path in sys.argv[2:]:\n"
         "    try:\n"
-        "        with archives.open_bundle([Path(path)], ['x'], scratch=Path(sys.argv[1]), limit=1 << 30): print('read')\n"
+        "        scratch = Path(sys.argv[1])\n"
+        "        with archives.open_bundle([Path(path)], ['x'], scratch=scratch, limit=1 << 30): print('read')\n"
         "    except BadInput as error: print(error.key)\n"
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
     )
