@@ -46,7 +46,7 @@ class Prepared:
     """Rows of which the length limit left something out."""
     dropped: int = 0
     """Rows left out, since the cut left nothing to learn from."""
-    same_within_limit: int = 0
+    alike: int = 0
     """Pairs left out, since up to the length limit both sides are the same tokens: there is nothing to prefer."""
     tokens: int = 0
     """Tokens of all rows that are trained on, once."""
@@ -58,7 +58,7 @@ class Prepared:
 class Count:
     cut: int = 0
     dropped: int = 0
-    same_within_limit: int = 0
+    alike: int = 0
     rows: list[Row] = field(default_factory=list)
 
     def keep(self, row: Row, learnt: bool) -> None:
