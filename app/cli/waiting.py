@@ -16,6 +16,7 @@ from studio_core.runs import queue
 from studio_core.runs.summary import job_summary
 from studio_core.texts import text
 
+# A progress bar that moves smoothly; one look is a query of under a millisecond.
 _POLL_SECONDS = 0.1
 
 

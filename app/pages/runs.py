@@ -32,7 +32,9 @@ from studio_core.runs.outline import Outline, lines_of
 NAME = "runs"
 PATH = "/runs"
 
+# States change in minutes; a run that is watched has its own page.
 LIST_EVERY = 2.0
+# About a step of the demo runs; a chart that moves more often is no easier to read.
 RUN_EVERY = 1.0
 ANEW = 1000
 """After so many reports a chart is drawn anew from the outline, so that an open page does not grow for ever."""

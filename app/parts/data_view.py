@@ -14,6 +14,7 @@ from studio_core import texts, training
 from studio_core.base.tables import Dataset
 from studio_core.data.store import Imported
 
+# The first show the kind; the rest is counted.
 LISTED_REASONS = 100
 
 

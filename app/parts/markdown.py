@@ -27,6 +27,7 @@ MOST_DOLLARS = 1_000
 """In a text with more of them they are no formulas: each that is not closed is looked for to the end of its line."""
 EVERY = 0.2
 """Seconds between two renderings of an answer that grows, and no more than a ``_SHARE`` of a core for each."""
+# Four sides that are written at once take half of a core at most.
 _SHARE = 0.1
 _GROWING = 64
 """Answers that grow at the same time and are kept; each is two texts."""

@@ -14,6 +14,7 @@ from app.parts.html import number
 from studio_core.reports.document import Report
 from studio_core.reports.statistics import Distribution
 
+# What fits a card without labels on top of each other; the most frequent come first.
 MOST_BARS = 12
 
 

@@ -19,9 +19,11 @@ from studio_core.reports.features import About
 from studio_core.reports.findings import Severity
 from studio_core.reports.statistics import Share
 
+# Two lines of a card: enough to know a record again.
 EXCERPT = 200
 STRONG_BIAS = 0.6
 """Beyond this share of pairs, even at the near end of its interval, length alone tells the sides apart."""
+# Well beyond chance (one half), and below it a person would not act on it; a judgement.
 STRONG_SHORTCUT = 0.7
 
 _FILTERED = (

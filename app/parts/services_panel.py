@@ -17,6 +17,7 @@ from studio_core.generation import services
 from studio_core.generation.asking import ask_once
 from studio_core.generation.sampling import greedy
 
+# A service that wakes up takes some seconds; longer nobody looks at a button.
 TRY_SECONDS = 20.0
 
 

@@ -20,9 +20,11 @@ from studio_core.browse.diff import Change
 from studio_core.curation import OPERATIONS
 from studio_core.data.shapes import Record
 
+# More versions than anybody scrolls through.
 LONGEST_HISTORY = 200
 _UNCHANGED = 160
 """Characters that are shown of a text, before and after what was changed in it."""
+# Characters of one text in a comparison: comparing words grows with the square.
 _SHOWN = 20_000
 
 

@@ -31,6 +31,7 @@ from studio_core.generation.sampling import Sampling
 
 FIRST = 4
 """Prompts in the first batch; each further one is twice as long, up to the most."""
+# A batch of the decoding loop.
 MOST = 32
 MOST_OF_SEVERAL = 256
 """Where models may not fit in memory together, and each batch may mean loading them again."""

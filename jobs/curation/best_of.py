@@ -25,6 +25,7 @@ from studio_core.rewards.base import held
 Score = Callable[[Record, Question, str], float | None]
 """How good an answer of this text is; None if nobody could say."""
 
+# Room for a few sentences before the verdict; longer ones are cut and count as unreadable.
 JUDGE_TOKENS = 512
 LOOKED_AT = 1000
 """Records in which a reference answer is looked for."""

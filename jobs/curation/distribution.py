@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# Each is some pixels wide in a card; more would be noise at a few hundred values.
 BINS = 40
 
 

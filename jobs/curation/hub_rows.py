@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 MEDIA = ("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh")
+# Often enough that a bar moves, seldom enough that the reports cost nothing.
 TOLD_EVERY = 200
 
 

@@ -26,7 +26,9 @@ from studio_core.runs.spec import ResolvedModel
 if TYPE_CHECKING:
     from jobs.curation.best_of import Score, Texts
 
+# Scoring keeps no gradients: its memory is that of one forward pass.
 BATCH = 16
+# Where a model itself says no shorter limit.
 MOST_TOKENS = 4096
 
 

@@ -58,6 +58,7 @@ _PECULIAR = (
 )
 _UNMIXABLE = ("use_dora", "lora_bias")
 _MANY_BYTES = 2 << 30
+# Each takes memory as long as it is loaded; a chat shows four sides.
 _ADAPTERS_PER_BASE = 16
 
 

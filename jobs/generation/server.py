@@ -45,6 +45,7 @@ from studio_core.generation.sampling import Sampling, Temperature, TopP
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
 
+# Eight sides with the longest prompts that a chat takes, and room.
 _LARGEST_BODY = 8 << 20
 _END = 5.0
 """Seconds that connections without a generation have left when the worker ends: one may never send its body."""

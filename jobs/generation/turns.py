@@ -17,6 +17,7 @@ from studio_core.runs.spec import ResolvedModel
 
 log = logging.getLogger(__name__)
 
+# A queue of minutes: who comes later is told at once instead of waiting in vain.
 _MOST_WAITING = 16
 
 

@@ -33,10 +33,13 @@ from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.run_folder import FETCHED
 from studio_core.runs.spec import DataSpec
 
+# A few seconds; longer nobody should have to keep a page open.
 AT_ONCE = 20 << 20
 """Bytes that are imported while one waits; more is a job."""
+# Columns that are rarely filled show within some hundred rows; reading these takes an instant.
 LOOKED_AT = 2_000
 """Rows of something bigger that are looked at before it is imported."""
+# A paste travels as one request and lies in the browser twice; a file has no such limit.
 LONGEST_PASTE = 4 << 20
 
 

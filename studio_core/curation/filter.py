@@ -24,6 +24,7 @@ Comparison = Literal[
     "equal", "not_equal", "at_least", "at_most", "contains", "contains_not", "empty", "not_empty"
 ]
 
+# No dataset here has more records; a number typed by mistake is told.
 MOST = 100_000_000
 
 

@@ -16,6 +16,7 @@ from studio_core.curation.sample import Draw, quotas
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.options import option
 
+# No dataset here has more records; a number typed by mistake is told.
 MOST = 100_000_000
 
 _ALIKE = {Shape.PROMPT_COMPLETION, Shape.CHAT}

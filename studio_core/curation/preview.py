@@ -11,6 +11,7 @@ from studio_core.curation.base import Operation, OperationOptions, Source, Work
 from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape
 
+# Enough to meet what an operation changes, few enough to answer while one types.
 LOOKED_AT = 200
 """Records of each dataset."""
 SHOWN = 3

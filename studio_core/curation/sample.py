@@ -13,6 +13,7 @@ from studio_core.curation.base import Operation, OperationOptions, Work
 from studio_core.data.shapes import Record
 from studio_core.options import option
 
+# A column with more different values is no kind of anything: an id, most likely.
 MOST_KINDS = 100_000
 """Different values of a column by which records are drawn alike."""
 

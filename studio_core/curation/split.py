@@ -10,6 +10,7 @@ from studio_core.options import option
 SMALL = 100
 """Records expected on the smaller side, below which it is made sure that there is one at all."""
 
+# A hash of 64 bits as a share of all: rows stay on their side when others are added.
 _ALL = 1 << 64
 
 

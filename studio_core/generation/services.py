@@ -26,6 +26,7 @@ from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.generation.addresses import is_disguised, is_refused, number_of
 
 FILE = "services.json"
+# More than anybody pays for.
 MOST = 100
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")

@@ -28,7 +28,9 @@ from studio_core.runs.spec import ResolvedModel, ServeSpec
 Event = dict[str, Any]
 """One line of the worker's answer: see ``jobs/generation/sides.py``."""
 
+# A cold worker imports torch for some ten seconds, and may load a large model from a slow disk.
 START_TIMEOUT = 180.0
+# A worker that is told to end has its connections to close; after that it hangs.
 _END_TIMEOUT = 20.0
 _TIMEOUT = httpx.Timeout(connect=5.0, read=900.0, write=30.0, pool=5.0)
 

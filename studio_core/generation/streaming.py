@@ -26,6 +26,7 @@ Tokens are 0 where the service does not count them: a piece may be one token or 
 
 LONGEST = 600.0
 """Seconds for all of an answer."""
+# How soon a stop is heard: below what people feel as a wait.
 _LOOK = 0.1
 _UNKNOWN_FIELDS = (400, 422)
 """What services answer to fields that they do not know."""

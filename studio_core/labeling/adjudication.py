@@ -21,6 +21,7 @@ from studio_core.labeling.projects import found, settings_of
 from studio_core.labeling.votes import Verdict, annotation
 
 ORIGIN = "adjudicator"
+# Two points are taste; three of five or more marks are another opinion.
 FAR_APART = 3
 """Points between the ratings of one answer that are a disagreement, where there are more than two marks."""
 

@@ -25,8 +25,10 @@ from studio_core.labeling.projects import found, settings_of
 LEASE = timedelta(minutes=15)
 WITHDRAWN = "withdrawn"
 """In place of a verdict: the annotator took back what they had said. It is no vote, and can be undone as one."""
+# Sooner it would be a pair that is still before the eye.
 REPEATS_AFTER = 10
 """Votes of an annotator before the first of them is shown again."""
+# As many as people remember without trying; a repeat is to measure judgement.
 _MEMORY = 5
 """Newest votes that are not shown again: they are remembered, not judged."""
 _CHARACTERS = 100_000

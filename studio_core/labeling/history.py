@@ -13,6 +13,7 @@ from studio_core.base.tables import Annotation, LabelItem
 from studio_core.labeling import votes
 from studio_core.labeling.assignment import current, human
 
+# About two screens: enough to find the vote that one has just cast.
 PAGE = 50
 
 

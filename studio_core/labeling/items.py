@@ -21,6 +21,7 @@ from studio_core.base.tables import LabelItem, LabelProject
 from studio_core.data.shapes import Message
 from studio_core.labeling.projects import found
 
+# A write holds the only lock of SQLite; one of this size is not noticed between two keys.
 _AT_ONCE = 500
 """Items written in one transaction: annotators are not kept waiting."""
 

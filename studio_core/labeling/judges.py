@@ -34,6 +34,7 @@ from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.spec import DataSpec
 
+# Rows of one query: SQLite takes some 30,000 values in a statement, and annotators write in between.
 _AT_ONCE = 1000
 
 

@@ -30,6 +30,7 @@ SCORE = "score"
 SHAPES = ("preference", "unpaired", SCORE, "audit")
 LABELLED_BY = "labelled_by"
 """Column of records that may come from judges: ``human`` or ``judge``."""
+# Items that are held in memory at once, with all their answers: a few MB.
 _PAGE = 1000
 
 

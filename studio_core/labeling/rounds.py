@@ -32,6 +32,7 @@ from studio_core.models import registry
 
 LIMIT = 50
 """Prompts of a round, unless another number is asked for."""
+# More than a person judges in a day; an interval hardly narrows beyond.
 MOST = 1000
 
 

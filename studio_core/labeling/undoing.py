@@ -31,6 +31,7 @@ from studio_core.labeling.assignment import (
 from studio_core.labeling.projects import found, guidelines_version
 from studio_core.labeling.votes import draft_of, recount
 
+# Further back one looks into the history instead.
 UNDOABLE = 50
 """Newest actions that can be undone one after the other."""
 _NO_ROOM = {"skip": "labeling.taken_since_skipped", WITHDRAWN: "labeling.taken_since_withdrawn"}

@@ -6,6 +6,7 @@ import re
 from difflib import SequenceMatcher
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+|\s+|[^\w\s]")
+# Comparing takes the product of both lengths: 4 million steps, a second in a browser.
 MOST = 2000
 """Words of a text that are compared; longer ones are shown as they are."""
 

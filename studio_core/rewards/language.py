@@ -13,6 +13,7 @@ from studio_core.data.words import words
 from studio_core.options import option
 from studio_core.rewards.base import Reward, RewardOptions, Score
 
+# Enough for py3langid to be sure, and a reward is asked for thousands of answers.
 _LOOKED_AT = 400
 
 

@@ -22,6 +22,7 @@ from studio_core.runs.reasons import ending
 from studio_core.texts import text
 
 _LIMIT = int(TrainingOptions.model_fields["max_length"].default)
+# What fits a terminal below the summary; --json has all.
 _SHOWN = 10
 
 

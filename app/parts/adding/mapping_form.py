@@ -25,6 +25,7 @@ FILLS = 6
 WRITTEN = ("text", "prompt", "completion", "system", "chosen", "rejected", "label")
 """Parts for which a text can be written that holds for all records."""
 SPLITS = ("auto", "paragraph", "line", "file")
+# Characters of a written template or prompt: ten pages.
 LONGEST = 20_000
 
 

@@ -24,6 +24,7 @@ COLUMNS: dict[Shape, list[str]] = {
     Shape.PROMPT_ONLY: ["prompt"],
     Shape.TEXT: ["text"],
 }
+# Enough to see that it is a table; it grows as one types.
 EMPTY_ROWS = 4
 
 

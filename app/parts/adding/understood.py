@@ -18,7 +18,9 @@ from studio_core.data.mapping import PARTS
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Inspection
 
+# Tables from other programs have hundreds; nobody reads these, and each costs the page time.
 SHOWN_COLUMNS = 50
+# The first show the kind; the rest is counted.
 SHOWN_NOTES = 20
 CELL = 160
 """Characters of a value that are shown."""

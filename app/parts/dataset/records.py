@@ -28,6 +28,7 @@ NAME = "records"
 
 COUNT_EVERY = 1.0
 """Seconds between two looks at a search that has not been through all records, each of ``COUNT_FOR`` seconds."""
+# Most of each second, so that a count ends soon, and the rest for other readers.
 COUNT_FOR = 0.6
 
 _SCRIPT = "import('{}').then((m) => m.mount(element, trigger)); 'act'"

@@ -13,6 +13,7 @@ from app.parts.report_charts import document
 from studio_core.labeling.agreement import Agreement, Habits, Share
 from studio_core.labeling.statistics import Statistics
 
+# As many as can be told apart; those with the most votes come first.
 MOST_PEOPLE = 12
 _WIDTHS = {"minutes": 300_000, "hour": 3_600_000, "day": 86_400_000}
 """Milliseconds of a column, by what it is called."""

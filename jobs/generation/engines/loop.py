@@ -20,6 +20,7 @@ from studio_core.generation.asking import Answer, plain
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
 
+# Beyond it a CPU gains hardly anything; on a GPU it is halved when memory runs out.
 BATCH = 32
 AHEAD = 8
 """Batches that are put in order of length before the first is answered, so that little is padded."""
