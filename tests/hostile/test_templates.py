@@ -321,4 +321,4 @@ def test_a_template_that_never_ends_ends_its_worker_with_a_sentence(
     assert (done.returncode, done.stdout) == (-signal.SIGALRM, printed), done.stderr
     ended_by = signal.Signals(-done.returncode).name
     record = {"stop": None, "returncode": done.returncode, "signal": ended_by, "forced": False}
-    assert of_exit("train", record, None, "").detail == TEMPLATE_TOO_SLOW
+    assert of_exit(record, None, "").detail == TEMPLATE_TOO_SLOW

@@ -82,7 +82,7 @@ def test_plan_and_worker_choose_gradient_checkpointing_by_one_formula(
     )
     size = ModelSize.of(model.parameters, inspect(Path(model.path)).details())
     planned = memory.of_run(
-        size, DPO, options, tuning="full", batch_size=4, longest=40, device="cpu", available=0
+        memory.sizes_by_role(DPO, size, {}), options, tuning="full", batch_size=4, longest=40, device="cpu", available=0
     )  # fmt: skip
     for room, wanted in ((1.2, False), (1.0, True)):
         monkeypatch.setattr(Machine, "memory", lambda self, room=room: round(room * planned.computed))
