@@ -182,18 +182,21 @@ def drawn(page: Page) -> set[str]:
 def test_only_the_options_of_the_chosen_are_drawn_and_what_was_typed_comes_back(page: Page) -> None:
     visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
     ready(page)
-    assert drawn(page) == set(METHODS["dpo"].Options.model_fields)
+    roles = {"data.held_out"}  # Whatever the method, and named as a dataset is.
+    assert drawn(page) == set(METHODS["dpo"].Options.model_fields) | roles
     page.locator("#train-opt-beta input").fill("0.3")
     page.locator("#train-opt-max_length input").fill("99")
+    page.locator("#train-opt-advanced summary").click()
+    page.locator("#train-opt-data-held_out input").fill("identity-pairs@1")
     expect(page.locator("#train-plan")).to_contain_text("Beta: 0.3 (preset: 0.1)")
     take(page, "train-tuning", "LoRA")
     page.locator("#train-opt-lora_rank input").fill("4")
     lora = set(TUNINGS["lora"].Options.model_fields)
-    assert drawn(page) == set(METHODS["dpo"].Options.model_fields) | lora
+    assert drawn(page) == set(METHODS["dpo"].Options.model_fields) | roles | lora
 
     take(page, "train-method", "Reward model")
     expect(page.locator("#train-opt-beta")).to_have_count(0)
-    assert drawn(page) == set(METHODS["reward"].Options.model_fields) | lora
+    assert drawn(page) == set(METHODS["reward"].Options.model_fields) | roles | lora
     expect(page.locator("#train-opt-lora_rank input")).to_have_value(
         "4"
     )  # Of one tuning, whatever the method.
@@ -206,7 +209,13 @@ def test_only_the_options_of_the_chosen_are_drawn_and_what_was_typed_comes_back(
     take(page, "train-tuning", "LoRA")
     expect(page.locator("#train-opt-lora_rank input")).to_have_value("4")
     plan = page.locator("#train-plan .ts-command pre")
-    for changed in ("--tuning lora", "--set beta=0.3", "--set max_length=99", "--set lora_rank=4"):
+    for changed in (
+        "--tuning lora",
+        "--data held_out=identity-pairs@1",
+        "--set beta=0.3",
+        "--set max_length=99",
+        "--set lora_rank=4",
+    ):
         expect(plan).to_contain_text(changed)
 
 
