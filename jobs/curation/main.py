@@ -22,9 +22,8 @@ from studio_core import curation
 from studio_core.base.atomic import read_json
 from studio_core.base.errors import BadInput
 from studio_core.curation.base import Source, Stopped, Work, validated
-from studio_core.data.shapes import Shape
 from studio_core.runs.run_folder import SPEC, EventWriter
-from studio_core.runs.spec import DataRun, ResolvedDataset
+from studio_core.runs.spec import DataRun
 
 TOLD_EVERY = 0.5
 """Seconds between two reports of progress."""
@@ -39,7 +38,7 @@ def main(run_dir: Path) -> None:
     report = Progress(events)
     work = Work(
         folder=run_dir,
-        sources=[source(dataset) for dataset in run.datasets],
+        sources=[Source.of(dataset) for dataset in run.datasets],
         seed=run.spec.seed,
         report=report,
         stopping=stop.is_set,
@@ -98,20 +97,6 @@ def script(operation: str) -> Callable[[Work, dict[str, Any]], None]:
     run = known.run if known and known.run else importlib.import_module(module).run
 
     return lambda work, options: run(work, validated(known, options) if known else options)
-
-
-def source(dataset: ResolvedDataset) -> Source:
-    path = Path(dataset.path)
-    features = path.with_name(f"{path.stem}.features.parquet")
-    return Source(
-        id=dataset.id,
-        name=dataset.name,
-        version=dataset.version,
-        shape=Shape(dataset.shape),
-        rows=dataset.rows,
-        path=path,
-        features=features if features.is_file() else None,
-    )
 
 
 def said(counts: dict[str, int]) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from jobs.curation.distribution import distribution
 from jobs.curation.measuring import Measured
 from jobs.curation.store import digest
-from jobs.generation.answering import Text, scores
+from jobs.generation.answering import Text
 from jobs.generation.engines import loop
 from jobs.generation.engines.loop import LoopEngine
 from jobs.generation.models import Opened
@@ -105,4 +105,4 @@ def _item(opened: Opened, record: Record, side: str, length: int, failures: Fail
 
 def _surprise(engine: LoopEngine, texts: list[Text]) -> list[float]:
     """Mean negative log-probability of each answer, in nats per token."""
-    return [-sum(logprobs) / len(logprobs) for logprobs in scores(engine, texts)]
+    return [-sum(logprobs) / len(logprobs) for logprobs in engine.scores(texts)]

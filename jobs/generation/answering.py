@@ -1,7 +1,7 @@
 """The one way to have questions answered and texts scored, whoever answers.
 
     for question, outcome in answers(engine, questions, Sampling(n=4, stop=("\n\n",), logprobs=True)): ...
-    for text, logprobs in scores(engine, texts): ...
+    for text, logprobs in zip(texts, engine.scores(texts)): ...
 
 An engine takes questions as it has room for them and gives answers in the order in which they are done. With a seed an
 answer of a model of this machine depends on question and settings alone, never on what else is asked with it.
@@ -81,7 +81,10 @@ class Scorer(Protocol):
     """An engine that knows the chance of a text that it was given; services do not say it."""
 
     def scores(self, texts: list[Text]) -> list[list[float]]:
-        """For each text of one batch the log-probabilities of its answer's tokens, in nats."""
+        """For each text of one batch the log-probabilities of its answer's tokens, in nats.
+
+        Their mean, negated, is its surprise.
+        """
 
 
 def answers(
@@ -94,8 +97,3 @@ def answers(
         for each in range(sampling.n)
     )
     return engine.answers(asked, sampling.model_copy(update={"n": 1}), stopping)
-
-
-def scores(engine: Scorer, texts: list[Text]) -> list[list[float]]:
-    """For each text the log-probabilities of its answer's tokens, in nats: their mean, negated, is its surprise."""
-    return engine.scores(texts)

@@ -114,7 +114,8 @@ class Course(Generic[Options]):
         reporter = self._begun(lambda: model, data, False)
         loop = Loop(reporter, model, parts, self.options, total_steps, self.run.resume_from)
         loop.run(step, evaluate)
-        self._ended(reporter, loop.step)
+        if loop.step:
+            self._ended(reporter, loop.step)
         return loop
 
     def _begun(self, model: Callable[[], Any], data: Prepared, checkpointing: bool) -> Reporter:
@@ -160,8 +161,11 @@ class Course(Generic[Options]):
     def finish(
         self, model: Any, step: int, total_steps: int, weights: dict[str, torch.Tensor] | None = None
     ) -> None:
-        """Save the model and report the result; ``weights`` are those of a model that is in shards."""
-        if self.team.first:
+        """Save the model and report the result; ``weights`` are those of a model that is in shards.
+
+        A run that was asked to end before its first step has no result: the model would be its base again.
+        """
+        if self.team.first and step:
             parameters = model.num_parameters()
             kind = results.save(self.run_dir, self.run, model, self.tokenizer, weights)
             self.events.write(

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict
 from studio_core.data import parquet
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.options import Part
-from studio_core.runs.spec import ResolvedModel
+from studio_core.reports.features import features_path
+from studio_core.runs.spec import ResolvedDataset, ResolvedModel
 
 Group = Literal["clean", "choose", "reshape", "models"]
 """Kinds of operation, as a page lists them: make records better, pick some, make others of them, ask models."""
@@ -50,6 +51,20 @@ class Source:
     path: Path
     features: Path | None = None
     """What its report knows of each record (``studio_core.reports.features``), if there is one."""
+
+    @classmethod
+    def of(cls, dataset: ResolvedDataset) -> Source:
+        path = Path(dataset.path)
+        features = features_path(path)
+        return cls(
+            id=dataset.id,
+            name=dataset.name,
+            version=dataset.version,
+            shape=Shape(dataset.shape),
+            rows=dataset.rows,
+            path=path,
+            features=features if features.is_file() else None,
+        )
 
     @property
     def title(self) -> str:

@@ -10,23 +10,11 @@ from studio_core.base.tables import Dataset, Job
 from studio_core.curation import making, preview
 from studio_core.curation.base import Operation, Source, validated
 from studio_core.data import versions
-from studio_core.data.shapes import Shape
-from studio_core.reports.features import features_path
 from studio_core.runs import queue
 
 
 def source_of(studio: Studio, dataset: Dataset) -> Source:
-    path = versions.parquet_path(studio, dataset)
-    features = features_path(path)
-    return Source(
-        id=dataset.id,
-        name=dataset.name,
-        version=dataset.version,
-        shape=Shape(dataset.shape),
-        rows=dataset.rows,
-        path=path,
-        features=features if features.is_file() else None,
-    )
+    return Source.of(versions.resolve_dataset(studio, dataset))
 
 
 def previewed(

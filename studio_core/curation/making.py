@@ -135,16 +135,7 @@ def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:
     if job.state == State.SUCCEEDED and job.cause is None:
         raise Conflict("curation.resume_finished", job=job_id)
     spec = {**job.spec, "run": {**job.spec["run"], "resumed": job.run_dir}}
-    return queue.submit(
-        studio,
-        kind="data",
-        name=job.name,
-        method=job.method,
-        spec=spec,
-        idempotency_key=key,
-        resumes_id=job_id,
-        priority=job.priority,
-    )
+    return queue.submit_again(studio, job, spec, key)
 
 
 def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> list[Dataset]:

@@ -83,6 +83,20 @@ def submit(
             return job_again
 
 
+def submit_again(studio: Studio, job: Job, spec: dict[str, Any], key: str | None) -> Job:
+    """A job that goes on from one that has ended: its name, kind and priority, with what ``spec`` says of where."""
+    return submit(
+        studio,
+        kind=job.kind,
+        name=job.name,
+        method=job.method,
+        spec=spec,
+        idempotency_key=key,
+        resumes_id=job.id,
+        priority=job.priority,
+    )
+
+
 def _by_key(session: Session, key: str | None) -> Job | None:
     return session.scalar(select(Job).where(Job.idempotency_key == key)) if key else None
 

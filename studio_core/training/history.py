@@ -49,16 +49,7 @@ def resume(studio: Studio, job_id: int, key: str | None = None, step: int | None
             if not Path(folder).is_dir():
                 raise BadInput("models.gone", model=model["name"], path=folder)
     spec = {**job.spec, "run": {**job.spec["run"], "resume_from": str(checkpoint)}}
-    return queue.submit(
-        studio,
-        kind="train",
-        name=job.name,
-        method=job.method,
-        spec=spec,
-        idempotency_key=key,
-        resumes_id=job_id,
-        priority=job.priority,
-    )
+    return queue.submit_again(studio, job, spec, key)
 
 
 def checkpoint_to_resume(job: Job) -> Path | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from jobs.generation.answering import Failure, Question, Text, answers, scores
+from jobs.generation.answering import Failure, Question, Text, answers
 from jobs.generation.engines.loop import LoopEngine
 from jobs.generation.models import Models
 from studio_core.generation.asking import Answer
@@ -74,7 +74,7 @@ def test_logprobs_are_those_that_the_text_scores(engine: LoopEngine) -> None:
     answer = asked(engine, [RIVER], greedy(8, logprobs=True))[RIVER.key]
     assert answer.logprobs is not None and len(answer.logprobs) == 8 == answer.tokens_out
     texts = [Text("short", written.tolist(), 3), Text("long", written.tolist(), 8)]
-    short, long = scores(engine, texts)
+    short, long = engine.scores(texts)
     assert long == pytest.approx(answer.logprobs, abs=1e-4) and short == pytest.approx(long[-3:], abs=1e-4)
     assert asked(engine, [RIVER], greedy(8))[RIVER.key].logprobs is None
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from jobs.training import results
+from jobs.training.course import Course
 from jobs.training.loop import Loop, Values, rows_of_step
 from jobs.training.reporting import Reporter, StopRequest
 from jobs.training.team import Team
@@ -121,3 +124,18 @@ def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
     assert [Counter(epoch) for epoch in epochs] == [Counter(range(10))] * 2
     assert epochs[0] != epochs[1] and len(rows_of_step(4, 10, 3, seed=1)) == 1
     assert rows_of_step(2, 10, 3, seed=1) != rows_of_step(2, 10, 3, seed=2)
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_run_that_learnt_nothing_has_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    saved: list[object] = []
+    monkeypatch.setattr(results, "save", lambda *given: saved.append(given) or "full")
+    team = Team(tmp_path)
+    unused: Any = None
+    course = Course(
+        tmp_path, unused, OPTIONS, unused, team, StopRequest(team), EventWriter(tmp_path), unused, unused, unused, 0.0
+    )  # fmt: skip
+    course.finish(SimpleNamespace(num_parameters=lambda: 3), step, STEPS)
+    assert len(saved) == len(told(tmp_path, "result")) == step
