@@ -82,8 +82,15 @@ def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
     method, base = methods.named(spec.method), inspect(model)
     options = validated(method, spec.preset, spec.tuning, base.parameters, spec.options)
     tuning = tunings.named(spec.tuning)
-    case = Case(model.name, base.quantised, method.writes)
-    for problem in (*filter(None, [tuning.missing()]), *tuning.against(case)):
+    case = Case(
+        model.name,
+        base.quantised,
+        method.writes,
+        compares=method.compares,
+        checkpointing=options.activation_checkpointing,
+        options=options.model_dump(),
+    )
+    for problem in (*filter(None, [tuning.missing()]), *tunings.problems(tuning, case)):
         raise problem
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as partial:

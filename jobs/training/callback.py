@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from jobs.training.reporting import Reporter, random_state, set_random_state
+from jobs.training.tunings import Companion
 
 _NOT_METRICS = ("runtime", "per_second", "total_flos", "epoch", "train_loss", "num_tokens")
 """How names end that trainers log and that are no metric of a run, or that the reporter says better."""
+
+
+_COMPANION = "tuning.pt"
 
 
 class ReporterCallback(TrainerCallback):
@@ -59,6 +64,32 @@ class ReporterCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._reporter.checkpoint(state.global_step)
+
+
+class CompanionCallback(TrainerCallback):
+    """A ``Companion`` as trainers speak to it. It comes before the reporter, which declares checkpoints complete."""
+
+    def __init__(self, companion: Companion, resume_from: str | None) -> None:
+        self._companion, self._resume_from = companion, resume_from
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self._resume_from:
+            kept = torch.load(Path(self._resume_from) / _COMPANION, weights_only=True, map_location="cpu")
+            self._companion.load_state_dict(kept)
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._companion.after_step(state.global_step + 1)  # Counted once the gradients are gone.
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            torch.save(self._companion.state_dict(), folder / _COMPANION)
 
 
 def _end(control: TrainerControl) -> None:

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import torch
-from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArguments, set_seed
 
 from jobs.chat_format import chat_format
 from jobs.machine import peak_memory
 from jobs.training import checkpoints, results
 from jobs.training.answers import answers
 from jobs.training.arguments import arguments, resolved
-from jobs.training.callback import ReporterCallback
+from jobs.training.callback import CompanionCallback, ReporterCallback
 from jobs.training.data import Prepared
 from jobs.training.loading import Machine, load_tokenizer, machine_for
-from jobs.training.loop import Loop, Part, Values
+from jobs.training.loop import Loop, Part, Values, optimizer
 from jobs.training.reporting import Reporter, StopRequest
 from jobs.training.team import Silent, Team
+from jobs.training.tunings import Companion, Implementation, implementation
 from studio_core import tunings
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.shapes import Shape
@@ -97,9 +98,14 @@ class Course(Generic[Options]):
         # A trainer that parts the model among GPUs puts another in its place.
         reporter = self._begun(lambda: trainer.model, data, trainer.args.gradient_checkpointing)
         trainer.remove_callback(PrinterCallback)
+        if self.implementation.rate:  # Else trainers make their own, also of weights in shards.
+            trainer.optimizer, _ = self.optimizer(trainer.model, trainer.args, self.steps(data))
+        companion = self._companion(trainer.model, self.steps(data))
+        if companion:
+            trainer.add_callback(CompanionCallback(companion, self.run.resume_from))
         trainer.add_callback(ReporterCallback(reporter))
         trainer.train(resume_from_checkpoint=self.run.resume_from)
-        self._ended(reporter, trainer.state.global_step)
+        self._ended(reporter, trainer.state.global_step, companion)
 
     def loop(
         self,
@@ -112,11 +118,34 @@ class Course(Generic[Options]):
     ) -> Loop:
         """The same where the steps are written out: ``step(number)`` does one, and gives its metrics."""
         reporter = self._begun(lambda: model, data, False)
-        loop = Loop(reporter, model, parts, self.options, total_steps, self.run.resume_from)
+        companion = self._companion(model, total_steps)
+        kept = {**parts, "tuning": companion} if companion else parts
+        loop = Loop(reporter, model, kept, self.options, total_steps, self.run.resume_from)
+        if companion:
+            after = companion.after_step
+            _optimizer_of(model, parts).register_step_post_hook(lambda *_: after(loop.step + 1))
         loop.run(step, evaluate)
         if loop.step:
-            self._ended(reporter, loop.step)
+            self._ended(reporter, loop.step, companion)
         return loop
+
+    @property
+    def implementation(self) -> Implementation:
+        """How the run's way of tuning is carried out."""
+        return implementation(self.tuning)
+
+    def optimizer(
+        self, model: Any, settings: TrainingArguments, total_steps: int
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        """The optimiser over what learns of ``model``, and its schedule, as the way of tuning wants them."""
+        rate = self.implementation.rate
+        if rate is None:
+            return optimizer(model, settings, total_steps)
+        return optimizer(model, settings, total_steps, lambda name: rate(name, self.options))
+
+    def _companion(self, model: Any, total_steps: int) -> Companion | None:
+        make = self.implementation.companion
+        return make(model, self.options, self.run_dir, total_steps) if make else None
 
     def _begun(self, model: Callable[[], Any], data: Prepared, checkpointing: bool) -> Reporter:
         """What a training tells before its first step; without prompts there are no answers."""
@@ -144,8 +173,10 @@ class Course(Generic[Options]):
         self.events.write("phase", phase="training")
         return reporter
 
-    def _ended(self, reporter: Reporter, step: int) -> None:
+    def _ended(self, reporter: Reporter, step: int, companion: Companion | None) -> None:
         self.events.write("phase", phase="saving")
+        if companion:
+            companion.finish()
         reporter.sample("after", step)
 
     def save(self, trainer: Any, model: Any = None) -> None:
@@ -181,6 +212,17 @@ class Course(Generic[Options]):
                 parameters=parameters,
             )
         self.team.wait()
+
+
+def _optimizer_of(model: Any, parts: Mapping[str, Part]) -> torch.optim.Optimizer:
+    """The optimiser among ``parts`` that changes the weights of ``model``."""
+    learnt = {id(weight) for weight in model.parameters() if weight.requires_grad}
+    for part in parts.values():
+        if isinstance(part, torch.optim.Optimizer):
+            weights = (id(weight) for group in part.param_groups for weight in group["params"])
+            if not learnt.isdisjoint(weights):
+                return part
+    raise ValueError("no optimizer of the loop changes what learns of its model")
 
 
 def _hold_in_full_precision(model: Any) -> None:

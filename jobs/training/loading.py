@@ -27,10 +27,11 @@ from trl.trainer.reward_trainer import suppress_seqcls_warning
 
 from jobs.generation.stopping import end_tokens
 from jobs.machine import cpu_gains_from_bf16
-from jobs.training.tunings import implementation
+from jobs.training.tunings import of_run
 from studio_core import tunings
 from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS, memory
+from studio_core.methods.base import read
 from studio_core.methods.common import TrainingOptions
 from studio_core.models.inspect import inspect, require_own_files
 from studio_core.models.size import ModelSize
@@ -118,6 +119,7 @@ def load_model(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
         if tuning.whole:
             model = model.merge_and_unload()
             model.requires_grad_(True)
+    _choose_what_learns(run, model)
     return model
 
 
@@ -140,8 +142,15 @@ def load_scorer(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
         writer = AutoModelForCausalLM.from_pretrained(run.model.path, **how)
         merged = PeftModel.from_pretrained(writer, run.model.adapter).merge_and_unload()
         scorer.base_model.load_state_dict(merged.base_model.state_dict())
-    head.float()
+    _choose_what_learns(run, scorer)
+    head.float().requires_grad_(True)
     return scorer
+
+
+def _choose_what_learns(run: RunSpec, model: Any) -> None:
+    """Of a model that is trained without an adapter; all of it, if its way of tuning says nothing."""
+    if prepare := of_run(run).prepare:
+        prepare(model, read(METHODS[run.spec.method], tunings.named(run.spec.tuning), run.options))
 
 
 def _require_scoring(model: ResolvedModel) -> None:
@@ -161,7 +170,7 @@ def _how(run: RunSpec, machine: Machine, sharded: bool) -> dict[str, Any]:
     for folder in filter(None, (run.model.path, run.model.adapter)):
         if not any(Path(folder).glob("*.safetensors")):
             raise BadInput("methods.not_safetensors", model=run.model.name, path=folder)
-    quantization = implementation(tunings.named(run.spec.tuning)).quantization
+    quantization = of_run(run).quantization
     return {
         "dtype": _dtype(run, machine),
         "use_safetensors": True,
@@ -183,7 +192,7 @@ def new_adapter(
     run: RunSpec, options: TrainingOptions, model: Any, task: str = "CAUSAL_LM"
 ) -> PeftConfig | None:
     """What learns beside the frozen weights; None if all of them do, or if ``model`` brings an adapter to continue."""
-    adapter = implementation(tunings.named(run.spec.tuning)).adapter
+    adapter = of_run(run).adapter
     if adapter is None or isinstance(model, PeftModel):
         return None
     config = adapter(run, model, options)

@@ -149,19 +149,26 @@ def _learnt(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def optimizer(
-    model: torch.nn.Module, settings: TrainingArguments, total_steps: int
+    model: torch.nn.Module,
+    settings: TrainingArguments,
+    total_steps: int,
+    rate: Callable[[str], float] = lambda name: 1.0,
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """The optimiser that was asked for, over what learns, and the schedule of its rate, as TRL's trainers make them.
 
     Weight decay spares vectors (biases and norms): pulling them to 0 changes what a layer does, not how large it is.
+    ``rate`` says by a weight's name how many times the learning rate it learns at.
     """
-    learnt = [weight for weight in model.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in learnt if weight.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [weight for weight in learnt if weight.dim() <= 1], "weight_decay": 0.0},
-    ]
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            decay = settings.weight_decay if weight.dim() > 1 else 0.0
+            groups.setdefault((decay, settings.learning_rate * rate(name)), []).append(weight)
     kind, given = Trainer.get_optimizer_cls_and_kwargs(settings)
-    made = kind([group for group in groups if group["params"]], **given)
+    alike = [
+        {"params": weights, "weight_decay": decay, "lr": own} for (decay, own), weights in groups.items()
+    ]
+    made = kind(alike, **given)
     return made, get_scheduler(
         settings.lr_scheduler_type, made, settings.get_warmup_steps(total_steps), total_steps
     )

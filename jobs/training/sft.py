@@ -72,7 +72,8 @@ def main(run_dir: Path) -> None:
         data
     )  # Before packing, since steps between checkpoints are counted from rows.
     # Packed rows need an attention that keeps them apart without a mask of all against all.
-    packing = options.packing == "auto" and model.config._attn_implementation == "flash_attention_2"
+    apart = model.config._attn_implementation == "flash_attention_2"
+    packing = options.packing == "auto" and course.tuning.packs and apart
     if packing:
         data.packed = True
         data.train = pack_dataset(

@@ -91,6 +91,11 @@ class Method(Part):
         return self.result.output == "words"
 
     @property
+    def compares(self) -> bool:
+        """Whether it looks at what the model that learns was before the training."""
+        return any(role.begins_as == self.result.name for role in self.roles)
+
+    @property
     def tunings(self) -> dict[str, Tuning]:
         """The ways of tuning that it can be had with."""
         return {name: tuning for name, tuning in TUNINGS.items() if tuning.suits(self)}
@@ -112,6 +117,15 @@ def _both(method: type[BaseModel], tuning: type[BaseModel]) -> type[BaseModel]:
     return create_model(f"{method.__name__}With{tuning.__name__}", __base__=(tuning, method))
 
 
+def starting_values(method: Method, preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
+    """What a preset begins with: the method's for LoRA or full tuning, at the pace of the way of tuning."""
+    values = method.presets(preset, tuning, parameters)
+    for name, factor in (("learning_rate", tuning.rate), ("epochs", tuning.epochs)):
+        if factor != 1.0 and name in values:
+            values[name] = float(f"{values[name] * factor:.2g}")
+    return values
+
+
 def validated(
     method: Method, preset: str, tuning: str, parameters: int, changes: Mapping[str, Any] | None = None
 ) -> BaseModel:
@@ -127,7 +141,7 @@ def validated(
         raise BadInput(
             "methods.unknown_tuning", tuning=tuning, method=method.name, known=", ".join(method.tunings)
         )
-    given = {**method.presets(preset, way, parameters), **(changes or {})}
+    given = {**starting_values(method, preset, way, parameters), **(changes or {})}
     return checked(method.options_with(way), given, f"{method.name} ({tuning})", method.areas)
 
 

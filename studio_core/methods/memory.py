@@ -153,4 +153,4 @@ def of_run(
     asked = options.activation_checkpointing
     plain = needed(asked == "on")
     fits = not available or plain.computed <= FULL * available
-    return plain if asked != "auto" or fits else needed(True)
+    return plain if asked != "auto" or fits or not tunings.named(tuning).checkpoints else needed(True)

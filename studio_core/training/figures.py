@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import psutil
 
+from studio_core import tunings
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.data import tokenized
@@ -160,7 +161,7 @@ def _lighter(made: Plan, batch_size: int, needed: Callable[[int, str], Memory]) 
         ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, now).total}
     for name, tuning in made.method.tunings.items():
         amount = needed(batch_size, name)
-        able = tuning.missing() is None and not tuning.against(case)
+        able = tuning.missing() is None and not tunings.problems(tuning, case)
         if name != now and able and amount.total < made.memory.total:
             ways[name] = {"memory": amount.total}
     return ways

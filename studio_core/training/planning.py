@@ -154,7 +154,10 @@ def _check_tuning(made: Plan, tuning: Tuning) -> None:
     model, writes = made.model, made.method is None or made.method.writes
     if model is None:
         return
-    made.problems += tuning.against(case_of(made, model))
+    made.problems += tunings.problems(tuning, case_of(made, model))
+    if model.parameters < tuning.least:
+        values = {"model": model.name, "tuning": tuning.name}
+        made.warnings.append(Remark("train.tuning_teaches_little", values, grave=True))
     if model.kind == "adapter":
         what = "merged" if tuning.whole else "continued" if writes else "merged_to_score"
         made.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))

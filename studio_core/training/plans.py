@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from studio_core import texts
@@ -13,6 +14,7 @@ from studio_core.data.turn_end import TurnEnd
 from studio_core.methods.base import Method
 from studio_core.methods.common import TrainingOptions
 from studio_core.methods.memory import Memory
+from studio_core.models.inspect import read_json
 from studio_core.runs.spec import DataRole, ResolvedModel, RoleName, TrainSpec
 from studio_core.training.lengths import Lengths
 from studio_core.tunings.base import Case
@@ -105,4 +107,16 @@ def case_of(made: Plan, model: Model) -> Case:
         writes=made.method is None or made.method.writes,
         gpus=made.spec.gpus,
         parallel=made.spec.parallel,
+        adapter=_kind_of_adapter(made),
+        compares=made.method is not None and made.method.compares,
+        checkpointing=made.options.activation_checkpointing if made.options else "auto",
+        options=made.options.model_dump() if made.options else {},
     )
+
+
+def _kind_of_adapter(made: Plan) -> str:
+    """PEFT's name of what the model is, if it is an adapter; those of before it was written down are LoRA."""
+    if made.resolved is None or made.resolved.adapter is None:
+        return ""
+    file = Path(made.resolved.adapter) / "adapter_config.json"
+    return str((tried(made, lambda: read_json(file)) or {}).get("peft_type") or "LORA")

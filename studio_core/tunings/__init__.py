@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio_core.base.errors import BadInput
-from studio_core.tunings.base import DEFAULT, Tuning
+from studio_core.tunings.base import DEFAULT, Case, Tuning
 from studio_core.tunings.full import FULL
 from studio_core.tunings.lora import LORA
 from studio_core.tunings.qlora import QLORA
 
 TUNINGS: dict[str, Tuning] = {tuning.name: tuning for tuning in (FULL, LORA, QLORA)}
 
-__all__ = ["DEFAULT", "TUNINGS", "named", "without_others"]
+__all__ = ["DEFAULT", "TUNINGS", "named", "problems", "without_others"]
 
 
 def without_others(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,3 +31,25 @@ def named(name: str) -> Tuning:
     if name not in TUNINGS:
         raise BadInput("tunings.unknown", name=name, known=", ".join(TUNINGS))
     return TUNINGS[name]
+
+
+def problems(tuning: Tuning, case: Case) -> list[BadInput]:
+    """What that way of tuning cannot do of what is asked: what follows from its facts, then what it says itself."""
+    found = []
+    if case.adapter and (problem := _of_adapter(tuning, case)):
+        found.append(problem)
+    if case.checkpointing == "on" and not tuning.checkpoints:
+        found.append(BadInput("tunings.no_checkpointing", tuning=tuning.name))
+    return [*found, *tuning.against(case)]
+
+
+def _of_adapter(tuning: Tuning, case: Case) -> BadInput | None:
+    """An adapter is continued by what made it, or merged into complete weights first."""
+    makers = [name for name, other in TUNINGS.items() if other.adapter == case.adapter]
+    known = ", ".join(makers) or case.adapter
+    if tuning.whole or not case.writes:
+        merges = any(TUNINGS[name].merges for name in makers)
+        return None if merges else BadInput("tunings.unmergeable", model=case.model, kind=known)
+    if tuning.adapter == case.adapter:
+        return None
+    return BadInput("tunings.other_adapter", model=case.model, kind=known, tuning=tuning.name)

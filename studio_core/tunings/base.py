@@ -7,8 +7,8 @@ methods by a prefix (``lora_rank``). Texts are ``tunings.<tuning>`` and ``....he
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -45,6 +45,14 @@ class Case:
     """Whether the result is to write answers; else it scores them."""
     gpus: int = 1
     parallel: str = "ddp"
+    adapter: str = ""
+    """PEFT's name of the kind of adapter that the model is; empty if it is a complete model."""
+    compares: bool = False
+    """Whether the method compares what the model writes with what it wrote before the training."""
+    checkpointing: str = "auto"
+    """Whether activations are to be computed twice, as the option says it."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Those of the run that are known by now."""
 
 
 def nothing(*_: Any) -> list[BadInput]:
@@ -56,7 +64,7 @@ class Tuning(Part):
     name: str
     Options: type[TuningOptions]
     whole: bool
-    """Whether every weight learns and the result is a complete model; else something learns beside frozen weights."""
+    """Whether the result is a complete model; else something learns beside frozen weights, and is an adapter."""
     trained: Callable[[ModelSize, Any], int]
     """``(size, options)`` -> parameters that learn."""
     frozen: Callable[[ModelSize, int], int]
@@ -68,6 +76,22 @@ class Tuning(Part):
     suits: Callable[[Learner], bool] = lambda method: True
     instead: str = DEFAULT
     """The way of tuning that comes nearest, where a method cannot be had with this one."""
+    adapter: str = ""
+    """PEFT's name of the kind of adapter that it makes (``peft_type``); an adapter is continued by its own kind."""
+    merges: bool = True
+    """Whether what was learnt can be added to the weights of the base, so that a complete model comes of it."""
+    mixes: bool = False
+    """Whether its adapters share a batch with others and with the base in chat, as only plain LoRA does."""
+    packs: bool = True
+    """Whether several rows may stand in one sequence."""
+    checkpoints: bool = True
+    """Whether activations may be computed twice to save memory."""
+    rate: float = 1.0
+    """Its learning rate as a multiple of LoRA's; of full tuning's if it is ``whole``. Presets begin with that."""
+    epochs: float = 1.0
+    """Likewise how many times as many epochs it takes."""
+    least: int = 0
+    """Parameters of a model below which it teaches too little to be of use."""
     package: str = "jobs.training.tunings"
     """Where the module of its name is that carries it out."""
 

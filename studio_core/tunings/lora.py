@@ -49,4 +49,6 @@ LORA = Tuning(
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     against=against,
+    adapter="LORA",
+    mixes=True,
 )

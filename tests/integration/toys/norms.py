@@ -22,6 +22,7 @@ TUNING = Tuning(
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     instead="lora",
+    adapter="LN_TUNING",
     package="tests.integration.toys.training",
 )
 

@@ -13,7 +13,7 @@ from transformers import TrainingArguments
 from jobs.training.course import Course
 from jobs.training.data import IGNORED
 from jobs.training.loading import load_model, with_adapter
-from jobs.training.loop import Values, optimizer, rows_of_step
+from jobs.training.loop import Values, rows_of_step
 from jobs.training.sft import rows
 from tests.integration.toys.echo import EchoOptions
 
@@ -27,7 +27,7 @@ def main(run_dir: Path) -> None:
     course.events.write("phase", phase="preparing")
     data = course.data(rows)
     settings, total_steps = TrainingArguments(**course.arguments(data)), course.steps(data)
-    optimiser, schedule = optimizer(model, settings, total_steps)
+    optimiser, schedule = course.optimizer(model, settings, total_steps)
 
     def batches(part: Any, numbers: list[int]) -> Iterator[Batch]:
         for start in range(0, len(numbers), options.batch_size):
