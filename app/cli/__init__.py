@@ -17,7 +17,7 @@ from studio_core.base.about import studio_version
 from studio_core.base.errors import StudioError
 from studio_core.texts import text
 
-GROUPS = ("data", "label", "models", "services", "jobs", "users")
+GROUPS = ("data", "label", "methods", "tunings", "models", "services", "jobs", "users")
 COMMANDS = ("train", "chat", "arena", "backup", "doctor")
 
 
