@@ -12,10 +12,10 @@ from app import uploads
 from app.i18n import language_of, say, t
 from app.parts import data_view, preview_form
 from app.parts.adding import files, folder, hub, mapping_form, paste, read, studio_made, table, taken, waiting
-from app.parts.adding.mapping_form import FILLS, WRITTEN, assigned, mapping_of, remembered
-from app.parts.adding.understood import columns_table, found
+from app.parts.adding.mapping_form import FILLS, assign, mapping_of, remember
+from app.parts.adding.understood import columns_table, summary
 from app.parts.events import ASKED, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import notice, number, panel
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.states import State, Stop
@@ -34,204 +34,210 @@ PATH = "/data"
 
 WAYS = ("files", "folder", "hub", "paste", "table", "studio")
 
-_FORM = 2 + len(WRITTEN) + 3 + FILLS
-"""Components of the mapping form, without the table of columns."""
-
 
 def routes(studio: Studio) -> APIRouter:
     return uploads.routes(studio)
 
 
 def build(studio: Studio) -> None:
-    page = DataPage(studio)
-    head = panel("data-head")
-    brought, opened, running = gr.State(None), gr.State(None), gr.State(None)
+    states = {"brought": gr.State(None), "opened": gr.State(None), "running": gr.State(None)}
+    parts = {**_arriving(studio, states), **states}
+    with gr.Column(visible=False, elem_id="data-understood") as parts["understood"]:
+        parts |= _understanding()
+    parts["rejected"] = panel("data-rejected")
+    with gr.Column(visible=False, elem_id="data-preview-card") as parts["preview"]:
+        parts["model"], parts["row"], parts["limit"], parts["shown"] = preview_form.form()
+    parts["listed"].render()
+    parts["timer"] = gr.Timer(1.0, active=False)
+    page = DataPage(studio, parts)
+    on_open(page.open, [parts[name] for name in ("head", "listed", "model", "file", "running", "timer")])
+    _mapping(page)
+    _storing(page)
+
+
+def _arriving(studio: Studio, states: dict[str, gr.State]) -> dict[str, Any]:
+    """The ways for data to come in, how a job goes that fetches or stores some, and what is said of it."""
+    parts: dict[str, Any] = {"head": panel("data-head")}
     with gr.Tabs(elem_id="data-ways") as ways:
         tabs = {name: gr.Tab(t(f"adding.way_{name}"), id=name, elem_id=f"data-way-{name}") for name in WAYS}
-    listed, answer = panel("data-list", render=False), panel("data-answer", render=False)
+    parts |= {"listed": panel("data-list", render=False), "answer": panel("data-answer", render=False)}
+    brought = states["brought"]
     with ways:
         with tabs["files"]:
-            file = files.build(studio, brought)
+            parts["file"] = files.build(studio, brought)
         with tabs["folder"]:
             folder.build(studio, brought)
         with tabs["hub"]:
-            hub.build(studio, running)
+            hub.build(studio, states["running"])
         with tabs["paste"]:
             paste.build(studio, brought)
         with tabs["table"]:
             table.build(studio, brought)
         with tabs["studio"]:
-            studio_made.build(studio, answer, listed)
-    with gr.Column(visible=False, elem_id="data-running") as going:
-        progress = panel("data-progress")
-        cancel = gr.Button(t("adding.cancel"), elem_id="data-cancel", size="sm")
-    answer.render()
-    with gr.Column(visible=False, elem_id="data-understood") as understood:
-        summary = panel("data-found")
-        form = mapping_form.build()
-        with gr.Row(elem_id="data-store"):
-            name = gr.Textbox(
-                label=t("data.name"), info=t("data.name_help"), elem_id="data-name", max_lines=1, scale=3
-            )
-            start = gr.Button(
-                t("data.import"), variant="primary", interactive=False, elem_id="data-import", scale=2
-            )
-    rejected = panel("data-rejected")
-    with gr.Column(visible=False, elem_id="data-preview-card") as preview:
-        model, row, limit, shown = preview_form.form()
-    listed.render()
+            studio_made.build(studio, parts["answer"], parts["listed"])
+    with gr.Column(visible=False, elem_id="data-running") as parts["going"]:
+        parts["progress"] = panel("data-progress")
+        parts["cancel"] = gr.Button(t("adding.cancel"), elem_id="data-cancel", size="sm")
+    parts["answer"].render()
+    return parts
 
-    fields = [
-        form.shape,
-        form.narrow,
-        *form.texts,
-        form.good_from,
-        form.split,
-        form.turns_in_text,
-        *form.fills,
-    ]
-    seen = [answer, summary, rejected, start, shown, opened]
-    again = [*seen, *form.fills]
-    queued: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
-    timer = gr.Timer(1.0, active=False)
-    on_open(page.open, [head, listed, model, file, running, timer])
-    brought.change(
-        safely(page.looked),
-        [brought, model, limit],
-        [understood, preview, model, form.columns, *fields, name, *seen],
-        **queued,
+
+def _understanding() -> dict[str, Any]:
+    """What was understood of the rows, how their columns are used, and the button that stores them."""
+    parts: dict[str, Any] = {"summary": panel("data-found"), **mapping_form.build()}
+    with gr.Row(elem_id="data-store"):
+        parts["name"] = gr.Textbox(
+            label=t("data.name"), info=t("data.name_help"), elem_id="data-name", max_lines=1, scale=3
+        )
+        parts["start"] = gr.Button(
+            t("data.import"), variant="primary", interactive=False, elem_id="data-import", scale=2
+        )
+    return parts
+
+
+_INSPECTED = ("answer", "summary", "rejected", "start", "shown", "opened")
+"""What is drawn again whenever the rows were looked at."""
+
+
+def _mapping(page: DataPage) -> None:
+    """Events of what came in and of its form: the rows are looked at again, and their preview changes."""
+    parts = page.parts
+    brought, opened, model, limit = (parts[name] for name in ("brought", "opened", "model", "limit"))
+    typed = [brought, opened, model, limit, *(parts[name] for name in mapping_form.TYPED)]
+    inspected = [parts[name] for name in _INSPECTED]
+    form = [parts["columns"], *(parts[name] for name in mapping_form.NAMES)]
+    corrected = [*inspected, *(parts[name] for name in mapping_form.FILL_NAMES)]
+    arrived = [parts[name] for name in ("understood", "preview", "model", "name")]
+    latest: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}
+    brought.change(safely(page.look), [brought, model, limit], [*arrived, *form, *inspected], **latest)
+    parts["shape"].input(
+        safely(page.shape), [brought, opened, parts["shape"], model, limit], [*form, *inspected], **latest
     )
-    form.shape.input(
-        safely(page.shaped),
-        [brought, opened, form.shape, model, limit],
-        [form.columns, *fields, *seen],
-        **queued,
-    )
-    typed = [brought, opened, model, limit, *form.typed]
     # One after the other: what is skipped would lose its roles, as Gradio keeps those of the first event.
-    form.columns.assign(
-        safely(page.assigned),
+    parts["columns"].assign(
+        safely(page.assign),
         typed,
-        again,
+        corrected,
         api_visibility="private",
         trigger_mode="multiple",
         concurrency_limit=1,
     )
     gr.on(
         [
-            *(box.blur for box in (*form.texts, *form.fills)),
-            form.good_from.change,
-            form.split.input,
-            form.turns_in_text.input,
+            *(parts[name].blur for name in (*mapping_form.TEXTS, *mapping_form.FILL_NAMES)),
+            parts["good_from"].change,
+            parts["split"].input,
+            parts["turns_in_text"].input,
         ],
-        safely(page.corrected),
+        safely(page.correct),
         typed,
-        again,
-        **queued,
+        corrected,
+        **latest,
     )
-    form.narrow.change(  # "input" of a text box hears no paste and no deletion.
-        safely(page.narrowed),
-        [opened, form.narrow],
-        [form.columns],
+    parts["narrow"].change(  # "input" of a text box hears no paste and no deletion.
+        safely(page.narrow),
+        [opened, parts["narrow"]],
+        [parts["columns"]],
         trigger_mode="always_last",
         **LIGHT,
     )
     gr.on(
-        [model.input, row.change, limit.change],
+        [model.input, parts["row"].change, limit.change],
         safely(page.previewed),
-        [opened, model, row, limit],
-        shown,
+        [opened, model, parts["row"], limit],
+        parts["shown"],
         trigger_mode="always_last",
         **LIGHT,
     )
-    start.click(
-        safely(page.imported),
-        [brought, opened, name, *form.typed],
-        [answer, listed, understood, preview, rejected, file, brought, opened, running],
+
+
+def _storing(page: DataPage) -> None:
+    """Events of the button that stores, and of the job that fetches or stores."""
+    parts, running = page.parts, page.parts["running"]
+    stored = ("answer", "listed", "understood", "preview", "rejected", "file", "brought", "opened", "running")
+    parts["start"].click(
+        safely(page.store),
+        [parts[name] for name in ("brought", "opened", "name", *mapping_form.TYPED)],
+        [parts[name] for name in stored],
         api_visibility="private",
         trigger_mode="once",
+        # Two at once: each reads a whole file, and the machine has other work.
         concurrency_limit=2,
     )
     # Queued, since Gradio follows changes of a state after queued events only.
-    timer.tick(safely(page.ticked), [running], [going, progress, answer, listed, brought, running], **ASKED)
-    running.change(lambda job: gr.Timer(active=job is not None), running, timer, **LIGHT)
-    cancel.click(safely(page.cancelled), [running], None, **ASKED)
+    watched = ("going", "progress", "answer", "listed", "brought", "running")
+    parts["timer"].tick(safely(page.watch), [running], [parts[name] for name in watched], **ASKED)
+    running.change(lambda job: gr.Timer(active=job is not None), running, parts["timer"], **LIGHT)
+    parts["cancel"].click(safely(page.cancel), [running], None, **ASKED)
 
 
-class DataPage:
+class DataPage(Handlers):
     """The page's handlers. ``brought`` is what came in, ``opened`` what was understood of it."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-
-    def open(self, request: gr.Request) -> tuple[Any, ...]:
+    def open(self, request: gr.Request) -> Updates:
         language = language_of(request)
         _, choices = preview_form.models(self.studio, None)
-        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
-        drop = files.drawn(self.studio, language)
         running = waiting.unfinished(self.studio)
-        timer = gr.Timer(active=running is not None)
-        return data_view.page_head(language), listed, choices, drop, running, timer
+        return self._updates(
+            head=data_view.page_head(language),
+            listed=self._list(language),
+            model=choices,
+            file=files.drawn(self.studio, language),
+            running=running,
+            timer=gr.Timer(active=running is not None),
+        )
 
-    def looked(self, brought: Any, model: str | None, limit: Any, request: gr.Request) -> tuple[Any, ...]:
+    def look(self, brought: Any, model: str | None, limit: Any, request: gr.Request) -> Any:
         """Something has come in: say what it is, and offer its good rows."""
         language = language_of(request)
         if brought is None:  # It was stored, and that is being said.
-            return (gr.skip(),) * (_FORM + 11)
+            return gr.skip()
         if not brought:  # It was taken back.
             return self._nothing("")
         model, choices = preview_form.models(self.studio, model)
         try:
-            found_here = adding.located(self.studio, read(brought))
-            seen = adding.inspect(self.studio, read(brought))
+            location = adding.located(self.studio, read(brought))
+            inspection = adding.inspect(self.studio, read(brought))
         except StudioError as error:
             # What is refused is said on the page, where it stays, not in a passing notice.
             return self._nothing(notice("bad", error.sentence(language)))
-        opened = remembered(seen, seen.placeholders)
         shown = gr.Column(visible=True)
-        return (
-            shown,
-            shown,
-            choices,
-            self._columns(opened, language),
-            *mapping_form.drawn(seen, opened),
-            found_here.name,
-            *self._seen(seen, opened, model, limit, language),
+        arrived = self._updates(understood=shown, preview=shown, model=choices, name=location.name)
+        return {**arrived, **self._whole_form(inspection, model, limit, language)}
+
+    def _nothing(self, answer: Markup | str) -> Updates:
+        hidden = gr.Column(visible=False)
+        return self._updates(
+            understood=hidden,
+            preview=hidden,
+            columns="",
+            answer=answer,
+            summary="",
+            rejected="",
+            start=gr.Button(interactive=False),
+            shown="",
+            opened=None,
         )
 
-    def _nothing(self, said: Markup | str) -> tuple[Any, ...]:
-        hidden, skipped = gr.Column(visible=False), [gr.skip()] * (_FORM + 2)
-        return (
-            hidden,
-            hidden,
-            skipped[0],
-            "",
-            *skipped[1:],
-            said,
-            "",
-            "",
-            gr.Button(interactive=False),
-            "",
-            None,
-        )
-
-    def shaped(
+    def shape(
         self, brought: Any, opened: Any, shape: Any, model: str | None, limit: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
+    ) -> Updates:
         """Another shape was chosen: find the likeliest columns for it."""
-        language = language_of(request)
         if not brought or not opened:
             raise BadInput("data.upload_gone")
         mapping = for_shape(_shape(shape), opened["columns"], opened["rows"])
-        seen = adding.inspect(self.studio, read(brought), mapping)
-        opened = remembered(seen, seen.placeholders)
-        return (
-            self._columns(opened, language),
-            *mapping_form.drawn(seen, opened),
-            *self._seen(seen, opened, model, limit, language),
-        )
+        inspection = adding.inspect(self.studio, read(brought), mapping)
+        return self._whole_form(inspection, model, limit, language_of(request))
 
-    def assigned(
+    def _whole_form(self, inspection: Inspection, model: str | None, limit: Any, language: str) -> Updates:
+        """The form filled anew with what the inspection found, and what it says of the rows."""
+        opened = remember(inspection, inspection.placeholders)
+        form = self._updates(
+            columns=self._columns(opened, language), **mapping_form.drawn(inspection, opened)
+        )
+        return {**form, **self._inspected(inspection, opened, model, limit, language)}
+
+    def assign(
         self,
         request: gr.Request,
         event: gr.EventData,
@@ -240,30 +246,31 @@ class DataPage:
         model: str | None,
         limit: Any,
         *typed: Any,
-    ) -> tuple[Any, ...]:
+    ) -> Updates:
         """Roles were chosen in the headers of the columns."""
         data = event._data
-        opened = assigned(opened, data.get("roles") if isinstance(data, dict) else None)
-        return self.corrected(request, brought, opened, model, limit, *typed)
+        opened = assign(opened, data.get("roles") if isinstance(data, dict) else None)
+        return self.correct(request, brought, opened, model, limit, *typed)
 
-    def corrected(
+    def correct(
         self, request: gr.Request, brought: Any, opened: Any, model: str | None, limit: Any, *typed: Any
-    ) -> tuple[Any, ...]:
+    ) -> Updates:
         """A role, a text or a filler was changed: check the rows again."""
         mapping = mapping_of(opened, *typed)
         if not brought:
             raise BadInput("data.upload_gone")
-        seen = adding.inspect(self.studio, read(brought), mapping)
+        inspection = adding.inspect(self.studio, read(brought), mapping)
         # Names that have been filled in keep their boxes.
-        names = list(dict.fromkeys([*opened["names"], *seen.placeholders]))[:FILLS]
-        opened = {**opened, "records": seen.sample_records, "names": names}
-        fills = mapping_form.fills(names)
-        return *self._seen(seen, opened, model, limit, language_of(request)), *fills
+        names = list(dict.fromkeys([*opened["names"], *inspection.placeholders]))[:FILLS]
+        opened = {**opened, "records": inspection.sample_records, "names": names}
+        updates = self._inspected(inspection, opened, model, limit, language_of(request))
+        return {**updates, **self._updates(**mapping_form.fills(names))}
 
-    def narrowed(self, opened: Any, narrow: Any, request: gr.Request) -> Markup | str:
+    def narrow(self, opened: Any, narrow: Any, request: gr.Request) -> Markup | str:
         """Of many columns, those whose names contain what was typed."""
         if not opened:
             return ""
+        # 200 characters: longer than a name that anyone would search for.
         return self._columns(opened, language_of(request), str(narrow or "")[:200])
 
     def previewed(
@@ -271,49 +278,57 @@ class DataPage:
     ) -> Markup | str:
         return self._preview(opened, model, row, limit, language_of(request))
 
-    def imported(
-        self, request: gr.Request, brought: Any, opened: Any, name: Any, *typed: Any
-    ) -> tuple[Any, ...]:
+    def store(self, request: gr.Request, brought: Any, opened: Any, name: Any, *typed: Any) -> Updates:
         """Store the good rows: at once, or by a job if there are many."""
         language = language_of(request)
         mapping = mapping_of(opened, *typed)
         if not brought:
             raise BadInput("data.upload_gone")
         chosen = str(name or "").strip() or None
-        made = adding.bring_in(self.studio, read(brought), name=chosen, mapping=mapping)
-        hidden, drop = gr.Column(visible=False), files.drawn(self.studio, language, anew=True)
-        if not isinstance(made, Imported):
+        result = adding.bring_in(self.studio, read(brought), name=chosen, mapping=mapping)
+        hidden = gr.Column(visible=False)
+        emptied = self._updates(
+            understood=hidden,
+            preview=hidden,
+            file=files.drawn(self.studio, language, anew=True),
+            brought=None,
+            opened=None,
+        )
+        if not isinstance(result, Imported):
             ensure_engine(self.studio)
-            return "", gr.skip(), hidden, hidden, "", drop, None, None, {"job": made.id}
-        if made.new:
-            adding.judge(self.studio, made.dataset)
-        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
-        rejected = data_view.rejected_rows(made.rejected, len(made.rejected), language, closed=True)
-        said = data_view.imported_notice(made, language)
-        return said, listed, hidden, hidden, rejected, drop, None, None, gr.skip()
+            return {**emptied, **self._updates(answer="", rejected="", running={"job": result.id})}
+        if result.new:
+            adding.judge(self.studio, result.dataset)
+        rejected = data_view.rejected_rows(result.rejected, len(result.rejected), language, closed=True)
+        answer = data_view.imported_notice(result, language)
+        listed = self._list(language)
+        return {**emptied, **self._updates(answer=answer, rejected=rejected, listed=listed)}
 
-    def ticked(self, running: Any, request: gr.Request) -> tuple[Any, ...]:
+    def watch(self, running: Any, request: gr.Request) -> Updates:
         """How far the job is that fetches or imports; what it has made, once it is over."""
         language = language_of(request)
-        skip = gr.skip()
+        hidden = self._updates(going=gr.Column(visible=False), progress="")
         if not running:
-            return gr.Column(visible=False), "", skip, skip, skip, skip
+            return hidden
         job = queue.get(self.studio, int(running["job"]))
         if not waiting.is_over(job):
-            return gr.Column(visible=True), waiting.shown(self.studio, job, language), skip, skip, skip, skip
-        hidden = gr.Column(visible=False)
+            progress = waiting.shown(self.studio, job, language)
+            return self._updates(going=gr.Column(visible=True), progress=progress)
+        ended = {**hidden, **self._updates(running=None)}
         if job.state != State.SUCCEEDED:
-            said = waiting.failed(job, language) if job.state == State.FAILED else ""
-            return hidden, "", said, skip, skip, None
+            failure = waiting.failed(job, language) if job.state == State.FAILED else ""
+            return {**ended, **self._updates(answer=failure)}
         if job.method == making.FETCH:
-            return hidden, "", "", skip, taken(Brought(job=job.id)), None
-        listed = data_view.dataset_list(store.all_datasets(self.studio), language)
-        said = data_view.imported_notice(waiting.imported(self.studio, job), language)
-        return hidden, "", said, listed, skip, None
+            return {**ended, **self._updates(answer="", brought=taken(Brought(job=job.id)))}
+        answer = data_view.imported_notice(waiting.imported(self.studio, job), language)
+        return {**ended, **self._updates(answer=answer, listed=self._list(language))}
 
-    def cancelled(self, running: Any) -> None:
+    def cancel(self, running: Any) -> None:
         if running:
             queue.request_stop(self.studio, int(running["job"]), Stop.CANCEL)
+
+    def _list(self, language: str) -> Markup:
+        return data_view.dataset_list(store.all_datasets(self.studio), language)
 
     def _columns(self, opened: dict[str, Any], language: str, narrow: str = "") -> Markup:
         return columns_table(
@@ -325,19 +340,25 @@ class DataPage:
             language,
         )
 
-    def _seen(
-        self, seen: Inspection, opened: dict[str, Any], model: str | None, limit: Any, language: str
-    ) -> tuple[Any, ...]:
-        key = "data.import_all" if not seen.bad else "data.import_good"
-        counted = seen.good and seen.whole
-        label = say(key, language, n=number(seen.good)) if counted else say("data.import", language)
-        return (
-            "",
-            found(seen, language),
-            data_view.rejected_rows(seen.reasons, seen.bad, language),
-            gr.Button(label, interactive=seen.good > 0),
-            self._preview(opened, model, 1, limit, language),
-            opened,
+    def _inspected(
+        self,
+        inspection: Inspection,
+        opened: dict[str, Any],
+        model: str | None,
+        limit: Any,
+        language: str,
+    ) -> Updates:
+        """What an inspection found: the parts of ``_INSPECTED``."""
+        key = "data.import_all" if not inspection.bad else "data.import_good"
+        is_counted = inspection.good and inspection.whole
+        label = say(key, language, n=number(inspection.good)) if is_counted else say("data.import", language)
+        return self._updates(
+            answer="",
+            summary=summary(inspection, language),
+            rejected=data_view.rejected_rows(inspection.reasons, inspection.bad, language),
+            start=gr.Button(label, interactive=inspection.good > 0),
+            shown=self._preview(opened, model, 1, limit, language),
+            opened=opened,
         )
 
     def _preview(self, opened: Any, model: str | None, row: Any, limit: Any, language: str) -> Markup | str:

@@ -15,7 +15,7 @@ from app.i18n import language_of, t
 from app.parts import data_job_view, queue_panel, run_list, run_view
 from app.parts.devices_panel import devices_panel
 from app.parts.events import ASKED, GO, LIGHT, on_open
-from app.parts.handlers import Updates, safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import heading, html, notice, panel
 from app.parts.live_chart import live_chart, payload
 from studio_core import training
@@ -157,16 +157,8 @@ def _following(page: RunsPage, live: list[Any]) -> None:
         )
 
 
-class RunsPage:
+class RunsPage(Handlers):
     """What the page does on load, on a tick, and on its buttons."""
-
-    def __init__(self, studio: Studio, parts: dict[str, Any]) -> None:
-        self.studio = studio
-        self.parts = parts
-
-    def _updates(self, **named: Any) -> Updates:
-        """By component what is said by its name here."""
-        return {self.parts[name]: value for name, value in named.items()}
 
     @safely
     def opened(self, request: gr.Request) -> Updates:

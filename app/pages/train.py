@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from app.i18n import language_of, say, t
 from app.parts import choices, own_code, plan_card, role_fields, train_data, train_form
 from app.parts.events import ASKED, GO, LIGHT, on_open, typed
-from app.parts.handlers import Updates, safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import heading, html
 from app.parts.options_state import OptionsState, Wish, fields_of, read
 from studio_core import training
@@ -118,16 +118,8 @@ def _data_and_models(page: TrainPage) -> None:
     parts["timer"].tick(page.convert_watched, inputs=[parts["wish"], parts["converting"]], **convert, **LIGHT)
 
 
-class TrainPage:
+class TrainPage(Handlers):
     """What the page does on load, on a choice, on any change, and on the click."""
-
-    def __init__(self, studio: Studio, parts: dict[str, Any]) -> None:
-        self.studio = studio
-        self.parts = parts
-
-    def _updates(self, **named: Any) -> Updates:
-        """By component what is said by its name here."""
-        return {self.parts[name]: value for name, value in named.items()}
 
     @safely
     def opened(self, request: gr.Request) -> Updates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -16,6 +16,7 @@ from app.access import name_of
 from app.i18n import language_of, say
 from studio_core.base.audit import WHO
 from studio_core.base.errors import StudioError
+from studio_core.base.studio import Studio
 
 log = logging.getLogger("tunesmith.web")
 
@@ -23,6 +24,21 @@ Updates = dict[Any, Any]
 """What a handler changes, by component; what it does not name stays as it is."""
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Handlers:
+    """What a page, or a section of one, does on its events; its components stand in ``parts`` by name.
+
+    A handler says by name what changes. By position, one component more would shift all that come after it.
+    """
+
+    def __init__(self, studio: Studio, parts: Mapping[str, Any]) -> None:
+        self.studio = studio
+        self.parts = parts
+
+    def _updates(self, **named: Any) -> Updates:
+        """By component what is said by its name here."""
+        return {self.parts[name]: value for name, value in named.items()}
 
 
 def safely(fn: Handler) -> Handler:

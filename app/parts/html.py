@@ -137,6 +137,18 @@ def size(bytes: float | None) -> str:
     return f"{bytes:,.1f} TB"
 
 
+def percent(share: float) -> str:
+    """``44%``, ``3.1%``, ``0.04%``: as many figures as say something."""
+    points = share * 100
+    if points in (0, 100):
+        return f"{points:.0f}%"
+    if 1 <= points <= 99:
+        return f"{points:.1f}%".replace(".0%", "%")
+    if points > 99:  # Never rounded up to "100%", which would be all.
+        return f"{min(points, 99.99):.2f}%"
+    return f"{points:.2g}%"
+
+
 def count(value: int | None) -> str:
     """Parameters, tokens: ``2.1 M``, ``1.7 B``."""
     if not value:

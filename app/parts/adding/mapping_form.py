@@ -6,7 +6,6 @@ roles chosen so far and the names of placeholders. Only this server writes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -29,24 +28,16 @@ SPLITS = ("auto", "paragraph", "line", "file")
 LONGEST = 20_000
 
 
-@dataclass(frozen=True)
-class MappingForm:
-    shape: gr.Dropdown
-    narrow: gr.Textbox
-    columns: gr.HTML
-    texts: list[gr.Textbox]
-    good_from: gr.Number
-    split: gr.Dropdown
-    turns_in_text: gr.Checkbox
-    fills: list[gr.Textbox]
-
-    @property
-    def typed(self) -> list[Any]:
-        """What a person types besides shape and roles, in the order that ``mapping_of`` takes."""
-        return [*self.texts, self.good_from, self.split, self.turns_in_text, *self.fills]
+TEXTS = tuple(f"text_{part}" for part in WRITTEN)
+FILL_NAMES = tuple(f"fill_{place}" for place in range(FILLS))
+TYPED = (*TEXTS, "good_from", "split", "turns_in_text", *FILL_NAMES)
+"""What a person types besides shape and roles, by the names of the form's parts, in the order of ``mapping_of``."""
+NAMES = ("shape", "narrow", *TYPED)
+"""All that is filled in, without the table of columns."""
 
 
-def build() -> MappingForm:
+def build() -> dict[str, Any]:
+    """Its parts by name: those of ``NAMES``, and ``columns``."""
     with gr.Row(elem_classes="ts-asking"):
         shape = gr.Dropdown(
             [(t(f"data.shape_{name}"), name.value) for name in Shape],
@@ -107,17 +98,26 @@ def build() -> MappingForm:
                 min_width=200,
                 elem_id="data-split",
             )
-    return MappingForm(shape, narrow, columns, texts, good_from, split, turns_in_text, fills)
+    return {
+        "shape": shape,
+        "narrow": narrow,
+        "columns": columns,
+        **dict(zip(TEXTS, texts, strict=True)),
+        "good_from": good_from,
+        "split": split,
+        "turns_in_text": turns_in_text,
+        **dict(zip(FILL_NAMES, fills, strict=True)),
+    }
 
 
-def remembered(seen: Inspection, names: list[str]) -> dict[str, Any]:
+def remember(inspection: Inspection, names: list[str]) -> dict[str, Any]:
     """The state for something that was just looked at."""
     return {
-        "columns": seen.columns,
-        "rows": seen.sample_rows,
-        "records": seen.sample_records,
-        "shape": seen.shape.value,
-        "roles": roles_of(seen.mapping),
+        "columns": inspection.columns,
+        "rows": inspection.sample_rows,
+        "records": inspection.sample_records,
+        "shape": inspection.shape.value,
+        "roles": roles_of(inspection.mapping),
         "names": names[:FILLS],
     }
 
@@ -130,34 +130,36 @@ def roles_of(mapping: Mapping) -> dict[str, str]:
     return roles
 
 
-def drawn(seen: Inspection, opened: dict[str, Any]) -> list[Any]:
-    """Updates of shape, filter, texts, rating, split, turns in text and placeholders."""
-    needed, others = PARTS[seen.shape]
-    texts = [gr.Textbox(value="", visible=part in (*needed, *others)) for part in WRITTEN]
-    empty = [gr.update(**{**box, "value": ""}) for box in fills(opened["names"])]
-    rated = seen.shape is Shape.UNPAIRED_PREFERENCE
-    prose = "text" in seen.format.split(", ")
-    return [
-        seen.shape.value,
-        gr.Textbox(value="", visible=len(seen.columns) > SHOWN_COLUMNS),
-        *texts,
-        gr.Number(value=seen.mapping.good_from, visible=rated),
-        gr.update(value=seen.mapping.split or "auto", visible=prose),
-        gr.update(
-            value=True,
-            visible=any(in_text(column, _objects(seen.sample_rows)) for column in seen.columns),
+def drawn(inspection: Inspection, opened: dict[str, Any]) -> dict[str, Any]:
+    """Updates of all parts of ``NAMES``, for something that was just looked at."""
+    needed, others = PARTS[inspection.shape]
+    shown = {*needed, *others}
+    in_texts = [in_text(column, _objects(inspection.sample_rows)) for column in inspection.columns]
+    return {
+        "shape": inspection.shape.value,
+        "narrow": gr.Textbox(value="", visible=len(inspection.columns) > SHOWN_COLUMNS),
+        **{f"text_{part}": gr.Textbox(value="", visible=part in shown) for part in WRITTEN},
+        "good_from": gr.Number(
+            value=inspection.mapping.good_from, visible=inspection.shape is Shape.UNPAIRED_PREFERENCE
         ),
-        *empty,
-    ]
+        "split": gr.update(
+            value=inspection.mapping.split or "auto", visible="text" in inspection.format.split(", ")
+        ),
+        "turns_in_text": gr.update(value=True, visible=any(in_texts)),
+        **{name: gr.update(**{**box, "value": ""}) for name, box in fills(opened["names"]).items()},
+    }
 
 
-def fills(names: list[str]) -> list[dict[str, Any]]:
+def fills(names: list[str]) -> dict[str, dict[str, Any]]:
     """Updates that show a box for each placeholder, and leave what was typed into it."""
     padded = [*names, *[""] * FILLS][:FILLS]
-    return [gr.update(label=f"{{{{{name}}}}}", visible=bool(name)) for name in padded]
+    return {
+        box: gr.update(label=f"{{{{{name}}}}}", visible=bool(name))
+        for box, name in zip(FILL_NAMES, padded, strict=True)
+    }
 
 
-def assigned(opened: Any, roles: Any) -> dict[str, Any]:
+def assign(opened: Any, roles: Any) -> dict[str, Any]:
     """The state after roles were chosen in the headers: ``{number of the column: role}``, of those that changed."""
     if not opened:
         raise BadInput("data.upload_gone")
@@ -176,30 +178,32 @@ def assigned(opened: Any, roles: Any) -> dict[str, Any]:
 
 
 def mapping_of(opened: Any, *typed: Any) -> Mapping:
-    """The mapping that roles and texts say."""
+    """The mapping that roles and texts say; ``typed``: what the parts of ``TYPED`` hold."""
     if not opened:
         raise BadInput("data.upload_gone")
-    shape = Shape(opened["shape"])
+    shape, values = Shape(opened["shape"]), dict(zip(TYPED, typed, strict=True))
     allowed = (*PARTS[shape][0], *PARTS[shape][1])
-    texts = {
-        part: str(text)[:LONGEST]
-        for part, text in zip(WRITTEN, typed[: len(WRITTEN)], strict=True)
-        if text and str(text).strip() and part in allowed
-    }
-    good_from, split, turns_in_text, *fills = typed[len(WRITTEN) :]
-    known = set(opened["columns"])
-    templates = {part: text for part, text in texts.items() if known & set(names_in(text))}
+    texts = {part: str(values[f"text_{part}"] or "")[:LONGEST] for part in WRITTEN if part in allowed}
+    texts = {part: text for part, text in texts.items() if text.strip()}
+    columns = set(opened["columns"])
+    templates = {part: text for part, text in texts.items() if columns & set(names_in(text))}
+    good_from, split = values["good_from"], values["split"]
     return Mapping(
         shape=shape,
         columns={role: column for column, role in opened["roles"].items() if role in allowed},
         constants={part: text for part, text in texts.items() if part not in templates},
         templates=templates,
-        fill={n: str(v)[:LONGEST] for n, v in zip(opened["names"], fills, strict=False) if v},
+        # There may be fewer names than boxes; the rest of these are hidden.
+        fill={
+            name: str(values[box])[:LONGEST]
+            for name, box in zip(opened["names"], FILL_NAMES, strict=False)
+            if values[box]
+        },
         keep=[column for column, role in opened["roles"].items() if role == KEEP],
         good_from=float(good_from) if shape is Shape.UNPAIRED_PREFERENCE and _number(good_from) else None,
         split=split if split in SPLITS and split != "auto" else None,
         # On: wherever the first rows hold nothing else.
-        turns_in_text=None if turns_in_text else [],
+        turns_in_text=None if values["turns_in_text"] else [],
     )
 
 

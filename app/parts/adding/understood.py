@@ -34,7 +34,7 @@ def columns_panel() -> gr.HTML:
     return gr.HTML("", apply_default_css=False, elem_id="data-columns", js_on_load=script)
 
 
-def found(seen: Inspection, language: str) -> Markup:
+def summary(seen: Inspection, language: str) -> Markup:
     """What the files were taken for, and how many of their rows would do."""
 
     def said(key: str, **values: Any) -> str:

@@ -14,7 +14,7 @@ from app.i18n import language_of, say, t
 from app.parts import curation_view
 from app.parts.dataset import opened
 from app.parts.events import ASKED, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import html, join, notice
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
@@ -70,7 +70,41 @@ def with_text(record: Record, place: Place, text: str) -> Record:
 
 def build(studio: Studio, changes: Component, trial: Component) -> None:
     """Fields for one record above ``changes``, which holds all changes as JSON; they are shown in ``trial``."""
-    editor = RecordEditor(studio)
+    parts = {"changes": changes, **_turning()}
+    boxes = [
+        gr.Textbox(visible=False, lines=1, max_lines=12, elem_id=f"editor-text-{place}")
+        for place in range(FIELDS)
+    ]
+    parts |= {box_name(place): box for place, box in enumerate(boxes)}
+    parts |= _buttons()
+    editor = RecordEditor(studio, parts)
+    row = parts["row"]
+    record = [row, *boxes, parts["good"], parts["json"]]
+    on_open(editor.opened, record)
+    for event, turn in (
+        (row.submit, editor.loaded),
+        (parts["back"].click, editor.back),
+        (parts["forward"].click, editor.forward),
+    ):
+        event(safely(turn), [row, changes], record, **LIGHT)
+    for name, note, more in (
+        ("keep", editor.note_texts, [parts["good"], *boxes]),
+        ("delete", editor.note_deletion, []),
+        ("keep-json", editor.note_json, [parts["json"]]),
+        ("add", editor.note_addition, [parts["json"]]),
+    ):
+        parts[name].click(
+            safely(note), [row, changes, *more], [changes, *record], trigger_mode="once", **ASKED
+        )
+    changes.change(safely(editor.pending), [changes], trial, **LIGHT)  # type: ignore[attr-defined]
+
+
+def box_name(place: int) -> str:
+    """Under which name the field of a record's text stands among the parts."""
+    return f"text-{place}"
+
+
+def _turning() -> dict[str, Any]:
     with gr.Row(elem_id="editor-turning"):
         row = gr.Number(
             1,
@@ -83,112 +117,82 @@ def build(studio: Studio, changes: Component, trial: Component) -> None:
         )
         back = gr.Button(t("data.previous"), elem_id="editor-back", scale=0, min_width=150)
         forward = gr.Button(t("data.next"), elem_id="editor-forward", scale=0, min_width=120)
-    boxes = [
-        gr.Textbox(visible=False, lines=1, max_lines=12, elem_id=f"editor-text-{place}")
-        for place in range(FIELDS)
-    ]
+    return {"row": row, "back": back, "forward": forward}
+
+
+def _buttons() -> dict[str, Any]:
+    """What stands below the texts: the label, what becomes of the record, and the record as JSON."""
     good = gr.Checkbox(label=t("data.label_good"), visible=False, elem_id="editor-good")
     with gr.Row():
         keep = gr.Button(t("curation.editor.keep"), elem_id="editor-keep", scale=0, min_width=220)
         delete = gr.Button(t("curation.editor.delete"), elem_id="editor-delete", scale=0, min_width=220)
     with gr.Accordion(t("curation.editor.json"), open=False, elem_id="editor-as-json"):
-        written = gr.Textbox(label=t("curation.editor.record"), lines=8, max_lines=30, elem_id="editor-json")
+        record = gr.Textbox(label=t("curation.editor.record"), lines=8, max_lines=30, elem_id="editor-json")
         with gr.Row():
             keep_json = gr.Button(
                 t("curation.editor.keep"), elem_id="editor-keep-json", scale=0, min_width=220
             )
             add = gr.Button(t("curation.editor.add"), elem_id="editor-add", scale=0, min_width=220)
-
-    shown = [row, *boxes, good, written]
-    on_open(editor.opened, shown)
-    row.submit(safely(editor.loaded), [row, changes], shown, **LIGHT)
-    back.click(safely(editor.back), [row, changes], shown, **LIGHT)
-    forward.click(safely(editor.forward), [row, changes], shown, **LIGHT)
-    kept = [changes, *shown]
-    keep.click(safely(editor.kept), [row, changes, good, *boxes], kept, trigger_mode="once", **ASKED)
-    delete.click(safely(editor.deleted), [row, changes], kept, trigger_mode="once", **ASKED)
-    keep_json.click(safely(editor.kept_json), [row, changes, written], kept, trigger_mode="once", **ASKED)
-    add.click(safely(editor.added), [row, changes, written], kept, trigger_mode="once", **ASKED)
-    changes.change(safely(editor.pending), [changes], trial, **LIGHT)  # type: ignore[attr-defined]
+    return {"good": good, "keep": keep, "delete": delete, "json": record, "keep-json": keep_json, "add": add}
 
 
-class RecordEditor:
+class RecordEditor(Handlers):
     """What the fields and buttons do. Nothing is stored before the operation is started."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-
-    def opened(self, request: gr.Request) -> list[Any]:
+    def opened(self, request: gr.Request) -> Updates:
         asked = str(request.query_params.get("row", ""))
         row = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 16 else 1
-        return self._shown(opened(self.studio, request), row, [], language_of(request))
+        return self._record_updates(opened(self.studio, request), row, [], language_of(request))
 
-    def loaded(self, request: gr.Request, row: Any, changes: str) -> list[Any]:
-        return self._shown(opened(self.studio, request), _whole(row), read(changes), language_of(request))
+    def loaded(self, request: gr.Request, row: Any, changes: str) -> Updates:
+        dataset = opened(self.studio, request)
+        return self._record_updates(dataset, _whole(row), read(changes), language_of(request))
 
-    def back(self, request: gr.Request, row: Any, changes: str) -> list[Any]:
+    def back(self, request: gr.Request, row: Any, changes: str) -> Updates:
         return self.loaded(request, _whole(row) - 1, changes)
 
-    def forward(self, request: gr.Request, row: Any, changes: str) -> list[Any]:
+    def forward(self, request: gr.Request, row: Any, changes: str) -> Updates:
         return self.loaded(request, _whole(row) + 1, changes)
 
-    def kept(self, request: gr.Request, row: Any, changes: str, good: bool, *texts: str) -> list[Any]:
+    def note_texts(self, request: gr.Request, row: Any, changes: str, good: bool, *texts: str) -> Updates:
         """Note what the fields hold as a change of this row."""
-        dataset, known = opened(self.studio, request), read(changes)
-        row, record = self._record(dataset, _whole(row), known)
+        dataset, earlier = opened(self.studio, request), read(changes)
+        row, record = self._record(dataset, _whole(row), earlier)
+        # A record has fewer texts than there are fields; the rest of them are hidden and empty.
         for place, text in zip(list(places(record))[:FIELDS], texts, strict=False):
             record = with_text(record, place, str(text or ""))
         if "label" in record:
             record = {**record, "label": bool(good)}
-        return self._noted(request, dataset, row, Change(row=row, record=record), known)
+        return self._note(request, dataset, row, Change(row=row, record=record), earlier)
 
-    def deleted(self, request: gr.Request, row: Any, changes: str) -> list[Any]:
-        dataset, known = opened(self.studio, request), read(changes)
+    def note_deletion(self, request: gr.Request, row: Any, changes: str) -> Updates:
+        dataset, earlier = opened(self.studio, request), read(changes)
         row = self._within(dataset, _whole(row))
-        return self._noted(request, dataset, row, Change(row=row), known)
+        return self._note(request, dataset, row, Change(row=row), earlier)
 
-    def kept_json(self, request: gr.Request, row: Any, changes: str, written: str) -> list[Any]:
+    def note_json(self, request: gr.Request, row: Any, changes: str, record: str) -> Updates:
         dataset = opened(self.studio, request)
         row = self._within(dataset, _whole(row))
-        return self._noted(request, dataset, row, Change(row=row, record=_record(written)), read(changes))
+        return self._note(request, dataset, row, Change(row=row, record=_record(record)), read(changes))
 
-    def added(self, request: gr.Request, row: Any, changes: str, written: str) -> list[Any]:
+    def note_addition(self, request: gr.Request, row: Any, changes: str, record: str) -> Updates:
         dataset = opened(self.studio, request)
-        return self._noted(request, dataset, _whole(row), Change(record=_record(written)), read(changes))
+        return self._note(request, dataset, _whole(row), Change(record=_record(record)), read(changes))
 
     def pending(self, request: gr.Request, changes: str) -> Markup:
-        """What the new version would change."""
-        dataset, language = opened(self.studio, request), language_of(request)
-        known = read(changes)
-        if not known:
-            return Markup()
-        head = say("curation.editor.pending", language, n=len(known))
-        listed = join(self._pending(dataset, change, language) for change in known[:LISTED])
-        return html('<div class="ts-card ts-trial"><h3>{}</h3>{}</div>', head, listed)
+        return pending(self.studio, opened(self.studio, request), changes, language_of(request))
 
-    def _pending(self, dataset: Dataset, change: Change, language: str) -> Markup:
-        if change.row is None:
-            return curation_view.records_beside([("after", change.record or {})], dataset.rows + 1, language)
-        before = store.records(self.studio, dataset, change.row - 1, 1)
-        if not before:
-            title = f"{dataset.name}@{dataset.version}"
-            sentence = say("curation.no_row", language, row=change.row, dataset=title, rows=dataset.rows)
-            return notice("warn", sentence)
-        if change.record is None:
-            return curation_view.dropped(change.row, before[0], language)
-        sides = [("before", before[0]), ("after", change.record)]
-        return curation_view.records_beside(sides, change.row, language)
-
-    def _noted(
-        self, request: gr.Request, dataset: Dataset, row: int, change: Change, known: list[Change]
-    ) -> list[Any]:
+    def _note(
+        self, request: gr.Request, dataset: Dataset, row: int, change: Change, earlier: list[Change]
+    ) -> Updates:
         """The changes with this one, which must pass the checks of an import; a change back to what was is none."""
         checked(improving.source_of(self.studio, dataset), [change])
-        others = [other for other in known if change.row is None or other.row != change.row]
+        changes = [other for other in earlier if change.row is None or other.row != change.row]
         same = change.row is not None and change.record is not None
         if not (same and store.records(self.studio, dataset, row - 1, 1) == [change.record]):
-            others.append(change)
-        return [written(others), *self._shown(dataset, row, others, language_of(request))]
+            changes.append(change)
+        updates = self._record_updates(dataset, row, changes, language_of(request))
+        return {**self._updates(changes=as_json(changes)), **updates}
 
     def _within(self, dataset: Dataset, row: int) -> int:
         return min(max(1, row), dataset.rows)
@@ -196,20 +200,48 @@ class RecordEditor:
     def _record(self, dataset: Dataset, row: int, changes: list[Change]) -> tuple[int, Record]:
         """The row, kept within the dataset, and its record: as it was changed, if it was."""
         row = self._within(dataset, row)
-        changed = next((one.record for one in changes if one.row == row and one.record), None)
+        changed = next((change.record for change in changes if change.row == row and change.record), None)
         return row, changed or store.records(self.studio, dataset, row - 1, 1)[0]
 
-    def _shown(self, dataset: Dataset, row: int, changes: list[Change], language: str) -> list[Any]:
+    def _record_updates(self, dataset: Dataset, row: int, changes: list[Change], language: str) -> Updates:
         """Row, the fields with their names, the label, and the record as JSON."""
         row, record = self._record(dataset, row, changes)
-        shown = list(places(record))[:FIELDS]
+        texts = list(places(record))[:FIELDS]
         boxes = [
             gr.Textbox(label=_name(place, language), value=text_at(record, place), visible=True)
-            for place in shown
+            for place in texts
         ]
-        boxes += [gr.Textbox(value="", visible=False)] * (FIELDS - len(shown))
-        label = gr.Checkbox(visible="label" in record, value=bool(record.get("label")))
-        return [row, *boxes, label, json.dumps(record, ensure_ascii=False, indent=2)]
+        boxes += [gr.Textbox(value="", visible=False)] * (FIELDS - len(texts))
+        return self._updates(
+            row=row,
+            good=gr.Checkbox(visible="label" in record, value=bool(record.get("label"))),
+            json=json.dumps(record, ensure_ascii=False, indent=2),
+            **{box_name(place): box for place, box in enumerate(boxes)},
+        )
+
+
+def pending(studio: Studio, dataset: Dataset, changes: str, language: str) -> Markup:
+    """What the new version would change; raises ``BadInput`` for changes that are none."""
+    ahead = read(changes)
+    if not ahead:
+        return Markup()
+    head = say("curation.editor.pending", language, n=len(ahead))
+    listed = join(_before_and_after(studio, dataset, change, language) for change in ahead[:LISTED])
+    return html('<div class="ts-card ts-trial"><h3>{}</h3>{}</div>', head, listed)
+
+
+def _before_and_after(studio: Studio, dataset: Dataset, change: Change, language: str) -> Markup:
+    if change.row is None:
+        return curation_view.records_beside([("after", change.record or {})], dataset.rows + 1, language)
+    before = store.records(studio, dataset, change.row - 1, 1)
+    if not before:
+        title = f"{dataset.name}@{dataset.version}"
+        sentence = say("curation.no_row", language, row=change.row, dataset=title, rows=dataset.rows)
+        return notice("warn", sentence)
+    if change.record is None:
+        return curation_view.dropped(change.row, before[0], language)
+    sides = [("before", before[0]), ("after", change.record)]
+    return curation_view.records_beside(sides, change.row, language)
 
 
 def read(changes: str) -> list[Change]:
@@ -217,14 +249,14 @@ def read(changes: str) -> list[Change]:
     if not changes.strip():
         return []
     try:
-        given = json.loads(changes)
+        parsed = json.loads(changes)
     except (ValueError, RecursionError) as error:
         raise BadInput("options.not_json", option="changes", value=changes[:80], reason=error) from error
-    options = validated(EDIT, {"changes": given})
+    options = validated(EDIT, {"changes": parsed})
     return options.changes if isinstance(options, EditOptions) else []
 
 
-def written(changes: list[Change]) -> str:
+def as_json(changes: list[Change]) -> str:
     return json.dumps([change.model_dump() for change in changes], ensure_ascii=False) if changes else ""
 
 
@@ -247,5 +279,6 @@ def _name(place: Place, language: str) -> str:
     return role if place.column in ("messages", "prompt", "completion") else f"{column} · {role}"
 
 
-def _whole(given: Any) -> int:
-    return int(given) if isinstance(given, int | float) and abs(given) < 1e15 else 1
+def _whole(value: Any) -> int:
+    """A row number that a browser sent; 1 for what is none."""
+    return int(value) if isinstance(value, int | float) and abs(value) < 1e15 else 1

@@ -8,10 +8,10 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import language_of, say, t
-from app.parts import preview_form, report_charts, report_view
+from app.parts import preview_form, report_charts, report_details, report_view
 from app.parts.dataset import opened
 from app.parts.events import ASKED, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import empty, html, notice, number, panel
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
@@ -39,113 +39,134 @@ element.addEventListener('click', (event) => {
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = Section(studio)
+    parts = {**_asking(), **_shown(), "job": gr.State(0), "offset": gr.State(0)}
+    parts["timer"] = gr.Timer(1.0, active=False)
+    section = ReportSection(studio, parts)
+    asking = [parts[name] for name in ("model", "limit")]
+    watching = [parts[name] for name in ("status", "job", "timer")]
+    turning = [parts[name] for name in ("position", "rows", "offset")]
+    report = [parts[name] for name in ("status", "summary", "charts", "details", "card", "finding")]
+    on_open(section.open, [*report, *turning, *asking, *watching[1:]])
+    tab.select(safely(section.selected), None, watching, **LIGHT)
+    for asked in (parts["make"].click, parts["details"].make):
+        asked(safely(section.make), asking, watching, trigger_mode="once", **ASKED)
+    parts["timer"].tick(safely(section.look), [parts["job"]], [*report, *turning, parts["timer"]], **LIGHT)
+    parts["finding"].input(safely(section.chosen), [parts["finding"]], turning, **LIGHT)
+    place = [parts["finding"], parts["offset"]]
+    parts["back"].click(safely(section.back), place, turning, **LIGHT)
+    parts["forward"].click(safely(section.forward), place, turning, **LIGHT)
+
+
+def _asking() -> dict[str, Any]:
+    """What a report is asked for with."""
     with gr.Row(elem_id="report-asking", equal_height=False):
-        model = gr.Dropdown(
-            [],
-            label=t("reports.tokenizer"),
-            info=t("reports.tokenizer_help"),
-            elem_id="report-model",
-            scale=2,
-        )
-        limit = gr.Number(
-            LIMIT,
-            label=t("reports.limit"),
-            info=t("reports.limit_help"),
-            precision=0,
-            minimum=0,
-            elem_id="report-limit",
-            min_width=160,
-        )
-        make = gr.Button(t("reports.make"), elem_id="report-make", scale=0, min_width=160)
-    status = panel("report-status")
-    summary = panel("report-summary")
-    charts = report_charts.report_charts("report-charts")
-    details = panel("report-details", js_on_load=_MAKE)
-    with gr.Column(visible=False, elem_id="report-rows-card") as card:
+        return {
+            "model": gr.Dropdown(
+                [],
+                label=t("reports.tokenizer"),
+                info=t("reports.tokenizer_help"),
+                elem_id="report-model",
+                scale=2,
+            ),
+            "limit": gr.Number(
+                LIMIT,
+                label=t("reports.limit"),
+                info=t("reports.limit_help"),
+                precision=0,
+                minimum=0,
+                elem_id="report-limit",
+                min_width=160,
+            ),
+            "make": gr.Button(t("reports.make"), elem_id="report-make", scale=0, min_width=160),
+        }
+
+
+def _shown() -> dict[str, Any]:
+    """The report, and the rows of one of its findings."""
+    parts: dict[str, Any] = {
+        "status": panel("report-status"),
+        "summary": panel("report-summary"),
+        "charts": report_charts.report_charts("report-charts"),
+        "details": panel("report-details", js_on_load=_MAKE),
+    }
+    with gr.Column(visible=False, elem_id="report-rows-card") as parts["card"]:
         gr.HTML('<div id="report-rows-head"></div>', apply_default_css=False)
-        finding = gr.Dropdown([], label=t("reports.rows_of"), elem_id="report-finding")
+        parts["finding"] = gr.Dropdown([], label=t("reports.rows_of"), elem_id="report-finding")
         with gr.Row(elem_id="report-turning"):
-            position = panel("report-position")
-            back = gr.Button(t("data.previous"), elem_id="report-previous", scale=0, min_width=140)
-            forward = gr.Button(t("data.next"), elem_id="report-next", scale=0, min_width=140)
-        rows = panel("report-rows")
-    job, offset, timer = gr.State(0), gr.State(0), gr.Timer(1.0, active=False)
-
-    turning = [position, rows, offset]
-    shown = [status, summary, charts, details, card, finding, *turning]
-    on_open(section.open, [*shown, model, limit, job, timer])
-    tab.select(safely(section.selected), None, [status, job, timer], **LIGHT)
-    for asked in (make.click, details.make):
-        asked(safely(section.make), [model, limit], [status, job, timer], trigger_mode="once", **ASKED)
-    timer.tick(safely(section.look), [job], [*shown, timer], **LIGHT)
-    finding.input(safely(section.chosen), [finding], turning, **LIGHT)
-    back.click(safely(section.back), [finding, offset], turning, **LIGHT)
-    forward.click(safely(section.forward), [finding, offset], turning, **LIGHT)
+            parts["position"] = panel("report-position")
+            for name, label in (("back", "previous"), ("forward", "next")):
+                parts[name] = gr.Button(t(f"data.{label}"), elem_id=f"report-{label}", scale=0, min_width=140)
+        parts["rows"] = panel("report-rows")
+    return parts
 
 
-class Section:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class ReportSection(Handlers):
+    """What the section does when the page or its tab is opened, on a tick, and on its buttons."""
 
-    def open(self, request: gr.Request) -> tuple[Any, ...]:
+    def open(self, request: gr.Request) -> Updates:
         language = language_of(request)
         dataset = opened(self.studio, request)
         report = judging.stored_report(self.studio, dataset)
         model, choices = preview_form.models(self.studio, report.model if report else None)
-        asked = str(request.query_params.get("tab", "")) == NAME
-        if report is None and asked:
-            status, job, timer = self._asked(dataset, model, LIMIT, language)
-        else:
-            status, job, timer = "", 0, gr.Timer(active=False)
         wanted = str(request.query_params.get("finding", ""))
-        shown = self._shown(dataset, report, status, wanted, language)
-        return *shown, choices, (report.limit if report else None) or LIMIT, job, timer
+        updates = {
+            **self._report(dataset, report, "", wanted, language),
+            **self._updates(
+                model=choices,
+                limit=(report.limit if report else None) or LIMIT,
+                job=0,
+                timer=gr.Timer(active=False),
+            ),
+        }
+        if report is None and str(request.query_params.get("tab", "")) == NAME:
+            updates |= self._asked(dataset, model, LIMIT, language)
+            updates |= self._updates(summary="")  # Instead of "none yet": one is on its way.
+        return updates
 
-    def selected(self, request: gr.Request) -> tuple[Any, ...]:
+    def selected(self, request: gr.Request) -> Any:
         """The tab was opened: a version without a report gets one.
 
         It takes nothing of the form: the tab may be opened before the server knows what the form offers.
         """
         dataset = opened(self.studio, request)
         if judging.report_of(self.studio, dataset.id) is not None:
-            return gr.skip(), gr.skip(), gr.skip()
-        return self._asked(dataset, self._model(), LIMIT, language_of(request))
+            return gr.skip()
+        model, _ = preview_form.models(self.studio, None)
+        return self._asked(dataset, model, LIMIT, language_of(request))
 
-    def make(self, model: str | None, limit: Any, request: gr.Request) -> tuple[Any, ...]:
+    def make(self, model: str | None, limit: Any, request: gr.Request) -> Updates:
         """The report is asked for with this tokenizer and this limit."""
         return self._asked(opened(self.studio, request), model, limit, language_of(request))
 
-    def look(self, job: int, request: gr.Request) -> tuple[Any, ...]:
+    def look(self, job: int, request: gr.Request) -> Updates:
         """How far the report is; once it is there it is shown."""
         language = language_of(request)
         going = queue.get(self.studio, int(job))
         if going.state not in TERMINAL:
-            return self._progress(going, language), *[gr.skip()] * 8, gr.skip()
+            return self._updates(status=self._progress(going, language))
         dataset = opened(self.studio, request)
         status = "" if going.state == State.SUCCEEDED else notice("warn", ending(going, language))
         report = judging.stored_report(self.studio, dataset)
-        return *self._shown(dataset, report, status, "", language), gr.Timer(active=False)
+        updates = self._report(dataset, report, status, "", language)
+        return {**updates, **self._updates(timer=gr.Timer(active=False))}
 
-    def chosen(self, finding: str | None, request: gr.Request) -> tuple[Any, ...]:
+    def chosen(self, finding: str | None, request: gr.Request) -> Updates:
         return self._rows(opened(self.studio, request), finding, 0, language_of(request))
 
-    def back(self, finding: str | None, offset: int, request: gr.Request) -> tuple[Any, ...]:
+    def back(self, finding: str | None, offset: int, request: gr.Request) -> Updates:
         return self._rows(opened(self.studio, request), finding, int(offset) - PAGE, language_of(request))
 
-    def forward(self, finding: str | None, offset: int, request: gr.Request) -> tuple[Any, ...]:
+    def forward(self, finding: str | None, offset: int, request: gr.Request) -> Updates:
         return self._rows(opened(self.studio, request), finding, int(offset) + PAGE, language_of(request))
 
-    def _model(self) -> str | None:
-        return preview_form.models(self.studio, None)[0]
-
-    def _asked(self, dataset: Dataset, model: str | None, limit: Any, language: str) -> tuple[Any, ...]:
-        """Status, number of the job, and the timer that looks how it goes."""
+    def _asked(self, dataset: Dataset, model: str | None, limit: Any, language: str) -> Updates:
+        """A job makes the report; the timer looks how it goes."""
         job = making.ask_report(self.studio, dataset, str(model or ""), max(0, int(limit or 0)))
         if job is None:
-            return notice("info", say("reports.is_there", language)), 0, gr.Timer(active=False)
+            there = notice("info", say("reports.is_there", language))
+            return self._updates(status=there, job=0, timer=gr.Timer(active=False))
         ensure_engine(self.studio)
-        return self._progress(job, language), job.id, gr.Timer(active=True)
+        return self._updates(status=self._progress(job, language), job=job.id, timer=gr.Timer(active=True))
 
     def _progress(self, job: Job, language: str) -> Markup:
         if job.state == State.QUEUED or not job.total_steps:
@@ -155,40 +176,40 @@ class Section:
         link = html('<a href="/runs?run={}">{}</a>', job.id, say("reports.to_job", language))
         return notice("info", html("{} {}", sentence, link))
 
-    def _shown(
+    def _report(
         self, dataset: Dataset, report: Report | None, status: Markup | str, finding: str, language: str
-    ) -> tuple[Any, ...]:
+    ) -> Updates:
+        """The whole report and the first rows of a finding, or that there is none."""
         if report is None:
-            none = "" if status else empty(say("reports.none_yet", language))
-            hidden = gr.Column(visible=False)
-            return status, none, "", "", hidden, gr.Dropdown(choices=[], value=None), "", "", 0
-        verdicts = report.verdicts
-        counted = {
-            "verdict_bad": verdicts.bad,
-            "verdict_look": verdicts.look,
-            **{f"finding_{one.name}": one.rows for one in report.findings},
-        }
-        choices = [
-            (f"{say(f'reports.{key}', language)} ({number(rows)})", key.partition("_")[2])
-            for key, rows in counted.items()
-            if rows
-        ]
+            return self._updates(
+                status=status,
+                summary="" if status else empty(say("reports.none_yet", language)),
+                charts="",
+                details="",
+                card=gr.Column(visible=False),
+                finding=gr.Dropdown(choices=[], value=None),
+                position="",
+                rows="",
+                offset=0,
+            )
+        choices = _findings(report, language)
         names = [name for _, name in choices]
         first = finding if finding in names else (names[0] if names else None)
-        return (
-            status,
-            report_view.summary(report, dataset, language),
-            report_charts.payload(report, language),
-            report_view.details(report, language, str(self.studio.settings.suites)),
-            gr.Column(visible=bool(choices)),
-            gr.Dropdown(choices=choices, value=first),
-            *self._rows(dataset, first, 0, language),
+        suites = str(self.studio.settings.suites)
+        updates = self._updates(
+            status=status,
+            summary=report_view.summary(report, dataset, language),
+            charts=report_charts.payload(report, language),
+            details=report_details.details(report, language, suites),
+            card=gr.Column(visible=bool(choices)),
+            finding=gr.Dropdown(choices=choices, value=first),
         )
+        return {**updates, **self._rows(dataset, first, 0, language)}
 
-    def _rows(self, dataset: Dataset, finding: str | None, offset: int, language: str) -> tuple[Any, ...]:
+    def _rows(self, dataset: Dataset, finding: str | None, offset: int, language: str) -> Updates:
         """A page of the rows that have the finding: where it is, the rows, its offset."""
         if not finding:
-            return "", "", 0
+            return self._updates(position="", rows="", offset=0)
         numbers, total = judging.rows_with(self.studio, dataset, finding, offset, PAGE)
         if not numbers and total:
             offset = (total - 1) // PAGE * PAGE
@@ -207,4 +228,20 @@ class Section:
             last=number(offset + len(numbers)),
             rows=number(total),
         )
-        return html('<p class="ts-muted" aria-live="polite">{}</p>', where), table, offset
+        position = html('<p class="ts-muted" aria-live="polite">{}</p>', where)
+        return self._updates(position=position, rows=table, offset=offset)
+
+
+def _findings(report: Report, language: str) -> list[tuple[str, str]]:
+    """Verdicts and findings that some rows have, with how many: ``(label, value)``."""
+    verdicts = report.verdicts
+    counts = {
+        "verdict_bad": verdicts.bad,
+        "verdict_look": verdicts.look,
+        **{f"finding_{finding.name}": finding.rows for finding in report.findings},
+    }
+    return [
+        (f"{say(f'reports.{key}', language)} ({number(rows)})", key.partition("_")[2])
+        for key, rows in counts.items()
+        if rows
+    ]

@@ -7,11 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from app.pages.data import DataPage
 from app.parts.adding import files, taken
-from app.parts.adding.mapping_form import FILLS, WRITTEN
+from app.parts.adding.mapping_form import FILLS, NAMES, WRITTEN
 from app.parts.adding.understood import SHOWN_COLUMNS, columns_table
 from studio_core.base import clock
 from studio_core.base.atomic import write_json
@@ -26,6 +27,7 @@ from studio_core.data.shapes import Shape
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.run_folder import FETCHED
+from tests.unit.app.parts.by_name import ByName
 
 ROWS = [{"prompt": f"q {n}", "completion": "a {{name}}", "topic": "birds"} for n in range(3)]
 
@@ -44,7 +46,7 @@ def page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> DataPage:
     registry.ensure_demo_models(studio)
     for module in ("app.pages.data", "studio_core.curation.adding"):
         monkeypatch.setattr(f"{module}.ensure_engine", lambda studio: None)
-    return DataPage(studio)
+    return DataPage(studio, ByName())
 
 
 @pytest.fixture
@@ -65,22 +67,22 @@ def typed(*fills: str, good_from: Any = None, split: Any = None, **texts: str) -
 
 
 def opened(page: DataPage, uploaded: Any) -> Any:
-    return page.looked(uploaded, "tiny-chat", 0, request())[-1]
+    return page.look(uploaded, "tiny-chat", 0, request())["opened"]
 
 
 def test_what_came_in_is_imported_as_the_form_says(page: DataPage, uploaded: Any, studio: Studio) -> None:
     state = opened(page, uploaded)
     given = typed("Ada", system="Be {{name}} of {{topic}}.")
-    answer, listed, *_ = page.imported(request(), uploaded, state, "mine", *given)
+    stored = page.store(request(), uploaded, state, "mine", *given)
     dataset = store.get(studio, "mine@1")
-    assert f'href="/dataset?id={dataset.id}"' in answer and "mine" in listed
-    assert 'href="/train?dataset=mine@1"' in answer
+    assert f'href="/dataset?id={dataset.id}"' in stored["answer"] and "mine" in stored["listed"]
+    assert 'href="/train?dataset=mine@1"' in stored["answer"] and stored["brought"] is None
     [record, *_] = store.records(studio, dataset)
     assert record["prompt"][0] == {"role": "system", "content": "Be Ada of birds."}
     assert record["completion"][0]["content"] == "a Ada"
     assert uploads.uploads(studio.settings) == [], "what was imported is no longer kept as an upload"
     with pytest.raises(NotFound, match="no longer exists"):
-        page.imported(request(), uploaded, state, "mine", *given)
+        page.store(request(), uploaded, state, "mine", *given)
 
 
 def test_what_is_no_upload_of_the_page_is_refused(page: DataPage, uploaded: Any, studio: Studio) -> None:
@@ -102,40 +104,41 @@ def test_what_is_no_upload_of_the_page_is_refused(page: DataPage, uploaded: Any,
     state = opened(page, uploaded)
     for nothing in (None, {}):
         with pytest.raises(BadInput, match="no longer exists"):
-            page.imported(request(), nothing, state, "x", *typed())
+            page.store(request(), nothing, state, "x", *typed())
         with pytest.raises(BadInput, match="no longer exists"):
-            page.shaped(nothing, state, "text", None, 0, request())
+            page.shape(nothing, state, "text", None, 0, request())
     with pytest.raises(BadInput, match="no longer exists"):
-        page.imported(request(), uploaded, None, "x", *typed())
+        page.store(request(), uploaded, None, "x", *typed())
     assert store.all_datasets(studio) == []
 
 
 def test_what_was_refused_is_said_where_it_stays(page: DataPage, studio: Studio) -> None:
     empty = taken(Brought(uploads=[uploads.keep(studio.settings, "<img>.jsonl", b"\n").id]))
-    shown = page.looked(empty, None, 0, request())
-    [refusal] = [part for part in shown if 'role="alert"' in str(part)]
-    assert "&lt;img&gt;.jsonl is empty." in refusal
-    assert (
-        len(shown) == len(page.looked({}, None, 0, request())) == len(page.looked(None, None, 0, request()))
-    )
-    assert len(shown) == len(page.looked(taken(adding.pasted(studio, "a")), None, 0, request()))
+    shown = page.look(empty, None, 0, request())
+    assert 'role="alert"' in shown["answer"] and "&lt;img&gt;.jsonl is empty." in shown["answer"]
+    assert not shown["understood"].visible and shown["opened"] is None
+    taken_back = page.look({}, None, 0, request())
+    assert taken_back.keys() == shown.keys() and taken_back["answer"] == ""
+    assert page.look(None, None, 0, request()) == gr.skip()
+    whole = page.look(taken(adding.pasted(studio, "a")), None, 0, request())
+    assert whole.keys() > shown.keys() and whole.keys() >= set(NAMES)
 
 
 def test_roles_are_assigned_and_looked_at_again(page: DataPage, uploaded: Any) -> None:
     state = opened(page, uploaded)
     assert state["columns"] == ["prompt", "completion", "topic"]
     assert state["roles"] == {"prompt": "prompt", "completion": "completion"}
-    assert "Map a column to: Answer" in assign(page, uploaded, state, {"1": ""})[1]
-    swapped = assign(page, uploaded, state, {"0": "completion", "1": "prompt"})[5]
+    assert "Map a column to: Answer" in assign(page, uploaded, state, {"1": ""})["summary"]
+    swapped = assign(page, uploaded, state, {"0": "completion", "1": "prompt"})["opened"]
     assert swapped["roles"] == {"prompt": "completion", "completion": "prompt"}
     assert swapped["records"][0]["completion"][0]["content"] == "q 0"
     # A role goes from a column that is out of sight to the one that was given it.
-    moved = assign(page, uploaded, state, {"2": "prompt"})[5]
+    moved = assign(page, uploaded, state, {"2": "prompt"})["opened"]
     assert moved["roles"] == {"completion": "completion", "topic": "prompt"}
 
 
-def assign(page: DataPage, uploaded: Any, state: Any, roles: Any) -> tuple[Any, ...]:
-    return page.assigned(request(), event(roles=roles), uploaded, state, "tiny-chat", 0, *typed())
+def assign(page: DataPage, uploaded: Any, state: Any, roles: Any) -> Any:
+    return page.assign(request(), event(roles=roles), uploaded, state, "tiny-chat", 0, *typed())
 
 
 def test_roles_that_will_not_do(page: DataPage, uploaded: Any) -> None:
@@ -152,7 +155,7 @@ def test_roles_that_will_not_do(page: DataPage, uploaded: Any) -> None:
 
 def test_texts_for_every_record(page: DataPage, uploaded: Any) -> None:
     state = opened(page, uploaded)
-    shown = page.corrected(
+    shown = page.correct(
         request(),
         uploaded,
         state,
@@ -160,23 +163,21 @@ def test_texts_for_every_record(page: DataPage, uploaded: Any) -> None:
         0,
         *typed(prompt="On {{topic}}: {{prompt}}", completion="Yes."),
     )
-    record = shown[5]["records"][0]
+    record = shown["opened"]["records"][0]
     assert record["prompt"][0]["content"] == "On birds: q 0"
     assert record["completion"][0]["content"] == "a {{name}}", "a constant only fills what is empty"
     with pytest.raises(BadInput, match="uses 'nothing', which is not a column"):
         given = typed(prompt="{{prompt}} {{nothing}}")
-        page.corrected(request(), uploaded, state, None, 0, *given)
+        page.correct(request(), uploaded, state, None, 0, *given)
 
 
 def test_a_chosen_shape_finds_its_columns(page: DataPage, uploaded: Any) -> None:
-    table, shape, *rest = page.shaped(
-        uploaded, opened(page, uploaded), "prompt-only", "tiny-chat", 0, request()
-    )
-    assert shape == "prompt-only" and rest[-1]["shape"] == "prompt-only"
-    assert rest[-1]["roles"] == {"prompt": "prompt", "completion": "keep", "topic": "keep"}
-    assert "keep as extra column" in table
+    shown = page.shape(uploaded, opened(page, uploaded), "prompt-only", "tiny-chat", 0, request())
+    assert shown["shape"] == "prompt-only" and shown["opened"]["shape"] == "prompt-only"
+    assert shown["opened"]["roles"] == {"prompt": "prompt", "completion": "keep", "topic": "keep"}
+    assert "keep as extra column" in shown["columns"]
     with pytest.raises(BadInput, match="There is no shape 'sorcery'"):
-        page.shaped(uploaded, opened(page, uploaded), "sorcery", None, 0, request())
+        page.shape(uploaded, opened(page, uploaded), "sorcery", None, 0, request())
 
 
 def test_many_columns_are_shown_in_part_and_found_by_name() -> None:
@@ -200,17 +201,18 @@ def test_something_big_is_imported_by_a_job(
 ) -> None:
     monkeypatch.setattr(adding, "AT_ONCE", 10)
     monkeypatch.setattr(adding, "LOOKED_AT", 2)
-    shown = page.looked(uploaded, "tiny-chat", 0, request())
-    assert any("only the first 2 rows were checked" in str(part) for part in shown)
-    *_, running = page.imported(request(), uploaded, shown[-1], "mine", *typed("Ada"))
+    shown = page.look(uploaded, "tiny-chat", 0, request())
+    assert "only the first 2 rows were checked" in shown["summary"]
+    running = page.store(request(), uploaded, shown["opened"], "mine", *typed("Ada"))["running"]
     job = queue.get(studio, running["job"])
     assert (job.kind, job.method, job.spec["result"]) == ("data", "import", "mine")
     assert job.spec["options"]["mapping"]["fill"] == {"name": "Ada"}
-    visible, told, *_ = page.ticked(running, request())
-    assert visible.visible and "Waiting for the engine" in told
-    assert page.open(request())[-2] == running, "a page that is opened later follows the job"
-    page.cancelled(running)
-    assert page.ticked(running, request())[-1] is None
+    going = page.watch(running, request())
+    assert going["going"].visible and "Waiting for the engine" in going["progress"]
+    assert "running" not in going, "it goes on being followed"
+    assert page.open(request())["running"] == running, "a page that is opened later follows the job"
+    page.cancel(running)
+    assert page.watch(running, request())["running"] is None
 
 
 def test_what_was_fetched_is_looked_at_and_a_failure_is_said(page: DataPage, studio: Studio) -> None:
@@ -227,12 +229,12 @@ def test_what_was_fetched_is_looked_at_and_a_failure_is_said(page: DataPage, stu
         with studio.db.write() as session:
             stored = session.get_one(Job, job.id)
             stored.state, stored.finished_at = state, clock.now()
-        _, _, said, _, brought, running = page.ticked({"job": job.id}, request())
-        assert running is None
+        ended = page.watch({"job": job.id}, request())
+        assert ended["running"] is None and not ended["going"].visible
         if state is State.SUCCEEDED:
-            assert "birds.jsonl" in str(page.looked(brought, "tiny-chat", 0, request()))
+            assert "birds.jsonl" in page.look(ended["brought"], "tiny-chat", 0, request())["summary"]
         else:
-            assert "Nothing was downloaded." in said
+            assert "Nothing was downloaded." in ended["answer"] and "brought" not in ended
 
 
 def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: Any) -> None:
@@ -245,6 +247,6 @@ def test_previews_answer_whatever_is_asked(page: DataPage, uploaded: Any) -> Non
 
 
 def test_without_data_the_page_says_what_to_do_first(page: DataPage) -> None:
-    _, listed, _, drop, *_ = page.open(request())
-    assert "No datasets yet. Import data above" in listed
-    assert "Drop files or a folder here" in drop
+    shown = page.open(request())
+    assert "No datasets yet. Import data above" in shown["listed"]
+    assert "Drop files or a folder here" in shown["file"]

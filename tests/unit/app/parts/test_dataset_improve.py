@@ -13,14 +13,16 @@ import pytest
 from gradio.routes import App
 
 from app.parts.dataset import improve
-from app.parts.dataset.improve import Form, Improve, _form
-from app.parts.dataset.record_editor import FIELDS, RecordEditor, places, text_at, with_text
+from app.parts.dataset.improve import Improve
+from app.parts.dataset.improve_form import Form, form_of
+from app.parts.dataset.record_editor import FIELDS, RecordEditor, box_name, places, text_at, with_text
 from studio_core.base.errors import BadInput
 from studio_core.base.states import State
 from studio_core.base.studio import Studio
 from studio_core.curation import OPERATIONS
 from studio_core.data import store
 from studio_core.runs import queue
+from tests.unit.app.parts.by_name import ByName
 
 
 def request(**query: str) -> Any:
@@ -37,15 +39,13 @@ def section(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     async def drawn() -> list[Form]:
         with gr.Blocks():
-            return [_form(operation) for operation in OPERATIONS.values()]
+            return [form_of(operation) for operation in OPERATIONS.values()]
 
     file = tmp_path / "mine.jsonl"
     rows = [{"prompt": f"q <b>{n}</b>", "completion": "a" * n} for n in range(1, 31)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     store.import_file(studio, file)
-    made = Improve(studio)
-    made.forms = asyncio.run(drawn())
-    return made
+    return Improve(studio, ByName(), asyncio.run(drawn()))
 
 
 def form(section: Improve, name: str) -> Form:
@@ -62,22 +62,25 @@ def values(form: Form, **given: Any) -> list[Any]:
     ]
 
 
+def options_of(form: Form, updates: Any, part: str, default: Any = None) -> dict[str, Any]:
+    """What ``updates`` say of the options of a form, by name: their ``value`` or whether they are ``visible``."""
+    return {
+        field.name: updates[component].get(part, default)
+        for field, component in zip(form.fields, form.components, strict=True)
+    }
+
+
 def test_the_address_chooses_and_fills_in(section: Improve) -> None:
     asked = request(
         operation="filter", min_characters="60", findings="near_duplicate,refusal", where="prompt", plain="true",
         max_words="many", comparison="sorcery",
     )  # fmt: skip
-    opened = section.opened(asked)
-    cards, groups = opened[0], opened[1 : 1 + len(section.forms)]
-    assert 'data-operation="filter" aria-pressed="true"' in cards and "Keeps records" in cards
-    assert [group.visible for group in groups].index(True) == list(OPERATIONS).index("filter")
-    filter_form = form(section, "filter")
-    inputs = opened[-sum(len(form.inputs) for form in section.forms) :]
-    start = sum(len(one.inputs) for one in section.forms[: section.forms.index(filter_form)])
-    by_name = {
-        field.name: update.get("value")
-        for field, update in zip(filter_form.fields, inputs[start:], strict=False)
-    }
+    filled = section.fill(asked)
+    assert 'data-operation="filter" aria-pressed="true"' in filled["cards"]
+    assert "Keeps records" in filled["cards"]
+    visible = [one.operation.name for one in section.forms if filled[one.group].visible]
+    assert visible == ["filter"] and filled["chosen"] == "filter"
+    by_name = options_of(form(section, "filter"), filled, "value")
     assert by_name["min_characters"] == 60 and by_name["plain"] is True and by_name["where"] == "prompt"
     assert by_name["findings"] == ["near_duplicate", "refusal"]
     assert by_name["max_words"] is None and by_name["comparison"] is None
@@ -87,47 +90,43 @@ def test_the_options_of_the_chosen_reward_are_shown(section: Improve) -> None:
     best_of = form(section, "best_of")
     begun = {field.name: part.visible for field, part in zip(best_of.fields, best_of.components, strict=True)}
     assert begun["reward_options.column"] and not begun["reward_options.characters"]
-    opened = section.opened(request(operation="best_of", reward="shorter"))
-    inputs = opened[-sum(len(form.inputs) for form in section.forms) :]
-    start = sum(len(one.inputs) for one in section.forms[: section.forms.index(best_of)])
-    shown = {
-        field.name: update.get("visible", True)
-        for field, update in zip(best_of.fields, inputs[start:], strict=False)
-    }
+    filled = section.fill(request(operation="best_of", reward="shorter"))
+    shown = options_of(best_of, filled, "visible", True)
     assert shown["reward_options.characters"] and not shown["reward_options.column"]
     given = values(best_of, model="m", reward="longer", **{"reward_options.characters": 9.0})
-    _, options = best_of.options(given)
+    _, options = best_of.options(dict(zip(best_of.inputs, given, strict=True)))
     assert options["reward_options"] == {"characters": 9}
 
 
 def test_an_unknown_operation_in_the_address_shows_all_cards(section: Improve) -> None:
-    opened = section.opened(request(operation="<script>"))
-    assert 'aria-pressed="true"' not in opened[0] and "<script>" not in opened[0]
+    cards = section.fill(request(operation="<script>"))["cards"]
+    assert 'aria-pressed="true"' not in cards and "<script>" not in cards
 
 
 def test_the_preview_says_what_would_happen_and_why_not(section: Improve) -> None:
     replace = form(section, "replace")
-    tried = section.tried_by(replace)
+    tried = section.preview_of(replace)
     shown = tried(request(), *values(replace, find="q", replace="<i>"))
     assert "all 30 records" in shown and "&lt;i&gt; &lt;b&gt;1&lt;/b&gt;" in shown and "<b>1</b>" not in shown
     assert "The search is empty" in tried(request(), *values(replace))
     filtered = form(section, "filter")
-    shown = section.tried_by(filtered)(request(), *values(filtered, min_words=2))
+    shown = section.preview_of(filtered)(request(), *values(filtered, min_words=2))
     assert "Too short" in shown and "Row 1 would be removed" in shown
 
 
 def test_choosing_shows_the_form_with_its_preview_in_one_answer(section: Improve) -> None:
     """A preview that came later would be of fields as they were before, and take the place of a newer one."""
     given = [value for one in section.forms for value in values(one)]
-    chosen = section.chosen(request(), SimpleNamespace(operation="mix"), *given)  # type: ignore[arg-type]
-    assert chosen[-2] == "mix" and 'data-operation="mix" aria-pressed="true"' in chosen[0]
-    assert "result has 30 records" in chosen[-1]
-    opened = section.opened(request(operation="filter", min_words="2"))
-    assert "Row 1 would be removed" in opened[2 + len(section.forms)]
-    assert section.tried(request(), "", *given) == "" and section.tried(request(), "edit", *given) == ""
-    spoilt = section.opened(request(operation="edit", changes="x"))
-    assert len(spoilt) == len(opened) and "ts-notice-warn" in spoilt[2 + len(section.forms)]
-    skipped = section.chosen(request(), SimpleNamespace(operation="sorcery"), *given)  # type: ignore[arg-type]
+    chosen = section.choose(request(), SimpleNamespace(operation="mix"), *given)  # type: ignore[arg-type]
+    assert chosen["chosen"] == "mix" and 'data-operation="mix" aria-pressed="true"' in chosen["cards"]
+    assert "result has 30 records" in chosen["trial"]
+    filled = section.fill(request(operation="filter", min_words="2"))
+    assert "Row 1 would be removed" in filled["trial"]
+    held = dict(zip((part for one in section.forms for part in one.inputs), given, strict=True))
+    assert section.preview(request(), "", held) == "" and section.preview(request(), "edit", held) == ""
+    spoilt = section.fill(request(operation="edit", changes="x"))
+    assert spoilt.keys() == filled.keys() and "ts-notice-warn" in spoilt["trial"]
+    skipped = section.choose(request(), SimpleNamespace(operation="sorcery"), *given)  # type: ignore[arg-type]
     assert skipped == gr.skip()
 
 
@@ -135,22 +134,23 @@ def test_start_queues_one_job_and_tells_of_it(section: Improve, studio: Studio) 
     filtered = form(section, "filter")
     start = section.starter(filtered)
     given = ("key", " shorter ", 3, *values(filtered, max_characters=20))
-    job = start(request(), *given)[0]
-    assert start(request(), *given)[0] == job
+    job = start(request(), *given)["job"]
+    assert start(request(), *given)["job"] == job
     [queued] = queue.all_jobs(studio)
     assert str(queued.id) == job and queued.spec["seed"] == 3 and queued.spec["result"] == "shorter"
     assert queued.spec["run"]["options"]["max_characters"] == 20
-    told, stop, cancel, timer, _ = section.watched(request(), job)
-    assert "/runs?run=" in told and not stop.visible and cancel.visible and timer.active
+    live = section.watch(request(), job)
+    assert "/runs?run=" in live["progress"] and live["timer"].active
+    assert not live["stop"].visible and live["cancel"].visible and "key" not in live
     ended = section.cancel(request(), job)
     assert queue.get(studio, queued.id).state == State.CANCELLED
-    assert not ended[2].visible and not ended[3].active and len(ended[4]) == 16
-    assert section.opened(request())[1 + len(section.forms) + 2] == ""
+    assert not ended["cancel"].visible and not ended["timer"].active and len(ended["key"]) == 16
+    assert section.fill(request())["job"] == ""
 
 
 @pytest.mark.parametrize("job", ["", "x", "9" * 400, "-1"])
 def test_what_is_no_job_is_not_watched(section: Improve, job: str) -> None:
-    assert section.watched(request(), job)[0] == ""
+    assert section.watch(request(), job)["progress"] == ""
 
 
 def test_mixing_takes_the_datasets_that_are_chosen(section: Improve, studio: Studio) -> None:
@@ -162,28 +162,29 @@ def test_mixing_takes_the_datasets_that_are_chosen(section: Improve, studio: Stu
 
 
 def test_editing_notes_changes_and_takes_them_back(section: Improve, studio: Studio) -> None:
-    editor = RecordEditor(studio)
-    row, *boxes = editor.opened(request(row="500"))[: FIELDS + 1]
-    assert row == 30 and [box.value for box in boxes[:3]] == ["q <b>30</b>", "a" * 30, ""]
+    editor = RecordEditor(studio, ByName())
+    opened = editor.opened(request(row="500"))
+    assert opened["row"] == 30
+    assert [opened[box_name(place)].value for place in range(3)] == ["q <b>30</b>", "a" * 30, ""]
     texts = ["q", "new", *[""] * (FIELDS - 2)]
-    changes = editor.kept(request(), 2, "", False, *texts)[0]
+    changes = editor.note_texts(request(), 2, "", False, *texts)["changes"]
     assert json.loads(changes)[0]["row"] == 2
-    assert editor.loaded(request(), 2, changes)[2].value == "new"
-    deleted = editor.deleted(request(), 3, changes)[0]
+    assert editor.loaded(request(), 2, changes)[box_name(1)].value == "new"
+    deleted = editor.note_deletion(request(), 3, changes)["changes"]
     assert [change["row"] for change in json.loads(deleted)] == [2, 3]
     pending = editor.pending(request(), deleted)
     assert "changes: 2" in pending and "q &lt;b&gt;2&lt;/b&gt;" in pending and "Row 3" in pending
-    back = editor.kept(request(), 2, changes, False, "q <b>2</b>", "aa", *[""] * (FIELDS - 2))[0]
-    assert back == ""
-    added = editor.added(
+    back = editor.note_texts(request(), 2, changes, False, "q <b>2</b>", "aa", *[""] * (FIELDS - 2))
+    assert back["changes"] == ""
+    added = editor.note_addition(
         request(), 1, "", json.dumps(store.records(studio, store.get(studio, "mine"), 0, 1)[0])
     )
-    assert json.loads(added[0])[0]["row"] is None
+    assert json.loads(added["changes"])[0]["row"] is None
     with pytest.raises(BadInput, match="is invalid"):
-        editor.kept(request(), 2, "", False, "q", " ", *[""] * (FIELDS - 2))
+        editor.note_texts(request(), 2, "", False, "q", " ", *[""] * (FIELDS - 2))
     for written in ("{", "[1]", '{"prompt": 1}'):
         with pytest.raises(BadInput):
-            editor.kept_json(request(), 1, "", written)
+            editor.note_json(request(), 1, "", written)
     with pytest.raises(BadInput):
         editor.pending(request(), "[{}]")
 

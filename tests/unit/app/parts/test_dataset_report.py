@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.parts import report_charts, report_view
+from app.parts import report_charts, report_details, report_view
 from app.parts.dataset import report as section_module
-from app.parts.dataset.report import Section
+from app.parts.dataset.report import ReportSection
 from studio_core.base.errors import NotFound
 from studio_core.base.settings import bundled_folder
 from studio_core.base.studio import Studio
@@ -27,6 +27,7 @@ from studio_core.reports.features import features_path
 from studio_core.reports.findings import FINDINGS
 from studio_core.runs.spec import ResolvedModel
 from studio_core.texts import LANGUAGES
+from tests.unit.app.parts.by_name import ByName
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>{0}${1}"
 
@@ -82,9 +83,9 @@ def test_a_report_without_a_tokenizer_says_so_and_offers_one(
     without = compute(
         path, Shape(dataset.shape), features_path(path), model=None, limit=20, suites={}, others={}
     )
-    shown = report_view.details(without, language, "")
+    shown = report_details.details(without, language, "")
     assert words in shown and 'data-make="1"' in shown
-    assert "data-make" not in report_view.details(reported(studio, dataset), language, "")
+    assert "data-make" not in report_details.details(reported(studio, dataset), language, "")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -94,7 +95,7 @@ def test_everything_is_said_and_nothing_is_a_page(studio: Studio, dataset: Datas
     shown = "".join(
         [
             report_view.summary(report, dataset, language),
-            report_view.details(report, language, HOSTILE),
+            report_details.details(report, language, HOSTILE),
             report_view.found_rows(
                 records, dataset, judging.about_rows(studio, dataset, [1, 2, 61]), language
             ),
@@ -132,17 +133,20 @@ def test_charts_hold_what_was_counted(studio: Studio, dataset: Dataset) -> None:
 
 def test_the_rows_of_a_finding_are_turned(studio: Studio, dataset: Dataset) -> None:
     reported(studio, dataset)
-    section = Section(studio)
+    section = ReportSection(studio, ByName())
     asked = request(id="mine")
-    where, rows, offset = section.chosen("in_other_version", asked)
-    assert "1 to 20 of 62" in where and offset == 0 and rows.count("<tr>") == 21
-    where, _, offset = section.forward("in_other_version", 40, asked)
-    assert "61 to 62 of 62" in where and offset == 60
-    assert section.forward("in_other_version", offset, asked)[2] == 60
-    assert section.back("in_other_version", 0, asked)[2] == 0
-    assert "duplicate of 1" in section.chosen("exact_duplicate", asked)[1]
-    where, rows, _ = section.chosen("look", asked)
-    assert "of 2" in where and "Exact duplicates" in rows and "Personal data" in rows
+    first = section.chosen("in_other_version", asked)
+    assert "1 to 20 of 62" in first["position"] and first["offset"] == 0
+    assert first["rows"].count("<tr>") == 21
+    last = section.forward("in_other_version", 40, asked)
+    assert "61 to 62 of 62" in last["position"] and last["offset"] == 60
+    assert section.forward("in_other_version", 60, asked)["offset"] == 60
+    assert section.back("in_other_version", 0, asked)["offset"] == 0
+    assert "duplicate of 1" in section.chosen("exact_duplicate", asked)["rows"]
+    look = section.chosen("look", asked)
+    assert (
+        "of 2" in look["position"] and "Exact duplicates" in look["rows"] and "Personal data" in look["rows"]
+    )
     with pytest.raises(NotFound):
         section.chosen(HOSTILE, asked)
 
@@ -151,17 +155,18 @@ def test_opening_the_tab_asks_for_a_report_once(
     studio: Studio, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(section_module, "ensure_engine", lambda _: None)
-    section = Section(studio)
+    section = ReportSection(studio, ByName())
     asked = request(id="mine", tab="report")
-    *_, job, timer = section.open(asked)
-    assert job and timer.active
-    assert section.selected(asked)[1] == section.make("tiny-chat", 1024, asked)[1] == job
-    status, *_ = section.look(job, asked)
-    assert "Starting the report" in status
+    begun = section.open(asked)
+    job = begun["job"]
+    assert job and begun["timer"].active and begun["summary"] == ""
+    assert section.selected(asked)["job"] == section.make("tiny-chat", 1024, asked)["job"] == job
+    going = section.look(job, asked)
+    assert "Starting the report" in going["status"] and list(going) == ["status"]
     with studio.db.read() as session:
         assert session.get_one(Job, job).method == making.REPORT
-    quiet = Section(studio).open(request(id="mine"))
-    assert quiet[-2] == 0 and not quiet[-1].active
+    quiet = ReportSection(studio, ByName()).open(request(id="mine"))
+    assert quiet["job"] == 0 and not quiet["timer"].active and "no report" in quiet["summary"].lower()
     reported(studio, dataset)
     shown = section.open(request(id="mine", tab="report", finding="personal_data"))
-    assert "Records 1 to 1 of 1" in shown[6] and shown[-2] == 0
+    assert "Records 1 to 1 of 1" in shown["position"] and shown["job"] == 0
