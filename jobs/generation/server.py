@@ -33,20 +33,23 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
 
 from jobs.generation.models import Models
 from jobs.generation.sides import Event, Side
 from jobs.generation.turns import Desk
 from studio_core.base import atomic
-from studio_core.generation.sampling import Sampling, Temperature, TopP
+from studio_core.generation.sampling import Count, Sampling, Temperature, TopP
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
 
 # Eight sides with the longest prompts that a chat takes, and room.
 _LARGEST_BODY = 8 << 20
+_BODY_SECONDS = 30.0
+"""Until a request's body is there: even the largest comes over loopback in a fraction of one."""
 _END = 5.0
 """Seconds that connections without a generation have left when the worker ends: one may never send its body."""
 
@@ -87,11 +90,29 @@ class Completion(BaseModel):
     seed: int | None = Field(default=None, ge=0)
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    n: Count = 1
+    stop: str | list[str] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+
+    @field_validator("top_logprobs")
+    @classmethod
+    def _no_others(cls, wanted: int | None) -> int | None:
+        if wanted:
+            raise ValueError("only the token that was drawn has its logprob here; leave top_logprobs out")
+        return wanted
 
     def sampling(self) -> Sampling:
         seed = secrets.randbelow(2**31) if self.seed is None else self.seed % 2**31  # Theirs have 64 bits.
-        length = self.max_completion_tokens or self.max_tokens or 256
-        return Sampling(temperature=self.temperature, top_p=self.top_p, seed=seed, max_tokens=length)
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            seed=seed,
+            max_tokens=self.max_completion_tokens or self.max_tokens or 256,
+            n=self.n,
+            stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
+            logprobs=bool(self.logprobs),
+        )
 
 
 def _desk(request: Request) -> Desk:
@@ -146,16 +167,32 @@ async def complete(asked: Completion, desk: WithRoom, request: Request) -> Strea
     events = events_of(desk, request, [side], asked.sampling())
     if asked.stream:
         return StreamingResponse(_completion_pieces(head, events), media_type="text/event-stream")
-    text, end = "", Event()
+    choices = [_choice(index) for index in range(asked.n)]
+    tokens = 0
     async for event in events:
-        text += event.get("text", "")
-        end = event
-    if "error" in end:
-        return JSONResponse({"error": {"message": end["error"]}}, 500)
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "message": message, "finish_reason": end.get("reason", "cancelled")}
-    usage = {"completion_tokens": end.get("tokens", 0)}
-    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+        if "error" in event:
+            return JSONResponse({"error": {"message": event["error"]}}, 500)
+        choice = choices[event.get("which", 0)]
+        choice["message"]["content"] += event.get("text", "")
+        choice["finish_reason"] = event.get("reason", choice["finish_reason"])
+        tokens += event.get("tokens", 0)
+        if logprobs := _logprobs(event):
+            content = (choice["logprobs"] or {"content": []})["content"]
+            choice["logprobs"] = {"content": [*content, *logprobs["content"]]}
+    usage = {"completion_tokens": tokens}
+    return JSONResponse({**head, "object": "chat.completion", "choices": choices, "usage": usage})
+
+
+def _choice(index: int) -> dict[str, Any]:
+    """One answer of OpenAI's form before anything is known of it; one that nobody waited for stays cancelled."""
+    message = {"role": "assistant", "content": ""}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": "cancelled"}
+
+
+def _logprobs(event: Event) -> dict[str, Any] | None:
+    """Those of an event in OpenAI's form. A token may be a part of a letter: its text is none, and it has no bytes."""
+    content = [{**token, "bytes": None, "top_logprobs": []} for token in event.get("logprobs", [])]
+    return {"content": content} if content else None
 
 
 async def _completion_pieces(head: dict[str, Any], events: AsyncIterator[Event]) -> AsyncIterator[str]:
@@ -164,7 +201,12 @@ async def _completion_pieces(head: dict[str, Any], events: AsyncIterator[Event])
             yield f"data: {json.dumps({'error': {'message': event['error']}})}\n\n"
         elif "text" in event or "done" in event:
             delta = {"content": event["text"]} if "text" in event else {}
-            choice = {"index": 0, "delta": delta, "finish_reason": event.get("reason")}
+            choice = {
+                "index": event.get("which", 0),
+                "delta": delta,
+                "logprobs": _logprobs(event),
+                "finish_reason": event.get("reason"),
+            }
             part = {**head, "object": "chat.completion.chunk", "choices": [choice]}
             yield f"data: {json.dumps(part, ensure_ascii=False)}\n\n"
     yield "data: [DONE]\n\n"
@@ -214,12 +256,12 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if refusal := self._refusal(scope["method"], dict(scope["headers"])):
-            status, said = refusal
+            status, sentence = refusal
             # What was not read of a body may follow on this connection.
-            reply = JSONResponse({"error": said}, status, {"Connection": "close"})
+            reply = JSONResponse({"error": sentence}, status, {"Connection": "close"})
             await reply(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, _in_time(receive), send)
 
     def _refusal(self, method: str, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
         if not hmac.compare_digest(headers.get(b"authorization", b""), self._allowed):
@@ -230,6 +272,27 @@ class Guard:
         if length.isdigit() and int(length) > _LARGEST_BODY:
             return 413, "the body is too large"
         return None
+
+
+def _in_time(receive: Receive) -> Receive:
+    """``receive`` that refuses a body which does not come; what comes after it (a disconnect) may take its time."""
+    until = time.monotonic() + _BODY_SECONDS
+    whole = False
+
+    async def received() -> AsgiMessage:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                message = await receive()
+        except TimeoutError as error:
+            refusal = f"the body did not come within {_BODY_SECONDS:g} seconds"
+            raise HTTPException(408, refusal, {"Connection": "close"}) from error
+        whole = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    return received
 
 
 def application(desk: Desk, token: str) -> ASGIApp:
@@ -247,8 +310,8 @@ def application(desk: Desk, token: str) -> ASGIApp:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
-        said = f"there is no {request.url.path}" if error.detail == "Not Found" else error.detail
-        return JSONResponse({"error": said}, error.status_code)
+        sentence = f"there is no {request.url.path}" if error.detail == "Not Found" else error.detail
+        return JSONResponse({"error": sentence}, error.status_code, error.headers)
 
     return Guard(app, token)
 

@@ -5,7 +5,11 @@
     {"side": 0, "done": true, "tokens": n, "seconds": s, "reason": "stop" | "length" | "cancelled"}
     {"side": 0, "error": sentence, "key": text key, "values": {...}}
 
-Every side ends with exactly one ``done`` or ``error``; one that fails does not stop the others.
+Every side ends with exactly one ``done`` or ``error``; one that fails does not stop the others. Where several answers
+to one question are wanted (``n``), each has its events, which say ``which``; one of the side without it holds for all.
+Where ``logprobs`` are wanted, an event says those of the tokens that came since the one before it:
+
+    {"side": 0, "text": "...", "logprobs": [{"token": "...", "logprob": nats}]}
 """
 
 from __future__ import annotations
@@ -43,20 +47,25 @@ def answer(
 ) -> Iterator[Event]:
     """All sides at once: those on one base in one batch, those on different bases in turn.
 
-    ``cancelled`` ends all of them, ``stopped`` one by its index.
+    ``cancelled`` ends all of them, ``stopped`` one by its index. Of ``n`` answers to a question the first is drawn by
+    ``sampling.seed``, the next by the number after it, and so on: asked for alone, it would be the same.
     """
     rows: list[Row] = []
+    n = sampling.n
     for index, side in enumerate(sides):
         if cancelled() or stopped(index):
-            yield _done(index, 0, 0.0, "cancelled")
+            yield {"side": index, **_end(0, 0.0, "cancelled")}
             continue
         try:
             if not models.loaded(side.model):
                 yield {"side": index, "state": "loading"}
             opened = models.open(side.model, needed=[row.model.base for row in rows])
-            rows.append(
-                Row(index, opened, opened.prompt(side.messages), sampling, stopped=partial(stopped, index))
-            )
+            prompt, ended = opened.prompt(side.messages), partial(stopped, index)
+            # Rows of one prompt are read once, however many answers it is to have.
+            rows += [
+                Row(index * n + which, opened, prompt, sampling, sampling.seed + which, ended)
+                for which in range(n)
+            ]
         except StudioError as error:
             yield failed(index, error)
 
@@ -66,17 +75,32 @@ def answer(
         for row in lane.rows:
             row.error = _named(row, error)
 
+    reported = [0] * (len(sides) * n)
     for row, piece in advance(rows, cancelled, broken):
-        if piece:
-            yield {"side": row.side, "text": piece}
+        side, which = divmod(row.side, n)
+        head = {"side": side, "which": which} if n > 1 else {"side": side}
         if row.error:
-            yield failed(row.side, row.error)
-        elif row.reason:
-            yield _done(row.side, len(row.tokens), row.seconds, row.reason)
+            yield {**head, **failed(side, row.error)}
+            continue
+        events = [{"text": piece}] if piece else []
+        if row.reason:
+            events.append(_end(len(row.tokens), row.seconds, row.reason))
+        for event in events:
+            yield {**head, **event, **_logprobs(row, reported[row.side])}
+            reported[row.side] = len(row.tokens)
 
 
-def _done(side: int, tokens: int, seconds: float, reason: str) -> Event:
-    return {"side": side, "done": True, "tokens": tokens, "seconds": round(seconds, 4), "reason": reason}
+def _end(tokens: int, seconds: float, reason: str) -> Event:
+    return {"done": True, "tokens": tokens, "seconds": round(seconds, 4), "reason": reason}
+
+
+def _logprobs(row: Row, start: int) -> Event:
+    """Those of the tokens from ``start`` on, if they are wanted: the one that ends the answer is among them."""
+    if not row.sampling.logprobs or start == len(row.tokens):
+        return {}
+    pairs = zip(row.tokens[start:], row.logprobs[start:], strict=True)
+    decode = row.model.tokenizer.decode
+    return {"logprobs": [{"token": decode([token]), "logprob": logprob} for token, logprob in pairs]}
 
 
 def failed(side: int, error: StudioError) -> Event:

@@ -17,10 +17,15 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.generation.models import Models
+from jobs.generation import server as server_module
+from jobs.generation.answering import Text
+from jobs.generation.decoding import Lane, Row, advance
+from jobs.generation.engines.loop import scores
+from jobs.generation.models import Base, Models
 from jobs.generation.server import ChatServer
 from jobs.generation.turns import Desk, Turns
 from studio_core.base import atomic
+from studio_core.generation.sampling import greedy
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
 from tests.conftest import wait_until
@@ -199,6 +204,113 @@ def test_openai_form(client: httpx.Client, folders: dict[str, Path]) -> None:
     assert lines[-2] == "data: [DONE]"
     assert "base" in [model["id"] for model in client.get("/v1/models").json()["data"]]
     assert client.post("/v1/chat/completions", json={**body, "model": "?"}).status_code == 404
+
+
+def complete(client: httpx.Client, **more: Any) -> Any:
+    body = {
+        "model": "base",
+        "messages": QUESTION,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "seed": 5,
+        "max_tokens": 6,
+    }
+    reply = client.post("/v1/chat/completions", json={**body, **more})
+    assert reply.status_code == 200, reply.text
+    if not more.get("stream"):
+        return reply.json()
+    lines = [line.removeprefix("data: ") for line in reply.text.split("\n\n")]
+    return [json.loads(line)["choices"][0] for line in lines if line.startswith("{")]
+
+
+def test_several_answers_come_from_one_reading_of_the_question(
+    client: httpx.Client, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(client, sides=[side(folders)], max_tokens=1)
+    read: list[int] = []
+    original = Lane._read_prompts
+
+    def counted(lane: Lane) -> Any:
+        logits = original(lane)
+        read.append(len(lane.rows))
+        assert lane._mask.shape[0] == len(lane.rows)
+        return logits
+
+    passes: list[int] = []
+    forward = Base.forward
+
+    def noted(base: Base, adapters: Any, **given: Any) -> Any:
+        passes.append(len(given["input_ids"]))
+        return forward(base, adapters, **given)
+
+    monkeypatch.setattr(Lane, "_read_prompts", counted)
+    monkeypatch.setattr(Base, "forward", noted)
+    reply = complete(client, n=3)
+    assert read == [3] and passes[0] == 1, "three answers, one row of prompts"
+    choices = reply["choices"]
+    texts = [choice["message"]["content"] for choice in choices]
+    assert [choice["index"] for choice in choices] == [0, 1, 2] and len(set(texts)) > 1
+    assert reply["usage"]["completion_tokens"] == 18
+    assert {choice["finish_reason"] for choice in choices} == {"length"}
+    # Each is what its own seed gives, also alone.
+    alone = [complete(client, seed=5 + which)["choices"][0]["message"]["content"] for which in range(3)]
+    assert texts == alone
+    parts = complete(client, n=3, stream=True)
+    streamed = ["".join(p["delta"].get("content", "") for p in parts if p["index"] == i) for i in range(3)]
+    assert streamed == texts
+    events = ask(client, sides=[side(folders)] * 2, n=2, max_tokens=2)
+    ends = sorted((event["side"], event["which"]) for event in events if event.get("done"))
+    assert ends == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_an_answer_ends_at_a_text(client: httpx.Client, folders: dict[str, Path]) -> None:
+    ask(client, sides=[side(folders)], max_tokens=1)
+    whole = complete(client)["choices"][0]["message"]["content"]
+    end = whole[2:4]
+    for stop in (end, ["never there", end]):
+        [choice] = complete(client, stop=stop)["choices"]
+        assert choice["message"]["content"] == whole[: whole.index(end)]
+        assert choice["finish_reason"] == "stop"
+    body = {"model": "base", "messages": QUESTION}
+    for wrong in ({"stop": [""]}, {"stop": ["a"] * 5}, {"n": 0}, {"n": 65}, {"top_logprobs": 3}):
+        reply = client.post("/v1/chat/completions", json={**body, **wrong})
+        assert reply.status_code == 400 and next(iter(wrong)) in reply.json()["error"]
+    assert "leave top_logprobs out" in reply.json()["error"]
+
+
+def test_the_logprob_of_each_token_is_told_if_it_is_wanted(
+    client: httpx.Client, server: ChatServer, folders: dict[str, Path]
+) -> None:
+    ask(client, sides=[side(folders)], max_tokens=1)
+    assert complete(client)["choices"][0]["logprobs"] is None
+    reply = complete(client, logprobs=True, top_logprobs=0, temperature=0)
+    told = reply["choices"][0]["logprobs"]["content"]
+    assert len(told) == reply["usage"]["completion_tokens"] == 6
+    opened = server.desk.models.open(server.desk.known["base"])
+    prompt = opened.prompt(QUESTION)
+    row = Row(0, opened, prompt, greedy(6))
+    assert sum(1 for _ in advance([row])) == 6
+    assert [opened.tokenizer.decode([token]) for token in row.tokens] == [one["token"] for one in told]
+    tokens = row.tokens
+    [expected] = scores(opened, [Text("", prompt + tokens, len(tokens))])
+    assert [one["logprob"] for one in told] == pytest.approx(expected, abs=1e-4)
+    parts = complete(client, logprobs=True, temperature=0, stream=True)
+    streamed = [one for part in parts for one in (part["logprobs"] or {"content": []})["content"]]
+    assert streamed == told
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_BODY_SECONDS", 0.3)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    headers = {"Content-Length": "100", "Authorization": "Bearer the-token"}
+    connection.request("POST", "/stop", headers=headers)
+    connection.send(b'{"key": ')
+    reply = connection.getresponse()
+    assert reply.status == 408 and b"within 0.3 seconds" in reply.read()
+    assert reply.headers["connection"] == "close"
+    connection.close()
 
 
 def start(run_dir: Path, spec: ServeSpec) -> subprocess.Popen[bytes]:
