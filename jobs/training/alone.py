@@ -26,6 +26,7 @@ from studio_core.data.inspection import Reading
 from studio_core.methods.base import PRESETS, validated
 from studio_core.models.chat_template import STANDARD_TEMPLATE
 from studio_core.models.inspect import chat_template, inspect
+from studio_core.models.size import ModelSize
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from studio_core.tunings.base import Case
@@ -87,6 +88,7 @@ def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
         base.quantised,
         method.writes,
         compares=method.compares,
+        size=ModelSize.of(base.parameters, base.details()),
         checkpointing=options.activation_checkpointing,
         options=options.model_dump(),
     )

@@ -98,7 +98,7 @@ class Course(Generic[Options]):
         # A trainer that parts the model among GPUs puts another in its place.
         reporter = self._begun(lambda: trainer.model, data, trainer.args.gradient_checkpointing)
         trainer.remove_callback(PrinterCallback)
-        if self.implementation.rate:  # Else trainers make their own, also of weights in shards.
+        if self.implementation.rate(self.options):  # Else trainers make their own, also of weights in shards.
             trainer.optimizer, _ = self.optimizer(trainer.model, trainer.args, self.steps(data))
         companion = self._companion(trainer.model, self.steps(data))
         if companion:
@@ -138,14 +138,11 @@ class Course(Generic[Options]):
         self, model: Any, settings: TrainingArguments, total_steps: int
     ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
         """The optimiser over what learns of ``model``, and its schedule, as the way of tuning wants them."""
-        rate = self.implementation.rate
-        if rate is None:
-            return optimizer(model, settings, total_steps)
-        return optimizer(model, settings, total_steps, lambda name: rate(name, self.options))
+        rate = self.implementation.rate(self.options)
+        return optimizer(model, settings, total_steps, rate or (lambda name: 1.0))
 
     def _companion(self, model: Any, total_steps: int) -> Companion | None:
-        make = self.implementation.companion
-        return make(model, self.options, self.run_dir, total_steps) if make else None
+        return self.implementation.companion(model, self.options, self.run_dir, total_steps)
 
     def _begun(self, model: Callable[[], Any], data: Prepared, checkpointing: bool) -> Reporter:
         """What a training tells before its first step; without prompts there are no answers."""

@@ -21,6 +21,9 @@ from studio_core.methods import METHODS
 from studio_core.runs import run_folder
 from studio_core.runs.spec import RunSpec
 
+INITIAL = "initial"
+"""An adapter as it began, where its base was taken apart for it: what is saved is the difference to it."""
+
 
 def save(
     run_dir: Path,
@@ -38,9 +41,15 @@ def save(
     shutil.rmtree(partial, ignore_errors=True)
     if isinstance(model, PeftModel):
         # DPO keeps the adapter that it started from beside the trained one, as its reference.
+        initial = run_dir / INITIAL
         model.save_pretrained(
-            partial, selected_adapters=["default"], save_embedding_layers=False, state_dict=weights
+            partial,
+            selected_adapters=["default"],
+            save_embedding_layers=False,
+            state_dict=weights,
+            path_initial_model_for_weight_conversion=str(initial) if initial.is_dir() else None,
         )
+        shutil.rmtree(initial, ignore_errors=True)
         kind = "adapter"
     else:
         stored = (

@@ -66,9 +66,9 @@ def memory(
 
     ``options`` are those of the run; of a tuning whose options they are not, its defaults count.
 
-    - weights: 4 bytes a trained parameter (AdamW needs full precision to add up small changes), and what the tuning
-      says of those that are frozen; 4 bytes a parameter of a copy of what is trained whole; of other models that
-      do not learn 2 bytes a parameter on a GPU, 4 on a CPU
+    - weights: 4 bytes a trained parameter (AdamW needs full precision to add up small changes) and one of a complete
+      model, what the tuning says of others that are frozen; 4 bytes a parameter of a copy of what is trained whole;
+      of other models that do not learn 2 bytes a parameter on a GPU, 4 on a CPU
     - gradients: 4 bytes, and optimiser: 8 bytes (AdamW's two moments), a trained parameter
     - activations, a token and layer of what learns: 8 hidden + 4 feed-forward values kept for the
       backward pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
@@ -106,7 +106,7 @@ def memory(
 def _weights(role: Role, size: ModelSize, way: Tuning, trained: int, width: int) -> int:
     """Bytes of the weights of one model."""
     if role.learns:
-        return way.frozen(size, width) + 4 * trained
+        return 4 * size.parameters if way.whole else way.frozen(size, width) + 4 * trained
     if role.begins_as:
         return 4 * size.parameters if way.whole else 0
     return width * size.parameters

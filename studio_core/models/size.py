@@ -36,6 +36,16 @@ class ModelSize:
         )
 
     @property
+    def linear_inputs(self) -> int:
+        """Inputs of all linear layers, as if all were as wide as the model: four of attention, three feed-forward."""
+        return self.layers * (6 * self.hidden + self.intermediate)
+
+    @property
+    def linear_outputs(self) -> int:
+        """Likewise their outputs."""
+        return self.layers * (5 * self.hidden + 2 * self.intermediate)
+
+    @property
     def multiplied(self) -> int:
         """Parameters that each token is multiplied with: all but an embedding that is only looked up."""
         return self.parameters - (0 if self.tied else self.vocab * self.hidden)

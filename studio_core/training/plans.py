@@ -15,6 +15,7 @@ from studio_core.methods.base import Method
 from studio_core.methods.common import TrainingOptions
 from studio_core.methods.memory import Memory
 from studio_core.models.inspect import read_json
+from studio_core.models.size import ModelSize
 from studio_core.runs.spec import DataRole, ResolvedModel, RoleName, TrainSpec
 from studio_core.training.lengths import Lengths
 from studio_core.tunings.base import Case
@@ -109,6 +110,7 @@ def case_of(made: Plan, model: Model) -> Case:
         parallel=made.spec.parallel,
         adapter=_kind_of_adapter(made),
         compares=made.method is not None and made.method.compares,
+        size=ModelSize.of(model.parameters, model.details),
         checkpointing=made.options.activation_checkpointing if made.options else "auto",
         options=made.options.model_dump() if made.options else {},
     )

@@ -6,12 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio_core.base.errors import BadInput
+from studio_core.tunings.adalora import ADALORA
 from studio_core.tunings.base import DEFAULT, Case, Tuning
+from studio_core.tunings.freeze import FREEZE
 from studio_core.tunings.full import FULL
+from studio_core.tunings.ia3 import IA3
+from studio_core.tunings.layernorm import LAYERNORM
 from studio_core.tunings.lora import LORA
+from studio_core.tunings.oft import OFT
 from studio_core.tunings.qlora import QLORA
+from studio_core.tunings.vera import VERA
 
-TUNINGS: dict[str, Tuning] = {tuning.name: tuning for tuning in (FULL, LORA, QLORA)}
+TUNINGS: dict[str, Tuning] = {
+    tuning.name: tuning
+    for tuning in (
+        FULL,
+        FREEZE,
+        LORA,
+        QLORA,
+        ADALORA,
+        VERA,
+        OFT,
+        IA3,
+        LAYERNORM,
+    )
+}
 
 __all__ = ["DEFAULT", "TUNINGS", "named", "problems", "without_others"]
 
@@ -38,9 +57,21 @@ def problems(tuning: Tuning, case: Case) -> list[BadInput]:
     found = []
     if case.adapter and (problem := _of_adapter(tuning, case)):
         found.append(problem)
+    if not tuning.whole and not case.writes:
+        found += _of_scorer(case)
     if case.checkpointing == "on" and not tuning.checkpoints:
         found.append(BadInput("tunings.no_checkpointing", tuning=tuning.name))
     return [*found, *tuning.against(case)]
+
+
+def _of_scorer(case: Case) -> list[BadInput]:
+    """What scores is merged into complete weights at its end, since what loads classifiers takes no adapter."""
+    found = []
+    if case.quantised:
+        found.append(BadInput("tunings.quantised_scorer", model=case.model))
+    if case.gpus > 1 and case.parallel == "fsdp":
+        found.append(BadInput("tunings.scorer_in_shards"))
+    return found
 
 
 def _of_adapter(tuning: Tuning, case: Case) -> BadInput | None:

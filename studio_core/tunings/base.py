@@ -51,6 +51,7 @@ class Case:
     """Whether the method compares what the model writes with what it wrote before the training."""
     checkpointing: str = "auto"
     """Whether activations are to be computed twice, as the option says it."""
+    size: ModelSize | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Those of the run that are known by now."""
 
@@ -68,7 +69,8 @@ class Tuning(Part):
     trained: Callable[[ModelSize, Any], int]
     """``(size, options)`` -> parameters that learn."""
     frozen: Callable[[ModelSize, int], int]
-    """``(size, width)`` -> bytes of the weights that do not learn; ``width`` is that of a number on the device."""
+    """``(size, width)`` -> bytes of the weights that do not learn beside an adapter; ``width`` is that of a number on
+    the device. A complete model is held in full precision, whatever of it learns."""
     against: Callable[[Case], list[BadInput]] = nothing
     """What this way of tuning cannot do of what is asked."""
     missing: Callable[[], BadInput | None] = lambda: None

@@ -7,7 +7,7 @@ import importlib.util
 from studio_core.base.errors import BadInput
 from studio_core.models.size import ModelSize
 from studio_core.tunings.base import Case, Tuning
-from studio_core.tunings.lora import LoraOptions, trained
+from studio_core.tunings.lora import LoraOptions, of_shards, trained
 
 
 def frozen(size: ModelSize, width: int) -> int:
@@ -17,7 +17,7 @@ def frozen(size: ModelSize, width: int) -> int:
 
 
 def against(case: Case) -> list[BadInput]:
-    found = []
+    found = of_shards(case)
     if case.quantised:
         found.append(BadInput("tunings.quantised_twice", model=case.model))
     if case.gpus > 1 and case.parallel != "ddp":

@@ -42,11 +42,11 @@ class Implementation:
     """``(run, model, options)`` -> what learns beside the frozen weights, but for the kind of task."""
     prepare: Callable[[Any, Any], None] | None = None
     """``(model, options)``: choose what of a complete model learns, once it is loaded."""
-    rate: Callable[[str, Any], float] | None = None
-    """``(name of a weight, options)`` -> how many times the learning rate it learns at."""
-    companion: Callable[[Any, Any, Path, int], Companion] | None = None
-    """``(model, options, run folder, steps)`` -> what goes along with the training; made before its first step, also
-    of a run that is resumed, whose weights are loaded later."""
+    rate: Callable[[Any], Callable[[str], float] | None] = lambda options: None
+    """``(options)`` -> how many times the learning rate a weight of that name learns at; None: all at the same."""
+    companion: Callable[[Any, Any, Path, int], Companion | None] = lambda *_: None
+    """``(model, options, run folder, steps)`` -> what goes along with the training, if anything does; made before its
+    first step, also of a run that is resumed, whose weights are loaded later."""
 
 
 def implementation(tuning: Tuning) -> Implementation:

@@ -6,7 +6,7 @@ import torch
 from transformers import BitsAndBytesConfig
 
 from jobs.training.tunings import Implementation
-from jobs.training.tunings.lora import adapter
+from jobs.training.tunings.lora import adapter, rate
 
 
 def quantization(precision: str) -> BitsAndBytesConfig:
@@ -18,4 +18,4 @@ def quantization(precision: str) -> BitsAndBytesConfig:
     )
 
 
-IMPLEMENTATION = Implementation(quantization, adapter)
+IMPLEMENTATION = Implementation(quantization, adapter, rate=rate)

@@ -1,0 +1,25 @@
+"""IA3 (Liu et al. 2022, arXiv:2205.05638): vectors learn that scale keys, values and the middle of each feed-forward
+block; all else is frozen.
+
+Three vectors a layer, that begin as ones: a few kilobytes for a small model, so that one base serves many tasks.
+"""
+
+from __future__ import annotations
+
+from studio_core.models.size import ModelSize
+from studio_core.tunings.base import Tuning, TuningOptions
+
+
+def trained(size: ModelSize, options: TuningOptions) -> int:
+    return size.layers * (2 * size.hidden + size.intermediate)
+
+
+IA3 = Tuning(
+    name="ia3",
+    Options=TuningOptions,
+    whole=False,
+    trained=trained,
+    frozen=lambda size, width: width * size.parameters,
+    adapter="IA3",
+    instead="lora",
+)
