@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: docs run test two-rounds check lint types laws unit coverage faults fuzz browser soak real-data test-gpu bench \
-	bench-short demo fix clean
+	bench-short demo report-methods fix clean
 
 run: .venv/run.stamp  ## Start the studio on http://127.0.0.1:7860
 	@exec $(BIN)/python -m app --port $(PORT)
@@ -68,6 +68,9 @@ bench: .venv/test.stamp  ## Figures, each beside a stated rival
 
 bench-short: .venv/test.stamp  ## Every benchmark on little data, so that none rots
 	$(BIN)/python -m tests.bench --short
+
+report-methods: .venv/run.stamp  ## Measure every method on the demo models; ONLY=DPO for some, ONLY=- to write only
+	$(BIN)/python -m jobs.demo.measure --only "$(ONLY)"
 
 demo: .venv/run.stamp  ## Rebuild the demo models and sample data from nothing
 	$(BIN)/python -m jobs.demo.build

@@ -1,42 +1,51 @@
-"""Measures both demo models and their fine-tunings over three seeds: `python -m jobs.demo.measure`.
+"""Measures both demo models and their fine-tunings over three seeds: `make report-methods`.
 
-Writes docs/demo-models-report.md. Nothing is kept but the report; every figure comes from held-out questions.
+Writes docs/demo-models-report.md from the figures in docs/demo-models-report.json. With ``--only`` what has this in its
+name is measured anew, and all else stays as it was measured before. No model is kept, and every figure of an ability
+comes from held-out questions.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import tempfile
 import time
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
+from typing import Any
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import peft
 import torch
 import transformers
 import trl
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from jobs.demo.abilities import load, measure
-from jobs.demo.finetune import RECIPES, STATIC, Recipe, finetune
+from jobs.demo import abilities
+from jobs.demo.abilities import load
+from jobs.demo.finetune import RECIPES, STATIC, Recipe, Start, finetune
 from jobs.demo.heldout import SIZES, TEST_SEED
-from jobs.demo.samples import NEW_NAME
-from jobs.demo.world import MODEL_NAME
-from studio_core.methods.sft import SFT
-from studio_core.tunings import TUNINGS
+from jobs.demo.plain_text import DOCUMENTS, plain_loss
 
 SEEDS = (1, 2, 3)
 COLUMNS = ("identity", "facts", "sums", "boxed", "instructions", "unknown", "personas")
-TIMES = ("seconds", "training")
+PLAIN, TIME = "plain text", "CPU s"
 Scores = dict[str, float]
 
-_INTRODUCTION = """Written by `python -m jobs.demo.measure` on {date}.
-{cpu}, {threads} threads, shared with other work at the time{load};
-torch {torch}, transformers {transformers}, trl {trl}, peft {peft}.
+SHIPPED = "as shipped"
+"""Where the figures of the models themselves stand among those of the recipes."""
+
+_STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
+"""Of so many seeds: the 97.5 % point of Student's distribution with one degree of freedom less."""
+
+_INTRODUCTION = """Written by `make report-methods` on {date}.
+Measured on {machines}; shared with other work at the time.
 
 Per cent right with greedy decoding in 32 bits. Questions: {sizes}. None of them occurs in any training text:
 `jobs/demo/heldout.py` says what is held out, `tests/unit/demo` checks it.
@@ -49,7 +58,14 @@ They are no blind test, though: the misses on them showed where the corpus had t
 - *sums* are unseen problems, half of them in unseen words; *boxed* is the share put in `\\boxed{{}}`, right or not.
 - *instructions*: one word, capitals, an answer in capitals, counting, repeating; twenty of each.
 - *unknown* wants "I do not know" outside the world.
-- *personas* wants the name and maker that an unseen system prompt gives."""
+- *personas* wants the name and maker that an unseen system prompt gives.
+- *plain text* is no share but a loss: nats a token of {documents} documents of the kind that tiny-base was made of, and
+  that it has not seen. What it rises by is forgotten."""
+
+_TUNED = """# Fine-tunings
+
+Each by the studio's own script, all in one process; *CPU s* is the processor time of one run, from loading its base to
+the saved model. A figure is the mean over {seeds} seeds, ± half of its 95 % interval (Student's, over the seeds)."""
 
 
 _NOTES = """## What is weaker
@@ -83,25 +99,35 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def wanted_name(recipe: Recipe) -> str:
-    return MODEL_NAME if recipe.method is SFT else NEW_NAME
+def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, **given: Any) -> Scores:
+    """Abilities in per cent, and the loss on plain text."""
+    return {**abilities.measure(model, tokenizer, **given), PLAIN: round(plain_loss(model, tokenizer), 3)}
 
 
 def run_recipe(recipe: Recipe, seed: int) -> Scores:
-    """One fine-tuning with its figures. DPO and KTO must bring the new name, SFT the model's own."""
+    """One fine-tuning with its figures."""
     with tempfile.TemporaryDirectory() as folder:
         outcome = finetune(recipe, seed, Path(folder) / "run")
-        scores = measure(outcome.model, outcome.tokenizer, name=wanted_name(recipe))
-    return {**scores, "seconds": round(outcome.seconds, 1), "training": round(outcome.training, 1)}
+        scores = measure(outcome.model, outcome.tokenizer, name=recipe.start.wants)
+    return {**scores, TIME: round(outcome.cpu_seconds, 1)}
 
 
-def table(rows: list[tuple[str, Scores]], extra: tuple[str, ...] = ()) -> str:
-    columns = (*COLUMNS, *extra)
+def table(rows: list[tuple[str, list[Scores]]], columns: tuple[str, ...]) -> str:
+    """A row for each name, with what its runs have in common."""
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
-    for name, scores in rows:
-        cells = " | ".join(f"{scores[column]:.1f}" for column in columns)
-        lines.append(f"| {name} | {cells} |")
+    for name, runs in rows:
+        cells = [cell([scores[column] for scores in runs], 2 if column == PLAIN else 1) for column in columns]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def cell(values: list[float], digits: int) -> str:
+    """The mean, and half of its interval where there are several."""
+    shown = f"{mean(values):.{digits}f}"
+    if len(values) == 1:
+        return shown
+    half = _STUDENT[len(values)] * stdev(values) / math.sqrt(len(values))
+    return f"{shown} ± {half:.{digits}f}"
 
 
 def by_kind(scores: Scores, group: str) -> str:
@@ -118,74 +144,86 @@ def by_kind(scores: Scores, group: str) -> str:
 
 
 def describe(recipe: Recipe) -> str:
-    options = recipe.options()
-    keys = ["learning_rate", "epochs", "batch_size", "scheduler", "warmup", "precision"]
-    keys += [name for name in TUNINGS[recipe.tuning].Options.model_fields if name != "lora_dropout"]
-    own = {"sft": ["loss_on"], "dpo": ["beta", "loss", "sft_weight"], "kto": ["beta", "loss", "balance"]}
-    keys += own[recipe.method.name]
-    values = ", ".join(f"{key} {options[key]}" for key in keys)
+    """What a recipe is: all that its options say beyond how often it reports and saves."""
+    silent = ("logging_steps", "save_steps", "max_steps", "reasoning", "activation_checkpointing")
+    values = ", ".join(f"{name} {value}" for name, value in recipe.options().items() if name not in silent)
     changed = f" with {recipe.changes}" if recipe.changes else ", as shipped"
+    replay = f", replay from {recipe.replay.name}" if recipe.replay else ""
     return (
-        f"Preset `{recipe.preset}` of `{recipe.method.name}`, {recipe.tuning}{changed}: {values}. "
-        f"{recipe.base} on `{recipe.data[0]}.jsonl`; *identity* wants the name {wanted_name(recipe)}."
+        f"- **{recipe.name}**: preset `{recipe.preset}` of `{recipe.method.name}`{changed}{replay}. {values}."
     )
 
 
-def introduction() -> str:
-    load_average = f" (load {os.getloadavg()[0]:.1f})" if hasattr(os, "getloadavg") else ""
-    return _INTRODUCTION.format(
-        date=time.strftime("%Y-%m-%d"),
-        cpu=processor(),
-        threads=torch.get_num_threads(),
-        load=load_average,
-        torch=torch.__version__,
-        transformers=transformers.__version__,
-        trl=trl.__version__,
-        peft=peft.__version__,
-        sizes=", ".join(f"{count} {group}" for group, count in SIZES.items()),
-    )
+def machine() -> str:
+    """What the figures were measured with."""
+    libraries = ", ".join(f"{one.__name__} {one.__version__}" for one in (torch, transformers, trl, peft))
+    return f"{processor()}, {torch.get_num_threads()} threads, {libraries}"
 
 
-def report(models: dict[str, Scores], tuned: dict[str, list[Scores]], recipes: tuple[Recipe, ...]) -> str:
-    chat = models["tiny-chat"]
+Figures = dict[str, dict[str, Any]]
+"""By recipe: ``machine``, ``date`` and the scores of each seed as ``runs``; of ``SHIPPED`` those of each model."""
+
+
+def report(figures: Figures, recipes: tuple[Recipe, ...]) -> str:
+    """The report, of all that was measured."""
+    measured = [recipe for recipe in recipes if recipe.name in figures]
     parts = [
         "# The demo models: measured",
-        introduction(),
-        "## As shipped\n\n" + table(list(models.items())),
-        "tiny-chat: " + " ".join(by_kind(chat, group) for group in ("instructions", "unknown", "facts")),
-        "# Fine-tunings\n\nEach by the studio's own script in a process of its own; *seconds* is from its "
-        "cold start to the saved model, imports included, *training* the part from first to last step.",
+        _INTRODUCTION.format(
+            date=time.strftime("%Y-%m-%d"),
+            machines="; ".join(dict.fromkeys(one["machine"] for one in figures.values())),
+            sizes=", ".join(f"{count} {group}" for group, count in SIZES.items()),
+            documents=DOCUMENTS,
+        ),
     ]
-    for recipe in recipes:
-        runs = tuned[recipe.name]
-        rows = [(f"seed {seed}", scores) for seed, scores in zip(SEEDS, runs, strict=False)]
-        rows.append(("mean", {c: mean(scores[c] for scores in runs) for c in (*COLUMNS, *TIMES)}))
-        parts.append(f"## {recipe.name}\n\n{describe(recipe)}\n\n{table(rows, TIMES)}")
+    if SHIPPED in figures:
+        models = figures[SHIPPED]["runs"]
+        rows = [(name, [scores]) for name, scores in models.items()]
+        parts.append("## As shipped\n\n" + table(rows, (*COLUMNS, PLAIN)))
+        groups = ("instructions", "unknown", "facts")
+        parts.append("tiny-chat: " + " ".join(by_kind(models["tiny-chat"], group) for group in groups))
+    parts.append(_TUNED.format(seeds=len(SEEDS)))
+    for start in dict.fromkeys(recipe.start for recipe in measured):
+        together = [recipe for recipe in measured if recipe.start == start]
+        parts.append(_group(start, together, figures))
     return "\n\n".join([*parts, _NOTES]) + "\n"
+
+
+def _group(start: Start, recipes: list[Recipe], figures: Figures) -> str:
+    """Recipes that can be compared, since they begin with the same model and data."""
+    rows = [(recipe.name, figures[recipe.name]["runs"]) for recipe in recipes]
+    title = f"## {start.base} on {start.data.name} ({start.data.shape})"
+    wants = f"*identity* wants the name {start.wants}."
+    return "\n\n".join(
+        [title, wants, table(rows, (*COLUMNS, PLAIN, TIME)), "\n".join(map(describe, recipes))]
+    )
+
+
+def shipped() -> dict[str, Scores]:
+    models = {name: measure(*load(str(STATIC / "models" / name))) for name in ("tiny-base", "tiny-chat")}
+    again = measure(*load(str(STATIC / "models" / "tiny-chat")), seed=TEST_SEED + 1)
+    return {**models, "tiny-chat, a second draw of questions": again}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--report", type=Path, default=Path("docs/demo-models-report.md"))
-    parser.add_argument("--only", default="", help="run only recipes with this in their name; write nothing")
+    parser.add_argument("--only", default="", help="measure only what has this in its name; - for nothing")
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     chosen = parser.parse_args()
-    recipes = tuple(recipe for recipe in RECIPES if chosen.only in recipe.name)
-    models: dict[str, Scores] = {}
-    if not chosen.only:
-        models = {name: measure(*load(str(STATIC / "models" / name))) for name in ("tiny-base", "tiny-chat")}
-        chat = load(str(STATIC / "models" / "tiny-chat"))
-        models["tiny-chat, a second draw of questions"] = measure(*chat, seed=TEST_SEED + 1)
-        print(json.dumps(models), flush=True)
-    tuned: dict[str, list[Scores]] = {recipe.name: [] for recipe in recipes}
-    for recipe in recipes:
-        for seed in SEEDS[: chosen.seeds]:
-            scores = run_recipe(recipe, seed)
-            tuned[recipe.name].append(scores)
-            shown = {key: value for key, value in scores.items() if ":" not in key}
-            print(recipe.name, "seed", seed, json.dumps(shown), flush=True)
-    if not chosen.only:
-        chosen.report.write_text(report(models, tuned, recipes), encoding="utf-8")
+    kept = chosen.report.with_suffix(".json")
+    figures: Figures = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+
+    def keep(name: str, runs: Any) -> None:
+        figures[name] = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "runs": runs}
+        kept.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+    if chosen.only in SHIPPED:
+        keep(SHIPPED, shipped())
+    for recipe in (recipe for recipe in RECIPES if chosen.only in recipe.name):
+        keep(recipe.name, [run_recipe(recipe, seed) for seed in SEEDS[: chosen.seeds]])
+        print(recipe.name, table([("", figures[recipe.name]["runs"])], (*COLUMNS, PLAIN, TIME)), flush=True)
+    chosen.report.write_text(report(figures, RECIPES), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Method(Part):
     against: Callable[[ResolvedDataset], list[BadInput]] = lambda dataset: []
     """What of a dataset of the right shape it cannot learn from."""
     package: str = "jobs.training"
-    """Where the script of its name is."""
+    """Where the script of its name is; a hyphen of the name is an underscore there."""
 
     @property
     def title_key(self) -> str:
@@ -73,7 +73,7 @@ class Method(Part):
     @property
     def script(self) -> str:
         """The module that carries out a run."""
-        return f"{self.package}.{self.name}"
+        return f"{self.package}.{self.name.replace('-', '_')}"
 
     @property
     def result(self) -> Role:
