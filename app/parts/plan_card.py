@@ -78,6 +78,10 @@ def _figures(plan: Plan, language: str) -> Markup:
     stats = [stat(say("train.effective_batch", language), number(plan.effective_batch), batch)]
     if plan.steps:
         rows = say("train.rows_note", language, rows=number(plan.rows))
+        if plan.replayed:
+            rows = say(
+                "train.rows_note_replay", language, rows=number(plan.rows), replayed=number(plan.replayed)
+            )
         stats.append(stat(say("train.steps", language), number(plan.steps), rows))
     if plan.lengths is not None:
         about = say("train.sampled", language) if plan.lengths.sampled else ""

@@ -92,6 +92,7 @@ def resolved(
         "rows_cut": data.cut,
         "rows_dropped": data.dropped,
         "rows_alike": data.alike,
+        "rows_replayed": data.replayed,
         "tokens": data.tokens,
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),

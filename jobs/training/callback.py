@@ -43,6 +43,9 @@ class ReporterCallback(TrainerCallback):
         if args.gradient_accumulation_steps > 1:
             self._random = random_state()
         if self._reporter.stop.agreed():
+            # Who asks for an end waits: a checkpoint can be measured later. Under early stopping the look is due: a
+            # resumed run would decide without it.
+            control.should_evaluate &= self._reporter.early is not None
             _end(control)
         elif self._reporter.sample_due(state.global_step):
             self._reporter.sample("during", state.global_step)
@@ -64,6 +67,8 @@ class ReporterCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._reporter.checkpoint(state.global_step)
+        if self._reporter.over:
+            control.should_training_stop = True
 
 
 class CompanionCallback(TrainerCallback):
@@ -95,4 +100,3 @@ class CompanionCallback(TrainerCallback):
 def _end(control: TrainerControl) -> None:
     control.should_save = True
     control.should_training_stop = True
-    control.should_evaluate = False

@@ -14,11 +14,12 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArgum
 
 from jobs.chat_format import chat_format
 from jobs.machine import peak_memory
-from jobs.training import checkpoints, results
+from jobs.training import checkpoints, replay, results
 from jobs.training.answers import answers
 from jobs.training.arguments import arguments, resolved
 from jobs.training.callback import CompanionCallback, ReporterCallback
 from jobs.training.data import Prepared
+from jobs.training.early_stopping import EarlyStopping
 from jobs.training.loading import Machine, load_tokenizer, machine_for
 from jobs.training.loop import Loop, Part, Values, optimizer
 from jobs.training.reporting import Reporter, StopRequest
@@ -29,9 +30,9 @@ from studio_core.data.chat_format import ChatFormat
 from studio_core.data.shapes import Shape
 from studio_core.methods import METHODS
 from studio_core.methods.base import read
-from studio_core.methods.common import TrainingOptions
+from studio_core.methods.common import ReplayOptions, TrainingOptions
 from studio_core.runs.run_folder import MODEL, SPEC, EventWriter
-from studio_core.runs.spec import RunSpec
+from studio_core.runs.spec import ResolvedDataset, RunSpec
 from studio_core.tunings.base import Tuning
 
 Options = TypeVar("Options", bound=TrainingOptions)
@@ -75,11 +76,19 @@ class Course(Generic[Options]):
         return cls(run_dir, run, options, tuning, team, stop, events, machine, tokenizer, chat, began)
 
     def data(self, rows: Callable[[RunSpec, Any, ChatFormat], Prepared]) -> Prepared:
-        """What ``rows`` makes of the run's dataset. Held out is the dataset of that role, where there is one."""
+        """What ``rows`` makes of the run's dataset. Held out is the dataset of that role, where there is one, and some
+        rows of that of the role replay are mixed in.
+        """
         prepared = rows(self.run, self.options, self.chat)
+        whole = self.options.model_copy(update={"eval_share": 0.0})
+
+        def all_of(dataset: ResolvedDataset) -> Prepared:
+            return rows(self.run.model_copy(update={"dataset": dataset}), whole, self.chat)
+
         if apart := self.run.data.get("held_out"):
-            whole = self.options.model_copy(update={"eval_share": 0.0})
-            prepared.held_out = rows(self.run.model_copy(update={"dataset": apart}), whole, self.chat).train
+            prepared.held_out = all_of(apart).train
+        if (earlier := self.run.data.get("replay")) and isinstance(self.options, ReplayOptions):
+            replay.mix_in(prepared, earlier, self.options, self.run.spec.seed, all_of)
         return prepared
 
     def arguments(self, data: Prepared) -> dict[str, Any]:
@@ -105,7 +114,12 @@ class Course(Generic[Options]):
             trainer.add_callback(CompanionCallback(companion, self.run.resume_from))
         trainer.add_callback(ReporterCallback(reporter))
         trainer.train(resume_from_checkpoint=self.run.resume_from)
-        self._ended(reporter, trainer.state.global_step, companion)
+
+        def take(best: Path) -> None:
+            trainer.state.best_model_checkpoint = str(best)
+            trainer._load_best_model()
+
+        self._ended(reporter, trainer.state.global_step, companion, take)
 
     def loop(
         self,
@@ -126,7 +140,7 @@ class Course(Generic[Options]):
             _optimizer_of(model, parts).register_step_post_hook(lambda *_: after(loop.step + 1))
         loop.run(step, evaluate)
         if loop.step:
-            self._ended(reporter, loop.step, companion)
+            self._ended(reporter, loop.step, companion, loop.take)
         return loop
 
     @property
@@ -161,7 +175,8 @@ class Course(Generic[Options]):
                 )
 
         _hold_in_full_precision(model())
-        reporter = Reporter(self.team, self.events, self.stop, answer, run.prompts)
+        early = EarlyStopping.of(self.options, data.held_out is not None, run.resume_from)
+        reporter = Reporter(self.team, self.events, self.stop, answer, run.prompts, early)
         decided = {"activation_checkpointing": checkpointing, "packing": data.packed}
         values = resolved(run, self.options, self.machine, data, model(), self.team)
         self.events.write("config", values={**values, **decided})
@@ -170,8 +185,13 @@ class Course(Generic[Options]):
         self.events.write("phase", phase="training")
         return reporter
 
-    def _ended(self, reporter: Reporter, step: int, companion: Companion | None) -> None:
+    def _ended(
+        self, reporter: Reporter, step: int, companion: Companion | None, take: Callable[[Path], None]
+    ) -> None:
+        """Under early stopping what is saved is the best model; ``take`` brings back that of a checkpoint."""
         self.events.write("phase", phase="saving")
+        if best := reporter.best(step):
+            take(best)
         if companion:
             companion.finish()
         reporter.sample("after", step)

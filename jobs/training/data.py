@@ -50,6 +50,8 @@ class Prepared:
     """Pairs left out, since up to the length limit both sides are the same tokens: there is nothing to prefer."""
     tokens: int = 0
     """Tokens of all rows that are trained on, once."""
+    replayed: int = 0
+    """Rows of another dataset among those to train on."""
     packed: bool = False
     """Whether several rows stand in one sequence."""
 
@@ -95,9 +97,15 @@ def sequences(
 
 
 def _batches(run: RunSpec) -> Iterator[list[dict[str, Any]]]:
+    chosen = None if run.dataset.chosen is None else set(run.dataset.chosen)
+    first = 0
     with pq.ParquetFile(run.dataset.path, pre_buffer=False) as file:
         for batch in file.iter_batches(_ROWS_AT_ONCE):
-            yield [*map(without_nulls, batch.to_pylist())]
+            numbers = range(first, first := first + len(batch))
+            if chosen is not None:
+                batch = batch.take([number - numbers.start for number in numbers if number in chosen])
+            if len(batch):
+                yield [*map(without_nulls, batch.to_pylist())]
 
 
 def split(run: RunSpec, options: TrainingOptions, count: Count, length: Callable[[Row], int]) -> Prepared:

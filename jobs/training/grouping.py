@@ -3,6 +3,9 @@
 Little is padded, so little is computed in vain. Unlike the sampler of transformers, the order
 depends on seed and epoch only, so that a resumed run sees exactly the rows that an unbroken one
 would; and batches are shuffled once they are made, so that lengths do not fall in long waves.
+
+The run begins with the longest rows of all. No later batch needs more, so that memory runs out in the first step or
+never.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ class LikeLengths(Sampler[int]):
         # A prime well above any number of epochs: no two pairs of seed and epoch draw the same order.
         random = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
         rows: list[int] = torch.randperm(len(self._lengths), generator=random).tolist()
+        first, rows = longest_first(rows, self._lengths, self._batch_size) if not self._epoch else ([], rows)
+        yield from first
         # Small datasets: at least four blocks, or every epoch would make the same batches.
         block = self._batch_size * min(_BATCHES_COMPARED, max(1, len(rows) // (4 * self._batch_size)))
         batches = []
@@ -47,6 +52,18 @@ class LikeLengths(Sampler[int]):
             yield from full[place]
         for batch in short:
             yield from batch
+
+
+def longest_first(order: list[int], lengths: Sequence[int], size: int) -> tuple[list[int], list[int]]:
+    """The first batch of a run, which has its ``size`` longest rows, and the other rows in their order.
+
+    Rows that are all of one length stay as they are.
+    """
+    if min(lengths) == max(lengths):
+        return order[:size], order[size:]
+    first = sorted(order, key=lengths.__getitem__, reverse=True)[:size]
+    taken = set(first)
+    return first, [row for row in order if row not in taken]
 
 
 class OnTokens:

@@ -11,7 +11,7 @@ ended, reports, answers on the way, checkpoints, and an end when it is asked for
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainingArguments, get_scheduler
 
+from jobs.training.grouping import longest_first
 from jobs.training.reporting import Reporter, random_state, set_random_state
 from studio_core.methods.common import TrainingOptions
 from studio_core.runs.run_folder import CHECKPOINTS
@@ -82,15 +83,20 @@ class Loop:
             self._report(values, end)
             # The last step is always kept: a run can be trained longer from there.
             due = self.step % self._save_every == 0 or self.step == self.total_steps
-            # Who asks for an end waits: measuring can be done with the checkpoint later.
-            if due and evaluate and not end:
+            # Who asks for an end waits: a checkpoint can be measured later. Under early stopping the look is due: a
+            # resumed run would decide without it.
+            if due and evaluate and not (end and self._reporter.early is None):
                 self._reporter.metrics(self.step, evaluate())
             if due or end:
                 self._save()
-            if end:
+            if end or (due and self._reporter.over):
                 return
             if self._reporter.sample_due(self.step):
                 self._reporter.sample("during", self.step)
+
+    def take(self, checkpoint: Path) -> None:
+        """The weights of a checkpoint, for the model that is saved."""
+        self._model.load_state_dict(load_file(checkpoint / _WEIGHTS), strict=False)
 
     def hear(self) -> None:
         """Raise ``StepGivenUp`` if the run is asked to end: for long steps, as often as they like, on all ranks.
@@ -174,13 +180,19 @@ def optimizer(
     )
 
 
-def rows_of_step(step: int, rows: int, size: int, seed: int) -> list[int]:
+def rows_of_step(
+    step: int, rows: int, size: int, seed: int, lengths: Sequence[int] | None = None
+) -> list[int]:
     """The numbers of the rows of a step: every epoch in a new order that depends on the seed only.
 
-    The last step of an epoch takes what is left. A resumed run needs to remember nothing.
+    The last step of an epoch takes what is left. A resumed run needs to remember nothing. With ``lengths`` the run
+    begins with the longest rows, so that memory runs out in the first step or never.
     """
     of_epoch = -(-rows // size)
     epoch, place = divmod(step - 1, of_epoch)
     order = list(range(rows))
     random.Random(f"{seed}:{epoch}").shuffle(order)
+    if lengths and not epoch:
+        first, others = longest_first(order, lengths, size)
+        order = first + others
     return order[place * size : (place + 1) * size]

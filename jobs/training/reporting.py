@@ -11,12 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from jobs.machine import peak_memory
 from jobs.training import checkpoints
+from jobs.training.early_stopping import EarlyStopping
 from jobs.training.team import Silent, Team
 from studio_core.runs.run_folder import EventWriter
 
@@ -64,8 +66,9 @@ class Reporter:
         stop: StopRequest,
         answer: Callable[[], list[str]],
         prompts: list[str],
+        early: EarlyStopping | None = None,
     ) -> None:
-        self.team, self.stop = team, stop
+        self.team, self.stop, self.early = team, stop, early
         self._events, self._answer, self._prompts = events, answer, prompts
         self._started = self._last_report = time.monotonic()
         self._aside = 0.0
@@ -109,6 +112,8 @@ class Reporter:
                 peak_memory=peak_memory(),
                 values=finite,
             )
+        if self.early and "eval_loss" in finite:
+            self.early.look(step, finite["eval_loss"])
         if "loss" in finite and finite["loss"] is None and not self._warned:
             self._warned = True
             self.notice("warning", "methods.notice.not_finite", step=step)
@@ -119,10 +124,31 @@ class Reporter:
         if not self.team.first:
             return
         began = time.monotonic()
+        if self.early:
+            self.early.write(checkpoints.folder_of(self.team.run_dir, step))
         folder, size = checkpoints.complete(self.team.run_dir, step)
         path = str(folder.relative_to(self.team.run_dir))
         self._events.write("checkpoint", step=step, path=path, bytes=size)
         self._aside += time.monotonic() - began
+
+    @property
+    def over(self) -> bool:
+        """Whether the run ends here, since the held-out loss has stopped falling; asked once its checkpoint is kept."""
+        return self.early is not None and self.early.over
+
+    def best(self, step: int) -> Path | None:
+        """The checkpoint whose model is the result of a run that ended with ``step``, and a word on it; None: the last.
+
+        Every rank calls it.
+        """
+        if self.early is None or self.early.step in (0, step):
+            return None
+        loss = round(self.early.loss or 0.0, 4)
+        values = {"best": self.early.step, "loss": loss, "step": step, "total": self._total_steps}
+        stopped = self.early.over and step < self._total_steps
+        key = "stopped_early" if stopped else "best_saved"
+        self.notice("info", f"methods.notice.{key}", looks=self.early.waited, **values)
+        return checkpoints.folder_of(self.team.run_dir, self.early.step)
 
     def sample_due(self, step: int) -> bool:
         """Whether the fixed prompts are answered after this step."""

@@ -3,7 +3,14 @@
     loss = - sum over learnt tokens of log pi(token | what stands before it) / their number in the step
 
 The objective of pre-training, on answers only (``loss_on``): prompts are read, not learnt. Every token of a step
-weighs the same, however rows fall into batches, GPUs and accumulated steps.
+weighs the same, however rows fall into batches, GPUs and accumulated steps. Text is learnt whole: continued
+pre-training.
+
+    loss (dft) = - sum over learnt tokens of pi(token) log pi(token) / their number, no gradient through pi(token)
+
+Dynamic fine-tuning (Wu et al. 2025, arXiv:2508.05629): the gradient of the plain loss has 1 / pi(token) as a factor, so
+what the model finds unlikely pulls hardest. Without it the model learns from what it half knows. For a model that
+already does the task somewhat; one that knows nothing of it hardly learns, since all its tokens are unlikely.
 
 Watch: the held-out loss. It falls and levels off; once it rises while the loss still falls, the model learns the
 rows by heart, and fewer epochs are better. The token accuracy says how often its first choice would have been
@@ -89,6 +96,7 @@ def main(run_dir: Path) -> None:
                 packing=packing,
                 eval_packing=False,
                 dataset_kwargs={"skip_prepare_dataset": True},
+                loss_type=options.loss,
                 neftune_noise_alpha=options.neftune or None,
             ),
             train_dataset=data.train,

@@ -9,8 +9,9 @@ from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.reward import REWARD
 from studio_core.methods.sft import SFT
+from studio_core.methods.sft_kl import SFT_KL
 
-METHODS: dict[str, Method] = {method.name: method for method in (SFT, DPO, KTO, REWARD)}
+METHODS: dict[str, Method] = {method.name: method for method in (SFT, SFT_KL, DPO, KTO, REWARD)}
 DEFAULT = SFT.name
 """What a form begins with: the training that mostly comes first."""
 

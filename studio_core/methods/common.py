@@ -17,6 +17,17 @@ DEMO_SIZE = 20_000_000
 """Models below this many parameters are the studio's own; their presets were measured."""
 
 
+class ReplayOptions(BaseModel):
+    """Of a method that can mix rows of another dataset in (the role replay)."""
+
+    # A judgement: docs/demo-models-report.md shows what some shares keep. A half would take a half of the time.
+    replay_share: float = option(0.2, at_least=0.0, at_most=0.9)
+
+    def replayed(self, rows: int) -> int:
+        """Rows to mix in, so that they are that share of what an epoch trains on besides ``rows`` of its own."""
+        return round(rows * self.replay_share / (1 - self.replay_share))
+
+
 class TrainingOptions(BaseModel):
     """What can be set for every method. Field order is form order."""
 
@@ -43,6 +54,9 @@ class TrainingOptions(BaseModel):
     reasoning: Reasoning = option("learn")
     # Off by default where a method does not say otherwise: small datasets need every row.
     eval_share: float = option(0.0, at_least=0.0, at_most=0.5)
+    # A look is noisy: the loss may rise once and fall again.
+    early_stopping_patience: int = option(0, at_least=0, at_most=1000, unit="evaluations")
+    early_stopping_threshold: float = option(0.0, at_least=0.0, at_most=10.0)
     logging_steps: int = option(1, at_least=1, at_most=10_000, unit="steps")
     save_steps: int = option(0, at_least=0, at_most=10_000_000, unit="steps")
 
@@ -60,15 +74,20 @@ class TrainingOptions(BaseModel):
         """Rows kept from training to measure the loss on; never all, never more than are useful."""
         return min(round(rows * self.eval_share), _MOST_HELD_OUT, max(rows - 1, 0))
 
-    def total_steps(self, rows: int, gpus: int = 1) -> int:
-        """Optimizer steps of a run on a dataset of ``rows`` rows, of which each GPU takes its share."""
+    def total_steps(self, rows: int, gpus: int = 1, mixed_in: int = 0) -> int:
+        """Optimizer steps of a run on a dataset of ``rows`` rows, of which each GPU takes its share.
+
+        ``mixed_in`` rows of another dataset are trained on besides.
+        """
         if self.max_steps:
             return self.max_steps
         # As trainers count: ranks share the rows, the last batch of an epoch may be short, and so may its last step.
-        batches = math.ceil((rows - self.held_out(rows)) / (self.batch_size * gpus))
+        batches = math.ceil((rows - self.held_out(rows) + mixed_in) / (self.batch_size * gpus))
         return math.ceil(self.epochs * max(1, math.ceil(batches / self.gradient_accumulation)))
 
     def save_every(self, total_steps: int) -> int:
         """Steps between checkpoints: as asked, else about five times in a run but not every few steps."""
-        # A fifth of a run is the most that a crash takes; under 20 steps writing would cost more than it saves.
-        return self.save_steps or max(20, math.ceil(total_steps / 5))
+        # A fifth of a run is the most that a crash takes; under 20 steps writing would cost more than it saves. To see
+        # where the held-out loss turns takes more looks.
+        looks = 20 if self.early_stopping_patience else 5
+        return self.save_steps or max(20, math.ceil(total_steps / looks))

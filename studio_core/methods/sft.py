@@ -6,14 +6,16 @@ from typing import Any, Literal
 
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
-from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.common import DEMO_SIZE, ReplayOptions, TrainingOptions
 from studio_core.methods.roles import Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
 
 
-class SFTOptions(TrainingOptions):
+class SFTOptions(ReplayOptions, TrainingOptions):
     loss_on: Literal["answers", "everything"] = option("answers", advanced=False)
+    # dft: the loss of a token times its own probability (Wu et al. 2025, arXiv:2508.05629).
+    loss: Literal["nll", "dft"] = option("nll")
     packing: Literal["auto", "off"] = option("auto")
     # Jain et al. 2023 (arXiv:2310.05914) use 5 to 15; 0 adds no noise.
     neftune: float = option(0.0, at_least=0.0, at_most=50.0)
@@ -63,4 +65,5 @@ SFT = Method(
     ),
     headline=("loss", "mean_token_accuracy", "tokens_per_second"),
     roles=(Role("policy", learns=True),),
+    data=("held_out", "replay"),
 )

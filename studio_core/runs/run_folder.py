@@ -8,7 +8,8 @@
     control.json      what the user asked for: {"stop": "save" | "cancel", "grace": seconds}
     events.jsonl      what the worker reports, one JSON object a line, appended only
     worker.log        everything that the worker printed
-    checkpoints/      checkpoint-N folders; one is complete when it holds manifest.json
+    checkpoints/      checkpoint-N folders; one is complete when it holds manifest.json; best.json in it: which is
+                      the best one so far, under early stopping: {"step", "loss", "waited"}
     model/            the result; appears by rename when it is whole
     serve.json        of a chat worker: {"port", "token"}, readable by its owner only
     fetched.json      of a job that fetched rows from the Hub: {"file", "name", "origin"}
@@ -56,6 +57,7 @@ EVENTS = "events.jsonl"
 LOG = "worker.log"
 CHECKPOINTS = "checkpoints"
 MANIFEST = "manifest.json"
+BEST = "best.json"
 MODEL = "model"
 SERVE = "serve.json"
 EXIT = "exit.json"

@@ -119,6 +119,8 @@ class ResolvedDataset(BaseModel):
     rows: int
     path: str
     sha256: str
+    chosen: list[int] | None = None
+    """Numbers of the rows that count, rising; null: all. A worker sets it where it draws some of them."""
 
 
 class RunSpec(BaseModel):

@@ -38,10 +38,11 @@ STEP_OVERHEAD = {"cpu": 0.012, "gpu": 0.08}
 def disk(size: ModelSize, *, tuning: str, options: BaseModel, whole: bool = False) -> int:
     """Bytes on disk: the result (4 a trained parameter; of all, if an adapter is merged and it is ``whole``)
     and three checkpoints (12 each, with the optimiser's moments): two that are kept, and one that is being
-    written.
+    written; under early stopping two more, the best ones up to either of those.
     """
     trained = tunings.named(tuning).trained(size, options)
-    return 4 * (size.parameters if whole else trained) + 3 * 12 * trained
+    checkpoints = 5 if getattr(options, "early_stopping_patience", 0) else 3
+    return 4 * (size.parameters if whole else trained) + checkpoints * 12 * trained
 
 
 def flops_per_token(models: Mapping[Role, ModelSize], *, tuning: str, checkpointing: bool = False) -> float:

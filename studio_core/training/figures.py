@@ -14,10 +14,11 @@ from studio_core.base.studio import Studio
 from studio_core.data import tokenized
 from studio_core.data.shapes import Shape
 from studio_core.methods import memory
+from studio_core.methods.common import ReplayOptions
 from studio_core.methods.memory import Memory
 from studio_core.models.size import ModelSize
 from studio_core.training import estimate
-from studio_core.training.lengths import NOTED, measured, nothing_learnt, sample
+from studio_core.training.lengths import NOTED, Lengths, measured, nothing_learnt, sample
 from studio_core.training.plans import Plan, Remark, case_of, tried
 
 MUCH_CUT = 0.05
@@ -34,14 +35,18 @@ def measure(studio: Studio, made: Plan) -> None:
     made.cut_share = lengths.share_above(options.max_length) if lengths else 0.0
     fitting = round((1 - made.cut_share) * dataset.rows) if _drops_long(made) else dataset.rows
     made.rows = fitting - options.held_out(fitting)
-    made.steps = options.total_steps(fitting, made.spec.gpus)
+    replay = _replay(studio, made)
+    made.steps = options.total_steps(fitting, made.spec.gpus, made.replayed)
     if lengths is None:
         return
     made.lengths = lengths
     made.warnings += [Remark(f"data.rendering_{note}") for note in sorted(lengths.notes)]
     seen_rows = made.steps * made.effective_batch
-    made.tokens = round(seen_rows * lengths.mean_up_to(options.max_length))
-    longest = min(lengths.longest, options.max_length)
+    of_rows = made.rows * lengths.mean_up_to(options.max_length)
+    if replay:
+        of_rows += made.replayed * replay.mean_up_to(options.max_length)
+    made.tokens = round(seen_rows * of_rows / max(1, made.rows + made.replayed))
+    longest = min(max(lengths.longest, replay.longest if replay else 0), options.max_length)
     reach = int(made.model.details.get("max_length") or 0)
     if reach and longest > reach:
         made.problems.append(
@@ -50,6 +55,16 @@ def measure(studio: Studio, made: Plan) -> None:
     _say_end(made)
     if _anything_left(studio, made):
         _estimate(studio, made, longest)
+
+
+def _replay(studio: Studio, made: Plan) -> Lengths | None:
+    """How many rows are mixed in, and how long those are that they are drawn from."""
+    assert made.options and made.resolved
+    dataset, options, resolved = made.data.get("replay"), made.options, made.resolved
+    if dataset is None or not isinstance(options, ReplayOptions):
+        return None
+    made.replayed = options.replayed(made.rows)
+    return tried(made, lambda: measured(studio, dataset, resolved, options.learning()))
 
 
 def _anything_left(studio: Studio, made: Plan) -> bool:

@@ -172,7 +172,11 @@ def _check_model(made: Plan, model: Model) -> None:
 
 def _check_dataset(studio: Studio, made: Plan) -> None:
     assert made.dataset and made.method
-    dataset = made.dataset
+    dataset, options = made.dataset, made.options
+    measured = "held_out" in made.spec.data or (options and options.held_out(dataset.rows))
+    if options and options.early_stopping_patience and not measured:
+        patience = options.early_stopping_patience
+        made.problems.append(BadInput("methods.early_stopping_blind", patience=patience))
     if problem := misfit(made.method, dataset):
         made.problems.append(problem)
         return

@@ -58,6 +58,8 @@ class Plan:
     options: TrainingOptions | None = None
     rows: int = 0
     """Rows that are trained on: those of the dataset without those held out."""
+    replayed: int = 0
+    """Rows of the dataset of the role replay that are trained on besides."""
     steps: int = 0
     tokens: int = 0
     """Tokens that go through the model in the whole run."""

@@ -28,6 +28,8 @@ def add(studio: Studio, made: Plan, method: Method) -> None:
             made.problems.append(BadInput("train.role_missing", role=role.name, method=method.name))
     for data_role in spec.data:
         _add_data(studio, made, method, data_role)
+    if "replay_share" in spec.options and "replay" not in spec.data:
+        made.warnings.append(Remark("train.nothing_replayed"))
     if spec.rewards and not method.rewards:
         names = ", ".join(reward.name for reward in spec.rewards)
         made.problems.append(BadInput("train.rewards_unused", rewards=names, method=method.name))
@@ -64,7 +66,7 @@ def _add_data(studio: Studio, made: Plan, method: Method, role: DataRole) -> Non
         return
     if problem := misfit(method, dataset):
         made.problems.append(problem)
-    elif made.dataset and dataset.shape != made.dataset.shape:
+    elif role != "replay" and made.dataset and dataset.shape != made.dataset.shape:
         shapes = {"shape": dataset.shape, "wanted": made.dataset.shape}
         made.problems.append(BadInput("train.data_other_shape", role=role, dataset=name, **shapes))
     else:

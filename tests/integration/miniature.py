@@ -13,7 +13,7 @@ from studio_core import methods
 from studio_core.data.shapes import Message, Shape
 from studio_core.methods.base import validated
 from studio_core.runs import run_folder
-from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.runs.spec import DataRole, ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from tests.unit.jobs.generation.small_models import save_llama
 
 MARKED = (
@@ -65,6 +65,7 @@ def judged(count: int) -> Rows:
 
 SHAPES = {
     "sft": Shape.CHAT,
+    "sft-kl": Shape.CHAT,
     "dpo": Shape.PREFERENCE,
     "kto": Shape.UNPAIRED_PREFERENCE,
     "reward": Shape.PREFERENCE,
@@ -90,6 +91,8 @@ def make_run(
     parallel: str = "ddp",
     gpus: int = 1,
     held_out: Rows | None = None,
+    replay: Rows | None = None,
+    replay_shape: Shape | None = None,
     **options: Any,
 ) -> Path:
     """A run's folder with its spec, as the engine hands it to a worker."""
@@ -105,11 +108,16 @@ def make_run(
     dataset = ResolvedDataset(
         id=1, name="rows", version=1, shape=shape, rows=len(rows), path=str(data), sha256=""
     )
-    apart = {}
-    if held_out is not None:
-        place = folder / "held-out.parquet"
-        pq.write_table(pa.Table.from_pylist(held_out), place)
-        apart["held_out"] = dataset.model_copy(update={"path": str(place), "rows": len(held_out)})
+    apart: dict[DataRole, ResolvedDataset] = {}
+    further: tuple[tuple[DataRole, Rows | None, Shape], ...] = (
+        ("held_out", held_out, shape),
+        ("replay", replay, replay_shape or shape),
+    )
+    for role, others, kind in further:
+        if others is not None:
+            place = folder / f"{role}.parquet"
+            pq.write_table(pa.Table.from_pylist(others), place)
+            apart[role] = dataset.model_copy(update={"path": str(place), "rows": len(others), "shape": kind})
     run = RunSpec(
         spec=spec,
         model=model,

@@ -213,12 +213,14 @@ def gradients(trainer: Any, model: Any) -> tuple[float, dict[str, torch.Tensor],
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora"])
-@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize("method", ["sft", "dft", "dpo"])
 def test_scoring_labelled_positions_only_equals_the_stock_head(
     tmp_path: Path, method: str, tuning: str
 ) -> None:
-    shape = Shape.CHAT if method == "sft" else Shape.PREFERENCE
-    run = spec(make_run(tmp_path / "run", MODEL, RECORDS[shape], method=method, tuning=tuning))
+    """``dft`` is SFT with that loss."""
+    kind = "dpo" if method == "dpo" else "sft"
+    shape = Shape.CHAT if kind == "sft" else Shape.PREFERENCE
+    run = spec(make_run(tmp_path / "run", MODEL, RECORDS[shape], method=kind, tuning=tuning))
     tokenizer = AutoTokenizer.from_pretrained(MODEL.path)
     common = {"output_dir": str(tmp_path), "use_cpu": True, "bf16": False, "report_to": "none",
               "remove_unused_columns": False, "activation_checkpointing": False}  # fmt: skip
@@ -226,13 +228,16 @@ def test_scoring_labelled_positions_only_equals_the_stock_head(
     for fast in (False, True):
         set_seed(0)
         model = load_model(run, CPU)
-        stock = SFTTrainer if method == "sft" else DPOTrainer
+        stock = SFTTrainer if kind == "sft" else DPOTrainer
         given: dict[str, Any] = {"model": model, "processing_class": tokenizer}
         with fast_head.fast_head(stock) if fast else contextlib.nullcontext():
-            if method == "sft":
+            if kind == "sft":
                 options: Any = read(SFT, TUNINGS[tuning], {"max_length": 512})
                 prepared = sft.rows(run, options, CHAT)
-                args: Any = SFTConfig(**common, dataset_kwargs={"skip_prepare_dataset": True})
+                loss_type = "dft" if method == "dft" else "nll"
+                args: Any = SFTConfig(
+                    **common, loss_type=loss_type, dataset_kwargs={"skip_prepare_dataset": True}
+                )
                 trainer: Any = SFTTrainer(
                     **given,
                     args=args,

@@ -14,10 +14,11 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     GraniteConfig,
+    LlamaModel,
 )
 
 from jobs.curation.reward_model import loaded
-from jobs.training import dpo, kto, loading, reward, sft
+from jobs.training import dpo, kto, loading, reward, sft, sft_kl
 from jobs.training.course import Course
 from jobs.training.reporting import StopRequest
 from studio_core.base.errors import BadInput
@@ -41,9 +42,9 @@ from tests.integration.miniature import (
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
 DEMO = ResolvedModel(name="tiny-base", path=str(bundled_folder() / "models" / "tiny-base"))
-MAINS = {"sft": sft.main, "dpo": dpo.main, "kto": kto.main, "reward": reward.main}
+MAINS = {"sft": sft.main, "sft-kl": sft_kl.main, "dpo": dpo.main, "kto": kto.main, "reward": reward.main}
 WRITERS = ("sft", "dpo", "kto")
-ROWS = {"sft": chats(24), "dpo": pairs(24), "kto": judged(24), "reward": pairs(24)}
+ROWS = {"sft": chats(24), "sft-kl": chats(24), "dpo": pairs(24), "kto": judged(24), "reward": pairs(24)}
 
 
 @pytest.fixture(scope="module")
@@ -362,3 +363,52 @@ def test_the_adapter_names_no_reference_and_the_spec_stays_as_it_was(
     config = json.loads((run_dir / "model" / "adapter_config.json").read_text())
     assert sorted(config["target_modules"]) == ["k_proj", "o_proj", "q_proj", "v_proj"]
     assert (run_dir / run_folder.SPEC).read_bytes() == spec
+
+
+@pytest.mark.parametrize("method", ["sft", "sft-kl", "dpo", "reward"])
+def test_memory_runs_out_in_the_first_step_or_never(
+    tmp_path: Path, model: ResolvedModel, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that holds every batch but the one with the longest row, which stands last in the file."""
+    last = {**ROWS[method][-1]}
+    answer = "chosen" if "chosen" in last else "messages"
+    last[answer] = [*last[answer][:-1], said("assistant", "x" * 100)]
+    forward = LlamaModel.forward
+
+    def holds(self: Any, input_ids: torch.Tensor, *args: Any, **given: Any) -> Any:
+        if self.training and input_ids.shape[1] > 80:
+            raise torch.OutOfMemoryError
+        return forward(self, input_ids, *args, **given)
+
+    monkeypatch.setattr(LlamaModel, "forward", holds)
+    with pytest.raises(torch.OutOfMemoryError):
+        given = {"rows": [*ROWS[method], last], "prompts": (), "epochs": 1, "eval_share": 0}
+        trained(tmp_path / "run", model, method, **given)
+    assert events(tmp_path / "run", "metrics") == []
+
+
+def test_dft_weighs_tokens_by_their_probability(tmp_path: Path, model: ResolvedModel) -> None:
+    one = [{"messages": [said("user", "say a"), said("assistant", "bbb")]}] * 4
+    told = losses(trained(tmp_path / "run", model, rows=one, loss="dft", max_steps=1, prompts=()))
+    base = AutoModelForCausalLM.from_pretrained(model.path)
+    tokenizer = AutoTokenizer.from_pretrained(model.path)
+    encoded = tokenizer.apply_chat_template(
+        one[0]["messages"], return_assistant_tokens_mask=True, return_dict=True
+    )
+    ids = torch.tensor([encoded["input_ids"]])
+    learnt = torch.tensor(encoded["assistant_masks"][1:]).bool()
+    log_probs = base(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[learnt, 0]
+    assert told[1] == pytest.approx(-(log_probs.exp() * log_probs).mean().item(), rel=1e-4)
+
+
+def test_noise_on_embeddings_is_of_the_training_alone(tmp_path: Path, model: ResolvedModel) -> None:
+    """With a rate that moves nothing all answers are the same; the losses are not."""
+    still = {"learning_rate": 1e-8, "max_steps": 4, "eval_share": 0.2}
+    noisy, plain = (trained(tmp_path / f"{n}", model, neftune=n, **still) for n in (20.0, 0.0))
+    assert all(losses(noisy)[step] != losses(plain)[step] for step in range(1, 5))
+    assert len({(event["index"], event["answer"]) for event in events(noisy, "sample")}) == 2
+    measured = [
+        [event["values"]["eval_loss"] for event in events(run, "metrics") if "eval_loss" in event["values"]]
+        for run in (noisy, plain)
+    ]
+    assert measured[0] == pytest.approx(measured[1], rel=1e-5)

@@ -47,7 +47,8 @@ def main(run_dir: Path) -> None:
 
     def step(number: int) -> Values:
         model.train()
-        chosen = rows_of_step(number, len(data.train), options.effective_batch, run.spec.seed)
+        lengths = data.train["length"]
+        chosen = rows_of_step(number, len(lengths), options.effective_batch, run.spec.seed, lengths)
         several = [*batches(data.train, chosen)]
         total = tokens = 0.0
         for batch in several:

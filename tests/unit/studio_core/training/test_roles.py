@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.parts import plan_card
 from studio_core import training
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
@@ -64,13 +65,39 @@ def test_rows_to_measure_on_take_the_place_of_a_share(studio: Studio, sums: Data
     assert "Evaluated on apart: no fraction of the training data is held out." in said
 
 
+def test_rows_to_replay_are_counted_before_the_start(
+    studio: Studio, sums: Dataset, apart: Dataset, tmp_path: Path
+) -> None:
+    """Also of another shape, which the script makes tokens of as well; steps, tokens and memory are of both."""
+    imported(studio, "book", [{"text": "once upon a time " * 40}] * 30, tmp_path)
+    alone = training.plan(studio, spec())
+    plan = training.plan(studio, spec(data={"replay": "book"}, options={"replay_share": 0.5}))
+    assert plan.ready and (plan.rows, plan.replayed, plan.steps) == (100, 100, 2 * alone.steps)
+    assert plan.memory and alone.memory and plan.memory.activations > alone.memory.activations
+    assert plan.tokens > 4 * alone.tokens and "100 records + 100 replayed" in plan_card.card(plan, "en")
+    [warning] = training.plan(studio, spec(options={"replay_share": 0.5})).warnings
+    assert warning.sentence().startswith("replay_share has no effect without a replay dataset")
+    [misfit] = problems(studio, data={"replay": "apart"}, method="dpo", dataset="pairs")
+    assert misfit.startswith("dpo takes no dataset")
+
+
+def test_early_stopping_needs_something_to_measure(studio: Studio, sums: Dataset, apart: Dataset) -> None:
+    patient = {"early_stopping_patience": 2}
+    [blind] = problems(studio, options=patient)
+    assert blind.startswith("Early stopping (patience 2) needs a held-out loss")
+    assert not problems(studio, options={**patient, "eval_share": 0.1})
+    assert not problems(studio, options=patient, data={"held_out": "apart"})
+    stopped = training.plan(studio, spec(options={**patient, "eval_share": 0.1}))
+    assert stopped.disk > training.plan(studio, spec(options={"eval_share": 0.1})).disk
+
+
 def test_what_a_method_does_not_take_or_lacks_is_said(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
     assert problems(studio, method="taught") == ["taught needs a model in the role teacher. Choose one."]
     [unknown] = problems(studio, models={"judge": "tiny-chat"})
     assert unknown == "sft takes no model in the role judge (tiny-chat). It takes: -."
     assert "no model nobody" in problems(studio, method="taught", models={"teacher": "nobody"})[0]
-    [replay] = problems(studio, data={"replay": "sums"})
-    assert replay == "sft takes no dataset in the role replay (sums). It takes: held_out."
+    [replay] = problems(studio, method="dpo", dataset="pairs", data={"replay": "pairs"})
+    assert replay == "dpo takes no dataset in the role replay (pairs). It takes: held_out."
     [misfit] = problems(studio, data={"held_out": "pairs"})
     assert misfit.startswith("pairs has preference records")
     [rewards] = problems(studio, rewards=[{"name": "boxed"}])

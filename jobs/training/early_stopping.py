@@ -1,0 +1,62 @@
+"""When a run ends before its last step, since the held-out loss has stopped falling, and which model is its result.
+
+    better: loss < best loss - early_stopping_threshold
+    over: early_stopping_patience looks in a row were not better (Prechelt 1998, Early Stopping - But When?)
+
+It is looked at as often as checkpoints are kept. What was seen so far is written into each checkpoint, so that a run
+that goes on from one decides as the unbroken run would.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from studio_core.base.atomic import read_json, write_json
+from studio_core.base.errors import BadInput
+from studio_core.methods.common import TrainingOptions
+from studio_core.runs.run_folder import BEST
+
+
+@dataclass
+class EarlyStopping:
+    patience: int
+    threshold: float = 0.0
+    """Nats by which the loss must fall to be better."""
+    step: int = 0
+    """The step of the best checkpoint; 0 before the first look."""
+    loss: float | None = None
+    """Held-out loss of that checkpoint."""
+    waited: int = 0
+    """Looks since then."""
+
+    @classmethod
+    def of(cls, options: TrainingOptions, measured: bool, resume_from: str | None) -> EarlyStopping | None:
+        """As the options say; None where they do not ask for it. Refused is a run that measures no held-out loss."""
+        if not options.early_stopping_patience:
+            return None
+        if not measured:
+            raise BadInput("methods.early_stopping_blind", patience=options.early_stopping_patience)
+        made = cls(options.early_stopping_patience, options.early_stopping_threshold)
+        seen = read_json(Path(resume_from) / BEST) if resume_from else None
+        if seen:
+            made.step, made.loss, made.waited = seen["step"], seen["loss"], seen["waited"]
+        return made
+
+    @property
+    def over(self) -> bool:
+        return self.waited >= self.patience
+
+    def look(self, step: int, loss: float | None) -> None:
+        """The held-out loss after a step; None where it is no number."""
+        best = math.inf if self.loss is None else self.loss
+        if loss is not None and loss < best - self.threshold:
+            self.step, self.loss, self.waited = step, loss, 0
+        else:
+            self.waited += 1
+
+    def write(self, checkpoint: Path) -> None:
+        """Keep with a checkpoint what was seen up to its step."""
+        seen = asdict(self)
+        write_json(checkpoint / BEST, {name: seen[name] for name in ("step", "loss", "waited")})
