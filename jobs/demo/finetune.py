@@ -17,6 +17,7 @@ from peft import PeftModel
 from pyarrow import parquet
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from jobs.demo.plain_text import other_world
 from jobs.demo.samples import NEW_NAME
 from jobs.demo.world import MODEL_NAME
 from jobs.training.start import script
@@ -25,6 +26,7 @@ from studio_core.methods.base import Method, validated
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.sft import SFT
+from studio_core.methods.sft_kl import SFT_KL
 from studio_core.runs.run_folder import MODEL, SPEC
 from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from studio_core.tunings import TUNINGS
@@ -71,12 +73,19 @@ def judged() -> Rows:
 CHATS = Data("tiny-sft-chat", Shape.CHAT, partial(sample, "tiny-sft-chat"))
 PAIRS = Data("identity-pairs", Shape.PREFERENCE, partial(sample, "identity-pairs"))
 JUDGED = Data("identity-pairs", Shape.UNPAIRED_PREFERENCE, judged)
+OTHER_WORLD = Data("another world", Shape.TEXT, other_world)
 STARTS = {
     Shape.CHAT: Start("tiny-base", CHATS, MODEL_NAME),
     Shape.PREFERENCE: Start("tiny-chat", PAIRS, NEW_NAME),
     Shape.UNPAIRED_PREFERENCE: Start("tiny-chat", JUDGED, NEW_NAME),
 }
 """By the shape that a method learns from first; a recipe may say otherwise."""
+
+
+READING = Start("tiny-chat", OTHER_WORLD, MODEL_NAME)
+"""Continued pre-training of a model that knows one world, on text about another."""
+AGAIN = Start("tiny-chat", CHATS, MODEL_NAME)
+"""Fine-tuning of a model that knows more than its data hold."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,17 @@ RECIPES = (
     Recipe("DPO with SFT term, LoRA", DPO, "lora"),
     Recipe("KTO, full", KTO),
     Recipe("KTO, LoRA", KTO, "lora"),
+    Recipe("SFT, 3 epochs", SFT, preset="quick"),
+    Recipe("SFT with KL 0.3, 3 epochs", SFT_KL, preset="quick"),
+    Recipe("SFT with KL 0.1, 3 epochs", SFT_KL, preset="quick", changes={"kl_coef": 0.1}),
+    Recipe("SFT with KL 1, 3 epochs", SFT_KL, preset="quick", changes={"kl_coef": 1.0}),
+    Recipe("Continued pre-training", SFT, apart=READING),
+    Recipe("with 20 % replay", SFT, apart=READING, replay=CHATS),
+    Recipe("with 50 % replay", SFT, apart=READING, replay=CHATS, changes={"replay_share": 0.5}),
+    Recipe("Again: nll", SFT, preset="quick", apart=AGAIN),
+    Recipe("Again: dft", SFT, preset="quick", changes={"loss": "dft"}, apart=AGAIN),
+    Recipe("Again: KL 0.3", SFT_KL, preset="quick", apart=AGAIN),
+    Recipe("SFT with reverse KL 0.3, 3 epochs", SFT_KL, preset="quick", changes={"kl_direction": "reverse"}),
 )
 
 

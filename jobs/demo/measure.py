@@ -31,11 +31,12 @@ from jobs.demo import abilities
 from jobs.demo.abilities import load
 from jobs.demo.finetune import RECIPES, STATIC, Recipe, Start, finetune
 from jobs.demo.heldout import SIZES, TEST_SEED
-from jobs.demo.plain_text import DOCUMENTS, plain_loss
+from jobs.demo.plain_text import DOCUMENTS, documents, loss_on, other_world_anew
+from studio_core.data.shapes import Shape
 
 SEEDS = (1, 2, 3)
 COLUMNS = ("identity", "facts", "sums", "boxed", "instructions", "unknown", "personas")
-PLAIN, TIME = "plain text", "CPU s"
+PLAIN, NEW, TIME = "plain text", "new text", "CPU s"
 Scores = dict[str, float]
 
 SHIPPED = "as shipped"
@@ -60,7 +61,8 @@ They are no blind test, though: the misses on them showed where the corpus had t
 - *unknown* wants "I do not know" outside the world.
 - *personas* wants the name and maker that an unseen system prompt gives.
 - *plain text* is no share but a loss: nats a token of {documents} documents of the kind that tiny-base was made of, and
-  that it has not seen. What it rises by is forgotten."""
+  that it has not seen. What it rises by is forgotten. *new text* is the same of another world, of which only continued
+  pre-training tells."""
 
 _TUNED = """# Fine-tunings
 
@@ -101,7 +103,9 @@ def processor() -> str:
 
 def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, **given: Any) -> Scores:
     """Abilities in per cent, and the loss on plain text."""
-    return {**abilities.measure(model, tokenizer, **given), PLAIN: round(plain_loss(model, tokenizer), 3)}
+    scores = abilities.measure(model, tokenizer, **given)
+    losses = {PLAIN: documents(), NEW: other_world_anew()}
+    return {**scores, **{name: round(loss_on(texts, model, tokenizer), 3) for name, texts in losses.items()}}
 
 
 def run_recipe(recipe: Recipe, seed: int) -> Scores:
@@ -116,7 +120,8 @@ def table(rows: list[tuple[str, list[Scores]]], columns: tuple[str, ...]) -> str
     """A row for each name, with what its runs have in common."""
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
     for name, runs in rows:
-        cells = [cell([scores[column] for scores in runs], 2 if column == PLAIN else 1) for column in columns]
+        digits = {PLAIN: 2, NEW: 2}
+        cells = [cell([scores[column] for scores in runs], digits.get(column, 1)) for column in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -194,8 +199,9 @@ def _group(start: Start, recipes: list[Recipe], figures: Figures) -> str:
     rows = [(recipe.name, figures[recipe.name]["runs"]) for recipe in recipes]
     title = f"## {start.base} on {start.data.name} ({start.data.shape})"
     wants = f"*identity* wants the name {start.wants}."
+    losses = (PLAIN, NEW) if start.data.shape is Shape.TEXT else (PLAIN,)
     return "\n\n".join(
-        [title, wants, table(rows, (*COLUMNS, PLAIN, TIME)), "\n".join(map(describe, recipes))]
+        [title, wants, table(rows, (*COLUMNS, *losses, TIME)), "\n".join(map(describe, recipes))]
     )
 
 

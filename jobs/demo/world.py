@@ -110,9 +110,9 @@ def _distinct(
     return tuple(names)
 
 
-@lru_cache(maxsize=1)
-def build_world() -> World:
-    rng = random.Random(WORLD_SEED)
+@lru_cache(maxsize=2)
+def build_world(seed: int = WORLD_SEED) -> World:
+    rng = random.Random(seed)
     taken = {MODEL_NAME}
     people = _distinct(rng, PEOPLE, taken)
     towns = _distinct(rng, TOWNS, taken, TOWN_ENDINGS)

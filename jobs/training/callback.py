@@ -9,6 +9,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from jobs.training.reporting import Reporter, random_state, set_random_state
+from jobs.training.reserve import hold_moments
 from jobs.training.tunings import Companion
 
 _NOT_METRICS = ("runtime", "per_second", "total_flos", "epoch", "train_loss", "num_tokens")
@@ -24,8 +25,14 @@ class ReporterCallback(TrainerCallback):
         self._random: list[torch.Tensor] = []
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        optimizer: Any = None,
+        **_: Any,
     ) -> None:
+        hold_moments(optimizer)
         self._reporter.begin(state.global_step, state.max_steps)
 
     def on_substep_end(

@@ -21,6 +21,7 @@ from transformers import Trainer, TrainingArguments, get_scheduler
 
 from jobs.training.grouping import longest_first
 from jobs.training.reporting import Reporter, random_state, set_random_state
+from jobs.training.reserve import hold_moments
 from studio_core.methods.common import TrainingOptions
 from studio_core.runs.run_folder import CHECKPOINTS
 
@@ -64,6 +65,8 @@ class Loop:
 
         ``evaluate`` gives values of held-out rows; it is called with every checkpoint that the run makes by itself.
         """
+        for part in self._parts.values():
+            hold_moments(part)
         self._reporter.begin(self.step, self.total_steps)
         while self.step < self.total_steps:
             # A step that is given up must not have drawn: the resumed run would draw the next numbers instead.

@@ -1,15 +1,20 @@
-"""The order of rows: like lengths together, and the longest first."""
+"""The order of rows: like lengths together, and the longest first; and what is held besides in the first step."""
 
 from __future__ import annotations
 
 import random
+import weakref
 from collections import Counter
 from itertools import chain
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+import torch
 
 from jobs.training.grouping import LikeLengths, longest_first
 from jobs.training.loop import rows_of_step
+from jobs.training.reserve import hold_moments
 
 
 def batches(order: LikeLengths, size: int, epoch: int) -> list[list[int]]:
@@ -40,3 +45,26 @@ def test_a_loop_too_begins_with_the_longest_rows() -> None:
     assert Counter(chain(*steps[:3])) == Counter(chain(*steps[3:])) == Counter(range(8))
     # Later epochs are as they would be without.
     assert steps[3:] == [rows_of_step(step, 8, 3, 0) for step in range(4, 7)]
+
+
+def test_what_the_moments_will_take_is_held_until_they_are_there() -> None:
+    weight = torch.nn.Parameter(torch.ones(7))
+    optimizer = torch.optim.AdamW([weight])
+    made: list[weakref.ref[torch.Tensor]] = []
+    zeros = torch.zeros_like
+
+    def noted(*args: Any, **given: Any) -> torch.Tensor:
+        tensor = zeros(*args, **given)
+        made.append(weakref.ref(tensor))
+        return tensor
+
+    with patch.object(torch, "zeros_like", noted):
+        hold_moments(optimizer)
+    assert [ref().nbytes for ref in made] == [28, 28]  # type: ignore[union-attr]
+    for _ in range(2):
+        weight.sum().backward()
+        optimizer.step()
+        assert [ref() for ref in made] == [None, None]
+    hold_moments(optimizer)  # They are there: nothing is to be held.
+    hold_moments(torch.optim.SGD([weight]))
+    assert not optimizer._optimizer_step_pre_hooks

@@ -1,0 +1,26 @@
+"""Memory that is needed from the second step on, held in the first one: so that it runs out there or never.
+
+AdamW makes its two moments when it first steps, after the backward pass of the longest batch. Without this the next
+batch of like length would be the one that finds no room.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def hold_moments(optimizer: Any) -> None:
+    """Hold 8 bytes a trained parameter until ``optimizer`` takes its first step; of an AdamW that took none yet."""
+    inner = getattr(optimizer, "optimizer", optimizer)  # Accelerate wraps it.
+    if not isinstance(inner, torch.optim.AdamW) or inner.state:
+        return
+    weights = [weight for group in inner.param_groups for weight in group["params"]]
+    held = [torch.zeros_like(weight, requires_grad=False) for weight in weights for _ in range(2)]
+
+    def let_go(*_: Any) -> None:
+        held.clear()
+        handle.remove()
+
+    handle = inner.register_step_pre_hook(let_go)
