@@ -12,6 +12,7 @@ from jobs.training.callback import ReporterCallback
 from studio_core.base.errors import BadInput
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel
+from tests.integration.method_conformance import stop_at
 from tests.integration.miniature import events
 from tests.integration.test_training_methods import model, result, trained, weights
 
@@ -19,38 +20,57 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 __all__ = ["model"]
 
 
+TURNS = {3: 0.9, 6: 0.5, 9: 0.7, 12: 0.6}
+"""Held-out losses by step: the best is that of step 6, and with a patience of 2 it is over at step 12 of 20."""
+GIVEN: dict[str, Any] = {"epochs": 4, "save_steps": 3, "eval_share": 0.2, "early_stopping_patience": 2}
+
+
+@pytest.fixture(autouse=True)
+def turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A miniature's own held-out loss never turns."""
+    log = ReporterCallback.on_log
+
+    def on_log(self: Any, args: Any, state: Any, control: Any, logs: dict[str, Any], **given: Any) -> None:
+        other = {"eval_loss": TURNS[state.global_step]} if "eval_loss" in logs else {}
+        log(self, args, state, control, {**logs, **other}, **given)
+
+    monkeypatch.setattr(ReporterCallback, "on_log", on_log)
+
+
 @pytest.mark.parametrize("tuning", ["full", "lora"])
 @pytest.mark.parametrize("method", ["sft", "dpo", "reward"])
 def test_a_run_that_gets_worse_ends_early_with_its_best_model(
-    tmp_path: Path, model: ResolvedModel, method: str, tuning: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: ResolvedModel, method: str, tuning: str
 ) -> None:
-    """With held-out losses that turn, since a miniature's own never do."""
-    turns = iter([0.9, 0.5, 0.7, 0.6])
-    log = ReporterCallback.on_log
-
-    def turned(self: Any, args: Any, state: Any, control: Any, logs: dict[str, Any], **given: Any) -> None:
-        other = {"eval_loss": next(turns)} if "eval_loss" in logs else {}
-        log(self, args, state, control, {**logs, **other}, **given)
-
-    monkeypatch.setattr(ReporterCallback, "on_log", turned)
-    given = {"epochs": 4, "save_steps": 3, "eval_share": 0.2, "early_stopping_patience": 2}
     prompts = () if method == "reward" else ("say a",)
-    run_dir = trained(tmp_path / "run", model, method, tuning=tuning, prompts=prompts, **given)
+    run_dir = trained(tmp_path / "run", model, method, tuning=tuning, prompts=prompts, **GIVEN)
     assert [point.step for point in run_folder.checkpoints(run_dir)] == [6, 9, 12]
     told = {event["key"]: event["values"] for event in events(run_dir, "notice")}
-    assert told["methods.notice.stopped_early"] == {
-        "best": 6,
-        "loss": 0.5,
-        "step": 12,
-        "total": 20,
-        "looks": 2,
-    }
+    expected = {"best": 6, "loss": 0.5, "step": 12, "total": 20, "looks": 2}
+    assert told["methods.notice.stopped_early"] == expected
     assert (result(run_dir)["state"], result(run_dir)["step"]) == ("succeeded", 12)
-    saved, best = weights(run_dir / "model"), weights(run_dir / "checkpoints" / "checkpoint-6")
     if method == "reward" and tuning == "lora":
         return  # The result is merged.
+    saved, best = weights(run_dir / "model"), weights(run_dir / "checkpoints" / "checkpoint-6")
     assert all(torch.equal(saved[name], best[name]) for name in saved.keys() & best.keys())
     assert len(saved.keys() & best.keys()) >= len(saved) - 1  # A tied output is stored once.
+
+
+@pytest.mark.parametrize("at", [8, 9])
+def test_a_resumed_run_decides_as_the_unbroken_one(
+    tmp_path: Path, model: ResolvedModel, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped between two looks, and where one is due."""
+    whole = trained(tmp_path / "whole", model, **GIVEN)
+    with monkeypatch.context() as patch:
+        stop_at(at, patch)
+        stopped = trained(tmp_path / "stopped", model, **GIVEN)
+    assert result(stopped)["step"] == at
+    point = stopped / "checkpoints" / f"checkpoint-{at}"
+    resumed = trained(tmp_path / "resumed", model, resume_from=point, **GIVEN)
+    assert result(resumed)["step"] == 12
+    one, other = weights(whole / "model"), weights(resumed / "model")
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_early_stopping_without_held_out_rows_is_refused(tmp_path: Path, model: ResolvedModel) -> None:
