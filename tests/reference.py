@@ -120,6 +120,10 @@ def _table(fields: list[OptionField]) -> Iterator[str]:
         title, help_ = text(field.title_key), text(field.help_key)
         cells = f"`{field.name}`", title, f"`{field.default}`", choices or bounds, unit, help_
         yield f"| {' | '.join(cells)} |"
+    for field in fields:
+        if field.choices_with_help:
+            yield from ("", f"| `{field.name}` | what it is for |", "|---|---|")
+            yield from (f"| `{choice}` | {text(key)} |" for choice, key in field.choices_with_help.items())
 
 
 if __name__ == "__main__":

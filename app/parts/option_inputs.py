@@ -102,8 +102,12 @@ def _labelled(
     The help stands before the input all the same: the Tab key comes to its button first.
     """
     input_id = f"{prefix}-{field.name.replace('.', '-')}"
+    explained = html(" {}-choice", input_id) if field.choices_with_help else ""
     named = html(
-        ' name="{}" aria-labelledby="{}-title" aria-describedby="{}-help"', field.name, input_id, input_id
+        ' name="{0}" aria-labelledby="{1}-title" aria-describedby="{1}-help{2}"',
+        field.name,
+        input_id,
+        explained,
     )
     title = html('<span class="label-text" id="{}-title">{}</span>', input_id, say(field.title_key, language))
     help = html('<div class="info-text" id="{}-help">{}</div>', input_id, help_of(field, language))
@@ -125,7 +129,7 @@ def _labelled(
             ' aria-describedby="{0}-help">{1}{2}{3}</fieldset>',
             input_id, title, help, boxes,
         )  # fmt: skip
-    inner = _input(field, value, begin, choices, named, input_id)
+    inner = _input(field, value, begin, choices, named, input_id, language)
     wide = " ts-input-wide" if field.kind in ("prompt", "json") else ""
     return html(
         '<div class="block ts-input{}" id="{}"><label>{}{}{}</label></div>',
@@ -144,9 +148,11 @@ def _input(
     choices: Sequence[tuple[str, str]],
     named: Markup,
     input_id: str,
+    language: str,
 ) -> Markup:
     if field.kind == "choice":
-        return html('<span class="ts-select"><select{}>{}</select></span>', named, _entries(choices, value))
+        select = html('<span class="ts-select"><select{}>{}</select></span>', named, _entries(choices, value))
+        return select + _explained(field, value, language, input_id)
     hint = html(' placeholder="{}"', shown(field, begin))
     if field.kind in ("prompt", "json"):
         return html('<textarea rows="4"{}{}>{}</textarea>', named, hint, shown(field, value))
@@ -174,6 +180,22 @@ def _entries(choices: Sequence[tuple[str, str]], value: Any) -> Markup:
             '<option value="{}"{}>{}</option>', choice, Markup(" selected") if choice == value else "", label
         )
         for label, choice in choices
+    )
+
+
+def _explained(field: OptionField, value: Any, language: str, input_id: str) -> Markup:
+    """Below a list: what the chosen one is for; ``static/js/train.js`` shows another line with another choice."""
+    lines = [
+        html(
+            '<span data-choice="{}"{}>{}</span>',
+            choice,
+            "" if choice == value else Markup(" hidden"),
+            say(key, language),
+        )
+        for choice, key in field.choices_with_help.items()
+    ]
+    return (
+        html('<span class="ts-choice" id="{}-choice">{}</span>', input_id, join(lines)) if lines else Markup()
     )
 
 

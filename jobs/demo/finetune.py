@@ -23,10 +23,13 @@ from jobs.demo.world import MODEL_NAME
 from jobs.training.start import script
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Method, validated
+from studio_core.methods.cpo import CPO
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
+from studio_core.methods.orpo import ORPO
 from studio_core.methods.sft import SFT
 from studio_core.methods.sft_kl import SFT_KL
+from studio_core.methods.simpo import SIMPO
 from studio_core.runs.run_folder import MODEL, SPEC
 from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from studio_core.tunings import TUNINGS
@@ -128,6 +131,12 @@ RECIPES = (
     Recipe("Again: dft", SFT, preset="quick", changes={"loss": "dft"}, apart=AGAIN),
     Recipe("Again: KL 0.3", SFT_KL, preset="quick", apart=AGAIN),
     Recipe("SFT with reverse KL 0.3, 3 epochs", SFT_KL, preset="quick", changes={"kl_direction": "reverse"}),
+    Recipe("SimPO, full", SIMPO),
+    Recipe("SimPO, LoRA", SIMPO, "lora"),
+    Recipe("CPO, full", CPO),
+    Recipe("CPO, LoRA", CPO, "lora"),
+    Recipe("ORPO, full", ORPO),
+    Recipe("ORPO, LoRA", ORPO, "lora"),
 )
 
 
@@ -149,7 +158,8 @@ def _stored(data: Data, folder: Path) -> ResolvedDataset:
     )
 
 
-def _spec(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
+def spec_of(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
+    """The spec of a run in ``run_dir``, where its data are written."""
     base, data, replay = recipe.start.base, recipe.start.data, recipe.replay
     return RunSpec(
         spec=TrainSpec(
@@ -174,14 +184,18 @@ def _spec(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
 def finetune(recipe: Recipe, seed: int, run_dir: Path) -> Outcome:
     """Carry out one run in this process and load what it made."""
     run_dir.mkdir(parents=True)
-    (run_dir / SPEC).write_text(_spec(recipe, seed, run_dir).model_dump_json(), encoding="utf-8")
+    (run_dir / SPEC).write_text(spec_of(recipe, seed, run_dir).model_dump_json(), encoding="utf-8")
     began = time.process_time()
     script(recipe.method.name).main(run_dir)
-    seconds = time.process_time() - began
+    return Outcome(*tuned(recipe, run_dir), time.process_time() - began)
+
+
+def tuned(recipe: Recipe, run_dir: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model that a run has made, whole and in 32 bits."""
     made = run_dir / MODEL
     tokenizer = AutoTokenizer.from_pretrained(made)
     if TUNINGS[recipe.tuning].whole:
-        return Outcome(AutoModelForCausalLM.from_pretrained(made, dtype=torch.float32), tokenizer, seconds)
+        return AutoModelForCausalLM.from_pretrained(made, dtype=torch.float32), tokenizer
     path = STATIC / "models" / recipe.start.base
     base = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    return Outcome(PeftModel.from_pretrained(base, made).merge_and_unload(), tokenizer, seconds)
+    return PeftModel.from_pretrained(base, made).merge_and_unload(), tokenizer

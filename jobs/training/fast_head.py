@@ -48,7 +48,7 @@ def add_head(model: Any, **settings: Any) -> None:
     add_fused_lm_head(model, **settings)
     if not _applies(model, settings):
         return
-    fused_forward = model.forward
+    fused_forward, squares = model.forward, "log_sum_sq_probs" in settings.get("outputs", ())
 
     @functools.wraps(type(model).forward)
     def forward(self: Any, *args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any) -> Any:
@@ -59,7 +59,7 @@ def add_head(model: Any, **settings: Any) -> None:
         kwargs.pop("num_items_in_batch", None)
         kwargs["use_cache"] = False  # Keys and values of a training are never asked for again.
         hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]
-        return scored(hidden, self.get_output_embeddings(), labels[:, 1:])
+        return scored(hidden, self.get_output_embeddings(), labels[:, 1:], squares)
 
     model.forward = types.MethodType(forward, model)
 
@@ -69,14 +69,18 @@ def _applies(model: Any, settings: dict[str, Any]) -> bool:
     return (
         model.device.type == "cpu"
         and settings.keys() <= {"outputs"}
-        and "log_sum_sq_probs" not in settings.get("outputs", ())
         and not getattr(config, "output_router_logits", False)
         and not any(getattr(config, name, None) is not None for name in _CHANGES_LOGITS)
     )
 
 
-def scored(hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor) -> FusedCausalLMOutput:
-    """Log-probabilities of ``labels`` (rows, length) under ``hidden`` (rows, length, width); 0 where -100."""
+def scored(
+    hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor, squares: bool = False
+) -> FusedCausalLMOutput:
+    """Log-probabilities of ``labels`` (rows, length) under ``hidden`` (rows, length, width); 0 where -100.
+
+    With ``squares`` also the logarithm of the sum of all squared probabilities, which WPO's weights need.
+    """
     mask = labels != -100
     targets = labels[mask]
     # In full precision: a softmax over thousands of words loses small probabilities in bf16.
@@ -87,6 +91,7 @@ def scored(hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor) ->
         entropy = log_normaliser - ((logits - log_normaliser[:, None]).exp_().mul_(logits)).sum(-1)
         mean_logits = logits.mean(-1)
         is_top1 = logits.argmax(-1) == targets
+        log_squares = torch.logsumexp(2 * logits, dim=-1) - 2 * log_normaliser if squares else None
 
     def placed(values: torch.Tensor) -> torch.Tensor:
         return values.new_zeros(mask.shape).masked_scatter(mask, values)
@@ -95,6 +100,7 @@ def scored(hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor) ->
         loss=-log_probs.sum() / mask.sum().clamp(min=1),
         log_probs=placed(log_probs),
         entropy=placed(entropy),
+        log_sum_sq_probs=None if log_squares is None else placed(log_squares),
         mean_logits=placed(mean_logits),
         is_top1=placed(is_top1),
         label_mask=mask,

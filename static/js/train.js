@@ -25,9 +25,15 @@ export function mount(element, trigger) {
 		return [JSON.stringify({ method, tuning, form: JSON.parse(root().dataset.form), inputs: inputs() }), ...rest];
 	};
 
+	// Below a list: what the chosen one is for.
+	function explain(select) {
+		for (const line of select.closest(".ts-input").querySelectorAll("[data-choice]")) line.hidden = line.dataset.choice !== select.value;
+	}
+
 	for (const type of ["input", "change"]) {
 		element.addEventListener(type, (event) => {
 			if (!event.target.name) return;
+			if (event.target.matches("select")) explain(event.target);
 			if (late) late[event.target.name] = event.target;
 			// A text is told of with each key, and again when it is left.
 			if (type === "input" || !/^(text|textarea)$/.test(event.target.type)) trigger("input");
@@ -48,6 +54,7 @@ export function mount(element, trigger) {
 			if (!input || input.type !== old.type) continue;
 			if (old.type === "checkbox") input.checked = old.checked;
 			else input.value = old.value;
+			if (input.matches("select")) explain(input);
 			kept = true;
 		}
 		late = null;

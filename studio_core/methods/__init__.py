@@ -5,13 +5,18 @@ from __future__ import annotations
 from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Method
+from studio_core.methods.cpo import CPO
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
+from studio_core.methods.orpo import ORPO
 from studio_core.methods.reward import REWARD
 from studio_core.methods.sft import SFT
 from studio_core.methods.sft_kl import SFT_KL
+from studio_core.methods.simpo import SIMPO
 
-METHODS: dict[str, Method] = {method.name: method for method in (SFT, SFT_KL, DPO, KTO, REWARD)}
+METHODS: dict[str, Method] = {
+    method.name: method for method in (SFT, SFT_KL, DPO, SIMPO, CPO, ORPO, KTO, REWARD)
+}
 DEFAULT = SFT.name
 """What a form begins with: the training that mostly comes first."""
 

@@ -63,6 +63,8 @@ class Method(Part):
     """Whether it learns from rewards."""
     against: Callable[[ResolvedDataset], list[BadInput]] = lambda dataset: []
     """What of a dataset of the right shape it cannot learn from."""
+    check: Callable[[Any, Tuning], None] = lambda options, tuning: None
+    """Raises ``BadInput`` of options that it cannot have with that way of tuning."""
     package: str = "jobs.training"
     """Where the script of its name is; a hyphen of the name is an underscore there."""
 
@@ -142,7 +144,9 @@ def validated(
             "methods.unknown_tuning", tuning=tuning, method=method.name, known=", ".join(method.tunings)
         )
     given = {**starting_values(method, preset, way, parameters), **(changes or {})}
-    return checked(method.options_with(way), given, f"{method.name} ({tuning})", method.areas)
+    options = checked(method.options_with(way), given, f"{method.name} ({tuning})", method.areas)
+    method.check(options, way)
+    return options
 
 
 def read(method: Method, tuning: Tuning, values: Mapping[str, Any]) -> BaseModel:

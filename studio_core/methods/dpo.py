@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import model_validator
 
@@ -16,8 +16,17 @@ from studio_core.tunings.base import Tuning
 
 Loss = Literal[
     "sigmoid", "sigmoid_norm", "ipo", "hinge", "robust", "apo_zero", "apo_down", "exo_pair", "nca_pair",
-    "bco_pair", "sppo_hard", "aot", "discopop",
+    "bco_pair", "sppo_hard", "aot", "discopop", "aot_unpaired",
 ]  # fmt: skip
+LOSSES: tuple[str, ...] = (*get_args(Loss), "sft")
+"""What a run may learn from; the last is a term beside the others, not a preference."""
+
+# An f-divergence leaves a term in each reward that depends on the prompt only. It cancels where the loss sees no more
+# than the difference of a pair's rewards (Wang et al. 2023, arXiv:2309.16240).
+OF_DIFFERENCES = {"sigmoid", "sigmoid_norm", "ipo", "hinge", "robust", "exo_pair", "discopop", "sft"}
+# Those that sort the rows of a batch mix pairs up, and the SFT term is one number for the batch: no weight of a pair
+# can be put on either.
+WITHOUT_WEIGHTING = {"aot", "aot_unpaired", "sft"}
 
 
 class DPOOptions(TrainingOptions):
@@ -25,15 +34,73 @@ class DPOOptions(TrainingOptions):
     beta: float = option(0.1, at_least=0.001, at_most=10.0, advanced=False)
     loss: Loss = option("sigmoid", advanced=False)
     sft_weight: float = option(0.0, at_least=0.0, at_most=10.0, advanced=False)
+    loss_weights: str = option("")
     # Below one half: at one half a pair says nothing.
     label_smoothing: float = option(0.0, at_least=0.0, at_most=0.49)
+    # How much counts of the longer answer what it has beyond the shorter's length: 1 is plain DPO, 0 nothing of it.
+    ld_alpha: float = option(1.0, at_least=0.0, at_most=1.0)
+    use_weighting: bool = option(False)
+    divergence: Literal["reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"] = option(
+        "reverse_kl"
+    )
+    # Halfway between forward (0) and reverse KL (1).
+    divergence_alpha: float = option(0.5, at_least=0.0, at_most=1.0)
     precompute_reference: bool = option(False)
+    sync_steps: int = option(0, at_least=0, at_most=1_000_000, unit="steps")
+    # The paper's own (Gorbatovski et al. 2024, arXiv:2404.09656).
+    sync_mix: float = option(0.6, at_least=0.01, at_most=1.0)
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """The losses that are added up, and the weight of each: those named by ``loss_weights`` as they are there,
+        else 1 for ``loss`` and ``sft_weight`` for the term ``sft``."""
+        named = weights_of(self.loss_weights)
+        terms = {self.loss: 1.0, **named, "sft": named.get("sft", self.sft_weight)}
+        return {name: weight for name, weight in terms.items() if weight}
 
     @model_validator(mode="after")
-    def _smoothing_fits(self) -> DPOOptions:
-        if self.loss == "exo_pair" and self.label_smoothing == 0.0:
-            raise BadInput("methods.dpo.needs_smoothing", loss=self.loss)
+    def _terms_fit(self) -> DPOOptions:
+        terms = self.terms
+        if not terms:
+            raise BadInput("methods.dpo.no_loss", value=self.loss_weights)
+        if "exo_pair" in terms and self.label_smoothing == 0.0:
+            raise BadInput("methods.dpo.needs_smoothing", loss="exo_pair")
+        unfit = sorted(terms.keys() - OF_DIFFERENCES)
+        if self.divergence != "reverse_kl" and unfit:
+            known = ", ".join(sorted(OF_DIFFERENCES))
+            raise BadInput(
+                "methods.dpo.no_divergence", divergence=self.divergence, loss=unfit[0], known=known
+            )
+        unfit = sorted(terms.keys() & WITHOUT_WEIGHTING)
+        if self.use_weighting and unfit:
+            raise BadInput("methods.dpo.no_weighting", loss=unfit[0])
+        if self.sync_steps and self.precompute_reference:
+            raise BadInput("methods.dpo.sync_precomputed", steps=self.sync_steps)
         return self
+
+
+def weights_of(written: str) -> dict[str, float]:
+    """``sigmoid=0.8, bco_pair=0.2, sft=1`` as weights by loss; raises ``BadInput`` that quotes the part at fault."""
+    weights: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in written.split(","))):
+        name, _, value = (side.strip() for side in part.partition("="))
+        if name not in LOSSES:
+            raise BadInput("methods.dpo.unknown_loss", loss=name[:40], known=", ".join(LOSSES))
+        try:
+            weight = float(value)
+        except ValueError:
+            weight = -1.0
+        # 100 times the other terms is those left out.
+        if name in weights or not 0.0 <= weight <= 100.0:
+            raise BadInput("methods.dpo.bad_weight", part=part[:40])
+        weights[name] = weight
+    return weights
+
+
+def check(options: DPOOptions, tuning: Tuning) -> None:
+    """Under an adapter the reference is the frozen base, which all that learns stands on: it cannot follow."""
+    if options.sync_steps and not tuning.whole:
+        raise BadInput("methods.dpo.sync_adapter", tuning=tuning.name, steps=options.sync_steps)
 
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
@@ -89,4 +156,5 @@ DPO = Method(
         Role("policy", learns=True, sequences=2),
         Role("reference", sequences=2, passes=1, begins_as="policy"),
     ),
+    check=check,
 )

@@ -53,6 +53,13 @@ class OptionField:
         """The text of a choice: ``<title>.<choice>``; there may be none, then the choice says it itself."""
         return self.parts[choice].title_key if choice in self.parts else f"{self.title_key}.{choice}"
 
+    @property
+    def choices_with_help(self) -> dict[str, str]:
+        """The choices that have a line on what they are for, and its key: ``<text of the choice>.help``."""
+        known = texts.catalogue(texts.DEFAULT_LANGUAGE)
+        keys = {choice: f"{self.choice_key(choice)}.help" for choice in self.choices}
+        return {choice: key for choice, key in keys.items() if key in known}
+
     def of_parts(self) -> list[OptionField]:
         """Of kind ``options``: those of all its parts, as fields ``<option>.<name>``; what several have is one."""
         alike: list[OptionField] = []

@@ -69,6 +69,9 @@ SHAPES = {
     "dpo": Shape.PREFERENCE,
     "kto": Shape.UNPAIRED_PREFERENCE,
     "reward": Shape.PREFERENCE,
+    "simpo": Shape.PREFERENCE,
+    "cpo": Shape.PREFERENCE,
+    "orpo": Shape.PREFERENCE,
 }
 
 

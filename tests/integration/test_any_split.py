@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.training import dpo, kto, reward, sft
+from jobs.training import cpo, dpo, kto, orpo, reward, sft, simpo
 from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import Rows, events, judged, make_run, miniature_model, said
 from tests.integration.test_several_ranks import carried_out
@@ -15,6 +15,7 @@ from tests.integration.test_several_ranks import carried_out
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
 MAINS = {"sft": sft.main, "dpo": dpo.main, "kto": kto.main, "reward": reward.main}
+MAINS |= {"simpo": simpo.main, "cpo": cpo.main, "orpo": orpo.main}
 CHATS: Rows = [
     {"messages": [said("user", "say a"), said("assistant", "b" * length)]} for length in (1, 9, 2, 30)
 ]
@@ -27,6 +28,7 @@ PAIRS: Rows = [
     for length in (1, 9, 2, 16)
 ]
 ROWS = {"sft": CHATS, "dpo": PAIRS, "kto": judged(4), "reward": PAIRS}
+ROWS |= {"simpo": PAIRS, "cpo": PAIRS, "orpo": PAIRS}
 LOSSES = ("sigmoid", "ipo", "apo_zero", "discopop")
 
 
@@ -61,10 +63,14 @@ def run(folder: Path, model: ResolvedModel, method: str, **given: Any) -> Path:
         ("sft", {"loss_on": "everything"}),
         *(("dpo", {"loss": loss, "sft_weight": 0.7}) for loss in LOSSES),
         ("dpo", {"tuning": "lora", "sft_weight": 1.0}),
+        ("dpo", {"loss_weights": "sft=1, sigmoid=0.8, bco_pair=0.2"}),
         ("kto", {}),
         ("kto", {"tuning": "lora"}),
         ("kto", {"loss": "apo_zero_unpaired"}),
         ("reward", {}),
+        ("simpo", {"sft_weight": 0.7}),
+        ("cpo", {"tuning": "lora"}),
+        ("orpo", {}),
     ],
 )
 def test_batches_that_are_accumulated_teach_what_one_does(

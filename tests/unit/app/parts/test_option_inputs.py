@@ -43,10 +43,22 @@ def test_values_that_go_in_come_out(method: str) -> None:
         field.name: options[field.name] if field.kind == "bool" else shown(field, options[field.name])
         for field in known
     }
-    assert values(known, held) == options
+    # One that is left empty is absent.
+    assert values(known, held) == {name: value for name, value in options.items() if value != ""}
     assert (
         validated(METHODS[method], "balanced", "lora", 2_000_000, values(known, held)).model_dump() == options
     )
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_the_chosen_one_of_a_list_is_explained_below_it(language: str) -> None:
+    [loss] = [field for field in METHODS["dpo"].fields if field.name == "loss"]
+    assert loss.choices_with_help.keys() == set(loss.choices)  # Each says what it is for and does not do.
+    form = drawn([loss], {"loss": "apo_down"}, {}, language, "opt")
+    assert 'aria-describedby="opt-loss-help opt-loss-choice"' in form
+    shown_lines = re.findall(r'<span data-choice="(\w+)">(.*?)</span>', form)
+    assert shown_lines == [("apo_down", texts.text("methods.dpo.loss.apo_down.help", language))]
+    assert len(re.findall(r'<span data-choice="\w+" hidden>', form)) == len(loss.choices) - 1
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def test_everything_a_method_shows_has_a_text(method: Method, language: str) -> 
     for field in method.fields:
         keys += [field.title_key, field.help_key]
         keys += [f"options.unit.{field.unit}"] if field.unit else []
+        keys += field.choices_with_help.values()
     for chart in method.charts:
         keys += [chart.title_key, chart.help_key, *map(chart.label_key, chart.metrics)]
     keys += [f"methods.preset.{preset}{part}" for preset in PRESETS for part in ("", ".help")]
@@ -50,6 +51,8 @@ def test_numbers_have_a_range_around_their_default_and_choices_contain_it(method
             assert field.minimum <= field.default <= field.maximum, field.name
         elif field.kind == "choice":
             assert field.default in field.choices, field.name
+        elif field.kind == "text":
+            assert isinstance(field.default, str), field.name
         else:
             assert isinstance(field.default, bool), field.name
 
@@ -180,3 +183,47 @@ def test_what_a_method_lacks_gives_way_to_what_comes_nearest() -> None:
     assert METHODS["sft"].nearest("qlora") == "qlora"
     assert METHODS["reward"].nearest("qlora") == "lora"
     assert METHODS["sft"].nearest("no such tuning") == "full"
+
+
+def test_a_run_of_dpo_says_which_losses_it_adds_up() -> None:
+    assert options("dpo").terms == {"sigmoid": 1.0, "sft": 1.0}
+    assert options("dpo", loss="ipo", sft_weight=0).terms == {"ipo": 1.0}
+    mixed = options("dpo", loss_weights=" sigmoid = 0.8, bco_pair=0.2,sft=1 ")
+    assert mixed.terms == {"sigmoid": 0.8, "bco_pair": 0.2, "sft": 1.0}
+    assert options("dpo", loss_weights="sft=0, sigmoid=0, hinge=2").terms == {"hinge": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"loss_weights": "sigmoyd=1"}, "names the loss sigmoyd, which there is not. Choose from: sigmoid,"),
+        ({"loss_weights": "sigmoid"}, "loss_weights has sigmoid. Write each loss once"),
+        ({"loss_weights": "ipo=1, ipo=2"}, "loss_weights has ipo=2."),
+        ({"loss_weights": "ipo=nan"}, "loss_weights has ipo=nan."),
+        ({"loss_weights": "ipo=-1"}, "loss_weights has ipo=-1."),
+        ({"loss_weights": "sigmoid=0, sft=0"}, "With loss_weights sigmoid=0, sft=0 no loss is left."),
+        ({"loss": "exo_pair"}, "The loss type exo_pair needs label_smoothing above 0."),
+        ({"loss_weights": "exo_pair=1"}, "The loss type exo_pair needs label_smoothing above 0."),
+        ({"divergence": "forward_kl", "loss": "aot"}, "forward_kl does not work with the loss type aot."),
+        ({"use_weighting": True}, "and the loss sft is not a sum over pairs. Turn use_weighting off"),
+        ({"use_weighting": True, "sft_weight": 0, "loss": "aot"}, "the loss aot is not a sum over pairs."),
+        ({"sync_steps": 8, "precompute_reference": True}, "cannot be synced every 8 steps when its log-probs"),
+        ({"sync_steps": 8, "tuning": "lora"}, "With lora the reference model is the frozen base model"),
+    ],
+)  # fmt: skip
+def test_losses_that_do_not_go_together_are_refused(changes: dict[str, Any], told: str) -> None:
+    assert told in refused("dpo", **changes)
+
+
+def test_a_run_of_dpo_of_before_losses_were_added_up_is_read() -> None:
+    new = {
+        "loss_weights",
+        "ld_alpha",
+        "use_weighting",
+        "divergence",
+        "divergence_alpha",
+        "sync_steps",
+        "sync_mix",
+    }
+    kept = {name: value for name, value in options("dpo").model_dump().items() if name not in new}
+    assert read(METHODS["dpo"], TUNINGS["full"], kept) == options("dpo")
