@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from jobs.training import sft
+from studio_core.methods import METHODS
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel
 from tests.conftest import PATIENCE, wait_until
@@ -89,4 +90,4 @@ def test_a_method_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run([*WORKER, str(run_dir)], env=ENVIRONMENT, check=False, capture_output=True)
     assert done.returncode == 1
     [error] = events(run_dir, "error")
-    assert error["message"] == "There is no training method os. Choose one of: sft, dpo, kto, reward."
+    assert error["message"] == f"There is no training method os. Choose one of: {', '.join(METHODS)}."
