@@ -23,12 +23,13 @@ from studio_core.base.files import Reach
 from studio_core.base.validation import validate
 from studio_core.data import archives, parquet
 from studio_core.data.inspection import Reading
-from studio_core.methods.base import PRESETS, validated
+from studio_core.methods.base import PRESETS, Method, validated
+from studio_core.methods.roles import other_tokens
 from studio_core.models.chat_template import STANDARD_TEMPLATE
 from studio_core.models.inspect import chat_template, inspect
 from studio_core.models.size import ModelSize
 from studio_core.runs import run_folder
-from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RoleName, RunSpec, TrainSpec
 from studio_core.tunings.base import Case
 
 _DATA = "data.parquet"
@@ -51,6 +52,9 @@ def run(method: str, main: Callable[[Path], None]) -> None:
         set_: Annotated[
             list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An option; may be repeated.")
         ] = None,
+        role: Annotated[
+            list[str] | None, typer.Option(metavar="ROLE=FOLDER", help="A further model; may be repeated.")
+        ] = None,
         prompt: Annotated[
             list[str] | None, typer.Option(help="A prompt to answer before and after; may be repeated.")
         ] = None,
@@ -61,6 +65,7 @@ def run(method: str, main: Callable[[Path], None]) -> None:
             values = {
                 "method": method, "tuning": tuning, "preset": preset, "seed": seed, "device": device,
                 "model": model.name, "dataset": data.name, "prompts": prompt or [],
+                "models": {name: str(folder) for name, folder in map(_setting, role or [])},
                 "options": dict(_setting(pair) for pair in set_ or []),
             }  # fmt: skip
             spec = validate(TrainSpec, values, "cli.invalid")
@@ -94,6 +99,8 @@ def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
     )
     for problem in (*filter(None, [tuning.missing()]), *tunings.problems(tuning, case)):
         raise problem
+    policy = _resolved(model)
+    others = _others(spec, method, policy)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as partial:
         made = _records(data, Path(partial) / _DATA)
@@ -106,12 +113,8 @@ def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
             raise problems[0]
         run = RunSpec(
             spec=spec,
-            model=ResolvedModel(
-                name=model.name,
-                path=str(model),
-                parameters=base.parameters,
-                chat_template=None if chat_template(model) else STANDARD_TEMPLATE,
-            ),
+            model=policy,
+            models=others,
             dataset=made.model_copy(update={"path": str(out / _DATA)}),
             options=options.model_dump(),
             prompts=spec.prompts if method.writes else [],
@@ -121,6 +124,31 @@ def prepare(spec: TrainSpec, model: Path, data: Path, out: Path) -> Path:
         for file in Path(partial).iterdir():
             file.rename(out / file.name)
     return out
+
+
+def _resolved(folder: Path) -> ResolvedModel:
+    return ResolvedModel(
+        name=folder.name,
+        path=str(folder),
+        parameters=inspect(folder).parameters,
+        chat_template=None if chat_template(folder) else STANDARD_TEMPLATE,
+    )
+
+
+def _others(spec: TrainSpec, method: Method, policy: ResolvedModel) -> dict[RoleName, ResolvedModel]:
+    """The models of further roles, which the command names by their folders."""
+    made: dict[RoleName, ResolvedModel] = {}
+    known = ", ".join(method.named_roles) or "-"
+    for name, folder in spec.models.items():
+        if name not in method.named_roles:
+            raise BadInput("train.role_unknown", role=name, model=folder, method=method.name, known=known)
+        made[name] = _resolved(Path(folder).resolve())
+    for role in method.named_roles.values():
+        if role.name not in made and not role.optional:
+            raise BadInput("train.role_missing", role=role.name, method=method.name)
+        if role.same_tokens and (problem := other_tokens(role, made[role.name], policy)):
+            raise problem
+    return made
 
 
 def _records(source: Path, target: Path) -> ResolvedDataset:

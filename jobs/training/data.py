@@ -19,7 +19,7 @@ from datasets import Dataset
 from studio_core.base.errors import BadInput
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.sequences import Tokens, tokens
-from studio_core.data.shapes import Record, Shape, without_nulls
+from studio_core.data.shapes import Message, Record, Shape, without_nulls
 from studio_core.data.truncation import fit_to_limit, same_within_limit
 from studio_core.methods.common import TrainingOptions
 from studio_core.runs.spec import RunSpec
@@ -94,6 +94,18 @@ def sequences(
         for record, made in zip(batch, tokens(chat, Shape(run.dataset.shape), batch, learning), strict=True):
             cut = max(len(sequence.ids) for sequence in made) > limit
             yield record, fit_to_limit(chat, made, limit, learning) if cut else made, cut
+
+
+def prompts(run: RunSpec, chat: ChatFormat) -> Iterator[list[int]]:
+    """The tokens of each record's prompt, up to where an answer begins: of a chat all before its last answer."""
+    for batch in _batches(run):
+        asked = [{**record, "prompt": _prompt(record)} for record in batch]
+        yield from (made.ids for [made] in tokens(chat, Shape.PROMPT_ONLY, asked))
+
+
+def _prompt(record: Record) -> list[Message]:
+    messages: list[Message] = record["messages"] if "messages" in record else record["prompt"]
+    return messages[:-1] if messages[-1]["role"] == "assistant" else messages
 
 
 def _batches(run: RunSpec) -> Iterator[list[dict[str, Any]]]:

@@ -123,6 +123,16 @@ def load_model(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
     return model
 
 
+def load_frozen(run: RunSpec, model: ResolvedModel, machine: Machine) -> Any:
+    """A model of another role that writes and does not learn: with its adapter merged, in 16 bits on a GPU."""
+    how = _how(run.model_copy(update={"model": model}), machine, False)
+    how |= {"dtype": torch.bfloat16 if machine.on_gpu else torch.float32, "quantization_config": None}
+    loaded = AutoModelForCausalLM.from_pretrained(model.path, **how)
+    if model.adapter:
+        loaded = PeftModel.from_pretrained(loaded, model.adapter).merge_and_unload()
+    return loaded.requires_grad_(False).eval()
+
+
 def load_scorer(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
     """The base model with one new output in place of those for words; one that scores already goes on as it is.
 

@@ -85,6 +85,14 @@ def end_of_turn(model: ResolvedModel) -> TurnEnd:
 
 
 @sandboxed
+def odd_token(model: ResolvedModel, other: ResolvedModel) -> str | None:
+    """A token that only one of two models has, or that has another number in each; None if there is none."""
+    one, two = (ChatFormat.of(each).tokenizer.get_vocab() for each in (model, other))
+    odd = (token for token in sorted(one.keys() | two.keys()) if one.get(token) != two.get(token))
+    return next(odd, None)
+
+
+@sandboxed
 def any_learnt(
     model: ResolvedModel, shape: Shape, records: list[Record], limit: int, learning: Learning = AS_USUAL
 ) -> bool:

@@ -6,6 +6,7 @@ from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Method
 from studio_core.methods.cpo import CPO
+from studio_core.methods.distillation import DISTILLATION
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.orpo import ORPO
@@ -15,7 +16,7 @@ from studio_core.methods.sft_kl import SFT_KL
 from studio_core.methods.simpo import SIMPO
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (SFT, SFT_KL, DPO, SIMPO, CPO, ORPO, KTO, REWARD)
+    method.name: method for method in (SFT, SFT_KL, DPO, SIMPO, CPO, ORPO, KTO, REWARD, DISTILLATION)
 }
 DEFAULT = SFT.name
 """What a form begins with: the training that mostly comes first."""

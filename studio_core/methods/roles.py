@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from studio_core.runs.spec import RoleName
+from studio_core.base.errors import BadInput
+from studio_core.data import tokenized
+from studio_core.runs.spec import ResolvedModel, RoleName
 
 
 @dataclass(frozen=True)
@@ -20,5 +22,17 @@ class Role:
     begins_as: RoleName | None = None
     """The role of whose model this is what it was before the training. It is copied where every weight learns; under an
     adapter the frozen weights are that model already."""
+    same_tokens: bool = False
+    """Whether it must read and write the tokens of the model that learns, which it is compared with one by one."""
     optional: bool = False
     """Whether a run can do without it."""
+
+
+def other_tokens(role: Role, model: ResolvedModel, policy: ResolvedModel) -> BadInput | None:
+    """Why a model cannot be compared with the one that learns, token by token; None if it can."""
+    odd = tokenized.odd_token(policy, model)
+    if odd is None:
+        return None
+    return BadInput(
+        "train.role_other_tokens", role=role.name, model=model.name, policy=policy.name, token=odd
+    )

@@ -7,7 +7,7 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
 from studio_core.data import store
 from studio_core.methods.base import Method
-from studio_core.methods.roles import Role
+from studio_core.methods.roles import Role, other_tokens
 from studio_core.models import registry
 from studio_core.runs.spec import DataRole
 from studio_core.training.datasets import misfit
@@ -48,6 +48,13 @@ def _add_model(studio: Studio, made: Plan, role: Role) -> None:
     resolved = model and tried(made, lambda: registry.resolve_row(studio, model, scoring=scoring))
     if model and resolved:
         made.models[role.name], made.resolved_models[role.name] = model, resolved
+        policy = made.resolved
+        if (
+            role.same_tokens
+            and policy
+            and (problem := tried(made, lambda: other_tokens(role, resolved, policy)))
+        ):
+            made.problems.append(problem)
 
 
 def _add_data(studio: Studio, made: Plan, method: Method, role: DataRole) -> None:

@@ -53,7 +53,7 @@ from studio_core.labeling.records import SHAPE_OF
 from studio_core.methods.base import Method, validated
 from studio_core.models import registry
 from studio_core.runs import queue, run_folder
-from studio_core.runs.spec import TrainSpec
+from studio_core.runs.spec import RoleName, TrainSpec
 from studio_core.texts import LANGUAGES
 from studio_core.training import Plan
 from studio_core.tunings.base import Tuning
@@ -102,6 +102,11 @@ class Case:
     tuning: Tuning
     options: dict[str, Any] = field(default_factory=dict)
     """Beyond those of all cases: what it needs to learn something in 12 steps."""
+
+    @property
+    def models(self) -> dict[RoleName, str]:
+        """A model for each role that needs one, another than the one that learns."""
+        return {role.name: "tiny-base" for role in self.method.named_roles.values() if not role.optional}
 
     def __str__(self) -> str:
         return f"{self.method.name}-{self.tuning.name}"
@@ -185,6 +190,7 @@ class MethodConformance:
                 "tuning": case.tuning.name,
                 "model": "tiny-chat",
                 "dataset": "rows",
+                "models": case.models,
                 "options": {**OPTIONS, **case.options},
                 "prompts": ["say a"] if case.method.writes else [],
             }

@@ -1,0 +1,256 @@
+r"""Knowledge distillation (Agarwal et al. 2024, GKD, arXiv:2306.13649): a student learns a teacher's next token.
+
+    M = beta * teacher + (1 - beta) * student
+    loss = mean over answer tokens of  beta * KL(teacher || M) + (1 - beta) * KL(student || M)
+
+Both are distributions over the whole vocabulary, after the same text. At the ends of ``beta`` it is the KL itself:
+0 forward, KL(teacher || student), covers all that the teacher might say; 1 reverse, KL(student || teacher), keeps to
+what it would say most. Who writes the text is ``mode``: ``on_policy`` the student, so that it is corrected where its
+own words lead; ``off_policy`` the teacher; ``data`` nobody, the dataset's answers are read. ``answers`` learns the
+tokens of the teacher's answers alone, with SFT's loss (Kim & Rush 2016, arXiv:1606.07947).
+
+Watch: the agreement, how often both would say the same next; the divergence falls with it. Written tokens: answers
+that grow to the limit and do not end are noise that the teacher cannot mend.
+What goes wrong: a student that cannot answer yet writes noise, after which a teacher knows nothing either: fine-tune
+it on some hundred answers first; a rate at which it forgets what the prompts do not ask for; reverse KL on a student
+that never says what is to be learnt, since only what it says is corrected.
+
+    python -m jobs.training.distillation --model static/models/tiny-base --role teacher=static/models/tiny-chat \
+        --data static/samples/tiny-sft-chat.jsonl --out /tmp/distillation
+
+spec -> student and teacher -> data -> answers before -> write, compare, step -> answers after -> save
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from jobs.generation.decoding import Row, advance, left_padded
+from jobs.generation.models import Base, Opened
+from jobs.generation.stopping import Stops
+from jobs.training import alone
+from jobs.training.course import Course
+from jobs.training.data import IGNORED, Count, Prepared, prompts, sequences, split
+from jobs.training.loading import load_frozen, load_model, with_adapter
+from jobs.training.loop import StepGivenUp, Values, optimizer, rows_of_step
+from studio_core.data.chat_format import ChatFormat
+from studio_core.generation.sampling import Sampling
+from studio_core.methods.distillation import DistillationOptions
+from studio_core.runs.spec import RunSpec
+
+
+def rows(run: RunSpec, options: DistillationOptions, chat: ChatFormat) -> Prepared:
+    """Columns ``prompt``, up to where an answer begins, and the record as SFT has it: ``input_ids`` and ``labels``."""
+    count, own = Count(), options.mode == "data"
+    for (_, [made], cut), prompt in zip(sequences(run, options, chat), prompts(run, chat), strict=True):
+        count.cut += cut and own
+        labels = [token if learnt else IGNORED for token, learnt in zip(made.ids, made.trained, strict=True)]
+        row = {
+            "prompt": prompt,
+            "input_ids": made.ids[: options.max_length],
+            "labels": labels[: options.max_length],
+        }
+        # Where an answer is written, the prompt must leave room for it.
+        count.keep(row, any(made.trained[: options.max_length]) if own else len(prompt) < options.max_length)
+    return split(run, options, count, lambda row: len(row["input_ids"]))
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text that is learnt from: its tokens, and which of them an answer consists of."""
+
+    ids: list[int]
+    answer: list[bool]
+    ended: bool = True
+    """Whether its writer ended it, and not the limit."""
+
+
+class Distillation:
+    """A student and its teacher, and what passes between them in one step."""
+
+    def __init__(self, course: Course[DistillationOptions], student: Any, teacher: Any) -> None:
+        self.course, self.options = course, course.options
+        self.student, self.teacher = _opened(course, student), _opened(course, teacher)
+
+    def texts(self, rows: list[dict[str, Any]], step: int) -> list[Written]:
+        """The texts of some rows: read, or written after their prompts. A row's text depends on seed and step only.
+
+        Raises ``StepGivenUp`` if the run is asked to end meanwhile.
+        """
+        if self.options.mode == "data":
+            return [Written(row["input_ids"], [label != IGNORED for label in row["labels"]]) for row in rows]
+        writer = self.student if self.options.mode == "on_policy" else self.teacher
+        lines = [
+            Row(place, writer, row["prompt"], self._sampling(row["prompt"]), self._seed(step, place))
+            for place, row in enumerate(rows)
+        ]
+        model = writer.base.model
+        was_training = model.training
+        model.eval()
+        for _ in advance(lines, lambda: bool(self.course.stop)):
+            pass
+        model.train(was_training)
+        if self.course.stop:
+            raise StepGivenUp
+        return [
+            Written(
+                line.prompt + line.tokens,
+                [False] * len(line.prompt) + [True] * len(line.tokens),
+                line.reason == "stop",
+            )
+            for line in lines
+        ]
+
+    def _sampling(self, prompt: list[int]) -> Sampling:
+        room = self.options.max_length - len(prompt)
+        return Sampling(
+            temperature=self.options.temperature, top_p=1.0, max_tokens=min(self.options.max_new_tokens, room)
+        )
+
+    def _seed(self, step: int, place: int) -> int:
+        return ((self.course.run.spec.seed * 1_000_003 + step) * 4099 + place) % 2**63
+
+    def losses(self, texts: list[Written]) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss of each answer token of some texts, and sums over these tokens of what is watched."""
+        kept = max(len(text.ids) - text.answer.index(True) for text in texts)
+        answer, _ = left_padded(
+            [[int(one) for one in text.answer] for text in texts], self.student.base.device
+        )
+        ids, _ = left_padded([text.ids for text in texts], self.student.base.device)
+        chosen = answer[:, -kept:].bool()
+        said = ids[:, -kept:][chosen]
+        logits = self._logits(self.student, texts, kept)[chosen]
+        if self.options.mode == "answers":
+            losses = torch.nn.functional.cross_entropy(logits, said, reduction="none")
+            best = said
+        else:
+            with torch.no_grad():
+                taught = self._logits(self.teacher, texts, kept)[chosen]
+            # Embeddings may be padded beyond the tokens that there are, of large models further than of small ones.
+            width, heat = min(logits.shape[-1], taught.shape[-1]), self.options.temperature
+            losses = divergence(logits[:, :width] / heat, taught[:, :width] / heat, self.options.beta)
+            best = taught.argmax(-1)
+        with torch.no_grad():
+            likely = logits.log_softmax(-1)
+            watched = {
+                "agreement": (logits.argmax(-1) == best).sum().item(),
+                "entropy": -(likely.exp() * likely).sum().item(),
+            }
+        return losses, watched
+
+    def _logits(self, model: Opened, texts: list[Written], kept: int) -> torch.Tensor:
+        """Logits of the last ``kept`` tokens of each text, ``(texts, kept, vocabulary)``, in full precision."""
+        ids, mask = left_padded([text.ids for text in texts], model.base.device)
+        output = model.base.forward(
+            [None] * len(texts),
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            use_cache=False,
+            # What a token is predicted by stands before it.
+            logits_to_keep=kept + 1,
+        )
+        logits: torch.Tensor = output.logits[:, -kept - 1 : -1].float()
+        return logits
+
+
+def divergence(student: torch.Tensor, teacher: torch.Tensor, beta: float) -> torch.Tensor:
+    """The generalised Jensen-Shannon divergence of logits ``(tokens, vocabulary)``: nats for each token.
+
+    Equation 1 of arXiv:2306.13649, with the KL itself at both ends, as TRL has it.
+    """
+    p, q = teacher.log_softmax(-1), student.log_softmax(-1)
+    if beta == 0:
+        return _kl(p, q)
+    if beta == 1:
+        return _kl(q, p)
+    middle = torch.logaddexp(p + math.log(beta), q + math.log(1 - beta))
+    return beta * _kl(p, middle) + (1 - beta) * _kl(q, middle)
+
+
+def _kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def _opened(course: Course[DistillationOptions], model: Any) -> Opened:
+    """A model that writes with the student's tokenizer; its passes leave out what its architecture does not take."""
+    base = Base(("training",), model, model.device, without_gradients=torch.no_grad)
+    stops = Stops.of(model, course.tokenizer)
+    return Opened(course.run.model.name, base, None, True, course.tokenizer, course.chat, stops)
+
+
+def main(run_dir: Path) -> None:
+    course = Course.begin(run_dir, DistillationOptions)
+    run, options = course.run, course.options
+    model = with_adapter(run, options, load_model(run, course.machine, course.team.sharded))
+    teacher = load_frozen(run, run.models["teacher"], course.machine)
+    course.events.write("phase", phase="preparing")
+    data = course.data(rows)
+    settings, total_steps = TrainingArguments(**course.arguments(data)), course.steps(data)
+    optimiser, schedule = optimizer(model, settings, total_steps)
+    both = Distillation(course, model, teacher)
+
+    def batches(part: Any, numbers: list[int], step: int) -> Iterator[list[Written]]:
+        for start in range(0, len(numbers), options.batch_size):
+            with course.machine.autocast():
+                yield both.texts(part.select(numbers[start : start + options.batch_size]).to_list(), step)
+
+    def step(number: int) -> Values:
+        model.train()
+        chosen = rows_of_step(number, len(data.train), options.effective_batch, run.spec.seed)
+        texts = [*batches(data.train, chosen, number)]
+        tokens = sum(sum(text.answer) for batch in texts for text in batch)
+        totals = dict.fromkeys(("loss", "agreement", "entropy"), 0.0)
+        for batch in texts:
+            with course.machine.autocast():
+                losses, watched = both.losses(batch)
+            # Every answer token of the step weighs the same, however rows fall into batches.
+            (losses.sum() / tokens).backward()
+            for name, value in {**watched, "loss": losses.sum().item()}.items():
+                totals[name] += value / tokens
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
+        rate = schedule.get_last_lr()[0]
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+        several = [text for batch in texts for text in batch]
+        return {
+            **totals,
+            "grad_norm": norm.item(),
+            "learning_rate": rate,
+            "written_tokens": tokens / len(several),
+            "ended": sum(text.ended for text in several) / len(several),
+            "tokens": float(sum(len(text.ids) for text in several)),
+        }
+
+    @torch.no_grad()
+    def evaluate() -> Values:
+        if data.held_out is None:
+            return {}
+        model.eval()
+        loss = agreed = tokens = 0.0
+        for batch in batches(data.held_out, [*range(len(data.held_out))], 0):
+            with course.machine.autocast():
+                losses, watched = both.losses(batch)
+            loss, agreed, tokens = (
+                loss + losses.sum().item(),
+                agreed + watched["agreement"],
+                tokens + len(losses),
+            )
+        return {"eval_loss": loss / tokens, "eval_agreement": agreed / tokens}
+
+    loop = course.loop(
+        model, {"optimizer": optimiser, "schedule": schedule}, data, total_steps, step, evaluate
+    )
+    course.finish(model, loop.step, loop.total_steps)
+
+
+if __name__ == "__main__":
+    alone.run("distillation", main)
