@@ -18,7 +18,7 @@ from studio_core.base.errors import StudioError
 from studio_core.texts import text
 
 GROUPS = ("data", "label", "methods", "tunings", "models", "services", "jobs", "users")
-COMMANDS = ("train", "chat", "arena", "backup", "doctor")
+COMMANDS = ("train", "estimate", "chat", "arena", "backup", "doctor")
 
 
 def assembled(names: Sequence[str] = (*GROUPS, *COMMANDS)) -> typer.Typer:

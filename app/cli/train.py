@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,28 +61,11 @@ def train(
     home: Home = None,
 ) -> int:
     """Train a model. Prints the job number; with --wait also state and model."""
-    given = {
-        "method": method,
-        "model": model,
-        "dataset": dataset,
-        "models": _by_role(role),
-        "data": _by_role(data),
-        "tuning": tuning,
-        "preset": preset,
-        "name": name,
-        "prompts": prompt,
-        "seed": seed,
-        "device": device,
-        "gpus": gpus,
-        "parallel": parallel,
-        "after": after,
-        "priority": priority,
-        "time_limit": time_limit,
-    }
+    wanted = spec_from(locals())
     with opened(home) as studio:
         registry.ensure_demo_models(studio)
         store.ensure_samples(studio)
-        job = training.submit(studio, _spec(spec, given, set_ or []))
+        job = training.submit(studio, wanted)
         ensure_engine(studio)
         if not wait:
             if as_json:
@@ -93,6 +76,25 @@ def train(
         return wait_for(studio, job, as_json)
 
 
+def spec_from(given: Mapping[str, Any]) -> TrainSpec:
+    """What the options of ``train``, by the names of its parameters, ask for; the file's where they say nothing."""
+    values: dict[str, Any] = {}
+    if (file := given["spec"]) is not None:
+        try:
+            values = training.values_from_yaml(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BadInput("cli.file_missing", path=file) from error
+    asked = {name: given.get(name) for name in TrainSpec.model_fields if name != "options"}
+    asked |= {
+        "models": _by_role(given["role"]),
+        "data": _by_role(given["data"]),
+        "prompts": given["prompt"],
+    }
+    values.update({name: value for name, value in asked.items() if value is not None})
+    options = {**values.get("options", {}), **options_from(given["set_"] or [])}
+    return training.spec_from({**values, "options": options})
+
+
 def _by_role(pairs: list[str] | None) -> dict[str, str] | None:
     """Names by role; as they are written, since a model may be called 1.50."""
     if pairs is None:
@@ -100,15 +102,3 @@ def _by_role(pairs: list[str] | None) -> dict[str, str] | None:
     if odd := [pair for pair in pairs if "=" not in pair]:
         raise BadInput("cli.not_a_pair", value=odd[0])
     return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _spec(file: Path | None, given: dict[str, Any], pairs: list[str]) -> TrainSpec:
-    values: dict[str, Any] = {}
-    if file is not None:
-        try:
-            values = training.values_from_yaml(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInput("cli.file_missing", path=file) from error
-    values.update({name: value for name, value in given.items() if value is not None})
-    options = {**values.get("options", {}), **options_from(pairs)}
-    return training.spec_from({**values, "options": options})

@@ -6,7 +6,7 @@ A sum of six parts (``Memory``). Rules of thumb, said as "about".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pydantic import BaseModel
 
@@ -26,14 +26,25 @@ FULL = 0.9
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Bytes at the peak of a training, by what they hold."""
+class Share:
+    """Bytes that the model of one role takes, by what they hold."""
 
-    weights: int
-    gradients: int
-    optimiser: int
-    activations: int
-    logits: int
+    weights: int = 0
+    gradients: int = 0
+    optimiser: int = 0
+    activations: int = 0
+    logits: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.optimiser + self.activations + self.logits
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak of a training, by role and by what they hold."""
+
+    roles: Mapping[RoleName, Share]
     runtime: int
     checkpointing: bool = False
     """Whether activations are computed twice (gradient checkpointing)."""
@@ -41,13 +52,41 @@ class Memory:
     """What earlier runs really used, as a multiple of what was computed for them."""
 
     @property
+    def parts(self) -> dict[str, int]:
+        """The sum over all roles of each part, and what the libraries take before anything is loaded."""
+        parts = {part.name: self._of(part.name) for part in fields(Share)}
+        return {**parts, "runtime": self.runtime}
+
+    @property
+    def weights(self) -> int:
+        return self._of("weights")
+
+    @property
+    def gradients(self) -> int:
+        return self._of("gradients")
+
+    @property
+    def optimiser(self) -> int:
+        return self._of("optimiser")
+
+    @property
+    def activations(self) -> int:
+        return self._of("activations")
+
+    @property
+    def logits(self) -> int:
+        return self._of("logits")
+
+    @property
     def computed(self) -> int:
-        parts = (self.weights, self.gradients, self.optimiser, self.activations, self.logits, self.runtime)
-        return sum(parts)
+        return sum(share.total for share in self.roles.values()) + self.runtime
 
     @property
     def total(self) -> int:
         return round(self.computed * self.correction)
+
+    def _of(self, part: str) -> int:
+        return sum(getattr(share, part) for share in self.roles.values())
 
 
 def memory(
@@ -69,7 +108,7 @@ def memory(
     - weights: 4 bytes a trained parameter (AdamW needs full precision to add up small changes) and one of a complete
       model, what the tuning says of others that are frozen; 4 bytes a parameter of a copy of what is trained whole;
       of other models that do not learn 2 bytes a parameter on a GPU, 4 on a CPU
-    - gradients: 4 bytes, and optimiser: 8 bytes (AdamW's two moments), a trained parameter
+    - gradients: 4 bytes, and optimiser: 8 bytes (AdamW's two moments) a trained parameter; less in 8 bits and factored
     - activations, a token and layer of what learns: 8 hidden + 4 feed-forward values kept for the
       backward pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
       one hidden value a layer, and one whole layer at a time (after Korthikanti et al. 2022)
@@ -78,29 +117,63 @@ def memory(
     - on several GPUs: ddp keeps the gradients twice (they are sent in buckets), deepspeed parts
       gradients and optimiser among them, fsdp the weights as well, but for two layers at a time
     """
-    way, width = tunings.named(tuning), 2 if device == "gpu" else 4
-    weights = gradients = optimiser = activations = logits = 0
-    for role, size in models.items():
-        trained = way.trained(size, options if isinstance(options, way.Options) else way.Options())
-        own = _weights(role, size, way, trained, width)
-        # In shards a GPU has its part, and all of the layer at work and of the next one that is fetched meanwhile.
-        if gpus > 1 and parallel == "fsdp":
-            own = own // gpus + 2 * own // max(1, size.layers)
-        weights += own
-        if not role.learns:
-            continue
-        # DDP keeps everything whole on each GPU; the others part what belongs to the trained weights.
-        shards = gpus if gpus > 1 and parallel != "ddp" else 1
-        gradients += 4 * trained * (2 if gpus > 1 and parallel == "ddp" else 1) // shards
-        optimiser += 8 * trained // shards
-        tokens = rows * role.sequences * length
-        layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
-        kept = width * size.hidden * size.layers + layer if checkpointing else layer * size.layers
-        activations += tokens * kept
-        # On a GPU the head works through blocks of 4,096 tokens; on a CPU it makes all logits at once.
-        together = min(tokens, 4096) if device == "gpu" else tokens
-        logits += 12 * together * size.vocab if role.output == "words" else 0
-    return Memory(weights, gradients, optimiser, activations, logits, RUNTIME[device], checkpointing)
+    case = _Case(rows, length, device, options, checkpointing, gpus, parallel)
+    shares = {role.name: _share(role, size, tunings.named(tuning), case) for role, size in models.items()}
+    return Memory(shares, RUNTIME[device], checkpointing)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the models of a run have in common."""
+
+    rows: int
+    length: int
+    device: str
+    options: BaseModel | None
+    checkpointing: bool
+    gpus: int
+    parallel: str
+
+
+def _share(role: Role, size: ModelSize, way: Tuning, case: _Case) -> Share:
+    """Bytes that the model of one role takes on each GPU."""
+    width = 2 if case.device == "gpu" else 4
+    trained = way.trained(size, case.options if isinstance(case.options, way.Options) else way.Options())
+    weights = _weights(role, size, way, trained, width)
+    # In shards a GPU has its part, and all of the layer at work and of the next one that is fetched meanwhile.
+    if case.gpus > 1 and case.parallel == "fsdp":
+        weights = weights // case.gpus + 2 * weights // max(1, size.layers)
+    if not role.learns:
+        return Share(weights)
+    # DDP keeps everything whole on each GPU; the others part what belongs to the trained weights.
+    shards = case.gpus if case.gpus > 1 and case.parallel != "ddp" else 1
+    twice = 2 if case.gpus > 1 and case.parallel == "ddp" else 1
+    tokens = case.rows * role.sequences * case.length
+    layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
+    kept = width * size.hidden * size.layers + layer if case.checkpointing else layer * size.layers
+    # On a GPU the head works through blocks of 4,096 tokens; on a CPU it makes all logits at once.
+    together = min(tokens, 4096) if case.device == "gpu" else tokens
+    return Share(
+        weights,
+        gradients=4 * trained * twice // shards,
+        optimiser=_moments(way, size, trained, case) // shards,
+        activations=tokens * kept,
+        logits=12 * together * size.vocab if role.output == "words" else 0,
+    )
+
+
+def _moments(way: Tuning, size: ModelSize, trained: int, case: _Case) -> int:
+    """Bytes that the optimiser keeps of what learns."""
+    match getattr(case.options, "optimizer", "adamw"):
+        case "adamw_8bit":
+            # A byte for each of two moments, 8 bytes a block of 256; embeddings in 32 bits, as its authors advise.
+            embeddings = min(size.embeddings, trained) if way.whole else 0
+            return int((2 + 8 / 256) * (trained - embeddings)) + 8 * embeddings
+        case "adafactor":
+            # A number for each row and each column in place of one for each weight (Shazeer and Stern 2018).
+            return trained // 50
+        case _:
+            return 8 * trained
 
 
 def _weights(role: Role, size: ModelSize, way: Tuning, trained: int, width: int) -> int:
