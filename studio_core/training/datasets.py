@@ -78,32 +78,34 @@ def misfit(method: Method, dataset: Dataset) -> BadInput | None:
 
 def fitting_datasets(studio: Studio, method: str) -> list[tuple[Dataset, BadInput | None]]:
     """All datasets, newest first, each with the reason why it does not fit the method (None: it fits)."""
-    known = methods.named(method)
-    return [(dataset, misfit(known, dataset)) for dataset in store.all_datasets(studio)]
+    method_ = methods.named(method)
+    return [(dataset, misfit(method_, dataset)) for dataset in store.all_datasets(studio)]
 
 
 def conversions(studio: Studio, method: str) -> list[Conversion]:
     """What could be converted for a method and is not yet: the newest version of each dataset, newest first."""
-    known, there = methods.named(method), store.all_datasets(studio)
+    method_, there = methods.named(method), store.all_datasets(studio)
     newest = {dataset.name: dataset for dataset in reversed(there)}
-    made = {(*one.parents, one.shape) for one in there if one.operation == CONVERT}
+    present = {(*one.parents, one.shape) for one in there if one.operation == CONVERT}
     ways = []
     for dataset in there:
         shape = Shape(dataset.shape)
-        if newest[dataset.name] is not dataset or shape in known.shapes or not dataset.rows:
+        if newest[dataset.name] is not dataset or shape in method_.shapes or not dataset.rows:
             continue
-        to = way_to(shape, known)
-        if to is not None and (dataset.id, to) not in made:
+        to = way_to(shape, method_)
+        if to is not None and (dataset.id, to) not in present:
             ways.append(Conversion(dataset, to))
     return ways
 
 
 def convert_for(studio: Studio, dataset: int, method: str) -> Job:
     """Queue the conversion of a dataset to what a method takes; one that is under way is not begun twice."""
-    way = next((one for one in conversions(studio, method) if one.dataset.id == dataset), None)
+    way = next(
+        (conversion for conversion in conversions(studio, method) if conversion.dataset.id == dataset), None
+    )
     if way is None:
-        found = store.get(studio, dataset)
-        raise misfit(methods.named(method), found) or BadInput("train.fits_already", dataset=found.name)
+        source = store.get(studio, dataset)
+        raise misfit(methods.named(method), source) or BadInput("train.fits_already", dataset=source.name)
     title = f"{way.dataset.name}@{way.dataset.version}"
     for job in (*queue.waiting(studio), *queue.live(studio)):
         if job.method == CONVERT and job.spec["datasets"] == [title] and job.spec["result"] == way.result:
@@ -119,8 +121,8 @@ def converted(studio: Studio, job: Job) -> Dataset | None:
     if job.method != CONVERT or job.state != State.SUCCEEDED:
         raise BadInput("train.not_converted", job=job.id)
     # Records that were there under the name already are that version, and no row says that this job made them.
-    made = versions.of_job(studio, job.id)
-    return made[0] if made else versions.get(studio, job.spec["result"])
+    results = versions.of_job(studio, job.id)
+    return results[0] if results else versions.get(studio, job.spec["result"])
 
 
 def remember(earlier: Sequence[str], dataset: str | None) -> list[str]:

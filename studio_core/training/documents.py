@@ -24,14 +24,14 @@ def spec_from(values: dict[str, Any]) -> TrainSpec:
         if first.type == "missing":
             raise BadInput("train.field_missing", field=field) from error
         if first.type == "extra_forbidden":
-            known = ", ".join(TrainSpec.model_fields)
-            raise BadInput("train.field_unknown", field=field, known=known) from error
+            names = ", ".join(TrainSpec.model_fields)
+            raise BadInput("train.field_unknown", field=field, known=names) from error
         raise BadInput("train.field_invalid", field=field, value=first.value, reason=first.reason) from error
 
 
 def to_yaml(spec: TrainSpec) -> str:
     """The spec as a YAML file that ``train --spec`` takes: what is as by default is left out."""
-    return yaml.safe_dump(_said(spec), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(_values_of(spec), sort_keys=False, allow_unicode=True)
 
 
 def values_from_yaml(content: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def from_yaml(content: str) -> TrainSpec:
 def to_command(spec: TrainSpec) -> str:
     """The call of the command line that asks for the same training."""
     words = ["python", "-m", "app", "train"]
-    for name, value in _said(spec).items():
+    for name, value in _values_of(spec).items():
         if name == "options":
             for option, setting in value.items():
                 words += ["--set", f"{option}={_yaml_value(setting)}"]
@@ -69,7 +69,7 @@ def to_command(spec: TrainSpec) -> str:
     return shlex.join(words)
 
 
-def _said(spec: TrainSpec) -> dict[str, Any]:
+def _values_of(spec: TrainSpec) -> dict[str, Any]:
     always = {"method", "tuning", "model", "dataset", "preset"}
     values = spec.model_dump(exclude={"kind"})
     defaults = {name: field.get_default(call_default_factory=True) for name, field in _fields().items()}

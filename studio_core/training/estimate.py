@@ -91,14 +91,14 @@ def learned_speed(studio: Studio, *, method: str, device: str, parameters: int) 
         .order_by(Job.id.desc())
         .limit(50)
     )
-    found: list[float] = []
+    speeds: list[float] = []
     with studio.db.read() as session:
         for job, model in session.execute(query):
             if speed := _speed_of(session, job, model, device):
-                found.append(speed)
-            if len(found) == 5:
+                speeds.append(speed)
+            if len(speeds) == 5:
                 break
-    return median(found) if found else None
+    return median(speeds) if speeds else None
 
 
 def learned_memory(studio: Studio, *, method: str, tuning: str, device: str, parameters: int) -> float | None:
@@ -114,15 +114,15 @@ def learned_memory(studio: Studio, *, method: str, tuning: str, device: str, par
         .order_by(Job.id.desc())
         .limit(50)
     )
-    found: list[float] = []
+    ratios: list[float] = []
     with studio.db.read() as session:
         for job in session.scalars(query):
             computed = (job.spec.get("estimate") or {}).get("computed")
             base = int(job.spec.get("run", {}).get("model", {}).get("parameters") or 0)
             alike = parameters // 4 <= base <= parameters * 4 and job.spec.get("tuning") == tuning
             if computed and alike and ran_on(job) == device and job.peak_memory:
-                found.append(job.peak_memory / computed)
-    return median(found[:5]) if found else None
+                ratios.append(job.peak_memory / computed)
+    return median(ratios[:5]) if ratios else None
 
 
 def ran_on(job: Job) -> str:
@@ -141,7 +141,7 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
     last = session.execute(reports.order_by(Metric.seq.desc())).first()
     if first is None or last is None or last.step - first.step < 5:
         return None
-    taken = (last.at - first.at).total_seconds()
+    seconds = (last.at - first.at).total_seconds()
     passed = (last.step - first.step) * resolved.get("effective_batch", 1) * tokens / rows
     tuning = str(job.spec.get("tuning"))
     method = METHODS.get(
@@ -152,4 +152,4 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
         tuning=tuning if tuning in TUNINGS else DEFAULT,
         checkpointing=bool(resolved.get("activation_checkpointing")),
     )
-    return float(passed * work / taken / resolved.get("gpus", 1)) if taken > 0 else None
+    return float(passed * work / seconds / resolved.get("gpus", 1)) if seconds > 0 else None

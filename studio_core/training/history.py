@@ -22,9 +22,9 @@ def spec_of(job: Job) -> TrainSpec:
     """What the job was asked to do, as a person would write it."""
     if job.kind != "train":
         raise BadInput("train.not_a_training", job=job.id)
-    known = {name: job.spec[name] for name in TrainSpec.model_fields if name in job.spec}
-    options = without_others(known.get("tuning", DEFAULT), known.get("options", {}))
-    return TrainSpec.model_validate({**known, "options": options})
+    values = {name: job.spec[name] for name in TrainSpec.model_fields if name in job.spec}
+    options = without_others(values.get("tuning", DEFAULT), values.get("options", {}))
+    return TrainSpec.model_validate({**values, "options": options})
 
 
 def resume(studio: Studio, job_id: int, key: str | None = None, step: int | None = None) -> Job:
@@ -64,10 +64,10 @@ def checkpoint_to_resume(job: Job) -> Path | None:
 
 
 def _checkpoint_at(job: Job, step: int) -> Path:
-    found = run_folder.checkpoints(Path(job.run_dir)) if job.run_dir else []
-    chosen = next((checkpoint for checkpoint in found if checkpoint.step == step), None)
+    checkpoints = run_folder.checkpoints(Path(job.run_dir)) if job.run_dir else []
+    chosen = next((checkpoint for checkpoint in checkpoints if checkpoint.step == step), None)
     if chosen is None or not chosen.complete:
-        steps = ", ".join(str(checkpoint.step) for checkpoint in found if checkpoint.complete)
+        steps = ", ".join(str(checkpoint.step) for checkpoint in checkpoints if checkpoint.complete)
         problem = chosen.problem if chosen else "-"
         raise BadInput("train.no_checkpoint_at", job=job.id, step=step, steps=steps or "-", problem=problem)
     return chosen.path
@@ -95,12 +95,12 @@ def longer(studio: Studio, job_id: int) -> TrainSpec:
     """The same training again with more epochs, and more steps where these are limited."""
     spec = duplicate(studio, job_id)
     before, limits = queue.get(studio, job_id).spec["run"]["options"], TrainingOptions.model_json_schema()
-    changed = {
+    more = {
         name: min(LONGER * before[name], limits["properties"][name]["maximum"])
         for name in ("epochs", "max_steps")
         if before[name]
     }
-    return spec.model_copy(update={"options": {**spec.options, **changed}})
+    return spec.model_copy(update={"options": {**spec.options, **more}})
 
 
 def resumed_step(job: Job) -> int:
@@ -114,9 +114,13 @@ def passed_over(studio: Studio, job: Job) -> list[run_folder.Checkpoint]:
     """Newer checkpoints of the run that this one resumed, which were not whole; newest first."""
     if job.resumes_id is None:
         return []
-    found = run_folder.checkpoints(Path(queue.get(studio, job.resumes_id).run_dir or ""))
-    taken = resumed_step(job)
-    return [one for one in reversed(found) if one.step > taken and not one.complete]
+    checkpoints = run_folder.checkpoints(Path(queue.get(studio, job.resumes_id).run_dir or ""))
+    start = resumed_step(job)
+    return [
+        checkpoint
+        for checkpoint in reversed(checkpoints)
+        if checkpoint.step > start and not checkpoint.complete
+    ]
 
 
 def curve(studio: Studio, job: Job) -> list[Metric]:
@@ -161,10 +165,10 @@ def answers(studio: Studio, job: Job) -> list[dict[str, Any]]:
             if following is not None and (body["when"] == "after" or body["step"] > resumed_step(following)):
                 continue
             row = rows.setdefault(body["index"], {"prompt": body["prompt"], "answers": []})
-            said = {name: body[name] for name in ("when", "step", "answer")}
+            answer = {name: body[name] for name in ("when", "step", "answer")}
             if one is not chain[0] and body["when"] == "before":
                 continue  # The resumed model is not the one from before the training.
-            row["answers"].append(said)
+            row["answers"].append(answer)
     return [rows[index] for index in sorted(rows)]
 
 

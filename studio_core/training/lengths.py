@@ -41,8 +41,8 @@ class Lengths:
 
     def mean_up_to(self, limit: int) -> float:
         """Mean tokens that a row brings, when longer ones are cut at ``limit``."""
-        kept = sum(min(length, limit) for length in self.tokens)
-        return self.sides * kept / max(1, len(self.tokens))
+        total = sum(min(length, limit) for length in self.tokens)
+        return self.sides * total / max(1, len(self.tokens))
 
 
 _KNOWN: OrderedDict[tuple[str, str, str, Learning], Lengths] = OrderedDict()

@@ -29,32 +29,32 @@ FEW_ROWS = 50
 
 def plan(studio: Studio, spec: TrainSpec) -> Plan:
     """What this training would do. Nothing is raised: what stands in the way is in ``problems``."""
-    made = Plan(spec=spec, device=device_for(studio, spec))
-    method = made.method = tried(made, lambda: methods.named(spec.method))
-    tuning = tried(made, lambda: tunings.named(spec.tuning))
-    model = made.model = tried(made, lambda: _named_model(studio, made))
-    made.dataset = tried(made, lambda: _named_dataset(studio, spec.dataset))
+    plan = Plan(spec=spec, device=device_for(studio, spec))
+    method = plan.method = tried(plan, lambda: methods.named(spec.method))
+    tuning = tried(plan, lambda: tunings.named(spec.tuning))
+    model = plan.model = tried(plan, lambda: _named_model(studio, plan))
+    plan.dataset = tried(plan, lambda: _named_dataset(studio, spec.dataset))
     if model:
         scoring = method is not None and not method.writes
-        made.resolved = tried(made, lambda: registry.resolve_row(studio, model, scoring=scoring))
+        plan.resolved = tried(plan, lambda: registry.resolve_row(studio, model, scoring=scoring))
     if method and tuning and model:
-        made.options = tried(made, lambda: options_of(spec, method, model.parameters))
-    _check_name(made)
-    _check_order(studio, made)
-    _check_device(studio, made)
-    made.problems += several_gpus.problems(spec, made.device, queue.devices(studio), made.options)
+        plan.options = tried(plan, lambda: options_of(spec, method, model.parameters))
+    _check_name(plan)
+    _check_order(studio, plan)
+    _check_device(studio, plan)
+    plan.problems += several_gpus.problems(spec, plan.device, queue.devices(studio), plan.options)
     if tuning:
-        _check_tuning(made, tuning)
+        _check_tuning(plan, tuning)
     if model:
-        _check_model(made, model)
-    if made.dataset and made.method:
-        _check_dataset(studio, made)
+        _check_model(plan, model)
+    if plan.dataset and plan.method:
+        _check_dataset(studio, plan)
     if method:
-        roles.add(studio, made, method)
-    if made.ready and made.options and made.dataset and made.resolved:
-        figures.measure(studio, made)
-        figures.check_space(studio, made)
-    return made
+        roles.add(studio, plan, method)
+    if plan.ready and plan.options and plan.dataset and plan.resolved:
+        figures.measure(studio, plan)
+        figures.check_space(studio, plan)
+    return plan
 
 
 def options_of(spec: TrainSpec, method: Method, parameters: int) -> TrainingOptions:
@@ -73,15 +73,15 @@ def device_for(studio: Studio, spec: TrainSpec) -> str:
     return "gpu" if any(device.kind == "gpu" for device in queue.devices(studio)) else "cpu"
 
 
-def _named_model(studio: Studio, made: Plan) -> Model:
-    name = made.spec.model.strip()
+def _named_model(studio: Studio, plan: Plan) -> Model:
+    name = plan.spec.model.strip()
     if not name:
         raise BadInput("train.no_model")
     if (number := run_number(name)) is None:
         return registry.find_or_describe(studio, name)
-    made.after = queue.last_of_chain(studio, queue.get(studio, number))
-    model = _made_by(studio, made.after)
-    if made.method and made.method.writes and not methods.writes(made.after.method):
+    plan.after = queue.last_of_chain(studio, queue.get(studio, number))
+    model = _made_by(studio, plan.after)
+    if plan.method and plan.method.writes and not methods.writes(plan.after.method):
         raise BadInput("models.scores_only", model=name)
     return model
 
@@ -115,72 +115,72 @@ def _named_dataset(studio: Studio, name: str) -> Dataset:
     return store.get(studio, name)
 
 
-def _check_name(made: Plan) -> None:
-    name = made.spec.name
+def _check_name(plan: Plan) -> None:
+    name = plan.spec.name
     if any(character in "/\\" or not character.isprintable() for character in name):
-        made.problems.append(BadInput("train.bad_name", name=name))
+        plan.problems.append(BadInput("train.bad_name", name=name))
 
 
-def _check_order(studio: Studio, made: Plan) -> None:
-    if made.spec.after is not None and made.after is None:
-        asked = made.spec.after
-        made.after = tried(made, lambda: queue.last_of_chain(studio, queue.get(studio, asked)))
-    elif made.after is not None and made.spec.after not in (None, run_number(made.spec.model)):
-        made.problems.append(BadInput("train.two_orders", model=made.spec.model, after=made.spec.after))
-    if made.after is None:
+def _check_order(studio: Studio, plan: Plan) -> None:
+    if plan.spec.after is not None and plan.after is None:
+        asked = plan.spec.after
+        plan.after = tried(plan, lambda: queue.last_of_chain(studio, queue.get(studio, asked)))
+    elif plan.after is not None and plan.spec.after not in (None, run_number(plan.spec.model)):
+        plan.problems.append(BadInput("train.two_orders", model=plan.spec.model, after=plan.spec.after))
+    if plan.after is None:
         return
-    if made.after.kind != "train":
-        made.problems.append(BadInput("train.not_a_training", job=made.after.id))
-    elif made.after.state in TERMINAL and made.after.state != State.SUCCEEDED:
-        state = made.after.state
-        made.problems.append(BadInput("train.after_ended", run=made.after.id, state=state))
-    elif made.after.state != State.SUCCEEDED:
-        made.warnings.append(Remark("train.starts_after", {"run": made.after.id, "name": made.after.name}))
+    if plan.after.kind != "train":
+        plan.problems.append(BadInput("train.not_a_training", job=plan.after.id))
+    elif plan.after.state in TERMINAL and plan.after.state != State.SUCCEEDED:
+        state = plan.after.state
+        plan.problems.append(BadInput("train.after_ended", run=plan.after.id, state=state))
+    elif plan.after.state != State.SUCCEEDED:
+        plan.warnings.append(Remark("train.starts_after", {"run": plan.after.id, "name": plan.after.name}))
 
 
-def _check_device(studio: Studio, made: Plan) -> None:
+def _check_device(studio: Studio, plan: Plan) -> None:
     gpus = [device for device in queue.devices(studio) if device.kind == "gpu"]
-    if made.device == "gpu":
-        made.memory_total = max((device.memory for device in gpus), default=0)
+    if plan.device == "gpu":
+        plan.memory_total = max((device.memory for device in gpus), default=0)
         if not gpus:
-            made.problems.append(BadInput("train.no_gpu"))
+            plan.problems.append(BadInput("train.no_gpu"))
     else:
-        made.memory_total = psutil.virtual_memory().total
+        plan.memory_total = psutil.virtual_memory().total
 
 
-def _check_tuning(made: Plan, tuning: Tuning) -> None:
+def _check_tuning(plan: Plan, tuning: Tuning) -> None:
     if problem := tuning.missing():
-        made.problems.append(problem)
-    model, writes = made.model, made.method is None or made.method.writes
+        plan.problems.append(problem)
+    model, writes = plan.model, plan.method is None or plan.method.writes
     if model is None:
         return
-    made.problems += tunings.problems(tuning, case_of(made, model))
+    plan.problems += tunings.problems(tuning, case_of(plan, model))
     if model.parameters < tuning.least:
         values = {"model": model.name, "tuning": tuning.name}
-        made.warnings.append(Remark("train.tuning_teaches_little", values, grave=True))
+        plan.warnings.append(Remark("train.tuning_teaches_little", values, grave=True))
     if model.kind == "adapter":
         what = "merged" if tuning.whole else "continued" if writes else "merged_to_score"
-        made.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))
+        plan.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))
 
 
-def _check_model(made: Plan, model: Model) -> None:
-    if made.resolved and made.resolved.chat_template:
-        made.warnings.append(Remark("train.standard_template", {"model": model.name}))
+def _check_model(plan: Plan, model: Model) -> None:
+    if plan.resolved and plan.resolved.chat_template:
+        plan.warnings.append(Remark("train.standard_template", {"model": model.name}))
     if model.trust_remote_code and model.details.get("own_code"):
-        made.warnings.append(Remark("train.own_code", {"model": model.name}))
+        plan.warnings.append(Remark("train.own_code", {"model": model.name}))
 
 
-def _check_dataset(studio: Studio, made: Plan) -> None:
-    assert made.dataset and made.method
-    dataset, options = made.dataset, made.options
-    measured = "held_out" in made.spec.data or (options and options.held_out(dataset.rows))
+def _check_dataset(studio: Studio, plan: Plan) -> None:
+    assert plan.dataset and plan.method
+    dataset, options = plan.dataset, plan.options
+    measured = "held_out" in plan.spec.data or (options and options.held_out(dataset.rows))
     if options and options.early_stopping_patience and not measured:
         patience = options.early_stopping_patience
-        made.problems.append(BadInput("methods.early_stopping_blind", patience=patience))
-    if problem := misfit(made.method, dataset):
-        made.problems.append(problem)
+        plan.problems.append(BadInput("methods.early_stopping_blind", patience=patience))
+    if problem := misfit(plan.method, dataset):
+        plan.problems.append(problem)
         return
-    method = made.method
-    made.problems += tried(made, lambda: method.against(versions.resolve_dataset(studio, dataset))) or []
+    method = plan.method
+    plan.problems += tried(plan, lambda: method.against(versions.resolve_dataset(studio, dataset))) or []
     if dataset.rows < FEW_ROWS:
-        made.warnings.append(Remark("train.few_rows", {"rows": dataset.rows}))
+        plan.warnings.append(Remark("train.few_rows", {"rows": dataset.rows}))

@@ -94,33 +94,33 @@ class Plan:
         return self.options.effective_batch * self.spec.gpus if self.options else 0
 
 
-def tried(made: Plan, step: Callable[[], T]) -> T | None:
+def tried(plan: Plan, step: Callable[[], T]) -> T | None:
     try:
         return step()
     except StudioError as problem:
-        made.problems.append(problem)
+        plan.problems.append(problem)
         return None
 
 
-def case_of(made: Plan, model: Model) -> Case:
+def case_of(plan: Plan, model: Model) -> Case:
     """What the training is of, for the tunings to say whether they can do it."""
     return Case(
         model=model.name,
         quantised=bool(model.details.get("quantised")),
-        writes=made.method is None or made.method.writes,
-        gpus=made.spec.gpus,
-        parallel=made.spec.parallel,
-        adapter=_kind_of_adapter(made),
-        compares=made.method is not None and made.method.compares,
+        writes=plan.method is None or plan.method.writes,
+        gpus=plan.spec.gpus,
+        parallel=plan.spec.parallel,
+        adapter=_kind_of_adapter(plan),
+        compares=plan.method is not None and plan.method.compares,
         size=ModelSize.of(model.parameters, model.details),
-        checkpointing=made.options.activation_checkpointing if made.options else "auto",
-        options=made.options.model_dump() if made.options else {},
+        checkpointing=plan.options.activation_checkpointing if plan.options else "auto",
+        options=plan.options.model_dump() if plan.options else {},
     )
 
 
-def _kind_of_adapter(made: Plan) -> str:
+def _kind_of_adapter(plan: Plan) -> str:
     """PEFT's name of what the model is, if it is an adapter; those of before it was written down are LoRA."""
-    if made.resolved is None or made.resolved.adapter is None:
+    if plan.resolved is None or plan.resolved.adapter is None:
         return ""
-    file = Path(made.resolved.adapter) / "adapter_config.json"
-    return str((tried(made, lambda: read_json(file)) or {}).get("peft_type") or "LORA")
+    file = Path(plan.resolved.adapter) / "adapter_config.json"
+    return str((tried(plan, lambda: read_json(file)) or {}).get("peft_type") or "LORA")

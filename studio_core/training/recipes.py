@@ -48,8 +48,8 @@ def start(studio: Studio, name: str, key: str) -> Job | None:
     if recipe is None:
         raise BadInput("train.unknown_recipe", name=name[:40], known=", ".join(one.name for one in RECIPES))
     spec = spec_for(studio, recipe.wish)
-    made = plan(studio, spec)
-    if not made.ready or made.doubtful:
+    plan_ = plan(studio, spec)
+    if not plan_.ready or plan_.doubtful:
         return None
     return submit(studio, spec, key=f"{key}-{recipe.name}")
 
@@ -60,8 +60,8 @@ def spec_for(studio: Studio, wish: Mapping[str, str]) -> TrainSpec:
     method = wish.get("method", "")
     if method not in METHODS:
         method = _method_for(studio, wish.get("dataset", ""), wish.get("model", ""))
-    known = fitting_datasets(studio, method)
-    fitting = [f"{dataset.name}@{dataset.version}" for dataset, reason in known if reason is None]
+    datasets = fitting_datasets(studio, method)
+    fitting = [f"{dataset.name}@{dataset.version}" for dataset, reason in datasets if reason is None]
     models = [model.name for model in registry.writers(studio)]
     preferred = _usual_model(method)
     dataset = wish.get("dataset", "")

@@ -14,29 +14,29 @@ from studio_core.training.datasets import misfit
 from studio_core.training.plans import Plan, Remark, tried
 
 
-def add(studio: Studio, made: Plan, method: Method) -> None:
+def add(studio: Studio, plan: Plan, method: Method) -> None:
     """Resolve what the spec names by role; what the method does not take, or lacks, is a problem of the plan."""
-    spec, taken = made.spec, method.named_roles
+    spec, taken = plan.spec, method.named_roles
     known = ", ".join(taken) or "-"
     for name in spec.models.keys() - taken.keys():
         values = {"role": name, "model": spec.models[name], "method": method.name, "known": known}
-        made.problems.append(BadInput("train.role_unknown", **values))
+        plan.problems.append(BadInput("train.role_unknown", **values))
     for role in taken.values():
         if role.name in spec.models:
-            _add_model(studio, made, role)
+            _add_model(studio, plan, role)
         elif not role.optional:
-            made.problems.append(BadInput("train.role_missing", role=role.name, method=method.name))
+            plan.problems.append(BadInput("train.role_missing", role=role.name, method=method.name))
     for data_role in spec.data:
-        _add_data(studio, made, method, data_role)
+        _add_data(studio, plan, method, data_role)
     if "replay_share" in spec.options and "replay" not in spec.data:
-        made.warnings.append(Remark("train.nothing_replayed"))
+        plan.warnings.append(Remark("train.nothing_replayed"))
     if spec.rewards and not method.rewards:
         names = ", ".join(reward.name for reward in spec.rewards)
-        made.problems.append(BadInput("train.rewards_unused", rewards=names, method=method.name))
+        plan.problems.append(BadInput("train.rewards_unused", rewards=names, method=method.name))
 
 
-def _add_model(studio: Studio, made: Plan, role: Role) -> None:
-    name, scoring = made.spec.models[role.name], role.output == "score"
+def _add_model(studio: Studio, plan: Plan, role: Role) -> None:
+    name, scoring = plan.spec.models[role.name], role.output == "score"
 
     def found() -> Model:
         model = registry.get(studio, name)
@@ -44,21 +44,21 @@ def _add_model(studio: Studio, made: Plan, role: Role) -> None:
             raise BadInput("models.scores_only", model=name)
         return model
 
-    model = tried(made, found)
-    resolved = model and tried(made, lambda: registry.resolve_row(studio, model, scoring=scoring))
+    model = tried(plan, found)
+    resolved = model and tried(plan, lambda: registry.resolve_row(studio, model, scoring=scoring))
     if model and resolved:
-        made.models[role.name], made.resolved_models[role.name] = model, resolved
-        policy = made.resolved
+        plan.models[role.name], plan.resolved_models[role.name] = model, resolved
+        policy = plan.resolved
         if (
             role.same_tokens
             and policy
-            and (problem := tried(made, lambda: other_tokens(role, resolved, policy)))
+            and (problem := tried(plan, lambda: other_tokens(role, resolved, policy)))
         ):
-            made.problems.append(problem)
+            plan.problems.append(problem)
 
 
-def _add_data(studio: Studio, made: Plan, method: Method, role: DataRole) -> None:
-    name = made.spec.data[role]
+def _add_data(studio: Studio, plan: Plan, method: Method, role: DataRole) -> None:
+    name = plan.spec.data[role]
     if role not in method.data:
         values = {
             "role": role,
@@ -66,17 +66,17 @@ def _add_data(studio: Studio, made: Plan, method: Method, role: DataRole) -> Non
             "method": method.name,
             "known": ", ".join(method.data) or "-",
         }
-        made.problems.append(BadInput("train.data_role_unknown", **values))
+        plan.problems.append(BadInput("train.data_role_unknown", **values))
         return
-    dataset = tried(made, lambda: store.get(studio, name))
+    dataset = tried(plan, lambda: store.get(studio, name))
     if dataset is None:
         return
     if problem := misfit(method, dataset):
-        made.problems.append(problem)
-    elif role != "replay" and made.dataset and dataset.shape != made.dataset.shape:
-        shapes = {"shape": dataset.shape, "wanted": made.dataset.shape}
-        made.problems.append(BadInput("train.data_other_shape", role=role, dataset=name, **shapes))
+        plan.problems.append(problem)
+    elif role != "replay" and plan.dataset and dataset.shape != plan.dataset.shape:
+        shapes = {"shape": dataset.shape, "wanted": plan.dataset.shape}
+        plan.problems.append(BadInput("train.data_other_shape", role=role, dataset=name, **shapes))
     else:
-        made.data[role] = dataset
-        if role == "held_out" and made.spec.options.get("eval_share"):
-            made.warnings.append(Remark("train.held_out_instead", {"dataset": dataset.name}))
+        plan.data[role] = dataset
+        if role == "held_out" and plan.spec.options.get("eval_share"):
+            plan.warnings.append(Remark("train.held_out_instead", {"dataset": dataset.name}))

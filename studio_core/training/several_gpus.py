@@ -25,16 +25,16 @@ def problems(
     """Of a run on more than one GPU; none for a run on one."""
     if spec.gpus == 1:
         return []
-    found: list[BadInput] = []
+    refusals: list[BadInput] = []
     there = count(devices)
     if device != "gpu":
-        found.append(BadInput("train.gpus_on_cpu", gpus=spec.gpus))
+        refusals.append(BadInput("train.gpus_on_cpu", gpus=spec.gpus))
     elif spec.gpus > there:
-        found.append(BadInput("train.too_few_gpus", gpus=spec.gpus, found=there))
+        refusals.append(BadInput("train.too_few_gpus", gpus=spec.gpus, found=there))
     if spec.parallel == "deepspeed" and find_spec("deepspeed") is None:
-        found.append(BadInput("train.no_deepspeed"))
+        refusals.append(BadInput("train.no_deepspeed"))
     if spec.parallel != "ddp" and options is not None and options.optimizer != "adamw":
-        found.append(
+        refusals.append(
             BadInput("train.optimizer_in_parts", optimizer=options.optimizer, parallel=spec.parallel)
         )
-    return found
+    return refusals

@@ -32,30 +32,30 @@ def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
     """
     if key and (existing := _submitted(studio, key)):
         return existing
-    made = plan(studio, spec)
-    if made.problems:
-        raise made.problems[0]
-    assert made.model and made.dataset
-    if made.model.id is None:  # A folder that is not listed yet.
+    plan_ = plan(studio, spec)
+    if plan_.problems:
+        raise plan_.problems[0]
+    assert plan_.model and plan_.dataset
+    if plan_.model.id is None:  # A folder that is not listed yet.
         registry.add(studio, spec.model)
-        made = plan(studio, spec)
-        assert made.model and made.dataset
+        plan_ = plan(studio, spec)
+        assert plan_.model and plan_.dataset
     exact = spec.model_copy(
         update={
-            "name": spec.name.strip() or free_name(studio, f"{spec.method}-{made.model.name}"),
-            "model": spec.model if _is_to_come(made) else made.model.name,
-            "dataset": f"{made.dataset.name}@{made.dataset.version}",
-            "models": {role: model.name for role, model in made.models.items()},
-            "data": {role: f"{dataset.name}@{dataset.version}" for role, dataset in made.data.items()},
+            "name": spec.name.strip() or free_name(studio, f"{spec.method}-{plan_.model.name}"),
+            "model": spec.model if _is_to_come(plan_) else plan_.model.name,
+            "dataset": f"{plan_.dataset.name}@{plan_.dataset.version}",
+            "models": {role: model.name for role, model in plan_.models.items()},
+            "data": {role: f"{dataset.name}@{dataset.version}" for role, dataset in plan_.data.items()},
         }
     )
-    document = {**exact.model_dump(), "run": _resolved(studio, made, exact).model_dump()}
-    if made.memory is not None:
+    document = {**exact.model_dump(), "run": _resolved(studio, plan_, exact).model_dump()}
+    if plan_.memory is not None:
         document["estimate"] = {
-            "memory": made.memory.total,
-            "computed": made.memory.computed,
-            "seconds": made.seconds,
-            "lighter": made.lighter,
+            "memory": plan_.memory.total,
+            "computed": plan_.memory.computed,
+            "seconds": plan_.seconds,
+            "lighter": plan_.lighter,
         }
     return queue.submit(
         studio,
@@ -64,16 +64,16 @@ def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
         method=exact.method,
         spec=document,
         idempotency_key=key,
-        after_id=made.after.id if made.after else None,
+        after_id=plan_.after.id if plan_.after else None,
         priority=exact.priority,
     )
 
 
-def _is_to_come(made: Plan) -> bool:
+def _is_to_come(plan: Plan) -> bool:
     """Whether the base model is what another run has yet to make."""
-    assert made.model
-    number = run_number(made.spec.model)
-    return number is not None and (made.after is None or made.model.job_id != made.after.id)
+    assert plan.model
+    number = run_number(plan.spec.model)
+    return number is not None and (plan.after is None or plan.model.job_id != plan.after.id)
 
 
 def _submitted(studio: Studio, key: str) -> Job | None:
@@ -81,16 +81,16 @@ def _submitted(studio: Studio, key: str) -> Job | None:
         return session.scalar(select(Job).where(Job.idempotency_key == key))
 
 
-def _resolved(studio: Studio, made: Plan, spec: TrainSpec) -> RunSpec:
-    assert made.method and made.resolved and made.dataset and made.options
+def _resolved(studio: Studio, plan: Plan, spec: TrainSpec) -> RunSpec:
+    assert plan.method and plan.resolved and plan.dataset and plan.options
     return RunSpec(
         spec=spec,
-        model=made.resolved,
-        dataset=versions.resolve_dataset(studio, made.dataset),
-        models=made.resolved_models,
-        data={role: versions.resolve_dataset(studio, dataset) for role, dataset in made.data.items()},
-        options=made.options.model_dump(),
-        prompts=(spec.prompts or prompts_from(studio, made.dataset)) if made.method.writes else [],
+        model=plan.resolved,
+        dataset=versions.resolve_dataset(studio, plan.dataset),
+        models=plan.resolved_models,
+        data={role: versions.resolve_dataset(studio, dataset) for role, dataset in plan.data.items()},
+        options=plan.options.model_dump(),
+        prompts=(spec.prompts or prompts_from(studio, plan.dataset)) if plan.method.writes else [],
     )
 
 
@@ -98,11 +98,11 @@ def free_name(studio: Studio, stem: str) -> str:
     """``stem-1``, or the next number that no run and no model bears."""
     stem = stem[:70]
     with studio.db.read() as session:
-        taken = {
+        names = {
             *session.scalars(select(Job.name).where(Job.name.startswith(stem))),
             *session.scalars(select(Model.name).where(Model.name.startswith(stem))),
         }
-    return next(name for number in range(1, 10**6) if (name := f"{stem}-{number}") not in taken)
+    return next(name for number in range(1, 10**6) if (name := f"{stem}-{number}") not in names)
 
 
 def prompts_from(studio: Studio, dataset: Dataset, count: int = FIXED_PROMPTS) -> list[str]:
