@@ -86,8 +86,10 @@ def located(studio: Studio, brought: Brought) -> Located:
         return Located(paths, [path.name for path in paths], sum(map(_size, paths)))
     if not brought.uploads:
         raise BadInput("data.upload_gone")
-    found = [uploads.complete(studio.settings, id) for id in brought.uploads]
-    return Located([one.path for one in found], [one.name for one in found], sum(one.size for one in found))
+    files = [uploads.complete(studio.settings, id) for id in brought.uploads]
+    return Located(
+        [file.path for file in files], [file.name for file in files], sum(file.size for file in files)
+    )
 
 
 def on_this_computer(studio: Studio, typed: str) -> Path:
@@ -137,21 +139,21 @@ def _fetched(studio: Studio, job_id: int) -> Located:
 
 def inspect(studio: Studio, brought: Brought, mapping: Mapping | None = None) -> Inspection:
     """What was understood of it; of something big, after its first rows."""
-    found = located(studio, brought)
-    first = None if found.small else LOOKED_AT
-    return store.inspect_files(studio, found.paths, sources=found.sources, mapping=mapping, first=first)
+    location = located(studio, brought)
+    first = None if location.small else LOOKED_AT
+    return store.inspect_files(studio, location.paths, sources=location.sources, mapping=mapping, first=first)
 
 
 def bring_in(
     studio: Studio, brought: Brought, *, name: str | None = None, mapping: Mapping | None = None
 ) -> Imported | Job:
     """Make it a version: at once if it is small, else as a job. The uploads are removed afterwards."""
-    found = located(studio, brought)
-    name = name or found.name
-    if not found.small:
+    location = located(studio, brought)
+    name = name or location.name
+    if not location.small:
         return submit(studio, brought, name=name, mapping=mapping)
     imported = store.import_files(
-        studio, found.paths, name=name, sources=found.sources, mapping=mapping, origin=found.origin
+        studio, location.paths, name=name, sources=location.sources, mapping=mapping, origin=location.origin
     )
     for id in brought.uploads:
         uploads.discard(studio.settings, id)
@@ -166,15 +168,15 @@ def judge(studio: Studio, dataset: Dataset) -> None:
 
 def submit(studio: Studio, brought: Brought, *, name: str, mapping: Mapping | None = None) -> Job:
     """The import as a job on data, whatever its size."""
-    found = located(studio, brought)
+    location = located(studio, brought)
     options = {
-        "paths": [str(path) for path in found.paths],
-        "sources": found.sources,
+        "paths": [str(path) for path in location.paths],
+        "sources": location.sources,
         "mapping": mapping.model_dump(mode="json") if mapping else None,
         "limit": studio.settings.max_upload_mb << 22,
         **reach(studio).document(),
         "uploads": brought.uploads,
-        "origin": found.origin,
+        "origin": location.origin,
     }
     return making.submit(studio, DataSpec(operation=making.IMPORT, options=options, result=name))
 

@@ -61,7 +61,9 @@ def asked_of(record: Record) -> list[Message]:
     if "prompt" in record:
         return list(record["prompt"])
     messages: list[Message] = record.get("messages", [])
-    last = max((place for place, one in enumerate(messages) if one["role"] == "assistant"), default=None)
+    last = max(
+        (place for place, message in enumerate(messages) if message["role"] == "assistant"), default=None
+    )
     return messages if last is None else messages[:last]
 
 
@@ -71,13 +73,13 @@ def with_system(messages: list[Message], system: str) -> list[Message]:
         return messages
     return [
         {"role": "system", "content": system},
-        *(one for one in messages if one["role"] != "system"),
+        *(message for message in messages if message["role"] != "system"),
     ]
 
 
 def question_text(messages: list[Message]) -> str:
     """What is asked as one text, without the system prompt."""
-    return "\n".join(one["content"] for one in messages if one["role"] != "system")
+    return "\n".join(message["content"] for message in messages if message["role"] != "system")
 
 
 def answered(messages: list[Message], text: str, shape: Shape) -> dict[str, Any]:

@@ -163,14 +163,14 @@ class Work:
 
     def output(self, shape: Shape | None = None, keep: list[str] | None = None, suffix: str = "") -> Output:
         """Begin a new version: of the source's shape and columns, unless others are given."""
-        made = Output(
+        output = Output(
             self.folder / f"output-{len(self.outputs)}.parquet",
             shape or self.source.shape,
             self.source.kept if keep is None else keep,
             suffix,
         )
-        self.outputs.append(made)
-        return made
+        self.outputs.append(output)
+        return output
 
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by

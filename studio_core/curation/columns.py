@@ -20,13 +20,13 @@ def needed(source: Source, column: str) -> list[str]:
     if not column or column in of(source):
         return []
     if column not in features.NAMES:
-        known = ", ".join([*of(source), *features.NAMES])
-        raise BadInput("curation.no_column", column=column[:80], known=known)
+        names = ", ".join([*of(source), *features.NAMES])
+        raise BadInput("curation.no_column", column=column[:80], known=names)
     return [column]
 
 
-def value(column: str, record: Record, known: dict[str, Any]) -> Any:
-    return record[column] if column in record else known[column]
+def value(column: str, record: Record, features_: dict[str, Any]) -> Any:
+    return record[column] if column in record else features_[column]
 
 
 def text(value: Any) -> str:

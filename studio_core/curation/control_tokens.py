@@ -18,10 +18,10 @@ class ControlTokenOptions(OperationOptions):
 
 
 def run(work: Work, options: ControlTokenOptions) -> None:
-    made = work.output()
+    output = work.output()
     for row, record in work.each():
         new, count = cleaned(record, options.action)
-        made.add(new if count else record, row)
+        output.add(new if count else record, row)
         work.count("kept")
         work.count("changed", bool(count))
         work.count("control_tokens", count)

@@ -39,9 +39,9 @@ def conversion(shape: Shape, to: Shape, side: Side = "good") -> Convert | None:
     elif to is Shape.PROMPT_ONLY:
         # Each prompt once, whatever was answered.
         return lambda record: iter(({"prompt": answers(record)[0][0], **own_tools(record)},))
-    made, wanted = _MADE[to], {"good": (True,), "bad": (False,), "both": (True, False)}[side]
+    maker, wanted = _MADE[to], {"good": (True,), "bad": (False,), "both": (True, False)}[side]
     return lambda record: (
-        {**made(*answer), **(own_tools(record) if has_messages(to) else {})}
+        {**maker(*answer), **(own_tools(record) if has_messages(to) else {})}
         for answer in answers(record)
         if answer[2] in wanted
     )
@@ -96,13 +96,13 @@ def run(work: Work, options: ConvertOptions) -> None:
         raise BadInput("curation.no_conversion", dataset=work.source.title, shape=work.source.shape, to=to)
     keep = further_columns(to, work.source.kept)
     check = checker(to, keep)
-    made = work.output(shape=to, keep=keep)
+    output = work.output(shape=to, keep=keep)
     for row, record in work.each():
         further = {name: record[name] for name in keep}
         converted = 0
         for new in convert(record):
             try:
-                made.add(check({**new, **further}), row)
+                output.add(check({**new, **further}), row)
             except Rejected as rejected:
                 work.drop(f"row_{rejected.code}")
             else:

@@ -79,7 +79,7 @@ class Correction:
 
 def corrections(options: CorrectOptions) -> list[Correction]:
     """The rules, one a line, ``old => new``; raises ``BadInput`` that quotes the line."""
-    made = []
+    changes = []
     for line in options.rules.splitlines():
         if not line.strip():
             continue
@@ -89,10 +89,10 @@ def corrections(options: CorrectOptions) -> list[Correction]:
         pattern = _pattern(options, old)
         pattern.check_replacement(new)
         undo = None if options.regex or old not in new else _pattern(options, new)
-        made.append(Correction(pattern, new, undo, old))
-    if not made:
+        changes.append(Correction(pattern, new, undo, old))
+    if not changes:
         raise BadInput("generation.no_rules")
-    return made
+    return changes
 
 
 def _pattern(options: CorrectOptions, text: str) -> Pattern:

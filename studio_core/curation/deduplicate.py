@@ -30,10 +30,10 @@ def run(work: Work, options: DeduplicateOptions) -> None:
     if options.what == "near":
         first = _near(work, options.by, exact)[first]
     chosen = _chosen(work, first, options.keep)
-    kept = work.output()
+    output = work.output()
     for row, record in work.each():
         if chosen[first[row - 1]] == row - 1:
-            kept.add(record, row)
+            output.add(record, row)
             work.count("kept")
         else:
             work.drop("exact_duplicate" if exact[row - 1] else "near_duplicate")
@@ -43,8 +43,8 @@ def _exact(work: Work, by: str) -> Places:
     """For each place the first one that says the same to the letter; prompts may differ in case and signs."""
     keys = np.zeros(work.source.rows, np.uint64)
     for row, record in work.each():
-        said = parts.normalised(parts.prompt_of(record)) if by == "prompt" else repr(record)
-        keys[row - 1] = parts.fingerprint(said)
+        text = parts.normalised(parts.prompt_of(record)) if by == "prompt" else repr(record)
+        keys[row - 1] = parts.fingerprint(text)
     work.go_on()
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
     return np.asarray(first[which], np.int64)
@@ -100,7 +100,7 @@ def _chosen(work: Work, first: Places, keep: str) -> Places:
     if keep == "first":
         return chosen
     qualities = features.rows(features.file_of(work), ["quality"])
-    quality = np.fromiter((known["quality"] for known in qualities), np.float32, len(first))
+    quality = np.fromiter((row["quality"] for row in qualities), np.float32, len(first))
     # In order of quality, the earlier ones last: what is written last stays.
     order = np.lexsort((-np.arange(len(first)), quality))
     chosen[first[order]] = order

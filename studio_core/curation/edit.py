@@ -48,13 +48,13 @@ class EditOptions(OperationOptions):
 
 
 def run(work: Work, options: EditOptions) -> None:
-    changed, added = checked(work.source, options.changes)
-    made = work.output()
+    changes, added = checked(work.source, options.changes)
+    output = work.output()
     for row, record in work.each():
-        if row not in changed:
-            made.add(record, row)
-        elif (new := changed[row]) is not None:
-            made.add(new, row)
+        if row not in changes:
+            output.add(record, row)
+        elif (new := changes[row]) is not None:
+            output.add(new, row)
             work.count("changed", new != record)
         else:
             work.drop("deleted")
@@ -62,26 +62,26 @@ def run(work: Work, options: EditOptions) -> None:
         work.count("kept")
     if not work.stopping():
         for record in added:
-            made.add(record)
+            output.add(record)
             work.count("added")
 
 
 def checked(source: Source, changes: list[Change]) -> tuple[dict[int, Record | None], list[Record]]:
     """New records by row (None: deleted) and those to add; raises ``BadInput`` if one would not pass an import."""
-    changed: dict[int, Record | None] = {}
+    changes_by_row: dict[int, Record | None] = {}
     added: list[Record] = []
     check = checker(source.shape, source.kept)
-    known = {*COLUMNS[source.shape], *source.kept}
+    columns = {*COLUMNS[source.shape], *source.kept}
     for change in changes:
         if change.row is not None and change.row > source.rows:
             raise BadInput("curation.no_row", row=change.row, dataset=source.title, rows=source.rows)
         if change.record is None:
-            changed[change.row or 0] = None
+            changes_by_row[change.row or 0] = None
             continue
         row = change.row or source.rows + len(added) + 1
-        if unknown := next((name for name in change.record if name not in known), None):
+        if unknown := next((name for name in change.record if name not in columns), None):
             raise BadInput(
-                "curation.edit_column", row=row, column=unknown[:80], known=", ".join(sorted(known))
+                "curation.edit_column", row=row, column=unknown[:80], known=", ".join(sorted(columns))
             )
         try:
             record = check(change.record)
@@ -94,8 +94,8 @@ def checked(source: Source, changes: list[Change]) -> tuple[dict[int, Record | N
         if change.row is None:
             added.append(record)
         else:
-            changed[change.row] = record
-    return changed, added
+            changes_by_row[change.row] = record
+    return changes_by_row, added
 
 
 EDIT = Operation(name="edit", Options=EditOptions, run=run, by_record=False, group="clean")

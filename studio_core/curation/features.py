@@ -21,21 +21,21 @@ def file_of(work: Work, source: Source | None = None) -> Path:
     source = source or work.source
     if source.features is not None:
         return source.features
-    made = work.folder / f"{source.path.stem}{features.SUFFIX}"
-    if made.is_file():
-        return made
+    file = work.folder / f"{source.path.stem}{features.SUFFIX}"
+    if file.is_file():
+        return file
 
-    def progress(done: int) -> None:
+    def progress(rows_done: int) -> None:
         work.go_on()
-        work.report(done, source.rows, {})
+        work.report(rows_done, source.rows, {})
 
     # Only here: what it judges languages with takes a second to load.
     from studio_core.reports.compute import compute
 
-    compute(source.path, source.shape, made, progress=progress)
+    compute(source.path, source.shape, file, progress=progress)
     if source is work.source:
-        work.side_files[made.name] = features.SUFFIX.lstrip(".")
-    return made
+        work.side_files[file.name] = features.SUFFIX.lstrip(".")
+    return file
 
 
 def rows(file: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -53,7 +53,7 @@ def beside(
         for batch in work.batches(source):
             yield [(row, record, {}) for row, record in batch]
         return
-    known = rows(file_of(work, source), names)
+    feature_rows = rows(file_of(work, source), names)
     for batch in work.batches(source):
-        described = islice(known, len(batch))
+        described = islice(feature_rows, len(batch))
         yield [(row, record, what) for (row, record), what in zip(batch, described, strict=True)]

@@ -60,7 +60,7 @@ class FilterOptions(OperationOptions):
 
 def run(work: Work, options: FilterOptions) -> None:
     judges = list(_judges(work, options))
-    kept = work.output()
+    output = work.output()
     for batch in features.beside(work, _features_for(work, options)):
         for judge in judges:
             reasons = judge(batch)
@@ -68,7 +68,7 @@ def run(work: Work, options: FilterOptions) -> None:
                 work.drop(reason)
             batch = [one for one, reason in zip(batch, reasons, strict=True) if not reason]
         for row, record, _ in batch:
-            kept.add(record, row)
+            output.add(record, row)
         work.count("kept", len(batch))
 
 
@@ -125,8 +125,8 @@ def _searching(pattern: Pattern, where: str, reason: str, *, wanted: bool) -> Ju
     chosen = () if where == "anywhere" else (where,)
 
     def judge(batch: list[Described]) -> list[str]:
-        found = pattern.found(["\n".join(parts.texts(record, chosen)) for _, record, _ in batch])
-        return ["" if one is wanted else reason for one in found]
+        matches = pattern.found(["\n".join(parts.texts(record, chosen)) for _, record, _ in batch])
+        return ["" if match is wanted else reason for match in matches]
 
     return judge
 

@@ -38,15 +38,15 @@ WITHOUT_OPERATION = (REPORT, IMPORT, FETCH)
 def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
     """Queue one job on data; raises what stands in its way. The same key twice gives the same job."""
     operation = None if spec.operation in WITHOUT_OPERATION else curation.named(spec.operation)
-    taken = [versions.get(studio, name) for name in spec.datasets]
+    sources = [versions.get(studio, name) for name in spec.datasets]
     if operation is not None:
-        check_taken(operation, taken)
+        check_taken(operation, sources)
     options = validated(operation, spec.options) if operation else None
     result = checked_name(spec.result) if spec.result.strip() else ""
     exact = spec.model_copy(
         update={
-            "name": spec.name.strip() or _job_name(spec, taken, result),
-            "datasets": [f"{dataset.name}@{dataset.version}" for dataset in taken],
+            "name": spec.name.strip() or _job_name(spec, sources, result),
+            "datasets": [f"{dataset.name}@{dataset.version}" for dataset in sources],
             "result": result,
         }
     )
@@ -61,13 +61,13 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
         if values.get(name)
     }
     needs_model = operation is not None and operation.needs_model(options)
-    return enqueue(studio, exact, taken, options=values, models=models, needs_model=needs_model, key=key)
+    return enqueue(studio, exact, sources, options=values, models=models, needs_model=needs_model, key=key)
 
 
 def enqueue(
     studio: Studio,
     spec: DataSpec,
-    taken: Sequence[Dataset] = (),
+    sources: Sequence[Dataset] = (),
     *,
     options: dict[str, Any],
     models: dict[str, ResolvedModel],
@@ -77,7 +77,7 @@ def enqueue(
     """Queue work whose options are checked and whose models are found."""
     run = DataRun(
         spec=spec,
-        datasets=[versions.resolve_dataset(studio, dataset) for dataset in taken],
+        datasets=[versions.resolve_dataset(studio, dataset) for dataset in sources],
         options=options,
         models=models,
         services=str(studio.settings.home / services.FILE),
@@ -95,11 +95,11 @@ def enqueue(
     )
 
 
-def check_taken(operation: Operation, taken: Sequence[Dataset]) -> None:
+def check_taken(operation: Operation, sources: Sequence[Dataset]) -> None:
     """Raise what keeps the operation from taking these datasets."""
-    if not taken or (len(taken) > 1 and not operation.several):
-        raise BadInput("curation.wrong_number", operation=operation.name, given=len(taken))
-    for dataset in taken:
+    if not sources or (len(sources) > 1 and not operation.several):
+        raise BadInput("curation.wrong_number", operation=operation.name, given=len(sources))
+    for dataset in sources:
         if Shape(dataset.shape) not in operation.shapes:
             raise BadInput(
                 "curation.wrong_shape",
@@ -115,14 +115,14 @@ def _model_for(studio: Studio, option: str, name: str) -> ResolvedModel:
     if option != "reward_model":
         return registry.resolve(studio, name)
     model = registry.find_or_add(studio, name)
-    known = str(model.details.get("architecture", ""))
-    if known and not registry.scores(model):
-        raise BadInput("generation.not_a_reward_model", model=model.name, architecture=known)
+    architecture = str(model.details.get("architecture", ""))
+    if architecture and not registry.scores(model):
+        raise BadInput("generation.not_a_reward_model", model=model.name, architecture=architecture)
     return registry.resolve(studio, model.id, scoring=True)
 
 
-def _job_name(spec: DataSpec, taken: list[Dataset], result: str) -> str:
-    return f"{spec.operation} {result or (taken[0].name if taken else '')}".strip()[:80]
+def _job_name(spec: DataSpec, sources: list[Dataset], result: str) -> str:
+    return f"{spec.operation} {result or (sources[0].name if sources else '')}".strip()[:80]
 
 
 def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:
@@ -146,7 +146,7 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> list[Da
     run = DataRun.model_validate(job.spec["run"])
     already = versions.of_job(studio, job.id)
     folder = Path(job.run_dir or "")
-    made = already or [
+    results = already or [
         _registered(studio, job, run, folder, output, result) for output in result.get("outputs", [])
     ]
     for dataset in run.datasets[:1]:
@@ -155,15 +155,15 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> list[Da
         if "report" in result:
             _keep_report(studio, job, dataset.id, result["report"])
     if run.spec.operation == IMPORT:
-        _imported(studio, run, made)
-    return made
+        _imported(studio, run, results)
+    return results
 
 
-def _imported(studio: Studio, run: DataRun, made: list[Dataset]) -> None:
+def _imported(studio: Studio, run: DataRun, results: list[Dataset]) -> None:
     """What was uploaded is stored now; what is to be said of it is found out next."""
     for id in run.options.get("uploads", []):
         uploads.discard(studio.settings, id)
-    for dataset in made:
+    for dataset in results:
         ask_report(studio, dataset)
 
 
@@ -177,12 +177,13 @@ def _registered(
         shape=Shape(output["shape"]),
         rows=output["rows"],
         sha256=output["sha256"],
-        source=output.get("source") or ", ".join(f"{one.name}@{one.version}" for one in run.datasets),
+        source=output.get("source")
+        or ", ".join(f"{source.name}@{source.version}" for source in run.datasets),
         mapping=output.get("mapping", {}),
         rejected=output.get("rejected", []),
         rejected_count=output.get("rejected_count", 0),
         operation=run.spec.operation,
-        parents=[one.id for one in run.datasets],
+        parents=[source.id for source in run.datasets],
         made={
             "options": run.options,
             "counts": result.get("counts", {}),
@@ -242,12 +243,13 @@ def ask_report(
     """
     options = {"model": model, "limit": limit, "suites": _suites(studio)}
     named = [
-        f"{one.name}@{one.version}" for one in (dataset, *(versions.get(studio, name) for name in others))
+        f"{version.name}@{version.version}"
+        for version in (dataset, *(versions.get(studio, name) for name in others))
     ]
-    kept = judging.report_of(studio, dataset.id, model)
-    if kept is not None and kept.job_id is not None:
-        made = queue.get(studio, kept.job_id).spec
-        if (made["datasets"], made["options"]) == (named, options):
+    report = judging.report_of(studio, dataset.id, model)
+    if report is not None and report.job_id is not None:
+        spec = queue.get(studio, report.job_id).spec
+        if (spec["datasets"], spec["options"]) == (named, options):
             return None
     with studio.db.read() as session:
         waiting = session.scalars(

@@ -46,10 +46,10 @@ class MapOptions(OperationOptions):
 
     @model_validator(mode="after")
     def _templates_there_and_short(self) -> MapOptions:
-        given = [getattr(self, part) for part in TEMPLATES]
-        if not any(given):
+        templates = [getattr(self, part) for part in TEMPLATES]
+        if not any(templates):
             raise BadInput("curation.no_template")
-        if (longest := max(map(len, given))) > LONGEST:
+        if (longest := max(map(len, templates))) > LONGEST:
             raise BadInput("curation.template_long", characters=longest, limit=LONGEST)
         return self
 
@@ -59,14 +59,14 @@ def run(work: Work, options: MapOptions) -> None:
     keep = further_columns(to, work.source.kept)
     make = _maker(work.source, options, to)
     check = checker(to, keep)
-    made = work.output(shape=to, keep=keep)
+    output = work.output(shape=to, keep=keep)
     for row, record in work.each():
         try:
             new = check({**make(record), **{name: record[name] for name in keep}})
         except Rejected as rejected:
             work.drop(f"row_{rejected.code}")
             continue
-        made.add(new, row)
+        output.add(new, row)
         work.count("kept")
         work.count("changed", new != record)
 
@@ -77,8 +77,8 @@ def fields_of(record: Record) -> Fields:
     if "prompt" not in record and "messages" in record:
         fields["prompt"], fields["completion"] = record["messages"][:-1], record["messages"][-1:]
     if isinstance(record.get("completions"), list):
-        said = "\n".join(record["completions"])
-        fields["completion"] = [{"role": "assistant", "content": said}]
+        text = "\n".join(record["completions"])
+        fields["completion"] = [{"role": "assistant", "content": text}]
     prompt: Turns = fields.get("prompt", [])
     fields["system"] = "\n".join(turn["content"] for turn in prompt if turn["role"] == "system")
     if "prompt" in fields:
@@ -99,35 +99,39 @@ def _names(source: Source) -> set[str]:
 
 def _maker(source: Source, options: MapOptions, to: Shape) -> Callable[[Record], Record]:
     """A function that makes a record's columns, still to be checked."""
-    known = _names(source)
+    names = _names(source)
     parts = {
         Shape.CHAT: ("prompt", "completion"),
         Shape.STEPWISE: ("prompt",),
     }.get(to, tuple(name for name in COLUMNS[to] if name != "label"))
     templates = {}
     for part in parts:
-        template = getattr(options, part) or (f"{{{{{part}}}}}" if part in known else "")
+        template = getattr(options, part) or (f"{{{{{part}}}}}" if part in names else "")
         if not template:
             raise BadInput("curation.template_missing", part=part, to=to)
-        templates[part] = _Template(template, known)
-    system = _Template(options.system, known) if options.system else None
-    if to is Shape.UNPAIRED_PREFERENCE and "label" not in known:
+        templates[part] = _Template(template, names)
+    system = _Template(options.system, names) if options.system else None
+    if to is Shape.UNPAIRED_PREFERENCE and "label" not in names:
         raise BadInput("curation.template_missing", part="label", to=to)
 
     def make(record: Record) -> Record:
         fields = fields_of(record)
         if to is Shape.TEXT:
             return {"text": templates["text"].text(fields)}
-        made: Record = {
+        mapped: Record = {
             part: template.turns(fields, "user" if part == "prompt" else "assistant")
             for part, template in templates.items()
         }
         instruction = system.text(fields) if system else fields["system"]
-        if instruction.strip() and made["prompt"][:1] and made["prompt"][0]["role"] != "system":
-            made["prompt"] = [{"role": "system", "content": instruction}, *made["prompt"]]
+        if instruction.strip() and mapped["prompt"][:1] and mapped["prompt"][0]["role"] != "system":
+            mapped["prompt"] = [{"role": "system", "content": instruction}, *mapped["prompt"]]
         if to is Shape.CHAT:
-            return {"messages": [*made["prompt"], *made["completion"]], **own_tools(record)}
-        return {**{name: record[name] for name in COLUMNS[to] if name in record}, **made, **own_tools(record)}
+            return {"messages": [*mapped["prompt"], *mapped["completion"]], **own_tools(record)}
+        return {
+            **{name: record[name] for name in COLUMNS[to] if name in record},
+            **mapped,
+            **own_tools(record),
+        }
 
     return make
 
@@ -135,19 +139,19 @@ def _maker(source: Source, options: MapOptions, to: Shape) -> Callable[[Record],
 class _Template:
     """A template taken apart once. Raises ``BadInput`` if it names a field that is not there."""
 
-    def __init__(self, template: str, known: set[str]) -> None:
+    def __init__(self, template: str, names: set[str]) -> None:
         self._pieces = _FIELD.split(template)
         """Text and names of fields, in turn."""
         self._pieces[1::2] = [name.strip() for name in self._pieces[1::2]]
         for name in self._pieces[1::2]:
-            if name not in known:
-                raise BadInput("curation.no_field", field=name[:80], known=", ".join(sorted(known)))
+            if name not in names:
+                raise BadInput("curation.no_field", field=name[:80], known=", ".join(sorted(names)))
         bare = len(self._pieces) == 3 and not (self._pieces[0] + self._pieces[2]).strip()
         self._only = self._pieces[1] if bare else None
 
     def text(self, fields: Fields) -> str:
         return "".join(
-            _said(fields[piece]) if place % 2 else piece for place, piece in enumerate(self._pieces)
+            _as_text(fields[piece]) if place % 2 else piece for place, piece in enumerate(self._pieces)
         )
 
     def turns(self, fields: Fields, role: str) -> Turns:
@@ -160,7 +164,7 @@ def _are_turns(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """A field as text: one turn is what it says, several are a transcript."""
     if _are_turns(value) and len(value) > 1:
         return "\n\n".join(f"{_SPEAKERS[turn['role']]}: {turn['content']}" for turn in value)

@@ -30,10 +30,10 @@ class MaskOptions(OperationOptions):
 
 def run(work: Work, options: MaskOptions) -> None:
     wanted = frozenset(options.kinds)
-    made = work.output()
+    output = work.output()
     for row, record in work.each():
         new, counts = masked(record, wanted, options.replacement)
-        made.add(new if counts else record, row)
+        output.add(new if counts else record, row)
         work.count("kept")
         work.count("changed", bool(counts))
         for kind, count in counts.items():

@@ -40,20 +40,20 @@ def run(work: Work, options: MixOptions) -> None:
     converts = [_conversion(source, work.source) for source in work.sources]
     keep = list(dict.fromkeys(name for source in work.sources for name in source.kept))
     keep = further_columns(work.source.shape, keep)
-    made = work.output(keep=keep)
+    output = work.output(keep=keep)
     streams = [
         _drawn(source, size, random.Random(f"{work.seed} {place}"))
         for place, (source, size) in enumerate(zip(work.sources, sizes, strict=True))
     ]
     merged = _merged(streams, sizes) if options.weights else _one_by_one(streams)
-    for done, (which, record) in enumerate(merged, start=1):
+    for count, (which, record) in enumerate(merged, start=1):
         if work.stopping():
             return
         further = {name: record.get(name) for name in keep}
         for new in converts[which](record):
-            made.add({**new, **further})
+            output.add({**new, **further})
             work.count(work.sources[which].title)
-        work.report(done, sum(sizes), {})
+        work.report(count, sum(sizes), {})
 
 
 def expected(sources: list[Source], options: MixOptions) -> dict[str, int]:
@@ -84,10 +84,10 @@ def wanted(sources: Sequence[Source], options: MixOptions) -> list[int]:
 
 def _conversion(source: Source, first: Source) -> Convert:
     """All become what the first one is; only prompts with answers and chats become each other."""
-    found = conversion(source.shape, first.shape) if {source.shape, first.shape} <= _ALIKE else None
+    convert = conversion(source.shape, first.shape) if {source.shape, first.shape} <= _ALIKE else None
     if source.shape is first.shape:
         return lambda record: iter((record,))
-    if found is None:
+    if convert is None:
         raise BadInput(
             "curation.shapes_differ",
             one=first.title,
@@ -95,7 +95,7 @@ def _conversion(source: Source, first: Source) -> Convert:
             other=source.title,
             other_shape=source.shape,
         )
-    return found
+    return convert
 
 
 def _drawn(source: Source, size: int, chance: random.Random) -> Iterator[Record]:
@@ -117,16 +117,16 @@ def _merged(streams: list[Iterator[Record]], sizes: list[int]) -> Iterator[tuple
     """Evenly mixed: next comes the stream that is furthest behind its share."""
     due = [(0.5 / size, which) for which, size in enumerate(sizes) if size]
     heapq.heapify(due)
-    taken = [0] * len(sizes)
+    counts = [0] * len(sizes)
     while due:
         _, which = heapq.heappop(due)
         record = next(streams[which], None)
         if record is None:
             continue
         yield which, record
-        taken[which] += 1
-        if taken[which] < sizes[which]:
-            heapq.heappush(due, ((taken[which] + 0.5) / sizes[which], which))
+        counts[which] += 1
+        if counts[which] < sizes[which]:
+            heapq.heappush(due, ((counts[which] + 0.5) / sizes[which], which))
 
 
 MIX = Operation(

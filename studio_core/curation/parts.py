@@ -65,13 +65,13 @@ def prompt_of(record: Record) -> str:
     turns = record.get("messages") if whole else record["prompt"]
     if turns is None:
         return str(record["text"])
-    said = []
+    texts = []
     for message in turns:
         if message["role"] == "assistant" and whole:
             break
         if message["role"] != "system":
-            said.append(message["content"])
-    return "\n".join(said)
+            texts.append(message["content"])
+    return "\n".join(texts)
 
 
 def normalised(text: str) -> str:

@@ -72,10 +72,10 @@ def tried(operation: Operation, sources: list[Source], options: OperationOptions
             sources=few,
             seed=seed,
             report=lambda done, total, figures: None,
-            stopping=lambda: sum(len(one.records) for one in work.collected) >= LOOKED_AT * len(few),
+            stopping=lambda: sum(len(output.records) for output in work.collected) >= LOOKED_AT * len(few),
         )
         operation.run(work, options)
-    return _told(work, first)
+    return _preview_of(work, first)
 
 
 def _beginning(source: Source, folder: Path, place: int) -> Source:
@@ -86,16 +86,16 @@ def _beginning(source: Source, folder: Path, place: int) -> Source:
     return replace(source, path=path)
 
 
-def _told(work: Trial, first: list[Record]) -> Preview:
-    made = [pair for one in work.collected for pair in zip(one.rows, one.records, strict=True)]
-    kept = {row for row, _ in made}
-    changed = [(row, first[row - 1], record) for row, record in made if row and record != first[row - 1]]
-    left_out = [(row, record) for row, record in enumerate(first, start=1) if row not in kept]
+def _preview_of(work: Trial, first: list[Record]) -> Preview:
+    pairs = [pair for output in work.collected for pair in zip(output.rows, output.records, strict=True)]
+    rows_left = {row for row, _ in pairs}
+    changes = [(row, first[row - 1], record) for row, record in pairs if row and record != first[row - 1]]
+    left_out = [(row, record) for row, record in enumerate(first, start=1) if row not in rows_left]
     return Preview(
         looked_at=len(first),
-        made={one.suffix: len(one.records) for one in work.collected},
+        made={output.suffix: len(output.records) for output in work.collected},
         counts=work.counts,
         reasons=work.details.get("reasons", {}),
-        changed=changed[:SHOWN],
-        dropped=left_out[:SHOWN] if 0 not in kept else [],
+        changed=changes[:SHOWN],
+        dropped=left_out[:SHOWN] if 0 not in rows_left else [],
     )

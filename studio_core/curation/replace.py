@@ -39,38 +39,38 @@ def run(work: Work, options: ReplaceOptions) -> None:
     pattern = _pattern(options)
     where = options.where or EVERYWHERE
     check = checker(work.source.shape, work.source.kept)
-    made = work.output()
+    output = work.output()
     for batch in work.batches():
         texts = [text for _, record in batch for text in parts.texts(record, where)]
         replaced = iter(pattern.replaced(texts, options.replace))
         for row, record in batch:
-            new, found = _rewritten(record, where, replaced)
-            if found:
+            new, count = _rewritten(record, where, replaced)
+            if count:
                 try:
                     new = check(new)
                 except Rejected as rejected:
                     work.drop(f"row_{rejected.code}")
                     continue
-                work.count("replacements", found)
+                work.count("replacements", count)
                 work.count("changed", new != record)
             work.count("kept")
-            made.add(new if found else record, row)
+            output.add(new if count else record, row)
 
 
 def _rewritten(
     record: Record, where: Sequence[parts.Part], replaced: Iterator[tuple[str, int]]
 ) -> tuple[Record, int]:
     """The record with its texts replaced by the next ones, and how often something was found in them."""
-    found = 0
+    places = 0
 
     def next_text(_: str) -> str:
-        nonlocal found
+        nonlocal places
         text, count = next(replaced)
-        found += count
+        places += count
         return text
 
     new = parts.rewritten(record, next_text, where)
-    return new, found
+    return new, places
 
 
 def _pattern(options: ReplaceOptions) -> Pattern:

@@ -31,19 +31,19 @@ def run(work: Work, options: SampleOptions) -> None:
     column = options.alike
     names = columns.needed(work.source, column)
 
-    def kind_of(record: Record, known: dict[str, Any]) -> str:
-        return columns.text(columns.value(column, record, known)) if column else ""
+    def kind_of(record: Record, features_: dict[str, Any]) -> str:
+        return columns.text(columns.value(column, record, features_)) if column else ""
 
     work.passes = 2 if column else 1
     sizes = _sizes(work, names, kind_of) if column else Counter({"": work.source.rows})
     draw = Draw(sizes, quotas(sizes, _wanted(work, options)), random.Random(work.seed))
-    kept = work.output()
+    output = work.output()
     for batch in features.beside(work, names):
-        for row, record, known in batch:
-            taken = draw(kind_of(record, known))
-            if taken:
-                kept.add(record, row)
-            work.count("kept" if taken else "dropped")
+        for row, record, features_ in batch:
+            is_drawn = draw(kind_of(record, features_))
+            if is_drawn:
+                output.add(record, row)
+            work.count("kept" if is_drawn else "dropped")
 
 
 def _wanted(work: Work, options: SampleOptions) -> int:
@@ -54,7 +54,7 @@ def _sizes(work: Work, names: list[str], kind_of: Callable[[Record, dict[str, An
     """How many records there are of each kind."""
     sizes: Counter[str] = Counter()
     for batch in features.beside(work, names):
-        sizes.update(kind_of(record, known) for _, record, known in batch)
+        sizes.update(kind_of(record, features_) for _, record, features_ in batch)
         if len(sizes) > MOST_KINDS:
             raise BadInput("curation.too_many_kinds", kinds=len(sizes), limit=MOST_KINDS)
     work.go_on()
@@ -82,10 +82,10 @@ class Draw:
 
     def __call__(self, kind: str) -> bool:
         left, wanted = self._left[kind], self._wanted[kind]
-        taken = self._chance.random() * left < wanted
+        is_drawn = self._chance.random() * left < wanted
         self._left[kind] = left - 1
-        self._wanted[kind] = wanted - taken
-        return taken
+        self._wanted[kind] = wanted - is_drawn
+        return is_drawn
 
 
 SAMPLE = Operation(name="sample", Options=SampleOptions, run=run, group="choose")

@@ -49,22 +49,22 @@ def run(work: Work, options: SelectOptions) -> None:
     order = np.random.default_rng(work.seed).permutation(len(scores))
     chosen = choice(scores, group, good & ~repeats, options, order)
     before, after = Phrases(), Phrases()
-    kept = work.output()
+    output = work.output()
     for row, record in work.each():
         prompt = words(parts.prompt_of(record))
         before.add(prompt)
         if chosen[row - 1]:
             after.add(prompt)
-            kept.add(record, row)
+            output.add(record, row)
             work.count("kept")
         else:
             place = row - 1
             work.drop("near_duplicate" if repeats[place] else "not_chosen" if good[place] else "score")
-    known = np.isfinite(scores)
+    has_score = np.isfinite(scores)
     work.details["coverage"] = {
         "groups": [len(np.unique(group)), len(np.unique(group[chosen]))],
         "phrases": [before.count(), after.count()],
-        "score": [_mean(scores[known]), _mean(scores[known & chosen])],
+        "score": [_mean(scores[has_score]), _mean(scores[has_score & chosen])],
     }
 
 
@@ -81,10 +81,10 @@ def _scores(work: Work, options: SelectOptions) -> tuple[Floats, npt.NDArray[np.
     scores = np.full(source.rows, -np.inf, np.float32)
     repeats = np.zeros(source.rows, bool)
     for batch in features.beside(work, names):
-        for row, record, known in batch:
-            score = number(columns.value(column, record, known))
+        for row, record, features_ in batch:
+            score = number(columns.value(column, record, features_))
             scores[row - 1] = -np.inf if score is None else score
-            repeats[row - 1] = known["duplicate_of"] is not None
+            repeats[row - 1] = features_["duplicate_of"] is not None
     work.go_on()
     if np.isneginf(scores).all():
         raise BadInput("curation.no_scores", column=column)
@@ -102,25 +102,25 @@ def _groups(work: Work, options: SelectOptions) -> Places:
 
     vectors = HashingVectorizer(analyzer=_terms, n_features=BUCKETS, alternate_sign=False)
     weights = TfidfTransformer(sublinear_tf=True)
-    learnt = weights.fit_transform(vectors.transform(_spread_out(work)))
+    reduced = weights.fit_transform(vectors.transform(_spread_out(work)))
     count = options.groups or round(min(work.source.rows, options.n * 4) ** 0.5)
-    count = min(max(count, GROUPS[0]), GROUPS[1], learnt.shape[0])
+    count = min(max(count, GROUPS[0]), GROUPS[1], reduced.shape[0])
     means = MiniBatchKMeans(count, random_state=work.seed, n_init=3, batch_size=2048)
-    found = np.zeros(work.source.rows, np.int64)
+    groups = np.zeros(work.source.rows, np.int64)
     with threadpool_limits(1):  # Several threads add up in any order, and the choice would vary.
-        means.fit(learnt)
+        means.fit(reduced)
         for batch in work.batches():
             prompts = [parts.prompt_of(record) for _, record in batch]
             rows = slice(batch[0][0] - 1, batch[-1][0])
-            found[rows] = means.predict(weights.transform(vectors.transform(prompts)))
+            groups[rows] = means.predict(weights.transform(vectors.transform(prompts)))
     work.go_on()
-    return found
+    return groups
 
 
 def _terms(text: str) -> list[str]:
     """The words of a prompt and its pairs of words."""
-    found = words(text)
-    return [*found, *map(" ".join, pairwise(found))]
+    terms = words(text)
+    return [*terms, *map(" ".join, pairwise(terms))]
 
 
 def _spread_out(work: Work) -> Iterator[str]:

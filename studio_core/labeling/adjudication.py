@@ -17,7 +17,7 @@ from studio_core.base.errors import BadInput, Conflict, NotFound
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, LabelItem, LabelProject, Lease
 from studio_core.labeling.assignment import checked_annotator, current, human
-from studio_core.labeling.projects import found, settings_of
+from studio_core.labeling.projects import load_project, settings_of
 from studio_core.labeling.votes import Verdict, annotation
 
 ORIGIN = "adjudicator"
@@ -41,21 +41,21 @@ class Case:
 def disagreements(studio: Studio, project: str | int) -> tuple[list[int], list[int]]:
     """Ids of items with all the votes wanted, on which people disagree: those undecided, and those decided."""
     with studio.db.read() as session:
-        one = found(session, project)
-        decided = set(session.scalars(select(Annotation.item_id).where(*_decisions(one))))
+        row = load_project(session, project)
+        decided = set(session.scalars(select(Annotation.item_id).where(*_decisions(row))))
         query = (
             select(LabelItem.id)
             .join(Annotation, Annotation.item_id == LabelItem.id)
             .where(
-                Annotation.project_id == one.id,
+                Annotation.project_id == row.id,
                 Annotation.verdict != "skip",
                 Annotation.repeats_id.is_(None),
                 human(),
                 current(),
-                LabelItem.votes >= settings_of(one).votes,
+                LabelItem.votes >= settings_of(row).votes,
             )
             .group_by(LabelItem.id)
-            .having(_differ(one))
+            .having(_differ(row))
             .order_by(LabelItem.number)
         )
         items = session.scalars(query).all()
@@ -78,12 +78,12 @@ def _decisions(project: LabelProject) -> tuple[ColumnElement[bool], ...]:
 
 def case(studio: Studio, project: str | int, item_id: int, adjudicator: str = "") -> Case:
     with studio.db.read() as session:
-        one = found(session, project)
-        item = _item(session, one, item_id)
-        said = select(Annotation).where(
+        row = load_project(session, project)
+        item = _item(session, row, item_id)
+        query = select(Annotation).where(
             Annotation.item_id == item.id, Annotation.repeats_id.is_(None), current()
         )
-        votes = session.scalars(said.order_by(Annotation.id)).all()
+        votes = session.scalars(query.order_by(Annotation.id)).all()
         earlier = session.scalar(
             select(Annotation)
             .where(
@@ -97,7 +97,7 @@ def case(studio: Studio, project: str | int, item_id: int, adjudicator: str = ""
     decisions = [vote for vote in votes if vote.origin == ORIGIN]
     people = [vote for vote in votes if vote.origin == "human"]
     decision = decisions[-1] if decisions else None
-    return Case(one, item, people, decision, None if decision else earlier)
+    return Case(row, item, people, decision, None if decision else earlier)
 
 
 def _item(session: Session, project: LabelProject, item_id: int) -> LabelItem:
@@ -107,23 +107,25 @@ def _item(session: Session, project: LabelProject, item_id: int) -> LabelItem:
     return item
 
 
-def decide(studio: Studio, project: str | int, adjudicator: str, item_id: int, said: Verdict) -> Annotation:
+def decide(
+    studio: Studio, project: str | int, adjudicator: str, item_id: int, verdict: Verdict
+) -> Annotation:
     """The last word on an item, whose answers are seen in their own order; it replaces an earlier one."""
     adjudicator = checked_annotator(adjudicator)
-    if said.verdict == "skip":
+    if verdict.verdict == "skip":
         raise BadInput("labeling.adjudicate_no_skip")
     with studio.db.write() as session:
-        one = found(session, project)
-        item = _item(session, one, item_id)
-        seen = Lease(
+        row = load_project(session, project)
+        item = _item(session, row, item_id)
+        lease = Lease(
             annotator=adjudicator, order=list(range(len(item.answers))), since=clock.now(), repeats_id=None
         )
-        decision = annotation(session, one, item, seen, said, ORIGIN)
+        decision = annotation(session, row, item, lease, verdict, ORIGIN)
         session.add(decision)
         session.flush()
         for earlier in session.scalars(
             select(Annotation).where(
-                *_decisions(one), Annotation.item_id == item.id, Annotation.id != decision.id
+                *_decisions(row), Annotation.item_id == item.id, Annotation.id != decision.id
             )
         ):
             earlier.superseded_by_id = decision.id
@@ -133,10 +135,10 @@ def decide(studio: Studio, project: str | int, adjudicator: str, item_id: int, s
 def reconsider(studio: Studio, project: str | int, item_id: int) -> None:
     """Take the decision on an item back: people's votes count again."""
     with studio.db.write() as session:
-        one = found(session, project)
-        _item(session, one, item_id)
+        row = load_project(session, project)
+        _item(session, row, item_id)
         standing = session.scalars(
-            select(Annotation).where(*_decisions(one), Annotation.item_id == item_id)
+            select(Annotation).where(*_decisions(row), Annotation.item_id == item_id)
         ).all()
         if not standing:
             raise Conflict("labeling.adjudicate_nothing")

@@ -102,7 +102,7 @@ def _alpha_with_interval(
     from krippendorff import alpha
 
     counts = np.array([[list(said.values()).count(value) for value in values] for said in shared.values()])
-    found = float(alpha(value_counts=counts, value_domain=values, level_of_measurement=level))
+    estimate = float(alpha(value_counts=counts, value_domain=values, level_of_measurement=level))
     # Items of the same coincidences are drawn as one kind: it makes no difference, and is a thousand times faster.
     kinds, times = np.unique(_coincidences(shared, counts), axis=0, return_counts=True)
     random, drawn = np.random.default_rng(seed), []
@@ -110,7 +110,7 @@ def _alpha_with_interval(
         again = random.multinomial(times.sum(), times / times.sum(), size=50)
         drawn.append(alphas((again @ kinds).reshape(50, len(values), len(values)), level))
     low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
-    return found, float(low), float(high)
+    return estimate, float(low), float(high)
 
 
 def _coincidences(shared: Mapping[Unit, Mapping[str, Any]], counts: Table) -> Table:
@@ -145,15 +145,15 @@ def _kappas(shared: Mapping[Unit, Mapping[str, Any]], level: Level) -> dict[str,
     from sklearn.metrics import cohen_kappa_score  # Half a second: not for every page.
 
     names = sorted({name for said in shared.values() for name in said})
-    found: dict[str, float] = {}
+    kappas: dict[str, float] = {}
     for one, other in combinations(names, 2):
         both = [(said[one], said[other]) for said in shared.values() if one in said and other in said]
         if len(both) >= SHARED and len({verdict for pair in both for verdict in pair}) > 1:
             weights = "quadratic" if level == "ordinal" else None
             scale = _scale(both) if level == "ordinal" else None
             kappa = cohen_kappa_score(*zip(*both, strict=True), labels=scale, weights=weights)
-            found[f"{one} / {other}"] = float(kappa)
-    return found
+            kappas[f"{one} / {other}"] = float(kappa)
+    return kappas
 
 
 def _scale(both: Sequence[tuple[int, int]]) -> list[int]:

@@ -88,7 +88,7 @@ class Arena:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _PlayedVote:
     """A vote with what is to be known of the answers that were judged, and nothing of what they say."""
 
     annotator: str
@@ -102,7 +102,7 @@ class _Said:
     adjudicated: bool = False
 
     @property
-    def judged(self) -> set[_Judged]:
+    def answers(self) -> set[_Judged]:
         return {(content, self.models) for content in self.contents}
 
 
@@ -112,25 +112,25 @@ _Judged = tuple[str, frozenset[int]]
 
 def played(studio: Studio, models: Sequence[int] | None = None) -> Games:
     """Games among these models, or among all."""
-    wanted, found = None if models is None else set(models), Games()
-    for said in _counted(sorted([*_of_chats(studio), *_of_projects(studio)], key=lambda said: said.at)):
-        _take(found, said.games, wanted, said.flag)
-    return found
+    wanted, games = None if models is None else set(models), Games()
+    for vote in _counted(sorted([*_of_chats(studio), *_of_projects(studio)], key=lambda vote: vote.at)):
+        _take(games, vote.games, wanted, vote.flag)
+    return games
 
 
-def _counted(votes: Sequence[_Said]) -> Iterator[_Said]:
+def _counted(votes: Sequence[_PlayedVote]) -> Iterator[_PlayedVote]:
     """Of one person's votes on the same answers the first, and of those on adjudicated ones the last word."""
-    last = {judged: said for said in votes if said.adjudicated for judged in said.judged}
+    last = {answers: vote for vote in votes if vote.adjudicated for answers in vote.answers}
     met: set[tuple[str, _Judged]] = set()
-    for said in votes:
-        own = {(said.annotator, judged) for judged in said.judged}
-        final = [last[judged] for judged in said.judged if judged in last]
-        if any(said is one for one in final) or not (final or own & met):
-            yield said
+    for vote in votes:
+        own = {(vote.annotator, answers) for answers in vote.answers}
+        final = [last[answers] for answers in vote.answers if answers in last]
+        if any(vote is word for word in final) or not (final or own & met):
+            yield vote
         met |= own
 
 
-def _of_projects(studio: Studio) -> Iterator[_Said]:
+def _of_projects(studio: Studio) -> Iterator[_PlayedVote]:
     """All votes of people that stand, on items of which models of the studio wrote two answers or more."""
     models = func.json_extract(LabelItem.answers, *(f"$[{place}].model" for place in range(8)))
     query = (
@@ -157,7 +157,7 @@ def _of_projects(studio: Studio) -> Iterator[_Said]:
     with studio.db.read() as session:
         for annotator, at, content, prompt, listed, origin, verdict, value in session.execute(query):
             wrote = json.loads(listed)
-            yield _Said(
+            yield _PlayedVote(
                 annotator,
                 at,
                 (content,),
@@ -172,21 +172,21 @@ def _games(
     prompt: str, models: Sequence[int | None], verdict: str, value: Mapping[str, Any]
 ) -> Iterator[Game]:
     ranking = value.get("ranking", [])
-    for one, other in combinations(range(len(models)), 2):
-        wrote = models[one], models[other]
+    for first, other in combinations(range(len(models)), 2):
+        wrote = models[first], models[other]
         if None not in wrote and wrote[0] != wrote[1]:
-            ahead = ranking.index(one) < ranking.index(other) if ranking else _SCORES[verdict]
+            ahead = ranking.index(first) < ranking.index(other) if ranking else _SCORES[verdict]
             yield Game(prompt, str(wrote[0]), str(wrote[1]), float(ahead))
 
 
-def _of_chats(studio: Studio) -> Iterator[_Said]:
+def _of_chats(studio: Studio) -> Iterator[_PlayedVote]:
     """All votes on rounds that stand, on two models; a service is no model of the studio."""
     with studio.db.read() as session:
         standing = select(Vote).where(Vote.superseded_by_id.is_(None)).order_by(Vote.id)
         for vote in session.scalars(standing):
             record = vote.record
             if not record.get("withdrawn") and all(isinstance(one, int) for one in record["models"]):
-                yield _Said(
+                yield _PlayedVote(
                     record.get("annotator", ""),
                     vote.created_at,
                     tuple(record.get("contents", ())),
@@ -198,9 +198,9 @@ def _of_chats(studio: Studio) -> Iterator[_Said]:
 
 def _chat_game(vote: Vote) -> Game:
     """A preference names the models as chosen and rejected, a tie as left and right."""
-    one, other = vote.record["models"]
+    first, other = vote.record["models"]
     score = 0.5 if vote.verdict in ("tie", "both_bad") else 1.0
-    return Game(prompt_hash(vote.record["prompt"]), str(one), str(other), score)
+    return Game(prompt_hash(vote.record["prompt"]), str(first), str(other), score)
 
 
 def _flag(record: Mapping[str, Any]) -> str:
@@ -210,23 +210,23 @@ def _flag(record: Mapping[str, Any]) -> str:
     return next((name for name in ("incomplete", "leak") if record.get(name)), "")
 
 
-def _take(found: Games, games: Sequence[Game], wanted: set[int] | None, flag: str) -> None:
-    for game in games:
+def _take(games: Games, more: Sequence[Game], wanted: set[int] | None, flag: str) -> None:
+    for game in more:
         among = wanted is None or (int(game.one) in wanted and int(game.other) in wanted)
         if not among or game.one == game.other:
             continue
         if flag:
-            found.left_out[flag] += 1
+            games.left_out[flag] += 1
         else:
-            found.games.append(game)
+            games.games.append(game)
 
 
 def arena(studio: Studio, models: Sequence[str | int] | None = None) -> Arena:
     """Ratings of these models, or of all that have played; raises if fewer than three are asked for."""
     chosen = None if models is None else _chosen(studio, models)
-    found = played(studio, None if chosen is None else [model.id for model in chosen])
-    listed = _met(studio, found.games) if chosen is None else chosen
-    return rated(found, {str(model.id): model.name for model in listed})
+    games = played(studio, None if chosen is None else [model.id for model in chosen])
+    listed = _met(studio, games.games) if chosen is None else chosen
+    return rated(games, {str(model.id): model.name for model in listed})
 
 
 def start(
@@ -296,18 +296,18 @@ def rated(found: Games, names: Mapping[str, str]) -> Arena:
     return Arena(rows, pairs, overlaps, groups, len(games), dict(found.left_out))
 
 
-def _last(one: Rating, all_: Sequence[Rating]) -> int:
+def _last(rating: Rating, all_: Sequence[Rating]) -> int:
     """The lowest rank that a model may have: how many there are, without those surely below it."""
-    return len(all_) - sum(other.high < one.low for other in all_)
+    return len(all_) - sum(other.high < rating.low for other in all_)
 
 
 def _groups(models: Sequence[str], games: Sequence[Game]) -> list[list[str]]:
     group = {model: {model} for model in models}
     for game in games:
-        one, other = group[game.one], group[game.other]
-        if one is not other:
-            one |= other
-            group.update(dict.fromkeys(other, one))
+        merged, other = group[game.one], group[game.other]
+        if merged is not other:
+            merged |= other
+            group.update(dict.fromkeys(other, merged))
     distinct = {id(members): members for members in group.values()}
     return [[model for model in models if model in members] for members in distinct.values()]
 
@@ -327,33 +327,33 @@ def _pairs(models: Sequence[str], games: Sequence[Game], names: Mapping[str, str
     ]
 
 
-def sentences(found: Arena, language: str = texts.DEFAULT_LANGUAGE) -> list[str]:
+def sentences(arena: Arena, language: str = texts.DEFAULT_LANGUAGE) -> list[str]:
     """What the table says, in words."""
 
     def said(key: str, **values: Any) -> str:
         return texts.text(f"labeling.arena_{key}", language, **values)
 
-    if not found.games:
+    if not arena.games:
         return [said("no_games")]
-    if all(row.rating is None for row in found.standings):
+    if all(row.rating is None for row in arena.standings):
         return [said("two")]
-    told = []
-    if len(found.groups) > 1:
-        named = "; ".join(", ".join(group) for group in found.groups)
-        told.append(said("groups", groups=named))
-    alike = {frozenset(pair) for pair in found.overlaps}
-    ranked = [row.model for row in found.standings if row.rating is not None]
+    lines = []
+    if len(arena.groups) > 1:
+        named = "; ".join(", ".join(group) for group in arena.groups)
+        lines.append(said("groups", groups=named))
+    alike = {frozenset(pair) for pair in arena.overlaps}
+    ranked = [row.model for row in arena.standings if row.rating is not None]
     for place, above in enumerate(ranked[:-1]):
         rest = ranked[place + 1 :]
         apart = [below for below in rest if frozenset((above, below)) not in alike]
         if apart:
-            told.append(said("above", above=above, below=", ".join(apart)))
+            lines.append(said("above", above=above, below=", ".join(apart)))
         if overlapping := [below for below in rest if below not in apart]:
-            told.append(said("overlap", above=above, below=", ".join(overlapping)))
-    return told
+            lines.append(said("overlap", above=above, below=", ".join(overlapping)))
+    return lines
 
 
-def document(found: Arena) -> dict[str, Any]:
+def document(arena: Arena) -> dict[str, Any]:
     """The same for programs."""
     pairs = [
         {
@@ -363,14 +363,14 @@ def document(found: Arena) -> dict[str, Any]:
             "outcome": pair.found.outcome,
             "at_any_look": pair.found.at_any_look,
         }
-        for pair in found.pairs
+        for pair in arena.pairs
     ]
     return {
-        "models": [asdict(row) for row in found.standings],
+        "models": [asdict(row) for row in arena.standings],
         "pairs": pairs,
-        "overlaps": [list(pair) for pair in found.overlaps],
-        "groups": found.groups,
-        "games": found.games,
-        "left_out": found.left_out,
-        "words": sentences(found),
+        "overlaps": [list(pair) for pair in arena.overlaps],
+        "groups": arena.groups,
+        "games": arena.games,
+        "left_out": arena.left_out,
+        "words": sentences(arena),
     }

@@ -50,12 +50,12 @@ def prompts_in(studio: Studio, datasets: Sequence[Dataset]) -> Prompts:
 def _hashes(studio: Studio, dataset: Dataset) -> Hashes:
     side = versions.side_file(studio, dataset, WHAT)
     if not side.is_file():
-        _write(side, _found(versions.parquet_path(studio, dataset)))
+        _write(side, _hashes_in(versions.parquet_path(studio, dataset)))
     hashes: Hashes = pq.read_table(side, columns=["hash"])["hash"].to_numpy()
     return hashes
 
 
-def _found(file: Path) -> Hashes:
+def _hashes_in(file: Path) -> Hashes:
     asking = [name for name in parquet.columns(file) if name in ("prompt", "messages")]
     hashes = (
         _short(prompt_hash(prompt))

@@ -20,7 +20,7 @@ from studio_core.base import clock
 from studio_core.base.errors import BadInput, Conflict, NotFound
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, LabelItem, LabelProject, Lease
-from studio_core.labeling.projects import found, settings_of
+from studio_core.labeling.projects import load_project, settings_of
 
 LEASE = timedelta(minutes=15)
 WITHDRAWN = "withdrawn"
@@ -84,13 +84,13 @@ def next_item(studio: Studio, project: str | int, annotator: str) -> Showing | N
     """
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        return given_next(session, found(session, project), annotator)
+        return given_next(session, load_project(session, project), annotator)
 
 
 def showing(studio: Studio, item_id: int, annotator: str) -> Showing:
     """What is before the annotator already, and stays so: they are still there; raises if it is not."""
     with studio.db.write() as session:
-        return shown(session, held(session, item_id, annotator))
+        return shown(session, lease_of(session, item_id, annotator))
 
 
 def given_next(session: Session, project: LabelProject, annotator: str) -> Showing | None:
@@ -252,7 +252,7 @@ def save_draft(studio: Studio, item_id: int, annotator: str, draft: dict[str, An
     draft = {name: entered for name, entered in draft.items() if entered}
     _check_draft(draft)
     with studio.db.write() as session:
-        lease = held(session, item_id, annotator)
+        lease = lease_of(session, item_id, annotator)
         lease.draft = draft
         lease.until = clock.now() + LEASE
 
@@ -276,7 +276,7 @@ def release(studio: Studio, item_id: int, annotator: str) -> None:
             lease.until = clock.now()
 
 
-def held(session: Session, item_id: int, annotator: str) -> Lease:
+def lease_of(session: Session, item_id: int, annotator: str) -> Lease:
     """The lease of an annotator on an item; raises if it went to others meanwhile."""
     lease = session.get(Lease, (item_id, annotator))
     if lease is None:

@@ -15,7 +15,7 @@ from studio_core.base.tables import Annotation, Guidelines, Job, LabelItem, Labe
 from studio_core.data import versions
 from studio_core.labeling import judges, projects
 from studio_core.labeling.exports import OPERATION
-from studio_core.labeling.projects import checked_settings, found, rounds_of
+from studio_core.labeling.projects import checked_settings, load_project, rounds_of
 from studio_core.labeling.writing import ANSWERS, PRELABEL
 from studio_core.runs import queue
 
@@ -31,17 +31,17 @@ def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> Labe
     if settings.get("judges"):
         judges.usable(studio, projects.get(studio, project))
     with studio.db.write() as session:
-        one = found(session, project)
-        new = checked_settings({**one.settings, **settings}).model_dump()
-        changed = {name for name, value in new.items() if one.settings.get(name, value) != value}
-        if changed & set(_ASKED) and _voted(session, one):
-            raise Conflict("labeling.change_voted", project=one.name)
-        if one.round and not new["blind"]:
-            raise Conflict("labeling.round_stays_blind", project=one.name)
-        if "held_out" in changed and _made_of(studio, one):
-            raise Conflict("labeling.change_held_out", project=one.name)
-        one.settings = new
-        return one
+        row = load_project(session, project)
+        new = checked_settings({**row.settings, **settings}).model_dump()
+        changes = {name for name, value in new.items() if row.settings.get(name, value) != value}
+        if changes & set(_ASKED) and _voted(session, row):
+            raise Conflict("labeling.change_voted", project=row.name)
+        if row.round and not new["blind"]:
+            raise Conflict("labeling.round_stays_blind", project=row.name)
+        if "held_out" in changes and _made_of(studio, row):
+            raise Conflict("labeling.change_held_out", project=row.name)
+        row.settings = new
+        return row
 
 
 def archive(studio: Studio, project: str | int, archived: bool = True) -> LabelProject:
@@ -52,21 +52,21 @@ def archive(studio: Studio, project: str | int, archived: bool = True) -> LabelP
 def remove(studio: Studio, project: str | int) -> None:
     """Delete a project in which nobody has voted; others can only be put away. Raises the ``obstacle``."""
     with studio.db.write() as session:
-        one = found(session, project)
-        if (obstacle := _obstacle(studio, session, one)) is not None:
+        row = load_project(session, project)
+        if (obstacle := _obstacle(studio, session, row)) is not None:
             raise obstacle
         for table in (Lease, LabelItem, Guidelines):
-            session.execute(delete(table).where(table.project_id == one.id))
-        session.delete(one)
-        name = one.name
-    shutil.rmtree(studio.settings.labelling / str(one.id), ignore_errors=True)
+            session.execute(delete(table).where(table.project_id == row.id))
+        session.delete(row)
+        name = row.name
+    shutil.rmtree(studio.settings.labelling / str(row.id), ignore_errors=True)
     audit.note("labelling project %r deleted", name)
 
 
 def obstacle(studio: Studio, project: str | int) -> Conflict | None:
     """Why a project cannot be deleted; None if it can."""
     with studio.db.read() as session:
-        return _obstacle(studio, session, found(session, project))
+        return _obstacle(studio, session, load_project(session, project))
 
 
 def _obstacle(studio: Studio, session: Session, project: LabelProject) -> Conflict | None:
@@ -94,6 +94,6 @@ def _voted(session: Session, project: LabelProject) -> bool:
 
 def _made_of(studio: Studio, project: LabelProject) -> bool:
     return any(
-        one.operation == OPERATION and one.made.get("options", {}).get("project") == project.name
-        for one in versions.all_datasets(studio)
+        version.operation == OPERATION and version.made.get("options", {}).get("project") == project.name
+        for version in versions.all_datasets(studio)
     )

@@ -16,7 +16,7 @@ from studio_core.data.naming import checked_name
 from studio_core.data.shapes import COLUMNS, Record
 from studio_core.data.versions import Made
 from studio_core.labeling import judges as judges_of
-from studio_core.labeling.projects import found, settings_of
+from studio_core.labeling.projects import load_project, settings_of
 from studio_core.labeling.records import LABELLED_BY, SCORE, SHAPE_OF, Yield, records
 
 OPERATION = "labelling"
@@ -36,13 +36,13 @@ def write(
 
     ``judges``: labels of judges count where no person voted; None: as the project is set.
     """
-    one = _project(studio, project)
-    filters["judges"] = _judges(studio, one, judges)
+    root = _project(studio, project)
+    filters["judges"] = _judges(studio, root, judges)
     counted, rows = Yield(), 0
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".partial", dir=target.parent)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
-            for _, record in records(studio, one, shape, counted, **filters):
+            for _, record in records(studio, root, shape, counted, **filters):
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
                 rows += 1
             file.flush()
@@ -73,20 +73,20 @@ def make_dataset(
 
     No prompt is on both sides: its own hash decides, and one on which models were compared is trained on.
     """
-    one = _project(studio, project)
+    root = _project(studio, project)
     if shape not in SHAPE_OF:
         raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPE_OF))
-    named = checked_name(name or one.name)
-    counted, filters["judges"] = Yield(), _judges(studio, one, judges)
+    named = checked_name(name or root.name)
+    counted, filters["judges"] = Yield(), _judges(studio, root, judges)
     marked = bool(filters["judges"])
     sides = {False: _Side(studio, shape, marked), True: _Side(studio, shape, marked)}
     try:
-        for held_out, record in records(studio, one, shape, counted, **filters):
+        for held_out, record in records(studio, root, shape, counted, **filters):
             sides[held_out].add(record)
         if not sides[False].rows:
-            raise BadInput("labeling.nothing_to_train", project=one.name, counts=_said(counted))
+            raise BadInput("labeling.nothing_to_train", project=root.name, counts=_in_words(counted))
         return [
-            side.stored(one, named + (HELD_OUT if held_out else ""), counted)
+            side.stored(root, named + (HELD_OUT if held_out else ""), counted)
             for held_out, side in sides.items()
             if side.rows
         ]
@@ -97,10 +97,10 @@ def make_dataset(
 
 def _project(studio: Studio, project: str | int) -> LabelProject:
     with studio.db.read() as session:
-        return found(session, project)
+        return load_project(session, project)
 
 
-def _said(counted: Yield) -> str:
+def _in_words(counted: Yield) -> str:
     return ", ".join(f"{name} {count}" for name, count in counted.counts.items()) or "-"
 
 
@@ -127,7 +127,7 @@ class _Side:
         sha256 = self._writer.close()
         self._file.flush()
         os.fsync(self._file.fileno())
-        made = Made(
+        details = Made(
             name=name,
             shape=self._shape,
             rows=self.rows,
@@ -137,7 +137,7 @@ class _Side:
             parents=[project.dataset_id] if project.dataset_id else [],
             made={"options": {"project": project.name}, "counts": dict(counted.counts)},
         )
-        return versions.add(self._studio, self._path, made)[0]
+        return versions.add(self._studio, self._path, details)[0]
 
     def discard(self) -> None:
         self._writer.abandon()

@@ -46,11 +46,12 @@ def of(
                 current(),
             )
         ).all()
-    said: dict[int, Counter[str]] = defaultdict(Counter)
+    verdicts: dict[int, Counter[str]] = defaultdict(Counter)
     for vote in theirs:
-        said[vote.item_id][_short(vote)] += 1
+        verdicts[vote.item_id][_short(vote)] += 1
     return [
-        Past(vote, items[vote.item_id], said[vote.item_id] if vote.verdict != "skip" else {}) for vote in mine
+        Past(vote, items[vote.item_id], verdicts[vote.item_id] if vote.verdict != "skip" else {})
+        for vote in mine
     ]
 
 

@@ -25,10 +25,10 @@ def project_for(studio: Studio, name: str, settings: dict[str, Any] | None = Non
 
 def from_dataset(studio: Studio, project: str | int, dataset: Dataset) -> Added:
     """The answers of a dataset as items: pairs for projects of pairs, single answers for ratings."""
-    one = projects.get(studio, project)
-    if one.round:
-        raise Conflict("labeling.making_of_round", project=one.name)
-    shape, mode = Shape(dataset.shape), one.mode
+    row = projects.get(studio, project)
+    if row.round:
+        raise Conflict("labeling.making_of_round", project=row.name)
+    shape, mode = Shape(dataset.shape), row.mode
     fits = {"pairs": (Shape.PREFERENCE,), "rate": (Shape.PROMPT_COMPLETION, Shape.UNPAIRED_PREFERENCE)}
     if shape not in fits.get(mode, ()):
         raise BadInput("labeling.wrong_dataset", dataset=dataset.name, shape=shape, mode=mode)
@@ -39,10 +39,10 @@ def from_dataset(studio: Studio, project: str | int, dataset: Dataset) -> Added:
 def _items(path: Path, shape: Shape, source: str) -> Iterator[NewItem]:
     names = ("chosen", "rejected") if shape is Shape.PREFERENCE else ("completion",)
     for record in parquet.read(path):
-        answers = [Answer(_said(record[name]), f"{source}:{name}", "dataset") for name in names]
+        answers = [Answer(_text_of(record[name]), f"{source}:{name}", "dataset") for name in names]
         yield NewItem(record["prompt"], answers)
 
 
-def _said(turns: list[Message]) -> str:
+def _text_of(turns: list[Message]) -> str:
     """An answer of several turns is judged as one text."""
     return "\n\n".join(turn["content"] for turn in turns)

@@ -19,7 +19,7 @@ from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import LabelItem, LabelProject
 from studio_core.data.shapes import Message
-from studio_core.labeling.projects import found
+from studio_core.labeling.projects import load_project
 
 # A write holds the only lock of SQLite; one of this size is not noticed between two keys.
 _AT_ONCE = 500
@@ -60,10 +60,10 @@ def add(studio: Studio, project: str | int, items: Iterable[NewItem]) -> Added:
     """Append items; the same prompt with the same answers never comes twice."""
     counted = Added()
     with studio.db.read() as session:
-        one = found(session, project)
+        row = load_project(session, project)
     for batch in _batches(items):
         with studio.db.write() as session:
-            put(session, one.id, one.mode, batch, counted)
+            put(session, row.id, row.mode, batch, counted)
     return counted
 
 
@@ -79,11 +79,11 @@ def put(session: Session, project_id: int, mode: str, batch: Sequence[NewItem], 
     rows: dict[str, dict[str, object]] = {}
     for item in batch:
         checked(item, mode)
-        said = [answer.text.strip() for answer in item.answers]
-        content = content_hash(item.prompt, said)
-        if not all(said):
+        texts = [answer.text.strip() for answer in item.answers]
+        content = content_hash(item.prompt, texts)
+        if not all(texts):
             counted.empty += 1
-        elif len(said) > 1 and len(set(said)) == 1:
+        elif len(texts) > 1 and len(set(texts)) == 1:
             counted.identical += 1
         elif content in rows:
             counted.known += 1
@@ -97,15 +97,15 @@ def put(session: Session, project_id: int, mode: str, batch: Sequence[NewItem], 
                 "votes": 0,
                 "created_at": clock.now(),
             }
-    known = set(
+    hashes = set(
         session.scalars(
             select(LabelItem.content_hash).where(
                 LabelItem.project_id == project_id, LabelItem.content_hash.in_(list(rows))
             )
         )
     )
-    counted.known += len(known)
-    new = [row for content, row in rows.items() if content not in known]
+    counted.known += len(hashes)
+    new = [row for content, row in rows.items() if content not in hashes]
     for number, row in enumerate(new, start=last + 1):
         row["number"] = number
     if new:
@@ -120,11 +120,11 @@ def add_one(session: Session, project: LabelProject, item: NewItem) -> LabelItem
     if counted.identical or counted.empty:
         raise BadInput("labeling.nothing_to_prefer")
     content = content_hash(item.prompt, [answer.text.strip() for answer in item.answers])
-    found = session.scalar(
+    existing = session.scalar(
         select(LabelItem).where(LabelItem.project_id == project.id, LabelItem.content_hash == content)
     )
-    assert found is not None
-    return found
+    assert existing is not None
+    return existing
 
 
 def checked(item: NewItem, mode: str) -> NewItem:
@@ -152,11 +152,11 @@ def prompt_hash(prompt: Sequence[Message]) -> str:
 
 def whole_hash(prompt: Sequence[Mapping[str, Any]]) -> str:
     """The same for prompts that differ in case and spaces only: each of these is asked once."""
-    said = [
+    texts = [
         [message["role"], " ".join(message["content"].split()).casefold(), *_calls(message)]
         for message in prompt
     ]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(texts, ensure_ascii=False).encode()).hexdigest()
 
 
 def _calls(message: Mapping[str, Any]) -> Sequence[str]:
@@ -164,8 +164,8 @@ def _calls(message: Mapping[str, Any]) -> Sequence[str]:
 
 
 def content_hash(prompt: Sequence[Mapping[str, Any]], answers: Sequence[str]) -> str:
-    said = [whole_hash(prompt), *sorted(answers)]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+    hashes = [whole_hash(prompt), *sorted(answers)]
+    return hashlib.sha256(json.dumps(hashes, ensure_ascii=False).encode()).hexdigest()
 
 
 def is_held_out(prompt_hash: str, share: float) -> bool:

@@ -74,24 +74,24 @@ def start(
     limit: int | None = None,
 ) -> Job:
     """Have a model or a service judge what it has not judged yet; what people judged comes first."""
-    one = projects.get(studio, project)
-    if one.mode != "pairs":
-        raise BadInput("labeling.judge_pairs_only", project=one.name, mode=one.mode)
+    row = projects.get(studio, project)
+    if row.mode != "pairs":
+        raise BadInput("labeling.judge_pairs_only", project=row.name, mode=row.mode)
     if bool(model) == bool(service):
         raise BadInput("generation.one_of", model="model", service="service")
     file = studio.settings.home / services.FILE
     resolved = {"model": registry.resolve(studio, model)} if model else {}
     named = name.strip() or (resolved["model"].name if model else services.get(file, service).name)
-    if running := _under_way(studio, one, named):
+    if running := _under_way(studio, row, named):
         raise Conflict("labeling.judge_under_way", judge=named, job=running.id)
-    items = _items_file(studio, one, f"{JUDGE}:{named}", limit)
-    given = {"name": named, "model": model, "service": service, "rubric": rubric, "items": str(items)}
+    items = _items_file(studio, row, f"{JUDGE}:{named}", limit)
+    options = {"name": named, "model": model, "service": service, "rubric": rubric, "items": str(items)}
     try:
-        asked = validate(JudgeSpec, {"project": one.id, **given}, "labeling.setting_invalid").model_dump()
+        asked = validate(JudgeSpec, {"project": row.id, **options}, "labeling.setting_invalid").model_dump()
     except BadInput:
         items.unlink()
         raise
-    spec = DataSpec(name=f"{named}: {one.name}"[:80], operation=PRELABEL, options=asked)
+    spec = DataSpec(name=f"{named}: {row.name}"[:80], operation=PRELABEL, options=asked)
     return data_jobs.enqueue(studio, spec, options=asked, models=resolved, needs_model=bool(model))
 
 
@@ -128,32 +128,32 @@ def _under_way(studio: Studio, project: LabelProject, name: str) -> Job | None:
 
 def of_project(studio: Studio, project: LabelProject) -> list[Judge]:
     """Every judge that has said something, by name."""
-    said: dict[str, list[Annotation]] = {}
+    labels: dict[str, list[Annotation]] = {}
     both: dict[str, list[tuple[str, str]]] = {}
     with studio.db.read() as session:
         query = select(Annotation).where(
             Annotation.project_id == project.id, Annotation.origin == JUDGE, current()
         )
-        judged = session.scalars(query).all()
-    settled = _settled(studio, project, sorted({vote.item_id for vote in judged}))
-    for vote in judged:
-        said.setdefault(vote.annotator, []).append(vote)
+        annotations = session.scalars(query).all()
+    settled = _settled(studio, project, sorted({vote.item_id for vote in annotations}))
+    for vote in annotations:
+        labels.setdefault(vote.annotator, []).append(vote)
         if people := settled.get(vote.item_id):
             both.setdefault(vote.annotator, []).append((vote.verdict, _as_asked(vote, people)))
-    return [_judge(annotator, votes, both.get(annotator, [])) for annotator, votes in sorted(said.items())]
+    return [_judge(annotator, votes, both.get(annotator, [])) for annotator, votes in sorted(labels.items())]
 
 
 def _settled(studio: Studio, project: LabelProject, ids: Sequence[int]) -> dict[int, str]:
     """What people have settled on, by item."""
-    found: dict[int, str] = {}
+    settled: dict[int, str] = {}
     for first in range(0, len(ids), _AT_ONCE):
         by_item: dict[int, list[Annotation]] = {}
         for vote in votes_of.standing(studio, project.id, item_ids=ids[first : first + _AT_ONCE]):
             by_item.setdefault(vote.item_id, []).append(vote)
         for item, votes in by_item.items():
             if carried := records.carried(_people(votes), 1, 0.0, Yield()):
-                found[item] = carried[0].verdict
-    return found
+                settled[item] = carried[0].verdict
+    return settled
 
 
 def _people(votes: list[Annotation]) -> list[Annotation]:
@@ -185,12 +185,12 @@ def _kappa(both: list[tuple[str, str]]) -> float | None:
 
 def usable(studio: Studio, project: LabelProject) -> list[str]:
     """The judges whose agreement with people is known; raises how much is missing if there is none."""
-    known = of_project(studio, project)
-    names = [judge.annotator for judge in known if not judge.missing]
+    judges = of_project(studio, project)
+    names = [judge.annotator for judge in judges if not judge.missing]
     if not names:
-        if not known:
+        if not judges:
             raise BadInput("labeling.judge_none", project=project.name)
-        best = min(known, key=lambda judge: judge.missing)
+        best = min(judges, key=lambda judge: judge.missing)
         raise BadInput(
             "labeling.judge_unmeasured", judge=best.name, shared=best.agreement.of, missing=best.missing
         )

@@ -69,8 +69,8 @@ def create(
     share = projects.checked_settings(settings).held_out
     folder = Path(tempfile.mkdtemp(prefix=".", dir=_folder(studio)))
     try:
-        taken, held_out = _write(folder, 1, prompts, share, set())
-        if not taken:
+        prompt_file, held_out = _write(folder, 1, prompts, share, set())
+        if not prompt_file:
             raise BadInput("labeling.making_no_prompts", held_out=held_out)
         project = projects.create(
             studio,
@@ -103,28 +103,28 @@ def more(
     then the prompts that the project has may be answered again, and are if no others are given.
     ``for_round``: the prompts were chosen by ``rounds``, which alone knows those that a round may have.
     """
-    one = projects.get(studio, project)
-    if one.round and not for_round:
-        raise Conflict("labeling.making_of_round", project=one.name)
-    last = job_of(studio, one)
-    if last is None or not one.sources:
-        raise BadInput("labeling.making_no_sources", project=one.name)
+    row = projects.get(studio, project)
+    if row.round and not for_round:
+        raise Conflict("labeling.making_of_round", project=row.name)
+    last = job_of(studio, row)
+    if last is None or not row.sources:
+        raise BadInput("labeling.making_no_sources", project=row.name)
     if last.state not in TERMINAL:
-        raise Conflict("labeling.making_under_way", project=one.name, job=last.id)
-    asked = sources or [AnswerSource.model_validate(source) for source in one.sources]
-    checked = checked_sources(studio, asked, one.mode)
-    folder = _folder(studio, one.id)
+        raise Conflict("labeling.making_under_way", project=row.name, job=last.id)
+    asked = sources or [AnswerSource.model_validate(source) for source in row.sources]
+    checked = checked_sources(studio, asked, row.mode)
+    folder = _folder(studio, row.id)
     number = 1 + len(list(folder.glob("prompts-*.jsonl")))
-    known = {whole_hash(prompt.messages) for prompt in prompts_of(studio, one, True if sources else None)}
+    earlier = {whole_hash(prompt.messages) for prompt in prompts_of(studio, row, True if sources else None)}
     if prompts is None:
-        prompts = list(prompts_of(studio, one, False))
-    taken, held_out = _write(folder, number, prompts, settings_of(one).held_out, known)
-    if not taken:
+        prompts = list(prompts_of(studio, row, False))
+    prompt_file, held_out = _write(folder, number, prompts, settings_of(row).held_out, earlier)
+    if not prompt_file:
         raise BadInput("labeling.making_no_prompts", held_out=held_out)
     with studio.db.write() as session:
-        session.get_one(LabelProject, one.id).sources = [source.model_dump() for source in checked]
+        session.get_one(LabelProject, row.id).sources = [source.model_dump() for source in checked]
     every_pair = bool(last.spec["options"]["every_pair"])
-    return _submitted(studio, one.id, checked, number, held_out, every_pair)[1]
+    return _submitted(studio, row.id, checked, number, held_out, every_pair)[1]
 
 
 def _submitted(
@@ -152,10 +152,10 @@ def _submitted(
     spec = DataSpec(name=project.name[:80], operation=ANSWERS, options=asked)
     job = data_jobs.enqueue(studio, spec, options=asked, models=models, needs_model=bool(models))
     with studio.db.write() as session:
-        one = session.get_one(LabelProject, project.id)
-        one.job_id = job.id
-        writing.count(one, Counter(held_out=held_out))
-        return one, job
+        stored = session.get_one(LabelProject, project.id)
+        stored.job_id = job.id
+        writing.count(stored, Counter(held_out=held_out))
+        return stored, job
 
 
 def job_of(studio: Studio, project: LabelProject) -> Job | None:
@@ -201,26 +201,26 @@ def _checked_source(studio: Studio, source: AnswerSource) -> str:
     return registry.resolve(studio, source.model).name
 
 
-def _told_apart(named: list[AnswerSource], given: Sequence[AnswerSource]) -> list[AnswerSource]:
+def _told_apart(named: list[AnswerSource], sources: Sequence[AnswerSource]) -> list[AnswerSource]:
     """Sources of one model get names that say what is different: the temperature, the system prompt, a number."""
     by_name = Counter(source.name for source in named)
-    told: list[AnswerSource] = []
-    for source, before in zip(named, given, strict=True):
+    renamed: list[AnswerSource] = []
+    for source, before in zip(named, sources, strict=True):
         alike = [one for one in named if one.name == source.name]
         name = source.name
         if by_name[source.name] > 1 and not before.name.strip():
             if len({one.temperature for one in alike}) > 1:
                 name += f" at {source.temperature:g}"
             if len({one.system for one in alike}) > 1:
-                said = " ".join(source.system.split())
-                name += f" “{said[:24]}{'…' if len(said) > 24 else ''}”" if said else " –"
-        told.append(source.model_copy(update={"name": name[:70]}))
+                system = " ".join(source.system.split())
+                name += f" “{system[:24]}{'…' if len(system) > 24 else ''}”" if system else " –"
+        renamed.append(source.model_copy(update={"name": name[:70]}))
     met: Counter[str] = Counter()
-    for place, source in enumerate(told):
+    for place, source in enumerate(renamed):
         met[source.name] += 1
         if met[source.name] > 1:
-            told[place] = source.model_copy(update={"name": f"{source.name} ({met[source.name]})"})
-    return told
+            renamed[place] = source.model_copy(update={"name": f"{source.name} ({met[source.name]})"})
+    return renamed
 
 
 def prompts_of_dataset(
@@ -235,22 +235,26 @@ def prompts_of_dataset(
 
     ``held_out``: only those, or only not those, that a project holding out ``share`` of its prompts keeps.
     """
-    found, known = 0, set[str]()
+    count, hashes = 0, set[str]()
     for record in parquet.read(versions.parquet_path(studio, dataset)):
-        if limit is not None and found >= limit:
+        if limit is not None and count >= limit:
             return
         messages = _ending_in_a_question(asked_of(record))
         hash = whole_hash(messages)
-        if not messages or hash in known or held_out not in (None, is_held_out(prompt_hash(messages), share)):
+        if (
+            not messages
+            or hash in hashes
+            or held_out not in (None, is_held_out(prompt_hash(messages), share))
+        ):
             continue
-        known.add(hash)
-        found += 1
+        hashes.add(hash)
+        count += 1
         yield NewPrompt(messages, {name: value for name, value in record.items() if name != "prompt"})
 
 
 def _ending_in_a_question(messages: Sequence[Message]) -> list[Message]:
     """A conversation up to its last question; nothing if there is none."""
-    last = max((place for place, one in enumerate(messages) if one["role"] == "user"), default=-1)
+    last = max((place for place, message in enumerate(messages) if message["role"] == "user"), default=-1)
     return list(messages[: last + 1])
 
 
@@ -266,14 +270,14 @@ def prompts_of_text(text: str) -> list[NewPrompt]:
 def prompts_of(studio: Studio, project: LabelProject, held_out: bool | None = None) -> Iterator[NewPrompt]:
     """The prompts that a project was given, each once: all, those held out, or those that were not."""
     patterns = {None: ("prompts-*", "held-out-*"), False: ("prompts-*",), True: ("held-out-*",)}[held_out]
-    known: set[str] = set()
+    hashes: set[str] = set()
     for pattern in patterns:
         for file in sorted(_folder(studio, project.id).glob(f"{pattern}.jsonl")):
             with open(file, encoding="utf-8") as lines:
                 for document in map(json.loads, lines):
                     hash = whole_hash(document["prompt"])
-                    if hash not in known:
-                        known.add(hash)
+                    if hash not in hashes:
+                        hashes.add(hash)
                         yield NewPrompt(document["prompt"], document.get("record", {}))
 
 
@@ -291,19 +295,22 @@ def _take_place(folder: Path, place: Path) -> None:
 
 
 def _write(
-    folder: Path, number: int, prompts: Iterable[NewPrompt], share: float, known: set[str]
+    folder: Path, number: int, prompts: Iterable[NewPrompt], share: float, earlier: set[str]
 ) -> tuple[int, int]:
     """Write new prompts to ``prompts-N.jsonl`` and ``held-out-N.jsonl``; returns how many went to each."""
     counts = [0, 0]
     folder.mkdir(exist_ok=True, mode=0o700)
     paths = [folder / f"{name}-{number}.jsonl" for name in ("prompts", "held-out")]
-    with open(paths[0], "w", encoding="utf-8") as taken, open(paths[1], "w", encoding="utf-8") as kept:
-        files: tuple[IO[str], IO[str]] = (taken, kept)
+    with (
+        open(paths[0], "w", encoding="utf-8") as prompt_file,
+        open(paths[1], "w", encoding="utf-8") as held_file,
+    ):
+        files: tuple[IO[str], IO[str]] = (prompt_file, held_file)
         for prompt in prompts:
             hash = whole_hash(prompt.messages)
-            if hash in known:
+            if hash in earlier:
                 continue
-            known.add(hash)
+            earlier.add(hash)
             side = is_held_out(prompt_hash(prompt.messages), share)
             document = {"prompt": prompt.messages, "record": prompt.record}
             files[side].write(json.dumps(document, ensure_ascii=False) + "\n")

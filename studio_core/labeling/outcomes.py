@@ -98,8 +98,8 @@ def _model_name(studio: Studio, model_id: int) -> str:
 
 def results(studio: Studio, project: LabelProject) -> list[Result]:
     """Of all rounds of a project, in the order of their numbers."""
-    found = [result(studio, one) for one in projects.rounds_of(studio, project.id)]
-    return sorted(found, key=lambda one: (one.number, one.round.id))
+    outcomes = [result(studio, round) for round in projects.rounds_of(studio, project.id)]
+    return sorted(outcomes, key=lambda round: (round.number, round.round.id))
 
 
 def of_sources(studio: Studio, project: LabelProject) -> list[tuple[str, str, WinRate]]:
@@ -121,16 +121,24 @@ def of_sources(studio: Studio, project: LabelProject) -> list[tuple[str, str, Wi
             key, verdict = ((other, one) if turned else (one, other)), settled[-1].verdict
             counts[key][{"a": "b", "b": "a"}.get(verdict, verdict) if turned else verdict] += 1
     return [
-        (one, other, win_rate(found["a"], found["b"], found["tie"] + found["both_bad"]))
-        for (one, other), found in sorted(counts.items(), key=lambda pair: [places[name] for name in pair[0]])
+        (one, other, win_rate(verdicts["a"], verdicts["b"], verdicts["tie"] + verdicts["both_bad"]))
+        for (one, other), verdicts in sorted(
+            counts.items(), key=lambda pair: [places[name] for name in pair[0]]
+        )
     ]
 
 
 def sources_document(studio: Studio, project: LabelProject) -> list[dict[str, Any]]:
     """The same for programs."""
     return [
-        {"one": one, "other": other, **asdict(rate), "outcome": rate.outcome, "words": sentence(one, rate)}
-        for one, other, rate in of_sources(studio, project)
+        {
+            "one": source,
+            "other": other,
+            **asdict(rate),
+            "outcome": rate.outcome,
+            "words": sentence(source, rate),
+        }
+        for source, other, rate in of_sources(studio, project)
     ]
 
 
@@ -149,13 +157,13 @@ def sentence(name: str, found: WinRate, language: str = texts.DEFAULT_LANGUAGE) 
     return texts.text(f"labeling.round_{outcome}", language, counts=counts, more=about)
 
 
-def told(found: Result, language: str = texts.DEFAULT_LANGUAGE) -> str:
+def describe(result: Result, language: str = texts.DEFAULT_LANGUAGE) -> str:
     """What came of a round in words; of two models that answer alike that there is little to judge, and why."""
-    said = sentence(found.after, found.found, language)
-    if not found.alike:
-        return said
-    alike = texts.text("labeling.round_alike", language, identical=found.identical, answered=found.answered)
-    return f"{said} {alike}" if found.found.judged else alike
+    words = sentence(result.after, result.found, language)
+    if not result.alike:
+        return words
+    alike = texts.text("labeling.round_alike", language, identical=result.identical, answered=result.answered)
+    return f"{words} {alike}" if result.found.judged else alike
 
 
 def _rounded(votes: int) -> int:
@@ -164,16 +172,16 @@ def _rounded(votes: int) -> int:
     return round(votes / unit) * unit
 
 
-def document(found: Result) -> dict[str, Any]:
+def document(result: Result) -> dict[str, Any]:
     """The same for programs."""
-    rate = found.found
+    rate = result.found
     return {
-        "round": found.number,
-        "project": found.round.name,
-        "against": found.round.round["against"],
-        "run": found.round.round["job"],
-        "before": found.before,
-        "after": found.after,
+        "round": result.number,
+        "project": result.round.name,
+        "against": result.round.round["against"],
+        "run": result.round.round["job"],
+        "before": result.before,
+        "after": result.after,
         "wins": rate.wins,
         "losses": rate.losses,
         "ties": rate.ties,
@@ -185,9 +193,9 @@ def document(found: Result) -> dict[str, Any]:
         "at_any_look": rate.at_any_look,
         "outcome": rate.outcome,
         "more_needed": rate.more_needed,
-        "items": found.items,
-        "waiting": found.waiting,
-        "skipped": found.skipped,
-        "disagreement": found.disagreement,
-        "identical": found.identical,
+        "items": result.items,
+        "waiting": result.waiting,
+        "skipped": result.skipped,
+        "disagreement": result.disagreement,
+        "identical": result.identical,
     }

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, LabelItem, LabelProject
 from studio_core.labeling.assignment import current, human
-from studio_core.labeling.projects import found, guidelines_version, settings_of
+from studio_core.labeling.projects import guidelines_version, load_project, settings_of
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Standing:
 
 def standing(studio: Studio, project: int, annotator: str) -> Standing:
     with studio.db.read() as session:
-        one = found(session, project)
-        return Standing(one, _counts(session, one, annotator), guidelines_version(session, one.id))
+        row = load_project(session, project)
+        return Standing(row, _counts(session, row, annotator), guidelines_version(session, row.id))
 
 
 def of(studio: Studio, project: LabelProject, annotator: str = "") -> dict[str, int]:
@@ -38,7 +38,7 @@ def of(studio: Studio, project: LabelProject, annotator: str = "") -> dict[str, 
 def _counts(session: Session, project: LabelProject, annotator: str) -> dict[str, int]:
     own = LabelItem.project_id == project.id
     items = select(func.max(LabelItem.number)).where(own)
-    done = select(func.count()).where(own, LabelItem.votes >= settings_of(project).votes)
+    complete = select(func.count()).where(own, LabelItem.votes >= settings_of(project).votes)
     mine = select(func.count()).where(
         Annotation.project_id == project.id,
         Annotation.annotator == annotator,
@@ -47,6 +47,6 @@ def _counts(session: Session, project: LabelProject, annotator: str) -> dict[str
         current(),
     )
     counts = session.execute(
-        select(items.scalar_subquery(), done.scalar_subquery(), mine.scalar_subquery())
+        select(items.scalar_subquery(), complete.scalar_subquery(), mine.scalar_subquery())
     ).one()
     return dict(zip(("items", "done", "mine"), (count or 0 for count in counts), strict=True))

@@ -106,27 +106,27 @@ def checked_settings(settings: dict[str, Any]) -> ProjectSettings:
 def get(studio: Studio, project: str | int) -> LabelProject:
     """A project by its number or its name."""
     with studio.db.read() as session:
-        return found(session, project)
+        return load_project(session, project)
 
 
 def free_name(studio: Studio, wanted: str) -> str:
     """The wanted name, or the first one with a number that no project has."""
     wanted = checked_name(wanted)
     with studio.db.read() as session:
-        taken = set(session.scalars(select(LabelProject.name)))
-    return next(name for n in count(1) if (name := wanted if n == 1 else f"{wanted}-{n}") not in taken)
+        names = set(session.scalars(select(LabelProject.name)))
+    return next(name for n in count(1) if (name := wanted if n == 1 else f"{wanted}-{n}") not in names)
 
 
-def found(session: Session, project: str | int) -> LabelProject:
+def load_project(session: Session, project: str | int) -> LabelProject:
     text = str(project).strip()
-    one = None
+    row = None
     if not isinstance(project, int):
-        one = session.scalar(select(LabelProject).where(LabelProject.name == text))
-    if one is None and text.isascii() and text.isdigit() and len(text) < 16:
-        one = session.get(LabelProject, int(text))
-    if one is None:
+        row = session.scalar(select(LabelProject).where(LabelProject.name == text))
+    if row is None and text.isascii() and text.isdigit() and len(text) < 16:
+        row = session.get(LabelProject, int(text))
+    if row is None:
         raise NotFound("labeling.no_project", project=text[:80])
-    return one
+    return row
 
 
 def all_projects(studio: Studio) -> Sequence[LabelProject]:
@@ -156,13 +156,13 @@ def write_guidelines(studio: Studio, project: str | int, text: str) -> Guideline
     if len(text) > 100_000:
         raise BadInput("labeling.guidelines_long", characters=len(text), limit=100_000)
     with studio.db.write() as session:
-        one = found(session, project)
-        newest = _newest_guidelines(session, one.id)
+        row = load_project(session, project)
+        newest = _newest_guidelines(session, row.id)
         if newest is not None and newest.text == text:
             return newest
-        written = Guidelines(project_id=one.id, version=(newest.version if newest else 0) + 1, text=text)
-        session.add(written)
-        return written
+        guidelines = Guidelines(project_id=row.id, version=(newest.version if newest else 0) + 1, text=text)
+        session.add(guidelines)
+        return guidelines
 
 
 def guidelines(studio: Studio, project_id: int) -> Guidelines | None:

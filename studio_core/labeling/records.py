@@ -59,14 +59,14 @@ def records(
     """
     if shape not in SHAPES:
         raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPES))
-    made = {"preference": _preference, "unpaired": _unpaired, SCORE: _scores, "audit": _audit}[shape]
+    maker = {"preference": _preference, "unpaired": _unpaired, SCORE: _scores, "audit": _audit}[shape]
     share = settings_of(project).held_out
     rounds = projects_of.rounds_of(studio, project.id)
-    compared = items_of.prompt_hashes(studio, [one.id for one in rounds])
-    for item, votes in chain.from_iterable(voted(studio, one) for one in (project, *rounds)):
+    compared = items_of.prompt_hashes(studio, [part.id for part in rounds])
+    for item, votes in chain.from_iterable(voted(studio, part) for part in (project, *rounds)):
         held_out = is_held_out(item.prompt_hash, share) and item.prompt_hash not in compared
         if shape == "audit":
-            yield from ((held_out, record) for record in made(item, votes, counted))
+            yield from ((held_out, record) for record in maker(item, votes, counted))
             continue
         people = [vote for vote in votes if vote.repeats_id is None and vote.origin != "judge"]
         used = people or [vote for vote in votes if vote.annotator in judges and vote.origin == JUDGE]
@@ -74,7 +74,7 @@ def records(
         if settled and item.project_id != project.id:
             counted.counts["from_rounds"] += 1
         by = "human" if people else JUDGE
-        for record in made(item, settled, counted):
+        for record in maker(item, settled, counted):
             if judges:
                 counted.counts[f"labelled_by_{by}"] += 1
             yield held_out, {**record, LABELLED_BY: by} if judges else record
@@ -96,20 +96,20 @@ def carried(
     votes: Sequence[Annotation], min_votes: int, min_agreement: float, counted: Yield
 ) -> list[Annotation]:
     """The votes that carry an item: an adjudicator's, else those of the majority; none if there is none."""
-    judged = [vote for vote in votes if vote.verdict != "skip"]
-    if not judged:
+    decisive = [vote for vote in votes if vote.verdict != "skip"]
+    if not decisive:
         counted.counts["skip" if votes else "unlabelled"] += 1
         return []
-    if last := [vote for vote in judged if vote.origin == "adjudicator"]:
+    if last := [vote for vote in decisive if vote.origin == "adjudicator"]:
         return last[-1:]
-    if len(judged) < min_votes:
+    if len(decisive) < min_votes:
         counted.counts["too_few_votes"] += 1
         return []
-    (meant, most), *others = Counter(map(_meaning, judged)).most_common()
-    if (others and others[0][1] == most) or most / len(judged) < min_agreement:
+    (meant, most), *others = Counter(map(_meaning, decisive)).most_common()
+    if (others and others[0][1] == most) or most / len(decisive) < min_agreement:
         counted.counts["disagreement"] += 1
         return []
-    return [vote for vote in judged if _meaning(vote) == meant]
+    return [vote for vote in decisive if _meaning(vote) == meant]
 
 
 def _meaning(vote: Annotation) -> str:
@@ -117,12 +117,12 @@ def _meaning(vote: Annotation) -> str:
     return f"{vote.verdict} {vote.value['rating']}" if vote.value.get("scale") == 2 else vote.verdict
 
 
-def _said(text: str) -> list[Message]:
+def _as_answer(text: str) -> list[Message]:
     return [{"role": "assistant", "content": text}]
 
 
 def _pair(item: LabelItem, chosen: str, rejected: str) -> Record:
-    return {"prompt": item.prompt, "chosen": _said(chosen), "rejected": _said(rejected)}
+    return {"prompt": item.prompt, "chosen": _as_answer(chosen), "rejected": _as_answer(rejected)}
 
 
 def _preference(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
@@ -150,20 +150,20 @@ def _preference(item: LabelItem, votes: Sequence[Annotation], counted: Yield) ->
 def _ranked_pairs(votes: Sequence[Annotation], answers: int) -> Iterator[tuple[int, int]]:
     """Every two answers of which more rankings put the first above the second than the other way round."""
     rankings: list[list[int]] = [vote.value["ranking"] for vote in votes]
-    for one, other in combinations(range(answers), 2):
-        ahead = sum(ranking.index(one) < ranking.index(other) for ranking in rankings)
+    for first, other in combinations(range(answers), 2):
+        ahead = sum(ranking.index(first) < ranking.index(other) for ranking in rankings)
         if 2 * ahead != len(rankings):
-            yield (one, other) if 2 * ahead > len(rankings) else (other, one)
+            yield (first, other) if 2 * ahead > len(rankings) else (other, first)
 
 
 def _edits(item: LabelItem, votes: Sequence[Annotation]) -> Iterator[tuple[int, str]]:
     """Answers that a person wrote better: ``(place of the original, the better text)``, each once."""
-    seen: set[tuple[int, str]] = set()
+    texts: set[tuple[int, str]] = set()
     for vote in votes:
         for place, text in vote.value.get("edits", {}).items():
             edit = (int(place), text)
-            if edit not in seen and text.strip() != item.answers[edit[0]]["text"].strip():
-                seen.add(edit)
+            if edit not in texts and text.strip() != item.answers[edit[0]]["text"].strip():
+                texts.add(edit)
                 yield edit
 
 
@@ -184,7 +184,7 @@ def _unpaired(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> I
     rated += [(better, True) for _, better in _edits(item, votes)]
     for text, label in rated:
         counted.counts["good" if label else "bad"] += 1
-        yield {"prompt": item.prompt, "completion": _said(text), "label": label}
+        yield {"prompt": item.prompt, "completion": _as_answer(text), "label": label}
 
 
 def _scores(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:

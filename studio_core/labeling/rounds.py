@@ -71,21 +71,21 @@ def comparison(studio: Studio, project: str | int, run: int | Job, against: str 
     runs = {job.id: job for job in trained.runs_of(studio, root)}
     number = run.id if isinstance(run, Job) else run
     if number not in runs:
-        known = ", ".join(map(str, runs)) or "-"
-        raise BadInput("labeling.round_other_run", run=number, project=root.name, known=known)
+        numbers = ", ".join(map(str, runs)) or "-"
+        raise BadInput("labeling.round_other_run", run=number, project=root.name, known=numbers)
     job = runs[number]
     after = registry.result_of(studio, job.id)
     if after is None or after.parent_id is None:
         raise Conflict("labeling.round_no_model", run=job.id)
     rounds = projects.rounds_of(studio, root.id)
-    earlier = [one for one in rounds if one.round["job"] != job.id]
-    same = [one.round["number"] for one in rounds if one.round["job"] == job.id]
-    place = same[0] if same else max((one.round["number"] for one in earlier), default=0) + 1
-    earlier = [one for one in earlier if one.round["number"] < place]
+    earlier = [round for round in rounds if round.round["job"] != job.id]
+    same = [round.round["number"] for round in rounds if round.round["job"] == job.id]
+    place = same[0] if same else max((round.round["number"] for round in earlier), default=0) + 1
+    earlier = [round for round in earlier if round.round["number"] < place]
     base = registry.get(studio, earlier[0].round["base"] if earlier else after.parent_id)
     before = base
     if against == "previous":
-        newest = max(earlier, key=lambda one: one.round["number"], default=None)
+        newest = max(earlier, key=lambda round: round.round["number"], default=None)
         before = registry.get(studio, newest.round["after"] if newest else after.parent_id)
     return Comparison(root, place, job, before, after, base, against)
 
@@ -94,9 +94,9 @@ def existing(studio: Studio, asked: Comparison) -> LabelProject | None:
     """The round that compares these two already. The first is against the base, whatever was asked for."""
     return next(
         (
-            one
-            for one in projects.rounds_of(studio, asked.project.id)
-            if one.round["job"] == asked.job.id and one.round["before"] == asked.before.id
+            round
+            for round in projects.rounds_of(studio, asked.project.id)
+            if round.round["job"] == asked.job.id and round.round["before"] == asked.before.id
         ),
         None,
     )
@@ -115,19 +115,19 @@ def compare(
     Asked for again it is the round that is there, without a job.
     """
     asked = comparison(studio, project, run, against)
-    if (known := existing(studio, asked)) is not None:
-        return known, None
+    if (round := existing(studio, asked)) is not None:
+        return round, None
     prompts = _chosen(studio, asked, limit)
     root = asked.project
     guidelines = projects.guidelines(studio, root.id)
-    kept = settings_of(root).model_dump(include={"votes", "strength", "repeats", "reasons"})
+    inherited = settings_of(root).model_dump(include={"votes", "strength", "repeats", "reasons"})
     return making.create(
         studio,
         projects.free_name(studio, _name(asked)),
         prompts,
         [_source(asked, model) for model in (asked.before, asked.after)],
         mode="pairs",
-        settings={**kept, "blind": True},
+        settings={**inherited, "blind": True},
         guidelines=guidelines.text if guidelines else "",
         dataset_id=root.dataset_id,
         round=asked.round,
@@ -136,12 +136,12 @@ def compare(
 
 def more(studio: Studio, round: str | int, limit: int = LIMIT) -> Job:
     """Compare the models of a round on further prompts."""
-    one = projects.get(studio, round)
-    if not one.round:
-        raise BadInput("labeling.round_none", project=one.name)
-    asked = comparison(studio, one.round["project"], one.round["job"], one.round["against"])
-    prompts = _chosen(studio, asked, limit, besides=one)
-    return making.more(studio, one.id, prompts, for_round=True)
+    row = projects.get(studio, round)
+    if not row.round:
+        raise BadInput("labeling.round_none", project=row.name)
+    asked = comparison(studio, row.round["project"], row.round["job"], row.round["against"])
+    prompts = _chosen(studio, asked, limit, besides=row)
+    return making.more(studio, row.id, prompts, for_round=True)
 
 
 def _name(asked: Comparison) -> str:
@@ -165,11 +165,11 @@ def _chosen(
 ) -> list[NewPrompt]:
     if not 1 <= limit <= MOST:
         raise BadInput("labeling.round_limit", limit=limit, most=MOST)
-    found = list(islice(prompts_for(studio, asked, besides), limit))
-    if not found:
+    prompts = list(islice(prompts_for(studio, asked, besides), limit))
+    if not prompts:
         share = settings_of(asked.project).held_out
         raise Conflict("labeling.round_no_prompts", project=asked.project.name, percent=f"{100 * share:.0f}")
-    return found
+    return prompts
 
 
 def prompts_for(
@@ -180,18 +180,18 @@ def prompts_for(
     ``besides``: a round that is to get further ones.
     """
     rounds = projects.rounds_of(studio, asked.project.id)
-    others = [one.id for one in rounds if one.round["number"] != asked.number]
+    others = [round.id for round in rounds if round.round["number"] != asked.number]
     barred = items.prompt_hashes(studio, others)
-    seen = trained.prompts_seen(studio, [asked.before, asked.after])
+    trained_on = trained.prompts_seen(studio, [asked.before, asked.after])
     if besides is not None:
         barred |= {items.prompt_hash(prompt.messages) for prompt in making.prompts_of(studio, besides)}
-    same = items.prompt_hashes(studio, [one.id for one in rounds if one.id not in others])
+    same = items.prompt_hashes(studio, [round.id for round in rounds if round.id not in others])
     again = []
     for prompt in held_out(studio, asked.project):
-        known = items.prompt_hash(prompt.messages)
-        if known in barred or known in seen:
+        hash = items.prompt_hash(prompt.messages)
+        if hash in barred or hash in trained_on:
             continue
-        if known in same:
+        if hash in same:
             again.append(prompt)
         else:
             yield prompt
@@ -206,11 +206,11 @@ def prompts_left(studio: Studio, asked: Comparison, besides: LabelProject | None
 def held_out(studio: Studio, project: LabelProject) -> Iterator[NewPrompt]:
     """All prompts of a project that are kept from training, each once: those it was given, those of its items,
     then what else there is in the dataset that it was made from."""
-    share, seen = settings_of(project).held_out, set[str]()
+    share, hashes = settings_of(project).held_out, set[str]()
     for prompt in _all_prompts(studio, project, share):
-        known = items.prompt_hash(prompt.messages)
-        if known not in seen and items.is_held_out(known, share):
-            seen.add(known)
+        hash = items.prompt_hash(prompt.messages)
+        if hash not in hashes and items.is_held_out(hash, share):
+            hashes.add(hash)
             yield prompt
 
 
@@ -225,8 +225,8 @@ def _all_prompts(studio: Studio, project: LabelProject, share: float) -> Iterato
 def left(studio: Studio, project: LabelProject, most: int = 200) -> int:
     """How many held out prompts no round has used yet, counted up to ``most``."""
     rounds = projects.rounds_of(studio, project.id)
-    used = items.prompt_hashes(studio, [one.id for one in rounds])
-    fresh = (one for one in held_out(studio, project) if items.prompt_hash(one.messages) not in used)
+    used = items.prompt_hashes(studio, [round.id for round in rounds])
+    fresh = (prompt for prompt in held_out(studio, project) if items.prompt_hash(prompt.messages) not in used)
     return sum(1 for _ in islice(fresh, most))
 
 
@@ -243,9 +243,9 @@ class Step:
     round: LabelProject | None = None
 
 
-def next_step(studio: Studio, project: LabelProject, found: Sequence[Result]) -> Step:
+def next_step(studio: Studio, project: LabelProject, results: Sequence[Result]) -> Step:
     """From the votes to a training, to its comparison, to the votes on it, and to the next training."""
-    newest = found[-1] if found else None
+    newest = results[-1] if results else None
     if newest is not None:
         job = making.job_of(studio, newest.round)
         if newest.waiting or (job is not None and job.state not in TERMINAL):
@@ -253,7 +253,7 @@ def next_step(studio: Studio, project: LabelProject, found: Sequence[Result]) ->
         if not newest.items and not newest.identical:
             return Step("wait", job=job)
     runs = trained.runs_of(studio, project)
-    compared = {one.round.round["job"] for one in found}
+    compared = {result.round.round["job"] for result in results}
     if runs and runs[0].state not in TERMINAL:
         return Step("wait", job=runs[0])
     if runs and runs[0].id not in compared and registry.result_of(studio, runs[0].id) is not None:
@@ -269,40 +269,42 @@ def next_step(studio: Studio, project: LabelProject, found: Sequence[Result]) ->
 
 def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bool:
     """Whether there are votes that no version was made of, or a version that no run was trained on."""
-    made = [
-        one
-        for one in trained.versions_of(studio, project)
-        if one.operation == OPERATION and not one.name.endswith(HELD_OUT)
+    versions = [
+        version
+        for version in trained.versions_of(studio, project)
+        if version.operation == OPERATION and not version.name.endswith(HELD_OUT)
     ]
-    if made and (not runs or runs[0].spec["run"]["dataset"]["id"] < made[0].id):
+    if versions and (not runs or runs[0].spec["run"]["dataset"]["id"] < versions[0].id):
         return True
-    ids = [project.id, *(one.id for one in projects.rounds_of(studio, project.id))]
+    ids = [project.id, *(round.id for round in projects.rounds_of(studio, project.id))]
     people = Annotation.origin != "judge"
     with studio.db.read() as session:
         query = select(func.max(Annotation.created_at)).where(Annotation.project_id.in_(ids), people)
         newest = session.scalar(query)
-    return newest is not None and (not made or newest > made[0].created_at)
+    return newest is not None and (not versions or newest > versions[0].created_at)
 
 
 def exports_by_method() -> dict[str, str]:
     """What is made of votes for each method that learns from them: ``{method: a key of SHAPE_OF}``."""
     # A method of prompts alone would not learn from their scores.
-    learnt = {shape: export for export, shape in SHAPE_OF.items() if export != SCORE}
-    shapes = {name: [shape for shape in method.shapes if shape in learnt] for name, method in METHODS.items()}
-    return {name: learnt[known[0]] for name, known in shapes.items() if known}
+    exports = {shape: export for export, shape in SHAPE_OF.items() if export != SCORE}
+    shapes = {
+        name: [shape for shape in method.shapes if shape in exports] for name, method in METHODS.items()
+    }
+    return {name: exports[fitting[0]] for name, fitting in shapes.items() if fitting}
 
 
 def learners(export: str) -> list[Method]:
     """The methods that learn from votes that are exported so (a key of ``SHAPE_OF``), the usual one first."""
-    return [METHODS[name] for name, learnt in exports_by_method().items() if learnt == export]
+    return [METHODS[name] for name, shape in exports_by_method().items() if shape == export]
 
 
 def model_to_train(studio: Studio, project: LabelProject) -> Model | None:
     """The model that the next training goes on from: the newest one that was not found worse than the one
     before it, else the one that wrote the answers; None if no model of the studio did."""
-    for one in reversed(results(studio, project)):
-        if one.found.outcome != "worse":
-            return registry.get(studio, one.round.round["after"])
+    for result in reversed(results(studio, project)):
+        if result.found.outcome != "worse":
+            return registry.get(studio, result.round.round["after"])
     named = (source.get("model") for source in project.sources if isinstance(source, dict))
     first = next((name for name in named if name), None)
     return registry.get(studio, first) if first else None

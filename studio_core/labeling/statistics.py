@@ -17,7 +17,7 @@ from studio_core.base.tables import Annotation, LabelItem, LabelProject
 from studio_core.labeling.adjudication import FAR_APART
 from studio_core.labeling.agreement import DECIDED, Agreement, Habits, Level, Unit, agreement, habits
 from studio_core.labeling.assignment import current, human
-from studio_core.labeling.projects import found, settings_of
+from studio_core.labeling.projects import load_project, settings_of
 
 
 @dataclass(frozen=True)
@@ -40,29 +40,31 @@ class Statistics:
 def of_project(studio: Studio, project: str | int) -> Statistics:
     """Counts, agreement and habits, from all votes of people that stand."""
     with studio.db.read() as session:
-        one = found(session, project)
-        wanted = settings_of(one).votes
+        row = load_project(session, project)
+        wanted = settings_of(row).votes
         by_votes = dict(
             session.execute(
                 select(LabelItem.votes, func.count())
-                .where(LabelItem.project_id == one.id)
+                .where(LabelItem.project_id == row.id)
                 .group_by(LabelItem.votes)
             ).all()
         )
-        votes = _votes(session, one)
-        shown = _lengths(session, one)
-    judged = _judged(votes)
-    level: Level = "ordinal" if one.mode == "rate" and settings_of(one).marks > 2 else "nominal"
+        votes = _votes(session, row)
+        shown = _lengths(session, row)
+    verdicts = _verdicts(votes)
+    level: Level = "ordinal" if row.mode == "rate" and settings_of(row).marks > 2 else "nominal"
     by_name: dict[str, list[Row[Any]]] = defaultdict(list)
     for vote in votes:
         by_name[vote.annotator].append(vote)
     return Statistics(
-        project=one,
+        project=row,
         items=sum(by_votes.values()),
         done=sum(n for has, n in by_votes.items() if has >= wanted),
         begun=sum(n for has, n in by_votes.items() if 0 < has < wanted),
-        conflicts=[item for item, said in judged.items() if _differ(list(said.values()), level)],
-        agreement=agreement(_units(judged), level=level, seed=one.seed),
+        conflicts=[
+            item for item, by_annotator in verdicts.items() if _differ(list(by_annotator.values()), level)
+        ],
+        agreement=agreement(_units(verdicts), level=level, seed=row.seed),
         everybody=habits(votes, shown),
         annotators={name: habits(theirs, shown) for name, theirs in sorted(by_name.items())},
         pace=dict(Counter(_five_minutes(vote.created_at) for vote in votes)),
@@ -76,8 +78,8 @@ def _five_minutes(moment: datetime) -> datetime:
 def of_person(studio: Studio, project: str | int, annotator: str) -> Habits:
     """What one annotator may know of their own votes."""
     with studio.db.read() as session:
-        one = found(session, project)
-        return habits(_votes(session, one, annotator), _lengths(session, one, annotator))
+        row = load_project(session, project)
+        return habits(_votes(session, row, annotator), _lengths(session, row, annotator))
 
 
 def _votes(session: Session, project: LabelProject, annotator: str = "") -> Sequence[Row[Any]]:
@@ -105,29 +107,29 @@ def _lengths(session: Session, project: LabelProject, annotator: str = "") -> di
     )
     both = [func.length(func.json_extract(LabelItem.answers, f"$[{place}].text")) for place in (0, 1)]
     rows = session.execute(select(LabelItem.id, *both).where(LabelItem.id.in_(voted)))
-    return {item: (one, other) for item, one, other in rows}
+    return {item: (first, other) for item, first, other in rows}
 
 
-def _judged(votes: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
+def _verdicts(votes: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
     """What each said of each item: a verdict, a rating, or a ranking from the best on."""
-    judged: dict[int, dict[str, Any]] = defaultdict(dict)
+    verdicts: dict[int, dict[str, Any]] = defaultdict(dict)
     for vote in votes:
         if vote.repeats_id is not None:
             continue
         if vote.verdict in DECIDED:
-            judged[vote.item_id][vote.annotator] = vote.verdict
+            verdicts[vote.item_id][vote.annotator] = vote.verdict
         elif vote.verdict == "rated":
-            judged[vote.item_id][vote.annotator] = vote.value["rating"]
+            verdicts[vote.item_id][vote.annotator] = vote.value["rating"]
         elif vote.verdict == "ranked":
-            judged[vote.item_id][vote.annotator] = tuple(vote.value["ranking"])
-    return judged
+            verdicts[vote.item_id][vote.annotator] = tuple(vote.value["ranking"])
+    return verdicts
 
 
-def _units(judged: dict[int, dict[str, Any]]) -> dict[Unit, dict[str, Any]]:
+def _units(verdicts: dict[int, dict[str, Any]]) -> dict[Unit, dict[str, Any]]:
     """The same by what is compared between people: of rankings, which of every two answers is above."""
     units: dict[Unit, dict[str, Any]] = {}
-    for item, said in judged.items():
-        for name, answer in said.items():
+    for item, by_annotator in verdicts.items():
+        for name, answer in by_annotator.items():
             if not isinstance(answer, tuple):
                 units.setdefault((item,), {})[name] = answer
                 continue
@@ -137,23 +139,23 @@ def _units(judged: dict[int, dict[str, Any]]) -> dict[Unit, dict[str, Any]]:
     return units
 
 
-def _differ(said: Sequence[Any], level: Level) -> bool:
+def _differ(verdicts: Sequence[Any], level: Level) -> bool:
     """Whether people disagree: of ratings, that they are far apart; of rankings, that the first place differs."""
     if level == "ordinal":
-        return bool(max(said) - min(said) >= FAR_APART)
-    return len({answer[0] if isinstance(answer, tuple) else answer for answer in said}) > 1
+        return bool(max(verdicts) - min(verdicts) >= FAR_APART)
+    return len({answer[0] if isinstance(answer, tuple) else answer for answer in verdicts}) > 1
 
 
-def document(found_: Statistics) -> dict[str, Any]:
+def document(statistics: Statistics) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "project": found_.project.name,
-        "items": found_.items,
-        "done": found_.done,
-        "begun": found_.begun,
-        "left": found_.items - found_.done,
-        "conflicts": len(found_.conflicts),
-        "agreement": asdict(found_.agreement),
-        "everybody": asdict(found_.everybody),
-        "annotators": {name: asdict(one) for name, one in found_.annotators.items()},
+        "project": statistics.project.name,
+        "items": statistics.items,
+        "done": statistics.done,
+        "begun": statistics.begun,
+        "left": statistics.items - statistics.done,
+        "conflicts": len(statistics.conflicts),
+        "agreement": asdict(statistics.agreement),
+        "everybody": asdict(statistics.everybody),
+        "annotators": {name: asdict(habits) for name, habits in statistics.annotators.items()},
     }

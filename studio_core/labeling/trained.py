@@ -18,24 +18,24 @@ from studio_core.models import registry
 
 def versions_of(studio: Studio, project: LabelProject) -> list[Dataset]:
     """What was made of a project's votes, and all that was made of that, newest first."""
-    names = {project.name, *(one.name for one in projects.rounds_of(studio, project.id))}
-    found: dict[int, Dataset] = {}
+    names = {project.name, *(round.name for round in projects.rounds_of(studio, project.id))}
+    by_id: dict[int, Dataset] = {}
     # A version is always younger than those it was made from.
     for dataset in sorted(versions.all_datasets(studio), key=lambda dataset: dataset.id):
         options = dataset.made.get("options", {})
         own = dataset.operation == OPERATION and options.get("project") in names
-        if own or found.keys() & set(dataset.parents):
-            found[dataset.id] = dataset
-    return list(found.values())[::-1]
+        if own or by_id.keys() & set(dataset.parents):
+            by_id[dataset.id] = dataset
+    return list(by_id.values())[::-1]
 
 
 def runs_of(studio: Studio, project: LabelProject) -> list[Job]:
     """Trainings on the project's votes that make a model which answers, newest first."""
-    made = {dataset.id for dataset in versions_of(studio, project)}
-    if not made:
+    ids = {dataset.id for dataset in versions_of(studio, project)}
+    if not ids:
         return []
     dataset_id = Job.spec["run"]["dataset"]["id"].as_integer()
-    query = select(Job).where(Job.kind == "train", dataset_id.in_(made)).order_by(Job.id.desc())
+    query = select(Job).where(Job.kind == "train", dataset_id.in_(ids)).order_by(Job.id.desc())
     with studio.db.read() as session:
         runs = session.scalars(query).all()
     return [job for job in runs if methods.writes(job.method)]
@@ -44,12 +44,12 @@ def runs_of(studio: Studio, project: LabelProject) -> list[Job]:
 def project_of(studio: Studio, job: Job) -> LabelProject | None:
     """The project on whose votes a run was trained; None if it was trained on something else."""
     by_id = {dataset.id: dataset for dataset in versions.all_datasets(studio)}
-    waiting, seen = [job.spec.get("run", {}).get("dataset", {}).get("id")], set()
+    waiting, visited = [job.spec.get("run", {}).get("dataset", {}).get("id")], set()
     while waiting:
         dataset = by_id.get(waiting.pop(0))
-        if dataset is None or dataset.id in seen:
+        if dataset is None or dataset.id in visited:
             continue
-        seen.add(dataset.id)
+        visited.add(dataset.id)
         if dataset.operation == OPERATION:
             named = _named(studio, dataset.made.get("options", {}).get("project", ""))
             if named is not None:

@@ -28,7 +28,7 @@ from studio_core.labeling.assignment import (
     shown,
     take,
 )
-from studio_core.labeling.projects import found, guidelines_version
+from studio_core.labeling.projects import guidelines_version, load_project
 from studio_core.labeling.votes import draft_of, recount
 
 # Further back one looks into the history instead.
@@ -42,8 +42,8 @@ def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
     """Undo the annotator's newest action; the item is before them again, as they had left it."""
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        one = found(session, project)
-        mine = (Annotation.project_id == one.id, Annotation.annotator == annotator, human())
+        row = load_project(session, project)
+        mine = (Annotation.project_id == row.id, Annotation.annotator == annotator, human())
         newest = session.scalar(
             select(Annotation).where(*mine, in_force()).order_by(Annotation.id.desc()).limit(1)
         )
@@ -55,38 +55,38 @@ def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
         if (session.scalar(undone) or 0) >= UNDOABLE:
             raise Conflict("labeling.undo_limit", limit=UNDOABLE)
         item = session.get_one(LabelItem, newest.item_id)
-        _require_room(session, one, item, newest)
+        _require_room(session, row, item, newest)
         _undo(session, newest)
-        return _shown_again(session, one, item, newest)
+        return _shown_again(session, row, item, newest)
 
 
 def reopen(studio: Studio, project: str | int, annotator: str, item_id: int) -> Showing:
     """Show an item again that the annotator has judged or skipped, as they said or were about to change it."""
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        one = found(session, project)
-        standing = _standing_on(session, one, annotator, item_id)
+        row = load_project(session, project)
+        standing = _standing_on(session, row, annotator, item_id)
         item = session.get_one(LabelItem, item_id)
-        _require_room(session, one, item, standing)
-        return _shown_again(session, one, item, standing)
+        _require_room(session, row, item, standing)
+        return _shown_again(session, row, item, standing)
 
 
 def withdraw(studio: Studio, project: str | int, annotator: str, item_id: int) -> None:
     """Take a vote or a skip back without putting another in its place: the item waits for one again."""
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        one = found(session, project)
-        standing = _standing_on(session, one, annotator, item_id)
+        row = load_project(session, project)
+        standing = _standing_on(session, row, annotator, item_id)
         order, entered = _entered(session, standing)
         withdrawal = Annotation(
-            project_id=one.id,
+            project_id=row.id,
             item_id=item_id,
             annotator=annotator,
             origin=standing.origin,
             verdict=WITHDRAWN,
             value={"begun": entered},
             order=order,
-            guidelines=guidelines_version(session, one.id),
+            guidelines=guidelines_version(session, row.id),
         )
         session.add(withdrawal)
         session.flush()
@@ -110,8 +110,8 @@ def _undo(session: Session, action: Annotation) -> None:
     replaced = select(Annotation).where(
         Annotation.item_id == action.item_id, Annotation.superseded_by_id == action.id
     )
-    for one in session.scalars(replaced).all():
-        one.superseded_by_id = action.superseded_by_id
+    for vote in session.scalars(replaced).all():
+        vote.superseded_by_id = action.superseded_by_id
     recount(session, session.get_one(LabelItem, action.item_id))
 
 

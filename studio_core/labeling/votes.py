@@ -19,11 +19,11 @@ from studio_core.labeling.assignment import (
     checked_annotator,
     current,
     given_next,
-    held,
     human,
+    lease_of,
     take,
 )
-from studio_core.labeling.projects import found, guidelines_version, settings_of
+from studio_core.labeling.projects import guidelines_version, load_project, settings_of
 
 STRENGTHS = ("slightly", "clearly")
 _LONGEST = 20_000
@@ -53,15 +53,15 @@ _VERDICTS = {
 }
 
 
-def cast(studio: Studio, project: str | int, annotator: str, item_id: int, said: Verdict) -> Annotation:
+def cast(studio: Studio, project: str | int, annotator: str, item_id: int, verdict: Verdict) -> Annotation:
     """Store a verdict on an item that is leased to the annotator; it replaces an earlier one of theirs."""
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        return _cast(session, found(session, project), annotator, item_id, said)
+        return _cast(session, load_project(session, project), annotator, item_id, verdict)
 
 
 def cast_and_go_on(
-    studio: Studio, project: str | int, annotator: str, item_id: int, said: Verdict
+    studio: Studio, project: str | int, annotator: str, item_id: int, verdict: Verdict
 ) -> tuple[Annotation, LabelItem, Showing | None]:
     """As ``cast``; the vote, its item, and what comes next.
 
@@ -69,18 +69,20 @@ def cast_and_go_on(
     """
     annotator = checked_annotator(annotator)
     with studio.db.write() as session:
-        one = found(session, project)
-        vote = _cast(session, one, annotator, item_id, said)
+        row = load_project(session, project)
+        vote = _cast(session, row, annotator, item_id, verdict)
         session.flush()
-        return vote, session.get_one(LabelItem, item_id), given_next(session, one, annotator)
+        return vote, session.get_one(LabelItem, item_id), given_next(session, row, annotator)
 
 
-def _cast(session: Session, project: LabelProject, annotator: str, item_id: int, said: Verdict) -> Annotation:
-    lease = held(session, item_id, annotator)
+def _cast(
+    session: Session, project: LabelProject, annotator: str, item_id: int, verdict: Verdict
+) -> Annotation:
+    lease = lease_of(session, item_id, annotator)
     item = session.get_one(LabelItem, item_id)
     if item.project_id != project.id:
         raise BadInput("labeling.not_given", item=item_id, annotator=annotator)
-    vote = annotation(session, project, item, lease, said, "human")
+    vote = annotation(session, project, item, lease, verdict, "human")
     session.add(vote)
     session.flush()
     if vote.repeats_id is None:
@@ -96,18 +98,18 @@ def judge(
     annotator: str,
     item: LabelItem,
     order: Sequence[int],
-    said: Verdict,
+    verdict: Verdict,
 ) -> Annotation:
     """Store a verdict that was given elsewhere, such as in a chat, on an item as it was shown there.
 
     It is there, and counts, even if the item has all the votes that are wanted.
     """
     take(session, project, item, checked_annotator(annotator), order)
-    return _cast(session, project, annotator, item.id, said)
+    return _cast(session, project, annotator, item.id, verdict)
 
 
 def annotation(
-    session: Session, project: LabelProject, item: LabelItem, lease: Lease, said: Verdict, origin: str
+    session: Session, project: LabelProject, item: LabelItem, lease: Lease, verdict: Verdict, origin: str
 ) -> Annotation:
     order = list(lease.order)
     return Annotation(
@@ -115,10 +117,10 @@ def annotation(
         item_id=item.id,
         annotator=lease.annotator,
         origin=origin,
-        verdict=_verdict(project, order, said),
-        value=_value(project, order, said) | _seen(session, project, lease) | _begun(said, lease),
-        reasons=_known_reasons(project, said.reasons),
-        comment=_bounded(said.comment),
+        verdict=_verdict(project, order, verdict),
+        value=_value(project, order, verdict) | _screen(session, project, lease) | _begun(verdict, lease),
+        reasons=_known_reasons(project, verdict.reasons),
+        comment=_bounded(verdict.comment),
         order=order,
         seconds=max(0.0, (clock.now() - lease.since).total_seconds()),
         guidelines=guidelines_version(session, project.id),
@@ -128,7 +130,7 @@ def annotation(
     )
 
 
-def _seen(session: Session, project: LabelProject, lease: Lease) -> dict[str, Any]:
+def _screen(session: Session, project: LabelProject, lease: Lease) -> dict[str, Any]:
     """``open`` if this person knew who wrote what: it is shown at once or, except in rounds, once they have voted."""
     mine = (Annotation.item_id == lease.item_id, Annotation.annotator == lease.annotator)
     if not settings_of(project).blind:
@@ -138,41 +140,41 @@ def _seen(session: Session, project: LabelProject, lease: Lease) -> dict[str, An
     return {}
 
 
-def _begun(said: Verdict, lease: Lease) -> dict[str, Any]:
+def _begun(verdict: Verdict, lease: Lease) -> dict[str, Any]:
     """What skipping does not say, and what the form holds again once that is undone: half a ranking, a strength."""
-    if said.verdict != "skip":
+    if verdict.verdict != "skip":
         return {}
     begun = {name: lease.draft[name] for name in ("strength", "ranking") if lease.draft.get(name)}
     return {"begun": begun} if begun else {}
 
 
-def _verdict(project: LabelProject, order: list[int], said: Verdict) -> str:
+def _verdict(project: LabelProject, order: list[int], verdict: Verdict) -> str:
     """The verdict by the item's own places, whatever side they were shown on."""
-    if said.verdict not in _VERDICTS[project.mode]:
-        known = ", ".join(_VERDICTS[project.mode])
-        raise BadInput("labeling.unknown_verdict", verdict=said.verdict[:40], known=known)
-    if said.verdict in ("left", "right"):
-        return "ab"[order[0 if said.verdict == "left" else 1]]
-    return said.verdict
+    if verdict.verdict not in _VERDICTS[project.mode]:
+        names = ", ".join(_VERDICTS[project.mode])
+        raise BadInput("labeling.unknown_verdict", verdict=verdict.verdict[:40], known=names)
+    if verdict.verdict in ("left", "right"):
+        return "ab"[order[0 if verdict.verdict == "left" else 1]]
+    return verdict.verdict
 
 
-def _value(project: LabelProject, order: list[int], said: Verdict) -> dict[str, Any]:
+def _value(project: LabelProject, order: list[int], verdict: Verdict) -> dict[str, Any]:
     value: dict[str, Any] = {}
-    if said.strength:
-        if said.strength not in STRENGTHS or not settings_of(project).strength:
-            raise BadInput("labeling.unknown_strength", strength=said.strength[:40])
-        value["strength"] = said.strength
-    if said.verdict == "rated":
+    if verdict.strength:
+        if verdict.strength not in STRENGTHS or not settings_of(project).strength:
+            raise BadInput("labeling.unknown_strength", strength=verdict.strength[:40])
+        value["strength"] = verdict.strength
+    if verdict.verdict == "rated":
         highest = settings_of(project).marks
-        if said.rating is None or not 1 <= said.rating <= highest:
-            raise BadInput("labeling.bad_rating", rating=said.rating, highest=highest)
-        value |= {"rating": said.rating, "scale": highest}
-    if said.verdict == "ranked":
-        if sorted(said.ranking) != list(range(len(order))):
+        if verdict.rating is None or not 1 <= verdict.rating <= highest:
+            raise BadInput("labeling.bad_rating", rating=verdict.rating, highest=highest)
+        value |= {"rating": verdict.rating, "scale": highest}
+    if verdict.verdict == "ranked":
+        if sorted(verdict.ranking) != list(range(len(order))):
             raise BadInput("labeling.bad_ranking", answers=len(order))
-        value["ranking"] = [order[place] for place in said.ranking]
+        value["ranking"] = [order[place] for place in verdict.ranking]
     edits = {
-        str(order[place]): _bounded(text) for place, text in said.edits.items() if 0 <= place < len(order)
+        str(order[place]): _bounded(text) for place, text in verdict.edits.items() if 0 <= place < len(order)
     }
     if edits:
         if not all(text.strip() for text in edits.values()):
@@ -246,7 +248,7 @@ def draft_of(vote: Annotation) -> dict[str, Any]:
 
 def state_of(studio: Studio, shown: Showing, annotator: str) -> str:
     """What an item is to the annotator who sees it: ``pending``, ``draft``, ``submitted`` or ``skipped``."""
-    said = select(Annotation.verdict).where(
+    query = select(Annotation.verdict).where(
         Annotation.item_id == shown.item.id,
         Annotation.annotator == annotator,
         Annotation.repeats_id.is_(None),
@@ -254,7 +256,7 @@ def state_of(studio: Studio, shown: Showing, annotator: str) -> str:
         current(),
     )
     with studio.db.read() as session:
-        verdict = None if shown.repeat else session.scalar(said)
+        verdict = None if shown.repeat else session.scalar(query)
     if verdict is None:
         return "draft" if shown.draft else "pending"
     return "skipped" if verdict == "skip" else "submitted"

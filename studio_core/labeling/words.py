@@ -11,11 +11,11 @@ MOST = 2000
 """Words of a text that are compared; longer ones are shown as they are."""
 
 
-def difference(one: str, other: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
+def difference(before: str, other: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
     """Each text as stretches: ``(only in this one, text)``. Joined, they are the text."""
-    left, right = _WORD.findall(one), _WORD.findall(other)
+    left, right = _WORD.findall(before), _WORD.findall(other)
     if len(left) > MOST or len(right) > MOST:
-        return [(False, one)], [(False, other)]
+        return [(False, before)], [(False, other)]
     sides: tuple[list[tuple[bool, str]], list[tuple[bool, str]]] = ([], [])
     for same, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
         for side, words in zip(sides, (left[a:b], right[c:d]), strict=True):
@@ -29,10 +29,10 @@ def changes(before: str, after: str) -> list[tuple[str, str]]:
     old, new = _WORD.findall(before), _WORD.findall(after)
     if len(old) > MOST or len(new) > MOST:
         return [("gone", before), ("new", after)]
-    found: list[tuple[str, str]] = []
+    pieces: list[tuple[str, str]] = []
     for same, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if same == "equal":
-            found.append(("same", "".join(old[a:b])))
+            pieces.append(("same", "".join(old[a:b])))
             continue
-        found += [(kind, "".join(some)) for kind, some in (("gone", old[a:b]), ("new", new[c:d])) if some]
-    return found
+        pieces += [(kind, "".join(some)) for kind, some in (("gone", old[a:b]), ("new", new[c:d])) if some]
+    return pieces

@@ -66,25 +66,27 @@ class _Verdict(BaseModel):
 
 def store(session: Session, job: Job, events: Sequence[dict[str, Any]]) -> None:
     """Store the items and verdicts among the events of a job."""
-    items_, verdicts = ([one for one in events if one["type"] == type] for type in ("item", "verdict"))
+    items_, verdicts = ([event for event in events if event["type"] == type] for type in ("item", "verdict"))
     project = _project_of(session, job) if items_ or verdicts else None
     if project is not None:
         _store_items(session, project, items_)
         _store_verdicts(session, project, job, verdicts)
 
 
-def _store_items(session: Session, project: LabelProject, written: Sequence[dict[str, Any]]) -> None:
+def _store_items(session: Session, project: LabelProject, events: Sequence[dict[str, Any]]) -> None:
     """Add the items, and count what became of the prompts."""
     counted, became = Added(), Counter[str]()
     good: list[NewItem] = []
-    for event in written:
+    for event in events:
         try:
             item = _Item.model_validate(event)
             if item.dropped:
                 became[item.dropped] += 1
             else:
-                answers = [Answer(one.text, one.source, model=one.model) for one in item.answers]
-                prompt: list[Message] = [{"role": one.role, "content": one.content} for one in item.prompt]
+                answers = [Answer(answer.text, answer.source, model=answer.model) for answer in item.answers]
+                prompt: list[Message] = [
+                    {"role": message.role, "content": message.content} for message in item.prompt
+                ]
                 good.append(items.checked(NewItem(prompt, answers), project.mode))
         except (ValidationError, BadInput):
             became["failed"] += 1  # No line of our worker, or torn by a full disk.
@@ -94,16 +96,16 @@ def _store_items(session: Session, project: LabelProject, written: Sequence[dict
 
 
 def _store_verdicts(
-    session: Session, project: LabelProject, job: Job, written: Sequence[dict[str, Any]]
+    session: Session, project: LabelProject, job: Job, events: Sequence[dict[str, Any]]
 ) -> None:
     """What a judge says of items: one verdict of each judge on each, always marked as a judge's."""
     annotator = f"{JUDGE}:{job.spec['options'].get('name')}"
-    for event in written:
+    for event in events:
         try:
-            said = _Verdict.model_validate(event)
+            label = _Verdict.model_validate(event)
         except ValidationError:
             continue  # No line of our worker, or torn by a full disk.
-        item = session.get(LabelItem, said.item) if said.verdict else None
+        item = session.get(LabelItem, label.item) if label.verdict else None
         if item is None or item.project_id != project.id or _has_judged(session, item.id, annotator):
             continue
         session.add(
@@ -112,8 +114,8 @@ def _store_verdicts(
                 item_id=item.id,
                 annotator=annotator,
                 origin=JUDGE,
-                verdict=said.verdict,
-                value={"said": said.said, "may_say_both_bad": said.may_say_both_bad},
+                verdict=label.verdict,
+                value={"said": label.said, "may_say_both_bad": label.may_say_both_bad},
                 order=[0, 1],
                 guidelines=guidelines_version(session, project.id),
                 repeats_id=None,
