@@ -76,8 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """The exit code of one call; every failure is one plain sentence on stderr."""
     try:
-        known = arguments[:1] if arguments and arguments[0] in (*GROUPS, *COMMANDS) else (*GROUPS, *COMMANDS)
-        result = assembled(known)(arguments, standalone_mode=False)
+        names = arguments[:1] if arguments and arguments[0] in (*GROUPS, *COMMANDS) else (*GROUPS, *COMMANDS)
+        result = assembled(names)(arguments, standalone_mode=False)
         return result if isinstance(result, int) else 0
     except StudioError as error:
         return _refuse(sentence_of(error), error.exit_code)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.label_create import Wait, told
+from app.cli.label_create import Wait, tell_start
 from app.cli.output import AsJson, Home, opened, print_json, print_rows
 from studio_core.data import store, versions
 from studio_core.labeling import arena as arena_of
@@ -34,15 +34,17 @@ def arena(
         names = [name.strip() for name in models.split(",") if name.strip()]
         if prompts is not None:
             dataset = versions.get(studio, prompts)
-            taken = making.prompts_of_dataset(studio, dataset, limit=limit)
-            made, job = arena_of.start(studio, names, taken, name=project, dataset_id=dataset.id, votes=votes)
-            return told(studio, made, job, wait, as_json)
-        found = arena_of.arena(studio, names)
+            prompts_ = making.prompts_of_dataset(studio, dataset, limit=limit)
+            project_, job = arena_of.start(
+                studio, names, prompts_, name=project, dataset_id=dataset.id, votes=votes
+            )
+            return tell_start(studio, project_, job, wait, as_json)
+        ratings = arena_of.arena(studio, names)
     if as_json:
-        print_json(arena_of.document(found))
+        print_json(arena_of.document(ratings))
         return 0
     print_rows(
-        [vars(row) for row in found.standings], ["rank", "last", "model", "rating", "low", "high", "games"]
+        [vars(row) for row in ratings.standings], ["rank", "last", "model", "rating", "low", "high", "games"]
     )
-    print("\n".join(arena_of.sentences(found)))
+    print("\n".join(arena_of.sentences(ratings)))
     return 0

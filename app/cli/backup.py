@@ -22,8 +22,8 @@ def backup(
     """Back up the database and verify the copy. Datasets, models and runs are separate files and not included."""
     with opened(home) as studio:
         target = to.expanduser().absolute() if to else backups.standard_target(studio.settings)
-        made = backups.copy(studio.db, target)
+        copy = backups.copy(studio.db, target)
     if as_json:
-        print_json({"file": made, "bytes": made.stat().st_size})
+        print_json({"file": copy, "bytes": copy.stat().st_size})
     else:
-        print(text("cli.backup_made", path=made, size=f"{made.stat().st_size / 1e6:.1f} MB"))
+        print(text("cli.backup_made", path=copy, size=f"{copy.stat().st_size / 1e6:.1f} MB"))

@@ -20,17 +20,17 @@ def doctor(
     """Check the data folder, the database, the engine and this machine. Changes nothing without --fix."""
     with opened(home) as studio:
         checks = examine(studio)
-        done = repair_all(checks) if fix else []
-        if done:
+        repairs = repair_all(checks) if fix else []
+        if repairs:
             checks = examine(studio)
     listed = [
         {"name": c.name, "state": c.state, "detail": c.detail, "repairable": c.repair is not None}
         for c in checks
     ]
     if as_json:
-        print_json({"checks": listed, "done": done} if fix else listed)
+        print_json({"checks": listed, "done": repairs} if fix else listed)
     else:
-        for sentence in done:
+        for sentence in repairs:
             print(sentence)
         for check in checks:
             print(f"{text('cli.check_' + check.state)}  {check.name}: {check.detail}")

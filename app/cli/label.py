@@ -47,13 +47,13 @@ def list_(as_json: AsJson = False, home: Home = None) -> None:
     with opened(home) as studio:
         rows = [
             {
-                "project": one.name,
-                "mode": one.mode,
-                "items": items.count(studio, one.id),
-                "votes_wanted": projects.settings_of(one).votes,
-                "created_at": one.created_at,
+                "project": project.name,
+                "mode": project.mode,
+                "items": items.count(studio, project.id),
+                "votes_wanted": projects.settings_of(project).votes,
+                "created_at": project.created_at,
             }
-            for one in projects.all_projects(studio)
+            for project in projects.all_projects(studio)
         ]
     print_json(rows) if as_json else print_rows(
         rows, ["project", "mode", "items", "votes_wanted", "created_at"]
@@ -73,12 +73,12 @@ def import_(
         if not file.is_file():
             raise BadInput("cli.file_missing", path=file)
         settings = {} if votes_wanted is None else {"votes": votes_wanted}
-        one = imports.project_for(studio, project, settings)
-        dataset = store.import_file(studio, file, name=f"{one.name}-pairs", source=file.name).dataset
+        project_ = imports.project_for(studio, project, settings)
+        dataset = store.import_file(studio, file, name=f"{project_.name}-pairs", source=file.name).dataset
         if dataset.shape != Shape.PREFERENCE:
             raise BadInput("labeling.not_pairs", dataset=dataset.name, shape=dataset.shape)
-        added = imports.from_dataset(studio, one.id, dataset)
-    document = {"project": one.name, **vars(added)}
+        added = imports.from_dataset(studio, project_.id, dataset)
+    document = {"project": project_.name, **vars(added)}
     print_json(document) if as_json else print(text("labeling.imported", **document))
 
 
@@ -134,7 +134,7 @@ def vote(
 ) -> None:
     """Vote on the reserved item."""
     edits = {place: better for place, better in enumerate((edit_left, edit_right)) if better is not None}
-    said = Verdict(
+    vote = Verdict(
         verdict=verdict,
         strength=strength,
         rating=rating,
@@ -144,7 +144,7 @@ def vote(
         comment=comment,
     )
     with opened(home) as studio:
-        cast = votes.cast(studio, project, annotator, pair, said)
+        cast = votes.cast(studio, project, annotator, pair, vote)
     document = {"vote": cast.id, "pair": pair, "verdict": cast.verdict, "seconds": round(cast.seconds, 1)}
     print_json(document) if as_json else print(text("labeling.voted", **document))
 
@@ -215,6 +215,8 @@ def dataset(
 ) -> None:
     """Create a dataset version from votes, and one of the held-out prompts."""
     with opened(home) as studio:
-        made = exports.make_dataset(studio, project, shape, name=name, judges=judges)
-    rows = [{"dataset": one.name, "version": one.version, "rows": one.rows} for one in made]
+        versions = exports.make_dataset(studio, project, shape, name=name, judges=judges)
+    rows = [
+        {"dataset": version.name, "version": version.version, "rows": version.rows} for version in versions
+    ]
     print_json(rows) if as_json else print_rows(rows, ["dataset", "version", "rows"])

@@ -116,7 +116,7 @@ def create(
             best_of=best_of,
             **_reward(reward, reward_set or []),
         )
-        made, job = making.create(
+        project_, job = making.create(
             studio,
             project,
             taken,
@@ -128,7 +128,7 @@ def create(
             every_pair=every_pair,
             seed=seed,
         )
-        return told(studio, made, job, wait, as_json)
+        return tell_start(studio, project_, job, wait, as_json)
 
 
 def more(
@@ -155,7 +155,7 @@ def more(
         again = bool(source) and not (prompts or prompts_file or from_chats)
         asked = None if again else _prompts(studio, dataset, prompts_file, from_chats, limit)
         job = making.more(studio, project, asked, _sources(studio, source, ()) if source else None)
-        return told(studio, projects.get(studio, project), job, wait, as_json)
+        return tell_start(studio, projects.get(studio, project), job, wait, as_json)
 
 
 def _ready(studio: Studio) -> None:
@@ -183,15 +183,15 @@ def _sources(
 ) -> list[AnswerSource]:
     if len(systems) > len(typed):
         raise BadInput("labeling.making_systems", systems=len(systems), sources=len(typed))
-    known = [one.name for one in services.all_services(studio.settings.home / services.FILE)]
+    names = [source.name for source in services.all_services(studio.settings.home / services.FILE)]
     each = [*systems, *[""] * (len(typed) - len(systems))]
     return [
-        making.source_of(one, system=system, services_known=known, **shared)
-        for one, system in zip(typed, each, strict=True)
+        making.source_of(source, system=system, services_known=names, **shared)
+        for source, system in zip(typed, each, strict=True)
     ]
 
 
-def told(studio: Studio, project: LabelProject, job: Job, wait: bool, as_json: bool) -> int:
+def tell_start(studio: Studio, project: LabelProject, job: Job, wait: bool, as_json: bool) -> int:
     """Say what was queued, or what came of it."""
     ensure_engine(studio)
     if wait:

@@ -44,42 +44,42 @@ def judge(
         ensure_engine(studio)
         if wait:
             job = watch(studio, job.id)
-        known = [document(one) for one in judges.of_project(studio, projects.get(studio, project))]
+        documents = [document(judge_) for judge_ in judges.of_project(studio, projects.get(studio, project))]
     if as_json:
-        print_json({"job": job.id, "state": job.state, "judges": known})
+        print_json({"job": job.id, "state": job.state, "judges": documents})
     elif not wait:
         print(text("cli.data_queued", job=job.id, name=job.name))
     elif job.state != State.SUCCEEDED:
         print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
     else:
-        _print(known)
+        _print(documents)
     return 0 if not wait or job.state == State.SUCCEEDED else 1
 
 
 def judges_(project: Project, as_json: AsJson = False, home: Home = None) -> None:
     """Show each judge's agreement with people, and whether its labels may be used."""
     with opened(home) as studio:
-        known = [document(one) for one in judges.of_project(studio, projects.get(studio, project))]
-    print_json(known) if as_json else _print(known)
+        documents = [document(judge) for judge in judges.of_project(studio, projects.get(studio, project))]
+    print_json(documents) if as_json else _print(documents)
 
 
-def _print(known: list[dict[str, Any]]) -> None:
-    print_rows(known, ["judge", "judged", "swayed", "shared", "agree", "low", "high", "kappa", "usable"])
+def _print(documents: list[dict[str, Any]]) -> None:
+    print_rows(documents, ["judge", "judged", "swayed", "shared", "agree", "low", "high", "kappa", "usable"])
 
 
-def document(one: Judge) -> dict[str, Any]:
+def document(judge: Judge) -> dict[str, Any]:
     """The same for programs."""
-    agreement = one.agreement
+    agreement = judge.agreement
     return {
-        "judge": one.name,
-        "judged": sum(one.counts.values()),
-        "counts": one.counts,
-        "swayed": one.swayed,
+        "judge": judge.name,
+        "judged": sum(judge.counts.values()),
+        "counts": judge.counts,
+        "swayed": judge.swayed,
         "shared": agreement.of,
         "agree": agreement.rate,
         "low": agreement.low,
         "high": agreement.high,
-        "kappa": one.kappa,
-        "missing": one.missing,
-        "usable": not one.missing,
+        "kappa": judge.kappa,
+        "missing": judge.missing,
+        "usable": not judge.missing,
     }

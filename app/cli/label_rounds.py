@@ -35,19 +35,19 @@ def compare(
     """Start a blind comparison of the models before and after training, on held-out prompts."""
     with opened(home) as studio:
         left = rounds.prompts_left(studio, rounds.comparison(studio, project, run, against))
-        one, job = rounds.compare(studio, project, run, against=against, limit=limit)
-        job = job or making.job_of(studio, one)
+        round, job = rounds.compare(studio, project, run, against=against, limit=limit)
+        job = job or making.job_of(studio, round)
         if job is not None:
             ensure_engine(studio)
             job = watch(studio, job.id) if wait else job
-        one = projects.get(studio, one.id)
-        found = outcomes.result(studio, one)
+        round = projects.get(studio, round.id)
+        result = outcomes.result(studio, round)
     document = {
-        **outcomes.document(found),
-        "id": one.id,
+        **outcomes.document(result),
+        "id": round.id,
         "job": job.id if job else None,
         "state": job.state if job else None,
-        "counts": one.counts,
+        "counts": round.counts,
     }
     failed = wait and job is not None and job.state != State.SUCCEEDED
     if as_json:
@@ -55,9 +55,9 @@ def compare(
     elif failed and job is not None:
         print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
     else:
-        names = {"name": one.name, "before": found.before, "after": found.after}
+        names = {"name": round.name, "before": result.before, "after": result.after}
         print(text("labeling.round_outlook", prompts=left, pairs=min(left, limit)))
-        print(outcomes.told(found) if found.alike else text("labeling.round_started", **names))
+        print(outcomes.describe(result) if result.alike else text("labeling.round_started", **names))
     return 1 if failed else 0
 
 
@@ -65,18 +65,18 @@ def list_rounds(project: Project, as_json: AsJson = False, home: Home = None) ->
     """Print the results of all comparisons of the project."""
     with opened(home) as studio:
         root = projects.root(studio, projects.get(studio, project))
-        found = outcomes.results(studio, root)
+        results = outcomes.results(studio, root)
     if as_json:
-        print_json([{**outcomes.document(one), "words": outcomes.told(one)} for one in found])
+        print_json([{**outcomes.document(result), "words": outcomes.describe(result)} for result in results])
         return
     rows = [
         {
-            "round": one.number,
-            "project": one.round.name,
-            "against": one.round.round["against"],
-            "before": one.before,
-            "outcome": outcomes.told(one),
+            "round": result.number,
+            "project": result.round.name,
+            "against": result.round.round["against"],
+            "before": result.before,
+            "outcome": outcomes.describe(result),
         }
-        for one in found
+        for result in results
     ]
     print_rows(rows, ["round", "project", "against", "before", "outcome"])

@@ -50,8 +50,8 @@ def sentence_of(error: StudioError) -> str:
     Such a sentence stands in ``cli.json`` under the error's own key.
     """
     own = f"cli.{error.key}"
-    known = own in texts.catalogue(texts.DEFAULT_LANGUAGE)
-    return StudioError(own, **error.values).sentence() if known else error.sentence()
+    has_own = own in texts.catalogue(texts.DEFAULT_LANGUAGE)
+    return StudioError(own, **error.values).sentence() if has_own else error.sentence()
 
 
 def _user() -> str:

@@ -27,7 +27,7 @@ Name = Annotated[str, typer.Argument(help="Name of the service.")]
 @cli.command("list")
 def list_(as_json: AsJson = False, home: Home = None) -> None:
     """List the services. Keys are never printed."""
-    rows = [_summary(one) for one in services.all_services(_file(home))]
+    rows = [_summary(service) for service in services.all_services(_file(home))]
     if as_json:
         print_json(rows)
     else:
@@ -54,12 +54,12 @@ def add(
 ) -> None:
     """Add or replace a service. Without a new key, the stored one is kept."""
     key = _key(key_stdin, key_variable)
-    made = services.add(_file(home), name, address, model, key, price_in, price_out)
+    service = services.add(_file(home), name, address, model, key, price_in, price_out)
     if as_json:
-        print_json(_summary(made))
+        print_json(_summary(service))
         return
-    print(text("generation.service_kept", name=made.name))
-    for note in made.notes:
+    print(text("generation.service_kept", name=service.name))
+    for note in service.notes:
         print(text(f"generation.note_{note}"))
 
 
@@ -81,13 +81,13 @@ def test(
     service = services.get(_file(home), name)
     began = time.monotonic()
     answer = ask_once(service, [{"role": "user", "content": "Say OK."}], greedy(16), timeout)
-    said: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": service.name,
         "answer": answer.text[:200],
         "seconds": round(time.monotonic() - began, 3),
         "tokens": answer.tokens_in + answer.tokens_out,
     }
-    print_json(said) if as_json else print(text("generation.service_works", **said))
+    print_json(facts) if as_json else print(text("generation.service_works", **facts))
 
 
 def _file(home: Path | None) -> Path:

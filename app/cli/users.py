@@ -121,13 +121,13 @@ def _password(from_stdin: bool, one_time: bool) -> str:
     return first
 
 
-def _tell(user: User, as_json: bool, sentence: str, made: str | None = None) -> None:
+def _tell(user: User, as_json: bool, sentence: str, password: str | None = None) -> None:
     if as_json:
-        print_json(_described(user) | ({"one_time_password": made} if made else {}))
+        print_json(_described(user) | ({"one_time_password": password} if password else {}))
         return
     print(sentence)
-    if made:
-        print(text("accounts.made_password", password=made))
+    if password:
+        print(text("accounts.made_password", password=password))
 
 
 def _described(user: User) -> dict[str, Any]:

@@ -78,10 +78,14 @@ def paste(
     with opened(home) as studio:
         brought = adding.pasted(studio, sys.stdin.read())
         try:
-            found = adding.located(studio, brought)
+            location = adding.located(studio, brought)
             _say(
                 _imported(
-                    studio, found.paths, found.sources, name, _Changes(mapping, fill or [], turns_in_text)
+                    studio,
+                    location.paths,
+                    location.sources,
+                    name,
+                    _Changes(mapping, fill or [], turns_in_text),
                 ),
                 as_json,
             )
@@ -110,16 +114,16 @@ def import_hub(
         job = watch(studio, job.id)
         if job.state != State.SUCCEEDED:
             raise StudioError("adding.fetch_failed", reason=ending(job))
-        found = adding.located(studio, adding.Brought(job=job.id))
+        location = adding.located(studio, adding.Brought(job=job.id))
         imported = _imported(
             studio,
-            found.paths,
-            found.sources,
+            location.paths,
+            location.sources,
             name,
             _Changes(mapping, fill or [], turns_in_text),
-            found.origin,
+            location.origin,
         )
-        _say(imported, as_json, origin=found.origin)
+        _say(imported, as_json, origin=location.origin)
 
 
 def _imported(
@@ -132,8 +136,8 @@ def _imported(
 ) -> Imported:
     corrected = None
     if changes.any:
-        seen = store.inspect_files(studio, paths, sources=sources, first=adding.LOOKED_AT)
-        corrected = _corrected(seen.mapping, changes)
+        inspection = store.inspect_files(studio, paths, sources=sources, first=adding.LOOKED_AT)
+        corrected = _corrected(inspection.mapping, changes)
     return store.import_files(studio, paths, name=name, sources=sources, mapping=corrected, origin=origin)
 
 
@@ -150,12 +154,12 @@ class _Changes:
         return bool(self.mapping or self.fill) or self.turns_in_text is not None
 
 
-def _corrected(found: Mapping, changes: _Changes) -> Mapping:
+def _corrected(mapping: Mapping, changes: _Changes) -> Mapping:
     """The mapping found, with the user's corrections."""
     try:
         # What was found of turns in text holds for the columns found, and is found anew for others.
         values: dict[str, Any] = {
-            **found.model_dump(exclude={"turns_in_text"}),
+            **mapping.model_dump(exclude={"turns_in_text"}),
             **json.loads(changes.mapping or "{}"),
         }
         if changes.turns_in_text is not None:

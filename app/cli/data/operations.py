@@ -87,18 +87,18 @@ def finished(studio: Studio, job: Job, *, wait: bool, as_json: bool) -> int:
         print_json({"job": job.id}) if as_json else print(text("cli.data_queued", job=job.id, name=job.name))
         return 0
     job = watch(studio, job.id)
-    made = versions.of_job(studio, job.id)
-    counts = made[0].made["counts"] if made else {}
+    results = versions.of_job(studio, job.id)
+    counts = results[0].made["counts"] if results else {}
     document = {
         "job": job.id,
         "state": job.state,
         "cause": job.cause,
         "detail": job.detail,
         "counts": counts,
-        "details": made[0].made["details"] if made else {},
+        "details": results[0].made["details"] if results else {},
         "datasets": [
-            {"dataset": one.name, "version": one.version, "shape": one.shape, "rows": one.rows}
-            for one in made
+            {"dataset": result.name, "version": result.version, "shape": result.shape, "rows": result.rows}
+            for result in results
         ],
     }
     if as_json:
@@ -106,8 +106,8 @@ def finished(studio: Studio, job: Job, *, wait: bool, as_json: bool) -> int:
     elif job.state != State.SUCCEEDED:
         print(text("cli.data_failed", job=job.id, state=job.state, reason=ending(job)))
     else:
-        for one in made:
-            print(text("cli.data_made", name=one.name, version=one.version, rows=one.rows))
+        for result in results:
+            print(text("cli.data_made", name=result.name, version=result.version, rows=result.rows))
         print(", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in counts.items()))
     return 0 if job.state == State.SUCCEEDED else 1
 
@@ -131,14 +131,14 @@ def _option(described: OptionField) -> inspect.Parameter:
     return _parameter(described.name, Annotated[kind, typer.Option(help=help)], None)
 
 
-def _value(described: OptionField, given: Any) -> Any:
+def _value(described: OptionField, value: Any) -> Any:
     if described.kind == "options":
-        return options_from(given)
+        return options_from(value)
     if described.kind not in ("numbers", "json"):
-        return given
-    if given[:1] == "@":
-        given = _read(described, Path(given[1:]))
-    return parsed(described, given)
+        return value
+    if value[:1] == "@":
+        value = _read(described, Path(value[1:]))
+    return parsed(described, value)
 
 
 def _read(described: OptionField, path: Path) -> str:

@@ -41,9 +41,9 @@ def export(
             fit = outgoing.look(studio, dataset, chosen, layout)
             document |= fit.document()
         else:
-            done = outgoing.export(studio, dataset, to, chosen, layout=layout, skip=skip, card=card)
-            fit = done.fit
-            document |= {**fit.written(), "file": done.file}
+            result = outgoing.export(studio, dataset, to, chosen, layout=layout, skip=skip, card=card)
+            fit = result.fit
+            document |= {**fit.written(), "file": result.file}
     if as_json:
         print_json(document)
     elif check:
@@ -66,12 +66,12 @@ def push(
     with opened(home) as studio:
         store.ensure_samples(studio)
         dataset = store.get(studio, name)
-        done = hub_push.push(studio, dataset, repo, public=public, layout=layout)
+        result = hub_push.push(studio, dataset, repo, public=public, layout=layout)
     if as_json:
-        print_json({"dataset": dataset.name, "version": dataset.version, **asdict(done)})
+        print_json({"dataset": dataset.name, "version": dataset.version, **asdict(result)})
     else:
-        key = "exports.hub_done_public" if done.public else "exports.hub_done_private"
-        print(text(key, dataset=f"{dataset.name}@{dataset.version}", repo=done.repo), done.url)
+        key = "exports.hub_done_public" if result.public else "exports.hub_done_private"
+        print(text(key, dataset=f"{dataset.name}@{dataset.version}", repo=result.repo), result.url)
 
 
 def _ending(file: Path) -> str:

@@ -53,53 +53,53 @@ def report(
             job = watch(studio, job.id)
             if job.state != State.SUCCEEDED:
                 raise StudioError("cli.data_failed", job=job.id, state=job.state, reason=ending(job))
-        found = judging.stored_report(studio, dataset, model)
+        report_ = judging.stored_report(studio, dataset, model)
         rows = judging.rows_with(studio, dataset, finding, 0, dataset.rows)[0] if finding else []
-    if found is None:
+    if report_ is None:
         raise StudioError("reports.not_made", dataset=name)
     if finding:
         print_json({"finding": finding, "rows": rows}) if as_json else print("\n".join(map(str, rows)))
     elif as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json(report_.model_dump(mode="json"))
     else:
-        _print(found)
+        _print(report_)
 
 
-def _print(found: Report) -> None:
-    verdicts = found.verdicts
-    print(text("reports.cli_verdicts", rows=found.rows, **verdicts.model_dump()))
+def _print(report: Report) -> None:
+    verdicts = report.verdicts
+    print(text("reports.cli_verdicts", rows=report.rows, **verdicts.model_dump()))
     rows: list[dict[str, Any]] = [
         {
-            "finding": one.name,
-            "severity": one.severity.value,
-            "records": one.rows,
-            "share": f"{one.share:.2%}",
-            "first": ", ".join(map(str, one.first[:_SHOWN])),
+            "finding": finding.name,
+            "severity": finding.severity.value,
+            "records": finding.rows,
+            "share": f"{finding.share:.2%}",
+            "first": ", ".join(map(str, finding.first[:_SHOWN])),
         }
-        for one in found.findings
-        if one.rows
+        for finding in report.findings
+        if finding.rows
     ]
     if rows:
         print_rows(rows, ["finding", "severity", "records", "share", "first"])
     else:
-        print(text("reports.all_good", rows=found.rows))
-    if found.tokens and found.tokens.tokens:
-        key = "reports.cli_tokens_sampled" if found.tokens.sampled else "reports.cli_tokens"
-        over = found.tokens.cut
+        print(text("reports.all_good", rows=report.rows))
+    if report.tokens and report.tokens.tokens:
+        key = "reports.cli_tokens_sampled" if report.tokens.sampled else "reports.cli_tokens"
+        over = report.tokens.cut
         print(
             text(
                 key,
-                model=found.model,
-                median=round(found.tokens.tokens.quantiles["0.5"]),
-                counted=found.tokens.counted,
-                limit=found.limit or "-",
+                model=report.model,
+                median=round(report.tokens.tokens.quantiles["0.5"]),
+                counted=report.tokens.counted,
+                limit=report.limit or "-",
                 share=f"{over.share:.2%}" if over else "-",
                 low=f"{over.low:.2%}" if over else "-",
                 high=f"{over.high:.2%}" if over else "-",
             )
         )
-    if found.pairs:
-        longer = found.pairs.longer_chosen
+    if report.pairs:
+        longer = report.pairs.longer_chosen
         print(
             text(
                 "reports.longer_chosen",
@@ -108,7 +108,7 @@ def _print(found: Report) -> None:
                 share=f"{longer.share:.1%}",
                 low=f"{longer.low:.1%}",
                 high=f"{longer.high:.1%}",
-                equal=found.pairs.equal_length,
+                equal=report.pairs.equal_length,
             )
         )
 
