@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 from gradio import I18n
@@ -81,6 +82,19 @@ def label_text(key: str, language: str) -> str | None:
 def say(key: str, language: str, **values: Any) -> str:
     """A sentence with values filled in. The values are not escaped: see ``parts.html``."""
     return texts.text(key, language, **values)
+
+
+Phrase = Callable[..., str]
+"""``say`` for one area and one language: takes the rest of a text's key, and its values."""
+
+
+def phrases(area: str, language: str) -> Phrase:
+    """``phrases("labeling.arena_", language)("pairs", n=3)`` says ``labeling.arena_pairs``."""
+
+    def phrase(key: str, **values: Any) -> str:
+        return say(area + key, language, **values)
+
+    return phrase
 
 
 def language_of(request: Any) -> str:

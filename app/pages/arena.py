@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.i18n import language_of, t
 from app.parts import arena_view
 from app.parts.events import ASKED, GO, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import heading, html, notice, panel
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.studio import Studio
@@ -25,7 +25,6 @@ PATH = "/arena"
 
 
 def build(studio: Studio) -> None:
-    page = ArenaPage(studio)
     head = panel("arena-head")
     models = gr.Dropdown(
         [],
@@ -62,6 +61,7 @@ def build(studio: Studio) -> None:
         start = gr.Button(t("labeling.arena_start"), elem_id="arena-start")
     address = gr.Textbox(visible=False)
 
+    page = ArenaPage(studio, {"head": head, "models": models, "prompts": prompts, "table": table})
     on_open(page.open, [head, models, prompts, table])
     models.change(safely(page.rated), [models], [table], trigger_mode="always_last", **ASKED)
     start.click(
@@ -69,29 +69,30 @@ def build(studio: Studio) -> None:
     ).then(None, js=GO, inputs=[address])
 
 
-class ArenaPage:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class ArenaPage(Handlers):
+    """What the page does when it is opened, on a choice of models, and on its button."""
 
-    def open(self, request: gr.Request) -> tuple[Any, ...]:
+    def open(self, request: gr.Request) -> Updates:
         """``/arena?models=a,b,c`` shows these, without it all that have been compared."""
         registry.ensure_demo_models(self.studio)
         store.ensure_samples(self.studio)
         language = language_of(request)
-        known = [model.name for model in registry.writers(self.studio)]
-        asked = [name for name in str(request.query_params.get("models", "")).split(",") if name in known]
+        names = [model.name for model in registry.writers(self.studio)]
+        asked = [name for name in str(request.query_params.get("models", "")).split(",") if name in names]
         try:
-            shown = arena_view.shown(arena.arena(self.studio, asked or None), language)
+            table = arena_view.shown(arena.arena(self.studio, asked or None), language)
         except StudioError as error:
-            shown = notice("warn", error.sentence(language))
+            table = notice("warn", error.sentence(language))
         prompts = [
-            f"{one.name}@{one.version}" for one in versions.all_datasets(self.studio) if one.shape in PROMPTED
+            f"{dataset.name}@{dataset.version}"
+            for dataset in versions.all_datasets(self.studio)
+            if dataset.shape in PROMPTED
         ]
-        return (
-            arena_view.page_head(language),
-            gr.update(choices=known, value=asked),
-            gr.Dropdown(choices=prompts, value=next(iter(prompts), None)),
-            shown,
+        return self._updates(
+            head=arena_view.page_head(language),
+            models=gr.update(choices=names, value=asked),
+            prompts=gr.Dropdown(choices=prompts, value=next(iter(prompts), None)),
+            table=table,
         )
 
     def rated(self, request: gr.Request, models: Any) -> Markup:
@@ -106,7 +107,7 @@ class ArenaPage:
             raise BadInput("labeling.arena_no_prompts")
         dataset = versions.get(self.studio, str(prompts))
         chosen = [str(name) for name in models] if isinstance(models, list) else []
-        taken = making.prompts_of_dataset(self.studio, dataset, limit=int(limit or 100))
-        one, _ = arena.start(self.studio, chosen, taken, dataset_id=dataset.id, votes=int(votes or 1))
+        questions = making.prompts_of_dataset(self.studio, dataset, limit=int(limit or 100))
+        project, _ = arena.start(self.studio, chosen, questions, dataset_id=dataset.id, votes=int(votes or 1))
         ensure_engine(self.studio)
-        return f"/label?project={one.id}"
+        return f"/label?project={project.id}"

@@ -12,7 +12,7 @@ from app.files import asset
 from app.i18n import language_of, say, t
 from app.parts.chat import api, view
 from app.parts.events import ASKED, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from app.parts.html import heading, html, join, notice, number, panel
 from studio_core import methods
 from studio_core.base.errors import BadInput, NotFound, StudioError
@@ -148,7 +148,7 @@ class ChatPage:
 
     # --- events ----------------------------------------------------------------------------
 
-    def opened(self, request: gr.Request) -> list[Any]:
+    def opened(self, request: gr.Request) -> Updates:
         """The conversation that the address names, else an empty one with the models that it names."""
         query, language = dict(request.query_params), language_of(request)
         registry.ensure_demo_models(self.studio)
@@ -163,18 +163,19 @@ class ChatPage:
                 refused.append(error)
         asked = [chat_sides.value_of(self.studio, side) for side in chat.models] if chat else []
         names = [name for name in asked if name] if chat else self._first(query, refused)
-        values = [getattr(settings, name) for name in self.settings]
-        choices = gr.update(choices=chat_sides.choices(self.studio), value=names[:MOST_SIDES])
-        told = Markup().join(notice("bad", error.sentence(language)) for error in refused)
-        whole = self._whole(chat.id if chat else None, language, told)
-        dialog = str(view.dialog(self.studio, language))
-        return [choices, dialog, *values, *whole]
+        refusals = Markup().join(notice("bad", error.sentence(language)) for error in refused)
+        return {
+            self.models: gr.update(choices=chat_sides.choices(self.studio), value=names[:MOST_SIDES]),
+            self.dialog: str(view.dialog(self.studio, language)),
+            **{component: getattr(settings, name) for name, component in self.settings.items()},
+            **self._whole(chat.id if chat else None, language, refusals),
+        }
 
     def asked(
-        self, request: gr.Request, prompt: str, models: list[str], chat_id: int | None, *given: Any
-    ) -> list[Any]:
+        self, request: gr.Request, prompt: str, models: list[str], chat_id: int | None, *values: Any
+    ) -> Updates:
         """Begin a round: in this conversation, or in a new one if other models were chosen."""
-        filled = {name: value for name, value in zip(self.settings, given, strict=True) if value is not None}
+        filled = {name: value for name, value in zip(self.settings, values, strict=True) if value is not None}
         settings = chats.checked_settings(**filled)
         if not isinstance(prompt, str) or not prompt.strip():
             raise BadInput("chat.empty_prompt")
@@ -183,23 +184,23 @@ class ChatPage:
         if chat is None or chat.models != chosen:
             chat = chats.start(self.studio, chosen, settings)
         chat_live.ask(self.studio, chat.id, prompt, settings)
-        return ["", *self._whole(chat.id, language_of(request))]
+        return {self.prompt: "", **self._whole(chat.id, language_of(request))}
 
-    def emptied(self, request: gr.Request) -> list[Any]:
+    def emptied(self, request: gr.Request) -> Updates:
         """A new conversation: it is stored with its first prompt."""
         return self._whole(None, language_of(request))
 
     def collecting(self, request: gr.Request) -> str:
         """Make a dataset of all votes, and show where to train on it."""
         language = language_of(request)
-        made = chat_votes.votes_to_dataset(self.studio)
+        dataset = chat_votes.votes_to_dataset(self.studio)
         _, counts = chat_votes.collect_votes(self.studio)
-        text = say("chat.collected", language, dataset=f"{made.name}@{made.version}", rows=made.rows)
-        method = methods.learning_from(Shape(made.shape))[0]
+        text = say("chat.collected", language, dataset=f"{dataset.name}@{dataset.version}", rows=dataset.rows)
+        method = methods.learning_from(Shape(dataset.shape))[0]
         link = html(
             '<a href="/train?method={}&amp;dataset={}">{}</a>',
             method.name,
-            made.name,
+            dataset.name,
             say("chat.train", language, method=say(method.title_key, language)),
         )
         left = [
@@ -237,15 +238,15 @@ class ChatPage:
                 refused.append(error)
         return names or [model.name for model in listed][:2]
 
-    def _whole(self, chat_id: int | None, language: str, message: str | Markup = "") -> list[Any]:
-        """Everything that a conversation shows, for the outputs ``whole``."""
+    def _whole(self, chat_id: int | None, language: str, message: str | Markup = "") -> Updates:
+        """Everything that a conversation shows."""
         rounds = list(api.drawn(self.studio, chat_id, language).values()) if chat_id is not None else []
         note = view.fork_note(chats.get(self.studio, chat_id), language) if chat_id is not None else ""
         past = join(rounds[:-1])
-        return [
-            chat_id,
-            str(html("{}{}{}", message, note, past)),
-            str(rounds[-1] if rounds else view.welcome(language)),
-            str(view.exports(chat_id if rounds else None, language)),
-            str(view.earlier(chats.titles(self.studio), chat_id, language)),
-        ]
+        return {
+            self.chat: chat_id,
+            self.history: str(html("{}{}{}", message, note, past)),
+            self.live: str(rounds[-1] if rounds else view.welcome(language)),
+            self.export: str(view.exports(chat_id if rounds else None, language)),
+            self.earlier: str(view.earlier(chats.titles(self.studio), chat_id, language)),
+        }

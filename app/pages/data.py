@@ -11,7 +11,18 @@ from markupsafe import Markup
 from app import uploads
 from app.i18n import language_of, say, t
 from app.parts import data_view, preview_form
-from app.parts.adding import files, folder, hub, mapping_form, paste, read, studio_made, table, taken, waiting
+from app.parts.adding import (
+    as_state,
+    files,
+    folder,
+    hub,
+    mapping_form,
+    paste,
+    read,
+    studio_made,
+    table,
+    waiting,
+)
 from app.parts.adding.mapping_form import FILLS, assign, mapping_of, remember
 from app.parts.adding.understood import columns_table, summary
 from app.parts.events import ASKED, LIGHT, on_open
@@ -319,7 +330,7 @@ class DataPage(Handlers):
             failure = waiting.failed(job, language) if job.state == State.FAILED else ""
             return {**ended, **self._updates(answer=failure)}
         if job.method == making.FETCH:
-            return {**ended, **self._updates(answer="", brought=taken(Brought(job=job.id)))}
+            return {**ended, **self._updates(answer="", brought=as_state(Brought(job=job.id)))}
         answer = data_view.imported_notice(waiting.imported(self.studio, job), language)
         return {**ended, **self._updates(answer=answer, listed=self._list(language))}
 

@@ -12,6 +12,7 @@ from app.i18n import language_of, t
 from app.parts import data_view, downloads, version_view
 from app.parts.dataset import export, improve, made_view, opened, records, report, versions
 from app.parts.events import every, on_open
+from app.parts.handlers import Updates
 from app.parts.html import html, notice, panel
 from studio_core.base.errors import StudioError
 from studio_core.base.studio import Studio
@@ -32,7 +33,7 @@ def routes(studio: Studio) -> APIRouter:
 
 
 def build(studio: Studio) -> None:
-    head, news, told = panel("dataset-head"), panel("dataset-news"), gr.State("")
+    head, news, shown = panel("dataset-head"), panel("dataset-news"), gr.State("")
     with gr.Tabs(elem_id="dataset-tabs", visible=False) as tabs:
         for section in SECTIONS:
             id = f"dataset-tab-{section.NAME}"
@@ -40,27 +41,28 @@ def build(studio: Studio) -> None:
                 section.build(studio, tab)
     mounting.when_opened(tabs, "tab")
 
-    def open_page(request: gr.Request) -> tuple[Any, Any]:
+    def open_page(request: gr.Request) -> Updates:
         language = language_of(request)
         try:
             dataset = opened(studio, request)
         except StudioError as error:
             sentence = notice("warn", error.sentence(language))
-            return html("{}{}", data_view.page_head(language), sentence), gr.Tabs(visible=False)
+            refusal = html("{}{}", data_view.page_head(language), sentence)
+            return {head: refusal, tabs: gr.Tabs(visible=False)}
         asked = str(request.query_params.get("tab", ""))
         chosen = asked if any(asked == section.NAME for section in SECTIONS) else records.NAME
-        head = html("{}{}", data_view.dataset_head(dataset, language), made_view.shown(dataset, language))
-        return head, gr.Tabs(visible=True, selected=chosen)
+        title = html("{}{}", data_view.dataset_head(dataset, language), made_view.shown(dataset, language))
+        return {head: title, tabs: gr.Tabs(visible=True, selected=chosen)}
 
-    def look(before: str, request: gr.Request) -> tuple[Any, Any]:
+    def look(before: str, request: gr.Request) -> Any:
         """Versions that came after the one that is open, as soon as they are there."""
         try:
             later = lineage.after(studio, opened(studio, request))
         except StudioError:  # The head says so.
             later = []
         now = str(version_view.news(later, language_of(request)))
-        return (gr.skip(), gr.skip()) if now == before else (now, now)
+        return gr.skip() if now == before else {news: now, shown: now}
 
     on_open(open_page, [head, tabs])
-    on_open(look, [news, told], [told])
-    every(LOOK, look, [news, told], [told])
+    on_open(look, [news, shown], [shown])
+    every(LOOK, look, [news, shown], [shown])

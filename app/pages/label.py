@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from fastapi import APIRouter
 from markupsafe import Markup
@@ -12,6 +10,7 @@ from app import mounting
 from app.access import EVERYONE, STAFF, current_user
 from app.i18n import language_of, t
 from app.parts.events import on_open
+from app.parts.handlers import Updates
 from app.parts.html import html, notice, panel
 from app.parts.labeling import (
     adjudication_api,
@@ -51,36 +50,35 @@ def routes(studio: Studio) -> APIRouter:
 def build(studio: Studio) -> None:
     head = panel("label-head")
     making_progress.build(studio)
-    tabs_of = []
+    tab_of: dict[str, gr.Tab] = {}
     with gr.Tabs(elem_id="label-tabs", visible=False) as tabs:
         for section in SECTIONS:
             name, id = t(f"labeling.tab_{section.NAME}"), f"label-tab-{section.NAME}"
             with gr.Tab(name, id=section.NAME, elem_id=id, visible=section.ROLES == EVERYONE) as tab:
                 section.build(studio, tab)
-            tabs_of.append(tab)
+            tab_of[section.NAME] = tab
     mounting.when_opened(tabs, "section", {section.NAME: section.ROLES for section in SECTIONS})
     making_form.build(studio)
 
-    def open_page(request: gr.Request) -> tuple[Any, ...]:
+    def open_page(request: gr.Request) -> Updates:
         """All projects; or one, if the address names it. Annotators see what is theirs."""
         language, role = language_of(request), current_user(request).role
-        said = Markup()
+        refusal = Markup()
         if request.query_params.get("project"):
             try:
-                one = opened(studio, request)
+                project = opened(studio, request)
             except StudioError as error:
-                said = notice("warn", error.sentence(language))
+                refusal = notice("warn", error.sentence(language))
             else:
-                theirs = [role in section.ROLES for section in SECTIONS]
-                names = [section.NAME for section, shown in zip(SECTIONS, theirs, strict=True) if shown]
+                theirs = [section.NAME for section in SECTIONS if role in section.ROLES]
                 asked = str(request.query_params.get("section", ""))
-                return (
-                    overview.head(one, language),
-                    gr.Tabs(visible=True, selected=asked if asked in names else screen.NAME),
-                    *(gr.Tab(visible=shown) for shown in theirs),
-                )
+                return {
+                    head: overview.head(project, language),
+                    tabs: gr.Tabs(visible=True, selected=asked if asked in theirs else screen.NAME),
+                    **{tab: gr.Tab(visible=name in theirs) for name, tab in tab_of.items()},
+                }
         listed = overview.projects_list(studio, language, may_create=role in STAFF)
-        head = html("{}{}{}", overview.page_head(language), said, listed)
-        return head, gr.Tabs(visible=False), *(gr.skip() for _ in SECTIONS)
+        overall = html("{}{}{}", overview.page_head(language), refusal, listed)
+        return {head: overall, tabs: gr.Tabs(visible=False)}
 
-    on_open(open_page, [head, tabs, *tabs_of])
+    on_open(open_page, [head, tabs, *tab_of.values()])

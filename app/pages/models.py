@@ -9,10 +9,10 @@ from urllib.parse import quote
 import gradio as gr
 from markupsafe import Markup
 
-from app.i18n import language_of, say, t
+from app.i18n import Phrase, language_of, phrases, say, t
 from app.parts import own_code
 from app.parts.events import on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from app.parts.html import ago, count, empty, html, join, notice, panel, size, table
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
@@ -35,35 +35,33 @@ def build(studio: Studio) -> None:
         name = gr.Textbox(
             label=t("shell.models_name"), info=t("shell.models_name_info"), elem_id="model-name", max_lines=1
         )
-        trust = gr.Checkbox(
+        trust_field = gr.Checkbox(
             label=t("shell.models_trust"),
             info=t("shell.models_trust_info"),
             value=False,
             elem_id="model-trust",
         )
-        password = own_code.fields(studio, trust, "model-password")
+        password_field = own_code.fields(studio, trust_field, "model-password")
         add = gr.Button(t("shell.models_add_now"), variant="primary", elem_id="model-add", scale=0)
         answer = panel("model-added")
 
-    def draw(request: gr.Request) -> tuple[Markup, Any]:
-        return page(studio, language_of(request)), own_code.offered(request)
+    def draw(request: gr.Request) -> Updates:
+        return {listed: page(studio, language_of(request)), trust_field: own_code.offered(request)}
 
     @safely
-    def bring_in(
-        source: str, name: str, trust: bool, password: str, request: gr.Request
-    ) -> tuple[Any, Any, str]:
+    def bring_in(source: str, name: str, trust: bool, password: str, request: gr.Request) -> Updates:
         language, source = language_of(request), str(source or "")
-        code = own_code.given(studio, source, trust, password, request)
+        code = own_code.consent(studio, source, trust, password, request)
         model = registry.add(studio, source, name=str(name or "").strip() or None, own_code=code)
         added = say("shell.models_added", language, name=model.name)
-        return page(studio, language), notice("good", added), ""
+        return {listed: page(studio, language), answer: notice("good", added), password_field: ""}
 
-    on_open(draw, [listed, trust])
+    on_open(draw, [listed, trust_field])
     # A model of the Hub is downloaded here, which may take minutes.
     add.click(
         bring_in,
-        [source, name, trust, password],
-        [listed, answer, password],
+        [source, name, trust_field, password_field],
+        [listed, answer, password_field],
         api_visibility="private",
         concurrency_limit=2,
     )
@@ -71,23 +69,20 @@ def build(studio: Studio) -> None:
 
 def page(studio: Studio, language: str) -> Markup:
     """The list of all models."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"shell.models_{key}", language, **values)
-
+    phrase = phrases("shell.models_", language)
     models = registry.all_models(studio)
-    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', said("title"), said("lead"))
-    headers = [said(name) for name in ("model", "origin", "parameters", "on_disk", "added_at", "next")]
-    rows = [_row(studio, model, said, language) for model in models]
-    body = table(headers, rows) if rows else empty(said("none"))
+    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', phrase("title"), phrase("lead"))
+    headers = [phrase(name) for name in ("model", "origin", "parameters", "on_disk", "added_at", "next")]
+    rows = [_row(studio, model, phrase, language) for model in models]
+    body = table(headers, rows) if rows else empty(phrase("none"))
     return html('<div class="ts-stack">{}{}</div>', head, body)
 
 
-def _row(studio: Studio, model: Model, said: Any, language: str) -> list[Any]:
-    kind = html('<span class="ts-badge">{}</span>', said(f"kind_{model.kind}"))
-    scoring = html(' <span class="ts-badge">{}</span>', said("scores")) if registry.scores(model) else ""
+def _row(studio: Studio, model: Model, phrase: Phrase, language: str) -> list[Any]:
+    kind = html('<span class="ts-badge">{}</span>', phrase(f"kind_{model.kind}"))
+    scoring = html(' <span class="ts-badge">{}</span>', phrase("scores")) if registry.scores(model) else ""
     code = (
-        html(' <span class="ts-badge ts-badge-warn">{}</span>', said("runs_code"))
+        html(' <span class="ts-badge ts-badge-warn">{}</span>', phrase("runs_code"))
         if model.trust_remote_code
         else ""
     )
@@ -103,42 +98,46 @@ def _row(studio: Studio, model: Model, said: Any, language: str) -> list[Any]:
     )
     return [
         named,
-        _origin(studio, model, said),
+        _origin(studio, model, phrase),
         count(model.parameters),
         size(_bytes(Path(model.path))),
         ago(model.created_at, language),
-        _links(model, said),
+        _links(model, phrase),
     ]
 
 
-def _origin(studio: Studio, model: Model, said: Any) -> Markup:
+def _origin(studio: Studio, model: Model, phrase: Phrase) -> Markup:
     """How it came about: the chain of trainings, oldest first, each with a link to its run."""
     generations = registry.lineage(studio, model)[::-1]
     if len(generations) == 1:
-        return html("{}", said("demo") if model.source == "demo" else model.source)
+        return html("{}", phrase("demo") if model.source == "demo" else model.source)
     steps = [html("<li>{}</li>", generations[0].model.name)]
-    for one in generations[1:]:
-        how = f"{(one.method or '').upper()} · {one.dataset}" if one.dataset else (one.method or "").upper()
+    for ancestor in generations[1:]:
+        how = (
+            f"{(ancestor.method or '').upper()} · {ancestor.dataset}"
+            if ancestor.dataset
+            else (ancestor.method or "").upper()
+        )
         link = (
-            html('<a href="/runs?run={}">{}</a>', one.job_id, one.model.name)
-            if one.job_id
-            else one.model.name
+            html('<a href="/runs?run={}">{}</a>', ancestor.job_id, ancestor.model.name)
+            if ancestor.job_id
+            else ancestor.model.name
         )
         steps.append(html('<li>{} <span class="ts-muted">{}</span></li>', link, how))
     return html('<ol class="ts-lineage">{}</ol>', join(steps))
 
 
-def _links(model: Model, said: Any) -> Markup:
+def _links(model: Model, phrase: Phrase) -> Markup:
     if registry.scores(model):
-        address, text = quote(model.name, safe=""), said("train_further")
+        address, text = quote(model.name, safe=""), phrase("train_further")
         return html('<a href="/train?model={}">{}</a>', address, text)
     asked = f"run={model.job_id}" if model.job_id else f"models={quote(model.name, safe='')}"
     return html(
         '<div class="ts-row"><a href="/chat?{}">{}</a><a href="/train?model={}">{}</a></div>',
         asked,
-        said("compare") if model.job_id else said("chat"),
+        phrase("compare") if model.job_id else phrase("chat"),
         quote(model.name, safe=""),
-        said("train_further") if model.job_id else said("train"),
+        phrase("train_further") if model.job_id else phrase("train"),
     )
 
 

@@ -110,12 +110,12 @@ def build(studio: Studio) -> None:
         **run, "overview": overview, "one": one, "listed": listed, "slow": slow, "key": gr.State(""),
         "cursor": gr.Textbox(visible=False), "fast": gr.Timer(RUN_EVERY, active=False),
     }  # fmt: skip
-    page = RunsPage(studio, parts)
-    shown = gr.State("")
+    queue_parts = {"waiting": waiting, "shown": gr.State("")}
+    page = RunsPage(studio, {**parts, **queue_parts})
     on_open(page.opened, list(parts.values()))
-    on_open(page.waiting, [waiting, shown], [shown])
+    on_open(page.waiting, list(queue_parts.values()), [queue_parts["shown"]])
     slow.tick(page.listed, outputs=[listed], **LIGHT)
-    slow.tick(page.waiting, inputs=[shown], outputs=[waiting, shown], **LIGHT)
+    slow.tick(page.waiting, inputs=[queue_parts["shown"]], outputs=list(queue_parts.values()), **LIGHT)
     _following(page, [*run.values(), parts["cursor"], parts["fast"]])
 
 
@@ -195,12 +195,12 @@ class RunsPage(Handlers):
         return self._list(request)
 
     @safely
-    def waiting(self, request: gr.Request, before: str) -> tuple[Any, Any]:
+    def waiting(self, request: gr.Request, before: str) -> Any:
         """The queue, or nothing when it would be the same: a new drawing would take the focus away."""
         if request.query_params.get("run"):
-            return gr.skip(), gr.skip()
+            return gr.skip()
         now = str(queue_panel.drawn(self.studio, language_of(request)))
-        return (gr.skip(), gr.skip()) if now == before else (now, now)
+        return gr.skip() if now == before else self._updates(waiting=now, shown=now)
 
     @safely
     def watched(self, request: gr.Request, cursor: str) -> Any:
@@ -244,9 +244,9 @@ class RunsPage(Handlers):
         project = trained.project_of(self.studio, job)
         if project is None:
             raise BadInput("labeling.round_not_votes", run=job.id)
-        one, _ = rounds.compare(self.studio, project.id, job)
+        round, _ = rounds.compare(self.studio, project.id, job)
         ensure_engine(self.studio)
-        return f"/label?project={one.id}"
+        return f"/label?project={round.id}"
 
     def _stop(self, request: gr.Request, cursor: str, stop: Stop) -> Updates:
         known = Cursor.read(cursor)

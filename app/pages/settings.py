@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from markupsafe import Markup
 
 from app.access import ADMINISTRATORS
 from app.document import THEMES
-from app.i18n import cookie, language_of, say, t
+from app.i18n import Phrase, cookie, language_of, phrases, say, t
 from app.parts.events import on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from app.parts.html import heading, html, join, notice, panel, table
 from app.parts.services_panel import services_panel
 from studio_core import texts
@@ -34,48 +32,51 @@ def build(studio: Studio) -> None:
             mend = gr.Button(
                 t("shell.settings_repair"), elem_id="repair-now", size="sm", scale=0, visible=False
             )
-        found = panel("check-result")
+        result = panel("check-result")
 
     def draw(request: gr.Request) -> Markup:
         return page(studio, language_of(request), cookie(request, "theme") or "auto")
 
     @safely
-    def examine(request: gr.Request) -> list[Any]:
+    def examine(request: gr.Request) -> Updates:
         return examined(request, [])
 
     @safely
-    def repair(request: gr.Request) -> list[Any]:
+    def repair(request: gr.Request) -> Updates:
         return examined(request, doctor.repair(doctor.examine(studio, language_of(request))))
 
-    def examined(request: gr.Request, done: list[str]) -> list[Any]:
+    def examined(request: gr.Request, repairs: list[str]) -> Updates:
         checks = doctor.examine(studio, language_of(request))
-        told = join(notice("good", sentence) for sentence in done)
-        shown = html("{}{}", told, _checks(checks, language_of(request)))
-        return [shown, gr.update(visible=any(one.repair for one in checks))]
+        notices = join(notice("good", sentence) for sentence in repairs)
+        return {
+            result: html("{}{}", notices, _checks(checks, language_of(request))),
+            mend: gr.update(visible=any(check.repair for check in checks)),
+        }
 
     services_panel(studio)
     on_open(draw, body)
     for button, handler in ((check, examine), (mend, repair)):
-        button.click(handler, outputs=[found, mend], api_visibility="private", show_progress="minimal")
+        button.click(handler, outputs=[result, mend], api_visibility="private", show_progress="minimal")
 
 
 def page(studio: Studio, language: str, theme: str) -> Markup:
     """Everything but the check, which is made on demand."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"shell.settings_{key}", language, **values)
-
+    phrase = phrases("shell.settings_", language)
     languages = [(code, name, code == language) for code, name in texts.LANGUAGES.items()]
     themes = [(name, say(f"shell.theme_{name}", language), name == theme) for name in THEMES]
     look = html(
         '<section class="ts-card"><h2>{}</h2><div class="ts-choices">{}{}</div></section>',
-        said("look"),
+        phrase("look"),
         _switch("lang", say("shell.language", language), languages),
         _switch("choice", say("shell.theme", language), themes),
     )
-    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', said("title"), said("lead"))
+    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', phrase("title"), phrase("lead"))
     return html(
-        '<div class="ts-stack">{}{}{}{}</div>', head, look, _settings(studio, said), _versions(studio, said)
+        '<div class="ts-stack">{}{}{}{}</div>',
+        head,
+        look,
+        _settings(studio, phrase),
+        _versions(studio, phrase),
     )
 
 
@@ -99,33 +100,35 @@ def _switch(kind: str, label: str, choices: list[tuple[str, str, bool]]) -> Mark
     )
 
 
-def _settings(studio: Studio, said: Any) -> Markup:
+def _settings(studio: Studio, phrase: Phrase) -> Markup:
     rows = [
         [
             html(
                 '<strong class="ts-mono">{}</strong><br><span class="ts-muted">{}</span>',
                 f"{PREFIX}{name.upper()}",
-                said(f"of_{name}"),
+                phrase(f"of_{name}"),
             ),
-            html('<span class="ts-mono">{}</span>', str(getattr(studio.settings, name)) or said("unset")),
+            html('<span class="ts-mono">{}</span>', str(getattr(studio.settings, name)) or phrase("unset")),
         ]
         for name in Settings.model_fields
     ]
     return html(
         "<section><h2>{}</h2><p class='ts-muted'>{}</p>{}</section>",
-        said("values"),
-        said("how"),
-        table([said("setting"), said("value")], rows),
+        phrase("values"),
+        phrase("how"),
+        table([phrase("setting"), phrase("value")], rows),
     )
 
 
-def _versions(studio: Studio, said: Any) -> Markup:
+def _versions(studio: Studio, phrase: Phrase) -> Markup:
     pairs = join(
         html("<div><dt>{}</dt><dd class='ts-mono'>{}</dd></div>", name, version)
         for name, version in about.versions(studio).items()
     )
     return html(
-        '<section class="ts-card"><h2>{}</h2><dl class="ts-facts">{}</dl></section>', said("versions"), pairs
+        '<section class="ts-card"><h2>{}</h2><dl class="ts-facts">{}</dl></section>',
+        phrase("versions"),
+        pairs,
     )
 
 

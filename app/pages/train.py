@@ -258,7 +258,7 @@ class TrainPage(Handlers):
     @safely
     def added(self, request: gr.Request, source: str, trust: bool, password: str) -> Updates:
         source = str(source or "")
-        code = own_code.given(self.studio, source, trust, password, request)
+        code = own_code.consent(self.studio, source, trust, password, request)
         model = registry.add(self.studio, source, own_code=code)
         language = language_of(request)
         gr.Info(str(escape(say("train.added", language, model=model.name))))

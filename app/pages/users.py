@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.access import ADMINISTRATORS, current_user
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import ago, empty, heading, html, notice, panel, table
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
@@ -71,7 +71,11 @@ def build(studio: Studio) -> None:
             enable = gr.Button(t("accounts.enable"), elem_id="user-enable", size="sm", scale=0)
 
     drawn = [head, listed, change, who, again]
-    page = UsersPage(studio)
+    parts = {
+        "head": head, "listed": listed, "change": change, "who": who, "again": again, "role": role, "told": told,
+        "name": name, "password": password,
+    }  # fmt: skip
+    page = UsersPage(studio, parts)
     on_open(page.open, [*drawn, role])
     add.click(safely(page.add), [name, role, password, again], [told, name, password, *drawn], **ASKED)
     give.click(safely(page.set_role), [who, new_role, again], [told, *drawn], **ASKED)
@@ -79,24 +83,24 @@ def build(studio: Studio) -> None:
         button.click(safely(handler), [who, again], [told, *drawn], **ASKED)
 
 
-class UsersPage:
+class UsersPage(Handlers):
     """The handlers: each changes one account, and draws the page anew."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-
-    def draw(self, request: gr.Request, chosen: User | None = None) -> list[Any]:
+    def draw(self, request: gr.Request, chosen: User | None = None) -> Updates:
         """The page, with nobody chosen but the one to whom something was just done."""
         users = accounts.all_accounts(self.studio)
         names = gr.Dropdown(choices=[user.name for user in users], value=chosen.name if chosen else None)
         language = language_of(request)
         visible = gr.update(visible=bool(users))
-        return [_head(language), listing(users, language), visible, names, visible]
+        return self._updates(
+            head=_head(language), listed=listing(users, language), change=visible, who=names, again=visible
+        )
 
-    def open(self, request: gr.Request) -> list[Any]:
+    def open(self, request: gr.Request) -> Updates:
         """The first account has to be an administrator's; after it, the least role is offered."""
         first = not accounts.any_accounts(self.studio)
-        return [*self.draw(request), Role.ADMINISTRATOR.value if first else Role.ANNOTATOR.value]
+        role = Role.ADMINISTRATOR if first else Role.ANNOTATOR
+        return {**self.draw(request), **self._updates(role=role.value)}
 
     def _confirm(self, again: Any, request: gr.Request) -> None:
         """Who changes accounts gives the own password: a screen that was left open is not enough."""
@@ -104,44 +108,48 @@ class UsersPage:
             address = request.client.host if request.client else ""
             sign_in.confirm(self.studio, current_user(request), str(again or ""), address)
 
-    def add(self, name: str, role: str, password: str, again: str, request: gr.Request) -> list[Any]:
+    def add(self, name: str, role: str, password: str, again: str, request: gr.Request) -> Updates:
         self._confirm(again, request)
         first = not accounts.any_accounts(self.studio)
-        given = password or accounts.one_time_password()
-        user = accounts.add(self.studio, str(name), str(role), str(given), one_time=not password)
+        first_password = password or accounts.one_time_password()
+        user = accounts.add(self.studio, str(name), str(role), str(first_password), one_time=not password)
         language = language_of(request)
-        told = html("{}", self._said("added", language, user))
+        told = html("{}", self._sentence("added", language, user))
         if not password:
-            told = html("{}{}", told, handed_out(user, given, language))
+            told = html("{}{}", told, handed_out(user, first_password, language))
         if first:
             told = html('{}<p><a href="/sign-in">{}</a></p>', told, say("accounts.first_added", language))
-        return [notice("good", told), "", "", *self.draw(request, user)]
+        emptied = self._updates(told=notice("good", told), name="", password="")
+        return {**emptied, **self.draw(request, user)}
 
-    def set_role(self, name: str, role: str, again: str, request: gr.Request) -> list[Any]:
+    def set_role(self, name: str, role: str, again: str, request: gr.Request) -> Updates:
         self._confirm(again, request)
         user = accounts.set_role(self.studio, _chosen(name), str(role))
         return self._done("role_now", user, request)
 
-    def disable(self, name: str, again: str, request: gr.Request) -> list[Any]:
+    def disable(self, name: str, again: str, request: gr.Request) -> Updates:
         self._confirm(again, request)
         return self._done("disabled_now", accounts.set_disabled(self.studio, _chosen(name), True), request)
 
-    def enable(self, name: str, again: str, request: gr.Request) -> list[Any]:
+    def enable(self, name: str, again: str, request: gr.Request) -> Updates:
         self._confirm(again, request)
         return self._done("enabled_now", accounts.set_disabled(self.studio, _chosen(name), False), request)
 
-    def reset(self, name: str, again: str, request: gr.Request) -> list[Any]:
+    def reset(self, name: str, again: str, request: gr.Request) -> Updates:
         self._confirm(again, request)
-        made = accounts.one_time_password()
-        user = accounts.set_password(self.studio, _chosen(name), made, one_time=True)
+        password = accounts.one_time_password()
+        user = accounts.set_password(self.studio, _chosen(name), password, one_time=True)
         language = language_of(request)
-        told = html("{}{}", self._said("password_set", language, user), handed_out(user, made, language))
-        return [notice("good", told), *self.draw(request, user)]
+        told = html(
+            "{}{}", self._sentence("password_set", language, user), handed_out(user, password, language)
+        )
+        return {**self._updates(told=notice("good", told)), **self.draw(request, user)}
 
-    def _done(self, key: str, user: User, request: gr.Request) -> list[Any]:
-        return [notice("good", self._said(key, language_of(request), user)), *self.draw(request, user)]
+    def _done(self, key: str, user: User, request: gr.Request) -> Updates:
+        told = notice("good", self._sentence(key, language_of(request), user))
+        return {**self._updates(told=told), **self.draw(request, user)}
 
-    def _said(self, key: str, language: str, user: User) -> str:
+    def _sentence(self, key: str, language: str, user: User) -> str:
         role = say(f"accounts.role_{user.role}", language)
         return say(f"accounts.{key}", language, name=user.name, role=role)
 
@@ -174,9 +182,9 @@ def _row(user: User, language: str) -> list[Any]:
     shown = html(
         '<span class="ts-badge ts-badge-{}">{}</span>', colour, say(f"accounts.state_{state}", language)
     )
-    seen = ago(user.signed_in_at, language) if user.signed_in_at else say("accounts.never", language)
+    last_time = ago(user.signed_in_at, language) if user.signed_in_at else say("accounts.never", language)
     role = say(f"accounts.role_{user.role}", language)
-    return [html("<strong>{}</strong>", user.name), role, shown, seen, ago(user.created_at, language)]
+    return [html("<strong>{}</strong>", user.name), role, shown, last_time, ago(user.created_at, language)]
 
 
 def _head(language: str) -> Markup:

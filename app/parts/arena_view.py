@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import Phrase, phrases, say
 from app.parts.html import NOTHING, empty, html, join, notice, number, table
 from app.parts.intervals import Scale, interval
 from studio_core.labeling import arena as arena_of
@@ -23,31 +21,28 @@ def page_head(language: str) -> Markup:
     )
 
 
-def shown(found: Arena, language: str) -> Markup:
+def shown(arena: Arena, language: str) -> Markup:
     """Ratings, words and the table of pairs; if nobody has played yet, what to do."""
-    if not found.games:
-        return html("{}{}", empty(say("labeling.arena_no_games", language)), _left_out(found, language))
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.arena_{key}", language, **values)
-
-    words = join(html("<li>{}</li>", sentence) for sentence in arena_of.sentences(found, language))
+    if not arena.games:
+        return html("{}{}", empty(say("labeling.arena_no_games", language)), _left_out(arena, language))
+    phrase = phrases("labeling.arena_", language)
+    words = join(html("<li>{}</li>", sentence) for sentence in arena_of.sentences(arena, language))
     return html(
         '<div class="ts-stack">{}<section><h2>{}<span class="ts-muted ts-arena-games">{}</span></h2>'
         '<ul class="ts-arena-words">{}</ul>{}</section><section><h2>{}</h2>{}</section></div>',
-        _ratings(found, said) if any(row.rating is not None for row in found.standings) else "",
-        said("in_words"),
-        said("games", games=number(found.games)),
+        _ratings(arena, phrase) if any(row.rating is not None for row in arena.standings) else "",
+        phrase("in_words"),
+        phrase("games", games=number(arena.games)),
         words,
-        _left_out(found, language),
-        said("pairs"),
-        _pairs(found, said, language),
+        _left_out(arena, language),
+        phrase("pairs"),
+        _pairs(arena, phrase, language),
     )
 
 
-def _ratings(found: Arena, said: Any) -> Markup:
+def _ratings(arena: Arena, phrase: Phrase) -> Markup:
     scale = Scale.around(
-        [value for row in found.standings for value in (row.low, row.high) if value is not None]
+        [value for row in arena.standings for value in (row.low, row.high) if value is not None]
     )
     rows = [
         [
@@ -59,14 +54,14 @@ def _ratings(found: Arena, said: Any) -> Markup:
             else NOTHING,
             number(row.games),
         ]
-        for row in found.standings
+        for row in arena.standings
     ]
-    heads = [said(f"col_{name}") for name in ("rank", "model", "rating", "interval", "votes")]
+    heads = [phrase(f"col_{name}") for name in ("rank", "model", "rating", "interval", "votes")]
     return html(
         '<section><h2>{}</h2><div class="ts-arena-ratings">{}</div><p class="ts-muted">{}</p></section>',
-        said("ratings"),
+        phrase("ratings"),
         table(heads, rows),
-        said("how"),
+        phrase("how"),
     )
 
 
@@ -87,17 +82,17 @@ def _rating(row: Standing) -> Markup | str:
     )
 
 
-def _pairs(found: Arena, said: Any, language: str) -> Markup:
-    rows = [[pair.one, pair.other, outcomes.sentence(pair.one, pair.found, language)] for pair in found.pairs]
-    return table([said(f"col_{name}") for name in ("one", "other", "direct")], rows)
+def _pairs(arena: Arena, phrase: Phrase, language: str) -> Markup:
+    rows = [[pair.one, pair.other, outcomes.sentence(pair.one, pair.found, language)] for pair in arena.pairs]
+    return table([phrase(f"col_{name}") for name in ("one", "other", "direct")], rows)
 
 
-def _left_out(found: Arena, language: str) -> Markup:
+def _left_out(arena: Arena, language: str) -> Markup:
     """Votes that do not count, and why."""
-    if not found.left_out:
+    if not arena.left_out:
         return Markup()
     why = ", ".join(
         say(f"labeling.arena_left_{name}", language, votes=number(votes))
-        for name, votes in found.left_out.items()
+        for name, votes in arena.left_out.items()
     )
     return notice("info", say("labeling.arena_left_out", language, why=why))

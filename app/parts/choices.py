@@ -31,17 +31,17 @@ def models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
 
 
 def reward_models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
-    kept = (model.name for model in registry.all_models(studio) if registry.scores(model))
-    return [NONE, *((name, name) for name in kept)]
+    names = (model.name for model in registry.all_models(studio) if registry.scores(model))
+    return [NONE, *((name, name) for name in names)]
 
 
 def known_services(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
-    kept = services.all_services(studio.settings.home / services.FILE)
-    return [NONE, *((f"{one.name} ({one.model})", one.name) for one in kept)]
+    listed = services.all_services(studio.settings.home / services.FILE)
+    return [NONE, *((f"{service.name} ({service.model})", service.name) for service in listed)]
 
 
 def datasets(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
-    names = [f"{one.name}@{one.version}" for one in versions.all_datasets(studio)]
+    names = [f"{version.name}@{version.version}" for version in versions.all_datasets(studio)]
     return [(name, name) for name in names]
 
 
@@ -59,13 +59,13 @@ def languages(studio: Studio, dataset: Dataset, language: str) -> Choices:
 
 def findings(studio: Studio, dataset: Dataset, language: str) -> Choices:
     """What the report found, with the number of records; without one, all that it looks for."""
-    found = _report(studio, dataset).get("findings")
-    if found is None:
+    counts = _report(studio, dataset).get("findings")
+    if counts is None:
         return [(_finding(name, language), name) for name in FINDINGS]
     return [
-        (f"{_finding(one['name'], language)} ({number(one['rows'])})", one["name"])
-        for one in found
-        if one["rows"]
+        (f"{_finding(finding['name'], language)} ({number(finding['rows'])})", finding["name"])
+        for finding in counts
+        if finding["rows"]
     ]
 
 
@@ -95,20 +95,20 @@ OFFERED: dict[ChoicesOf, Callable[[Studio, Dataset, str], Choices]] = {
 def everywhere(studio: Studio, fields: Sequence[OptionField], language: str) -> dict[str, Choices]:
     """What there is to choose from for those of ``fields`` that do not depend on a dataset, by ``choices_of``."""
     wanted = {field.choices_of for field in fields} & _EVERYWHERE.keys()
-    known = {name: _EVERYWHERE[name](studio, None, language) for name in wanted}
-    return {name: [choice for choice in choices if choice != NONE] for name, choices in known.items()}
+    offers = {name: _EVERYWHERE[name](studio, None, language) for name in wanted}
+    return {name: [choice for choice in choices if choice != NONE] for name, choices in offers.items()}
 
 
 def filled(studio: Studio, dataset: Dataset, fields: list[OptionField], language: str) -> list[Any]:
     """An update for the component of each field: the choices that there are now."""
-    known: dict[ChoicesOf, Choices] = {}
+    offers: dict[ChoicesOf, Choices] = {}
     updates: list[Any] = []
     for field in fields:
         offer = OFFERED.get(field.choices_of)
         if offer is None:
             updates.append(gr.update())
             continue
-        if field.choices_of not in known:
-            known[field.choices_of] = offer(studio, dataset, language)
-        updates.append(gr.update(choices=known[field.choices_of]))
+        if field.choices_of not in offers:
+            offers[field.choices_of] = offer(studio, dataset, language)
+        updates.append(gr.update(choices=offers[field.choices_of]))
     return updates

@@ -24,10 +24,10 @@ def cards(operations: Sequence[Operation], chosen: str, language: str) -> Markup
     """The operations to choose from, each with a sentence; a button that says its name when it is pressed."""
     groups = []
     for group in GROUPS:
-        found = [operation for operation in operations if operation.group == group]
-        if found:
+        members = [operation for operation in operations if operation.group == group]
+        if members:
             title = say(f"curation.group.{group}", language)
-            listed = join(_card(operation, operation.name == chosen, language) for operation in found)
+            listed = join(_card(operation, operation.name == chosen, language) for operation in members)
             groups.append(html('<h2>{}</h2><div class="ts-operations">{}</div>', title, listed))
     style = "ts-operations-chosen" if chosen else ""
     return html('<div class="{}">{}</div>', style, join(groups))
@@ -46,8 +46,8 @@ def _card(operation: Operation, chosen: bool, language: str) -> Markup:
 
 def named(name: str, language: str, *keys: str) -> str:
     """The first of these texts that exists; else the name itself."""
-    known = texts.catalogue(texts.DEFAULT_LANGUAGE)
-    key = next((key for key in keys if key in known), None)
+    catalogue = texts.catalogue(texts.DEFAULT_LANGUAGE)
+    key = next((key for key in keys if key in catalogue), None)
     return say(key, language) if key else name.replace("_", " ")
 
 
@@ -72,30 +72,30 @@ def counted(counts: Mapping[str, int], language: str) -> Markup:
     return html('<p class="ts-counts">{}</p>', join(parts)) if parts else Markup()
 
 
-def reasons(found: Mapping[str, int], language: str) -> Markup:
+def reasons(counts: Mapping[str, int], language: str) -> Markup:
     """Why records were left out."""
-    if not found:
+    if not counts:
         return Markup()
     rows = [
         [reason_name(reason, language), number(count)]
-        for reason, count in sorted(found.items(), key=lambda pair: -pair[1])
+        for reason, count in sorted(counts.items(), key=lambda pair: -pair[1])
     ]
     heads = [say("curation.left_out_because", language), say("curation.records", language)]
     return table(heads, rows)
 
 
-def coverage(found: Mapping[str, Any], language: str) -> Markup:
+def coverage(figures: Mapping[str, Any], language: str) -> Markup:
     """Of a selection: what it covers of the whole."""
     rows = [
         [say(f"curation.coverage.{name}", language), *(number(value) for value in values)]
-        for name, values in found.items()
+        for name, values in figures.items()
         if len(values) == 2
     ]
     heads = ["", say("curation.before", language), say("curation.after", language)]
     return table(heads, rows) if rows else Markup()
 
 
-def result(made: Sequence[Dataset], language: str) -> Markup:
+def result(datasets: Sequence[Dataset], language: str) -> Markup:
     """Links to the new versions, with what came of the records."""
     links = [
         html(
@@ -108,9 +108,9 @@ def result(made: Sequence[Dataset], language: str) -> Markup:
                 rows=number(dataset.rows),
             ),
         )
-        for dataset in made
+        for dataset in datasets
     ]
-    what = made[0].made
+    what = datasets[0].made
     details = what.get("details", {})
     parts = [
         notice("good", say("curation.done", language)),
@@ -118,22 +118,26 @@ def result(made: Sequence[Dataset], language: str) -> Markup:
         counted(what.get("counts", {}), language),
         coverage(details.get("coverage", {}), language),
         reasons(details.get("reasons", {}), language),
-        made_view.shown(made[0], language, folded=False),
+        made_view.shown(datasets[0], language, folded=False),
     ]
     if what.get("stopped"):
         parts.insert(1, notice("warn", say("curation.stopped_early", language)))
     return join(parts)
 
 
-def preview(found: Preview, rows: int, language: str) -> Markup:
+def preview(preview_: Preview, rows: int, language: str) -> Markup:
     """What would become of the first records."""
-    key = "preview_all" if found.looked_at >= rows else "preview_first"
-    head = say(f"curation.{key}", language, n=number(found.looked_at))
-    parts = [html("<h3>{}</h3>", head), counted(found.counts, language), reasons(found.reasons, language)]
-    for row, before, after in found.changed:
+    key = "preview_all" if preview_.looked_at >= rows else "preview_first"
+    head = say(f"curation.{key}", language, n=number(preview_.looked_at))
+    parts = [
+        html("<h3>{}</h3>", head),
+        counted(preview_.counts, language),
+        reasons(preview_.reasons, language),
+    ]
+    for row, before, after in preview_.changed:
         parts.append(records_beside([("before", before), ("after", after)], row, language))
-    if not found.changed:
-        parts += [dropped(row, record, language) for row, record in found.dropped]
+    if not preview_.changed:
+        parts += [dropped(row, record, language) for row, record in preview_.dropped]
     return html('<div class="ts-card ts-trial">{}</div>', join(parts))
 
 

@@ -30,21 +30,21 @@ def result_mark(studio: Studio, job: Job) -> str:
 
 def header(studio: Studio, job: Job, language: str) -> Markup:
     """Name, state with its sentence, what it works on, and what it made."""
-    taken = [
+    sources = [
         html('<a href="/dataset?id={}">{}</a>', quote(name, safe=""), name) for name in job.spec["datasets"]
     ]
     facts: list[tuple[str, Markup | str]] = [
         (say("runs.operation", language), run_view.operation_title(job, language)),
     ]
     if not _project(job):
-        facts.append((say("runs.dataset", language), join(taken, ", ") if taken else NOTHING))
-    return run_view.titled(studio, job, facts, _made(studio, job, language), language)
+        facts.append((say("runs.dataset", language), join(sources, ", ") if sources else NOTHING))
+    return run_view.titled(studio, job, facts, _results(studio, job, language), language)
 
 
-def _made(studio: Studio, job: Job, language: str) -> Markup | str:
+def _results(studio: Studio, job: Job, language: str) -> Markup | str:
     """Links to what it made, with the figures of how."""
-    made = versions.of_job(studio, job.id)
-    links = [_link(dataset, language) for dataset in made]
+    results = versions.of_job(studio, job.id)
+    links = [_link(dataset, language) for dataset in results]
     if project := _project(job):
         links.append(html('<a href="/label?project={}">{}</a>', project, say("labeling.making_to", language)))
     if job.method == "report" and job.state == State.SUCCEEDED:
@@ -99,10 +99,10 @@ def answers(studio: Studio, job: Job, language: str) -> Markup:
     """What came of the records, once it is known."""
     if project := _project(job):
         return making_progress.counted(studio, project, job, language)
-    made = versions.of_job(studio, job.id)
-    if not made:
+    results = versions.of_job(studio, job.id)
+    if not results:
         return Markup()
-    what = made[0].made
+    what = results[0].made
     rows = [[curation_view.count_name(name, language), number(n)] for name, n in what["counts"].items()]
     heads = [say("runs.came_of", language), say("runs.records_n", language)]
     details = what.get("details", {})
@@ -134,10 +134,10 @@ def configuration(job: Job, language: str) -> Markup:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         value = "; ".join(
-            ", ".join(f"{name} {_value(one[name])}" for name in one if one[name] not in ("", None))
-            for one in value
+            ", ".join(f"{name} {_value(item[name])}" for name in item if item[name] not in ("", None))
+            for item in value
         )
     text = str(value).lower() if isinstance(value, bool) or value is None else str(value)
     return text if len(text) <= 300 else f"{text[:300]}…"

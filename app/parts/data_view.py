@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import phrases, say
 from app.parts.html import NOTHING, ago, empty, html, join, notice, number, size, stat, table
 from studio_core import texts, training
 from studio_core.base.tables import Dataset
@@ -125,17 +125,16 @@ def dataset_list(datasets: Sequence[Dataset], language: str) -> Markup:
 
 def dataset_head(dataset: Dataset, language: str) -> Markup:
     """Name, figures and ways on of one dataset."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"data.{key}", language, **values)
-
+    phrase = phrases("data.", language)
     figures = join(
         [
-            stat(said("shape"), shape_name(dataset.shape, language)),
-            stat(said("rows"), number(dataset.rows)),
-            stat(said("left_out"), number(dataset.rejected_count)),
-            stat(said("size"), size(dataset.bytes)),
-            stat(said("added"), ago(dataset.created_at, language), said("from_file", file=dataset.source)),
+            stat(phrase("shape"), shape_name(dataset.shape, language)),
+            stat(phrase("rows"), number(dataset.rows)),
+            stat(phrase("left_out"), number(dataset.rejected_count)),
+            stat(phrase("size"), size(dataset.bytes)),
+            stat(
+                phrase("added"), ago(dataset.created_at, language), phrase("from_file", file=dataset.source)
+            ),
         ]
     )
     return html(
@@ -143,9 +142,9 @@ def dataset_head(dataset: Dataset, language: str) -> Markup:
         '<span class="ts-badge">{}</span></h1><p class="ts-mono ts-muted">sha256 {}</p></header>'
         '<section class="ts-card"><div class="ts-figures">{}</div>'
         '<div class="ts-actions">{}</div></section></div>',
-        said("all"),
+        phrase("all"),
         dataset.name,
-        said("version_n", n=dataset.version),
+        phrase("version_n", n=dataset.version),
         dataset.sha256[:16],
         figures,
         ways_to_train(dataset, language),

@@ -22,9 +22,9 @@ def devices_panel(studio: Studio, timer: gr.Timer) -> None:
     devices = machine.Machine(studio)
 
     @safely
-    def draw(before: str, request: gr.Request) -> tuple[Any, Any]:
+    def draw(before: str, request: gr.Request) -> Any:
         now = str(drawn(devices.now(), language_of(request)))
-        return (gr.skip(), gr.skip()) if now == before else (now, now)
+        return gr.skip() if now == before else {place: now, shown: now}
 
     on_open(draw, [place, shown], [shown])
     timer.tick(draw, [shown], [place, shown], **LIGHT)

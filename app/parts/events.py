@@ -55,8 +55,8 @@ def on_open(fn: Callable[..., Any], outputs: Any, inputs: Sequence[Any] | None =
     page = Context.root_block
     if page is None:
         raise RuntimeError("on_open is called while a page is being built")
-    given = [*(inputs or []), opening.place(page)]
-    return page.load(opening.opens(safely(fn)), given, outputs, **LIGHT)
+    all_inputs = [*(inputs or []), opening.place(page)]
+    return page.load(opening.opens(safely(fn)), all_inputs, outputs, **LIGHT)
 
 
 def every(

@@ -71,7 +71,7 @@ class Line:
     points: Sequence[Point]
 
 
-def lines(found: Sequence[Line], places: Sequence[str], half: str, label: str) -> Markup:
+def lines(rows: Sequence[Line], places: Sequence[str], half: str, label: str) -> Markup:
     """Shares by place, one line for each kind; ``half``: what 50 % means; ``places``: names along the axis."""
 
     def left(place: float) -> float:
@@ -85,9 +85,9 @@ def lines(found: Sequence[Line], places: Sequence[str], half: str, label: str) -
         html('<span style="left:{:.2f}%">{}</span>', left(place), name) for place, name in enumerate(places)
     )
     drawn, dots = Markup(), Markup()
-    for number, line in enumerate(found):
+    for number, line in enumerate(rows):
         # Two lines with a point at one place stand beside each other.
-        shift = (number - (len(found) - 1) / 2) * min(6.0, 40 / len(places))
+        shift = (number - (len(rows) - 1) / 2) * min(6.0, 40 / len(places))
         at = [(left(point.place) + shift, point) for point in line.points]
         path = " ".join(f"{x:.2f},{100 * (1 - point.share):.2f}" for x, point in at)
         bars = join(
@@ -112,7 +112,7 @@ def lines(found: Sequence[Line], places: Sequence[str], half: str, label: str) -
         )
     legend = join(
         html('<span class="ts-line-{}"><i></i>{}</span>', number, line.name)
-        for number, line in enumerate(found)
+        for number, line in enumerate(rows)
     )
     return html(
         '<figure class="ts-lines" role="img" aria-label="{}"><div class="ts-lines-plot"><svg viewBox="0 0 100 100"'

@@ -56,20 +56,20 @@ def rendered(text: str) -> Markup:
     if len(text) > LONGEST:
         return html("<pre>{}</pre>", text)
     try:
-        made = _parser(text.count("$") <= MOST_DOLLARS).render(text)
+        html_ = _parser(text.count("$") <= MOST_DOLLARS).render(text)
     except (RecursionError, IndexError, KeyError, ValueError):  # Parsers of others, on texts of models.
         return html("<pre>{}</pre>", text)
-    return Markup(nh3.clean(made, tags=_TEXT | _FORMULA, attributes=_ATTRIBUTES, link_rel=None))
+    return Markup(nh3.clean(html_, tags=_TEXT | _FORMULA, attributes=_ATTRIBUTES, link_rel=None))
 
 
-def with_copying(made: Markup, label: str, done: str) -> Markup:
+def with_copying(html_: Markup, label: str, done: str) -> Markup:
     """What ``rendered`` has made, with a button over each block of code; ``static/js/shell.js`` does what it says."""
     button = html(
         '<button type="button" class="ts-quiet" data-copies="code" data-done="{}">{}</button>', done, label
     )
     # Cleaned text has no angle brackets but those of elements, and its elements have no class.
     opened = f'<div class="ts-code">{button}<pre tabindex="0">'
-    return Markup(str(made).replace("<pre>", opened).replace("</pre>", "</pre></div>"))
+    return Markup(str(html_).replace("<pre>", opened).replace("</pre>", "</pre></div>"))
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ def growing(key: Hashable, text: str) -> Markup:
         last = _growing.get(key)
     if last is not None and now - last.at < max(EVERY, last.seconds / _SHARE):
         return last.made
-    made = rendered.__wrapped__(text)  # Every look is another text: nothing to keep.
+    html_ = rendered.__wrapped__(text)  # Every look is another text: nothing to keep.
     with _lock:
-        _growing[key] = _Growth(made, time.monotonic(), time.monotonic() - now)
+        _growing[key] = _Growth(html_, time.monotonic(), time.monotonic() - now)
         _growing.move_to_end(key)
         while len(_growing) > _GROWING:
             _growing.popitem(last=False)
-    return made
+    return html_
 
 
 @cache

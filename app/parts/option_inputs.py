@@ -58,20 +58,20 @@ def drawn(
     return everyday + folded if rest else everyday
 
 
-def values(fields: Sequence[OptionField], held: Mapping[str, Any]) -> dict[str, Any]:
+def values(fields: Sequence[OptionField], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """What the inputs hold, by option; one that was left empty is absent.
 
     What cannot be read stays as it was typed, so that the check of the options can quote it.
     """
-    known = {field.name: _value(field, held[field.name]) for field in fields if field.name in held}
-    return {name: value for name, value in known.items() if value not in (None, "")}
+    values_ = {field.name: _value(field, inputs[field.name]) for field in fields if field.name in inputs}
+    return {name: value for name, value in values_.items() if value not in (None, "")}
 
 
-def _value(field: OptionField, held: Any) -> Any:
+def _value(field: OptionField, value: Any) -> Any:
     """Inputs of texts and numbers send a text, check boxes what they are, choices a list. Anything may come."""
-    if not isinstance(held, str):
-        return held
-    text = held[:MAX_WRITTEN]
+    if not isinstance(value, str):
+        return value
+    text = value[:MAX_WRITTEN]
     if field.kind in ("int", "float"):
         return _number(text.strip())
     if field.kind in ("numbers", "json") and text.strip():
@@ -120,8 +120,8 @@ def _labelled(
             title,
             help,
         )
-    given = offers.get(field.choices_of, ())
-    choices = [(_choice(field, choice, language), choice) for choice in field.choices] or given
+    offered = offers.get(field.choices_of, ())
+    choices = [(_choice(field, choice, language), choice) for choice in field.choices] or offered
     if field.kind == "choices":
         boxes = _boxes(field, choices, value or [])
         return html(
@@ -201,8 +201,8 @@ def _explained(field: OptionField, value: Any, language: str, input_id: str) -> 
 
 def _boxes(field: OptionField, choices: Sequence[tuple[str, str]], chosen: Sequence[str]) -> Markup:
     """A check box for each choice, and for what is chosen without being offered any more."""
-    known = [choice for _, choice in choices]
-    entries = [*choices, *((choice, choice) for choice in chosen if choice not in known)]
+    offered = [choice for _, choice in choices]
+    entries = [*choices, *((choice, choice) for choice in chosen if choice not in offered)]
     boxes = join(
         html(
             '<label><input type="checkbox" name="{}" value="{}"{}> {}</label>',

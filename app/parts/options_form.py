@@ -26,12 +26,12 @@ def expanded(fields: Sequence[OptionField]) -> list[OptionField]:
     return [drawn for field in fields for drawn in (field.of_parts() if field.kind == "options" else [field])]
 
 
-def gathered(fields: Sequence[OptionField], held: Mapping[str, Any]) -> dict[str, Any]:
+def gathered(fields: Sequence[OptionField], values: Mapping[str, Any]) -> dict[str, Any]:
     """The options by name, of what the components of ``expanded`` hold: no empty ones, none of other parts."""
     options: dict[str, Any] = {}
     for field in expanded(fields):
-        value, (owner, _, name) = held[field.name], field.name.rpartition(".")
-        if value in (None, "") or (field.owners and held[field.part] not in field.owners):
+        value, (owner, _, name) = values[field.name], field.name.rpartition(".")
+        if value in (None, "") or (field.owners and values[field.part] not in field.owners):
             continue
         (options.setdefault(owner, {}) if owner else options)[name] = plain(field, value)
     return options

@@ -30,9 +30,9 @@ def fields_of(method: str, tuning: str) -> list[OptionField]:
     """
     if method not in METHODS:
         return []
-    taken = METHODS[method]
+    method_ = METHODS[method]
     of_tuning = TUNINGS[tuning].fields if tuning in TUNINGS else []
-    return [*role_fields.models_of(taken), *taken.fields, *of_tuning, *role_fields.data_of(taken)]
+    return [*role_fields.models_of(method_), *method_.fields, *of_tuning, *role_fields.data_of(method_)]
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class Wish(BaseModel):
     @property
     def state(self) -> OptionsState:
         """Of the form that was on the page when this was sent, which may be another method's than is chosen."""
-        known = OptionsState(**self.form.model_dump())
-        return known.held(self.inputs)
+        state_ = OptionsState(**self.form.model_dump())
+        return state_.held(self.inputs)
 
 
 def read(text: str) -> Wish:

@@ -39,7 +39,7 @@ def offered(request: gr.Request) -> Any:
     return gr.update(visible=current_user(request).role is Role.ADMINISTRATOR)
 
 
-def given(studio: Studio, source: str, trust: Any, password: Any, request: gr.Request) -> Consent | None:
+def consent(studio: Studio, source: str, trust: Any, password: Any, request: gr.Request) -> Consent | None:
     """The consent that a form asks for; raises ``BadInput`` for somebody who may not give it."""
     if trust is not True:
         return None

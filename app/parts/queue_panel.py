@@ -69,8 +69,10 @@ def drawn(studio: Studio, language: str) -> Markup:
         say("runs.queue", language) if jobs else say("runs.queue_empty", language),
         button,
     )
-    told = notice("warn", say("runs.queue_paused", language)) if paused else Markup()
-    return html('<section class="ts-queue">{}{}{}</section>', head, told, _rows(studio, jobs, language))
+    paused_notice = notice("warn", say("runs.queue_paused", language)) if paused else Markup()
+    return html(
+        '<section class="ts-queue">{}{}{}</section>', head, paused_notice, _rows(studio, jobs, language)
+    )
 
 
 def _rows(studio: Studio, jobs: Sequence[Job], language: str) -> Markup:

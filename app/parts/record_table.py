@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import phrases, say
 from app.parts.html import NOTHING, html, join, notice, number, table
 from studio_core import texts
 from studio_core.base.tables import Dataset
@@ -28,14 +28,11 @@ def rows(page: Page, terms: Sequence[str], addresses: dict[int, str], language: 
     if not page.rows:
         return Markup()
     reported = bool(page.features)
-
-    def said(key: str) -> str:
-        return say(f"browse.{key}", language)
-
+    phrase = phrases("browse.", language)
     rated = any(isinstance(record.get("label"), bool) for _, record in page.rows)
-    headers = [said("row"), said("prompt"), said("answer"), *([said("rated")] if rated else [])]
-    headers.append(said("characters"))
-    headers += [said("language"), said("findings")] if reported else []
+    headers = [phrase("row"), phrase("prompt"), phrase("answer"), *([phrase("rated")] if rated else [])]
+    headers.append(phrase("characters"))
+    headers += [phrase("language"), phrase("findings")] if reported else []
     body = []
     for row, record in page.rows:
         prompt, answer = sides(record)
@@ -83,8 +80,8 @@ def sides(record: Record) -> tuple[str, str]:
             return asked, _last(record[name])
     if record.get("completions"):
         return asked, " ".join(record["completions"])
-    kept = [str(value) for name, value in record.items() if name != "prompt" and isinstance(value, str)]
-    return asked, kept[0] if kept else ""
+    texts = [str(value) for name, value in record.items() if name != "prompt" and isinstance(value, str)]
+    return asked, texts[0] if texts else ""
 
 
 def _last(messages: Any) -> str:
@@ -138,20 +135,17 @@ def position(
     page: Page, offset: int, rows_in_all: int, address: str, language: str, *, first_look: bool = True
 ) -> Markup:
     """Where the page is, how many were found, and whether all have been looked at."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"browse.{key}", language, **values)
-
+    phrase = phrases("browse.", language)
     if page.rows:
         first, last = number(offset + 1), number(offset + len(page.rows))
         key = "found" if page.exact else "found_as_yet"
-        sentence = said(key, first=first, last=last, total=number(page.total), rows=number(rows_in_all))
+        sentence = phrase(key, first=first, last=last, total=number(page.total), rows=number(rows_in_all))
     elif page.exact:
-        sentence = said("found_none", rows=number(rows_in_all))
+        sentence = phrase("found_none", rows=number(rows_in_all))
     else:
-        sentence = said("found_none_as_yet")
-    going = "" if page.exact else said("counting", share=f"{page.searched:.0%}")
-    took = said("took", ms=max(1, round(page.seconds * 1000))) if first_look else ""
+        sentence = phrase("found_none_as_yet")
+    going = "" if page.exact else phrase("counting", share=f"{page.searched:.0%}")
+    took = phrase("took", ms=max(1, round(page.seconds * 1000))) if first_look else ""
     return html(
         '<p class="ts-browse-position" aria-live="polite" data-exact="{}" data-address="{}">'
         '<strong>{}</strong> {} <span class="ts-muted">{}</span></p>',

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import Phrase, phrases, say
 from app.parts.html import html, join, notice, number, stat
 from studio_core.data.preview import Segment
 from studio_core.data.shapes import Message, Record, Shape, calls_of
@@ -102,7 +102,7 @@ def _beside(what: str, text: str | None, language: str, most: int) -> Markup:
 
 def _calls(message: Message) -> str:
     return "\n".join(
-        f"{one['name']}({json.dumps(one['arguments'], ensure_ascii=False)})" for one in calls_of(message)
+        f"{call['name']}({json.dumps(call['arguments'], ensure_ascii=False)})" for call in calls_of(message)
     )
 
 
@@ -116,44 +116,41 @@ def _cut(value: Any, language: str, most: int) -> Markup:
 
 def as_the_model_sees_it(preview: Preview, shape: Shape, record: Record, language: str) -> Markup:
     """The record's tokens as text: trained ones marked, cut ones struck out."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"data.{key}", language, **values)
-
+    phrase = phrases("data.", language)
     figures = [
-        stat(said("tokens"), " / ".join(map(number, preview.lengths))),
-        stat(said("tokens_trained"), number(preview.learnt)),
-        stat(said("tokens_cut"), number(preview.cut)),
+        stat(phrase("tokens"), " / ".join(map(number, preview.lengths))),
+        stat(phrase("tokens_trained"), number(preview.learnt)),
+        stat(phrase("tokens_cut"), number(preview.cut)),
     ]
-    notes = [notice("info", said("template_standard"))] if preview.standard else []
+    notes = [notice("info", phrase("template_standard"))] if preview.standard else []
     if shape is Shape.CHAT and not preview.marks_answers:
-        notes.append(notice("info", said("template_unmarked")))
-    notes += [notice("info", said(f"rendering_{name}")) for name in preview.notes]
+        notes.append(notice("info", phrase("template_unmarked")))
+    notes += [notice("info", phrase(f"rendering_{name}")) for name in preview.notes]
     if shape in (Shape.PROMPT_ONLY, Shape.STEPWISE):
-        notes.append(notice("info", said(f"preview_{shape}")))
+        notes.append(notice("info", phrase(f"preview_{shape}")))
     elif preview.learnt == 0:
-        notes.append(notice("warn", said("nothing_trained")))
+        notes.append(notice("warn", phrase("nothing_trained")))
     return html(
         '<div class="ts-preview"><div class="ts-figures">{}</div>{}{}{}</div>',
         join(figures),
         join(notes),
-        _legend(said, avoided=record.get("label") is False),
-        _blocks(preview.segments, said),
+        _legend(phrase, avoided=record.get("label") is False),
+        _blocks(preview.segments, phrase),
     )
 
 
-def _legend(said: Any, *, avoided: bool) -> Markup:
+def _legend(phrase: Phrase, *, avoided: bool) -> Markup:
     """What the marks mean; ``avoided``: the answer was rated bad."""
     return html(
         '<p class="ts-legend"><mark class="ts-trained">{}</mark> <span class="ts-seen">{}</span> '
         '<del class="ts-cut">{}</del></p>',
-        said("legend_avoided" if avoided else "legend_trained"),
-        said("legend_seen"),
-        said("legend_cut"),
+        phrase("legend_avoided" if avoided else "legend_trained"),
+        phrase("legend_seen"),
+        phrase("legend_cut"),
     )
 
 
-def _blocks(parts: Sequence[Segment], said: Any) -> Markup:
+def _blocks(parts: Sequence[Segment], phrase: Phrase) -> Markup:
     """The stretches of text; of a pair, each side under its name."""
     blocks: dict[str, list[Markup]] = {}
     for segment in parts:
@@ -161,7 +158,7 @@ def _blocks(parts: Sequence[Segment], said: Any) -> Markup:
     return join(
         html(
             '{}<pre class="ts-tokens" tabindex="0">{}</pre>',
-            html('<h3 class="ts-side-name">{}</h3>', said(f"part_{part}")) if part else Markup(),
+            html('<h3 class="ts-side-name">{}</h3>', phrase(f"part_{part}")) if part else Markup(),
             join(stretches),
         )
         for part, stretches in blocks.items()

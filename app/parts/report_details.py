@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import Phrase, phrases, say
 from app.parts.html import NOTHING, html, join, notice, number, percent, table
 from app.parts.report_charts import word_shown
 from studio_core import texts
@@ -20,20 +18,17 @@ STRONG_SHORTCUT = 0.7
 
 def details(report: Report, language: str, suites_folder: str) -> Markup:
     """What the checks found beside single records."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"reports.{key}", language, **values)
-
+    phrase = phrases("reports.", language)
     cards = [
-        _card(said("about_tokens"), _token_facts(report, said)),
-        _card(said("about_pairs"), _pair_facts(report, said), wide=True),
-        _card(said("about_labels"), _label_facts(report, said)),
-        _card(said("about_references"), _reference_facts(report, said)),
-        _card(said("about_repeats"), _repeat_facts(report, said)),
-        _card(said("about_overlap"), _overlap_facts(report, said, suites_folder)),
-        _card(said("about_personal"), _personal_facts(report, said)),
-        _card(said("about_control_tokens"), _control_facts(report, said)),
-        _card(said("about_rejected"), _rejected_facts(report, said, language)),
+        _card(phrase("about_tokens"), _token_facts(report, phrase)),
+        _card(phrase("about_pairs"), _pair_facts(report, phrase), wide=True),
+        _card(phrase("about_labels"), _label_facts(report, phrase)),
+        _card(phrase("about_references"), _reference_facts(report, phrase)),
+        _card(phrase("about_repeats"), _repeat_facts(report, phrase)),
+        _card(phrase("about_overlap"), _overlap_facts(report, phrase, suites_folder)),
+        _card(phrase("about_personal"), _personal_facts(report, phrase)),
+        _card(phrase("about_control_tokens"), _control_facts(report, phrase)),
+        _card(phrase("about_rejected"), _rejected_facts(report, phrase, language)),
     ]
     return html('<div class="ts-report-facts">{}</div>', join(card for card in cards if card))
 
@@ -46,28 +41,28 @@ def _card(title: str, facts: list[Markup | str], *, wide: bool = False) -> Marku
     return html('<section class="ts-card{}"><h3>{}</h3>{}</section>', kind, title, body)
 
 
-def _token_facts(report: Report, said: Any) -> list[Markup | str]:
+def _token_facts(report: Report, phrase: Phrase) -> list[Markup | str]:
     counts = report.tokens
     if counts is None:
         button = '<button type="button" class="ts-button" data-make="1">{}</button>'
-        return [said("no_tokenizer"), html("<p>{}</p>", html(button, said("with_tokenizer")))]
+        return [phrase("no_tokenizer"), html("<p>{}</p>", html(button, phrase("with_tokenizer")))]
     facts: list[Markup | str] = []
     if counts.refused:
-        facts.append(notice("warn", said("template_refuses", n=number(counts.refused), model=report.model)))
+        facts.append(notice("warn", phrase("template_refuses", n=number(counts.refused), model=report.model)))
     if counts.tokens is None:
         return facts
-    total = said("about_n", n=number(counts.total)) if counts.sampled else number(counts.total)
+    total = phrase("about_n", n=number(counts.total)) if counts.sampled else number(counts.total)
     facts.append(
-        said(
+        phrase(
             "tokens_spread", model=report.model, median=number(counts.tokens.quantiles["0.5"], 0), total=total
         )
     )
     if counts.sampled:
-        facts.append(said("sampled", n=number(counts.counted), rows=number(report.rows)))
+        facts.append(phrase("sampled", n=number(counts.counted), rows=number(report.rows)))
     if counts.cut is not None:
         key = "cut_none" if not counts.cut.rows else "cut_sampled" if counts.sampled else "cut_exactly"
         facts.append(
-            said(
+            phrase(
                 key,
                 limit=number(counts.limit),
                 rows=number(counts.cut.rows),
@@ -77,17 +72,17 @@ def _token_facts(report: Report, said: Any) -> list[Markup | str]:
             )
         )
     rows = [(number(limit), percent(part)) for limit, part in counts.over.items() if part or limit <= 1024]
-    return [*facts, table([said("limit"), said("longer_share")], rows)]
+    return [*facts, table([phrase("limit"), phrase("longer_share")], rows)]
 
 
-def _pair_facts(report: Report, said: Any) -> list[Markup | str]:
+def _pair_facts(report: Report, phrase: Phrase) -> list[Markup | str]:
     pairs = report.pairs
     if pairs is None:
         return []
     longer = pairs.longer_chosen
     interval = {"low": percent(longer.low), "high": percent(longer.high)}
     facts: list[Markup | str] = [
-        said(
+        phrase(
             "longer_chosen",
             rows=number(longer.rows),
             of=number(longer.of),
@@ -98,17 +93,17 @@ def _pair_facts(report: Report, said: Any) -> list[Markup | str]:
     ]
     if longer.low > STRONG_BIAS or longer.high < 1 - STRONG_BIAS:
         side = "longer_bias" if longer.low > 0.5 else "shorter_bias"
-        facts.append(notice("warn", said(side)))
+        facts.append(notice("warn", phrase(side)))
     kind = "warn" if pairs.shortcut >= STRONG_SHORTCUT else "info"
-    facts.append(notice(kind, said(f"shortcut_{kind}", share=percent(pairs.shortcut))))  # type: ignore[arg-type]
+    facts.append(notice(kind, phrase(f"shortcut_{kind}", share=percent(pairs.shortcut))))  # type: ignore[arg-type]
     if pairs.markers:
-        headers = [said(f"marker_{name}") for name in ("word", "chosen", "rejected", "right", "accuracy")]
+        headers = [phrase(f"marker_{name}") for name in ("word", "chosen", "rejected", "right", "accuracy")]
         rows = [
             (
                 html("<code>{}</code>", word_shown(marker.word)),
                 number(marker.chosen),
                 number(marker.rejected),
-                said(
+                phrase(
                     "share_interval",
                     share=percent(marker.right.share),
                     low=percent(marker.right.low),
@@ -118,26 +113,26 @@ def _pair_facts(report: Report, said: Any) -> list[Markup | str]:
             )
             for marker in pairs.markers
         ]
-        facts.append(table(headers, rows, said("markers_title")))
+        facts.append(table(headers, rows, phrase("markers_title")))
     return facts
 
 
-def _label_facts(report: Report, said: Any) -> list[Markup | str]:
+def _label_facts(report: Report, phrase: Phrase) -> list[Markup | str]:
     labels = report.labels
     if labels is None:
         return []
     return [
-        said("labels", share=percent(labels.good.share), rows=number(labels.good.rows)),
-        said("label_words", good=number(labels.words_good, 0), bad=number(labels.words_bad, 0)),
+        phrase("labels", share=percent(labels.good.share), rows=number(labels.good.rows)),
+        phrase("label_words", good=number(labels.words_good, 0), bad=number(labels.words_bad, 0)),
     ]
 
 
-def _reference_facts(report: Report, said: Any) -> list[Markup | str]:
+def _reference_facts(report: Report, phrase: Phrase) -> list[Markup | str]:
     references = report.references
     if references is None:
         return []
     facts: list[Markup | str] = [
-        said(
+        phrase(
             "references_in_solutions" if references.column == "completion" else "references",
             column=references.column,
             numbers=number(references.numbers),
@@ -149,14 +144,14 @@ def _reference_facts(report: Report, said: Any) -> list[Markup | str]:
         rows = [
             (number(reference.row), reference.text or NOTHING) for reference in references.unreadable[:20]
         ]
-        facts.append(table([said("row"), said("reference_text")], rows, said("references_unreadable")))
+        facts.append(table([phrase("row"), phrase("reference_text")], rows, phrase("references_unreadable")))
     return facts
 
 
-def _repeat_facts(report: Report, said: Any) -> list[Markup | str]:
+def _repeat_facts(report: Report, phrase: Phrase) -> list[Markup | str]:
     repeats = report.duplicates
     facts: list[Markup | str] = [
-        said(
+        phrase(
             "repeats",
             exact=number(repeats.exact),
             near=number(repeats.near),
@@ -165,7 +160,7 @@ def _repeat_facts(report: Report, said: Any) -> list[Markup | str]:
     ]
     if repeats.prompts:
         facts.append(
-            said(
+            phrase(
                 "prompts",
                 prompts=number(repeats.prompts),
                 rows=number(report.rows),
@@ -174,59 +169,61 @@ def _repeat_facts(report: Report, said: Any) -> list[Markup | str]:
         )
     if repeats.leak:
         facts.append(
-            notice("warn", said("leak", share=percent(repeats.leak), held_out=percent(repeats.held_out)))
+            notice("warn", phrase("leak", share=percent(repeats.leak), held_out=percent(repeats.held_out)))
         )
     if repeats.largest:
         rows = [(number(cluster.first), number(cluster.rows)) for cluster in repeats.largest[:10]]
-        facts.append(table([said("first_row"), said("rows_in_cluster")], rows, said("largest_clusters")))
+        facts.append(
+            table([phrase("first_row"), phrase("rows_in_cluster")], rows, phrase("largest_clusters"))
+        )
     return facts
 
 
-def _overlap_facts(report: Report, said: Any, folder: str) -> list[Markup | str]:
+def _overlap_facts(report: Report, phrase: Phrase, folder: str) -> list[Markup | str]:
     overlap = report.overlap
     facts: list[Markup | str] = []
     if overlap.suites:
-        headers = [said(f"suite_{name}") for name in ("name", "texts", "rows", "problem")]
+        headers = [phrase(f"suite_{name}") for name in ("name", "texts", "rows", "problem")]
         rows = [
             (suite.name, number(suite.texts), number(suite.rows), suite.problem or NOTHING)
             for suite in overlap.suites
         ]
-        facts += [said("suites_compared"), table(headers, rows)]
+        facts += [phrase("suites_compared"), table(headers, rows)]
     else:
-        facts.append(said("no_suites", folder=folder))
+        facts.append(phrase("no_suites", folder=folder))
     if overlap.hits:
         hits = [
             (number(hit.row), hit.suite, number(hit.item), percent(hit.share)) for hit in overlap.hits[:20]
         ]
-        headers = [said("row"), said("suite_name"), said("suite_item"), said("suite_share")]
+        headers = [phrase("row"), phrase("suite_name"), phrase("suite_item"), phrase("suite_share")]
         facts.append(table(headers, hits))
     for other in overlap.others:
         facts.append(
-            said("in_other", name=other.name, rows=number(other.rows), prompts=number(other.prompts))
+            phrase("in_other", name=other.name, rows=number(other.rows), prompts=number(other.prompts))
         )
     return facts
 
 
-def _personal_facts(report: Report, said: Any) -> list[Markup | str]:
+def _personal_facts(report: Report, phrase: Phrase) -> list[Markup | str]:
     personal = report.personal_data
     if not personal.spans:
         return []
     rows = [
-        (said(f"kind_{kind}"), number(places), number(personal.rows_with.get(kind, 0)))
+        (phrase(f"kind_{kind}"), number(places), number(personal.rows_with.get(kind, 0)))
         for kind, places in personal.spans.items()
     ]
-    return [said("personal_note"), table([said("kind"), said("places"), said("rows_unit")], rows)]
+    return [phrase("personal_note"), table([phrase("kind"), phrase("places"), phrase("rows_unit")], rows)]
 
 
-def _control_facts(report: Report, said: Any) -> list[Markup | str]:
-    found = report.control_tokens
-    if found is None or not found.spelled:
+def _control_facts(report: Report, phrase: Phrase) -> list[Markup | str]:
+    tokens = report.control_tokens
+    if tokens is None or not tokens.spelled:
         return []
-    rows = [(spelling, number(records)) for spelling, records in found.spelled.items()]
-    return [said("control_tokens_note"), table([said("spelling"), said("rows_unit")], rows)]
+    rows = [(spelling, number(records)) for spelling, records in tokens.spelled.items()]
+    return [phrase("control_tokens_note"), table([phrase("spelling"), phrase("rows_unit")], rows)]
 
 
-def _rejected_facts(report: Report, said: Any, language: str) -> list[Markup | str]:
+def _rejected_facts(report: Report, phrase: Phrase, language: str) -> list[Markup | str]:
     if not report.rejected:
         return []
     rows = [
@@ -237,7 +234,7 @@ def _rejected_facts(report: Report, said: Any, language: str) -> list[Markup | s
         )
         for reason in report.rejected
     ]
-    return [table([said("reason"), said("rows_unit"), said("first_rows")], rows)]
+    return [table([phrase("reason"), phrase("rows_unit"), phrase("first_rows")], rows)]
 
 
 def _reason(reason: RejectedReason, language: str) -> str:

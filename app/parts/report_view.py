@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import Phrase, phrases, say
 from app.parts.html import NOTHING, html, join, notice, number, percent, stat, table
 from studio_core.base.tables import Dataset
 from studio_core.data.shapes import Record, Shape
@@ -28,14 +27,11 @@ _BADGES = {Severity.BAD: "failed", Severity.LOOK: "interrupted", Severity.NOTE: 
 
 def summary(report: Report, dataset: Dataset, language: str) -> Markup:
     """The verdicts, what to do about each finding, and what is fine."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"reports.{key}", language, **values)
-
+    phrase = phrases("reports.", language)
     verdicts = report.verdicts
     figures = join(
         stat(
-            said(f"verdict_{name}"),
+            phrase(f"verdict_{name}"),
             number(rows),
             percent(rows / report.rows) if of_all and report.rows else "",
         )
@@ -47,12 +43,12 @@ def summary(report: Report, dataset: Dataset, language: str) -> Markup:
         )
     )
     to_do = [finding for finding in report.findings if finding.rows]
-    fine = [said(f"finding_{finding.name}") for finding in report.findings if not finding.rows]
+    fine = [phrase(f"finding_{finding.name}") for finding in report.findings if not finding.rows]
     parts = [
         html(
             '<section class="ts-card"><h2>{}</h2><p>{}</p><div class="ts-figures">{}</div></section>',
-            said("title"),
-            _headline(report, said),
+            phrase("title"),
+            _headline(report, phrase),
             figures,
         )
     ]
@@ -61,23 +57,23 @@ def summary(report: Report, dataset: Dataset, language: str) -> Markup:
         parts.append(
             html(
                 '<section class="ts-card"><h2>{}</h2><ul class="ts-findings">{}</ul></section>',
-                said("to_do"),
+                phrase("to_do"),
                 items,
             )
         )
     if fine:
         listed = say("shell.comma", language).join(fine)
-        parts.append(notice("good", said("fine", findings=listed)))
+        parts.append(notice("good", phrase("fine", findings=listed)))
     return html('<div class="ts-stack">{}</div>', join(parts))
 
 
-def _headline(report: Report, said: Any) -> str:
+def _headline(report: Report, phrase: Phrase) -> str:
     verdicts, rows = report.verdicts, report.rows
     if verdicts.good == rows:
-        return str(said("all_good", rows=number(rows)))
+        return str(phrase("all_good", rows=number(rows)))
     key = "mostly_good" if verdicts.bad == 0 else "some_bad"
     return str(
-        said(
+        phrase(
             key,
             good=number(verdicts.good),
             rows=number(rows),
@@ -88,27 +84,25 @@ def _headline(report: Report, said: Any) -> str:
 
 
 def _finding(finding: Finding, dataset: Dataset, language: str) -> Markup:
-    def said(key: str, **values: Any) -> str:
-        return say(f"reports.{key}", language, **values)
-
+    phrase = phrases("reports.", language)
     look = html(
         '<a class="ts-button" href="{}#report-rows-head">{}</a>',
         address(dataset, "report", finding=finding.name),
-        said("show_rows"),
+        phrase("show_rows"),
     )
     return html(
         '<li id="finding-{}"><div><span class="ts-badge ts-badge-{}">{}</span> <strong>{}</strong> '
         '<span class="ts-muted">{}</span></div><p>{}</p><div class="ts-actions">{}{}</div></li>',
         finding.name,
         _BADGES[finding.severity],
-        said(f"severity_{finding.severity}"),
-        said(f"finding_{finding.name}"),
-        said(
+        phrase(f"severity_{finding.severity}"),
+        phrase(f"finding_{finding.name}"),
+        phrase(
             "rows_share",
             rows=number(finding.rows),
             share=percent(finding.share),
         ),
-        said(f"finding_{finding.name}.help"),
+        phrase(f"finding_{finding.name}.help"),
         look,
         _repair(finding, dataset, language),
     )
@@ -141,28 +135,25 @@ def found_rows(
     records: list[tuple[int, Record]], dataset: Dataset, about: dict[int, About], language: str
 ) -> Markup:
     """Rows with what was found: number, reasons, what is asked, what is answered."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"reports.{key}", language, **values)
-
+    phrase = phrases("reports.", language)
     batch = Batch(Shape(dataset.shape), 1, [record for _, record in records])
     rows = []
     for (row, _), part in zip(records, batch.parts, strict=True):
         name = say("browse.record_n", language, n=number(row))
         place = address(dataset, "records", row=str(row))
         which = html('<a href="{}" aria-label="{}">{}</a>', place, name, number(row))
-        reasons = _reasons(about[row], dataset, said) if row in about else Markup()
+        reasons = _reasons(about[row], dataset, phrase) if row in about else Markup()
         rows.append([which, reasons, *map(_excerpt, (part.prompt, part.answer, part.other))])
     columns = 5 if Shape(dataset.shape) is Shape.PREFERENCE else 4
-    headers = [said(name) for name in ("row", "reasons", "prompt", "answer", "rejected")]
+    headers = [phrase(name) for name in ("row", "reasons", "prompt", "answer", "rejected")]
     return table(headers[:columns], [row[:columns] for row in rows])
 
 
-def _reasons(found: About, dataset: Dataset, said: Any) -> Markup:
-    reasons = [html("<li>{}</li>", said(f"finding_{name}")) for name in found.findings]
-    if found.repeats:
-        earlier = address(dataset, "records", row=str(found.repeats))
-        again = said("repeats_row", row=number(found.repeats))
+def _reasons(about: About, dataset: Dataset, phrase: Phrase) -> Markup:
+    reasons = [html("<li>{}</li>", phrase(f"finding_{name}")) for name in about.findings]
+    if about.repeats:
+        earlier = address(dataset, "records", row=str(about.repeats))
+        again = phrase("repeats_row", row=number(about.repeats))
         reasons.append(html('<li><a href="{}">{}</a></li>', earlier, again))
     return html('<ul class="ts-reasons-of-row">{}</ul>', join(reasons))
 

@@ -29,9 +29,9 @@ from studio_core.tunings import DEFAULT, TUNINGS
 
 def operation_title(job: Job, language: str) -> str:
     """What a job on data does, in a word or two."""
-    known = texts.catalogue(texts.DEFAULT_LANGUAGE)
+    catalogue = texts.catalogue(texts.DEFAULT_LANGUAGE)
     keys = (f"curation.{job.method}", f"labeling.operation_{job.method}")
-    return next((say(key, language) for key in keys if key in known), str(job.method))
+    return next((say(key, language) for key in keys if key in catalogue), str(job.method))
 
 
 def tuning_title(job: Job, language: str) -> str:
@@ -181,8 +181,8 @@ def _advice(studio: Studio, job: Job, made: Markup | str, language: str) -> Mark
     kinds = {State.FAILED: "bad", State.INTERRUPTED: "warn", State.SUCCEEDED: "good"}
     kind: Any = "warn" if job.cause == Cause.STOPPED else kinds.get(State(job.state), "info")
     warnings = [note.body for note in metrics.notes(studio, job.id, "notice")]
-    said = join(_notice(body, language) for body in warnings)
-    return html("{}{}", notice(kind, text), said)
+    notices = join(_notice(body, language) for body in warnings)
+    return html("{}{}", notice(kind, text), notices)
 
 
 def _notice(body: dict[str, Any], language: str) -> Markup:
@@ -270,12 +270,12 @@ def answers(studio: Studio, job: Job, language: str) -> Markup:
 
 def checkpoints(job: Job, language: str) -> Markup:
     """Every checkpoint, complete or torn with the reason; a run that has ended can go on from each."""
-    found = run_folder.checkpoints(Path(job.run_dir)) if job.run_dir else []
+    checkpoints_ = run_folder.checkpoints(Path(job.run_dir)) if job.run_dir else []
     title = html("<h2>{}</h2>", say("runs.checkpoints", language))
-    if not found:
+    if not checkpoints_:
         return html('{}<p class="ts-muted">{}</p>', title, say("runs.no_checkpoints", language))
     rows = []
-    for checkpoint in reversed(found):
+    for checkpoint in reversed(checkpoints_):
         kind = "good" if checkpoint.complete else "bad"
         words = say("runs.complete" if checkpoint.complete else "runs.torn", language)
         state = html('<span class="ts-badge ts-badge-{}">{}</span> {}', kind, words, checkpoint.problem)

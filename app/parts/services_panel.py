@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from app.parts.html import NOTHING, heading, html, notice, panel, table
 from studio_core.base.studio import Studio
 from studio_core.generation import services
@@ -45,51 +45,49 @@ def services_panel(studio: Studio) -> None:
             add = gr.Button(t("generation.service_add"), variant="primary", scale=0, elem_id="service-add")
             test = gr.Button(t("generation.service_test"), scale=0, elem_id="service-test")
             remove = gr.Button(t("generation.service_remove"), scale=0, elem_id="service-remove")
-        told = panel("service-told")
+        answer = panel("service-told")
 
     def draw(request: gr.Request) -> Markup:
         return drawn(studio, language_of(request))
 
-    def added(request: gr.Request, *given: Any) -> list[Any]:
-        *texts, cost_in, cost_out = given
+    def added(request: gr.Request, *values: Any) -> Updates:
+        *texts, cost_in, cost_out = values
         named = [str(text or "")[:5000] for text in texts]
-        kept = services.add(file, *named, price_in=cost_in or 0.0, price_out=cost_out or 0.0)
+        service = services.add(file, *named, price_in=cost_in or 0.0, price_out=cost_out or 0.0)
         language = language_of(request)
-        notes = [say(f"generation.note_{note}", language) for note in kept.notes]
-        sentence = " ".join([say("generation.service_kept", language, name=kept.name), *notes])
-        kind = "warn" if "plain" in kept.notes else "good"
-        return [drawn(studio, language), notice(kind, sentence), ""]
+        notes = [say(f"generation.note_{note}", language) for note in service.notes]
+        sentence = " ".join([say("generation.service_kept", language, name=service.name), *notes])
+        kind = "warn" if "plain" in service.notes else "good"
+        return {listed: drawn(studio, language), answer: notice(kind, sentence), key: ""}
 
     def tried(request: gr.Request, name: str) -> Markup:
         service = services.get(file, str(name or "").strip())
         began = time.monotonic()
         question = [{"role": "user", "content": "Say OK."}]
-        answer = ask_once(service, question, greedy(16), TRY_SECONDS)
+        reply = ask_once(service, question, greedy(16), TRY_SECONDS)
         return notice(
             "good",
             say(
                 "generation.service_works",
                 language_of(request),
                 name=service.name,
-                answer=answer.text[:200],
+                answer=reply.text[:200],
                 seconds=time.monotonic() - began,
-                tokens=answer.tokens_in + answer.tokens_out,
+                tokens=reply.tokens_in + reply.tokens_out,
             ),
         )
 
-    def removed(request: gr.Request, name: str) -> list[Any]:
+    def removed(request: gr.Request, name: str) -> Updates:
         name, language = str(name or "").strip(), language_of(request)
         services.remove(file, name)
-        return [
-            drawn(studio, language),
-            notice("good", say("generation.service_removed", language, name=name)),
-        ]
+        sentence = say("generation.service_removed", language, name=name)
+        return {listed: drawn(studio, language), answer: notice("good", sentence)}
 
     on_open(draw, listed)
-    given = [name, address, model, key, price_in, price_out]
-    add.click(safely(added), given, [listed, told, key], trigger_mode="once", **ASKED)
-    test.click(safely(tried), [name], told, trigger_mode="once", **ASKED)
-    remove.click(safely(removed), [name], [listed, told], trigger_mode="once", **ASKED)
+    fields = [name, address, model, key, price_in, price_out]
+    add.click(safely(added), fields, [listed, answer, key], trigger_mode="once", **ASKED)
+    test.click(safely(tried), [name], answer, trigger_mode="once", **ASKED)
+    remove.click(safely(removed), [name], [listed, answer], trigger_mode="once", **ASKED)
 
 
 def _text(field: str, **more: Any) -> gr.Textbox:
@@ -104,8 +102,8 @@ def _text(field: str, **more: Any) -> gr.Textbox:
 
 def drawn(studio: Studio, language: str) -> Markup:
     """All services, without their keys."""
-    known = services.all_services(studio.settings.home / services.FILE)
-    if not known:
+    listed = services.all_services(studio.settings.home / services.FILE)
+    if not listed:
         return html('<p class="ts-muted">{}</p>', say("generation.services_none", language))
     heads = [
         say(f"generation.service.{field}", language)
@@ -113,13 +111,13 @@ def drawn(studio: Studio, language: str) -> Markup:
     ]
     rows = [
         [
-            one.name,
-            one.address,
-            one.model,
-            say("generation.service_has_key", language) if one.key.get_secret_value() else NOTHING,
-            f"{one.price_in:g}",
-            f"{one.price_out:g}",
+            service.name,
+            service.address,
+            service.model,
+            say("generation.service_has_key", language) if service.key.get_secret_value() else NOTHING,
+            f"{service.price_in:g}",
+            f"{service.price_out:g}",
         ]
-        for one in known
+        for service in listed
     ]
     return table(heads, rows)

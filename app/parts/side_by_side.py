@@ -121,12 +121,12 @@ def figures(tokens: int, seconds: float, language: str) -> str:
 
 def marks(verdict: str, left: int, right: int, sides: int) -> list[Mark]:
     """For each place, what a vote on the places ``left`` and ``right`` says of it."""
-    found: list[Mark] = [""] * sides
+    marks_: list[Mark] = [""] * sides
     pairs: dict[str, tuple[Mark, Mark]] = {
         "a": ("better", "worse"),
         "b": ("worse", "better"),
         "tie": ("tie", "tie"),
         "both_bad": ("bad", "bad"),
     }
-    found[left], found[right] = pairs[verdict]
-    return found
+    marks_[left], marks_[right] = pairs[verdict]
+    return marks_

@@ -72,8 +72,8 @@ def tunings(method: str, chosen: str, language: str) -> Markup:
 def options(state: OptionsState, language: str, offers: option_inputs.Offers) -> Markup:
     """The form of the options of the method and the tuning of ``state``, which it keeps in ``data-form``."""
     fields = fields_of(state.method, state.tuning)
-    held = {**state.begin, **state.changes}
-    inputs = option_inputs.drawn(fields, held, state.begin, language, "train-opt", offers)
+    values = {**state.begin, **state.changes}
+    inputs = option_inputs.drawn(fields, values, state.begin, language, "train-opt", offers)
     return html('<div class="ts-options" data-form="{}">{}</div>', state.text(), inputs)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import phrases, say
 from app.parts import record_view
 from app.parts.curation_view import count_name
 from app.parts.html import ago, html, join, notice, number, stat
@@ -36,14 +36,14 @@ def news(later: Sequence[Dataset], language: str) -> Markup:
     """Which versions came after the one that is open, as links; nothing if there is none."""
     if not later:
         return Markup()
-    links = join((_link(one) for one in later[:NEWS]), " · ")
+    links = join((_link(dataset) for dataset in later[:NEWS]), " · ")
     return notice("info", html("{} {}", say("browse.newer", language), links))
 
 
 def history(family: Sequence[Dataset], current: Dataset, language: str) -> Markup:
     """Versions, newest first: what made each, of what, what it kept and dropped."""
-    known = {one.id: one for one in family}
-    entries = join(_entry(one, known, current, language) for one in family[:LONGEST_HISTORY])
+    by_id = {one.id: one for one in family}
+    entries = join(_entry(one, by_id, current, language) for one in family[:LONGEST_HISTORY])
     return html(
         '<section class="ts-stack"><h2>{}</h2><ol class="ts-history">{}</ol></section>',
         say("browse.history", language),
@@ -51,26 +51,24 @@ def history(family: Sequence[Dataset], current: Dataset, language: str) -> Marku
     )
 
 
-def _entry(dataset: Dataset, known: Mapping[int, Dataset], current: Dataset, language: str) -> Markup:
-    def said(key: str, **values: Any) -> str:
-        return say(f"browse.{key}", language, **values)
-
+def _entry(dataset: Dataset, by_id: Mapping[int, Dataset], current: Dataset, language: str) -> Markup:
+    phrase = phrases("browse.", language)
     here = dataset.id == current.id
-    parents = [known[id] for id in dataset.parents if id in known]
-    facts = [html("{}", said("rows_n", n=number(dataset.rows))), *_counts(dataset, language)]
+    parents = [by_id[id] for id in dataset.parents if id in by_id]
+    facts = [html("{}", phrase("rows_n", n=number(dataset.rows))), *_counts(dataset, language)]
     ways = []
     if not here:
         address = "/dataset?" + urlencode({"id": current.id, "tab": "versions", "with": dataset.id})
-        ways.append(html('<a href="{}">{}</a>', address, said("compare_this")))
+        ways.append(html('<a href="{}">{}</a>', address, phrase("compare_this")))
     if dataset.job_id:
-        ways.append(html('<a href="/runs?run={}">{}</a>', dataset.job_id, said("its_job")))
+        ways.append(html('<a href="/runs?run={}">{}</a>', dataset.job_id, phrase("its_job")))
     return html(
         '<li{}><p><strong><a href="/dataset?id={}&amp;tab=versions">{}</a></strong> {} · {}{} · {}</p>'
         '<p class="ts-muted">{} {}</p></li>',
         Markup(' aria-current="true"') if here else Markup(),
         dataset.id,
         f"{dataset.name}@{dataset.version}",
-        html('<span class="ts-badge ts-badge-good">{}</span>', said("this_one")) if here else Markup(),
+        html('<span class="ts-badge ts-badge-good">{}</span>', phrase("this_one")) if here else Markup(),
         operation_name(dataset.operation, language),
         _origin(dataset, parents, language),
         ago(dataset.created_at, language),
@@ -85,15 +83,15 @@ def _link(dataset: Dataset) -> Markup:
 
 def _origin(dataset: Dataset, parents: Sequence[Dataset], language: str) -> Markup:
     if parents:
-        return html(" {} {}", say("browse.of", language), join((_link(one) for one in parents), ", "))
+        return html(" {} {}", say("browse.of", language), join((_link(parent) for parent in parents), ", "))
     return html(" {}", say("data.from_file", language, file=dataset.source)) if dataset.source else Markup()
 
 
 def operation_name(operation: str, language: str) -> str:
     """The operation that made a version, in words."""
-    known = OPERATIONS.get(operation)
-    if known is not None:
-        return say(known.title_key, language)
+    operation_ = OPERATIONS.get(operation)
+    if operation_ is not None:
+        return say(operation_.title_key, language)
     key = f"browse.made_by_{operation}"
     return (
         say(key, language) if key in texts.catalogue(texts.DEFAULT_LANGUAGE) else operation.replace("_", " ")
@@ -112,9 +110,9 @@ def _counts(dataset: Dataset, language: str) -> list[Markup]:
     return shown
 
 
-def counts(found: Mapping[str, int], older: Dataset, newer: Dataset, language: str) -> Markup:
+def counts(counts_: Mapping[str, int], older: Dataset, newer: Dataset, language: str) -> Markup:
     figures = [
-        stat(say(f"browse.kind_{kind}", language), number(found[kind])) for kind in ("same", *diff.KINDS)
+        stat(say(f"browse.kind_{kind}", language), number(counts_[kind])) for kind in ("same", *diff.KINDS)
     ]
     return html(
         '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div></section>',
@@ -170,10 +168,12 @@ def _lines(value: Any) -> Iterator[tuple[str, str]]:
         return
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, dict):
-            kept = [str(item[key]) for key in ("name", "reasoning", "content", "tool_calls") if item.get(key)]
+            lines = [
+                str(item[key]) for key in ("name", "reasoning", "content", "tool_calls") if item.get(key)
+            ]
             yield (
                 str(item.get("role") or ""),
-                "\n".join([*kept, *(["train: false"] if "train" in item else [])]),
+                "\n".join([*lines, *(["train: false"] if "train" in item else [])]),
             )
         else:
             yield "", str(item)

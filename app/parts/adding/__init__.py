@@ -12,7 +12,7 @@ from typing import Any
 from studio_core.curation.adding import Brought
 
 
-def taken(brought: Brought) -> dict[str, Any]:
+def as_state(brought: Brought) -> dict[str, Any]:
     """The value of the state; each is a new one, so that the same files again are looked at again."""
     return {**brought.model_dump(), "at": time.monotonic()}
 

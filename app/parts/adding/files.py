@@ -10,8 +10,8 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.files import asset
-from app.i18n import say
-from app.parts.adding import taken
+from app.i18n import phrases, say
+from app.parts.adding import as_state
 from app.parts.events import ASKED
 from app.parts.handlers import safely
 from app.parts.html import html, join, size
@@ -32,7 +32,7 @@ def build(studio: Studio, brought: gr.State) -> gr.HTML:
     panel = gr.HTML("", apply_default_css=False, elem_id="data-file", js_on_load=script)
 
     def ready(event: gr.EventData) -> dict[str, Any]:
-        return taken(sent(studio, event._data))
+        return as_state(sent(studio, event._data))
 
     # One after the other: a "cleared" that is worked off after its "ready" would take the files away again.
     in_turn: dict[str, Any] = {**ASKED, "concurrency_id": "brought", "concurrency_limit": 1}
@@ -60,10 +60,7 @@ def drawn(studio: Studio, language: str, *, anew: bool = False) -> Markup:
 
     Without it the text is always the same, so that an opened page is not drawn again under a chosen file.
     """
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"adding.{key}", language, **values)
-
+    phrase = phrases("adding.", language)
     # The numbers are filled in by the browser.
     texts = {name: say(f"adding.upload_{name}", language) for name in _TEXTS}
     limit = size(studio.settings.max_upload_mb * 1_000_000)
@@ -82,13 +79,13 @@ def drawn(studio: Studio, language: str, *, anew: bool = False) -> Markup:
         '<p class="ts-unseen" role="status" data-part="spoken"></p></div>',
         drawn=secrets.token_hex(4) if anew else "",
         texts=json.dumps(texts, ensure_ascii=False),
-        drop=said("drop"),
-        files=_button("files", said("choose_files"), "ts-button-primary"),
-        folder=_button("folder", said("choose_folder")),
-        kinds=said("kinds", limit=limit),
-        buttons=join(_button(name, said(name)) for name in ("pause", "resume", "cancel", "clear")),
-        again=said("go_on"),
-        discard=_button("discard", said("discard")),
+        drop=phrase("drop"),
+        files=_button("files", phrase("choose_files"), "ts-button-primary"),
+        folder=_button("folder", phrase("choose_folder")),
+        kinds=phrase("kinds", limit=limit),
+        buttons=join(_button(name, phrase(name)) for name in ("pause", "resume", "cancel", "clear")),
+        again=phrase("go_on"),
+        discard=_button("discard", phrase("discard")),
     )
 
 

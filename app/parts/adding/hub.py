@@ -63,5 +63,5 @@ def build(studio: Studio, running: gr.State) -> None:
         ensure_engine(studio)
         return {"job": job.id}
 
-    given = [name, subset, split, rows, revision]
-    gr.on([fetch.click, name.submit], safely(fetched), given, [running], trigger_mode="once", **ASKED)
+    fields = [name, subset, split, rows, revision]
+    gr.on([fetch.click, name.submit], safely(fetched), fields, [running], trigger_mode="once", **ASKED)

@@ -165,16 +165,16 @@ def assign(opened: Any, roles: Any) -> dict[str, Any]:
         raise BadInput("data.upload_gone")
     shape, columns = Shape(opened["shape"]), opened["columns"]
     allowed = {"", *PARTS[shape][0], *PARTS[shape][1], *([KEEP] if shape is Shape.PROMPT_ONLY else [])}
-    given: dict[str, str] = {}
+    changes: dict[str, str] = {}
     for number, role in roles.items() if isinstance(roles, dict) else [(None, None)]:
         if not (isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 7):
             raise BadInput("adding.bad_request")
         if int(number) >= len(columns) or role not in allowed:
             raise BadInput("data.column_unknown", column=str(number)[:80])
-        given[columns[int(number)]] = role
-    taken = {role for role in given.values() if role not in ("", KEEP)}
-    earlier = {c: role for c, role in opened["roles"].items() if c not in given and role not in taken}
-    return {**opened, "roles": {c: role for c, role in {**earlier, **given}.items() if role}}
+        changes[columns[int(number)]] = role
+    roles_now = {role for role in changes.values() if role not in ("", KEEP)}
+    earlier = {c: role for c, role in opened["roles"].items() if c not in changes and role not in roles_now}
+    return {**opened, "roles": {c: role for c, role in {**earlier, **changes}.items() if role}}
 
 
 def mapping_of(opened: Any, *typed: Any) -> Mapping:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.i18n import t
-from app.parts.adding import taken
+from app.parts.adding import as_state
 from app.parts.events import ASKED
 from app.parts.handlers import safely
 from studio_core.base.studio import Studio
@@ -28,6 +28,6 @@ def build(studio: Studio, brought: gr.State) -> None:
     use = gr.Button(t("adding.use_text"), variant="primary", elem_id="data-paste-use")
 
     def used(text: str) -> dict[str, Any]:
-        return taken(adding.pasted(studio, str(text or "")))
+        return as_state(adding.pasted(studio, str(text or "")))
 
     use.click(safely(used), [text], [brought], trigger_mode="once", **ASKED)

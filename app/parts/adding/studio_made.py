@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.i18n import language_of, say, t
 from app.parts import data_view
 from app.parts.events import ASKED, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from app.parts.html import html, number, panel
 from studio_core.base.studio import Studio
 from studio_core.chat import chat_exports, chat_votes
@@ -38,15 +38,17 @@ def build(studio: Studio, answer: gr.HTML, listed: gr.HTML) -> None:
         return html('<p class="ts-muted">{}</p>', text)
 
     def maker(name: str) -> Any:
-        def made(request: gr.Request) -> tuple[Any, ...]:
+        def made(request: gr.Request) -> Updates:
             language = language_of(request)
-            known = {dataset.id for dataset in store.all_datasets(studio)}
+            ids = {dataset.id for dataset in store.all_datasets(studio)}
             dataset = MADE[name](studio)
-            new = dataset.id not in known
+            new = dataset.id not in ids
             if new:
                 adding.judge(studio, dataset)
-            shown = data_view.imported_notice(Imported(dataset, [], new), language)
-            return shown, data_view.dataset_list(store.all_datasets(studio), language)
+            return {
+                answer: data_view.imported_notice(Imported(dataset, [], new), language),
+                listed: data_view.dataset_list(store.all_datasets(studio), language),
+            }
 
         return made
 

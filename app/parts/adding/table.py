@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.i18n import t
-from app.parts.adding import taken
+from app.parts.adding import as_state
 from app.parts.events import ASKED, LIGHT
 from app.parts.handlers import safely
 from studio_core.base.errors import BadInput
@@ -57,7 +57,7 @@ def build(studio: Studio, brought: gr.State) -> None:
             isinstance(row, list) and len(row) == len(columns) for row in rows
         ):
             raise BadInput("adding.bad_request")
-        return taken(adding.typed(studio, columns, rows))
+        return as_state(adding.typed(studio, columns, rows))
 
     shape.input(safely(shaped), [shape], [table], **LIGHT)
     use.click(safely(used), [shape, table], [brought], trigger_mode="once", **ASKED)

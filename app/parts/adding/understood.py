@@ -10,7 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.files import asset
-from app.i18n import say
+from app.i18n import phrases, say
 from app.parts.data_view import shape_name
 from app.parts.html import NOTHING, html, join, notice, number, stat
 from studio_core.data.columns import MISSING, value_in
@@ -34,60 +34,68 @@ def columns_panel() -> gr.HTML:
     return gr.HTML("", apply_default_css=False, elem_id="data-columns", js_on_load=script)
 
 
-def summary(seen: Inspection, language: str) -> Markup:
+def summary(inspection: Inspection, language: str) -> Markup:
     """What the files were taken for, and how many of their rows would do."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"data.{key}", language, **values)
-
-    kind = seen.format.upper() + (" (gzip)" if seen.gzipped else "")
+    phrase = phrases("data.", language)
+    kind = inspection.format.upper() + (" (gzip)" if inspection.gzipped else "")
     encoding = (
-        said("encoding_bom", encoding="UTF-8") if seen.encoding == "utf-8-sig" else seen.encoding.upper()
+        phrase("encoding_bom", encoding="UTF-8")
+        if inspection.encoding == "utf-8-sig"
+        else inspection.encoding.upper()
     )
-    files = say("adding.of_files", language, n=len(seen.files)) if len(seen.files) > 1 else ""
-    shown = [stat(said("format"), kind, " · ".join(filter(None, [encoding, files])))]
+    files = say("adding.of_files", language, n=len(inspection.files)) if len(inspection.files) > 1 else ""
+    shown = [stat(phrase("format"), kind, " · ".join(filter(None, [encoding, files])))]
     # Until it is known what the columns are, no row is good or bad.
-    if seen.mapping.missing():
-        shown.append(stat(said("columns"), number(len(seen.columns))))
+    if inspection.mapping.missing():
+        shown.append(stat(phrase("columns"), number(len(inspection.columns))))
     else:
-        shown.append(stat(said("shape_found"), shape_name(seen.shape, language)))
-        shown += [stat(said("good_rows"), number(seen.good)), stat(said("bad_rows"), number(seen.bad))]
+        shown.append(stat(phrase("shape_found"), shape_name(inspection.shape, language)))
+        shown += [
+            stat(phrase("good_rows"), number(inspection.good)),
+            stat(phrase("bad_rows"), number(inspection.bad)),
+        ]
     return html(
         '<section class="ts-card"><h2>{}</h2><div class="ts-figures">{}</div>{}{}</section>',
-        seen.source,
+        inspection.source,
         join(shown),
-        join(_sentences(seen, language)),
-        _passed_over(seen, language),
+        join(_sentences(inspection, language)),
+        _passed_over(inspection, language),
     )
 
 
-def _sentences(seen: Inspection, language: str) -> list[Markup]:
-    why = say(seen.guess.because, language) if seen.mapping.shape is seen.guess.mapping.shape else ""
-    said = [html('<p class="ts-muted">{}</p>', why)] if why else []
-    if not seen.whole:
-        n = number(seen.good + seen.bad)
-        said.append(notice("info", say("adding.first_rows", language, n=n)))
-    if missing := seen.mapping.missing():
+def _sentences(inspection: Inspection, language: str) -> list[Markup]:
+    why = (
+        say(inspection.guess.because, language)
+        if inspection.mapping.shape is inspection.guess.mapping.shape
+        else ""
+    )
+    sentences = [html('<p class="ts-muted">{}</p>', why)] if why else []
+    if not inspection.whole:
+        n = number(inspection.good + inspection.bad)
+        sentences.append(notice("info", say("adding.first_rows", language, n=n)))
+    if missing := inspection.mapping.missing():
         parts = say("shell.comma", language).join(say(f"data.part_{part}", language) for part in missing)
-        said.append(notice("warn", say("data.choose_parts", language, parts=parts)))
-    elif not seen.guess.sure and why:
-        said.append(notice("info", say("data.check_parts", language)))
-    if seen.placeholders:
-        names = " ".join(f"{{{{{name}}}}}" for name in seen.placeholders)
-        said.append(notice("warn", say("data.placeholders_found", language, names=names)))
-    for remark in [one for one in seen.remarks(language) if one["code"] not in _SAID_ABOVE][:SHOWN_NOTES]:
-        said.append(html('<p class="ts-muted">{}</p>', remark["text"]))
-    return said
+        sentences.append(notice("warn", say("data.choose_parts", language, parts=parts)))
+    elif not inspection.guess.sure and why:
+        sentences.append(notice("info", say("data.check_parts", language)))
+    if inspection.placeholders:
+        names = " ".join(f"{{{{{name}}}}}" for name in inspection.placeholders)
+        sentences.append(notice("warn", say("data.placeholders_found", language, names=names)))
+    for remark in [one for one in inspection.remarks(language) if one["code"] not in _SAID_ABOVE][
+        :SHOWN_NOTES
+    ]:
+        sentences.append(html('<p class="ts-muted">{}</p>', remark["text"]))
+    return sentences
 
 
-def _passed_over(seen: Inspection, language: str) -> Markup:
-    if not seen.passed_over:
+def _passed_over(inspection: Inspection, language: str) -> Markup:
+    if not inspection.passed_over:
         return Markup()
     lines = join(
-        html("<li>{}: {}</li>", one["file"], say(f"data.passed_{one['why']}", language))
-        for one in seen.passed_over
+        html("<li>{}: {}</li>", file["file"], say(f"data.passed_{file['why']}", language))
+        for file in inspection.passed_over
     )
-    title = say("adding.passed_over", language, n=len(seen.passed_over))
+    title = say("adding.passed_over", language, n=len(inspection.passed_over))
     return html('<details class="ts-reasons"><summary>{}</summary><ul>{}</ul></details>', title, lines)
 
 

@@ -23,8 +23,8 @@ KINDS = (making.IMPORT, making.FETCH)
 def unfinished(studio: Studio) -> dict[str, Any] | None:
     """The newest import or fetch that is still going on, if there is one: the page may have been left."""
     jobs = [*queue.live(studio), *queue.waiting(studio)]
-    found = [job.id for job in jobs if job.kind == "data" and job.method in KINDS]
-    return {"job": max(found)} if found else None
+    numbers = [job.id for job in jobs if job.kind == "data" and job.method in KINDS]
+    return {"job": max(numbers)} if numbers else None
 
 
 def shown(studio: Studio, job: Job, language: str) -> Markup:
@@ -62,9 +62,9 @@ def failed(job: Job, language: str) -> Markup:
 
 def imported(studio: Studio, job: Job) -> Imported:
     """What an import that succeeded has made, or the version that held these very records before."""
-    made = versions.of_job(studio, job.id)
-    dataset = made[0] if made else versions.get(studio, job.spec["result"])
-    return Imported(dataset, dataset.rejected, new=bool(made))
+    results = versions.of_job(studio, job.id)
+    dataset = results[0] if results else versions.get(studio, job.spec["result"])
+    return Imported(dataset, dataset.rejected, new=bool(results))
 
 
 def is_over(job: Job) -> bool:

@@ -90,7 +90,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get(AT)
     def look(chat: int, number: int, request: Request) -> Response:
-        return _answered(request, lambda language: _changed(studio, chat, number, language))
+        return _answered(request, lambda language: _update(studio, chat, number, language))
 
     @router.get(f"{AT}/difference")
     def differ(chat: int, number: int, request: Request, left: Shown = 0, right: Shown = 1) -> Response:
@@ -105,9 +105,9 @@ def routes(studio: Studio) -> APIRouter:
         return _answered(request, lambda language: _asked_again(studio, chat, number, which, language))
 
     @router.post(f"{AT}/prompt")
-    def prompt(chat: int, number: int, changed: Prompt, request: Request) -> Response:
+    def prompt(chat: int, number: int, change: Prompt, request: Request) -> Response:
         return _answered(
-            request, lambda _: _elsewhere(chat_live.ask_instead(studio, chat, number, changed.text))
+            request, lambda _: _elsewhere(chat_live.ask_instead(studio, chat, number, change.text))
         )
 
     _judgements(studio, router)
@@ -190,14 +190,14 @@ def _stopped(studio: Studio, chat: int, number: int, which: Which, language: str
     row = _round(studio, chat, number)
     if live is not None and live.id == row.id:
         live.stop(None if which.place is None else _side(row, which.place))
-    return _changed(studio, chat, number, language)
+    return _update(studio, chat, number, language)
 
 
 def _asked_again(studio: Studio, chat: int, number: int, which: Which, language: str) -> dict[str, Any]:
     row = _round(studio, chat, number)
     sides = [] if which.place is None else [_side(row, which.place)]
     live = chat_live.ask_again(studio, chat, number, sides)
-    return _elsewhere(live) if live.chat_id != chat else _changed(studio, chat, number, language)
+    return _elsewhere(live) if live.chat_id != chat else _update(studio, chat, number, language)
 
 
 def _elsewhere(live: LiveRound) -> dict[str, Any]:
@@ -207,15 +207,15 @@ def _elsewhere(live: LiveRound) -> dict[str, Any]:
 def _voted(studio: Studio, chat: int, number: int, cast: Cast, who: str, language: str) -> dict[str, Any]:
     row = _round(studio, chat, number)
     left, right = _side(row, cast.left), _side(row, cast.right)
-    made = chat_votes.vote(studio, chat, number, cast.verdict, left, right, who, cast.seen)
-    return {**_of_block(studio, chat, row, language), "message": _vote_message(studio, made, language)}
+    vote = chat_votes.vote(studio, chat, number, cast.verdict, left, right, who, cast.seen)
+    return {**_of_block(studio, chat, row, language), "message": _vote_message(studio, vote, language)}
 
 
 def _undone(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
     chat_votes.withdraw(studio, chat, number)
     row = _round(studio, chat, number)
-    said = say("chat.undone_closed" if row.settings["blind"] else "chat.undone", language)
-    return {**_of_block(studio, chat, row, language), "message": notice("info", said)}
+    sentence = say("chat.undone_closed" if row.settings["blind"] else "chat.undone", language)
+    return {**_of_block(studio, chat, row, language), "message": notice("info", sentence)}
 
 
 def _revealed(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
@@ -227,8 +227,10 @@ def _corrected(
     studio: Studio, chat: int, number: int, better: Correction, who: str, language: str
 ) -> dict[str, Any]:
     side = _side(_round(studio, chat, number), better.place)
-    made = chat_labels.correct(studio, chat, number, side, better.text, who, better.project, better.seen)
-    return {"message": view.sent(made, "corrected", language), "project": made.project.name}
+    correction = chat_labels.correct(
+        studio, chat, number, side, better.text, who, better.project, better.seen
+    )
+    return {"message": view.sent(correction, "corrected", language), "project": correction.project.name}
 
 
 def _sent(
@@ -236,8 +238,8 @@ def _sent(
 ) -> dict[str, Any]:
     row = _round(studio, chat, number)
     left, right = _side(row, sending.left), _side(row, sending.right)
-    made = chat_labels.send(studio, chat, number, left, right, who, sending.project, sending.seen)
-    return {"message": view.sent(made, "sent", language), "project": made.project.name}
+    sent = chat_labels.send(studio, chat, number, left, right, who, sending.project, sending.seen)
+    return {"message": view.sent(sent, "sent", language), "project": sent.project.name}
 
 
 def _side(row: ChatRound, place: int) -> int:
@@ -270,7 +272,7 @@ def _drawn(
     live = chat_live.current(studio, chat)
     rounds = chat_live.history(studio, chat)
     how = chat_votes.standing(studio, chat)
-    found = {}
+    blocks = {}
     for row in rounds:
         if only is not None and row.number != only:
             continue
@@ -284,23 +286,25 @@ def _drawn(
             loading=live.loading() if live is not None and mine else (),
             newest=row is rounds[-1],
         )
-        found[row.number] = (text, row)
-    return found
+        blocks[row.number] = (text, row)
+    return blocks
 
 
-def _changed(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
-    found = _drawn(studio, chat, language, number)
-    if number not in found:
+def _update(studio: Studio, chat: int, number: int, language: str) -> dict[str, Any]:
+    blocks = _drawn(studio, chat, language, number)
+    if number not in blocks:
         raise NotFound("chat.round_not_found", round=number)
-    return {"rounds": {number: found[number][0]}}
+    return {"rounds": {number: blocks[number][0]}}
 
 
 def _of_block(studio: Studio, chat: int, row: ChatRound, language: str) -> dict[str, Any]:
     """The round, and with a blind one all others: the names of some of them may be known now too."""
-    found = _drawn(studio, chat, language)
+    blocks = _drawn(studio, chat, language)
     return {
         "rounds": {
-            number: text for number, (text, one) in found.items() if one.id == row.id or row.settings["blind"]
+            number: text
+            for number, (text, one) in blocks.items()
+            if one.id == row.id or row.settings["blind"]
         }
     }
 

@@ -121,10 +121,10 @@ def _earlier_answers(earlier: Sequence[Answer], language: str) -> Markup:
     listed = join(
         html(
             '<li><div class="ts-markdown" dir="auto">{}</div><span>{}</span></li>',
-            markdown.rendered(one["answer"]),
-            say("chat.own_seed", language, seed=one.get("seed", 0)),
+            markdown.rendered(answer["answer"]),
+            say("chat.own_seed", language, seed=answer.get("seed", 0)),
         )
-        for one in earlier
+        for answer in earlier
     )
     return html(
         '<details class="ts-before"><summary>{}</summary><ol>{}</ol></details>',
@@ -156,8 +156,10 @@ def _judging(shown: Sequence[Answer], how: Standing, language: str, newest: bool
         return _voted(how.vote, how, language)
     if not how.open:
         return html('<p class="ts-voted">{}</p>', say("chat.closed", language))
-    ready = [place for place, one in enumerate(shown) if one["state"] != "error" and one["answer"].strip()]
-    failed = [LETTERS[place] for place, one in enumerate(shown) if one["state"] == "error"]
+    ready = [
+        place for place, answer in enumerate(shown) if answer["state"] != "error" and answer["answer"].strip()
+    ]
+    failed = [LETTERS[place] for place, answer in enumerate(shown) if answer["state"] == "error"]
     buttons = join(
         html(
             '<button type="button" class="ts-button ts-vote" data-action="vote" data-verdict="{}" {} {} '
@@ -184,9 +186,9 @@ def _judging(shown: Sequence[Answer], how: Standing, language: str, newest: bool
 def _hint(shown: Sequence[Answer], failed: Sequence[str], how: Standing, language: str) -> Markup:
     if failed and len(shown) - len(failed) < 2:
         key, values = "failed_side", {"sides": ", ".join(failed)}
-    elif any(one["state"] == "streaming" for one in shown):
+    elif any(answer["state"] == "streaming" for answer in shown):
         key, values = "early_hint", {}
-    elif any(one["state"] not in (*ENDED, "error") for one in shown):
+    elif any(answer["state"] not in (*ENDED, "error") for answer in shown):
         key, values = "cut_hint", {}
     else:
         return Markup()
@@ -228,8 +230,8 @@ def _voted(vote: Vote, how: Standing, language: str) -> Markup:
 
 
 def _round_tools(shown: Sequence[Answer], how: Standing, language: str) -> Markup:
-    streaming = any(one["state"] == "streaming" for one in shown)
-    usable = sum(one["state"] != "error" and bool(one["answer"].strip()) for one in shown)
+    streaming = any(answer["state"] == "streaming" for answer in shown)
+    usable = sum(answer["state"] != "error" and bool(answer["answer"].strip()) for answer in shown)
 
     def button(action: str, key: str = "") -> Markup:
         return _button(action, say(f"chat.do_{action}", language), key=key, quiet=True)

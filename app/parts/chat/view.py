@@ -77,7 +77,7 @@ def fork_note(chat: Chat, language: str) -> Markup:
 def dialog(studio: Studio, language: str) -> Markup:
     """The form for a correction, for a changed prompt, and for the project to which a turn goes."""
     projects = chat_labels.projects_for_turns(studio)
-    known = join(html('<option value="{}"></option>', one.name) for one in projects)
+    options = join(html('<option value="{}"></option>', project.name) for project in projects)
     words = {
         f"data-title-{kind}": say(f"chat.dialog_{kind}", language) for kind in ("correct", "prompt", "send")
     } | {f"data-do-{kind}": say(f"chat.dialog_do_{kind}", language) for kind in ("correct", "prompt", "send")}
@@ -98,15 +98,15 @@ def dialog(studio: Studio, language: str) -> Markup:
         text=say("chat.dialog_text", language),
         project=say("chat.dialog_project", language),
         default=projects[0].name if projects else chat_labels.PROJECT,
-        known=known,
+        known=options,
         cancel=say("chat.dialog_cancel", language),
         kept=say("chat.dialog_kept", language),
     )
 
 
-def sent(made: Sent, kind: str, language: str) -> Markup:
+def sent(result: Sent, kind: str, language: str) -> Markup:
     """What a correction or a turn has become."""
-    key = f"chat.{kind}" if made.voted else f"chat.{kind}_unvoted"
-    text = say(key, language, number=made.number, project=made.project.name)
-    link = html('<a href="/label?project={}">{}</a>', made.project.id, say("chat.open_project", language))
+    key = f"chat.{kind}" if result.voted else f"chat.{kind}_unvoted"
+    text = say(key, language, number=result.number, project=result.project.name)
+    link = html('<a href="/label?project={}">{}</a>', result.project.id, say("chat.open_project", language))
     return notice("good", html("{} {}", text, link))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
 
-from app.i18n import language_of, say, t
+from app.i18n import language_of, phrases, say, t
 from app.parts import downloads
 from app.parts.dataset import opened
 from app.parts.events import ASKED, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import html, join, notice, number, panel, size, stat
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
@@ -30,10 +29,9 @@ _SHOWN = 4_000
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = Export(studio)
     with gr.Row():
         layout = gr.Dropdown(
-            [(t(one.title_key), name) for name, one in LAYOUTS.items()],
+            [(t(known.title_key), name) for name, known in LAYOUTS.items()],
             value="trl",
             label=t("exports.layout"),
             elem_id="export-layout",
@@ -57,41 +55,42 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     push = gr.Button(t("exports.hub_push"), elem_id="export-push")
     pushed = panel("export-pushed")
 
+    section = Export(studio, {"layout": layout, "format": format, "shown": shown, "hub": hub})
     on_open(section.open, [layout, format, shown, hub])
     layout.input(
-        safely(section.laid_out), [layout, format], [format, shown], trigger_mode="always_last", **ASKED
+        safely(section.choose), [layout, format], [format, shown], trigger_mode="always_last", **ASKED
     )
-    format.input(safely(section.written), [layout, format], shown, trigger_mode="always_last", **ASKED)
+    format.input(safely(section.look), [layout, format], shown, trigger_mode="always_last", **ASKED)
     push.click(safely(section.push), [repo, public], pushed, trigger_mode="once", **ASKED)
 
 
-class Export:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class Export(Handlers):
+    """What the section does when the page is opened, on a choice, and on the button that pushes."""
 
-    def open(self, request: gr.Request) -> tuple[Any, ...]:
+    def open(self, request: gr.Request) -> Updates:
         dataset, language = opened(self.studio, request), language_of(request)
         fitting = exports.layouts_for(Shape(dataset.shape))
         choices = [(t(layout.title_key), layout.name) for layout in fitting]
         fit = outgoing.look(self.studio, dataset)
-        return (
-            gr.Dropdown(choices=choices, value="trl"),
-            gr.Dropdown(choices=list(LAYOUTS["trl"].formats), value="jsonl"),
-            view(dataset, fit, language),
-            html(
+        return self._updates(
+            layout=gr.Dropdown(choices=choices, value="trl"),
+            format=gr.Dropdown(choices=list(LAYOUTS["trl"].formats), value="jsonl"),
+            shown=view(dataset, fit, language),
+            hub=html(
                 '<div class="ts-stack"><section><h2>{}</h2><p class="ts-muted">{}</p></section></div>',
                 say("exports.hub_title", language),
                 say("exports.hub_note", language),
             ),
         )
 
-    def laid_out(self, layout: str, format: str, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+    def choose(self, layout: str, format: str, request: gr.Request) -> Iterator[Updates]:
+        """Another layout, with the formats that it has."""
         formats = LAYOUTS[layout].formats if layout in LAYOUTS else exports.FORMATS
         chosen = format if format in formats else formats[0]
-        for shown in self.written(layout, chosen, request):
-            yield gr.Dropdown(choices=list(formats), value=chosen), shown
+        for shown in self.look(layout, chosen, request):
+            yield self._updates(format=gr.Dropdown(choices=list(formats), value=chosen), shown=shown)
 
-    def written(self, layout: str, format: str, request: gr.Request) -> Iterator[Markup]:
+    def look(self, layout: str, format: str, request: gr.Request) -> Iterator[Markup]:
         """What a file would hold; first what can be said at once."""
         dataset, language = opened(self.studio, request), language_of(request)
         layout, format = str(layout), str(format)
@@ -101,42 +100,36 @@ class Export:
 
     def push(self, repo: str, public: bool, request: gr.Request) -> Iterator[Markup]:
         dataset, language = opened(self.studio, request), language_of(request)
-
-        def said(key: str, **values: Any) -> str:
-            return say(f"exports.{key}", language, **values)
-
+        phrase = phrases("exports.", language)
         repo = str(repo or "").strip()
-        yield notice("info", said("hub_pushing", rows=number(dataset.rows), repo=repo[:200]))
+        yield notice("info", phrase("hub_pushing", rows=number(dataset.rows), repo=repo[:200]))
         try:
-            done = hub_push.push(self.studio, dataset, repo, public=bool(public))
+            result = hub_push.push(self.studio, dataset, repo, public=bool(public))
         except Exception:
             yield Markup()
             raise
-        sentence = said(
-            "hub_done_public" if done.public else "hub_done_private",
+        sentence = phrase(
+            "hub_done_public" if result.public else "hub_done_private",
             dataset=f"{dataset.name}@{dataset.version}",
-            repo=done.repo,
+            repo=result.repo,
         )
-        link = html('<a href="{0}" rel="noopener noreferrer" target="_blank">{0}</a>', done.url)
+        link = html('<a href="{0}" rel="noopener noreferrer" target="_blank">{0}</a>', result.url)
         yield notice("good", html("{} {}", sentence, link))
 
 
 def view(dataset: Dataset, fit: Fit, language: str) -> Markup:
     """What the file will hold, what it cannot, its first record, and the links that fetch it."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"exports.{key}", language, **values)
-
+    phrase = phrases("exports.", language)
     rows = dataset.rows if fit.first else fit.rows
     figures = [
-        stat(said("records"), number(rows)),
-        stat(said("size"), size(fit.bytes / max(1, fit.rows) * rows), said("size_about")),
+        stat(phrase("records"), number(rows)),
+        stat(phrase("size"), size(fit.bytes / max(1, fit.rows) * rows), phrase("size_about")),
     ]
     layout = LAYOUTS[fit.layout]
     sentences = exports.describe_fit(fit, language)
     kinds = ["warn" if fit.lost else "good", *["info"] * (len(sentences) - 1)]
     if fit.first:
-        sentences.append(said("checked_first", rows=number(fit.first)))
+        sentences.append(phrase("checked_first", rows=number(fit.first)))
         kinds.append("info")
     return html(
         '<section class="ts-card ts-stack"><p class="ts-muted">{}</p><div class="ts-figures">{}</div>{}'
@@ -144,7 +137,7 @@ def view(dataset: Dataset, fit: Fit, language: str) -> Markup:
         say(layout.help_key, language),
         join(figures),
         join([notice(kind, sentence) for kind, sentence in zip(kinds, sentences, strict=True)]),
-        said("first_record"),
+        phrase("first_record"),
         fit.sample[:_SHOWN] + (" …" if len(fit.sample) > _SHOWN else ""),
         _links(dataset, fit, language) if fit.rows else Markup(),
     )

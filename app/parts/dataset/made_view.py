@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import phrases, say
 from app.parts.html import html, join, number, stat, table
 from studio_core.base.tables import Dataset
 
@@ -29,7 +29,10 @@ def shown(dataset: Dataset, language: str, *, folded: bool = True) -> Markup:
     asked, spread = details.get("answers", []), details.get("distribution", {})
     if not asked and not spread.get("edges"):
         return Markup()
-    parts = [*(_asked(one, language) for one in asked), _spread(spread, dataset.operation, language)]
+    parts = [
+        *(_asked(operation, language) for operation in asked),
+        _spread(spread, dataset.operation, language),
+    ]
     if not folded:
         return join(parts)
     title = say("generation.view.title", language)
@@ -40,24 +43,25 @@ def shown(dataset: Dataset, language: str, *, folded: bool = True) -> Markup:
     )
 
 
-def _asked(one: Mapping[str, Any], language: str) -> Markup:
+def _asked(answers: Mapping[str, Any], language: str) -> Markup:
     """The figures of one model or service that was asked."""
-
-    def said(key: str) -> str:
-        return say(f"generation.view.{key}", language)
-
+    phrase = phrases("generation.view.", language)
     figures = [
-        stat(said("who"), str(one["who"])),
-        stat(said("asked"), number(one["asked"])),
-        stat(said("cached"), number(one["cached"])),
-        stat(said("failed"), number(one["failed"])),
-        stat(said("tokens"), number(one["tokens_in"] + one["tokens_out"])),
+        stat(phrase("who"), str(answers["who"])),
+        stat(phrase("asked"), number(answers["asked"])),
+        stat(phrase("cached"), number(answers["cached"])),
+        stat(phrase("failed"), number(answers["failed"])),
+        stat(phrase("tokens"), number(answers["tokens_in"] + answers["tokens_out"])),
     ]
-    if one.get("priced"):
-        figures.append(stat(said("cost"), f"{one['cost']:.4f}"))
-        figures.append(stat(said("saved"), f"{one['saved']:.4f}"))
-    reasons = table([said("reasons"), ""], [[reason, number(n)] for reason, n in one["reasons"].items()])
-    return html('<div class="ts-figures">{}</div>{}', join(figures), reasons if one["reasons"] else Markup())
+    if answers.get("priced"):
+        figures.append(stat(phrase("cost"), f"{answers['cost']:.4f}"))
+        figures.append(stat(phrase("saved"), f"{answers['saved']:.4f}"))
+    reasons = table(
+        [phrase("reasons"), ""], [[reason, number(n)] for reason, n in answers["reasons"].items()]
+    )
+    return html(
+        '<div class="ts-figures">{}</div>{}', join(figures), reasons if answers["reasons"] else Markup()
+    )
 
 
 def _spread(spread: Mapping[str, Any], operation: str, language: str) -> Markup:
@@ -120,7 +124,7 @@ def _bar(place: int, places: int, which: int, series: int, height: float, colour
 def _line(threshold: float, edges: Sequence[float], language: str) -> Markup:
     share = (threshold - edges[0]) / (edges[-1] - edges[0])
     x = min(max(share, 0.0), 1.0) * WIDTH
-    said = say("generation.view.threshold", language, value=f"{threshold:.3g}")
+    note = say("generation.view.threshold", language, value=f"{threshold:.3g}")
     anchor = "end" if x > WIDTH / 2 else "start"
     return html(
         '<line class="ts-threshold" x1="{0:.1f}" x2="{0:.1f}" y1="4" y2="{1}"/>'
@@ -129,7 +133,7 @@ def _line(threshold: float, edges: Sequence[float], language: str) -> Markup:
         BASE,
         x + (-6 if anchor == "end" else 6),
         anchor,
-        said,
+        note,
     )
 
 

@@ -200,8 +200,8 @@ class RecordEditor(Handlers):
     def _record(self, dataset: Dataset, row: int, changes: list[Change]) -> tuple[int, Record]:
         """The row, kept within the dataset, and its record: as it was changed, if it was."""
         row = self._within(dataset, row)
-        changed = next((change.record for change in changes if change.row == row and change.record), None)
-        return row, changed or store.records(self.studio, dataset, row - 1, 1)[0]
+        new = next((change.record for change in changes if change.row == row and change.record), None)
+        return row, new or store.records(self.studio, dataset, row - 1, 1)[0]
 
     def _record_updates(self, dataset: Dataset, row: int, changes: list[Change], language: str) -> Updates:
         """Row, the fields with their names, the label, and the record as JSON."""

@@ -40,8 +40,8 @@ _DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Form:
-    components: list[Component]
-    """In the order of ``_DEFAULTS``."""
+    parts: dict[str, Component]
+    """By the names of ``_DEFAULTS``, in their order."""
     events: list[Any]
     """What makes the records be looked for again."""
     jump: gr.Textbox
@@ -50,8 +50,8 @@ class Form:
     @staticmethod
     def opened(
         query: Mapping[str, Any], facets: Facets, language: str
-    ) -> tuple[list[Any], list[dict[str, Any]]]:
-        """The values that an address says, and updates of the components, with what there is to choose from."""
+    ) -> tuple[list[Any], dict[str, dict[str, Any]]]:
+        """The values that an address says, and updates of the parts, with what there is to choose from."""
         values = [_from_address(name, default, query) for name, default in _DEFAULTS.items()]
         offered = {
             "column": [("–", ""), *((column, column) for column in facets.columns)],
@@ -61,20 +61,20 @@ class Form:
         for place, name in enumerate(_DEFAULTS):
             if name in offered:
                 values[place] = _among(values[place], [value for _, value in offered[name]])
-        updates = [gr.update(value=value) for value in values]
-        for place, name in enumerate(_DEFAULTS):
-            if name in offered:
-                updates[place]["choices"] = offered[name]
+        updates = {
+            name: gr.update(value=value, **({"choices": offered[name]} if name in offered else {}))
+            for name, value in zip(_DEFAULTS, values, strict=True)
+        }
         return values, updates
 
     @staticmethod
     def address(form: Sequence[Any]) -> dict[str, str]:
         """The form in a page's address: what differs from the beginning."""
-        said = {}
+        address = {}
         for (name, default), value in zip(_DEFAULTS.items(), form, strict=True):
             if value not in (default, None, "", []):
-                said[name] = ",".join(map(str, value)) if isinstance(value, list) else str(value)[:1000]
-        return said
+                address[name] = ",".join(map(str, value)) if isinstance(value, list) else str(value)[:1000]
+        return address
 
 
 def form() -> Form:
@@ -136,9 +136,10 @@ def form() -> Form:
                 list(SIZES), value=SIZES[0], label=t("browse.size"), elem_id="browse-size", min_width=110
             )
         reset = gr.Button(t("browse.reset"), elem_id="browse-reset", scale=0, min_width=180)
-    parts: list[Component] = [
-        search, regex, column, holds, language, finding, feature, low, high, sort, down, size,
-    ]  # fmt: skip
+    parts: dict[str, Component] = {
+        "q": search, "regex": regex, "column": column, "holds": holds, "language": language, "finding": finding,
+        "feature": feature, "low": low, "high": high, "sort": sort, "down": down, "size": size,
+    }  # fmt: skip
     events = [
         *(box.submit for box in (search, regex, holds, low, high)),
         *(box.blur for box in (search, regex, holds, low, high)),
@@ -149,22 +150,24 @@ def form() -> Form:
 
 def query_of(form: Sequence[Any]) -> tuple[Query, int]:
     """What the form asks for, and how many records a page has; values come from a browser."""
-    given = dict(zip(_DEFAULTS, form, strict=True))
-    findings = tuple(str(name) for name in given["finding"] or ())
-    feature = str(given["feature"] or "characters")
-    low, high = _bound(feature, given["low"]), _bound(feature, given["high"])
+    values = dict(zip(_DEFAULTS, form, strict=True))
+    findings = tuple(str(name) for name in values["finding"] or ())
+    feature = str(values["feature"] or "characters")
+    low, high = _bound(feature, values["low"]), _bound(feature, values["high"])
     query = Query(
-        search=str(given["q"] or ""),
-        regex=str(given["regex"] or ""),
-        columns=((str(given["column"]), str(given["holds"])),) if given["column"] and given["holds"] else (),
-        language=str(given["language"] or ""),
+        search=str(values["q"] or ""),
+        regex=str(values["regex"] or ""),
+        columns=((str(values["column"]), str(values["holds"])),)
+        if values["column"] and values["holds"]
+        else (),
+        language=str(values["language"] or ""),
         findings=tuple(name for name in findings if name != CLEAN),
         clean=CLEAN in findings,
         ranges=((feature, low, high),) if low is not None or high is not None else (),
-        sort=str(given["sort"] or "row"),
-        descending=bool(given["down"]),
+        sort=str(values["sort"] or "row"),
+        descending=bool(values["down"]),
     )
-    size = given["size"]
+    size = values["size"]
     return query, size if size in SIZES else SIZES[0]
 
 
@@ -200,7 +203,7 @@ def _from_address(name: str, default: Any, query: Mapping[str, Any]) -> Any:
 def _among(value: Any, offered: list[str]) -> Any:
     """What of an address can be chosen."""
     if isinstance(value, list):
-        return [one for one in value if one in offered]
+        return [choice for choice in value if choice in offered]
     return value if value in offered else ""
 
 

@@ -47,48 +47,48 @@ def add(router: APIRouter, studio: Studio) -> None:
     @only(STAFF)
     def decide(project: int, cast: Cast, request: Request) -> Response:
         def act(who: str) -> dict[str, Any]:
-            said = Verdict(**cast.model_dump(exclude={"item"}))
-            adjudication.decide(studio, project, who, cast.item, said)
+            verdict = Verdict(**cast.model_dump(exclude={"item"}))
+            adjudication.decide(studio, project, who, cast.item, verdict)
             return {}
 
         return answered(request, act)
 
     @router.post("/api/label/{project}/reconsider")
     @only(STAFF)
-    def reconsider(project: int, one: One, request: Request) -> Response:
+    def reconsider(project: int, asked: One, request: Request) -> Response:
         def act(_: str) -> dict[str, Any]:
-            adjudication.reconsider(studio, project, one.item)
+            adjudication.reconsider(studio, project, asked.item)
             return {}
 
         return answered(request, act)
 
 
-def _case(found: adjudication.Case) -> dict[str, Any]:
+def _case(case: adjudication.Case) -> dict[str, Any]:
     """The answers in their own order, whatever sides people saw them on."""
-    blind = settings_of(found.project).blind and found.decision is None
-    texts = [answer["text"] for answer in found.item.answers]
-    form = found.decision or found.earlier
+    blind = settings_of(case.project).blind and case.decision is None
+    texts = [answer["text"] for answer in case.item.answers]
+    form = case.decision or case.earlier
     return {
-        "id": found.item.id,
-        "number": found.item.number,
-        "state": "submitted" if found.decision else "pending",
-        "prompt": found.item.prompt,
+        "id": case.item.id,
+        "number": case.item.number,
+        "state": "submitted" if case.decision else "pending",
+        "prompt": case.item.prompt,
         "answers": [
             {
                 "text": answer["text"],
                 "html": rendered(answer["text"]),
                 "source": "" if blind else answer["source"],
             }
-            for answer in found.item.answers
+            for answer in case.item.answers
         ],
         "differences": difference(*texts) if len(texts) == 2 else None,
-        "votes": [{"who": vote.annotator, **_said(vote)} for vote in found.votes],
-        "draft": _said(form) if form else {},
-        "decided_by": found.decision.annotator if found.decision else "",
+        "votes": [{"who": vote.annotator, **_vote(vote)} for vote in case.votes],
+        "draft": _vote(form) if form else {},
+        "decided_by": case.decision.annotator if case.decision else "",
     }
 
 
-def _said(vote: Annotation) -> dict[str, Any]:
+def _vote(vote: Annotation) -> dict[str, Any]:
     """A vote as if its answers had been shown in their own order."""
     own = Annotation(
         verdict=vote.verdict,

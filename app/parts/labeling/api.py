@@ -82,32 +82,32 @@ def routes(studio: Studio) -> APIRouter:
         )
 
     @router.post("/api/label/{project}/reopen")
-    def reopen(project: int, one: One, request: Request) -> Response:
+    def reopen(project: int, asked: One, request: Request) -> Response:
         return answered(
             request,
-            lambda who: _document(studio, project, who, undoing.reopen(studio, project, who, one.item)),
+            lambda who: _document(studio, project, who, undoing.reopen(studio, project, who, asked.item)),
         )
 
     @router.post("/api/label/{project}/release")
-    def release(project: int, one: One, request: Request) -> Response:
+    def release(project: int, asked: One, request: Request) -> Response:
         def act(who: str) -> dict[str, Any]:
-            assignment.release(studio, one.item, who)
+            assignment.release(studio, asked.item, who)
             return _next(studio, project, who)
 
         return answered(request, act)
 
     @router.post("/api/label/{project}/withdraw")
-    def withdraw(project: int, one: One, request: Request) -> Response:
+    def withdraw(project: int, asked: One, request: Request) -> Response:
         def act(who: str) -> dict[str, Any]:
-            undoing.withdraw(studio, project, who, one.item)
+            undoing.withdraw(studio, project, who, asked.item)
             return _next(studio, project, who)
 
         return answered(request, act)
 
     @router.post("/api/label/{project}/draft")
-    def draft(project: int, kept: Draft, request: Request) -> Response:
+    def draft(project: int, draft_: Draft, request: Request) -> Response:
         def act(who: str) -> dict[str, Any]:
-            assignment.save_draft(studio, kept.item, who, kept.draft.model_dump(exclude_unset=True))
+            assignment.save_draft(studio, draft_.item, who, draft_.draft.model_dump(exclude_unset=True))
             return {}
 
         return answered(request, act)
@@ -146,9 +146,9 @@ def _next(studio: Studio, project: int, who: str) -> dict[str, Any]:
 
 
 def _voted(studio: Studio, project: int, who: str, cast: Cast) -> dict[str, Any]:
-    said = Verdict(**cast.model_dump(exclude={"item"}))
-    made, item, shown = votes.cast_and_go_on(studio, project, who, cast.item, said)
-    return {**_document(studio, project, who, shown), "last": _revealed(studio, made, item)}
+    verdict = Verdict(**cast.model_dump(exclude={"item"}))
+    vote, item, shown = votes.cast_and_go_on(studio, project, who, cast.item, verdict)
+    return {**_document(studio, project, who, shown), "last": _revealed(studio, vote, item)}
 
 
 def _document(studio: Studio, project: int, who: str, shown: Showing | None) -> dict[str, Any]:
@@ -185,8 +185,8 @@ def _item(project: LabelProject, shown: Showing, state: str) -> dict[str, Any]:
     }
 
 
-def _revealed(studio: Studio, made: Annotation, item: LabelItem) -> dict[str, Any]:
+def _revealed(studio: Studio, vote: Annotation, item: LabelItem) -> dict[str, Any]:
     """Who wrote what was just judged, from left to right; not while two models are compared, where it can be undone."""
     compared = projects.get(studio, item.project_id).round
-    sources = [] if compared else [item.answers[place]["source"] for place in made.order]
-    return {"number": item.number, "verdict": votes.draft_of(made)["verdict"], "sources": sources}
+    sources = [] if compared else [item.answers[place]["source"] for place in vote.order]
+    return {"number": item.number, "verdict": votes.draft_of(vote)["verdict"], "sources": sources}

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from app.access import STAFF, current_user
 from app.files import asset
-from app.i18n import language_of, say
+from app.i18n import language_of, phrases
 from app.parts.events import on_open
 from app.parts.html import html, join, panel
 from app.parts.labeling import opened, screen_view
@@ -39,15 +39,12 @@ def build(studio: Studio, tab: gr.Tab) -> None:
 
 def _body(project: LabelProject, language: str) -> Markup:
     """The place for one item; the script fills it when the tab is chosen."""
-
-    def said(key: str) -> str:
-        return say(f"labeling.{key}", language)
-
+    phrase = phrases("labeling.", language)
     tools = join(
         html(
             '<button type="button" class="ts-button" data-key="{}">{} <kbd>{}</kbd></button>',
             key,
-            said(f"adjudicate_{name}"),
+            phrase(f"adjudicate_{name}"),
             shown,
         )
         for name, key, shown in (
@@ -73,12 +70,12 @@ def _body(project: LabelProject, language: str) -> Markup:
         project.mode,
         settings_of(project).marks,
         _words(project, language),
-        said("adjudicate_lead"),
+        phrase("adjudicate_lead"),
         screen_view.sides(project, language, "case"),
-        said("verdict"),
-        screen_view.verdicts(project, said, skip=False),
-        said("comment"),
-        said("comment"),
+        phrase("verdict"),
+        screen_view.verdicts(project, phrase, skip=False),
+        phrase("comment"),
+        phrase("comment"),
         tools,
     )
 

@@ -27,13 +27,13 @@ class Shown:
 
 def shown(studio: Studio, project: int, since: int) -> Shown:
     """The newest guidelines, beside those of the version ``since``; 0 for none."""
-    known = {one.version: one for one in projects.all_guidelines(studio, project)}
-    newest = max(known, default=0)
+    by_version = {guidelines.version: guidelines for guidelines in projects.all_guidelines(studio, project)}
+    newest = max(by_version, default=0)
     if not newest:
         return Shown(0, Markup(), Markup())
-    text, before = known[newest].text, known.get(since)
-    changed = difference(before.text, text) if before and before.version < newest else Markup()
-    return Shown(newest, rendered(text), changed)
+    text, before = by_version[newest].text, by_version.get(since)
+    changes = difference(before.text, text) if before and before.version < newest else Markup()
+    return Shown(newest, rendered(text), changes)
 
 
 def difference(before: str, after: str) -> Markup:

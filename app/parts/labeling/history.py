@@ -10,9 +10,9 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.access import EVERYONE
-from app.i18n import language_of, say, t
+from app.i18n import language_of, phrases, say, t
 from app.parts.events import ASKED, GO, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import NOTHING, ago, empty, html, join, number, panel, stat, table
 from app.parts.labeling import annotator, asked_for, opened
 from app.parts.labeling.results_view import share_of
@@ -30,7 +30,6 @@ _EXCERPT = 90
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = History(studio)
     with gr.Row():
         kind = _kinds()
         undo = gr.Button(t("labeling.history_undo"), elem_id="label-history-undo", scale=0, min_width=220)
@@ -38,7 +37,8 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     older = gr.Button(t("labeling.history_older"), visible=False, elem_id="label-history-older", scale=0)
     before, back = gr.State(0), gr.Textbox(visible=False)
 
-    shown = [body, older, before]
+    parts = {"body": body, "older": older, "before": before}
+    section, shown = History(studio, parts), list(parts.values())
     on_open(section.open_history, shown)
     tab.select(safely(section.chosen), kind, shown, **LIGHT)
     kind.input(safely(section.chosen), kind, shown, **LIGHT)
@@ -59,55 +59,51 @@ def _kinds() -> gr.Radio:
     )
 
 
-class History:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class History(Handlers):
+    """What the section does when it is opened, on a choice, and on its buttons."""
 
-    def open_history(self, request: gr.Request) -> tuple[Any, ...]:
+    def open_history(self, request: gr.Request) -> Any:
         if not asked_for(request, NAME, ROLES):
-            return gr.skip(), gr.skip(), gr.skip()
+            return gr.skip()
         return self._page(request, "all", 0)
 
-    def chosen(self, request: gr.Request, kind: Any) -> tuple[Any, ...]:
+    def chosen(self, request: gr.Request, kind: Any) -> Updates:
         return self._page(request, kind, 0)
 
-    def older(self, request: gr.Request, kind: Any, before: Any) -> tuple[Any, ...]:
+    def older(self, request: gr.Request, kind: Any, before: Any) -> Updates:
         return self._page(request, kind, int(before or 0))
 
     def undone(self, request: gr.Request) -> str:
         """Undo what they did last; the screen, where it is before them again."""
-        one = opened(self.studio, request)
-        undoing.undo(self.studio, one.id, annotator(request))
-        return f"/label?project={one.id}"
+        project = opened(self.studio, request)
+        undoing.undo(self.studio, project.id, annotator(request))
+        return f"/label?project={project.id}"
 
-    def _page(self, request: gr.Request, kind: Any, before: int) -> tuple[Any, ...]:
+    def _page(self, request: gr.Request, kind: Any, before: int) -> Updates:
         """Always the asker's own votes, whatever the browser sends; ``before`` is the id of a vote."""
-        one, me, language = opened(self.studio, request), annotator(request), language_of(request)
-        past = history.of(self.studio, one.id, me, before=before or None, skipped=KINDS.get(str(kind)))
-        figures = Markup() if before else _figures(self.studio, one, me, language)
+        project, me, language = opened(self.studio, request), annotator(request), language_of(request)
+        past = history.of(self.studio, project.id, me, before=before or None, skipped=KINDS.get(str(kind)))
+        figures = Markup() if before else _figures(self.studio, project, me, language)
         last = past[-1].vote.id if past else 0
-        return (
-            html("{}{}", figures, _table(one, past, language)),
-            gr.Button(visible=len(past) == history.PAGE),
-            last,
+        return self._updates(
+            body=html("{}{}", figures, _table(project, past, language)),
+            older=gr.Button(visible=len(past) == history.PAGE),
+            before=last,
         )
 
 
 def _figures(studio: Studio, project: LabelProject, me: str, language: str) -> Markup:
-    found = statistics.of_person(studio, project.id, me)
-    if not found.votes:
+    habits = statistics.of_person(studio, project.id, me)
+    if not habits.votes:
         return Markup()
-
-    def said(key: str) -> str:
-        return say(f"labeling.{key}", language)
-
-    seconds = NOTHING if found.median_seconds is None else f"{found.median_seconds:.1f} s"
-    pace = NOTHING if found.hourly is None else f"{number(round(found.hourly))} / h"
+    phrase = phrases("labeling.", language)
+    seconds = NOTHING if habits.median_seconds is None else f"{habits.median_seconds:.1f} s"
+    pace = NOTHING if habits.hourly is None else f"{number(round(habits.hourly))} / h"
     figures = [
-        stat(said("habit_votes"), number(found.votes)),
-        stat(said("habit_pace"), pace, say("labeling.history_median", language, seconds=seconds)),
-        stat(said("habit_left"), share_of(found.left_wins)),
-        stat(said("habit_same"), share_of(found.consistent), said("history_same_note")),
+        stat(phrase("habit_votes"), number(habits.votes)),
+        stat(phrase("habit_pace"), pace, say("labeling.history_median", language, seconds=seconds)),
+        stat(phrase("habit_left"), share_of(habits.left_wins)),
+        stat(phrase("habit_same"), share_of(habits.consistent), phrase("history_same_note")),
     ]
     return html('<div class="ts-card"><div class="ts-figures">{}</div></div>', join(figures))
 
@@ -115,25 +111,22 @@ def _figures(studio: Studio, project: LabelProject, me: str, language: str) -> M
 def _table(project: LabelProject, past: list[Past], language: str) -> Markup:
     if not past:
         return empty(say("labeling.history_none", language))
-
-    def said(key: str) -> str:
-        return say(f"labeling.{key}", language)
-
-    heads = [said(f"history_col_{name}") for name in ("number", "question", "said", "others", "when")]
+    phrase = phrases("labeling.", language)
+    heads = [phrase(f"history_col_{name}") for name in ("number", "question", "said", "others", "when")]
     rows = []
-    for one in past:
-        question = str(one.item.prompt[-1]["content"])
-        address = f"/label?project={project.id}&item={one.item.id}"
-        shown = html('<a href="{}">{}</a>', address, one.item.number)
-        if one.vote.repeats_id is not None:  # It measures something: changing it would spoil that.
-            shown = html("{} {}", one.item.number, said("history_repeat"))
+    for entry in past:
+        question = str(entry.item.prompt[-1]["content"])
+        address = f"/label?project={project.id}&item={entry.item.id}"
+        shown = html('<a href="{}">{}</a>', address, entry.item.number)
+        if entry.vote.repeats_id is not None:  # It measures something: changing it would spoil that.
+            shown = html("{} {}", entry.item.number, phrase("history_repeat"))
         rows.append(
             [
                 shown,
                 question[:_EXCERPT] + ("…" if len(question) > _EXCERPT else ""),
-                _verdict(one.vote, language),
-                _others(one.others, one.vote, language),
-                ago(one.vote.created_at, language),
+                _verdict(entry.vote, language),
+                _others(entry.others, entry.vote, language),
+                ago(entry.vote.created_at, language),
             ]
         )
     return table([*heads], rows)
@@ -146,9 +139,9 @@ def _verdict(vote: Annotation, language: str) -> str:
         return str(draft["rating"])
     if draft["verdict"] == "ranked":
         return " > ".join("ABCDEFGH"[place] for place in draft["ranking"])
-    said = say(f"labeling.screen_{draft['verdict']}", language)
+    verdict = say(f"labeling.screen_{draft['verdict']}", language)
     marks = ["✎"] if "edits" in draft else []
-    return " ".join([said, *marks])
+    return " ".join([verdict, *marks])
 
 
 def _others(others: Mapping[str, int], vote: Annotation, language: str) -> str:
@@ -158,7 +151,7 @@ def _others(others: Mapping[str, int], vote: Annotation, language: str) -> str:
     for verdict, n in others.items():
         name = sides.get(verdict, verdict) if len(vote.order) == 2 else verdict
         counted[say(f"labeling.screen_{name}", language) if name in _NAMED else name] += n
-    return ", ".join(f"{said} × {n}" for said, n in counted.most_common()) or NOTHING
+    return ", ".join(f"{verdict} × {n}" for verdict, n in counted.most_common()) or NOTHING
 
 
 _NAMED = ("left", "right", "tie", "both_bad", "skip")

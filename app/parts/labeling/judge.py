@@ -8,10 +8,10 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.access import STAFF, only
-from app.i18n import language_of, say, t
+from app.i18n import language_of, phrases, say, t
 from app.parts import run_view
 from app.parts.events import ASKED, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import badge, heading, html, join, number, panel
 from app.parts.labeling import asked_for, opened, who
 from studio_core.base.errors import BadInput
@@ -32,8 +32,7 @@ AGAIN = 2.0
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = JudgeSection(studio)
-    said = panel("label-judges")
+    judges = panel("label-judges")
     use = gr.Checkbox(
         label=t("labeling.judge_use"), info=t("labeling.judge_use_help"), elem_id="label-judge-use"
     )
@@ -56,7 +55,8 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         start = gr.Button(t("labeling.judge_start"), variant="primary", elem_id="label-judge-start")
     timer = gr.Timer(AGAIN, active=False)
 
-    shown = [said, use, timer]
+    section = JudgeSection(studio, {"judges": judges, "use": use, "timer": timer, "who": asked})
+    shown = [judges, use, timer]
     on_open(section.open_judges, [*shown, asked])
     tab.select(safely(section.judges_first), None, [*shown, asked], **LIGHT)
     timer.tick(safely(section.judges_shown), None, shown, **LIGHT)
@@ -67,31 +67,34 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     )
 
 
-class JudgeSection:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class JudgeSection(Handlers):
+    """What the section does when it is opened, on a tick, and on its fields."""
 
     def open_judges(self, request: gr.Request) -> Any:
         return self.judges_first(request) if asked_for(request, NAME, ROLES) else gr.skip()
 
     @only(STAFF)
-    def judges_first(self, request: gr.Request) -> list[Any]:
+    def judges_first(self, request: gr.Request) -> Updates:
         choices = who.choices(self.studio, language_of(request))
-        return [*self.judges_shown(request), gr.Dropdown(choices=choices)]
+        return {**self.judges_shown(request), **self._updates(who=gr.Dropdown(choices=choices))}
 
     @only(STAFF)
-    def judges_shown(self, request: gr.Request) -> list[Any]:
-        one, language = opened(self.studio, request), language_of(request)
-        jobs = judges.jobs_of(self.studio, one)
-        known = judges.of_project(self.studio, one)
+    def judges_shown(self, request: gr.Request) -> Updates:
+        project, language = opened(self.studio, request), language_of(request)
+        jobs = judges.jobs_of(self.studio, project)
+        cards = [card(judge, language) for judge in judges.of_project(self.studio, project)]
         body = html(
             '<div class="ts-stack"><p class="ts-muted">{}</p>{}{}</div>',
             say("labeling.judge_lead", language, needed=SHARED),
             join(self._at_work(job, language) for job in jobs),
-            join(card(judge, language) for judge in known),
+            join(cards),
         )
-        using = settings_of(one).judges
-        return [body, gr.Checkbox(value=using, visible=bool(known) or using), gr.Timer(active=bool(jobs))]
+        using = settings_of(project).judges
+        return self._updates(
+            judges=body,
+            use=gr.Checkbox(value=using, visible=bool(cards) or using),
+            timer=gr.Timer(active=bool(jobs)),
+        )
 
     def _at_work(self, job: Job, language: str) -> Markup:
         link = html(
@@ -108,12 +111,12 @@ class JudgeSection:
         )
 
     @only(STAFF)
-    def judge_started(self, request: gr.Request, asked: str | None, name: str, rubric: str) -> list[Any]:
+    def judge_started(self, request: gr.Request, asked: str | None, name: str, rubric: str) -> Updates:
         if not asked:
             raise BadInput("labeling.judge_nobody")
-        one = opened(self.studio, request)
+        project = opened(self.studio, request)
         named = {"name": str(name or ""), "rubric": str(rubric or "")}
-        judges.start(self.studio, one.id, **who.named(asked), **named)
+        judges.start(self.studio, project.id, **who.named(asked), **named)
         ensure_engine(self.studio)
         return self.judges_shown(request)
 
@@ -124,18 +127,15 @@ class JudgeSection:
 
 def card(judge: Judge, language: str) -> Markup:
     """One judge: what it said, how far people agree, and whether its labels may be used."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.judge_{key}", language, **values)
-
+    phrase = phrases("labeling.judge_", language)
     counts = {name: number(judge.counts.get(name, 0)) for name in ("a", "b", "tie", "both_bad")}
     return html(
         '<article class="ts-card" data-judge="{0}"><h2>{0} <span class="ts-badge">{1}</span></h2><p>{2}</p>'
         '<p class="ts-muted">{3}</p></article>',
         judge.name,
-        said("measured" if not judge.missing else "unknown"),
+        phrase("measured" if not judge.missing else "unknown"),
         agreement(judge, language),
-        said("counts", judged=number(sum(judge.counts.values())), swayed=number(judge.swayed), **counts),
+        phrase("counts", judged=number(sum(judge.counts.values())), swayed=number(judge.swayed), **counts),
     )
 
 

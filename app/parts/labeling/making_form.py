@@ -10,7 +10,7 @@ from gradio.components import Component
 from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, GO, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import heading
 from app.parts.labeling import for_learners, prompt_fields, who
 from app.parts.labeling.making_kinds import FIELDS, KINDS, REWARD_FIELDS
@@ -34,7 +34,6 @@ FIRST_MODEL = "tiny-chat"
 
 def build(studio: Studio) -> None:
     """Shown to trainers and administrators where the address names no project."""
-    form = MakingForm(studio)
     with gr.Column(visible=False, elem_id="label-create", elem_classes="ts-card") as create:
         heading("labeling.new")
         kinds = [*KINDS, THERE]
@@ -94,11 +93,14 @@ def build(studio: Studio) -> None:
     address = gr.Textbox(visible=False)
 
     asking = [votes, strength, max_tokens, held_out, blind, guide]
-    sources, kept = list(asked.values()), [asked["model"], asked["other_model"], asked["models"]]
-    on_open(form.open_form, [create, fields.dataset, there, *kept])
+    sources = list(asked.values())
+    parts = {"create": create, "dataset": fields.dataset, "group": fields.group, "there": there, **asked}
+    form = MakingForm(studio, parts)
+    filling = ("create", "dataset", "there", "model", "other_model", "models")
+    on_open(form.open_form, [parts[name] for name in filling])
     gr.on(
         [kind.change, asked["reward"].input],
-        safely(kind_chosen),
+        safely(form.kind_chosen),
         [kind, asked["reward"]],
         [fields.group, there, *sources],
         **LIGHT,
@@ -137,7 +139,7 @@ def _fields() -> dict[str, Component]:
         help = t("labeling.making_temperature_help")
         return gr.Number(value, minimum=0, maximum=2, step=0.1, info=help, **common(name))
 
-    made: dict[str, Component] = {
+    components: dict[str, Component] = {
         "model": gr.Dropdown([], **common("model")),
         "other_model": gr.Dropdown([], **common("other_model")),
         "models": gr.Dropdown(
@@ -163,42 +165,43 @@ def _fields() -> dict[str, Component]:
             **common("scale"),
         ),
     }
-    return {name: made[name] for name in FIELDS}
+    return {name: components[name] for name in FIELDS}
 
 
-@only(STAFF)
-def kind_chosen(kind: str, reward: str) -> list[Any]:
-    """Show what this kind of project asks for, and of the rewards' options those of the chosen one."""
-    others = {field.name for field in REWARD_FIELDS if reward not in field.owners}
-    fields = set(KINDS[kind].fields if kind in KINDS else ("scale",)) - others
-    there = kind == THERE
-    return [
-        gr.Group(visible=not there),
-        gr.Dropdown(visible=there),
-        *(gr.update(visible=name in fields) for name in FIELDS),
-    ]
+class MakingForm(Handlers):
+    """What the form does when the page is opened, on another kind of project, and on its button."""
 
+    @only(STAFF)
+    def kind_chosen(self, kind: str, reward: str) -> Updates:
+        """Show what this kind of project asks for, and of the rewards' options those of the chosen one."""
+        others = {field.name for field in REWARD_FIELDS if reward not in field.owners}
+        fields = set(KINDS[kind].fields if kind in KINDS else ("scale",)) - others
+        is_there = kind == THERE
+        return self._updates(
+            group=gr.Group(visible=not is_there),
+            there=gr.Dropdown(visible=is_there),
+            **{name: gr.update(visible=name in fields) for name in FIELDS},
+        )
 
-class MakingForm:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-
-    def open_form(self, request: gr.Request) -> tuple[Any, ...]:
+    def open_form(self, request: gr.Request) -> Updates:
         if request.query_params.get("project") or current_user(request).role not in STAFF:
-            return gr.Column(visible=False), *(gr.skip() for _ in range(5))
-        known = versions.all_datasets(self.studio)
-        answered = [f"{one.name}@{one.version}" for one in known if one.shape in _ANSWERED]
+            return self._updates(create=gr.Column(visible=False))
+        answered = [
+            f"{dataset.name}@{dataset.version}"
+            for dataset in versions.all_datasets(self.studio)
+            if dataset.shape in _ANSWERED
+        ]
         able = who.choices(self.studio, language_of(request))
         names = [value for _, value in able]
         model = next((name for name in (FIRST_MODEL, *names) if name in names), None)
         other = next((name for name in reversed(names) if name != model), model)
-        return (
-            gr.Column(visible=True),
-            prompt_fields.offered(self.studio, str(request.query_params.get("dataset", ""))),
-            gr.Dropdown(choices=answered, value=next(iter(answered), None)),
-            gr.Dropdown(choices=able, value=model),
-            gr.Dropdown(choices=able, value=other),
-            gr.Dropdown(choices=able, value=[model] if model else []),
+        return self._updates(
+            create=gr.Column(visible=True),
+            dataset=prompt_fields.offered(self.studio, str(request.query_params.get("dataset", ""))),
+            there=gr.Dropdown(choices=answered, value=next(iter(answered), None)),
+            model=gr.Dropdown(choices=able, value=model),
+            other_model=gr.Dropdown(choices=able, value=other),
+            models=gr.Dropdown(choices=able, value=[model] if model else []),
         )
 
     @only(STAFF)
@@ -221,38 +224,38 @@ class MakingForm:
         *fields: Any,
     ) -> str:
         """A new project; the page then goes to it."""
-        given = {**dict(zip(FIELDS, fields, strict=True)), "max_tokens": int(max_tokens or 256)}
+        values = {**dict(zip(FIELDS, fields, strict=True)), "max_tokens": int(max_tokens or 256)}
         settings = {
             "votes": int(votes or 1),
             "strength": bool(strength),
             "blind": bool(blind),
             "held_out": float(held_out or 0) / 100,
-            "scale": int(given["scale"] or 10),
+            "scale": int(values["scale"] or 10),
         }
         name, guide = str(name or "").strip(), str(guide or "")
         if kind == THERE:
-            one = self._of_answers(there, name, settings, guide)
+            project = self._of_answers(there, name, settings, guide)
         else:
             chosen = KINDS.get(kind)
             if chosen is None:
                 raise BadInput("labeling.unknown_mode", mode=str(kind)[:40], known=", ".join(KINDS))
-            sources = chosen.sources(given)
-            prompts, taken = prompt_fields.prompts(self.studio, origin, dataset, pasted, limit)
-            one, _ = making.create(
+            sources = chosen.sources(values)
+            prompts, source = prompt_fields.prompts(self.studio, origin, dataset, pasted, limit)
+            project, _ = making.create(
                 self.studio,
                 name
                 or projects.free_name(
-                    self.studio, taken.name if taken else say(f"labeling.making_name_{origin}", "en")
+                    self.studio, source.name if source else say(f"labeling.making_name_{origin}", "en")
                 ),
                 prompts,
                 sources,
                 mode=chosen.mode,
                 settings={**settings, "correct": chosen.correct},
                 guidelines=guide,
-                dataset_id=taken.id if taken else None,
+                dataset_id=source.id if source else None,
             )
             ensure_engine(self.studio)
-        return f"/label?project={one.id}"
+        return f"/label?project={project.id}"
 
     def _of_answers(
         self, source: str | None, name: str, settings: dict[str, Any], guide: str
@@ -265,8 +268,8 @@ class MakingForm:
         if mode is None:
             raise BadInput("labeling.wrong_dataset", dataset=dataset.name, shape=dataset.shape, mode="pairs")
         named = name or projects.free_name(self.studio, dataset.name)
-        one = projects.create(
+        project = projects.create(
             self.studio, named, mode=mode, settings=settings, guidelines=guide, dataset_id=dataset.id
         )
-        imports.from_dataset(self.studio, one.id, dataset)
-        return one
+        imports.from_dataset(self.studio, project.id, dataset)
+        return project

@@ -47,42 +47,42 @@ FIELDS = (
 )
 
 
-def _source(given: Values, model: str = "model", **more: Any) -> AnswerSource:
-    named = str(given[model] or "")
+def _source(values: Values, model: str = "model", **more: Any) -> AnswerSource:
+    named = str(values[model] or "")
     if not named:
         raise BadInput("labeling.making_who")
     return making.checked_source(
-        **who.named(named), temperature=given["temperature"], max_tokens=given["max_tokens"], **more
+        **who.named(named), temperature=values["temperature"], max_tokens=values["max_tokens"], **more
     )
 
 
-def _two_temperatures(given: Values) -> list[AnswerSource]:
-    hotter = {**given, "temperature": given["other_temperature"]}
-    return [_source(given), _source(hotter)]
+def _two_temperatures(values: Values) -> list[AnswerSource]:
+    hotter = {**values, "temperature": values["other_temperature"]}
+    return [_source(values), _source(hotter)]
 
 
-def _two_systems(given: Values) -> list[AnswerSource]:
-    return [_source(given, system=str(given[name] or "")) for name in ("system", "other_system")]
+def _two_systems(values: Values) -> list[AnswerSource]:
+    return [_source(values, system=str(values[name] or "")) for name in ("system", "other_system")]
 
 
-def _best_and_worst(given: Values) -> list[AnswerSource]:
-    reward = str(given["reward"] or "")
-    held = {field.name: given[field.name] for field in REWARD_FIELDS}
+def _best_and_worst(values: Values) -> list[AnswerSource]:
+    reward = str(values["reward"] or "")
+    held = {field.name: values[field.name] for field in REWARD_FIELDS}
     options = gathered([REWARD], {"reward": reward, **held}).get(REWARD.name, {})
-    return [_source(given, best_of=given["best_of"], reward=reward, reward_options=options)]
+    return [_source(values, best_of=values["best_of"], reward=reward, reward_options=options)]
 
 
-def _alone(given: Values) -> list[AnswerSource]:
-    return [_source(given, system=str(given["system"] or ""))]
+def _alone(values: Values) -> list[AnswerSource]:
+    return [_source(values, system=str(values["system"] or ""))]
 
 
-def _several(given: Values) -> list[AnswerSource]:
+def _several(values: Values) -> list[AnswerSource]:
     """Those that were chosen; if they are fewer than three, they take turns until they are three."""
-    chosen = [str(name) for name in given["models"] or []][:8]
+    chosen = [str(name) for name in values["models"] or []][:8]
     if not chosen:
         raise BadInput("labeling.making_who")
     names = chosen if len(chosen) > 2 else (chosen * 3)[: 4 if len(chosen) == 2 else 3]
-    return [_source({**given, "model": name}) for name in names]
+    return [_source({**values, "model": name}) for name in names]
 
 
 KINDS = {

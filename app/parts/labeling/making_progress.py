@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from markupsafe import Markup
 
@@ -11,7 +9,7 @@ from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
 from app.parts import run_view
 from app.parts.events import ASKED, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from app.parts.html import badge, html, join, number, panel, table
 from app.parts.labeling import opened, rounds, rounds_view
 from studio_core.base.errors import NotFound
@@ -52,29 +50,30 @@ def build(studio: Studio) -> None:
         )
     timer, address = gr.Timer(AGAIN, active=False), gr.Textbox(visible=False)
 
-    def making_progress(request: gr.Request) -> tuple[Any, ...]:
+    def making_progress(request: gr.Request) -> Updates:
         try:
-            one = opened(studio, request)
+            project = opened(studio, request)
         except NotFound:  # The page itself says so.
-            return Markup(), gr.Button(visible=False), gr.Button(visible=False), gr.Timer(active=False)
-        job, staff = making.job_of(studio, one), current_user(request).role in STAFF
+            hidden = gr.Button(visible=False)
+            return {shown: Markup(), stop: hidden, go_on: hidden, timer: gr.Timer(active=False)}
+        job, staff = making.job_of(studio, project), current_user(request).role in STAFF
         live = job is not None and job.state not in TERMINAL
         resumable = job is not None and not live and not (job.state == State.SUCCEEDED and job.cause is None)
-        return (
-            view(studio, one, job, language_of(request), staff),
-            gr.Button(visible=staff and live),
-            gr.Button(visible=staff and resumable),
-            gr.Timer(active=live),
-        )
+        return {
+            shown: view(studio, project, job, language_of(request), staff),
+            stop: gr.Button(visible=staff and live),
+            go_on: gr.Button(visible=staff and resumable),
+            timer: gr.Timer(active=live),
+        }
 
     @only(STAFF)
-    def making_stopped(request: gr.Request) -> tuple[Any, ...]:
+    def making_stopped(request: gr.Request) -> Updates:
         if job := making.job_of(studio, opened(studio, request)):
             queue.request_stop(studio, job.id, Stop.SAVE)
         return making_progress(request)
 
     @only(STAFF)
-    def making_resumed(request: gr.Request) -> tuple[Any, ...]:
+    def making_resumed(request: gr.Request) -> Updates:
         if job := making.job_of(studio, opened(studio, request)):
             data_jobs.resume(studio, job.id)
             ensure_engine(studio)
@@ -97,10 +96,10 @@ def view(studio: Studio, project: LabelProject, job: Job | None, language: str, 
         coming = html('<p class="ts-muted">{}</p>', say("labeling.making_coming", language))
         return coming if live else Markup()
     link = html('<a href="/runs?run={}">{}</a>', job.id, say("labeling.making_link", language, job=job.id))
-    said = waiting_reason(studio, job, language) or ending(job, language)
+    reason = waiting_reason(studio, job, language) or ending(job, language)
     more = _left_out(project, language)
-    if said:
-        more.insert(0, html("{}", said))
+    if reason:
+        more.insert(0, html("{}", reason))
     bar = html('<div class="ts-label-making-bar">{}</div>', run_view.bar(job, language))
     if not (live and job.total_steps):
         bar = Markup()
@@ -119,11 +118,11 @@ def view(studio: Studio, project: LabelProject, job: Job | None, language: str, 
 
 
 def _there(project: LabelProject, live: bool, language: str) -> str:
-    made = project.counts.get("added", 0)
-    key = "made" if not live else "first" if not made else "so_far"
+    count = project.counts.get("added", 0)
+    key = "made" if not live else "first" if not count else "so_far"
     kind = "pairs" if project.mode == "pairs" else "items"
     return say(
-        f"labeling.making_{key}", language, made=number(made), kind=say(f"labeling.making_{kind}", language)
+        f"labeling.making_{key}", language, made=number(count), kind=say(f"labeling.making_{kind}", language)
     )
 
 

@@ -23,9 +23,9 @@ def page_head(language: str) -> Markup:
 
 def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
     """All projects with how far they are; those that were put away below, for whom may take them out again."""
-    known = projects.all_projects(studio)
-    away = [one for one in known if projects.settings_of(one).archived]
-    at_work = [one for one in known if one not in away]
+    projects_ = projects.all_projects(studio)
+    away = [project for project in projects_ if projects.settings_of(project).archived]
+    at_work = [project for project in projects_ if project not in away]
     if at_work:
         listed = _table(studio, at_work, language)
     else:
@@ -43,15 +43,20 @@ def projects_list(studio: Studio, language: str, *, may_create: bool) -> Markup:
 def _table(studio: Studio, listed: Sequence[LabelProject], language: str) -> Markup:
     heads = [say(f"labeling.col_{name}", language) for name in ("name", "mode", "progress", "votes", "made")]
     rows = []
-    for one in listed:
-        how = progress.of(studio, one)
+    for project in listed:
+        how = progress.of(studio, project)
         rows.append(
             [
-                html('<a href="/label?project={}">{}</a>{}', one.id, one.name, _of_round(one, language)),
-                say(f"labeling.mode_{one.mode}", language),
+                html(
+                    '<a href="/label?project={}">{}</a>{}',
+                    project.id,
+                    project.name,
+                    _of_round(project, language),
+                ),
+                say(f"labeling.mode_{project.mode}", language),
                 say("labeling.done_of", language, done=number(how["done"]), items=number(how["items"])),
-                number(projects.settings_of(one).votes),
-                ago(one.created_at, language),
+                number(projects.settings_of(project).votes),
+                ago(project.created_at, language),
             ]
         )
     return table(heads, rows)

@@ -13,7 +13,7 @@ from gradio.components import Component
 from app.access import STAFF, only
 from app.i18n import t
 from app.parts.events import LIGHT
-from app.parts.handlers import safely
+from app.parts.handlers import Updates, safely
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
@@ -71,19 +71,25 @@ def draw(prefix: str, origins: Sequence[str] = ORIGINS) -> PromptFields:
                 min_width=220,
                 elem_id=f"{prefix}-limit",
             )
+
+    @only(STAFF)
+    def origin_chosen(origin: str) -> Updates:
+        return {
+            dataset: gr.update(visible=origin == "dataset"),
+            pasted: gr.update(visible=origin == "text"),
+        }
+
     origin.change(safely(origin_chosen), origin, [dataset, pasted], **LIGHT)
     return PromptFields(group, dataset, [origin, dataset, pasted, limit])
 
 
-@only(STAFF)
-def origin_chosen(origin: str) -> list[Any]:
-    return [gr.update(visible=origin == name) for name in ("dataset", "text")]
-
-
 def offered(studio: Studio, asked: str = "") -> gr.Dropdown:
     """The datasets that ask something; chosen is the one ``asked`` for, if it is one of them."""
-    known = versions.all_datasets(studio)
-    asking = [f"{one.name}@{one.version}" for one in known if Shape(one.shape) in PROMPTED]
+    asking = [
+        f"{dataset.name}@{dataset.version}"
+        for dataset in versions.all_datasets(studio)
+        if Shape(dataset.shape) in PROMPTED
+    ]
     first = next((name for name in asking if name.startswith(f"{FIRST}@")), None)
     chosen = asked if asked in asking else first or next(iter(asking), None)
     return gr.Dropdown(choices=asking, value=chosen)
@@ -100,5 +106,5 @@ def prompts(
         return islice(chat_labels.prompts_of_chats(studio), most), None
     if not dataset:
         raise BadInput("labeling.making_no_dataset")
-    taken = versions.get(studio, dataset)
-    return making.prompts_of_dataset(studio, taken, limit=most), taken
+    source = versions.get(studio, dataset)
+    return making.prompts_of_dataset(studio, source, limit=most), source

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.access import STAFF, only
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, GO, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import NOTHING, heading, html, panel, table
 from app.parts.labeling import asked_for, making_progress, opened, prompt_fields, who
 from app.parts.labeling.prompt_fields import ORIGINS
@@ -27,7 +27,6 @@ AGAIN = "again"
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = PromptsSection(studio)
     shown = panel("label-prompts-shown")
     with gr.Column(elem_classes="ts-card", elem_id="label-more", visible=False) as form:
         heading("labeling.more_new")
@@ -38,7 +37,8 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         start = gr.Button(t("labeling.more_start"), variant="primary", elem_id="label-more-start")
     address = gr.Textbox(visible=False)
 
-    everything = [shown, form, asked, fields.dataset]
+    parts = {"shown": shown, "form": form, "who": asked, "dataset": fields.dataset}
+    section, everything = PromptsSection(studio, parts), list(parts.values())
     on_open(section.open_prompts, everything)
     tab.select(safely(section.prompts_shown), None, everything, **LIGHT)
     start.click(
@@ -46,23 +46,22 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     ).then(None, js=GO, inputs=address)
 
 
-class PromptsSection:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class PromptsSection(Handlers):
+    """What the section does when it is opened, and on its button."""
 
     def open_prompts(self, request: gr.Request) -> Any:
         return self.prompts_shown(request) if asked_for(request, NAME, ROLES) else gr.skip()
 
     @only(STAFF)
-    def prompts_shown(self, request: gr.Request) -> list[Any]:
-        one, language = opened(self.studio, request), language_of(request)
+    def prompts_shown(self, request: gr.Request) -> Updates:
+        project, language = opened(self.studio, request), language_of(request)
         able = [(say("labeling.more_same", language), ""), *who.choices(self.studio, language)]
-        return [
-            view(one, language),
-            gr.Column(visible=one.job_id is not None and not one.round),
-            gr.Dropdown(choices=able, value=""),
-            prompt_fields.offered(self.studio),
-        ]
+        return self._updates(
+            shown=view(project, language),
+            form=gr.Column(visible=project.job_id is not None and not project.round),
+            who=gr.Dropdown(choices=able, value=""),
+            dataset=prompt_fields.offered(self.studio),
+        )
 
     @only(STAFF)
     def more_asked(
@@ -75,17 +74,17 @@ class PromptsSection:
         limit: Any,
     ) -> str:
         """Have more prompts answered, or the same by another model; the page opens anew on what comes."""
-        one = opened(self.studio, request)
+        project = opened(self.studio, request)
         sources = None
         if asked:
             whose = {"model": "", "service": "", **who.named(asked), "name": ""}
-            sources = [AnswerSource.model_validate({**source, **whose}) for source in one.sources]
-        given = None
+            sources = [AnswerSource.model_validate({**source, **whose}) for source in project.sources]
+        prompts = None
         if origin != AGAIN:
-            given, _ = prompt_fields.prompts(self.studio, origin, dataset, pasted, limit)
-        making.more(self.studio, one.id, given, sources)
+            prompts, _ = prompt_fields.prompts(self.studio, origin, dataset, pasted, limit)
+        making.more(self.studio, project.id, prompts, sources)
         ensure_engine(self.studio)
-        return f"/label?project={one.id}"
+        return f"/label?project={project.id}"
 
 
 def view(project: LabelProject, language: str) -> Markup:
@@ -96,8 +95,13 @@ def view(project: LabelProject, language: str) -> Markup:
         say(f"labeling.making_{name}", language) for name in ("source", "model", "temperature", "system")
     ]
     sources = [
-        [one["name"], one["model"] or one["service"], f"{one['temperature']:g}", one["system"] or NOTHING]
-        for one in project.sources
+        [
+            source["name"],
+            source["model"] or source["service"],
+            f"{source['temperature']:g}",
+            source["system"] or NOTHING,
+        ]
+        for source in project.sources
     ]
     return html(
         '<div class="ts-stack"><h2>{}</h2>{}{}</div>',

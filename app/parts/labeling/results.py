@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.access import STAFF, only
 from app.i18n import language_of, t
 from app.parts.events import ASKED, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import heading, muted, panel
 from app.parts.labeling import asked_for, for_learners, opened, results_charts, results_view
 from app.parts.labeling.rounds_view import train_address
@@ -33,7 +33,6 @@ _DOWNLOAD = """(shape, votes, agreement) => {
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = Results(studio)
     refresh = gr.Button(t("labeling.refresh"), elem_id="label-refresh", scale=0, min_width=160)
     shown = panel("label-statistics")
     with gr.Column(elem_classes="ts-card", elem_id="label-export"):
@@ -70,6 +69,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         made = panel("label-made")
     charts = report_charts("label-charts")
 
+    section = Results(studio, {"statistics": shown, "charts": charts, "shape": shape})
     asked = [shape, votes, agreement]
     on_open(section.open_results, [shown, charts, shape])
     tab.select(safely(section.statistics), None, [shown, charts], **LIGHT)
@@ -78,33 +78,35 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     download.click(None, asked, None, js=_DOWNLOAD)
 
 
-class Results:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class Results(Handlers):
+    """What the section does when it is opened, and on its buttons."""
 
-    def open_results(self, request: gr.Request) -> tuple[Any, ...]:
+    def open_results(self, request: gr.Request) -> Any:
         """The shape that this project's votes usually become; figures only if they are in front."""
         if not request.query_params.get("project"):
-            return gr.skip(), gr.skip(), gr.skip()
+            return gr.skip()
         shape = usual_shape(projects.root(self.studio, opened(self.studio, request)))
-        shown = self.statistics(request) if asked_for(request, NAME, ROLES) else (gr.skip(), gr.skip())
-        return *shown, shape
+        figures = self.statistics(request) if asked_for(request, NAME, ROLES) else {}
+        return {**figures, **self._updates(shape=shape)}
 
     @only(STAFF)
-    def statistics(self, request: gr.Request) -> tuple[Markup, str]:
+    def statistics(self, request: gr.Request) -> Updates:
         language = language_of(request)
-        found = statistics.of_project(self.studio, opened(self.studio, request).id)
-        return results_view.statistics(found, language), results_charts.payload(found, language)
+        figures = statistics.of_project(self.studio, opened(self.studio, request).id)
+        return self._updates(
+            statistics=results_view.statistics(figures, language),
+            charts=results_charts.payload(figures, language),
+        )
 
     @only(STAFF)
     def dataset(self, request: gr.Request, shape: Any, votes: Any, agreement: Any) -> Markup:
         """The votes as versions of a dataset, with the way to train on them; a round's are its project's."""
-        one = projects.root(self.studio, opened(self.studio, request))
+        root = projects.root(self.studio, opened(self.studio, request))
         if shape == "audit":
             raise BadInput("labeling.audit_is_a_file")
-        shape = str(shape or usual_shape(one))
+        shape = str(shape or usual_shape(root))
         filters = {"min_votes": int(votes or 1), "min_agreement": float(agreement or 0) / 100}
-        made = exports.make_dataset(self.studio, one.id, shape, **filters)
+        versions = exports.make_dataset(self.studio, root.id, shape, **filters)
         usual = next((method.name for method in learners(shape)), None)
-        train = train_address(self.studio, one, made[0], usual) if usual else ""
-        return results_view.made(made, train, language_of(request))
+        train = train_address(self.studio, root, versions[0], usual) if usual else ""
+        return results_view.dataset_links(versions, train, language_of(request))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
 
-from app.i18n import say
+from app.i18n import Phrase, phrases
 from app.parts.html import number
 from app.parts.report_charts import document
 from studio_core.labeling.agreement import Agreement, Habits, Share
@@ -21,30 +21,27 @@ _MOST_COLUMNS = 120
 """Beyond so many columns between the first vote and the last, votes are counted by the next longer time."""
 
 
-def payload(found: Statistics, language: str) -> str:
+def payload(statistics: Statistics, language: str) -> str:
     """The value of the component of ``report_charts``."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.{key}", language, **values)
-
-    if not found.everybody.votes:
+    phrase = phrases("labeling.", language)
+    if not statistics.everybody.votes:
         return document([], language)
-    people = sorted(found.annotators.items(), key=lambda one: -one[1].votes)[:MOST_PEOPLE]
-    everybody = [(said("everybody"), found.everybody)]
+    people = sorted(statistics.annotators.items(), key=lambda one: -one[1].votes)[:MOST_PEOPLE]
+    everybody = [(phrase("everybody"), statistics.everybody)]
     shown = everybody + people if len(people) > 1 else everybody
     drawn = [
-        _pace(found, said),
-        _people(people, said),
-        _shares("left", [(name, habits.left_wins) for name, habits in shown], said),
-        _shares("longer", [(name, habits.longer_wins) for name, habits in shown], said),
-        _agreement(found.agreement, said),
+        _pace(statistics, phrase),
+        _people(people, phrase),
+        _shares("left", [(name, habits.left_wins) for name, habits in shown], phrase),
+        _shares("longer", [(name, habits.longer_wins) for name, habits in shown], phrase),
+        _agreement(statistics.agreement, phrase),
     ]
     return document(drawn, language)
 
 
-def _pace(found: Statistics, said: Any) -> dict[str, Any]:
+def _pace(statistics: Statistics, phrase: Phrase) -> dict[str, Any]:
     """Votes by five minutes from the first on, later by the hour and by the day."""
-    moments = {int(at.replace(tzinfo=UTC).timestamp()) * 1000: n for at, n in found.pace.items()}
+    moments = {int(at.replace(tzinfo=UTC).timestamp()) * 1000: n for at, n in statistics.pace.items()}
     span = max(moments) - min(moments)
     unit = next((name for name, width in _WIDTHS.items() if span / width <= _MOST_COLUMNS), "day")
     width = _WIDTHS[unit]
@@ -54,73 +51,73 @@ def _pace(found: Statistics, said: Any) -> dict[str, Any]:
     return {
         "name": "pace",
         "kind": "times",
-        "title": said("chart_pace"),
-        "note": said("chart_pace_note", day=said(f"unit_{unit}")),
+        "title": phrase("chart_pace"),
+        "note": phrase("chart_pace_note", day=phrase(f"unit_{unit}")),
         "axis": "",
-        "rows": said("unit_votes"),
+        "rows": phrase("unit_votes"),
         "times": sorted(columns),
         "values": [columns[moment] for moment in sorted(columns)],
         "width": width,
     }
 
 
-def _people(people: Iterable[tuple[str, Habits]], said: Any) -> dict[str, Any]:
+def _people(people: Iterable[tuple[str, Habits]], phrase: Phrase) -> dict[str, Any]:
     rows = [(name, habits.votes) for name, habits in people]
     return {
         "name": "people",
         "kind": "bars",
-        "title": said("chart_people"),
-        "note": said("chart_people_note"),
-        "axis": said("unit_votes"),
+        "title": phrase("chart_people"),
+        "note": phrase("chart_people_note"),
+        "axis": phrase("unit_votes"),
         "labels": [name for name, _ in rows],
         "values": [votes for _, votes in rows],
         "hover": [f"{name}: {number(votes)}" for name, votes in rows],
     }
 
 
-def _shares(name: str, rows: Iterable[tuple[str, Share]], said: Any) -> dict[str, Any] | None:
+def _shares(name: str, rows: Iterable[tuple[str, Share]], phrase: Phrase) -> dict[str, Any] | None:
     """Shares with their intervals, beside the half that nobody's habits would give."""
-    known = [(who, share, share.rate) for who, share in rows if share.rate is not None]
-    if not known:
+    points = [(who, share, share.rate) for who, share in rows if share.rate is not None]
+    if not points:
         return None
     return {
         "name": name,
         "kind": "intervals",
-        "title": said(f"chart_{name}"),
-        "note": said(f"chart_{name}_note"),
-        "axis": said("unit_share"),
+        "title": phrase(f"chart_{name}"),
+        "note": phrase(f"chart_{name}_note"),
+        "axis": phrase("unit_share"),
         "range": [0, 1],
         "format": ".0%",
         "lines": [{"x": 0.5, "label": "50%", "kind": "median"}],
-        "labels": [who for who, _, _ in known],
-        "values": [rate for _, _, rate in known],
-        "low": [share.low for _, share, _ in known],
-        "high": [share.high for _, share, _ in known],
+        "labels": [who for who, _, _ in points],
+        "values": [rate for _, _, rate in points],
+        "low": [share.low for _, share, _ in points],
+        "high": [share.high for _, share, _ in points],
         "hover": [
             f"{who}: {100 * rate:.0f} % ({100 * share.low:.0f} – {100 * share.high:.0f}), n = {share.of}"
-            for who, share, rate in known
+            for who, share, rate in points
         ],
     }
 
 
-def _agreement(found: Agreement, said: Any) -> dict[str, Any] | None:
+def _agreement(agreement: Agreement, phrase: Phrase) -> dict[str, Any] | None:
     """Krippendorff's alpha of all with its interval, and Cohen's kappa of each two."""
-    if found.alpha is None:
+    if agreement.alpha is None:
         return None
-    two = sorted(found.kappas.items(), key=lambda one: one[1])[:MOST_PEOPLE]
-    values = [found.alpha, *(kappa for _, kappa in two)]
+    two = sorted(agreement.kappas.items(), key=lambda one: one[1])[:MOST_PEOPLE]
+    values = [agreement.alpha, *(kappa for _, kappa in two)]
     nothing = [None] * len(two)
     return {
         "name": "agreement",
         "kind": "intervals",
-        "title": said("chart_agreement"),
-        "note": said("chart_agreement_note", items=number(found.items)),
+        "title": phrase("chart_agreement"),
+        "note": phrase("chart_agreement_note", items=number(agreement.items)),
         "axis": "",
         "range": [min(-0.1, *values) - 0.02, 1.02],
-        "lines": [{"x": 0, "label": said("chance"), "kind": "median"}],
-        "labels": [said("stat_alpha"), *(name for name, _ in two)],
+        "lines": [{"x": 0, "label": phrase("chance"), "kind": "median"}],
+        "labels": [phrase("stat_alpha"), *(name for name, _ in two)],
         "values": values,
-        "low": [found.alpha_low, *nothing],
-        "high": [found.alpha_high, *nothing],
-        "hover": [f"α = {found.alpha:.2f}", *(f"{name}: κ = {kappa:.2f}" for name, kappa in two)],
+        "low": [agreement.alpha_low, *nothing],
+        "high": [agreement.alpha_high, *nothing],
+        "hover": [f"α = {agreement.alpha:.2f}", *(f"{name}: κ = {kappa:.2f}" for name, kappa in two)],
     }

@@ -3,53 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import phrases, say
 from app.parts.html import NOTHING, html, join, notice, number, stat, table
 from studio_core.base.tables import Dataset
 from studio_core.labeling.agreement import SHARED, Habits, Share
 from studio_core.labeling.statistics import Statistics
 
 
-def statistics(found: Statistics, language: str) -> Markup:
+def statistics(statistics_: Statistics, language: str) -> Markup:
     """Counts, agreement and biases, with their uncertainty."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.{key}", language, **values)
-
-    agreement = found.agreement
+    phrase = phrases("labeling.", language)
+    agreement = statistics_.agreement
     if agreement.raw is None:
-        agreed = said("agreement_unknown", shared=agreement.items, needed=SHARED)
+        agreed = phrase("agreement_unknown", shared=agreement.items, needed=SHARED)
     else:
-        agreed = said("agreement_raw", percent=f"{100 * agreement.raw:.0f}", items=number(agreement.items))
+        agreed = phrase("agreement_raw", percent=f"{100 * agreement.raw:.0f}", items=number(agreement.items))
     alpha = NOTHING
     if agreement.alpha is not None:
         alpha = f"{agreement.alpha:.2f} ({agreement.alpha_low:.2f} – {agreement.alpha_high:.2f})"
     figures = join(
         [
-            stat(said("stat_done"), said("done_of", done=number(found.done), items=number(found.items))),
-            stat(said("stat_conflicts"), number(len(found.conflicts))),
-            stat(said("stat_alpha"), alpha, agreed),
+            stat(
+                phrase("stat_done"),
+                phrase("done_of", done=number(statistics_.done), items=number(statistics_.items)),
+            ),
+            stat(phrase("stat_conflicts"), number(len(statistics_.conflicts))),
+            stat(phrase("stat_alpha"), alpha, agreed),
         ]
     )
-    people = {said("everybody"): found.everybody, **found.annotators}
+    people = {phrase("everybody"): statistics_.everybody, **statistics_.annotators}
     # Of one answer no side is chosen, and only pairs are shown again.
-    left_out = set() if found.project.mode == "pairs" else {"left", "longer", "same"}
-    left_out |= set() if found.everybody.good.of else {"good"}
-    shown = [name for name in _habits(found.everybody) if name not in left_out]
-    heads = [said(f"habit_{name}") for name in ("who", *shown)]
+    left_out = set() if statistics_.project.mode == "pairs" else {"left", "longer", "same"}
+    left_out |= set() if statistics_.everybody.good.of else {"good"}
+    shown = [name for name in _habits(statistics_.everybody) if name not in left_out]
+    heads = [phrase(f"habit_{name}") for name in ("who", *shown)]
     rows = [
         [name, *(cell for key, cell in _habits(habits).items() if key in shown)]
         for name, habits in people.items()
         if habits.votes
     ]
-    body = table(heads, rows) if rows else html('<p class="ts-muted">{}</p>', said("no_votes"))
+    body = table(heads, rows) if rows else html('<p class="ts-muted">{}</p>', phrase("no_votes"))
     return html(
         '<section class="ts-stack"><h2>{}</h2><div class="ts-card"><div class="ts-figures">{}</div></div>{}</section>',
-        said("statistics"),
+        phrase("statistics"),
         figures,
         body,
     )
@@ -76,7 +75,7 @@ def share_of(share: Share) -> str:
     return f"{100 * share.rate:.0f} % ({100 * share.low:.0f} – {100 * share.high:.0f}), n = {share.of}"
 
 
-def made(datasets: Sequence[Dataset], train_address: str, language: str) -> Markup:
+def dataset_links(datasets: Sequence[Dataset], train_address: str, language: str) -> Markup:
     """What was made of the votes, and the way to train on it, if there is a method that does."""
     train = Markup()
     if train_address:
@@ -86,8 +85,14 @@ def made(datasets: Sequence[Dataset], train_address: str, language: str) -> Mark
             say("labeling.train", language),
         )
     links = join(
-        html('<a href="/dataset?id={}">{}@{} ({})</a>', one.id, one.name, one.version, number(one.rows))
-        for one in datasets
+        html(
+            '<a href="/dataset?id={}">{}@{} ({})</a>',
+            dataset.id,
+            dataset.name,
+            dataset.version,
+            number(dataset.rows),
+        )
+        for dataset in datasets
     )
     return notice(
         "good", html("{} {}<div class='ts-actions'>{}</div>", say("labeling.made", language), links, train)

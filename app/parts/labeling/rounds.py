@@ -11,7 +11,7 @@ from markupsafe import Markup
 from app.access import STAFF, only
 from app.i18n import combined, language_of, say, t
 from app.parts.events import ASKED, GO, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import html, panel
 from app.parts.labeling import asked_for, opened, rounds_view
 from studio_core.base.errors import BadInput, StudioError
@@ -28,7 +28,6 @@ ROLES = STAFF
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = Rounds(studio)
     step = panel("rounds-step", js_on_load=rounds_view.MORE)
     with gr.Row(visible=False, elem_id="rounds-forms") as forms:
         with gr.Column(elem_classes="ts-card", min_width=320):
@@ -64,6 +63,11 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     results = panel("rounds-results", js_on_load=rounds_view.MORE)
     address = gr.Textbox(visible=False)
 
+    parts = {
+        "step": step, "results": results, "forms": forms, "method": method, "run": run, "outlook": outlook,
+        "made": made, "address": address,
+    }  # fmt: skip
+    section = Rounds(studio, parts)
     shown = [step, results, forms, method, run, outlook]
     on_open(section.open_rounds, shown)
     tab.select(safely(section.rounds), None, shown, **LIGHT)
@@ -90,49 +94,43 @@ def _trainings() -> list[tuple[I18nData, str]]:
 
 def more_of(studio: Studio, place: gr.HTML, address: gr.Textbox) -> None:
     """Have the buttons for further prompts in a panel work; the page then goes to their pairs."""
-    place.more(safely(Rounds(studio).more), None, [address], trigger_mode="once", **ASKED).then(
+    place.more(safely(Rounds(studio, {}).more), None, [address], trigger_mode="once", **ASKED).then(
         None, js=GO, inputs=[address]
     )
 
 
-class Rounds:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class Rounds(Handlers):
+    """What the section does when it is opened, on a change of its forms, and on their buttons."""
 
-    def open_rounds(self, request: gr.Request) -> tuple[Any, ...]:
+    def open_rounds(self, request: gr.Request) -> Any:
         if not asked_for(request, NAME, ROLES):
-            return (gr.skip(),) * 6
+            return gr.skip()
         return self.rounds(request)
 
     @only(STAFF)
-    def rounds(self, request: gr.Request) -> tuple[Any, ...]:
+    def rounds(self, request: gr.Request) -> Updates:
         """Where the loop stands; of a round, what came of it."""
-        language, one = language_of(request), opened(self.studio, request)
-        root = projects.root(self.studio, one)
-        found = outcomes.results(self.studio, root)
-        results = rounds_view.results(self.studio, found, language)
-        if not one.round:
-            results += rounds_view.sources(self.studio, one, language)
-        if one.round:
-            return (
-                rounds_view.of_round(root, language),
-                results,
-                gr.Column(visible=False),
-                gr.skip(),
-                gr.skip(),
-                gr.skip(),
-            )
-        step = rounds.next_step(self.studio, one, found)
-        runs = self._runs(one, language)
+        language, project = language_of(request), opened(self.studio, request)
+        root = projects.root(self.studio, project)
+        all_results = outcomes.results(self.studio, root)
+        results = rounds_view.results(self.studio, all_results, language)
+        if not project.round:
+            results += rounds_view.sources(self.studio, project, language)
+        if project.round:
+            step = rounds_view.of_round(root, language)
+            return self._updates(step=step, results=results, forms=gr.Column(visible=False))
+        step = rounds.next_step(self.studio, project, all_results)
+        runs = self._runs(project, language)
         newest = step.job.id if step.name == "compare" and step.job else None
         chosen = newest or (runs[0][1] if runs else None)
-        return (
-            rounds_view.step(self.studio, one, step, language),
-            results,
-            gr.Column(visible=True),
-            gr.update(value=next((method.name for method in rounds.learners(usual_shape(one))), SCORE)),
-            gr.Dropdown(choices=runs, value=chosen),
-            self._outlook(one, chosen, outcomes.AGAINST[0], rounds.LIMIT, language),
+        learners = (method.name for method in rounds.learners(usual_shape(project)))
+        return self._updates(
+            step=rounds_view.step(self.studio, project, step, language),
+            results=results,
+            forms=gr.Column(visible=True),
+            method=gr.update(value=next(learners, SCORE)),
+            run=gr.Dropdown(choices=runs, value=chosen),
+            outlook=self._outlook(project, chosen, outcomes.AGAINST[0], rounds.LIMIT, language),
         )
 
     @only(STAFF)
@@ -140,42 +138,43 @@ class Rounds:
         """What a comparison of what the form says would be made of."""
         return self._outlook(opened(self.studio, request), run, against, limit, language_of(request))
 
-    def _outlook(self, one: LabelProject, run: Any, against: Any, limit: Any, language: str) -> Markup:
+    def _outlook(self, project: LabelProject, run: Any, against: Any, limit: Any, language: str) -> Markup:
         if not isinstance(run, int):
             return Markup()
         most = int(limit) if isinstance(limit, int | float) else rounds.LIMIT
         try:
-            asked = rounds.comparison(self.studio, one.id, run, str(against))
+            asked = rounds.comparison(self.studio, project.id, run, str(against))
         except StudioError as error:
             return html('<span class="ts-muted">{}</span>', error.sentence(language))
         return rounds_view.outlook(self.studio, asked, most, language)
 
-    def _runs(self, one: LabelProject, language: str) -> list[tuple[str, int]]:
-        runs = [job for job in trained.runs_of(self.studio, one) if job.state == State.SUCCEEDED]
+    def _runs(self, project: LabelProject, language: str) -> list[tuple[str, int]]:
+        runs = [job for job in trained.runs_of(self.studio, project) if job.state == State.SUCCEEDED]
         return [
             (say("labeling.round_run_named", language, run=job.id, name=job.name), job.id) for job in runs
         ]
 
     @only(STAFF)
-    def train(self, request: gr.Request, method: Any) -> tuple[Any, str]:
+    def train(self, request: gr.Request, method: Any) -> Updates:
         """Make a version of the votes; the page then goes to the Train page, filled in."""
-        one, asked = opened(self.studio, request), str(method or "")
-        known = {**rounds.exports_by_method(), SCORE: SCORE}
-        if asked not in known:
-            raise BadInput("methods.unknown_method", name=asked[:40], known=", ".join(known))
-        dataset, *_ = exports.make_dataset(self.studio, one.id, known[asked])
+        project, asked = opened(self.studio, request), str(method or "")
+        shapes = {**rounds.exports_by_method(), SCORE: SCORE}
+        if asked not in shapes:
+            raise BadInput("methods.unknown_method", name=asked[:40], known=", ".join(shapes))
+        dataset, *_ = exports.make_dataset(self.studio, project.id, shapes[asked])
         if asked == SCORE:
-            return rounds_view.made_for_later(dataset, language_of(request)), ""
-        return "", rounds_view.train_address(self.studio, one, dataset, asked)
+            made = rounds_view.made_for_later(dataset, language_of(request))
+            return self._updates(made=made, address="")
+        return self._updates(made="", address=rounds_view.train_address(self.studio, project, dataset, asked))
 
     @only(STAFF)
     def compare(self, request: gr.Request, run: Any, against: Any, limit: Any) -> str:
         """Start a round; the page then goes to its pairs."""
         if not isinstance(run, int):
             raise BadInput("labeling.round_choose_run")
-        one = opened(self.studio, request)
+        project = opened(self.studio, request)
         wanted = int(limit) if isinstance(limit, int | float) else rounds.LIMIT
-        round_, _ = rounds.compare(self.studio, one.id, run, against=str(against), limit=wanted)
+        round_, _ = rounds.compare(self.studio, project.id, run, against=str(against), limit=wanted)
         ensure_engine(self.studio)
         return f"/label?project={round_.id}"
 

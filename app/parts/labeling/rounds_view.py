@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import Phrase, phrases, say
 from app.parts.html import html, join, notice, number, table
 from app.parts.intervals import Line, Point, lines
 from studio_core.base.studio import Studio
@@ -30,59 +29,50 @@ element.addEventListener('click', (event) => {
 """Script of a panel that has buttons for further prompts of a round."""
 
 
-def _said(language: str) -> Any:
-    """The sentences of this area in one language."""
-
-    def said(key: str, **values: Any) -> str:
-        return say(f"labeling.round_{key}", language, **values)
-
-    return said
-
-
-def step(studio: Studio, project: LabelProject, found: Step, language: str) -> Markup:
+def step(studio: Studio, project: LabelProject, step_: Step, language: str) -> Markup:
     """The four steps of the loop with the present one marked, and what to do now."""
 
-    said = _said(language)
+    phrase = phrases("labeling.round_", language)
 
-    present = _PART_OF.get(found.name, found.name)
+    present = _PART_OF.get(step_.name, step_.name)
     steps = join(
         html(
             "<li{}><span>{}</span></li>",
             Markup(' aria-current="step"') if name == present else "",
-            said(f"step_{name}"),
+            phrase(f"step_{name}"),
         )
         for name in STEPS
     )
     return html(
         '<div class="ts-card ts-rounds-step"><ol>{}</ol><p>{}</p></div>',
         steps,
-        _advice(studio, project, found, language),
+        _advice(studio, project, step_, language),
     )
 
 
-def _advice(studio: Studio, project: LabelProject, found: Step, language: str) -> Markup:
-    said = _said(language)
-    if found.name == "train":
+def _advice(studio: Studio, project: LabelProject, step_: Step, language: str) -> Markup:
+    phrase = phrases("labeling.round_", language)
+    if step_.name == "train":
         model = rounds.model_to_train(studio, project)
-        return html("{}", said("do_train_from", model=model.name) if model else said("do_train"))
-    if found.name == "compare" and found.job is not None:
+        return html("{}", phrase("do_train_from", model=model.name) if model else phrase("do_train"))
+    if step_.name == "compare" and step_.job is not None:
         left = rounds.left(studio, project)
-        return html("{}", said("do_compare", run=found.job.id, name=found.job.name, left=number(left)))
-    if found.name == "alike" and found.round is not None:
-        result = outcomes.result(studio, found.round)
-        return html("{} {}", outcomes.told(result, language), _ways_on(studio, result, said))
-    if found.name == "wait" and found.job is not None:
-        link = html('<a href="/runs?run={}">{}</a>', found.job.id, said("to_run"))
-        return html("{} {}", said("do_wait", run=found.job.id, name=found.job.name), link)
-    if found.name == "judge" and found.round is not None:
-        link = html('<a href="/label?project={}">{}</a>', found.round.id, said("to_judge"))
-        return html("{} {}", said("do_judge", name=found.round.name), link)
-    if found.name == "prompts":
-        return html("{} {}", said("do_prompts"), _add_prompts(project, said))
+        return html("{}", phrase("do_compare", run=step_.job.id, name=step_.job.name, left=number(left)))
+    if step_.name == "alike" and step_.round is not None:
+        result = outcomes.result(studio, step_.round)
+        return html("{} {}", outcomes.describe(result, language), _ways_on(studio, result, phrase))
+    if step_.name == "wait" and step_.job is not None:
+        link = html('<a href="/runs?run={}">{}</a>', step_.job.id, phrase("to_run"))
+        return html("{} {}", phrase("do_wait", run=step_.job.id, name=step_.job.name), link)
+    if step_.name == "judge" and step_.round is not None:
+        link = html('<a href="/label?project={}">{}</a>', step_.round.id, phrase("to_judge"))
+        return html("{} {}", phrase("do_judge", name=step_.round.name), link)
+    if step_.name == "prompts":
+        return html("{} {}", phrase("do_prompts"), _add_prompts(project, phrase))
     how = progress.of(studio, project)
-    done = {"done": number(how["done"]), "items": number(how["items"])}
-    words = said("do_label_on", **done) if how["done"] < how["items"] else said("do_label")
-    return html('{} <a href="/label?project={}">{}</a>', words, project.id, said("to_judge"))
+    counts = {"done": number(how["done"]), "items": number(how["items"])}
+    words = phrase("do_label_on", **counts) if how["done"] < how["items"] else phrase("do_label")
+    return html('{} <a href="/label?project={}">{}</a>', words, project.id, phrase("to_judge"))
 
 
 def of_round(root: LabelProject, language: str) -> Markup:
@@ -91,84 +81,86 @@ def of_round(root: LabelProject, language: str) -> Markup:
     return notice("info", html("{} {}", say("labeling.round_belongs", language), link))
 
 
-def _add_prompts(root: LabelProject, said: Any) -> Markup:
+def _add_prompts(root: LabelProject, phrase: Phrase) -> Markup:
     """The way to further prompts of a project, a share of which is held out; none where no model writes its answers."""
     if root.job_id is None:
         return Markup()
     return html(
         '<a class="ts-button" href="/label?project={}&amp;section=prompts">{}</a>',
         root.id,
-        said("add_prompts"),
+        phrase("add_prompts"),
     )
 
 
-def _ways_on(studio: Studio, found: Result, said: Any) -> Markup:
+def _ways_on(studio: Studio, result: Result, phrase: Phrase) -> Markup:
     """After two models that answer alike: further prompts, or the same training for longer."""
-    round = found.round.round
+    round = result.round.round
     asked = rounds.comparison(studio, round["project"], round["job"], round["against"])
     more = (
-        _more(found, said)
-        if rounds.prompts_left(studio, asked, found.round)
-        else _add_prompts(asked.project, said)
+        _more(result, phrase)
+        if rounds.prompts_left(studio, asked, result.round)
+        else _add_prompts(asked.project, phrase)
     )
     longer = '<a class="ts-button ts-button-primary" href="/train?longer={}">{}</a>'
-    return html('<span class="ts-row">{} {}</span>', html(longer, round["job"], said("train_longer")), more)
+    return html('<span class="ts-row">{} {}</span>', html(longer, round["job"], phrase("train_longer")), more)
 
 
-def _more(found: Result, said: Any) -> Markup:
+def _more(result: Result, phrase: Phrase) -> Markup:
     return html(
         '<button type="button" class="ts-button" data-round="{}">{}</button>',
-        found.round.id,
-        said("more_prompts"),
+        result.round.id,
+        phrase("more_prompts"),
     )
 
 
 def alike(studio: Studio, round: LabelProject, language: str) -> Markup:
     """Above a round whose answers are written: that there is little to judge, and what to do; else nothing."""
-    found = outcomes.result(studio, round)
-    if not found.alike:
+    result = outcomes.result(studio, round)
+    if not result.alike:
         return Markup()
-    ways = _ways_on(studio, found, _said(language))
+    ways = _ways_on(studio, result, phrases("labeling.round_", language))
     return html(
         '<div id="label-alike" data-items="{}">{}</div>',
-        found.items,
-        notice("warn", html("{}{}", outcomes.told(found, language), ways)),
+        result.items,
+        notice("warn", html("{}{}", outcomes.describe(result, language), ways)),
     )
 
 
 def outlook(studio: Studio, asked: Comparison, limit: int, language: str) -> Markup:
     """Before a comparison: how many prompts are held out for it, and how many pairs that makes."""
-    said, left = _said(language), rounds.prompts_left(studio, asked)
+    phrase, left = phrases("labeling.round_", language), rounds.prompts_left(studio, asked)
     if not left:
         return html(
-            '<span class="ts-muted">{}</span> {}', said("no_prompts_left"), _add_prompts(asked.project, said)
+            '<span class="ts-muted">{}</span> {}',
+            phrase("no_prompts_left"),
+            _add_prompts(asked.project, phrase),
         )
     pairs = number(max(0, min(left, limit)))
-    return html('<span class="ts-muted">{}</span>', said("outlook", prompts=number(left), pairs=pairs))
+    return html('<span class="ts-muted">{}</span>', phrase("outlook", prompts=number(left), pairs=pairs))
 
 
-def results(studio: Studio, found: Sequence[Result], language: str) -> Markup:
+def results(studio: Studio, all_results: Sequence[Result], language: str) -> Markup:
     """The chart and the table of all rounds."""
 
-    said = _said(language)
+    phrase = phrases("labeling.round_", language)
 
-    if not found:
+    if not all_results:
         return Markup()
-    newest = found[-1].number
-    heads = [said(f"col_{name}") for name in ("number", "compared", "outcome", "next")]
+    newest = all_results[-1].number
+    heads = [phrase(f"col_{name}") for name in ("number", "compared", "outcome", "next")]
     rows = [
         [
-            number(one.number),
-            _compared(one, said),
-            _outcome(one, said, language),
-            _next(studio, one, said, newest),
+            number(result.number),
+            _compared(result, phrase),
+            _outcome(result, phrase, language),
+            _next(studio, result, phrase, newest),
         ]
-        for one in found
+        for result in all_results
     ]
-    drawn = chart(found, language)
+    drawn = chart(all_results, language)
     return html(
         '<section class="ts-stack ts-rounds"><h2>{}</h2>{}{}</section>',
-        said("title"),
+        phrase("title"),
         html('<div class="ts-card">{}</div>', drawn) if drawn else "",
         table(heads, rows),
     )
@@ -176,11 +168,11 @@ def results(studio: Studio, found: Sequence[Result], language: str) -> Markup:
 
 def sources(studio: Studio, project: LabelProject, language: str) -> Markup:
     """Which of the sources that wrote the answers is preferred."""
-    found = outcomes.of_sources(studio, project)
-    if not found:
+    rates = outcomes.of_sources(studio, project)
+    if not rates:
         return Markup()
     heads = [say(f"labeling.arena_col_{name}", language) for name in ("one", "other", "direct")]
-    rows = [[one, other, outcomes.sentence(one, rate, language)] for one, other, rate in found]
+    rows = [[source, other, outcomes.sentence(source, rate, language)] for source, other, rate in rates]
     return html(
         '<section class="ts-stack ts-rounds"><h2>{}</h2>{}</section>',
         say("labeling.round_sources", language),
@@ -188,40 +180,42 @@ def sources(studio: Studio, project: LabelProject, language: str) -> Markup:
     )
 
 
-def _compared(one: Result, said: Any) -> Markup:
+def _compared(result: Result, phrase: Phrase) -> Markup:
     return html(
         '<strong>{}</strong><br><span class="ts-muted">{}</span>',
-        one.after,
-        said(f"before_{one.round.round['against']}", before=one.before),
+        result.after,
+        phrase(f"before_{result.round.round['against']}", before=result.before),
     )
 
 
-def _outcome(one: Result, said: Any, language: str) -> Markup:
-    kind = {"better": "good", "worse": "bad"}.get(one.found.outcome, "open")
+def _outcome(result: Result, phrase: Phrase, language: str) -> Markup:
+    kind = {"better": "good", "worse": "bad"}.get(result.found.outcome, "open")
     notes = [
-        said(f"note_{name}", n=number(count))
+        phrase(f"note_{name}", n=number(count))
         for name in ("waiting", "skipped", "disagreement", "identical")
-        if (count := getattr(one, name)) and not (one.alike and name == "identical")
+        if (count := getattr(result, name)) and not (result.alike and name == "identical")
     ]
-    if one.found.separable and not one.found.at_any_look:
-        notes.append(said("note_looks"))
+    if result.found.separable and not result.found.at_any_look:
+        notes.append(phrase("note_looks"))
     return html(
         '<span class="ts-rounds-{}">{}</span><br><span class="ts-muted">{}</span>',
         kind,
-        outcomes.told(one, language),
+        outcomes.describe(result, language),
         " · ".join(notes),
     )
 
 
-def _next(studio: Studio, one: Result, said: Any, newest: int) -> Markup:
-    if one.alike and not one.waiting and one.number == newest:
-        return _ways_on(studio, one, said)
-    if one.waiting or not one.found.judged:
-        return html('<a class="ts-button" href="/label?project={}">{}</a>', one.round.id, said("to_judge"))
-    link = html('<a href="/label?project={}&amp;section=results">{}</a>', one.round.id, said("to_votes"))
-    if one.found.outcome != "open" or one.number < newest:
+def _next(studio: Studio, result: Result, phrase: Phrase, newest: int) -> Markup:
+    if result.alike and not result.waiting and result.number == newest:
+        return _ways_on(studio, result, phrase)
+    if result.waiting or not result.found.judged:
+        return html(
+            '<a class="ts-button" href="/label?project={}">{}</a>', result.round.id, phrase("to_judge")
+        )
+    link = html('<a href="/label?project={}&amp;section=results">{}</a>', result.round.id, phrase("to_votes"))
+    if result.found.outcome != "open" or result.number < newest:
         return link
-    return html("{} {}", _more(one, said), link)
+    return html("{} {}", _more(result, phrase), link)
 
 
 def of_run(studio: Studio, job: Job, language: str) -> Markup:
@@ -229,8 +223,8 @@ def of_run(studio: Studio, job: Job, language: str) -> Markup:
     project = trained.project_of(studio, job)
     if project is None:
         return Markup()
-    found = [one for one in outcomes.results(studio, project) if one.round.round["job"] == job.id]
-    if not found:
+    results_ = [result for result in outcomes.results(studio, project) if result.round.round["job"] == job.id]
+    if not results_:
         asked = rounds.comparison(studio, project.id, job)
         button = html(
             '<button type="button" class="ts-button ts-button-primary" data-compare="1" id="run-compare-blind">{}'
@@ -242,20 +236,20 @@ def of_run(studio: Studio, job: Job, language: str) -> Markup:
     return join(
         html(
             '<a class="ts-button ts-button-primary" href="/label?project={}">{}</a> <span>{}</span>',
-            one.round.id,
-            say("labeling.round_to_judge" if one.waiting else "labeling.round_to_votes", language),
-            outcomes.told(one, language),
+            result.round.id,
+            say("labeling.round_to_judge" if result.waiting else "labeling.round_to_votes", language),
+            outcomes.describe(result, language),
         )
-        for one in found
+        for result in results_
     )
 
 
-def chart(found: Sequence[Result], language: str) -> Markup:
+def chart(all_results: Sequence[Result], language: str) -> Markup:
     """Win rate by round: one line against the round before, one against the base."""
-    judged = [one for one in found if one.found.judged]
-    if not judged:
+    with_votes = [one for one in all_results if one.found.judged]
+    if not with_votes:
         return Markup()
-    numbers = sorted({one.number for one in judged})
+    numbers = sorted({one.number for one in with_votes})
     drawn = []
     for against in AGAINST:
         points = [
@@ -266,7 +260,7 @@ def chart(found: Sequence[Result], language: str) -> Markup:
                 one.found.high,
                 outcomes.sentence(one.after, one.found, language),
             )
-            for one in judged
+            for one in with_votes
             if against in one.against
         ]
         drawn.append(Line(say(f"labeling.round_line_{against}", language), points))

@@ -33,12 +33,12 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     def open_screen(request: gr.Request) -> Any:
         if not request.query_params.get("project"):
             return Markup()
-        one, language = opened(studio, request), language_of(request)
-        words = json.dumps(words_of(one.mode, language), ensure_ascii=False)
-        beside = guide.beside(studio, one, annotator(request), language)
+        project, language = opened(studio, request), language_of(request)
+        words = json.dumps(words_of(project.mode, language), ensure_ascii=False)
+        beside = guide.beside(studio, project, annotator(request), language)
         staff = current_user(request).role in STAFF
-        onward = screen_view.onward(projects.root(studio, one), language) if staff else Markup()
-        return screen_view.screen(one, words, beside, onward, language)
+        onward = screen_view.onward(projects.root(studio, project), language) if staff else Markup()
+        return screen_view.screen(project, words, beside, onward, language)
 
     on_open(open_screen, body)
 
@@ -55,11 +55,11 @@ def when_drawn(selector: str, script: str) -> str:
 def words_of(mode: str, language: str) -> dict[str, str]:
     """Sentences for the script, which fills their values in itself."""
     catalogue = {**texts.catalogue(texts.DEFAULT_LANGUAGE), **texts.catalogue(language)}
-    found = {name: catalogue[f"labeling.screen_{name}"] for name in _WORDS}
-    found |= {name: catalogue[f"chat.{name}"] for name in ("copy_code", "copied")}
+    words = {name: catalogue[f"labeling.screen_{name}"] for name in _WORDS}
+    words |= {name: catalogue[f"chat.{name}"] for name in ("copy_code", "copied")}
     if mode != "pairs":
-        found["number"] = catalogue["labeling.screen_number_one"]
+        words["number"] = catalogue["labeling.screen_number_one"]
     roles = {
         f"role_{role}": say(f"data.role_{role}", language) for role in ("system", "user", "assistant", "tool")
     }
-    return {**found, **roles}
+    return {**words, **roles}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from markupsafe import Markup
 
-from app.i18n import say
+from app.i18n import Phrase, phrases, say
 from app.parts.html import html, join
 from app.parts.side_by_side import copy_button
 from studio_core import texts
@@ -26,10 +25,7 @@ def onward(root: LabelProject, language: str) -> Markup:
 
 def screen(project: LabelProject, words: str, guide: Markup, onward: Markup, language: str) -> Markup:
     """The screen without an item; ``guide`` stands beside it, ``onward`` where nothing is left."""
-
-    def said(key: str) -> str:
-        return say(f"labeling.{key}", language)
-
+    phrase = phrases("labeling.", language)
     settings = projects.settings_of(project)
     return html(
         '<section id="label-screen-body" class="ts-label-screen" data-project="{}" data-mode="{}" data-scale="{}"'
@@ -49,13 +45,13 @@ def screen(project: LabelProject, words: str, guide: Markup, onward: Markup, lan
         "1" if settings.correct else "",
         words,
         sides(project, language, "label"),
-        said("verdict"),
-        verdicts(project, said),
-        _details(settings, said),
-        said("finished"),
+        phrase("verdict"),
+        verdicts(project, phrase),
+        _details(settings, phrase),
+        phrase("finished"),
         onward,
-        said("making_first_here"),
-        _tools(project.mode, said),
+        phrase("making_first_here"),
+        _tools(project.mode, phrase),
         guide,
     )
 
@@ -89,37 +85,37 @@ def _answer(letter: str, mode: str, language: str, prefix: str) -> Markup:
     )
 
 
-def verdicts(project: LabelProject, said: Any, *, skip: bool = True) -> Markup:
+def verdicts(project: LabelProject, phrase: Phrase, *, skip: bool = True) -> Markup:
     """The buttons by which an item is judged."""
     settings = projects.settings_of(project)
     if project.mode == "pairs":
-        return _named(said, VERDICTS if skip else VERDICTS[:-1])
-    rated = _correction(said) if settings.correct and skip else _ratings(settings.marks, said)
-    judged = _ranking(said) if project.mode == "rank" else rated
-    return html("{}{}", judged, _named(said, VERDICTS[-1:]) if skip else "")
+        return _named(phrase, VERDICTS if skip else VERDICTS[:-1])
+    rated = _correction(phrase) if settings.correct and skip else _ratings(settings.marks, phrase)
+    judged = _ranking(phrase) if project.mode == "rank" else rated
+    return html("{}{}", judged, _named(phrase, VERDICTS[-1:]) if skip else "")
 
 
-def _ranking(said: Any) -> Markup:
+def _ranking(phrase: Phrase) -> Markup:
     return html(
         '<button type="button" class="ts-button ts-button-primary" data-part="rank-submit" data-key="Enter" disabled>'
         '{} <kbd>Enter</kbd></button><button type="button" class="ts-button" data-key="Backspace">{} <kbd>⌫</kbd>'
         "</button>",
-        said("screen_rank_submit"),
-        said("screen_rank_back"),
+        phrase("screen_rank_submit"),
+        phrase("screen_rank_back"),
     )
 
 
-def _correction(said: Any) -> Markup:
+def _correction(phrase: Phrase) -> Markup:
     return html(
         '<button type="button" class="ts-button ts-button-primary" data-part="save" '
         'aria-keyshortcuts="Control+Enter">{} <kbd>Ctrl Enter</kbd></button>',
-        said("screen_save"),
+        phrase("screen_save"),
     )
 
 
-def _ratings(scale: int, said: Any) -> Markup:
+def _ratings(scale: int, phrase: Phrase) -> Markup:
     """One button for each mark; with two marks they are bad and good."""
-    marks = {1: said("rating_bad"), 2: said("rating_good")} if scale == 2 else {}
+    marks = {1: phrase("rating_bad"), 2: phrase("rating_good")} if scale == 2 else {}
     return join(
         html(
             '<button type="button" class="ts-button" data-rating="{}" aria-keyshortcuts="{}" aria-pressed="false">'
@@ -132,27 +128,27 @@ def _ratings(scale: int, said: Any) -> Markup:
     )
 
 
-def _named(said: Any, offered: Sequence[tuple[str, str]]) -> Markup:
+def _named(phrase: Phrase, offered: Sequence[tuple[str, str]]) -> Markup:
     return join(
         html(
             '<button type="button" class="ts-button" data-verdict="{0}" aria-keyshortcuts="{1}" aria-pressed="false">'
             "{2} <kbd>{1}</kbd></button>",
             name,
             key,
-            said(f"screen_{name}"),
+            phrase(f"screen_{name}"),
         )
         for name, key in offered
     )
 
 
-def _details(settings: projects.ProjectSettings, said: Any) -> Markup:
+def _details(settings: projects.ProjectSettings, phrase: Phrase) -> Markup:
     """Chips of reasons and strength, and the comment."""
     catalogue = texts.catalogue(texts.DEFAULT_LANGUAGE)
     reasons = join(
         html(
             '<button type="button" class="ts-chip" data-reason="{}" aria-pressed="false">{} <kbd>⇧{}</kbd></button>',
             reason,
-            said(f"reason_{reason}") if f"labeling.reason_{reason}" in catalogue else reason,
+            phrase(f"reason_{reason}") if f"labeling.reason_{reason}" in catalogue else reason,
             place,
         )
         for place, reason in enumerate(settings.reasons, start=1)
@@ -161,7 +157,7 @@ def _details(settings: projects.ProjectSettings, said: Any) -> Markup:
         html(
             '<button type="button" class="ts-chip" data-strength="{}" aria-pressed="false">{} <kbd>{}</kbd></button>',
             name,
-            said(f"strength_{name}"),
+            phrase(f"strength_{name}"),
             key,
         )
         for name, key in (("slightly", "Q"), ("clearly", "W"))
@@ -170,20 +166,20 @@ def _details(settings: projects.ProjectSettings, said: Any) -> Markup:
     return html(
         '<div class="ts-label-details"><div role="group" aria-label="{0}">{1}{2}</div>'
         '<input type="text" data-part="comment" maxlength="2000" placeholder="{3}" aria-label="{3}"></div>',
-        said("reasons"),
+        phrase("reasons"),
         strengths,
         reasons,
-        said("comment"),
+        phrase("comment"),
     )
 
 
-def _tools(mode: str, said: Any) -> Markup:
+def _tools(mode: str, phrase: Phrase) -> Markup:
     views = [("difference", "D")] if mode == "pairs" else []
     looks = join(
         html(
             '<button type="button" class="ts-button" data-view="{}" aria-pressed="false">{} <kbd>{}</kbd></button>',
             name,
-            said(f"view_{name}"),
+            phrase(f"view_{name}"),
             key,
         )
         for name, key in (*views, ("raw", "M"))
@@ -193,13 +189,14 @@ def _tools(mode: str, said: Any) -> Markup:
             '<button type="button" class="ts-button" data-key="{}"{}>{} <kbd>{}</kbd></button>',
             key,
             Markup(' data-part="leave" hidden') if name == "leave" else "",
-            said(f"do_{name}"),
+            phrase(f"do_{name}"),
             key.upper(),
         )
         for name, key in (("edit", "e"), ("clear", "x"), ("undo", "u"), ("leave", "l"))
     )
     withdraw = html(
-        '<button type="button" class="ts-button" data-part="withdraw" hidden>{}</button>', said("do_withdraw")
+        '<button type="button" class="ts-button" data-part="withdraw" hidden>{}</button>',
+        phrase("do_withdraw"),
     )
     return html(
         '<div class="ts-label-tools">{}{}{}'
@@ -207,7 +204,7 @@ def _tools(mode: str, said: Any) -> Markup:
         looks,
         others,
         withdraw,
-        said("help"),
-        said(f"help_{mode}"),
-        said("help_keys"),
+        phrase("help"),
+        phrase(f"help_{mode}"),
+        phrase("help_keys"),
     )

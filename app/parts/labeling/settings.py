@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
 from app.parts.events import ASKED, GO, LIGHT, on_open
-from app.parts.handlers import safely
+from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import ago, heading, html, muted, notice, panel, table
 from app.parts.labeling import guide, opened
 from studio_core.base.errors import BadInput
@@ -24,7 +24,6 @@ ROLES = STAFF
 
 
 def build(studio: Studio, tab: gr.Tab) -> None:
-    section = Settings(studio)
     with gr.Column(elem_classes="ts-card", elem_id="label-guide-edit"):
         heading("labeling.settings_guide")
         text = gr.Textbox(
@@ -82,13 +81,24 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         remove = gr.Button(
             t("labeling.settings_remove"), variant="stop", elem_id="label-remove", scale=0, min_width=220
         )
-    kept = panel("label-remove-why")
+    obstacle = panel("label-remove-why")
     muted("labeling.settings_away_help")
-    gone = gr.Textbox(visible=False)
+    address = gr.Textbox(visible=False)
 
-    fields = [votes, scale, repeats, held_out, blind, strength, correct, reasons]
-    versions = [text, first, second, history, differences]
-    on_open(section.open_settings, [*versions, *fields, archive, remove, kept])
+    by_name = {
+        "votes": votes, "scale": scale, "repeats": repeats, "held_out": held_out, "blind": blind,
+        "strength": strength, "correct": correct, "reasons": reasons,
+    }  # fmt: skip
+    guideline = {
+        "text": text,
+        "first": first,
+        "second": second,
+        "history": history,
+        "differences": differences,
+    }
+    parts = {**guideline, **by_name, "archive": archive, "remove": remove, "obstacle": obstacle}
+    section, fields, versions = Settings(studio, parts), list(by_name.values()), list(guideline.values())
+    on_open(section.open_settings, list(parts.values()))
     write.click(safely(section.written), text, versions, trigger_mode="once", **ASKED)
     back.click(safely(section.text_of), first, text, **LIGHT)
     gr.on(
@@ -100,8 +110,8 @@ def build(studio: Studio, tab: gr.Tab) -> None:
     )
     save.click(safely(section.changed), fields, saved, trigger_mode="once", **ASKED)
     archive.click(safely(section.archived), None, archive, trigger_mode="once", **ASKED)
-    remove.click(safely(section.removed), None, gone, trigger_mode="once", **ASKED).then(
-        None, js=GO, inputs=[gone]
+    remove.click(safely(section.removed), None, address, trigger_mode="once", **ASKED).then(
+        None, js=GO, inputs=[address]
     )
 
 
@@ -116,60 +126,58 @@ def _whole(name: str, least: int, most: int) -> gr.Number:
     )
 
 
-class Settings:
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+class Settings(Handlers):
+    """What the section does when the page is opened, and on its buttons."""
 
-    def open_settings(self, request: gr.Request) -> tuple[Any, ...]:
+    def open_settings(self, request: gr.Request) -> Any:
         if not request.query_params.get("project") or current_user(request).role not in STAFF:
-            return tuple(gr.skip() for _ in range(16))
-        one = opened(self.studio, request)
-        known = settings_of(one)
-        rated = one.mode == "rate"
+            return gr.skip()
+        project = opened(self.studio, request)
+        current = settings_of(project)
+        rated = project.mode == "rate"
         language = language_of(request)
         offered = [(say(f"labeling.reason_{name}", language), name) for name in projects.REASONS]
-        offered += [(name, name) for name in known.reasons if name not in projects.REASONS]
-        return (
-            *self._versions(one, language),
-            known.votes,
-            gr.Number(value=known.scale, visible=rated),
-            gr.Number(value=round(100 * known.repeats), visible=one.mode == "pairs"),
-            round(100 * known.held_out),
-            known.blind,
-            gr.Checkbox(value=known.strength, visible=one.mode == "pairs"),
-            gr.Checkbox(value=known.correct, visible=rated),
-            gr.Dropdown(choices=offered, value=known.reasons),
-            _archive_button(known),
-            *self._removal(one, language),
+        offered += [(name, name) for name in current.reasons if name not in projects.REASONS]
+        fields = self._updates(
+            votes=current.votes,
+            scale=gr.Number(value=current.scale, visible=rated),
+            repeats=gr.Number(value=round(100 * current.repeats), visible=project.mode == "pairs"),
+            held_out=round(100 * current.held_out),
+            blind=current.blind,
+            strength=gr.Checkbox(value=current.strength, visible=project.mode == "pairs"),
+            correct=gr.Checkbox(value=current.correct, visible=rated),
+            reasons=gr.Dropdown(choices=offered, value=current.reasons),
+            archive=_archive_button(current),
         )
+        return {**self._versions(project, language), **fields, **self._removal(project, language)}
 
-    def _removal(self, one: LabelProject, language: str) -> tuple[Any, Markup | str]:
+    def _removal(self, project: LabelProject, language: str) -> Updates:
         """The button that deletes the project, and why it cannot be pressed."""
-        obstacle = changing.obstacle(self.studio, one.id)
-        why = html('<p class="ts-muted">{}</p>', obstacle.sentence(language)) if obstacle else ""
-        return gr.Button(interactive=obstacle is None), why
+        obstacle = changing.obstacle(self.studio, project.id)
+        reason = html('<p class="ts-muted">{}</p>', obstacle.sentence(language)) if obstacle else ""
+        return self._updates(remove=gr.Button(interactive=obstacle is None), obstacle=reason)
 
-    def _versions(self, one: LabelProject, language: str) -> tuple[Any, ...]:
+    def _versions(self, project: LabelProject, language: str) -> Updates:
         """The newest text, two versions to compare, all of them as a list, and what the newest changed."""
-        known = projects.all_guidelines(self.studio, one.id)
-        names = [(say("labeling.settings_version", language, n=g.version), g.version) for g in known]
-        newest, before = known[0], known[1] if len(known) > 1 else known[0]
+        texts = projects.all_guidelines(self.studio, project.id)
+        names = [(say("labeling.settings_version", language, n=g.version), g.version) for g in texts]
+        newest, before = texts[0], texts[1] if len(texts) > 1 else texts[0]
         heads = [say(f"labeling.settings_col_{name}", language) for name in ("version", "when", "length")]
-        rows = [[g.version, ago(g.created_at, language), len(g.text)] for g in known]
-        return (
-            newest.text,
-            gr.Dropdown(choices=names, value=before.version),
-            gr.Dropdown(choices=names, value=newest.version),
-            table(heads, rows),
-            _difference(before.text, newest.text, language) if len(known) > 1 else "",
+        rows = [[g.version, ago(g.created_at, language), len(g.text)] for g in texts]
+        return self._updates(
+            text=newest.text,
+            first=gr.Dropdown(choices=names, value=before.version),
+            second=gr.Dropdown(choices=names, value=newest.version),
+            history=table(heads, rows),
+            differences=_difference(before.text, newest.text, language) if len(texts) > 1 else "",
         )
 
     @only(STAFF)
-    def written(self, request: gr.Request, text: Any) -> tuple[Any, ...]:
+    def written(self, request: gr.Request, text: Any) -> Updates:
         """The next version; annotators are told of it with their next vote."""
-        one = opened(self.studio, request)
-        projects.write_guidelines(self.studio, one.id, str(text or ""))
-        return self._versions(one, language_of(request))
+        project = opened(self.studio, request)
+        projects.write_guidelines(self.studio, project.id, str(text or ""))
+        return self._versions(project, language_of(request))
 
     @only(STAFF)
     def compared(self, request: gr.Request, first: Any, second: Any) -> Markup:
@@ -181,11 +189,11 @@ class Settings:
         return self._text(request, version)
 
     def _text(self, request: gr.Request, version: Any) -> str:
-        known = projects.all_guidelines(self.studio, opened(self.studio, request).id)
-        found = next((one for one in known if one.version == version), None)
-        if found is None:
+        texts = projects.all_guidelines(self.studio, opened(self.studio, request).id)
+        guidelines = next((text for text in texts if text.version == version), None)
+        if guidelines is None:
             raise BadInput("labeling.settings_no_version", version=str(version)[:20])
-        return found.text
+        return guidelines.text
 
     @only(STAFF)
     def changed(
@@ -200,25 +208,25 @@ class Settings:
         correct: Any,
         reasons: Any,
     ) -> Markup:
-        one = opened(self.studio, request)
-        given = {
+        project = opened(self.studio, request)
+        changes = {
             "votes": votes,
             "scale": scale,
             "repeats": (repeats or 0) / 100,
-            "held_out": _share(held_out, settings_of(one).held_out),
+            "held_out": _share(held_out, settings_of(project).held_out),
             "blind": bool(blind),
             "strength": bool(strength),
             "correct": bool(correct),
             "reasons": [str(reason).strip()[:60] for reason in reasons or [] if str(reason).strip()],
         }
-        changing.change(self.studio, one.id, given)
+        changing.change(self.studio, project.id, changes)
         return notice("good", say("labeling.settings_saved", language_of(request)))
 
     @only(STAFF)
     def archived(self, request: gr.Request) -> Any:
-        one = opened(self.studio, request)
+        project = opened(self.studio, request)
         return _archive_button(
-            settings_of(changing.archive(self.studio, one.id, not settings_of(one).archived))
+            settings_of(changing.archive(self.studio, project.id, not settings_of(project).archived))
         )
 
     @only(STAFF)
@@ -227,13 +235,13 @@ class Settings:
         return "/label"
 
 
-def _share(percent: Any, known: float) -> float:
+def _share(percent: Any, current: float) -> float:
     """What is shown as whole percent changes nothing unless somebody changed it."""
-    return known if percent == round(100 * known) else (percent or 0) / 100
+    return current if percent == round(100 * current) else (percent or 0) / 100
 
 
-def _archive_button(known: ProjectSettings) -> Any:
-    return gr.Button(t("labeling.settings_restore" if known.archived else "labeling.settings_archive"))
+def _archive_button(current: ProjectSettings) -> Any:
+    return gr.Button(t("labeling.settings_restore" if current.archived else "labeling.settings_archive"))
 
 
 def _difference(before: str, after: str, language: str) -> Markup:

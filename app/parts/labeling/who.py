@@ -13,11 +13,14 @@ SERVICE = "service:"
 
 def choices(studio: Studio, language: str) -> list[tuple[str, str]]:
     """``(label, value)``, models first."""
-    models = [(one.name, one.name) for one in registry.writers(studio)]
-    kept = services.all_services(studio.settings.home / services.FILE)
+    models = [(service.name, service.name) for service in registry.writers(studio)]
+    listed = services.all_services(studio.settings.home / services.FILE)
     served = [
-        (say("labeling.making_service", language, name=one.name, model=one.model), f"{SERVICE}{one.name}")
-        for one in kept
+        (
+            say("labeling.making_service", language, name=service.name, model=service.model),
+            f"{SERVICE}{service.name}",
+        )
+        for service in listed
     ]
     return models + served
 

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from app.pages.data import DataPage
-from app.parts.adding import files, taken
+from app.parts.adding import as_state, files
 from app.parts.adding.mapping_form import FILLS, NAMES, WRITTEN
 from app.parts.adding.understood import SHOWN_COLUMNS, columns_table
 from studio_core.base import clock
@@ -52,7 +52,7 @@ def page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> DataPage:
 @pytest.fixture
 def uploaded(studio: Studio) -> Any:
     content = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
-    return taken(Brought(uploads=[uploads.keep(studio.settings, "a.jsonl", content).id]))
+    return as_state(Brought(uploads=[uploads.keep(studio.settings, "a.jsonl", content).id]))
 
 
 def typed(*fills: str, good_from: Any = None, split: Any = None, **texts: str) -> list[Any]:
@@ -113,14 +113,14 @@ def test_what_is_no_upload_of_the_page_is_refused(page: DataPage, uploaded: Any,
 
 
 def test_what_was_refused_is_said_where_it_stays(page: DataPage, studio: Studio) -> None:
-    empty = taken(Brought(uploads=[uploads.keep(studio.settings, "<img>.jsonl", b"\n").id]))
+    empty = as_state(Brought(uploads=[uploads.keep(studio.settings, "<img>.jsonl", b"\n").id]))
     shown = page.look(empty, None, 0, request())
     assert 'role="alert"' in shown["answer"] and "&lt;img&gt;.jsonl is empty." in shown["answer"]
     assert not shown["understood"].visible and shown["opened"] is None
     taken_back = page.look({}, None, 0, request())
     assert taken_back.keys() == shown.keys() and taken_back["answer"] == ""
     assert page.look(None, None, 0, request()) == gr.skip()
-    whole = page.look(taken(adding.pasted(studio, "a")), None, 0, request())
+    whole = page.look(as_state(adding.pasted(studio, "a")), None, 0, request())
     assert whole.keys() > shown.keys() and whole.keys() >= set(NAMES)
 
 

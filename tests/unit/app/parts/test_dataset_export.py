@@ -20,6 +20,7 @@ from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
 from studio_core.data import hub_push, store
+from tests.unit.app.parts.by_name import ByName
 
 
 def request(language: str = "en", **query: str) -> Any:
@@ -44,7 +45,8 @@ def client(studio: Studio, dataset: Dataset) -> Iterator[TestClient]:
 
 
 def test_the_section_opens_with_everything_fitting(studio: Studio, dataset: Dataset) -> None:
-    layouts, _, shown, _ = Export(studio).open(request(id=str(dataset.id)))
+    updates = Export(studio, ByName()).open(request(id=str(dataset.id)))
+    layouts, shown = updates["layout"], updates["shown"]
     assert [name for _, name in layouts.choices] == [
         "trl",
         "trl-text",
@@ -61,17 +63,17 @@ def test_what_does_not_fit_is_shown_before(
     studio: Studio, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = request(id=str(dataset.id))
-    [shown] = Export(studio).written("trl-text", "jsonl", asked)
+    [shown] = Export(studio, ByName()).look("trl-text", "jsonl", asked)
     assert "1 of 3 records do not fit this layout and are skipped: 1: system" in shown
     assert "layout=trl-text&amp;skip=1" in shown and "&amp;card=1" in shown
     monkeypatch.setattr(export, "FIRST", 2)
-    first, whole = Export(studio).written("trl-text", "jsonl", asked)
+    first, whole = Export(studio, ByName()).look("trl-text", "jsonl", asked)
     assert "Checked the first 2 records; checking the rest." in first
     assert whole == shown
-    [(formats, shown)] = [list(Export(studio).laid_out("openai", "csv", asked))[-1]]
-    assert formats.value == "jsonl" and "instead of prompt-completion" in shown
+    *_, last = Export(studio, ByName()).choose("openai", "csv", asked)
+    assert last["format"].value == "jsonl" and "instead of prompt-completion" in last["shown"]
     with pytest.raises(BadInput, match="There is no layout"):
-        list(Export(studio).laid_out("<script>", "jsonl", asked))
+        list(Export(studio, ByName()).choose("<script>", "jsonl", asked))
 
 
 def test_downloads(client: TestClient, dataset: Dataset, studio: Studio, tmp_path: Path) -> None:
@@ -101,14 +103,14 @@ def test_a_push_says_where_it_went(studio: Studio, dataset: Dataset, monkeypatch
     asked = request(id=str(dataset.id))
     done = hub_push.Pushed("me/mine", "https://hub/datasets/me/mine", "c", False, 3)
     monkeypatch.setattr(hub_push, "push", lambda *args, **more: done)
-    begun, ended = Export(studio).push("me/mine", False, asked)
+    begun, ended = Export(studio, ByName()).push("me/mine", False, asked)
     assert "Uploading 3 records to me/mine" in begun and "Pushed mine@1 to me/mine, private." in ended
 
     def refused(*args: Any, **more: Any) -> Any:
         raise StudioError("exports.hub_no_token")
 
     monkeypatch.setattr(hub_push, "push", refused)
-    answers = Export(studio).push("<b>", True, asked)
+    answers = Export(studio, ByName()).push("<b>", True, asked)
     assert "&lt;b&gt;" in next(answers) and next(answers) == ""
     with pytest.raises(StudioError, match="No Hub token"):
         next(answers)

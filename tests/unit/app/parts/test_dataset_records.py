@@ -18,6 +18,7 @@ from studio_core.base.studio import Studio
 from studio_core.browse.browse import Facets, Query
 from studio_core.data import store
 from studio_core.models import registry
+from tests.unit.app.parts.by_name import ByName
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(1)</script>{0}${1}"
 
@@ -41,7 +42,7 @@ def section(studio: Studio, tmp_path: Path) -> Records:
     rows = [{"prompt": f"q {n}", "completion": f"  a\n{n} {HOSTILE if n == 2 else ''}"} for n in range(60)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     store.import_file(studio, file)
-    return Records(studio)
+    return Records(studio, ByName())
 
 
 @pytest.mark.parametrize("named", ["mine", "mine@1", "1"])
@@ -53,9 +54,9 @@ def test_pages_stay_within_the_dataset(section: Records, named: str) -> None:
         (section.forward, 50, "51 to 60 of 60"),
         (section.back, 25, "1 to 25 of 60"),
     ):
-        where, shown, now, timer, _ = turn(asked, offset, *form())
-        assert expected in where and f'data-row="{now + 1}"' in shown
-        assert timer.active is False
+        page = turn(asked, offset, *form())
+        assert expected in page["position"] and f'data-row="{page["offset"] + 1}"' in page["listed"]
+        assert page["counting"].active is False
 
 
 def test_what_was_called_good_or_bad_is_said_of_each_row(section: Records, tmp_path: Path) -> None:
@@ -63,9 +64,9 @@ def test_what_was_called_good_or_bad_is_said_of_each_row(section: Records, tmp_p
     rows = [{"prompt": "q", "completion": f"a{n}", "label": n == 0} for n in range(2)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     store.import_file(section.studio, file)
-    shown = section.back(request(id="rated"), 25, *form())[1]
+    shown = section.back(request(id="rated"), 25, *form())["listed"]
     assert shown.count(">good</span>") == shown.count(">bad</span>") == 1
-    assert "Rating" not in section.back(request(id="mine"), 25, *form())[1]
+    assert "Rating" not in section.back(request(id="mine"), 25, *form())["listed"]
 
 
 @pytest.mark.parametrize("named", ["", "<script>", "99", "mine@2", "9" * 300])
@@ -76,20 +77,18 @@ def test_what_is_not_there_is_said(section: Records, named: str) -> None:
 
 def test_the_address_says_what_is_looked_for(section: Records) -> None:
     answer = section.open(request(id="mine", q="q 17", row="18", size="50", language="xx", sort="nonsense"))
-    values = [update["value"] for update in answer[: len(_DEFAULTS)]]
-    assert values == form(q="q 17", size=50)
-    where, shown = answer[len(_DEFAULTS) : len(_DEFAULTS) + 2]
-    assert 'data-address="/dataset?q=q+17&amp;size=50&amp;id=1"' in where
-    assert "<mark>q</mark> <mark>17</mark>" in shown
-    card, head, chat = answer[-6:-3]
-    assert card.visible and "Record 18" in head and "q 17" in chat and answer[-1] == 18
+    assert [answer[name]["value"] for name in _DEFAULTS] == form(q="q 17", size=50)
+    assert 'data-address="/dataset?q=q+17&amp;size=50&amp;id=1"' in answer["position"]
+    assert "<mark>q</mark> <mark>17</mark>" in answer["listed"]
+    assert answer["card"].visible and "Record 18" in answer["head"]
+    assert "q 17" in answer["chat"] and answer["row"] == 18
 
 
 def test_nothing_is_looked_for_again_unless_the_form_changed(section: Records) -> None:
     asked = request(id="mine")
-    *_, before = section.look(asked, None, *form(q="q 1"))
+    before = section.look(asked, None, *form(q="q 1"))["before"]
     assert section.look(asked, before, *form(q="q 1")) == gr.skip()
-    assert "11 of 11" in section.look(asked, before, *form(q='"q 1"'))[0]
+    assert "11 of 11" in section.look(asked, before, *form(q='"q 1"'))["position"]
 
 
 @pytest.mark.parametrize(
@@ -105,16 +104,16 @@ def test_nothing_is_looked_for_again_unless_the_form_changed(section: Records) -
 def test_what_cannot_be_asked_is_said_on_the_page(
     section: Records, wrong: dict[str, Any], sentence: str
 ) -> None:
-    where, shown, offset, timer, _ = section.look(request(id="mine"), None, *form(**wrong))
-    assert sentence in where and not shown and offset == 0 and timer.active is False
+    page = section.look(request(id="mine"), None, *form(**wrong))
+    assert sentence in page["position"] and not page["listed"]
+    assert page["offset"] == 0 and page["counting"].active is False
 
 
 def test_an_opened_record_is_harmless(section: Records) -> None:
     asked = request(id="mine")
-    card, head, chat, stored, tokens, row = section.act(
-        asked, event(open=3), 0, "tiny-chat", "sft:answers", 0
-    )
-    assert card.visible and row == 3
+    record = section.act(asked, event(open=3), 0, "tiny-chat", "sft:answers", 0)
+    head, chat, stored, tokens = (record[name] for name in ("head", "chat", "stored", "tokens"))
+    assert record["card"].visible and record["row"] == 3
     for shown in (chat, stored, tokens, head):
         assert "<img" not in shown and "<script>" not in shown
     assert "  a\n2 &lt;img" in chat, "whitespace is kept"
@@ -124,18 +123,19 @@ def test_an_opened_record_is_harmless(section: Records) -> None:
     )
     assert 'operation=edit&amp;row=3"' in head
     assert "operation=edit&amp;row=3&amp;changes=%5B%7B%22row%22%3A+3%7D%5D" in head
-    listed = section.look(asked, None, *form(q="onerror"))[1]
+    listed = section.look(asked, None, *form(q="onerror"))["listed"]
     assert "<img" not in listed and "<mark>onerror</mark>" in listed
 
 
 @pytest.mark.parametrize("wanted", [0, -1, 61, "x", None, 10**30, 1.5e300, "<b>", True, [1]])
 def test_a_row_that_is_not_there_closes_the_card(section: Records, wanted: Any) -> None:
     answer = section.act(request(id="mine"), event(open=wanted), 5, None, None, None)
-    assert (answer[0].visible is False and answer[-1] == 0) or (wanted is True and answer[-1] == 1)
+    closed = answer["card"].visible is False and answer["row"] == 0
+    assert closed or (wanted is True and answer["row"] == 1)
 
 
 def test_jumping_says_how_far_it_goes(section: Records) -> None:
-    assert section.jump(request(id="mine"), "60", "tiny-chat", "", 0)[-1] == 60
+    assert section.jump(request(id="mine"), "60", "tiny-chat", "", 0)["row"] == 60
     with pytest.raises(BadInput, match="records 1 to 60"):
         section.jump(request(id="mine"), "61", "tiny-chat", "", 0)
 

@@ -15,6 +15,7 @@ from app.parts.dataset.versions import Versions
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
 from studio_core.data import lineage, store
+from tests.unit.app.parts.by_name import ByName
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -37,28 +38,28 @@ def two(studio: Studio, tmp_path: Path) -> tuple[Dataset, Dataset]:
 
 
 def test_two_versions_are_compared(studio: Studio, two: tuple[Dataset, Dataset]) -> None:
-    section, asked = Versions(studio), request(id="mine@2")
-    history, others, counts, row, kind, listed, offset = section.open(
-        request(id="mine@2", **{"with": "mine@1"})
-    )
+    section, asked = Versions(studio, ByName()), request(id="mine@2")
+    updates = section.open(request(id="mine@2", **{"with": "mine@1"}))
+    history, others, counts, listed = (updates[name] for name in ("history", "other", "counts", "listed"))
     assert history.index("mine@2") < history.index("mine@1") and 'aria-current="true"' in history
-    assert others.value == "mine@1" and row.visible and (kind, offset) == ("changed", 0)
+    assert others.value == "mine@1" and updates["turning"].visible
+    assert (updates["kind"], updates["offset"]) == ("changed", 0)
     assert "From mine@1 to mine@2" in counts and ">28<" in counts
     assert "<del>an</del><ins>a</ins> <del>old</del><ins>new</ins> &lt;img" in listed
     assert "<img" not in listed
-    assert section.compared(asked, "mine@1")[3] == listed
-    added, _ = section.chosen(asked, "mine@1", "added")
-    removed, _ = section.forward(asked, "mine@1", "removed", 0)
+    assert section.compare(asked, "mine@1")["listed"] == listed
+    added = section.choose(asked, "mine@1", "added")["listed"]
+    removed = section.forward(asked, "mine@1", "removed", 0)["listed"]
     assert "q 30" in added and "+ 30" in added
     assert "q 0" in removed and "− 1" in removed
 
 
 def test_a_version_that_comes_while_one_looks_is_told(studio: Studio, two: tuple[Dataset, Dataset]) -> None:
     old, new = two
-    section, asked = Versions(studio), request(id="mine@2")
-    history, others, seen = section.look(asked, "")
-    assert "mine@1" in history and others.choices == [("mine@1", "mine@1")]
-    assert section.look(asked, seen) == (gr.skip(),) * 3
+    section, asked = Versions(studio, ByName()), request(id="mine@2")
+    first = section.look(asked, "")
+    assert "mine@1" in first["history"] and first["other"].choices == [("mine@1", "mine@1")]
+    assert section.look(asked, first["family"]) == gr.skip()
     with studio.db.write() as session:
         session.add(
             Dataset(
@@ -66,10 +67,9 @@ def test_a_version_that_comes_while_one_looks_is_told(studio: Studio, two: tuple
                 source="", mapping={}, operation="filter", parents=[new.id], made={},
             )
         )  # fmt: skip
-    history, others, later = section.look(asked, seen)
-    assert (
-        "made@1" in history and [name for name, _ in others.choices] == ["made@1", "mine@1"] and later != seen
-    )
+    later = section.look(asked, first["family"])
+    assert "made@1" in later["history"] and later["family"] != first["family"]
+    assert [name for name, _ in later["other"].choices] == ["made@1", "mine@1"]
     assert [(one.name, one.version) for one in lineage.after(studio, new)] == [("made", 1)]
     assert [one.name for one in lineage.after(studio, old)] == ["mine"]
     told = version_view.news(lineage.after(studio, new), "en")
@@ -77,21 +77,22 @@ def test_a_version_that_comes_while_one_looks_is_told(studio: Studio, two: tuple
 
 
 def test_nothing_is_compared_unless_asked(studio: Studio, two: tuple[Dataset, Dataset]) -> None:
-    _, others, counts, row, _, listed, _ = Versions(studio).open(request(id="mine@2"))
-    assert others.value == "mine@1" and (counts, listed) == ("", "") and not row.visible
+    updates = Versions(studio, ByName()).open(request(id="mine@2"))
+    assert updates["other"].value == "mine@1" and not updates["turning"].visible
+    assert (updates["counts"], updates["listed"]) == ("", "") and "kind" not in updates
 
 
 @pytest.mark.parametrize("other", ["", "nothing", "mine@9", "<b>", None, "9" * 40])
 def test_another_version_that_is_not_there(studio: Studio, two: tuple[Dataset, Dataset], other: Any) -> None:
-    section = Versions(studio)
-    assert "There is no dataset" in section.compared(request(id="mine@2"), other)[0]
+    section = Versions(studio, ByName())
+    assert "There is no dataset" in section.compare(request(id="mine@2"), other)["counts"]
     if other:
-        assert "There is no dataset" in section.open(request(id="mine@2", **{"with": other}))[2]
+        assert "There is no dataset" in section.open(request(id="mine@2", **{"with": other}))["counts"]
 
 
 def test_the_same_version_does_not_differ(studio: Studio, two: tuple[Dataset, Dataset]) -> None:
-    counts, row, *_ = Versions(studio).compared(request(id="mine@1"), "mine@1")
-    assert ">30<" in counts and not row.visible
+    updates = Versions(studio, ByName()).compare(request(id="mine@1"), "mine@1")
+    assert ">30<" in updates["counts"] and not updates["turning"].visible
 
 
 def test_long_texts_are_cut_around_what_changed() -> None:

@@ -368,7 +368,7 @@ def test_two_models_that_answer_alike_were_trained_too_little(
     end(studio, job)
     found = alike(studio, one, 10)
     assert found.alike and rounds.next_step(studio, root, [found]).name == "alike"
-    assert outcomes.told(found) == (
+    assert outcomes.describe(found) == (
         "Trained too little to tell the two apart: 10 of 10 answers were identical."
     )
     assert rounds.prompts_left(studio, asked_for, projects.get(studio, one.id)) == left - 10
@@ -378,6 +378,6 @@ def test_two_models_that_answer_alike_were_trained_too_little(
     assert not alike(studio, one, 0).alike
     vote(studio, one, after)
     found = alike(studio, one, 7)
-    assert outcomes.told(found).startswith("run wins 3 of 3")
-    assert outcomes.told(found).endswith("7 of 10 answers were identical.")
+    assert outcomes.describe(found).startswith("run wins 3 of 3")
+    assert outcomes.describe(found).endswith("7 of 10 answers were identical.")
     assert rounds.next_step(studio, root, [found]).name == "train"  # There are votes to train on.
