@@ -122,6 +122,7 @@ def _size(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
     files = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    # Not what a link points to: it may lie outside, where it would be refused anyway.
     return sum(file.lstat().st_size for file in files)
 
 
@@ -134,12 +135,14 @@ def _fetched(studio: Studio, job_id: int) -> Located:
     path = folder / Path(about["file"]).name
     if not path.is_file():
         raise Conflict("adding.nothing_fetched", job=job_id)
+    # By the name that it has on the Hub: the file in the job's folder is called by what fetched it.
     return Located([path], [about["name"]], path.stat().st_size, about["origin"])
 
 
 def inspect(studio: Studio, brought: Brought, mapping: Mapping | None = None) -> Inspection:
     """What was understood of it; of something big, after its first rows."""
     location = located(studio, brought)
+    # What is small is read whole: then the numbers of good and bad rows are exact.
     first = None if location.small else LOOKED_AT
     return store.inspect_files(studio, location.paths, sources=location.sources, mapping=mapping, first=first)
 

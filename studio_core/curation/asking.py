@@ -27,8 +27,11 @@ class AskingOptions(OperationOptions):
 
     model: str = option("", choices_of="models", advanced=False)
     service: str = option("", choices_of="services", advanced=False)
+    # Eight at a time: quick with any service, and below the limits of those that count requests.
     concurrency: int = option(8, at_least=1, at_most=256)
+    # With waits that double, five outlast a minute of trouble.
     retries: int = option(5, at_least=0, at_most=20)
+    # A long answer of a large model takes a minute; twice that is no answer any more.
     timeout: float = option(120.0, at_least=1.0, at_most=3600.0, unit="seconds")
 
     @model_validator(mode="after")
@@ -64,6 +67,7 @@ def asked_of(record: Record) -> list[Message]:
     last = max(
         (place for place, message in enumerate(messages) if message["role"] == "assistant"), default=None
     )
+    # A conversation that ends in a question asks all of it.
     return messages if last is None else messages[:last]
 
 

@@ -107,6 +107,7 @@ class Output:
         """Complete the file; what the engine needs to register it."""
         sha256 = self._writer.close()
         self._file.flush()
+        # The engine registers it by its hash as soon as the worker has ended; a power cut must not take it back.
         os.fsync(self._file.fileno())
         self._file.close()
         return {

@@ -49,12 +49,14 @@ def conversion(shape: Shape, to: Shape, side: Side = "good") -> Convert | None:
 
 def _stepwise(record: Record) -> list[Answer]:
     answer: list[Message] = [{"role": "assistant", "content": "\n".join(record["completions"])}]
+    # One wrong step, and the whole is no good example.
     return [(record["prompt"], answer, all(record["labels"]))]
 
 
 _ANSWERS: dict[Shape, Callable[[Record], list[Answer]]] = {
     Shape.PROMPT_COMPLETION: lambda record: [(record["prompt"], record["completion"], True)],
     Shape.UNPAIRED_PREFERENCE: lambda record: [(record["prompt"], record["completion"], record["label"])],
+    # Of a conversation its last turn is the answer; earlier ones are part of what is asked.
     Shape.CHAT: lambda record: [(record["messages"][:-1], record["messages"][-1:], True)],
     Shape.PREFERENCE: lambda record: [
         (record["prompt"], record["chosen"], True),
@@ -77,6 +79,7 @@ def _unpaired(prompt: list[Message], answer: list[Message], good: bool) -> Recor
 
 
 def _text(prompt: list[Message], answer: list[Message], good: bool) -> Record:
+    # Without roles: plain text is learnt as it stands, whatever template a model has.
     return {"text": "\n\n".join(message["content"] for message in [*prompt, *answer])}
 
 
@@ -107,6 +110,7 @@ def run(work: Work, options: ConvertOptions) -> None:
                 work.drop(f"row_{rejected.code}")
             else:
                 work.count("kept")
+            # Counted also when it was refused: "the other side" is only what was never tried.
             converted += 1
         if not converted:
             work.drop("other_side")

@@ -30,6 +30,7 @@ Answer:
 
 
 class CorrectOptions(DrawingOptions):
+    # Answers that are to be corrected by rules are wanted as the model mostly gives them.
     temperature: Temperature = 0.0
     by: Literal["rules", "rewrite"] = option("rules", advanced=False)
     rules: str = option("", kind="prompt", advanced=False)
@@ -59,6 +60,7 @@ class CorrectOptions(DrawingOptions):
 
     def editing(self, seed: int) -> Sampling:
         """How the rewrite is drawn; it may be longer than what it rewrites."""
+        # Twice the answer's own limit: a rewrite that is cut would lose what was right.
         return greedy(min(2 * self.max_tokens, MOST_TOKENS), seed=seed)
 
 
@@ -88,6 +90,7 @@ def corrections(options: CorrectOptions) -> list[Correction]:
             raise BadInput("generation.not_a_rule", line=line[:80])
         pattern = _pattern(options, old)
         pattern.check_replacement(new)
+        # Only a text can be found in its replacement; what an expression matches is not known before.
         undo = None if options.regex or old not in new else _pattern(options, new)
         changes.append(Correction(pattern, new, undo, old))
     if not changes:

@@ -24,10 +24,12 @@ class DeduplicateOptions(OperationOptions):
 
 
 def run(work: Work, options: DeduplicateOptions) -> None:
+    # How often all records are read: for what the bar shows.
     work.passes = 2 if options.what == "exact" else 3
     first = _exact(work, options.by)
     exact = first != np.arange(len(first))
     if options.what == "near":
+        # Exact repeats are left out of the search: of each the first speaks for all.
         first = _near(work, options.by, exact)[first]
     chosen = _chosen(work, first, options.keep)
     output = work.output()
@@ -41,6 +43,7 @@ def run(work: Work, options: DeduplicateOptions) -> None:
 
 def _exact(work: Work, by: str) -> Places:
     """For each place the first one that says the same to the letter; prompts may differ in case and signs."""
+    # Eight bytes a record: ten million of them fit in memory, their texts would not.
     keys = np.zeros(work.source.rows, np.uint64)
     for row, record in work.each():
         text = parts.normalised(parts.prompt_of(record)) if by == "prompt" else repr(record)
@@ -88,6 +91,7 @@ def _at(work: Work, places: Places) -> Iterator[tuple[Places, list[dict[str, Any
             wanted = places[np.searchsorted(places, begin) : np.searchsorted(places, end)]
             if len(wanted):
                 table = file.read_row_group(group)
+                # A thousand as Python objects at a time; a row group may hold a million.
                 for start in range(0, len(wanted), 1000):
                     some = wanted[start : start + 1000]
                     yield some, [*map(without_nulls, table.take(some - begin).to_pylist())]

@@ -37,6 +37,7 @@ class EditOptions(OperationOptions):
         if len(self.changes) > MOST:
             raise BadInput("curation.many_changes", changes=len(self.changes), limit=MOST)
         rows = [change.row for change in self.changes if change.row is not None]
+        # Counting is only worth its time once it is known that there is one.
         twice = (
             next((row for row in rows if rows.count(row) > 1), None) if len(set(rows)) < len(rows) else None
         )
@@ -78,6 +79,7 @@ def checked(source: Source, changes: list[Change]) -> tuple[dict[int, Record | N
         if change.record is None:
             changes_by_row[change.row or 0] = None
             continue
+        # The row that it will have: an error names it.
         row = change.row or source.rows + len(added) + 1
         if unknown := next((name for name in change.record if name not in columns), None):
             raise BadInput(
@@ -89,6 +91,7 @@ def checked(source: Source, changes: list[Change]) -> tuple[dict[int, Record | N
             reason = texts.text(f"data.row_{rejected.code}", **rejected.values)
             raise BadInput("curation.edit_refused", row=row, reason=reason) from rejected
         for name in source.kept:
+            # Further columns hold texts only, as all readers make them.
             if not isinstance(record[name], str | None):
                 raise BadInput("curation.edit_text", row=row, column=name)
         if change.row is None:

@@ -34,12 +34,14 @@ def file_of(work: Work, source: Source | None = None) -> Path:
 
     compute(source.path, source.shape, file, progress=progress)
     if source is work.source:
+        # Only of the first source: the engine keeps it under that version's hash, for the next work on it.
         work.side_files[file.name] = features.SUFFIX.lstrip(".")
     return file
 
 
 def rows(file: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """These columns of each record, in order."""
+    # Not read ahead: of a large file that would hold whole columns in memory.
     with pq.ParquetFile(file, pre_buffer=False) as opened:
         for batch in opened.iter_batches(batch_size=10 * BATCH, columns=list(names)):
             yield from batch.to_pylist()

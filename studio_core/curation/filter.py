@@ -66,6 +66,7 @@ def run(work: Work, options: FilterOptions) -> None:
             reasons = judge(batch)
             for reason in filter(None, reasons):
                 work.drop(reason)
+            # A record has one reason, that of the first condition that it fails: the counts add up.
             batch = [one for one, reason in zip(batch, reasons, strict=True) if not reason]
         for row, record, _ in batch:
             output.add(record, row)
@@ -144,6 +145,7 @@ def _comparing(comparison: Comparison, value: str) -> Callable[[Any], bool]:
             return bool(text.strip()) is (comparison == "not_empty")
         if comparison in ("contains", "contains_not"):
             return (value.casefold() in text.casefold()) is (comparison == "contains")
+        # True is no 1: who compares labels means the word.
         own = None if isinstance(held, bool) else number(held)
         if comparison in _ORDER:
             return own is not None and amount is not None and _ORDER[comparison](own, amount)

@@ -88,6 +88,7 @@ def enqueue(
         kind="data",
         name=spec.name,
         method=spec.operation,
+        # What is light takes no device: it goes on beside a training.
         spec={**spec.model_dump(), "light": not needs_model, "run": run.model_dump()},
         idempotency_key=key,
         after_id=spec.after,
@@ -122,6 +123,7 @@ def _model_for(studio: Studio, option: str, name: str) -> ResolvedModel:
 
 
 def _job_name(spec: DataSpec, sources: list[Dataset], result: str) -> str:
+    # As much as the list of jobs shows in one line.
     return f"{spec.operation} {result or (sources[0].name if sources else '')}".strip()[:80]
 
 
@@ -144,11 +146,13 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> list[Da
     ``result`` is the ``result`` event of the job: ``outputs``, ``report``, ``side_files``, ``counts``.
     """
     run = DataRun.model_validate(job.spec["run"])
+    # The engine may have died between the version and the end of the job, and asks again.
     already = versions.of_job(studio, job.id)
     folder = Path(job.run_dir or "")
     results = already or [
         _registered(studio, job, run, folder, output, result) for output in result.get("outputs", [])
     ]
+    # A report and its features are of one version, the first.
     for dataset in run.datasets[:1]:
         for name, what in result.get("side_files", {}).items():
             _keep_side_file(studio, _inside(folder, name), f"{dataset.sha256}.{what}")
@@ -218,6 +222,7 @@ def _keep_side_file(studio: Studio, partial: Path, name: str) -> None:
     if Path(name).name != name:
         raise BadInput("curation.result_gone", job=partial.parent.name, path=name)
     if partial.is_file():
+        # One rename on one disk: nobody reads half of it.
         os.replace(partial, studio.settings.datasets / name)
 
 
@@ -265,6 +270,7 @@ def _suites(studio: Studio) -> dict[str, str]:
     """Files of evaluations by name."""
     folder = studio.settings.suites
     files = sorted(folder.iterdir()) if folder.is_dir() else []
+    # What begins with a dot is not a person's: editors and file managers leave such files.
     return {
         path.stem: str(path.resolve()) for path in files if path.is_file() and not path.name.startswith(".")
     }

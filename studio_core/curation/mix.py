@@ -42,6 +42,7 @@ def run(work: Work, options: MixOptions) -> None:
     keep = further_columns(work.source.shape, keep)
     output = work.output(keep=keep)
     streams = [
+        # A generator for each source: what one draws does not depend on how many the others have.
         _drawn(source, size, random.Random(f"{work.seed} {place}"))
         for place, (source, size) in enumerate(zip(work.sources, sizes, strict=True))
     ]
@@ -103,6 +104,7 @@ def _drawn(source: Source, size: int, chance: random.Random) -> Iterator[Record]
     passes, rest = divmod(size, source.rows)
     for _ in range(passes):
         yield from source.records()
+    # Nothing is drawn twice before everything was taken once.
     if rest:
         draw = Draw(Counter({"": source.rows}), {"": rest}, chance)
         yield from (record for record in source.records() if draw(""))
@@ -115,6 +117,7 @@ def _one_by_one(streams: list[Iterator[Record]]) -> Iterator[tuple[int, Record]]
 
 def _merged(streams: list[Iterator[Record]], sizes: list[int]) -> Iterator[tuple[int, Record]]:
     """Evenly mixed: next comes the stream that is furthest behind its share."""
+    # Half a record into its share, so that a small source comes in the middle of its stretch and not at the end.
     due = [(0.5 / size, which) for which, size in enumerate(sizes) if size]
     heapq.heapify(due)
     counts = [0] * len(sizes)

@@ -89,6 +89,7 @@ def _beginning(source: Source, folder: Path, place: int) -> Source:
 def _preview_of(work: Trial, first: list[Record]) -> Preview:
     pairs = [pair for output in work.collected for pair in zip(output.rows, output.records, strict=True)]
     rows_left = {row for row, _ in pairs}
+    # Row 0: made of no single record.
     changes = [(row, first[row - 1], record) for row, record in pairs if row and record != first[row - 1]]
     left_out = [(row, record) for row, record in enumerate(first, start=1) if row not in rows_left]
     return Preview(
@@ -97,5 +98,6 @@ def _preview_of(work: Trial, first: list[Record]) -> Preview:
         counts=work.counts,
         reasons=work.details.get("reasons", {}),
         changed=changes[:SHOWN],
+        # A record without a row is new; with such ones nobody can say which were left out.
         dropped=left_out[:SHOWN] if 0 not in rows_left else [],
     )

@@ -42,11 +42,13 @@ def run(work: Work, options: ReplaceOptions) -> None:
     output = work.output()
     for batch in work.batches():
         texts = [text for _, record in batch for text in parts.texts(record, where)]
+        # A whole batch in one call: RE2 is reached through Arrow, whose arrays are not worth making for one text.
         replaced = iter(pattern.replaced(texts, options.replace))
         for row, record in batch:
             new, count = _rewritten(record, where, replaced)
             if count:
                 try:
+                    # What is empty now, say, would not pass an import either.
                     new = check(new)
                 except Rejected as rejected:
                     work.drop(f"row_{rejected.code}")

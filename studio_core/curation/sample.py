@@ -36,6 +36,7 @@ def run(work: Work, options: SampleOptions) -> None:
 
     work.passes = 2 if column else 1
     sizes = _sizes(work, names, kind_of) if column else Counter({"": work.source.rows})
+    # Exact numbers, not chances: a tenth of 50 is 5 and never 2 or 9.
     draw = Draw(sizes, quotas(sizes, _wanted(work, options)), random.Random(work.seed))
     output = work.output()
     for batch in features.beside(work, names):
@@ -55,6 +56,7 @@ def _sizes(work: Work, names: list[str], kind_of: Callable[[Record, dict[str, An
     sizes: Counter[str] = Counter()
     for batch in features.beside(work, names):
         sizes.update(kind_of(record, features_) for _, record, features_ in batch)
+        # While counting, and not after: a column of unlike texts would fill the memory.
         if len(sizes) > MOST_KINDS:
             raise BadInput("curation.too_many_kinds", kinds=len(sizes), limit=MOST_KINDS)
     work.go_on()

@@ -77,7 +77,9 @@ def _scores(work: Work, options: SelectOptions) -> tuple[Floats, npt.NDArray[np.
     source = work.source
     column = options.score or "quality"
     own = column in columns.of(source)
+    # A column of the records comes first: one that is called as a feature is theirs.
     names = list(dict.fromkeys([*([] if own else columns.needed(source, column)), "duplicate_of"]))
+    # No score is the worst: it is chosen only where nothing is asked of scores.
     scores = np.full(source.rows, -np.inf, np.float32)
     repeats = np.zeros(source.rows, bool)
     for batch in features.beside(work, names):
@@ -100,11 +102,15 @@ def _groups(work: Work, options: SelectOptions) -> Places:
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
     from threadpoolctl import threadpool_limits
 
+    # By hash, so that no vocabulary has to be gathered first or kept.
     vectors = HashingVectorizer(analyzer=_terms, n_features=BUCKETS, alternate_sign=False)
+    # Sublinear: a word that comes ten times does not tell ten times as much.
     weights = TfidfTransformer(sublinear_tf=True)
     reduced = weights.fit_transform(vectors.transform(_spread_out(work)))
+    # Some two records of each group are taken then, of four that would be there: room to choose, and breadth.
     count = options.groups or round(min(work.source.rows, options.n * 4) ** 0.5)
     count = min(max(count, GROUPS[0]), GROUPS[1], reduced.shape[0])
+    # Three starts, of which the best stays: one alone may put two unlike topics together.
     means = MiniBatchKMeans(count, random_state=work.seed, n_init=3, batch_size=2048)
     groups = np.zeros(work.source.rows, np.int64)
     with threadpool_limits(1):  # Several threads add up in any order, and the choice would vary.
@@ -125,6 +131,7 @@ def _terms(text: str) -> list[str]:
 
 def _spread_out(work: Work) -> Iterator[str]:
     """Prompts from all over the dataset, as many as one learns from."""
+    # Rounded up: never more than are learnt from.
     every = -(-work.source.rows // LEARNT_FROM)
     for record in islice(work.source.records(), 0, None, every):
         work.go_on()
@@ -169,6 +176,7 @@ class Phrases:
 
     def count(self) -> int:
         empty = self._BITS - int.from_bytes(self._seen).bit_count()
+        # Linear counting: from the share of bits that are still empty to how many different ones were thrown in.
         return round(-self._BITS * math.log(max(empty, 1) / self._BITS))
 
 

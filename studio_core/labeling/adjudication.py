@@ -118,7 +118,11 @@ def decide(
         row = load_project(session, project)
         item = _item(session, row, item_id)
         lease = Lease(
-            annotator=adjudicator, order=list(range(len(item.answers))), since=clock.now(), repeats_id=None
+            # In the item's own order, as the page shows a case: beside what others said, sides mean nothing.
+            annotator=adjudicator,
+            order=list(range(len(item.answers))),
+            since=clock.now(),
+            repeats_id=None,
         )
         decision = annotation(session, row, item, lease, verdict, ORIGIN)
         session.add(decision)

@@ -99,6 +99,7 @@ def _alpha_with_interval(
     values = sorted({answer for said in shared.values() for answer in said.values()})
     if len(values) < 2:
         return None, None, None
+    # Only where it is needed: most pages show no agreement.
     from krippendorff import alpha
 
     counts = np.array([[list(said.values()).count(value) for value in values] for said in shared.values()])
@@ -106,9 +107,11 @@ def _alpha_with_interval(
     # Items of the same coincidences are drawn as one kind: it makes no difference, and is a thousand times faster.
     kinds, times = np.unique(_coincidences(shared, counts), axis=0, return_counts=True)
     random, drawn = np.random.default_rng(seed), []
+    # Fifty tables at once: so much that the loop costs nothing, so little that memory does not matter.
     for _ in range(BOOTSTRAPS // 50):
         again = random.multinomial(times.sum(), times / times.sum(), size=50)
         drawn.append(alphas((again @ kinds).reshape(50, len(values), len(values)), level))
+    # A drawing in which all say the same has no alpha; it says nothing of the interval either.
     low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
     return estimate, float(low), float(high)
 
@@ -116,10 +119,12 @@ def _alpha_with_interval(
 def _coincidences(shared: Mapping[Unit, Mapping[str, Any]], counts: Table) -> Table:
     """For each item, how often each two answers met in a unit of it: (items, values x values)."""
     met = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1])
+    # As in the paper: a unit that m people judged counts m times, however many pairs they make.
     met /= counts.sum(axis=1)[:, None, None] - 1
     _, item_of = np.unique([item for item, *_ in shared], return_inverse=True)
     summed = np.zeros((item_of.max() + 1, counts.shape[1] ** 2))
     np.add.at(summed, item_of, met.reshape(len(counts), -1))
+    # Sums of thirds in another order differ in the last digit, and would be kinds of their own.
     return summed.round(9)
 
 
@@ -132,6 +137,7 @@ def alphas(coincidences: Table, level: Level) -> Table:
     if level == "nominal":
         distance = np.broadcast_to(1 - np.eye(values.shape[1]), coincidences.shape)
     else:
+        # The ordinal metric: how many of all marks lie between two, each end counted half.
         up_to = values.cumsum(axis=1) - values / 2
         distance = (up_to[:, :, None] - up_to[:, None, :]) ** 2
     by_chance = values[:, :, None] * values[:, None, :] - values[:, :, None] * np.eye(values.shape[1])
@@ -149,6 +155,7 @@ def _kappas(shared: Mapping[Unit, Mapping[str, Any]], level: Level) -> dict[str,
     for one, other in combinations(names, 2):
         both = [(said[one], said[other]) for said in shared.values() if one in said and other in said]
         if len(both) >= SHARED and len({verdict for pair in both for verdict in pair}) > 1:
+            # Quadratic: one mark apart is hardly a disagreement, and it is what papers on ratings report.
             weights = "quadratic" if level == "ordinal" else None
             scale = _scale(both) if level == "ordinal" else None
             kappa = cohen_kappa_score(*zip(*both, strict=True), labels=scale, weights=weights)
@@ -191,6 +198,7 @@ def habits(votes: Sequence[Annotation | Row[Any]], lengths: Mapping[int, Sequenc
     """
     first = [vote for vote in votes if vote.repeats_id is None]
     sided = [vote for vote in first if vote.verdict in ("a", "b")]
+    # By the place on the screen: what is measured is the person's habit and not the answers.
     left = sum("ab"[vote.order[0]] == vote.verdict for vote in sided)
     unlike = [(vote, both) for vote in sided if len(set(both := lengths[vote.item_id])) > 1]
     longer = sum("ab"[both.index(max(both))] == vote.verdict for vote, both in unlike)

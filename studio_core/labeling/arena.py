@@ -132,6 +132,7 @@ def _counted(votes: Sequence[_PlayedVote]) -> Iterator[_PlayedVote]:
 
 def _of_projects(studio: Studio) -> Iterator[_PlayedVote]:
     """All votes of people that stand, on items of which models of the studio wrote two answers or more."""
+    # Of eight answers, the most that an item may have. Their texts stay in the file: there may be 100,000 items.
     models = func.json_extract(LabelItem.answers, *(f"$[{place}].model" for place in range(8)))
     query = (
         select(
@@ -147,6 +148,7 @@ def _of_projects(studio: Studio) -> Iterator[_PlayedVote]:
         .join(LabelItem, LabelItem.id == Annotation.item_id)
         .where(
             current(),
+            # A pair shown again measures the person; as a second game it would count one opinion twice.
             Annotation.repeats_id.is_(None),
             Annotation.origin != "judge",
             Annotation.verdict.in_((*_SCORES, "ranked")),
@@ -163,6 +165,7 @@ def _of_projects(studio: Studio) -> Iterator[_PlayedVote]:
                 (content,),
                 frozenset(one for one in wrote if one is not None),
                 list(_games(prompt, wrote, verdict, value)),
+                # Whoever knew the names may have voted for a name.
                 "not_blind" if value.get("open") else "",
                 origin == "adjudicator",
             )
@@ -199,6 +202,7 @@ def _of_chats(studio: Studio) -> Iterator[_PlayedVote]:
 def _chat_game(vote: Vote) -> Game:
     """A preference names the models as chosen and rejected, a tie as left and right."""
     first, other = vote.record["models"]
+    # Two bad answers say as little about which model is better as two good ones.
     score = 0.5 if vote.verdict in ("tie", "both_bad") else 1.0
     return Game(prompt_hash(vote.record["prompt"]), str(first), str(other), score)
 
@@ -248,6 +252,7 @@ def start(
         prompts,
         sources,
         mode="pairs",
+        # Nothing is held out: an arena is for comparing, no model is trained on its votes first.
         settings={"votes": votes, "blind": True, "held_out": 0.0},
         dataset_id=dataset_id,
     )
@@ -269,6 +274,7 @@ def rated(found: Games, names: Mapping[str, str]) -> Arena:
     """Ratings and pairs from games; ``names``: ``{number of a model: its name}`` of all that are to be listed."""
     games = [game for game in found.games if game.one in names and game.other in names]
     met = Counter(model for game in games for model in (game.one, game.other))
+    # Of two models the win rate says all; a rating would only hide it.
     by_rating = ratings(games) if len(met) >= FEWEST else []
     rows = [
         Standing(
@@ -306,6 +312,7 @@ def _groups(models: Sequence[str], games: Sequence[Game]) -> list[list[str]]:
     for game in games:
         merged, other = group[game.one], group[game.other]
         if merged is not other:
+            # In place: all of the group hold the same set.
             merged |= other
             group.update(dict.fromkeys(other, merged))
     distinct = {id(members): members for members in group.values()}

@@ -120,6 +120,7 @@ def take(
     now = clock.now()
     lease = session.get(Lease, (item.id, annotator)) or Lease(item_id=item.id, annotator=annotator, draft={})
     lease.project_id, lease.order, lease.repeats_id = project.id, list(order), repeats_id
+    # From now on, also if it was theirs before: the seconds of a vote are those of this showing.
     lease.since, lease.until = now, now + LEASE
     if draft is not None:
         lease.draft = draft
@@ -212,6 +213,7 @@ def _repeat(session: Session, project: LabelProject, annotator: str) -> Lease | 
         return None
     mine = (Annotation.project_id == project.id, Annotation.annotator == annotator, human(), current())
     newest = session.scalar(select(Annotation).where(*mine).order_by(Annotation.id.desc()).limit(1))
+    # Never two repeats in a row: it would be noticed.
     if newest is None or newest.repeats_id is not None:
         return None
     voted = session.scalar(
@@ -225,13 +227,16 @@ def _repeat(session: Session, project: LabelProject, annotator: str) -> Lease | 
         select(Annotation)
         .where(*mine, judged, Annotation.repeats_id.is_(None), Annotation.id.not_in(repeated))
         .order_by(Annotation.id.desc())
+        # Not one of the newest, which are still remembered.
         .offset(_MEMORY)
+        # Far enough back to be forgotten; reading all of ten thousand votes would be felt.
         .limit(100)
     ).all()
     if not candidates:
         return None
     earlier = candidates[int(_random(project.seed, annotator, "which", voted) * len(candidates))]
     item = session.get_one(LabelItem, earlier.item_id)
+    # Mirrored: who votes by the side and not by the answer contradicts themselves now.
     return take(session, project, item, annotator, earlier.order[::-1], draft={}, repeats_id=earlier.id)
 
 
@@ -244,11 +249,13 @@ def seeded_order(project: LabelProject, item: LabelItem, annotator: str) -> list
 def _random(*seed: object) -> float:
     """A number from 0 to 1 that only the seed decides."""
     digest = hashlib.sha256("/".join(map(str, seed)).encode()).digest()
+    # Not ``random``: what a person is shown must be the same after a restart, and on any Python.
     return int.from_bytes(digest[:8]) / 2**64
 
 
 def save_draft(studio: Studio, item_id: int, annotator: str, draft: dict[str, Any]) -> None:
     """Keep what was entered so far, and renew the lease; what is empty is no draft."""
+    # An empty draft would make the item look begun.
     draft = {name: entered for name, entered in draft.items() if entered}
     _check_draft(draft)
     with studio.db.write() as session:

@@ -85,6 +85,7 @@ def put(session: Session, project_id: int, mode: str, batch: Sequence[NewItem], 
             counted.empty += 1
         elif len(texts) > 1 and len(set(texts)) == 1:
             counted.identical += 1
+        # Twice in one batch: the database would refuse the second with all others.
         elif content in rows:
             counted.known += 1
         else:
@@ -133,6 +134,7 @@ def checked(item: NewItem, mode: str) -> NewItem:
     fits = {
         "pairs": len(item.answers) == 2,
         "rate": len(item.answers) == 1,
+        # Eight at most to rank: letters A to H, and nobody orders more at a time.
         "rank": 3 <= len(item.answers) <= 8,
     }
     if not fits[mode]:
@@ -193,6 +195,7 @@ def prompt_hashes(studio: Studio, project_ids: Sequence[int]) -> set[str]:
 def held_out_prompts(studio: Studio, project_id: int, share: float) -> Sequence[list[Message]]:
     """Prompts of a project's items that are kept from training, in the order of the items."""
     # As ``is_held_out``, of the digits themselves.
+    # Text compares as its number does: both have eight digits.
     below = f"{ceil(share * 2**32):08x}"
     query = select(LabelItem.prompt).where(LabelItem.project_id == project_id, LabelItem.prompt_hash < below)
     with studio.db.read() as session:

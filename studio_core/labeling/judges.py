@@ -100,12 +100,14 @@ def _items_file(studio: Studio, project: LabelProject, annotator: str, limit: in
     ready: list[list[LabelItem]] = [[], []]
     for item, votes in records.voted(studio, project):
         if not any(vote.annotator == annotator and vote.origin == JUDGE for vote in votes):
+            # Those that people judged are in the first list: they measure the judge, and come first.
             ready[not _people(votes)].append(item)
     items = [*ready[0], *ready[1]][:limit]
     if not items:
         raise BadInput("labeling.judge_nothing_left", project=project.name)
     folder = studio.settings.labelling / str(project.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A file of its own for each start: the job may still read while another is asked for.
     descriptor, name = tempfile.mkstemp(prefix="judge-", suffix=".jsonl", dir=folder)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         for item in items:
@@ -151,6 +153,7 @@ def _settled(studio: Studio, project: LabelProject, ids: Sequence[int]) -> dict[
         for vote in votes_of.standing(studio, project.id, item_ids=ids[first : first + _AT_ONCE]):
             by_item.setdefault(vote.item_id, []).append(vote)
         for item, votes in by_item.items():
+            # One person is enough here: a judge is measured against whoever has looked.
             if carried := records.carried(_people(votes), 1, 0.0, Yield()):
                 settled[item] = carried[0].verdict
     return settled
@@ -169,6 +172,7 @@ def _judge(annotator: str, votes: list[Annotation], both: list[tuple[str, str]])
     return Judge(
         annotator,
         dict(Counter(vote.verdict for vote in votes)),
+        # Asked in both orders, it said two things: it followed the place and not the answer.
         sum(len(set(vote.value.get("said", []))) > 1 for vote in votes),
         share(sum(one == other for one, other in both), len(both)),
         _kappa(both),
@@ -190,6 +194,7 @@ def usable(studio: Studio, project: LabelProject) -> list[str]:
     if not names:
         if not judges:
             raise BadInput("labeling.judge_none", project=project.name)
+        # The one that is nearest: what is said is what to do next.
         best = min(judges, key=lambda judge: judge.missing)
         raise BadInput(
             "labeling.judge_unmeasured", judge=best.name, shared=best.agreement.of, missing=best.missing

@@ -64,9 +64,11 @@ def create(
     Prompts that the project holds out (``held_out`` of its settings) get no answers: they are kept for
     comparing models. A project with ``round`` holds none out.
     """
+    # Before anything is written: what cannot answer leaves no project behind.
     checked = checked_sources(studio, sources, mode)
     settings = {**(settings or {}), **({"held_out": 0.0} if round else {})}
     share = projects.checked_settings(settings).held_out
+    # Beside its place, so that taking it is one rename; with a dot, so that nobody takes it for a project.
     folder = Path(tempfile.mkdtemp(prefix=".", dir=_folder(studio)))
     try:
         prompt_file, held_out = _write(folder, 1, prompts, share, set())
@@ -114,6 +116,7 @@ def more(
     asked = sources or [AnswerSource.model_validate(source) for source in row.sources]
     checked = checked_sources(studio, asked, row.mode)
     folder = _folder(studio, row.id)
+    # Never written to again, a file says which job was given which prompts.
     number = 1 + len(list(folder.glob("prompts-*.jsonl")))
     earlier = {whole_hash(prompt.messages) for prompt in prompts_of(studio, row, True if sources else None)}
     if prompts is None:
@@ -214,6 +217,7 @@ def _told_apart(named: list[AnswerSource], sources: Sequence[AnswerSource]) -> l
             if len({one.system for one in alike}) > 1:
                 system = " ".join(source.system.split())
                 name += f" “{system[:24]}{'…' if len(system) > 24 else ''}”" if system else " –"
+        # Ten characters less than a name may have: room for a number behind it.
         renamed.append(source.model_copy(update={"name": name[:70]}))
     met: Counter[str] = Counter()
     for place, source in enumerate(renamed):
@@ -240,6 +244,7 @@ def prompts_of_dataset(
         if limit is not None and count >= limit:
             return
         messages = _ending_in_a_question(asked_of(record))
+        # With the system prompt: under another one the same question may well be asked again.
         hash = whole_hash(messages)
         if (
             not messages
@@ -263,6 +268,7 @@ def prompts_of_text(text: str) -> list[NewPrompt]:
     if len(text) > _MOST_CHARACTERS:
         raise BadInput("labeling.text_long", characters=len(text), limit=_MOST_CHARACTERS)
     lines = [line.rstrip() for line in text.strip().splitlines()]
+    # Nobody leaves a blank line in a list of one-liners; whoever does writes longer prompts.
     blocks = "\n".join(lines).split("\n\n") if "" in lines else lines
     return [NewPrompt([{"role": "user", "content": block.strip()}]) for block in blocks if block.strip()]
 
@@ -290,6 +296,7 @@ def _folder(studio: Studio, project_id: int | None = None) -> Path:
 def _take_place(folder: Path, place: Path) -> None:
     """Move a folder there. What lies there is of a project that an older copy of the database does not know."""
     if place.exists():
+        # Kept under another name: it is a person's, and a restored backup may want it again.
         os.replace(place, tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     os.replace(folder, place)
 
@@ -311,6 +318,7 @@ def _write(
             if hash in earlier:
                 continue
             earlier.add(hash)
+            # By the prompt alone, so that a project made again of the same dataset holds out the same.
             side = is_held_out(prompt_hash(prompt.messages), share)
             document = {"prompt": prompt.messages, "record": prompt.record}
             files[side].write(json.dumps(document, ensure_ascii=False) + "\n")

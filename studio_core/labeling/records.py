@@ -64,11 +64,13 @@ def records(
     rounds = projects_of.rounds_of(studio, project.id)
     compared = items_of.prompt_hashes(studio, [part.id for part in rounds])
     for item, votes in chain.from_iterable(voted(studio, part) for part in (project, *rounds)):
+        # What a round has compared models on was seen by people, is used up, and may be trained on.
         held_out = is_held_out(item.prompt_hash, share) and item.prompt_hash not in compared
         if shape == "audit":
             yield from ((held_out, record) for record in maker(item, votes, counted))
             continue
         people = [vote for vote in votes if vote.repeats_id is None and vote.origin != "judge"]
+        # One person outweighs all judges: these only stand in where nobody looked.
         used = people or [vote for vote in votes if vote.annotator in judges and vote.origin == JUDGE]
         settled = carried(used, min_votes, min_agreement, counted)
         if settled and item.project_id != project.id:
@@ -100,12 +102,14 @@ def carried(
     if not decisive:
         counted.counts["skip" if votes else "unlabelled"] += 1
         return []
+    # The last word was asked for because the others disagree: they are not counted against it.
     if last := [vote for vote in decisive if vote.origin == "adjudicator"]:
         return last[-1:]
     if len(decisive) < min_votes:
         counted.counts["too_few_votes"] += 1
         return []
     (meant, most), *others = Counter(map(_meaning, decisive)).most_common()
+    # A draw has no majority, whatever share is asked for.
     if (others and others[0][1] == most) or most / len(decisive) < min_agreement:
         counted.counts["disagreement"] += 1
         return []
@@ -131,6 +135,7 @@ def _preference(item: LabelItem, votes: Sequence[Annotation], counted: Yield) ->
     texts = [answer["text"] for answer in item.answers]
     verdict = votes[0].verdict
     edited = list(_edits(item, votes))
+    # The better text beside its original is the clearest pair there is: one person wrote it knowing the other.
     for place, better in edited:
         counted.counts["edited"] += 1
         yield _pair(item, better, texts[place])
@@ -143,6 +148,7 @@ def _preference(item: LabelItem, votes: Sequence[Annotation], counted: Yield) ->
             if texts[above].strip() != texts[below].strip():
                 counted.counts["pairs"] += 1
                 yield _pair(item, texts[above], texts[below])
+    # Of two equal answers nothing can be preferred; a rewritten one was counted above.
     elif not edited:
         counted.counts[verdict] += 1
 
@@ -152,6 +158,7 @@ def _ranked_pairs(votes: Sequence[Annotation], answers: int) -> Iterator[tuple[i
     rankings: list[list[int]] = [vote.value["ranking"] for vote in votes]
     for first, other in combinations(range(answers), 2):
         ahead = sum(ranking.index(first) < ranking.index(other) for ranking in rankings)
+        # As many say one as the other: no pair is made of it.
         if 2 * ahead != len(rankings):
             yield (first, other) if 2 * ahead > len(rankings) else (other, first)
 
@@ -170,6 +177,7 @@ def _edits(item: LabelItem, votes: Sequence[Annotation]) -> Iterator[tuple[int, 
 def _unpaired(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
     if not votes:
         return
+    # Those that carry an item mean the same; the newest is as good as any.
     texts, vote = [answer["text"] for answer in item.answers], votes[-1]
     labels: dict[int, bool] = {}
     if vote.verdict in ("a", "b"):
@@ -181,6 +189,7 @@ def _unpaired(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> I
     else:
         counted.counts[vote.verdict] += 1
     rated = [(texts[place], label) for place, label in labels.items()]
+    # Nobody rated it, but somebody wrote it to be good.
     rated += [(better, True) for _, better in _edits(item, votes)]
     for text, label in rated:
         counted.counts["good" if label else "bad"] += 1
@@ -193,6 +202,7 @@ def _scores(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Ite
     if ratings:
         counted.counts["scores"] += 1
         mean = sum(ratings) / len(ratings)
+        # As text: columns beside a prompt are kept as they are, and hold texts only.
         yield {"prompt": item.prompt, "completion": item.answers[0]["text"], "score": f"{mean:g}"}
 
 

@@ -75,6 +75,7 @@ def comparison(studio: Studio, project: str | int, run: int | Job, against: str 
         raise BadInput("labeling.round_other_run", run=number, project=root.name, known=numbers)
     job = runs[number]
     after = registry.result_of(studio, job.id)
+    # Without a parent there is nothing that the model was before.
     if after is None or after.parent_id is None:
         raise Conflict("labeling.round_no_model", run=job.id)
     rounds = projects.rounds_of(studio, root.id)
@@ -82,6 +83,7 @@ def comparison(studio: Studio, project: str | int, run: int | Job, against: str 
     same = [round.round["number"] for round in rounds if round.round["job"] == job.id]
     place = same[0] if same else max((round.round["number"] for round in earlier), default=0) + 1
     earlier = [round for round in earlier if round.round["number"] < place]
+    # The base of the first round for all later ones, or progress would be told from a moving point.
     base = registry.get(studio, earlier[0].round["base"] if earlier else after.parent_id)
     before = base
     if against == "previous":
@@ -127,6 +129,7 @@ def compare(
         prompts,
         [_source(asked, model) for model in (asked.before, asked.after)],
         mode="pairs",
+        # Always blind: that one model is the newer one is just what would sway a vote.
         settings={**inherited, "blind": True},
         guidelines=guidelines.text if guidelines else "",
         dataset_id=root.dataset_id,
@@ -146,6 +149,7 @@ def more(studio: Studio, round: str | int, limit: int = LIMIT) -> Job:
 
 def _name(asked: Comparison) -> str:
     base = "-base" if asked.against == "base" else ""
+    # A name has 80 characters at most, and the ending is what tells rounds apart.
     return f"{asked.project.name[:56]}-round-{asked.number}{base}"
 
 
@@ -181,6 +185,7 @@ def prompts_for(
     """
     rounds = projects.rounds_of(studio, asked.project.id)
     others = [round.id for round in rounds if round.round["number"] != asked.number]
+    # A prompt that an earlier round showed may have been trained on since: its votes went into the data.
     barred = items.prompt_hashes(studio, others)
     trained_on = trained.prompts_seen(studio, [asked.before, asked.after])
     if besides is not None:
@@ -195,11 +200,13 @@ def prompts_for(
             again.append(prompt)
         else:
             yield prompt
+    # Better than none: another answer of the same run to the same prompt is still a comparison.
     yield from again
 
 
 def prompts_left(studio: Studio, asked: Comparison, besides: LabelProject | None = None) -> int:
     """On how many prompts the two may be compared, counted up to ``MOST``: each is one comparison."""
+    # Bounded, since each is read and hashed while a page waits.
     return sum(1 for _ in islice(prompts_for(studio, asked, besides), MOST))
 
 
@@ -248,6 +255,7 @@ def next_step(studio: Studio, project: LabelProject, results: Sequence[Result]) 
     newest = results[-1] if results else None
     if newest is not None:
         job = making.job_of(studio, newest.round)
+        # First what has been begun: votes half given are worth nothing to the next step.
         if newest.waiting or (job is not None and job.state not in TERMINAL):
             return Step("judge", round=newest.round)
         if not newest.items and not newest.identical:
@@ -262,6 +270,7 @@ def next_step(studio: Studio, project: LabelProject, results: Sequence[Result]) 
     if newest is not None and not newest.items and not untrained:
         return Step("alike", round=newest.round)
     how = progress.of(studio, project)
+    # More votes before more training: a run costs hours, a vote seconds.
     if how["done"] < how["items"]:
         return Step("label")
     return Step("train" if untrained else "label")
@@ -277,6 +286,7 @@ def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bo
     if versions and (not runs or runs[0].spec["run"]["dataset"]["id"] < versions[0].id):
         return True
     ids = [project.id, *(round.id for round in projects.rounds_of(studio, project.id))]
+    # What a judge said since is no reason to train again: people have not looked at it.
     people = Annotation.origin != "judge"
     with studio.db.read() as session:
         query = select(func.max(Annotation.created_at)).where(Annotation.project_id.in_(ids), people)
@@ -303,6 +313,7 @@ def model_to_train(studio: Studio, project: LabelProject) -> Model | None:
     """The model that the next training goes on from: the newest one that was not found worse than the one
     before it, else the one that wrote the answers; None if no model of the studio did."""
     for result in reversed(results(studio, project)):
+        # Not "better" only: most rounds are too short to tell, and the newer model has seen more votes.
         if result.found.outcome != "worse":
             return registry.get(studio, result.round.round["after"])
     named = (source.get("model") for source in project.sources if isinstance(source, dict))

@@ -72,6 +72,7 @@ def of_project(studio: Studio, project: str | int) -> Statistics:
 
 
 def _five_minutes(moment: datetime) -> datetime:
+    # Five minutes: a bar of the chart holds some dozens of votes at a usual pace.
     return moment.replace(minute=moment.minute - moment.minute % 5, second=0, microsecond=0)
 
 
@@ -90,6 +91,7 @@ def _votes(session: Session, project: LabelProject, annotator: str = "") -> Sequ
         Annotation.item_id,
         Annotation.annotator,
         Annotation.verdict,
+        # JSON is most of what reading costs, and of pairs the verdict says all.
         *([] if project.mode == "pairs" else [Annotation.value]),
         Annotation.order,
         Annotation.seconds,
@@ -134,6 +136,7 @@ def _units(verdicts: dict[int, dict[str, Any]]) -> dict[Unit, dict[str, Any]]:
                 units.setdefault((item,), {})[name] = answer
                 continue
             for above, below in combinations(answer, 2):
+                # The same unit for all, whichever of the two somebody put above.
                 first, second = sorted((above, below))
                 units.setdefault((item, first, second), {})[name] = "first" if above == first else "second"
     return units

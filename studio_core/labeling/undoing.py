@@ -52,6 +52,7 @@ def undo(studio: Studio, project: str | int, annotator: str) -> Showing:
         undone = select(func.count()).where(
             *mine, Annotation.id > newest.id, Annotation.undone_at.is_not(None)
         )
+        # Counted back from the newest that stands: those undone in a row lie behind it.
         if (session.scalar(undone) or 0) >= UNDOABLE:
             raise Conflict("labeling.undo_limit", limit=UNDOABLE)
         item = session.get_one(LabelItem, newest.item_id)
@@ -111,6 +112,7 @@ def _undo(session: Session, action: Annotation) -> None:
         Annotation.item_id == action.item_id, Annotation.superseded_by_id == action.id
     )
     for vote in session.scalars(replaced).all():
+        # Without this a vote from the middle of a chain would bring back what a newer one replaced.
         vote.superseded_by_id = action.superseded_by_id
     recount(session, session.get_one(LabelItem, action.item_id))
 
@@ -165,6 +167,7 @@ def _require_room(session: Session, project: LabelProject, item: LabelItem, acti
 def _let_go(session: Session, project: LabelProject, annotator: str) -> None:
     """Give back what the annotator holds, except what they have begun: that comes again afterwards."""
     mine = select(Lease).where(Lease.project_id == project.id, Lease.annotator == annotator)
+    # Or the screen would go on with this one instead of what was asked for.
     for lease in session.scalars(mine):
         if not lease.draft:
             session.delete(lease)

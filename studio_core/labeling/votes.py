@@ -80,6 +80,7 @@ def _cast(
 ) -> Annotation:
     lease = lease_of(session, item_id, annotator)
     item = session.get_one(LabelItem, item_id)
+    # A lease is found by item and person alone; the project comes from the address, which may name another.
     if item.project_id != project.id:
         raise BadInput("labeling.not_given", item=item_id, annotator=annotator)
     vote = annotation(session, project, item, lease, verdict, "human")
@@ -88,6 +89,7 @@ def _cast(
     if vote.repeats_id is None:
         _replace_earlier(session, vote)
         recount(session, item)
+    # What was voted on is held no longer: the place is the vote's now.
     session.delete(lease)
     return vote
 
@@ -122,7 +124,9 @@ def annotation(
         reasons=_known_reasons(project, verdict.reasons),
         comment=_bounded(verdict.comment),
         order=order,
+        # A clock that was set back must not make a negative time.
         seconds=max(0.0, (clock.now() - lease.since).total_seconds()),
+        # As they were when the vote was given: a later text does not explain it.
         guidelines=guidelines_version(session, project.id),
         repeats_id=lease.repeats_id,
         superseded_by_id=None,
@@ -135,6 +139,7 @@ def _screen(session: Session, project: LabelProject, lease: Lease) -> dict[str, 
     mine = (Annotation.item_id == lease.item_id, Annotation.annotator == lease.annotator)
     if not settings_of(project).blind:
         return {"open": True}
+    # An undone vote counts too: the names were on the screen after it.
     if not project.round and session.scalar(select(Annotation.id).where(*mine).limit(1)):
         return {"open": True}
     return {}
@@ -187,6 +192,7 @@ def _known_reasons(project: LabelProject, reasons: Sequence[str]) -> list[str]:
     offered = settings_of(project).reasons
     if unknown := next((reason for reason in reasons if reason not in offered), None):
         raise BadInput("labeling.unknown_reason", reason=unknown[:40], known=", ".join(offered))
+    # A double click is one reason.
     return list(dict.fromkeys(reasons))
 
 
@@ -201,6 +207,7 @@ def _replace_earlier(session: Session, vote: Annotation) -> None:
         Annotation.item_id == vote.item_id,
         Annotation.annotator == vote.annotator,
         Annotation.id != vote.id,
+        # A person's vote and the same person's adjudication stand beside each other.
         Annotation.origin == vote.origin,
         Annotation.repeats_id.is_(None),
         current(),

@@ -107,6 +107,7 @@ def convert_for(studio: Studio, dataset: int, method: str) -> Job:
         source = store.get(studio, dataset)
         raise misfit(methods.named(method), source) or BadInput("train.fits_already", dataset=source.name)
     title = f"{way.dataset.name}@{way.dataset.version}"
+    # The page has no key for this click: the same conversion under way is the same wish.
     for job in (*queue.waiting(studio), *queue.live(studio)):
         if job.method == CONVERT and job.spec["datasets"] == [title] and job.spec["result"] == way.result:
             return job

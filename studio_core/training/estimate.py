@@ -95,6 +95,7 @@ def learned_speed(studio: Studio, *, method: str, device: str, parameters: int) 
     with studio.db.read() as session:
         for job, model in session.execute(query):
             if speed := _speed_of(session, job, model, device):
+                # The newest first: machines and versions change.
                 speeds.append(speed)
             if len(speeds) == 5:
                 break
@@ -139,6 +140,7 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
     reports = select(Metric.at, Metric.step).where(Metric.job_id == job.id).limit(1)
     first = session.execute(reports.order_by(Metric.seq)).first()
     last = session.execute(reports.order_by(Metric.seq.desc())).first()
+    # Fewer steps say more of warming up than of the speed.
     if first is None or last is None or last.step - first.step < 5:
         return None
     seconds = (last.at - first.at).total_seconds()

@@ -46,6 +46,7 @@ def resume(studio: Studio, job_id: int, key: str | None = None, step: int | None
     run = job.spec["run"]
     for model in (run["model"], *run.get("models", {}).values()):
         for folder in filter(None, (model["path"], model.get("adapter"))):
+            # Asked here and not in the worker: the sentence comes at the click and not after a start.
             if not Path(folder).is_dir():
                 raise BadInput("models.gone", model=model["name"], path=folder)
     spec = {**job.spec, "run": {**job.spec["run"], "resume_from": str(checkpoint)}}
@@ -95,6 +96,7 @@ def longer(studio: Studio, job_id: int) -> TrainSpec:
     """The same training again with more epochs, and more steps where these are limited."""
     spec = duplicate(studio, job_id)
     before, limits = queue.get(studio, job_id).spec["run"]["options"], TrainingOptions.model_json_schema()
+    # Options that are 0 do not limit: doubled, they would still not.
     more = {
         name: min(LONGER * before[name], limits["properties"][name]["maximum"])
         for name in ("epochs", "max_steps")

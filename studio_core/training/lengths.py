@@ -57,6 +57,7 @@ def measured(studio: Studio, dataset: Dataset, model: ResolvedModel, learning: L
         notes = tokenized.count_notes(model, shape, sample(studio, dataset, NOTED), learning)
         sides = 2 if shape == Shape.PREFERENCE else 1
         _KNOWN[key] = Lengths(tuple(tokens), sides, dataset.rows > SAMPLE, frozenset(notes))
+        # Each holds up to 2,000 numbers: a megabyte or two in all, for more forms than are open at once.
         while len(_KNOWN) > 32:
             _KNOWN.popitem(last=False)
     return _KNOWN[key]

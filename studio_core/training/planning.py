@@ -29,6 +29,7 @@ FEW_ROWS = 50
 
 def plan(studio: Studio, spec: TrainSpec) -> Plan:
     """What this training would do. Nothing is raised: what stands in the way is in ``problems``."""
+    # Step by step, each on what the ones before found: a form shows all that is known, also of half a wish.
     plan = Plan(spec=spec, device=device_for(studio, spec))
     method = plan.method = tried(plan, lambda: methods.named(spec.method))
     tuning = tried(plan, lambda: tunings.named(spec.tuning))

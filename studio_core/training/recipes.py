@@ -51,6 +51,7 @@ def start(studio: Studio, name: str, key: str) -> Job | None:
     plan_ = plan(studio, spec)
     if not plan_.ready or plan_.doubtful:
         return None
+    # One visit, one training of each recipe: a second click leads to the first one's run.
     return submit(studio, spec, key=f"{key}-{recipe.name}")
 
 
