@@ -106,7 +106,7 @@ def create(
     with opened(home) as studio:
         _ready(studio)
         dataset = versions.get(studio, prompts) if prompts else None
-        taken = _prompts(studio, dataset, prompts_file, from_chats, limit)
+        new_prompts = _prompts(studio, dataset, prompts_file, from_chats, limit)
         sources = _sources(
             studio,
             source,
@@ -119,7 +119,7 @@ def create(
         project_, job = making.create(
             studio,
             project,
-            taken,
+            new_prompts,
             sources,
             mode=mode,
             settings={"votes": votes, "held_out": held_out, "correct": correct},

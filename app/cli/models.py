@@ -52,6 +52,7 @@ def add(
 ) -> None:
     """Add a base model. Its files are checked, never run."""
     with opened(home) as studio, logged_to_file(studio.settings):
+        # Asked before the model is fetched: who may not allow it need not wait for gigabytes.
         code = _consent(studio, source, administrator, password_stdin) if trust_remote_code else None
         model = registry.add(studio, source, name=name, own_code=code)
     document = _summary(model, {})

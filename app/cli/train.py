@@ -63,6 +63,7 @@ def train(
     """Train a model. Prints the job number; with --wait also state and model."""
     wanted = spec_from(locals())
     with opened(home) as studio:
+        # A first command may come before any page was opened.
         registry.ensure_demo_models(studio)
         store.ensure_samples(studio)
         job = training.submit(studio, wanted)
@@ -90,6 +91,7 @@ def spec_from(given: Mapping[str, Any]) -> TrainSpec:
         "data": _by_role(given["data"]),
         "prompts": given["prompt"],
     }
+    # None is "not typed": what the file says stays.
     values.update({name: value for name, value in asked.items() if value is not None})
     options = {**values.get("options", {}), **options_from(given["set_"] or [])}
     return training.spec_from({**values, "options": options})

@@ -41,6 +41,7 @@ def watch(studio: Studio, job_id: int) -> Job:
         TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}"),
     )
+    # Not stdout: that holds the result alone, for a program that reads it.
     console = Console(file=sys.stderr)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=None, loss="")

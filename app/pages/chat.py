@@ -236,6 +236,7 @@ class ChatPage:
                 names.append(chat_sides.value_of(self.studio, side) or str(name))
             except StudioError as error:
                 refused.append(error)
+        # Two, since to compare is what the page is for.
         return names or [model.name for model in listed][:2]
 
     def _whole(self, chat_id: int | None, language: str, message: str | Markup = "") -> Updates:

@@ -336,6 +336,7 @@ class DataPage(Handlers):
 
     def cancel(self, running: Any) -> None:
         if running:
+            # Cancelled and not saved: half of a file is no dataset that anybody asked for.
             queue.request_stop(self.studio, int(running["job"]), Stop.CANCEL)
 
     def _list(self, language: str) -> Markup:

@@ -70,6 +70,7 @@ def build(studio: Studio) -> None:
             except StudioError as error:
                 refusal = notice("warn", error.sentence(language))
             else:
+                # Asked here for what is drawn; each handler of a section asks again, as anybody may call it.
                 theirs = [section.NAME for section in SECTIONS if role in section.ROLES]
                 asked = str(request.query_params.get("section", ""))
                 return {

@@ -281,6 +281,7 @@ class RunsPage(Handlers):
             state=view.header(self.studio, job, language),
             progress=view.progress(self.studio, job, language),
             cursor=str(following),
+            # Once it is over nothing changes any more, and nobody needs to ask.
             fast=gr.Timer(active=not over),
         )
         if reset or outline.lines:

@@ -57,7 +57,9 @@ class OptionsState:
         """The same once the inputs hold ``inputs``; what is absent there stays as it was."""
         fields = fields_of(self.method, self.tuning)
         before = {name: value for name, value in self.changes.items() if name not in inputs}
+        # Of those alone that the form has: a page may send others, and they are nobody's.
         now = option_inputs.values(fields, inputs)
+        # What equals the preset is no change: another preset may set it again.
         mine = {name: value for name, value in now.items() if value != self.begin.get(name)}
         return replace(self, changed={**self.changed, _key(self.method, self.tuning): {**before, **mine}})
 

@@ -37,6 +37,7 @@ def queue_panel(studio: Studio) -> gr.HTML:
         carry_out(studio, event._data)
         return drawn(studio, language_of(request))
 
+    # Every click counts: two on "up" are two places.
     panel.act(act, None, panel, trigger_mode="multiple", **ASKED)
     return panel
 

@@ -55,6 +55,7 @@ def _field(name: str, value: Any, language: str, most: int = SHOWN) -> Markup:
         heading = say(f"data.part_{name}", language) if name in ("chosen", "rejected") else ""
         mark = html('<div class="ts-side-name">{}</div>', heading) if heading else Markup()
         return html('<div class="ts-field ts-field-{}">{}{}</div>', name, mark, body)
+    # Before all else that is no list: to Python True is a number.
     if isinstance(value, bool):
         text = say("data.label_good" if value else "data.label_bad", language)
         return html('<div class="ts-field"><span class="ts-badge ts-badge-{}">{}</span></div>',
@@ -166,6 +167,7 @@ def _blocks(parts: Sequence[Segment], phrase: Phrase) -> Markup:
 
 
 def _segment(segment: Segment) -> Markup:
+    # Each stretch by itself, so that the end of a long record is seen too.
     text = segment.text if len(segment.text) <= SEGMENT else f"{segment.text[:SEGMENT]}…"
     if segment.cut:
         return html('<del class="ts-cut">{}</del>', text)

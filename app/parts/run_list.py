@@ -32,6 +32,7 @@ SHOWN: dict[str, Sequence[State]] = {
 def jobs_page(studio: Studio, language: str, show: str, before: int | None, kind: str = "train") -> Markup:
     """One page of the list, newest first, with what it can be narrowed to and the way to older ones."""
     show = show if show in SHOWN else "all"
+    # One more than is shown: whether there are older ones is known without counting.
     jobs = queue.all_jobs(studio, kind=kind, states=SHOWN[show], before=before, limit=PAGE + 1)
     counted = queue.counts(studio, kind)
     kinds = _kinds(studio, kind, language)

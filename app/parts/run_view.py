@@ -31,6 +31,7 @@ def operation_title(job: Job, language: str) -> str:
     """What a job on data does, in a word or two."""
     catalogue = texts.catalogue(texts.DEFAULT_LANGUAGE)
     keys = (f"curation.{job.method}", f"labeling.operation_{job.method}")
+    # Of an operation that this version no longer has, its bare name is better than an error.
     return next((say(key, language) for key in keys if key in catalogue), str(job.method))
 
 
@@ -56,6 +57,7 @@ def named(job: Job, language: str) -> Markup:
 def bar(job: Job, language: str) -> Markup:
     """Progress as a bar and in figures."""
     share = job.step / job.total_steps if job.total_steps else 0.0
+    # Never over the end of the bar, whatever a worker reports.
     percent = f"{100 * min(1.0, share):.1f}"
     words = "runs.records" if job.kind == "data" else "runs.steps"
     if job.method in (ANSWERS, PRELABEL):
@@ -114,6 +116,7 @@ _PHASES = ("loading", "preparing", "training", "working", "saving")
 def charts(job: Job) -> Sequence[Chart]:
     """What is plotted while it runs."""
     method = METHODS.get(job.method or "")
+    # A run of a method that is gone is still looked at: a loss it had.
     return method.charts if method else (Chart("loss", ("loss", "eval_loss")),)
 
 
@@ -280,6 +283,7 @@ def checkpoints(job: Job, language: str) -> Markup:
         words = say("runs.complete" if checkpoint.complete else "runs.torn", language)
         state = html('<span class="ts-badge ts-badge-{}">{}</span> {}', kind, words, checkpoint.problem)
         button = Markup()
+        # From the last step there is nothing to go on to.
         if checkpoint.complete and job.state in TERMINAL and checkpoint.step < (job.total_steps or 0):
             button = html(
                 '<button type="button" class="ts-button" data-step="{}">{}</button>',

@@ -187,6 +187,7 @@ def _label(name: str, role: str, language: str) -> str:
 
 
 def _words(before: str, after: str) -> Markup:
+    # Cut first: what lies beyond is not shown, and would cost its square.
     pieces = diff.words(before[:_SHOWN], after[:_SHOWN])
     shown = []
     for place, (kind, text) in enumerate(pieces):

@@ -33,7 +33,6 @@ def problems(
         refusals.append(BadInput("train.too_few_gpus", gpus=spec.gpus, found=there))
     if spec.parallel == "deepspeed" and find_spec("deepspeed") is None:
         refusals.append(BadInput("train.no_deepspeed"))
-    # What is split over GPUs is split as plain tensors; the other optimisers keep packed ones.
     if spec.parallel != "ddp" and options is not None and options.optimizer != "adamw":
         refusals.append(
             BadInput("train.optimizer_in_parts", optimizer=options.optimizer, parallel=spec.parallel)

@@ -90,6 +90,7 @@ def paste(
                 as_json,
             )
         finally:
+            # A paste is no file of the user's: nothing of it stays, whatever came of it.
             for id in brought.uploads:
                 uploads.discard(studio.settings, id)
 
@@ -111,6 +112,7 @@ def import_hub(
     with opened(home) as studio:
         job = adding.fetch(studio, dataset, subset=subset, split=split, rows=rows, revision=revision)
         ensure_engine(studio)
+        # The command waits for the rows whether asked to or not: what they are mapped to is known only then.
         job = watch(studio, job.id)
         if job.state != State.SUCCEEDED:
             raise StudioError("adding.fetch_failed", reason=ending(job))

@@ -75,6 +75,7 @@ def command(operation: Operation) -> Callable[..., int]:
             return finished(studio, job, wait=shared["wait"], as_json=shared["as_json"])
 
     parameters = [_dataset(operation.several), *map(_option, described), *_SHARED]
+    # Typer reads a command's options from the signature: this one is made of the operation's fields.
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__name__ = operation.name
@@ -127,6 +128,7 @@ def _option(described: OptionField) -> inspect.Parameter:
     help = f"{text(described.title_key)}. {text(described.help_key)}"
     if described.choices:
         help = f"{help} [{', '.join(map(str, described.choices))}]"
+    # None, so that what is not typed has the operation's own default and not one of the command line.
     kind = _TYPES[described.kind] | None
     return _parameter(described.name, Annotated[kind, typer.Option(help=help)], None)
 
@@ -136,6 +138,7 @@ def _value(described: OptionField, value: Any) -> Any:
         return options_from(value)
     if described.kind not in ("numbers", "json"):
         return value
+    # As curl does: a long list is easier to write into a file than into a shell.
     if value[:1] == "@":
         value = _read(described, Path(value[1:]))
     return parsed(described, value)

@@ -32,6 +32,7 @@ def export(
     home: Home = None,
 ) -> None:
     """Write a dataset to a JSONL, JSON, CSV or Parquet file, in the layout of another program."""
+    # The name of the file says it already; an option is for names that do not.
     chosen = (format or _ending(to)).lower()
     with opened(home) as studio:
         store.ensure_samples(studio)

@@ -177,6 +177,7 @@ def _answered(request: Request, act: Callable[[str], dict[str, Any]]) -> Respons
     try:
         return JSONResponse(act(language))
     except StudioError as error:
+        # One status for all that is refused: the script shows the sentence, whatever it is about.
         return JSONResponse({"error": error.sentence(language)}, status_code=409)
 
 

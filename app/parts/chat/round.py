@@ -81,6 +81,7 @@ def _cell(
     # A speed can give a model away, and so can what is said of an error.
     figures = "" if how.hidden else side_by_side.figures(answer["tokens"], answer["seconds"], language)
     seed = answer.get("seed", row.settings["seed"])
+    # Only of an answer that was asked for again: of the others the line above the round says it.
     if seed != row.settings["seed"]:
         figures = " · ".join(filter(None, (figures, say("chat.own_seed", language, seed=seed))))
     if answer.get("plain") and not how.hidden:

@@ -35,6 +35,7 @@ from studio_core.runs.spec import DataSpec
 
 NAME = "improve"
 
+# A job on data reports twice as often; figures that change faster are not read.
 POLL = 1.0
 """Seconds between two looks at a job."""
 

@@ -187,6 +187,7 @@ class RecordEditor(Handlers):
     ) -> Updates:
         """The changes with this one, which must pass the checks of an import; a change back to what was is none."""
         checked(improving.source_of(self.studio, dataset), [change])
+        # One change for each row, the newest; records that are added have no row, and all stay.
         changes = [other for other in earlier if change.row is None or other.row != change.row]
         same = change.row is not None and change.record is not None
         if not (same and store.records(self.studio, dataset, row - 1, 1) == [change.record]):

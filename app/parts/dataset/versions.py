@@ -89,6 +89,7 @@ class Versions(Handlers):
         """The history anew, when a version has come to it; what is compared stays."""
         language, dataset = language_of(request), opened(self.studio, request)
         members = lineage.family(self.studio, dataset)
+        # By their ids, and not drawn and compared: a drawing says "2 minutes ago", and would differ each minute.
         now = ",".join(str(member.id) for member in members)
         if now == family:
             return gr.skip()
@@ -138,6 +139,7 @@ class Versions(Handlers):
     def _turn(self, request: gr.Request, other: Any, kind: Any, offset: int) -> Updates:
         dataset, older = opened(self.studio, request), versions.get(self.studio, str(other or ""))
         count = diff.compare(self.studio, older, dataset).counts.get(str(kind), 0)
+        # Kept within what there is: "next" on the last page stays on it.
         offset = min(max(0, offset), max(0, (count - 1) // PAGE * PAGE))
         listed = self._page(dataset, older, str(kind), offset, language_of(request))
         return self._updates(listed=listed, offset=offset)

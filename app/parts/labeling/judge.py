@@ -112,6 +112,7 @@ class JudgeSection(Handlers):
 
     @only(STAFF)
     def judge_started(self, request: gr.Request, asked: str | None, name: str, rubric: str) -> Updates:
+        # The list is empty where there is neither a model nor a service.
         if not asked:
             raise BadInput("labeling.judge_nobody")
         project = opened(self.studio, request)

@@ -58,6 +58,7 @@ def build(studio: Studio) -> None:
             return {shown: Markup(), stop: hidden, go_on: hidden, timer: gr.Timer(active=False)}
         job, staff = making.job_of(studio, project), current_user(request).role in STAFF
         live = job is not None and job.state not in TERMINAL
+        # A job that was stopped and saved has succeeded, too, but with a cause: it goes on from there.
         resumable = job is not None and not live and not (job.state == State.SUCCEEDED and job.cause is None)
         return {
             shown: view(studio, project, job, language_of(request), staff),

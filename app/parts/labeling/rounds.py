@@ -141,6 +141,7 @@ class Rounds(Handlers):
     def _outlook(self, project: LabelProject, run: Any, against: Any, limit: Any, language: str) -> Markup:
         if not isinstance(run, int):
             return Markup()
+        # An emptied field sends nothing: then it is what the form began with.
         most = int(limit) if isinstance(limit, int | float) else rounds.LIMIT
         try:
             asked = rounds.comparison(self.studio, project.id, run, str(against))

@@ -212,6 +212,7 @@ class Settings(Handlers):
         changes = {
             "votes": votes,
             "scale": scale,
+            # Percent on the page, a share in the project.
             "repeats": (repeats or 0) / 100,
             "held_out": _share(held_out, settings_of(project).held_out),
             "blind": bool(blind),
