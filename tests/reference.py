@@ -15,6 +15,7 @@ from studio_core.options import OptionField
 from studio_core.rewards import REWARDS
 from studio_core.texts import text
 from studio_core.tunings import TUNINGS
+from studio_core.tunings.base import Tuning
 
 FILE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
@@ -89,9 +90,24 @@ def _tunings() -> Iterator[str]:
         yield f"### {name}: {text(tuning.title_key)}"
         yield ""
         yield text(tuning.help_key)
+        yield ""
+        yield _facts(tuning)
         if tuning.fields:
             yield ""
             yield from _table(tuning.fields)
+
+
+def _facts(tuning: Tuning) -> str:
+    """What its result is and can do; what it needs nobody to say is left out."""
+    facts = ["a complete model" if tuning.whole else "an adapter"]
+    if not tuning.whole:
+        facts.append(f"{'can' if tuning.merges else 'cannot'} be merged into its base model")
+        facts.append(f"in chat computed {'in one batch with' if tuning.mixes else 'apart from'} other models")
+    if not tuning.packs:
+        facts.append("records are not packed")
+    if not tuning.checkpoints:
+        facts.append("activations are not checkpointed")
+    return f"Result: {'; '.join(facts)}."
 
 
 def _rewards() -> Iterator[str]:

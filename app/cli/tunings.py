@@ -49,6 +49,7 @@ def document(tuning: Tuning) -> dict[str, Any]:
         "mergeable": tuning.merges,
         "mixes": tuning.mixes,
         "cannot": _cannot(tuning),
+        "least_parameters": tuning.least,
         "options": fields_of(tuning),
     }
 

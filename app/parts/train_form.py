@@ -20,6 +20,7 @@ from studio_core.methods.base import PRESETS
 from studio_core.runs import queue
 from studio_core.training import several_gpus
 from studio_core.tunings import DEFAULT, TUNINGS
+from studio_core.tunings.base import Tuning
 
 DEVICES = ("auto", "cpu", "gpu")
 INPUTS = (
@@ -60,13 +61,23 @@ def tunings(method: str, chosen: str, language: str) -> Markup:
         Choice(
             name,
             say(tuning.title_key, language),
-            say(tuning_help(method, name), language),
-            say("train.tuning_whole" if tuning.whole else "train.tuning_part", language),
+            " ".join([say(tuning_help(method, name), language), *_facts(tuning, language)]),
+            say(f"train.tuning_family_{tuning.family}", language),
             "" if name in METHODS[method].tunings else refused,
         )
         for name, tuning in TUNINGS.items()
     ]
     return chooser.drawn("train-tuning", say("train.tuning", language), choices, chosen)
+
+
+def _facts(tuning: Tuning, language: str) -> list[str]:
+    """What its result cannot do that one might count on, and for which models it is too small."""
+    facts = [] if tuning.merges else [say("train.tuning_unmergeable", language)]
+    if tuning.adapter and not tuning.mixes:
+        facts.append(say("train.tuning_unmixed", language))
+    if tuning.least:
+        facts.append(say("train.tuning_least", language, parameters=f"{tuning.least / 1e6:,.0f}"))
+    return facts
 
 
 def options(state: OptionsState, language: str, offers: option_inputs.Offers) -> Markup:

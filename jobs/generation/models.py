@@ -3,12 +3,14 @@
 Which adapters may share a base is decided from their configuration, never tried out:
 
     mixed     plain LoRA: rows of several adapters and of the base go in one batch
-    switched  DoRA, which PEFT cannot mix: the base is shared, but a batch belongs to one adapter,
-              and adapters are switched between batches
+    switched  DoRA, and adapters that are no LoRA, which PEFT cannot mix (it would take no notice of whose
+              row it is): the base is shared, but a batch belongs to one adapter, and adapters are switched
+              between batches. PEFT wraps a model for one kind, so another kind gets a copy of the base
     alone     everything that changes the base while it is loaded (PiSSA, biases ...), that wraps other
               modules (modules_to_save ...) or that was not measured: gets a copy of the base of its own
 
-A base is always told which adapter a forward pass is for, so no side can see another's weights.
+A base is always told which adapter a forward pass is for, so no side can see another's weights. The base itself
+answers from any copy that may be shared.
 """
 
 from __future__ import annotations
@@ -57,6 +59,10 @@ _PECULIAR = (
     "target_parameters",
 )
 _UNMIXABLE = ("use_dora", "lora_bias")
+_SWITCHED = ("ADALORA", "IA3", "LN_TUNING", "OFT", "VERA")
+"""Kinds of adapters that leave the base as it is when they are off, as a test of each shows."""
+_KINDS = (None, "LORA", *_SWITCHED)
+"""What may be on a base that is shared; nothing yet, or adapters of one kind."""
 _MANY_BYTES = 2 << 30
 # Each takes memory as long as it is loaded; a chat shows four sides.
 _ADAPTERS_PER_BASE = 16
@@ -64,6 +70,9 @@ _ADAPTERS_PER_BASE = 16
 
 def sharing(config: dict[str, Any]) -> Sharing:
     """How an adapter with this ``adapter_config.json`` may share its base with others."""
+    if config.get("peft_type") in _SWITCHED:
+        whole = config.get("bias", "none") == "none" and not config.get("modules_to_save")
+        return "switched" if whole else "alone"
     plain_init = config.get("init_lora_weights", True) in _HARMLESS_INIT
     plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none" and plain_init
     if not plain or any(config.get(name) for name in _PECULIAR):
@@ -203,7 +212,7 @@ class Models:
     def loaded(self, model: ResolvedModel) -> bool:
         """Whether opening it now will be quick. Raises ``StudioError`` if its files cannot be used."""
         _check_files(model)
-        base = self._bases.get(_base_key(model))
+        base = self._shared(model)
         return base is not None and (not model.adapter or _version(Path(model.adapter)) in base.adapters)
 
     def open(self, model: ResolvedModel, needed: Iterable[Base] = ()) -> Opened:
@@ -230,15 +239,19 @@ class Models:
 
     def _open(self, model: ResolvedModel, needed: list[Base]) -> Opened:
         _check_files(model)
-        key = _base_key(model)
-        base = self._bases.get(key)
+        base = self._shared(model)
         if base is None:
             self._make_room(model, needed)
+            key = _base_key(model)
             base = self._bases[key] = self._load(model, key)
         base.used_at = time.monotonic()
         adapter = None
         if model.adapter:
-            adapter = base.add_adapter(model.adapter, _version(Path(model.adapter)))
+            try:
+                adapter = base.add_adapter(model.adapter, _version(Path(model.adapter)))
+            except Exception:  # PEFT may have wrapped the base before it gave up.
+                self.forget(base)
+                raise
             base.drop_old_adapters()
         tokenizer = self._tokenizer(model)
         return Opened(
@@ -250,6 +263,21 @@ class Models:
             chat=chat_format(model, tokenizer) if tokenizer.chat_template or model.chat_template else None,
             stops=Stops.of(base.plain, tokenizer, model.chat_template, model.adapter),
         )
+
+    def _shared(self, model: ResolvedModel) -> Base | None:
+        """The base in memory that may serve ``model``: one with adapters of its kind, or without any yet."""
+        key = _base_key(model)
+        if key in self._bases:
+            return self._bases[key]
+        alike = (base for other, base in self._bases.items() if other[:2] == key[:2])
+        if not model.adapter:
+            return next((base for base in alike if base.key[2] in _KINDS), None)
+        spare = next((base for base in alike if not base.adapters), None)
+        if spare is None or key[2] not in _KINDS:
+            return None
+        self._bases[key] = self._bases.pop(spare.key)
+        spare.key = key
+        return spare
 
     def _load(self, model: ResolvedModel, key: tuple[Any, ...]) -> Base:
         loaded = transformers.AutoModelForCausalLM.from_pretrained(
@@ -321,8 +349,12 @@ def _sharing_of(model: ResolvedModel) -> Sharing:
 
 
 def _base_key(model: ResolvedModel) -> tuple[Any, ...]:
-    own = model.adapter if _sharing_of(model) == "alone" else None
-    return (_version(Path(model.path)), model.trust_remote_code, _version(Path(own)) if own else None)
+    """The base's folder, whether its code runs, and what is on it: the kind of adapters, or the one that is alone."""
+    on_it = None
+    if model.adapter:
+        alone = _sharing_of(model) == "alone"
+        on_it = _version(Path(model.adapter)) if alone else _adapter_config(model)["peft_type"]
+    return (_version(Path(model.path)), model.trust_remote_code, on_it)
 
 
 def _version(folder: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from jobs.training.data import Prepared
 from jobs.training.loading import Machine
 from jobs.training.team import Team
+from jobs.training.tunings import of_run
 from studio_core.methods.common import TrainingOptions
 from studio_core.runs import run_folder
 from studio_core.runs.spec import RunSpec
@@ -45,7 +46,7 @@ def arguments(
         "warmup_steps": options.warmup,
         "weight_decay": options.weight_decay,
         "max_grad_norm": options.max_grad_norm,
-        "optim": _OPTIMIZERS[options.optimizer],
+        "optim": {**_OPTIMIZERS, **(of_run(run).optimizers if machine.on_gpu else {})}[options.optimizer],
         "logging_steps": options.logging_steps,
         "logging_first_step": True,
         # A loss that is no number is told, not averaged away.

@@ -36,13 +36,15 @@ STEP_OVERHEAD = {"cpu": 0.012, "gpu": 0.08}
 
 
 def disk(size: ModelSize, *, tuning: str, options: BaseModel, whole: bool = False) -> int:
-    """Bytes on disk: the result (4 a trained parameter; of all, if an adapter is merged and it is ``whole``)
-    and three checkpoints (12 each, with the optimiser's moments): two that are kept, and one that is being
-    written; under early stopping two more, the best ones up to either of those.
+    """Bytes on disk: the result (4 a trained parameter; of all, if it is a complete model or an adapter is merged and
+    it is ``whole``) and three checkpoints (4 likewise, and the optimiser's two moments): two that are kept, and one
+    that is being written; under early stopping two more, the best ones up to either of those.
     """
-    trained = tunings.named(tuning).trained(size, options)
+    way = tunings.named(tuning)
+    trained = way.trained(size, options)
+    kept = size.parameters if way.whole else trained
     checkpoints = 5 if getattr(options, "early_stopping_patience", 0) else 3
-    return 4 * (size.parameters if whole else trained) + checkpoints * 12 * trained
+    return 4 * (size.parameters if whole else kept) + checkpoints * (4 * kept + 8 * trained)
 
 
 def flops_per_token(models: Mapping[Role, ModelSize], *, tuning: str, checkpointing: bool = False) -> float:

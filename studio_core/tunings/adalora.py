@@ -44,6 +44,7 @@ ADALORA = Tuning(
     name="adalora",
     Options=AdaloraOptions,
     whole=False,
+    family="low_rank",
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     against=against,

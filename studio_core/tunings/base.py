@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -78,6 +78,8 @@ class Tuning(Part):
     suits: Callable[[Learner], bool] = lambda method: True
     instead: str = DEFAULT
     """The way of tuning that comes nearest, where a method cannot be had with this one."""
+    family: Literal["weights", "low_rank", "prompts", "other"] = "other"
+    """Beside which others it stands in a list."""
     adapter: str = ""
     """PEFT's name of the kind of adapter that it makes (``peft_type``); an adapter is continued by its own kind."""
     merges: bool = True

@@ -35,6 +35,7 @@ FREEZE = Tuning(
     name="freeze",
     Options=FreezeOptions,
     whole=True,
+    family="weights",
     trained=trained,
     frozen=lambda size, width: 0,
     against=against,

@@ -15,6 +15,7 @@ FULL = Tuning(
     name="full",
     Options=TuningOptions,
     whole=True,
+    family="weights",
     trained=lambda size, options: size.parameters,
     frozen=lambda size, width: 0,
     against=against,

@@ -35,6 +35,7 @@ QLORA = Tuning(
     name="qlora",
     Options=LoraOptions,
     whole=False,
+    family="low_rank",
     trained=trained,
     frozen=frozen,
     against=against,

@@ -24,6 +24,7 @@ VERA = Tuning(
     name="vera",
     Options=VeraOptions,
     whole=False,
+    family="low_rank",
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     adapter="VERA",

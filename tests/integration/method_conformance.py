@@ -264,7 +264,7 @@ class MethodConformance:
             name: value for name, value in options.items() if name not in decided
         }
         assert 0 < config["trained_parameters"] <= config["parameters"]
-        assert (config["trained_parameters"] == config["parameters"]) is case.tuning.whole
+        assert (config["trained_parameters"] == config["parameters"]) is (case.tuning.name == "full")
 
     def test_it_reports_what_its_page_shows(self, case: Case, runs: Runs) -> None:
         told = [event["values"] for event in reports(runs.whole) if event["type"] == "metrics"]

@@ -1,6 +1,7 @@
-"""Every method conforms with every way of tuning that it can be had with.
+"""Every method conforms with full tuning, LoRA and QLoRA, and SFT with every way of tuning there is.
 
-So do two toy methods and a toy tuning, which are there for this test only and of which no file of the studio knows.
+What else can be had together is tried briefly in ``test_tunings.py``. So conform two toy methods and a toy tuning,
+which are there for this test only and of which no file of the studio knows.
 """
 
 from __future__ import annotations
@@ -11,13 +12,21 @@ import pytest
 
 from studio_core import texts
 from studio_core.methods import METHODS
+from studio_core.methods.sft import SFT
 from studio_core.tunings import TUNINGS
 from tests.integration.method_conformance import Case, MethodConformance
+from tests.integration.test_tunings import IN_FULL
 from tests.integration.toys import applause, echo, norms
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
-SHIPPED = [Case(method, tuning) for method in METHODS.values() for tuning in method.tunings.values()]
+SHIPPED = [
+    Case(method, tuning)
+    for method in METHODS.values()
+    for tuning in method.tunings.values()
+    if method is SFT or tuning.name in IN_FULL
+]
+SHIPPED.append(Case(SFT, TUNINGS["lora"], {"lora_init": "pissa", "lora_rslora": True, "lora_plus": 2.0}))
 
 
 class TestShipped(MethodConformance):

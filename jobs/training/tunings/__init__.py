@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +40,8 @@ class Implementation:
     """``(precision)`` -> how transformers quantises the weights while it loads them."""
     adapter: Callable[[RunSpec, Any, Any], PeftConfig] | None = None
     """``(run, model, options)`` -> what learns beside the frozen weights, but for the kind of task."""
+    optimizers: Mapping[str, str] = field(default_factory=dict)
+    """What transformers calls the optimisers that take the place of those that are asked for, on a GPU."""
     prepare: Callable[[Any, Any], None] | None = None
     """``(model, options)``: choose what of a complete model learns, once it is loaded."""
     rate: Callable[[Any], Callable[[str], float] | None] = lambda options: None

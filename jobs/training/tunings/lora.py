@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,12 @@ class Beginning:
     """
 
     def __init__(self, model: Any, run_dir: Path) -> None:
-        model.save_pretrained(run_dir / INITIAL, selected_adapters=["default"], save_embedding_layers=False)
+        model.save_pretrained(
+            run_dir / INITIAL,
+            selected_adapters=["default"],
+            save_embedding_layers=False,
+            is_main_process=os.environ.get("RANK", "0") == "0",  # All ranks have the same.
+        )
 
     def after_step(self, step: int) -> None: ...
 

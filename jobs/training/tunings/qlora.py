@@ -18,4 +18,10 @@ def quantization(precision: str) -> BitsAndBytesConfig:
     )
 
 
-IMPLEMENTATION = Implementation(quantization, adapter, rate=rate)
+IMPLEMENTATION = Implementation(
+    quantization,
+    adapter,
+    # Moments that main memory takes while a long batch needs the GPU's; on a CPU there is nothing to page.
+    optimizers={"adamw": "paged_adamw_32bit", "adamw_8bit": "paged_adamw_8bit"},
+    rate=rate,
+)

@@ -2,9 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import peft
 import pytest
 
 from tests.unit.jobs.generation.small_models import save_adapter, save_llama
+
+KINDS: dict[str, peft.PeftConfig] = {
+    "adalora": peft.AdaLoraConfig(init_r=4, total_step=1, target_modules="all-linear"),
+    "ia3": peft.IA3Config(),
+    "layernorm": peft.LNTuningConfig(target_modules=["input_layernorm", "post_attention_layernorm", "norm"]),
+    "oft": peft.OFTConfig(oft_block_size=8, target_modules="all-linear"),
+    "vera": peft.VeraConfig(r=8, target_modules="all-linear"),
+}
+"""Adapters that are no LoRA, as the ways of tuning make them."""
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +30,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "dora": save_adapter(root / "dora", base, seed=3, use_dora=True),
         "saved": save_adapter(root / "saved", base, seed=4, modules_to_save=["norm"]),
         "pissa": save_adapter(root / "pissa", base, seed=5, init_lora_weights="pissa"),
+        **{name: save_adapter(root / name, base, seed=6, kind=kind) for name, kind in KINDS.items()},
+        "second-ia3": save_adapter(root / "second-ia3", base, seed=7, kind=KINDS["ia3"]),
     }

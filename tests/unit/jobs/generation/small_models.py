@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,22 @@ def save_llama(folder: Path, seed: int = 0, chat_template: str | None = TEMPLATE
     return folder
 
 
-def save_adapter(folder: Path, base: Path, seed: int = 1, **settings: Any) -> Path:
-    """An adapter whose weights are all random, so that it changes every answer."""
+def save_adapter(
+    folder: Path, base: Path, seed: int = 1, kind: peft.PeftConfig | None = None, **settings: Any
+) -> Path:
+    """An adapter whose weights are all random, so that it changes every answer; LoRA, if no other ``kind`` is given."""
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
-    config = peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **settings)
-    adapted = peft.get_peft_model(model, config)
+    config = kind or peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", **settings)
+    adapted = peft.get_peft_model(model, copy.deepcopy(config))
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
             if parameter.requires_grad:
-                parameter.normal_(std=0.15) if "magnitude" not in name else parameter.mul_(1.3)
+                if "magnitude" in name:
+                    parameter.mul_(1.3)
+                elif "ia3" in name:  # Factors, which begin as ones.
+                    parameter.add_(0.5 * torch.randn_like(parameter))
+                else:
+                    parameter.normal_(std=0.15)
     adapted.save_pretrained(folder)
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import peft
@@ -15,6 +16,7 @@ from jobs.generation.sides import Side, answer
 from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
+from tests.unit.jobs.generation.conftest import KINDS
 from tests.unit.jobs.generation.small_models import save_llama
 
 QUESTION = [{"role": "user", "content": "Where is the river?"}]
@@ -59,13 +61,13 @@ def generated(folders: dict[str, Path], name: str, messages: list[dict[str, str]
     return answered.rstrip("\N{REPLACEMENT CHARACTER}")
 
 
-@pytest.mark.parametrize("name", ["base", "lora", "second", "dora", "saved", "pissa"])
+@pytest.mark.parametrize("name", ["base", "lora", "second", "dora", "saved", "pissa", *KINDS])
 def test_an_answer_equals_that_of_generate(folders: dict[str, Path], name: str) -> None:
     assert alone(folders, name, QUESTION, GREEDY) == generated(folders, name, QUESTION)
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
-@pytest.mark.parametrize("tuned", ["lora", "dora", "saved", "pissa"])
+@pytest.mark.parametrize("tuned", ["lora", "dora", "saved", "pissa", *KINDS])
 def test_base_side_is_the_untouched_base_and_tuned_side_the_tuned(
     folders: dict[str, Path], tuned: str, sampling: Sampling
 ) -> None:
@@ -89,17 +91,48 @@ def test_every_kind_at_once_with_different_prompts(folders: dict[str, Path]) -> 
     assert len(models._bases) == 4, "base with its adapters, other, and copies for saved and pissa"
 
 
+def test_kinds_share_a_base_among_themselves_and_with_the_base(folders: dict[str, Path]) -> None:
+    models = Models("cpu")
+    names = ["base", "ia3", "second-ia3", "lora", *(kind for kind in KINDS if kind != "ia3"), "base"]
+    sides = [Side(resolved(folders, name), QUESTION) for name in names]
+    expected = [alone(folders, name, QUESTION, GREEDY) for name in names]
+    models._most = len(KINDS) + 1
+    for _ in range(2):
+        assert texts(models, sides, GREEDY) == expected
+    assert {base.key[2] for base in models._bases.values()} == {
+        "LORA", "ADALORA", "IA3", "LN_TUNING", "OFT", "VERA",
+    }  # fmt: skip
+
+
+def test_an_adapter_that_cannot_be_loaded_leaves_no_base_behind(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(folders["ia3"], torn)
+    (torn / "adapter_model.safetensors").write_bytes(b"torn")
+    models = Models("cpu")
+    base = resolved(folders, "base")
+    before = texts(models, [Side(base, QUESTION)], GREEDY)
+    with pytest.raises(StudioError):
+        models.open(ResolvedModel(name="torn", path=base.path, adapter=str(torn)))
+    assert not models.loaded(base)
+    assert texts(models, [Side(base, QUESTION)], GREEDY) == before
+
+
 def test_how_adapters_share() -> None:
     lora = {"peft_type": "LORA", "bias": "none", "init_lora_weights": True}
     assert sharing(lora) == "mixed"
     assert sharing({**lora, "use_rslora": True}) == "mixed"
     for name in ("use_dora", "lora_bias"):
         assert sharing({**lora, name: True}) == "switched"
+    for kind in ("ADALORA", "IA3", "LN_TUNING", "OFT", "VERA"):
+        assert sharing({"peft_type": kind}) == "switched"
     for change in (
         {"modules_to_save": ["lm_head"]},
         {"bias": "all"},
         {"init_lora_weights": "olora"},
-        {"peft_type": "VERA"},
+        {"peft_type": "VERA", "modules_to_save": ["score"]},
+        {"peft_type": "HRA"},
     ):
         assert sharing({**lora, **change}) == "alone"
     assert sharing({**lora, "kasa_config": {"beta": 1}}) == "alone"

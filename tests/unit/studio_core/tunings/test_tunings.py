@@ -19,7 +19,7 @@ PLAIN = Case("tiny", quantised=False, writes=True)
 
 
 def sentences(tuning: str, case: Case) -> list[str]:
-    return [problem.sentence() for problem in TUNINGS[tuning].against(case)]
+    return [problem.sentence() for problem in tunings.problems(TUNINGS[tuning], case)]
 
 
 @EVERY
@@ -50,7 +50,9 @@ def test_what_comes_nearest_is_known_and_ends_at_full(tuning: Tuning) -> None:
 
 
 def test_an_unknown_way_of_tuning_is_refused_by_name() -> None:
-    with pytest.raises(BadInput, match=r"no fine-tuning method dora\. Choose one of: full, lora, qlora"):
+    with pytest.raises(
+        BadInput, match=r"no fine-tuning method dora\. Choose one of: full, freeze, lora, qlora"
+    ):
         tunings.named("dora")
 
 
@@ -72,7 +74,7 @@ def test_frozen_weights_are_smaller_in_four_bits() -> None:
 
 @EVERY
 def test_nothing_is_against_a_plain_model_on_one_device(tuning: Tuning) -> None:
-    assert tuning.against(PLAIN) == []
+    assert tunings.problems(tuning, PLAIN) == []
 
 
 @pytest.mark.parametrize(
@@ -84,10 +86,52 @@ def test_nothing_is_against_a_plain_model_on_one_device(tuning: Tuning) -> None:
         ("qlora", replace(PLAIN, gpus=2, parallel="deepspeed"), "QLoRA does not work with deepspeed"),
         ("lora", replace(PLAIN, quantised=True, writes=False), "into which a reward model cannot be merged"),
         ("lora", replace(PLAIN, gpus=2, parallel="fsdp", writes=False), "with LoRA under FSDP"),
+        ("ia3", replace(PLAIN, quantised=True, writes=False), "into which a reward model cannot be merged"),
+        ("freeze", replace(PLAIN, quantised=True), "full fine-tuning is not possible"),
+        ("freeze", replace(PLAIN, gpus=2, parallel="fsdp"), "freeze does not work with fsdp"),
+        ("adalora", replace(PLAIN, gpus=2, parallel="fsdp"), "adalora does not work with fsdp"),
+        ("lora", replace(PLAIN, adapter="IA3"), "an adapter made with ia3, so lora cannot continue it"),
+        ("lora", replace(PLAIN, adapter="HRA"), "made with HRA, so lora cannot"),
+        ("full", replace(PLAIN, adapter="HRA"), "HRA) that cannot be merged"),
+        ("vera", replace(PLAIN, adapter="LORA"), "made with lora, qlora, so vera cannot"),
+        ("lora", replace(PLAIN, options={"lora_init": "pissa"}, compares=True), "needs as its reference"),
+        ("lora", replace(PLAIN, options={"lora_init": "pissa"}, adapter="LORA"), "would have no effect"),
+        ("lora", replace(PLAIN, options={"lora_init": "olora"}, quantised=True), "cannot be decomposed"),
+        (
+            "lora",
+            replace(PLAIN, options={"lora_init": "pissa", "lora_dora": True}),
+            "does not work with DoRA",
+        ),
+        (
+            "qlora",
+            replace(PLAIN, options={"lora_plus": 4.0}, gpus=2, parallel="deepspeed"),
+            "lora_plus does not work with deepspeed",
+        ),
+        ("oft", replace(PLAIN, options={"oft_block": 48}, size=QWEN), "does not divide the widths of tiny"),
     ],
 )
 def test_what_a_tuning_cannot_do_is_said(tuning: str, case: Case, sentence: str) -> None:
     assert any(sentence in said for said in sentences(tuning, case))
+
+
+def test_a_way_of_tuning_without_double_activations_says_so() -> None:
+    case = replace(PLAIN, checkpointing="on")
+    once = replace(TUNINGS["lora"], checkpoints=False)
+    assert tunings.problems(TUNINGS["lora"], case) == []
+    assert "does not work with lora" in tunings.problems(once, case)[0].sentence()
+
+
+def test_an_adapter_is_continued_by_its_kind_and_merged_by_full_tuning() -> None:
+    for tuning in TUNINGS.values():
+        if tuning.adapter:
+            case = replace(PLAIN, adapter=tuning.adapter)
+            assert tunings.problems(tuning, case) == []
+            assert (tunings.problems(TUNINGS["full"], case) == []) is tuning.merges
+
+
+def test_adalora_does_not_begin_below_its_target() -> None:
+    with pytest.raises(BadInput, match=r"adalora_start is 4, below adalora_rank 8"):
+        TUNINGS["adalora"].checked({"adalora_start": 4})
 
 
 def test_four_bit_needs_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:

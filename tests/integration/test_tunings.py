@@ -1,0 +1,163 @@
+"""What each way of tuning leaves: as it wrote when it was trained, so it answers in chat, beside an untouched base."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from jobs.generation.models import Models
+from jobs.generation.sides import Side, answer
+from jobs.training.start import script
+from studio_core.generation.sampling import greedy
+from studio_core.methods import METHODS
+from studio_core.runs import run_folder
+from studio_core.runs.spec import ResolvedModel
+from studio_core.tunings import TUNINGS
+from tests.integration.method_conformance import ROWS
+from tests.integration.miniature import events, losses, make_run, miniature_model
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
+
+PROMPT = "say aaa"
+ADAPTERS = [name for name, tuning in TUNINGS.items() if not tuning.whole]
+VARIANTS: dict[str, dict[str, Any]] = {
+    "rslora": {"lora_rslora": True},
+    "dora": {"lora_dora": True},
+    "pissa": {"lora_init": "pissa"},
+    "olora": {"lora_init": "olora", "lora_rslora": True},
+}
+IN_FULL = ("full", "lora", "qlora")
+"""With these every method passes the whole suite of conformance, SFT with all others."""
+PAIRS = [
+    (method.name, tuning)
+    for method in METHODS.values()
+    for tuning in method.tunings
+    if method.name != "sft" and tuning not in IN_FULL
+]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
+    return miniature_model(tmp_path_factory.mktemp("models") / "base")
+
+
+def trained(folder: Path, model: ResolvedModel, method: str, tuning: str, **options: Any) -> Path:
+    shape = METHODS[method].shapes[0]
+    prompts = (PROMPT,) if options.pop("answers", False) else ()
+    run = make_run(
+        folder, model, ROWS[shape], method=method, tuning=tuning, shape=shape, prompts=prompts,
+        **{"learning_rate": 0.02, "max_steps": 6, "batch_size": 8, **options},
+    )  # fmt: skip
+    script(method).main(run)  # type: ignore[attr-defined]
+    return run
+
+
+def made(base: ResolvedModel, run: Path) -> ResolvedModel:
+    folder = run / run_folder.MODEL
+    if (folder / "adapter_config.json").is_file():
+        return base.model_copy(update={"name": "made", "adapter": str(folder)})
+    return ResolvedModel(name="made", path=str(folder))
+
+
+def answered(models: Models, *sides: ResolvedModel) -> list[str]:
+    said = [""] * len(sides)
+    asked = [Side(model, [{"role": "user", "content": PROMPT}]) for model in sides]
+    for event in answer(models, asked, greedy(64)):
+        assert "error" not in event, event
+        said[event["side"]] += event.get("text", "")
+    return said
+
+
+@pytest.mark.parametrize("way", [*TUNINGS, *VARIANTS])
+def test_it_answers_in_chat_as_it_did_when_it_was_trained(
+    base: ResolvedModel, tmp_path: Path, way: str
+) -> None:
+    tuning, options = ("lora", VARIANTS[way]) if way in VARIANTS else (way, {})
+    run = trained(tmp_path / "run", base, "sft", tuning, answers=True, **options)
+    samples = {event["when"]: event["answer"] for event in events(run, "sample")}
+    models, model = Models("cpu"), made(base, run)
+    untouched = answered(Models("cpu"), base)[0]
+    before, after = answered(models, base, model)
+    assert before == untouched != after
+    # Also once the adapter has answered, and alone.
+    assert answered(models, model, base) == [after, untouched]
+    if tuning != "qlora":  # Whose base was in 4 bits when it was trained.
+        assert (samples["before"], samples["after"]) == (untouched.strip(), after.strip())
+
+
+@pytest.mark.parametrize(("method", "tuning"), PAIRS)
+def test_every_other_pair_learns_and_is_of_use(
+    base: ResolvedModel, tmp_path: Path, method: str, tuning: str
+) -> None:
+    run = trained(tmp_path / "run", base, method, tuning)
+    first, *_, last = losses(run).values()
+    assert first != last
+    if not METHODS[method].writes:
+        assert (run / run_folder.MODEL / "config.json").is_file()
+        return
+    before, after = answered(Models("cpu"), base, made(base, run))
+    assert before != after
+
+
+@pytest.mark.parametrize("tuning", ADAPTERS)
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_an_adapter_of_each_kind_is_continued(
+    base: ResolvedModel, tmp_path: Path, method: str, tuning: str
+) -> None:
+    first = trained(tmp_path / "first", base, "sft", tuning, answers=True)
+    run = trained(tmp_path / "run", made(base, first), method, tuning, answers=True, max_steps=2)
+    ended = events(first, "sample")[-1]["answer"]
+    assert events(run, "sample")[0]["answer"] == ended
+    if method == "dpo":  # What it began as is the reference, so the first rewards are 0.
+        assert events(run, "metrics")[0]["values"]["rewards/chosen"] == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("tuning", ADAPTERS)
+def test_full_tuning_merges_an_adapter_of_each_kind(base: ResolvedModel, tmp_path: Path, tuning: str) -> None:
+    if not TUNINGS[tuning].merges:
+        pytest.skip("refused by the plan")
+    first = trained(tmp_path / "first", base, "sft", tuning)
+    run = trained(tmp_path / "run", made(base, first), "sft", "full", answers=True, max_steps=1)
+    [after] = answered(Models("cpu"), made(base, first))
+    assert events(run, "sample")[0]["answer"] == after.strip()
+
+
+def test_adalora_prunes_to_its_target(base: ResolvedModel, tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", base, "sft", "adalora", adalora_start=6, adalora_rank=2, max_steps=10)
+    kept = load_file(run / run_folder.MODEL / "adapter_model.safetensors")
+    ranks = [len(weight) for name, weight in kept.items() if "lora_E" in name]
+    assert sum(ranks) == 2 * 14  # Seven linear layers in each of two.
+    assert max(ranks) > min(ranks)
+    assert all(weight.abs().min() > 0 for name, weight in kept.items() if "lora_E" in name and len(weight))
+
+
+def test_freezing_leaves_all_below_as_it_was(base: ResolvedModel, tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", base, "sft", "freeze", trained_layers=1)
+    before = load_file(Path(base.path) / "model.safetensors")
+    after = load_file(run / run_folder.MODEL / "model.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if ".layers.1." in name or name == "model.norm.weight"}
+
+
+def test_lora_plus_teaches_b_at_a_multiple_of_the_rate(base: ResolvedModel, tmp_path: Path) -> None:
+    plain = trained(tmp_path / "plain", base, "sft", "lora", max_steps=1, warmup=0.0)
+    plus = trained(tmp_path / "plus", base, "sft", "lora", max_steps=1, warmup=0.0, lora_plus=4.0)
+    one, other = (load_file(run / run_folder.MODEL / "adapter_model.safetensors") for run in (plain, plus))
+    for name in one:  # B begins as 0, and a first step of AdamW is the rate itself.
+        if "lora_B" in name:
+            moved = one[name].abs() > 1e-3
+            assert torch.allclose(4 * one[name][moved], other[name][moved], rtol=1e-3)
+
+
+def test_an_init_from_weights_is_saved_as_plain_lora_of_twice_the_rank(
+    base: ResolvedModel, tmp_path: Path
+) -> None:
+    run = trained(tmp_path / "run", base, "sft", "lora", lora_init="pissa", lora_rank=4, max_steps=1)
+    config = json.loads((run / run_folder.MODEL / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (config["r"], config["init_lora_weights"]) == (8, True)
+    assert not (run / "initial").exists()
