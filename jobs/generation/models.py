@@ -30,7 +30,9 @@ import torch
 import transformers
 from peft.tuners.lora.layer import LoraLayer
 
+from jobs import bottleneck  # noqa: F401 (so that PEFT knows that kind of adapter)
 from jobs.chat_format import chat_format
+from jobs.generation import virtual_tokens
 from jobs.generation.stopping import Stops
 from jobs.machine import cpu_gains_from_bf16
 from studio_core.base.errors import BadInput, NotFound, StudioError
@@ -58,6 +60,8 @@ _PECULIAR = (
     "trainable_token_indices",
     "target_parameters",
 )
+# Adapters that change what a forward pass is given in ways of their own.
+_UNKNOWN_FORWARD = ("ADAPTION_PROMPT", "MULTITASK_PROMPT_TUNING", "CPT", "CARTRIDGE")
 _UNMIXABLE = ("use_dora", "lora_bias")
 _SWITCHED = ("ADALORA", "IA3", "LN_TUNING", "OFT", "VERA")
 """Kinds of adapters that leave the base as it is when they are off, as a test of each shows."""
@@ -109,7 +113,8 @@ class Base:
         """Most tokens that the model was made for; None if it does not say."""
         config = getattr(self.plain, "config", None)
         text = config.get_text_config() if config is not None else None
-        return getattr(text, "max_position_embeddings", None)
+        positions = getattr(text, "max_position_embeddings", None)
+        return positions and positions - virtual_tokens.number_of(self.model)
 
     @property
     def plain(self) -> Any:
@@ -119,6 +124,8 @@ class Base:
         """One pass; ``adapters[row]`` is the adapter of that row of the batch, None the base itself."""
         if not self._accepts_all:
             inputs = {name: value for name, value in inputs.items() if name in self._accepts}
+        if virtual_tokens.number_of(self.model):  # Such a model has one adapter, which is asked for always.
+            return self.model.get_base_model()(**virtual_tokens.inserted(self.model, inputs))
         if not self.adapters:
             return self.model(**inputs)
         self._activate(next((name for name in adapters if name), None))
@@ -331,7 +338,7 @@ def _check_files(model: ResolvedModel) -> None:
             raise BadInput("chat.not_safetensors", model=model.name, path=folder)
     if model.adapter:
         config = _adapter_config(model)
-        if config.get("peft_type") in ("PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING", "ADAPTION_PROMPT"):
+        if config.get("peft_type") in _UNKNOWN_FORWARD:
             raise BadInput("chat.adapter_unsupported", model=model.name, type=config["peft_type"])
 
 

@@ -138,7 +138,8 @@ class _Case:
 def _share(role: Role, size: ModelSize, way: Tuning, case: _Case) -> Share:
     """Bytes that the model of one role takes on each GPU."""
     width = 2 if case.device == "gpu" else 4
-    trained = way.trained(size, case.options if isinstance(case.options, way.Options) else way.Options())
+    given = case.options if isinstance(case.options, way.Options) else way.Options()
+    trained = way.trained(size, given)
     weights = _weights(role, size, way, trained, width)
     # In shards a GPU has its part, and all of the layer at work and of the next one that is fetched meanwhile.
     if case.gpus > 1 and case.parallel == "fsdp":
@@ -148,7 +149,7 @@ def _share(role: Role, size: ModelSize, way: Tuning, case: _Case) -> Share:
     # DDP keeps everything whole on each GPU; the others part what belongs to the trained weights.
     shards = case.gpus if case.gpus > 1 and case.parallel != "ddp" else 1
     twice = 2 if case.gpus > 1 and case.parallel == "ddp" else 1
-    tokens = case.rows * role.sequences * case.length
+    tokens = case.rows * role.sequences * (case.length + way.added(given))
     layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
     kept = width * size.hidden * size.layers + layer if case.checkpointing else layer * size.layers
     # On a GPU the head works through blocks of 4,096 tokens; on a CPU it makes all logits at once.

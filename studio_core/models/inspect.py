@@ -69,6 +69,8 @@ class Inspected:
     """Whether the output head shares the weights of the embedding."""
     quantised: bool
     """Whether its weights are stored in 8 or 4 bit."""
+    key_values: int
+    """Width of the keys of a layer, and of its values; 0 where the configuration does not say it."""
     chat_template: bool
     own_code: bool
     """Whether it asks for Python code of its own to be run (``auto_map``)."""
@@ -294,6 +296,7 @@ def _describe(config: dict[str, Any], counted: _Counted, template: bool, own_cod
         max_length=size("max_position_embeddings", "n_positions"),
         tied=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
         quantised=quantised,
+        key_values=size("num_key_value_heads") * size("head_dim"),
         chat_template=template,
         own_code=own_code,
     )

@@ -16,6 +16,8 @@ class ModelSize:
     vocab: int
     intermediate: int
     tied: bool
+    key_values: int = 0
+    """Width of the keys of a layer, and of its values, where heads of attention share them; 0: as wide as the model."""
 
     @classmethod
     def of(cls, parameters: int, details: dict[str, Any]) -> ModelSize:
@@ -33,6 +35,7 @@ class ModelSize:
             # Four times the width, as in the first transformers.
             intermediate=int(details.get("intermediate") or 4 * hidden),
             tied=bool(details.get("tied")),
+            key_values=int(details.get("key_values") or 0),
         )
 
     @property

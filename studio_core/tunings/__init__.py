@@ -8,12 +8,17 @@ from typing import Any
 from studio_core.base.errors import BadInput
 from studio_core.tunings.adalora import ADALORA
 from studio_core.tunings.base import DEFAULT, Case, Tuning
+from studio_core.tunings.bitfit import BITFIT
+from studio_core.tunings.bottleneck import BOTTLENECK
 from studio_core.tunings.freeze import FREEZE
 from studio_core.tunings.full import FULL
 from studio_core.tunings.ia3 import IA3
 from studio_core.tunings.layernorm import LAYERNORM
 from studio_core.tunings.lora import LORA
 from studio_core.tunings.oft import OFT
+from studio_core.tunings.p_tuning import P_TUNING
+from studio_core.tunings.prefix_tuning import PREFIX_TUNING
+from studio_core.tunings.prompt_tuning import PROMPT_TUNING
 from studio_core.tunings.qlora import QLORA
 from studio_core.tunings.vera import VERA
 
@@ -29,6 +34,11 @@ TUNINGS: dict[str, Tuning] = {
         OFT,
         IA3,
         LAYERNORM,
+        BOTTLENECK,
+        BITFIT,
+        PREFIX_TUNING,
+        PROMPT_TUNING,
+        P_TUNING,
     )
 }
 

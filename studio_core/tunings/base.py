@@ -90,6 +90,8 @@ class Tuning(Part):
     """Whether several rows may stand in one sequence."""
     checkpoints: bool = True
     """Whether activations may be computed twice to save memory."""
+    added: Callable[[Any], int] = lambda options: 0
+    """``(options)`` -> virtual tokens that stand before every row, and take memory and time as others do."""
     rate: float = 1.0
     """Its learning rate as a multiple of LoRA's; of full tuning's if it is ``whole``. Presets begin with that."""
     epochs: float = 1.0

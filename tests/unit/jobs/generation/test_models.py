@@ -16,7 +16,7 @@ from jobs.generation.sides import Side, answer
 from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
-from tests.unit.jobs.generation.conftest import KINDS
+from tests.unit.jobs.generation.conftest import ADDED, KINDS, VIRTUAL
 from tests.unit.jobs.generation.small_models import save_llama
 
 QUESTION = [{"role": "user", "content": "Where is the river?"}]
@@ -61,13 +61,13 @@ def generated(folders: dict[str, Path], name: str, messages: list[dict[str, str]
     return answered.rstrip("\N{REPLACEMENT CHARACTER}")
 
 
-@pytest.mark.parametrize("name", ["base", "lora", "second", "dora", "saved", "pissa", *KINDS])
+@pytest.mark.parametrize("name", ["base", "lora", "second", "dora", "saved", "pissa", *KINDS, *ADDED])
 def test_an_answer_equals_that_of_generate(folders: dict[str, Path], name: str) -> None:
     assert alone(folders, name, QUESTION, GREEDY) == generated(folders, name, QUESTION)
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
-@pytest.mark.parametrize("tuned", ["lora", "dora", "saved", "pissa", *KINDS])
+@pytest.mark.parametrize("tuned", ["lora", "dora", "saved", "pissa", *KINDS, *ADDED])
 def test_base_side_is_the_untouched_base_and_tuned_side_the_tuned(
     folders: dict[str, Path], tuned: str, sampling: Sampling
 ) -> None:
@@ -78,6 +78,36 @@ def test_base_side_is_the_untouched_base_and_tuned_side_the_tuned(
     assert texts(models, sides, sampling) == expected
     assert texts(models, sides[::-1], sampling) == expected[::-1]
     assert texts(models, sides[:1], sampling) == expected[:1], "the base after adapters were loaded"
+
+
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_virtual_tokens_are_read_once_and_before_the_padding(folders: dict[str, Path], name: str) -> None:
+    """An answer out of a cache equals one for which all is read anew for each token, alone and beside longer ones."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folders["base"])
+    model = transformers.AutoModelForCausalLM.from_pretrained(folders["base"])
+    model = peft.PeftModel.from_pretrained(model, folders[name]).eval()
+    written = []
+    for messages in (QUESTION, LONGER):
+        asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+        tokens = list(asked)
+        while len(tokens) - len(asked) < GREEDY.max_tokens and tokens[-1] != tokenizer.eos_token_id:
+            with torch.no_grad():
+                read = torch.tensor([tokens])
+                logits = model(input_ids=read, attention_mask=torch.ones_like(read)).logits
+            tokens.append(int(logits[0, -1].argmax()))
+        said = tokenizer.decode(tokens[len(asked) :], skip_special_tokens=True)
+        written.append(said.rstrip("\N{REPLACEMENT CHARACTER}"))
+    sides = [Side(resolved(folders, name), messages) for messages in (QUESTION, LONGER)]
+    models = Models("cpu")
+    assert texts(models, sides, GREEDY) == written
+    assert texts(models, sides[:1] * 3, GREEDY) == written[:1] * 3
+
+
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_virtual_tokens_leave_less_room(folders: dict[str, Path], name: str) -> None:
+    models = Models("cpu")
+    assert models.open(resolved(folders, "base")).base.context == 256
+    assert models.open(resolved(folders, name)).base.context == 251
 
 
 def test_every_kind_at_once_with_different_prompts(folders: dict[str, Path]) -> None:
@@ -133,6 +163,7 @@ def test_how_adapters_share() -> None:
         {"init_lora_weights": "olora"},
         {"peft_type": "VERA", "modules_to_save": ["score"]},
         {"peft_type": "HRA"},
+        {"peft_type": "PREFIX_TUNING"},
     ):
         assert sharing({**lora, **change}) == "alone"
     assert sharing({**lora, "kasa_config": {"beta": 1}}) == "alone"
@@ -208,12 +239,12 @@ def test_models_that_cannot_be_used_say_why(folders: dict[str, Path], tmp_path: 
     with pytest.raises(StudioError, match="broken could not be loaded"):
         models.open(ResolvedModel(name="broken", path=str(broken)))
 
-    prompt_tuned = tmp_path / "prompt-tuned"
-    prompt_tuned.mkdir()
-    (prompt_tuned / "adapter_model.safetensors").touch()
-    (prompt_tuned / "adapter_config.json").write_text(json.dumps({"peft_type": "PROMPT_TUNING"}))
-    asked = ResolvedModel(name="p", path=str(folders["base"]), adapter=str(prompt_tuned))
-    with pytest.raises(BadInput, match="is a PROMPT_TUNING adapter"):
+    composed = tmp_path / "composed"
+    composed.mkdir()
+    (composed / "adapter_model.safetensors").touch()
+    (composed / "adapter_config.json").write_text(json.dumps({"peft_type": "CPT"}))
+    asked = ResolvedModel(name="p", path=str(folders["base"]), adapter=str(composed))
+    with pytest.raises(BadInput, match="is a CPT adapter"):
         models.open(asked)
 
 

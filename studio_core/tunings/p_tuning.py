@@ -1,0 +1,41 @@
+"""P-tuning (Liu et al. 2021, arXiv:2103.10385): prompt tuning whose embeddings come out of a small network.
+
+The network (three linear layers, ReLU between them) makes the embeddings depend on each other and learns faster than
+they would alone. Only what it gives is kept at the end: a model that was made so cannot be trained further.
+"""
+
+from __future__ import annotations
+
+from studio_core.base.errors import BadInput
+from studio_core.models.size import ModelSize
+from studio_core.tunings import virtual_tokens
+from studio_core.tunings.base import Case, Tuning
+from studio_core.tunings.virtual_tokens import VirtualTokenOptions
+
+
+def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
+    """The input of the network and its three layers, all as wide as the model."""
+    return options.virtual_tokens * size.hidden + 3 * (size.hidden + 1) * size.hidden
+
+
+def against(case: Case) -> list[BadInput]:
+    problems = virtual_tokens.against(case)
+    if case.adapter == "P_TUNING":
+        problems.append(BadInput("tunings.p_tuning_again", model=case.model))
+    return problems
+
+
+P_TUNING = Tuning(
+    name="p_tuning",
+    Options=VirtualTokenOptions,
+    whole=False,
+    trained=trained,
+    frozen=lambda size, width: width * size.parameters,
+    against=against,
+    suits=lambda method: method.writes,
+    instead="lora",
+    adapter="P_TUNING",
+    merges=False,
+    packs=False,
+    added=lambda options: int(options.virtual_tokens),
+)

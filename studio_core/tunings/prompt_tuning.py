@@ -1,0 +1,31 @@
+"""Prompt tuning (Lester et al. 2021, arXiv:2104.08691): embeddings of virtual tokens before every prompt learn.
+
+They begin as the embeddings of words drawn from the vocabulary, and so the model does not begin quite as it was. Few
+numbers learn, all at one end of the model: it takes a large model, which needs only be told what it can do already.
+"""
+
+from __future__ import annotations
+
+from studio_core.models.size import ModelSize
+from studio_core.tunings.base import Tuning
+from studio_core.tunings.virtual_tokens import VirtualTokenOptions, against
+
+
+def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
+    return options.virtual_tokens * size.hidden
+
+
+PROMPT_TUNING = Tuning(
+    name="prompt_tuning",
+    Options=VirtualTokenOptions,
+    whole=False,
+    trained=trained,
+    frozen=lambda size, width: width * size.parameters,
+    against=against,
+    suits=lambda method: method.writes,
+    instead="lora",
+    adapter="PROMPT_TUNING",
+    merges=False,
+    packs=False,
+    added=lambda options: int(options.virtual_tokens),
+)
