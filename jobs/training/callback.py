@@ -88,8 +88,12 @@ class CompanionCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if self._resume_from:
-            kept = torch.load(Path(self._resume_from) / _COMPANION, weights_only=True, map_location="cpu")
-            self._companion.load_state_dict(kept)
+            self.take(Path(self._resume_from))
+
+    def take(self, checkpoint: Path) -> None:
+        """Have the companion be what it was then."""
+        kept = torch.load(checkpoint / _COMPANION, weights_only=True, map_location="cpu")
+        self._companion.load_state_dict(kept)
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

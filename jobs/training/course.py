@@ -110,14 +110,17 @@ class Course(Generic[Options]):
         if self.implementation.rate(self.options):  # Else trainers make their own, also of weights in shards.
             trainer.optimizer, _ = self.optimizer(trainer.model, trainer.args, self.steps(data))
         companion = self._companion(trainer.model, self.steps(data))
-        if companion:
-            trainer.add_callback(CompanionCallback(companion, self.run.resume_from))
+        beside = CompanionCallback(companion, self.run.resume_from) if companion else None
+        if beside:
+            trainer.add_callback(beside)
         trainer.add_callback(ReporterCallback(reporter))
         trainer.train(resume_from_checkpoint=self.run.resume_from)
 
         def take(best: Path) -> None:
             trainer.state.best_model_checkpoint = str(best)
             trainer._load_best_model()
+            if beside:
+                beside.take(best)
 
         self._ended(reporter, trainer.state.global_step, companion, take)
 
