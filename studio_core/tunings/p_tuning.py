@@ -10,7 +10,7 @@ from studio_core.base.errors import BadInput
 from studio_core.models.size import ModelSize
 from studio_core.tunings import virtual_tokens
 from studio_core.tunings.base import Case, Tuning
-from studio_core.tunings.virtual_tokens import VirtualTokenOptions
+from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions
 
 
 def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
@@ -37,5 +37,7 @@ P_TUNING = Tuning(
     adapter="P_TUNING",
     merges=False,
     packs=False,
+    rate=1.0,
+    least=LEAST,
     added=lambda options: int(options.virtual_tokens),
 )

@@ -31,4 +31,6 @@ PREFIX_TUNING = Tuning(
     packs=False,
     # Its keys and values come by the cache, which a layer that is computed twice would fill twice.
     checkpoints=False,
+    # tiny-base learnt to answer at this rate, and nothing at a tenth of it: docs/tunings.md.
+    rate=25.0,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from studio_core.models.size import ModelSize
 from studio_core.tunings.base import Tuning
-from studio_core.tunings.virtual_tokens import VirtualTokenOptions, against
+from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions, against
 
 
 def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
@@ -27,5 +27,7 @@ PROMPT_TUNING = Tuning(
     adapter="PROMPT_TUNING",
     merges=False,
     packs=False,
+    rate=50.0,
+    least=LEAST,
     added=lambda options: int(options.virtual_tokens),
 )

@@ -6,6 +6,10 @@ from studio_core.base.errors import BadInput
 from studio_core.options import option
 from studio_core.tunings.base import Case, TuningOptions
 
+LEAST = 100_000_000
+"""Learnt embeddings make a model use what it can do already. A judgement: a model of 2 million parameters learnt little
+by them at any rate (docs/tunings.md), and in Lester et al. 2021 (figure 1) they draw level at 10 billion only."""
+
 
 class VirtualTokenOptions(TuningOptions):
     # Prompts longer than 20 vectors gained little in Lester et al. 2021 (figure 3a), at any size of model.
