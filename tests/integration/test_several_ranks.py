@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from jobs.engine import tree
 from jobs.engine.launcher import Launch, Liveness, LocalLauncher
-from jobs.training import ranks, reward, sft
+from jobs.training import ranks, reward, sft, sft_kl
 from studio_core.base import atomic
 from studio_core.base.settings import Settings
 from studio_core.runs import run_folder
@@ -47,7 +47,7 @@ def carried_out(run_dir: Path, python: str, **more: str) -> Path:
 def trained(run_dir: Path) -> Path:
     """By one process: this one, which has imported all that a training needs."""
     method = str((atomic.read_json(run_dir / run_folder.SPEC) or {})["spec"]["method"])
-    {"sft": sft.main, "reward": reward.main}[method](run_dir)
+    {"sft": sft.main, "sft-kl": sft_kl.main, "reward": reward.main}[method](run_dir)
     return run_dir
 
 
@@ -123,6 +123,28 @@ def test_two_ranks_make_the_reward_model_that_one_does(
         torch.testing.assert_close(weights(two)[name], weight, rtol=1e-3, atol=1e-3)
     told = [[event["values"] for event in events(run_dir, "notice")] for run_dir in (one, two)]
     assert told[0] == told[1] and told[0][0]["rows"] == 11
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_ranks_stay_near_the_base_and_end_early_as_one_does(
+    tmp_path: Path, model: ResolvedModel, request: pytest.FixtureRequest, parallel: str
+) -> None:
+    """With a reference beside the model that learns; no loss falls by 10, so the first look stays the best."""
+    given = {
+        "method": "sft-kl", "kl_coef": 1.0, "warmup": 0.0, "max_steps": 8, "save_steps": 2, "eval_share": 0.2,
+        "early_stopping_patience": 1, "early_stopping_threshold": 10.0,
+    }  # fmt: skip
+    sharded = parallel == "fsdp"
+    python = request.getfixturevalue("sharding_python" if sharded else "prepared_python")
+    rows = evenly_long(40)
+    two = make_run(tmp_path / "two", model, rows, batch_size=4, parallel=parallel, gpus=2, **given)
+    carried_out(two, python, **(SHARDS if sharded else {}))
+    one = trained(make_run(tmp_path / "one", model, rows, batch_size=8, **given))
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4) and max(losses(two)) == 4
+    told = [[event["values"]["best"] for event in events(run_dir, "notice")] for run_dir in (one, two)]
+    assert told == [[2], [2]]
+    for name, weight in weights(one).items():
+        torch.testing.assert_close(weights(two)[name], weight, rtol=1e-3, atol=1e-3)
 
 
 def test_stop_and_save_ends_both_ranks_at_one_step(
