@@ -133,6 +133,15 @@ def test_the_form_follows_the_method(page: Page, served: Served) -> None:
     assert box is not None and box["width"] > 150  # Beside six numbers, which have a least width.
 
 
+def test_what_a_loss_is_for_stands_below_the_list(page: Page) -> None:
+    visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
+    loss = page.locator("#train-opt-loss")
+    expect(loss.locator("[data-choice]:visible")).to_have_text(re.compile("^Standard DPO"))
+    loss.locator("select").select_option("apo_down")
+    expect(loss.locator("[data-choice]:visible")).to_have_text(re.compile("^Lowers both answers"))
+    screenshot(page, "train-loss")
+
+
 def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> None:
     """Not every method offers QLoRA: chosen for one, it neither stops the form nor stays for another."""
     visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
