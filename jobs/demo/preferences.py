@@ -68,6 +68,9 @@ TRIALS = (
     )),
     Trial("robust, label_smoothing 0.1", DPO, plain("robust", label_smoothing=0.1)),
     Trial("exo_pair, label_smoothing 0.001", DPO, plain("exo_pair", label_smoothing=0.001)),
+    Trial("discopop, sft_weight 1", DPO, {"loss": "discopop"}),
+    Trial("nca_pair, beta 0.05", DPO, plain("nca_pair", beta=0.05)),
+    Trial("sppo_hard, beta 0.05", DPO, plain("sppo_hard", beta=0.05)),
     Trial("sigmoid_norm, beta 2", DPO, plain("sigmoid_norm", beta=2.0)),
     *(Trial(f"sigmoid, {kind}", DPO, plain("sigmoid", divergence=kind)) for kind in (
         "forward_kl", "js_divergence", "alpha_divergence",
