@@ -159,11 +159,17 @@ def _blocks(parts: Sequence[Segment], phrase: Phrase) -> Markup:
     return join(
         html(
             '{}<pre class="ts-tokens" tabindex="0">{}</pre>',
-            html('<h3 class="ts-side-name">{}</h3>', phrase(f"part_{part}")) if part else Markup(),
+            html('<h3 class="ts-side-name">{}</h3>', _part_name(part, phrase)) if part else Markup(),
             join(stretches),
         )
         for part, stretches in blocks.items()
     )
+
+
+def _part_name(part: str, phrase: Any) -> str:
+    """Of an answer of a ranking its place."""
+    name, _, place = part.partition(" ")
+    return str(phrase(f"part_{name}", place=place) if place else phrase(f"part_{name}"))
 
 
 def _segment(segment: Segment) -> Markup:

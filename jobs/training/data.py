@@ -29,11 +29,17 @@ IGNORED = -100
 _ROWS_AT_ONCE = 1000
 """Records that are read and made tokens together: a few MB, and enough that calls do not count."""
 
-_KINDS = {"label": pa.bool_(), "learnt": pa.list_(pa.bool_())}
-"""Of columns, by how their names end; all others are tokens."""
+_KINDS = {
+    "label": pa.bool_(),
+    "learnt": pa.list_(pa.bool_()),
+    "score": pa.float32(),
+    "margin": pa.float32(),
+    "answers": pa.list_(pa.list_(pa.int32())),
+}
+"""Of columns, by how their names end; all others are tokens, or as whole numbers as those."""
 
 Row = dict[str, Any]
-"""Lists of tokens, and of a judged answer whether it was good."""
+"""Lists of tokens, and of a judged answer how good it was."""
 
 
 @dataclass
@@ -48,6 +54,8 @@ class Prepared:
     """Rows left out, since the cut left nothing to learn from."""
     alike: int = 0
     """Pairs left out, since up to the length limit both sides are the same tokens: there is nothing to prefer."""
+    drawn: int = 0
+    """Rankings of which only some answers are taken."""
     tokens: int = 0
     """Tokens of all rows that are trained on, once."""
     replayed: int = 0
@@ -61,6 +69,7 @@ class Count:
     cut: int = 0
     dropped: int = 0
     alike: int = 0
+    drawn: int = 0
     rows: list[Row] = field(default_factory=list)
 
     def keep(self, row: Row, learnt: bool) -> None:
@@ -137,6 +146,7 @@ def split(run: RunSpec, options: TrainingOptions, count: Count, length: Callable
         cut=count.cut,
         dropped=count.dropped,
         alike=count.alike,
+        drawn=count.drawn,
         tokens=sum(map(length, kept)),
     )
 

@@ -11,7 +11,7 @@ import psutil
 import torch
 from datasets import Dataset
 from peft import PeftConfig, PeftModel, get_peft_model
-from pyarrow.compute import add, list_value_length
+from pyarrow.compute import add, list_flatten, list_value_length
 from pyarrow.compute import max as largest
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
@@ -243,6 +243,8 @@ def needs_checkpointing(run: RunSpec, options: TrainingOptions, rows: Dataset, m
 
 def _longest(rows: Dataset, limit: int) -> int:
     """Tokens of the longest sequence: of a judged answer or a pair, the prompt with its longest answer."""
+    if "answers" in rows.column_names:
+        return min(limit, int(largest(list_value_length(list_flatten(rows.data.column("answers")))).as_py()))
     lengths = {
         name: list_value_length(rows.data.column(name)) for name in rows.column_names if "_ids" in name
     }

@@ -24,12 +24,16 @@ class StepMean:
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The batches of the next step; their rows are counted over all ranks."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)  # type: ignore[misc]
-        self._rows = self._of_all_ranks(sum(len(batch["input_ids"]) for batch in batches), device)
+        self._rows = self._of_all_ranks(sum(self.rows_in(batch) for batch in batches), device)
         return batches, items
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         loss = super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
-        return loss * self._share(len(inputs["input_ids"]), self._rows) if self.model.training else loss
+        return loss * self._share(self.rows_in(inputs), self._rows) if self.model.training else loss
+
+    def rows_in(self, batch: Any) -> int:
+        """What the loss of a batch is the mean over; of pairs twice as many, which cancels out."""
+        return len(batch["input_ids"])
 
     def _of_all_ranks(self, count: Any, device: Any) -> torch.Tensor:
         total: torch.Tensor = self.accelerator.gather(torch.as_tensor(count, device=device).reshape(1)).sum()

@@ -18,6 +18,8 @@ PROMPTED = (
     Shape.CHAT,
     Shape.PREFERENCE,
     Shape.UNPAIRED_PREFERENCE,
+    Shape.SCORED,
+    Shape.RANKING,
 )
 """Shapes whose records ask something."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Literal
 
 from studio_core.base.errors import BadInput
@@ -12,11 +13,13 @@ from studio_core.data.shapes import Message, Record, Shape, further_columns, has
 from studio_core.data.turns import Rejected
 from studio_core.options import option
 
-Target = Literal["prompt-completion", "chat", "prompt-only", "unpaired-preference", "text"]
+Target = Literal["prompt-completion", "chat", "prompt-only", "preference", "unpaired-preference", "text"]
 Side = Literal["good", "bad", "both"]
 Answer = tuple[list[Message], list[Message], bool]
 """Prompt, answer, and whether the answer is a good one."""
 Convert = Callable[[Record], Iterator[Record]]
+GOOD_SCORE = 7.0
+"""From here on an answer is a good one: 7 of 10, as where ratings of a file are read as labels."""
 
 
 class ConvertOptions(OperationOptions):
@@ -31,6 +34,8 @@ def conversion(shape: Shape, to: Shape, side: Side = "good") -> Convert | None:
     """
     if shape is to:
         return lambda record: iter((record,))
+    if (shape, to) == (Shape.RANKING, Shape.PREFERENCE):
+        return _pairs
     answers = _ANSWERS.get(shape)
     if answers is None or to not in _MADE:
         return None
@@ -53,6 +58,25 @@ def _stepwise(record: Record) -> list[Answer]:
     return [(record["prompt"], answer, all(record["labels"]))]
 
 
+def _ranking(record: Record) -> list[Answer]:
+    """The best answers of a ranking are good ones, its last ones bad ones; of those between nobody said so."""
+    last = max(record["ranks"])
+    return [
+        (record["prompt"], [{"role": "assistant", "content": text}], rank == 1)
+        for text, rank in zip(record["completions"], record["ranks"], strict=True)
+        if rank in (1, last)
+    ]
+
+
+def _pairs(record: Record) -> Iterator[Record]:
+    """Every two answers of a ranking of which one is the better."""
+    ranked = sorted(zip(record["ranks"], record["completions"], strict=True), key=lambda pair: pair[0])
+    for (above, better), (below, worse) in combinations(ranked, 2):
+        if above < below and better != worse:
+            chosen, rejected = ([{"role": "assistant", "content": text}] for text in (better, worse))
+            yield {"prompt": record["prompt"], "chosen": chosen, "rejected": rejected}
+
+
 _ANSWERS: dict[Shape, Callable[[Record], list[Answer]]] = {
     Shape.PROMPT_COMPLETION: lambda record: [(record["prompt"], record["completion"], True)],
     Shape.UNPAIRED_PREFERENCE: lambda record: [(record["prompt"], record["completion"], record["label"])],
@@ -63,6 +87,8 @@ _ANSWERS: dict[Shape, Callable[[Record], list[Answer]]] = {
         (record["prompt"], record["rejected"], False),
     ],
     Shape.STEPWISE: _stepwise,
+    Shape.SCORED: lambda record: [(record["prompt"], record["completion"], record["score"] >= GOOD_SCORE)],
+    Shape.RANKING: _ranking,
 }
 
 

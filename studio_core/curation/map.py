@@ -92,7 +92,7 @@ def _names(source: Source) -> set[str]:
     names = {*columns.of(source), "system"}
     if source.shape is not Shape.TEXT:
         names |= {"prompt", "messages"}
-    if source.shape in (Shape.CHAT, Shape.STEPWISE):
+    if source.shape in (Shape.CHAT, Shape.STEPWISE, Shape.RANKING):
         names.add("completion")
     return names
 
@@ -103,7 +103,8 @@ def _maker(source: Source, options: MapOptions, to: Shape) -> Callable[[Record],
     parts = {
         Shape.CHAT: ("prompt", "completion"),
         Shape.STEPWISE: ("prompt",),
-    }.get(to, tuple(name for name in COLUMNS[to] if name != "label"))
+        Shape.RANKING: ("prompt",),
+    }.get(to, tuple(name for name in COLUMNS[to] if name not in ("label", "score")))
     templates = {}
     for part in parts:
         template = getattr(options, part) or (f"{{{{{part}}}}}" if part in names else "")

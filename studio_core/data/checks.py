@@ -9,10 +9,10 @@ from itertools import takewhile
 from typing import Any
 
 from studio_core.data.calls import definitions, known_only
-from studio_core.data.columns import MISSING, Row, fill_placeholders, fill_template, label, value_in
+from studio_core.data.columns import MISSING, Row, fill_placeholders, fill_template, label, number, value_in
 from studio_core.data.mapping import Mapping
 from studio_core.data.notes import Notes
-from studio_core.data.shapes import TOOLS, Message, Record, Shape
+from studio_core.data.shapes import HIGHEST_SCORE, LOWEST_SCORE, TOOLS, Message, Record, Shape
 from studio_core.data.turns import Rejected, check_turns, plain_text, turns, with_system
 
 _IMAGE_COLUMNS = ("image", "images")
@@ -36,12 +36,19 @@ def converter(mapping: Mapping, notes: Notes | None = None) -> Callable[[Row], R
         Shape.UNPAIRED_PREFERENCE: _unpaired,
         Shape.PROMPT_ONLY: _prompt_only,
         Shape.STEPWISE: _stepwise,
+        Shape.SCORED: _scored,
+        Shape.RANKING: _ranking,
     }[mapping.shape]
 
     def record(row: Row) -> Record:
         if not isinstance(row, dict):
             raise Rejected("not_object", kind=type(row).__name__)
-        made = read.with_tools(row, convert(read, row))
+        made = {**read.with_tools(row, convert(read, row))}
+        for column in mapping.keep:
+            # A prompt that was made of other columns has taken its name.
+            if column not in made:
+                value = value_in(row, column)
+                made[column] = _as_column_text(None if value is MISSING else value, column)
         # Asked by name first: this runs for every row.
         if "image" in row or "images" in row:
             for column in read.pictures(row):
@@ -305,35 +312,67 @@ def _label(read: _Reader, value: Any, column: str) -> bool:
 
 
 def _prompt_only(read: _Reader, row: Row) -> Record:
-    record: Record = {"prompt": _prompt(read, row)}
-    for column in read.mapping.keep:
-        if column in record:  # A prompt that was made of other columns has taken its name.
-            continue
-        value = value_in(row, column)
-        record[column] = _as_column_text(None if value is MISSING else value, column)
-    return record
+    return {"prompt": _prompt(read, row)}
 
 
 def _stepwise(read: _Reader, row: Row) -> Record:
-    prompt = _prompt(read, row)
-    steps, labels = (_list_in(read, row, part) for part in ("completions", "labels"))
-    names = {"completions": read.name("completions"), "labels": read.name("labels")}
+    prompt, labels = _prompt(read, row), _list_in(read, row, "labels")
+    steps, names = _texts_in(read, row), {part: read.name(part) for part in ("completions", "labels")}
     if not steps:
         raise Rejected("no_steps", column=names["completions"])
     if len(steps) != len(labels):
         raise Rejected("steps_unlabelled", **names, steps=len(steps), marks=len(labels))
-    # A step may be a text or a turn.
-    said = [turns(step, "assistant", names["completions"], read.notes) for step in steps]
-    texts = ["\n".join(message["content"] for message in messages).strip() for messages in said]
-    if "" in texts:
-        raise Rejected(
-            "empty_answer", column=names["completions"], turn=texts.index("") + 1, role="assistant"
-        )
     return {
         "prompt": prompt,
-        "completions": [fill_placeholders(text, read.fill) for text in texts],
+        "completions": steps,
         "labels": [_label(read, value, names["labels"]) for value in labels],
     }
+
+
+def _scored(read: _Reader, row: Row) -> Record:
+    value = read.value(row, "score")
+    score = None if isinstance(value, bool) else number(value)
+    if score is None or not LOWEST_SCORE <= score <= HIGHEST_SCORE:
+        raise Rejected("score_outside", column=read.name("score"), value=str(value)[:60])
+    if "messages" in read.has:
+        messages = _conversation(read, row)
+        prompt = _checked_prompt(messages[:-1], read.name("messages"))
+        return {"prompt": prompt, "completion": messages[-1:], "score": score}
+    return {**_prompt_completion(read, row), "score": score}
+
+
+def _ranking(read: _Reader, row: Row) -> Record:
+    """Answers with their places: 1, 2 and so on, whatever numbers the file has for them, the lowest the best."""
+    prompt, answers, column = _prompt(read, row), _texts_in(read, row), read.name("completions")
+    # Without ranks they are listed best first.
+    given = _list_in(read, row, "ranks") if "ranks" in read.has else [*range(len(answers))]
+    if len(answers) != len(given):
+        raise Rejected(
+            "answers_unranked",
+            completions=column,
+            ranks=read.name("ranks"),
+            answers=len(answers),
+            places=len(given),
+        )
+    numbers = [number(value) for value in given]
+    places = sorted({value for value in numbers if value is not None})
+    if None in numbers:
+        wrong = str(given[numbers.index(None)])[:60]
+        raise Rejected("rank_not_number", column=read.name("ranks"), value=wrong)
+    if len(places) < 2:
+        raise Rejected("nothing_ranked", column=column)
+    ranks = [1 + places.index(value) for value in numbers if value is not None]
+    return {"prompt": prompt, "completions": answers, "ranks": ranks}
+
+
+def _texts_in(read: _Reader, row: Row) -> list[str]:
+    """The texts of a list, of which each may be a text or a turn; none is empty."""
+    column = read.name("completions")
+    said = [turns(item, "assistant", column, read.notes) for item in _list_in(read, row, "completions")]
+    texts = ["\n".join(message["content"] for message in messages).strip() for messages in said]
+    if "" in texts:
+        raise Rejected("empty_answer", column=column, turn=texts.index("") + 1, role="assistant")
+    return [fill_placeholders(text, read.fill) for text in texts]
 
 
 def _list_in(read: _Reader, row: Row, part: str) -> list[Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studio_core.data.calls import definitions
 from studio_core.data.columns import MISSING, Row, label, names_in, number, value_in
-from studio_core.data.shapes import TOOLS, Shape
+from studio_core.data.shapes import HIGHEST_SCORE, LOWEST_SCORE, TOOLS, Shape
 from studio_core.data.turns import TURNS_IN_TEXT, Rejected, are_turns_in_text
 
 PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -29,13 +29,22 @@ PARTS: dict[Shape, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     Shape.PROMPT_ONLY: (("prompt",), ("system", "tools")),
     Shape.STEPWISE: (("prompt", "completions", "labels"), ("system",)),
+    Shape.SCORED: (
+        ("score",),
+        ("messages", "prompt", "completion", "input", "system", "history", "reasoning", "tools"),
+    ),
+    # Without a column of ranks the answers are listed best first.
+    Shape.RANKING: (("prompt", "completions"), ("ranks", "system")),
 }
 """Parts of a record that a column can play: those without which there is no record, and the others."""
 
 # From public datasets and from what other programs write. A name may
 # stand for several parts; the shape decides.
 _NAMES: dict[str, tuple[str, ...]] = {
-    "completions": ("completions", "steps", "reasoning_steps"),
+    "completions": (
+        "completions", "steps", "reasoning_steps", "responses", "candidates", "generations", "answers",
+    ),
+    "ranks": ("ranks", "ranking", "rankings", "rank"),
     "labels": ("labels", "step_labels", "completion_labels"),
     "messages": ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns"),
     "prompt": ("prompt", "instruction", "question", "query", "problem", "input", "user"),
@@ -49,6 +58,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "rejected_response", "rejected_messages",
     ),
     "label": ("label", "kto_tag", "thumbs_up", "desirable", "is_good"),
+    "score": ("score", "rating", "grade", "stars"),
     "text": ("text", "content", "document", "story", "passage", "body"),
     "system": ("system", "system_prompt"),
     "history": ("history",),
@@ -76,6 +86,16 @@ _ANSWERS = (
 _RATINGS = ("rating", "score", "stars", "grade")
 """Numbers that say how good an answer is; they are taken for labels only where labels are wanted."""
 
+MARGINS = ("margin",)
+"""Of a pair: by how much the chosen answer is the better one."""
+GRADES = (
+    ("chosen_score", "rejected_score"), ("score_chosen", "score_rejected"),
+    ("chosen_rating", "rejected_rating"), ("rating_chosen", "rating_rejected"),
+)  # fmt: skip
+"""Of a pair: how good each of its answers is."""
+_JUDGED = (Shape.UNPAIRED_PREFERENCE, Shape.SCORED)
+"""Shapes of an answer with a judgement, for which a conversation may stand."""
+
 _CLASSES = ("yes", "no", "y", "n", "positive", "negative", "correct", "incorrect", "right", "wrong", "+", "-")
 """Labels that are as likely the answer to a question as a judgement on one."""
 
@@ -98,7 +118,7 @@ class Mapping(BaseModel):
     templates: dict[str, str] = Field(default_factory=dict)
     """``{part: text}`` with columns written ``{{column}}``; such a part needs no column of its own."""
     keep: list[str] = Field(default_factory=list)
-    """Further columns stored with prompt-only records."""
+    """Further columns that are stored as text: of prompts what rewards look into, of pairs margin or scores."""
     good_from: float | None = None
     """Where labels are ratings: those from this one on are good."""
     split: Literal["paragraph", "line", "file"] | None = None
@@ -112,7 +132,7 @@ class Mapping(BaseModel):
         """Parts that the shape needs and that no column plays."""
         played = self.columns.keys() | self.constants.keys() | self.templates.keys()
         lacking = [part for part in PARTS[self.shape][0] if part not in played]
-        if self.shape is Shape.UNPAIRED_PREFERENCE and "messages" not in played:
+        if self.shape in _JUDGED and "messages" not in played:
             lacking += [part for part in ("prompt", "completion") if part not in played]
         return lacking
 
@@ -183,8 +203,10 @@ def _guess(
             turns_column = found["messages"]
         found["prompt"] = turns_column
         because = "preference" if turns_column else "implicit_preference"
-        parts = ("prompt", "chosen", "rejected", "input", "system", "history", "tools")
-        return made(Shape.PREFERENCE, because, *parts)
+        parts: tuple[str, ...] = ("prompt", "chosen", "rejected", "input", "system", "history", "tools")
+        return made(Shape.PREFERENCE, because, *parts, keep=_how_much_better(columns))
+    if {"prompt", "completions", "ranks"} <= has and _holds_lists(found["completions"], rows):
+        return made(Shape.RANKING, "ranking", "prompt", "completions", "ranks", "system")
     if {"prompt", "completions", "labels"} <= has and _holds_lists(found["completions"], rows):
         return made(Shape.STEPWISE, "stepwise", "prompt", "completions", "labels", "system")
     # Before chats and pairs, of which these are a kind with one column more.
@@ -197,6 +219,10 @@ def _guess(
             asked = ("messages",) if turns_in else ("prompt", "completion", "input", "history", "reasoning")
             parts = (*asked, "label", "system", "tools")
             return made(Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, good_from=good_from)
+    if {"prompt", "completion", "score"} <= has and _holds_scores(found["score"], rows):
+        parts = ("prompt", "completion", "score", "input", "system", "history", "reasoning", "tools")
+        # Never sure: the score may be one of something else, and the answers be there to be learnt.
+        return made(Shape.SCORED, "scored", *parts, sure=False)
     if "messages" in has and _holds_turns(found["messages"], rows):
         because = "sharegpt" if _holds_sharegpt(found["messages"], rows) else "messages"
         return made(Shape.CHAT, because, "messages", "system", "tools")
@@ -227,6 +253,13 @@ def _guess(
         found.update(speakers)
         return made(Shape.PROMPT_COMPLETION, "speakers", "prompt", "completion", "system", sure=False)
     return made(Shape.PROMPT_COMPLETION, "nothing", sure=False)
+
+
+def _how_much_better(columns: Sequence[str]) -> list[str]:
+    """Columns beside a pair that say how much better its chosen answer is."""
+    margin = _column_named(MARGINS, columns)
+    grades = next((pair for pair in GRADES if {*pair} <= {*columns}), ())
+    return [margin] if margin else [*grades]
 
 
 def _spoken_by(words: Sequence[str], columns: Sequence[str], rows: Sequence[Row]) -> str | None:
@@ -280,17 +313,21 @@ def for_shape(shape: Shape, columns: Sequence[str], rows: Sequence[Row]) -> Mapp
     parts = {part: found[part] for part in (*needed, *possible) if found[part]}
     if shape is Shape.PREFERENCE and "prompt" not in parts and found["messages"]:
         parts["prompt"] = found["messages"]
-    good_from = None
+    good_from, keep = None, list[str]()
+    if shape is Shape.PROMPT_ONLY:
+        keep = _others(columns, {*parts.values(), TOOLS})
+    elif shape is Shape.PREFERENCE:
+        keep = _how_much_better(columns)
     if shape is Shape.UNPAIRED_PREFERENCE:
         parts["label"] = parts.get("label") or _column_named(_RATINGS, columns)
         good_from = rated_good(parts["label"], rows)
-    if shape is Shape.UNPAIRED_PREFERENCE and "messages" in parts:
+    if shape in _JUDGED and "messages" in parts:
         unused = ("prompt", "completion") if _holds_turns(parts["messages"], rows) else ("messages",)
         parts = {part: column for part, column in parts.items() if part not in unused}
     mapping = Mapping(
         shape=shape,
         columns={part: column for part, column in parts.items() if column},
-        keep=_others(columns, {*parts.values(), TOOLS}) if shape is Shape.PROMPT_ONLY else [],
+        keep=keep,
         good_from=good_from,
     )
     return with_turns_in_text(mapping, rows)
@@ -362,6 +399,13 @@ def _holds_lists(column: str | None, rows: Sequence[Row]) -> bool:
         isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
         for value in _values(column, rows)
     )
+
+
+def _holds_scores(column: str | None, rows: Sequence[Row]) -> bool:
+    """Whether these are numbers from 1 to 10, and not 0 and 1, which are labels."""
+    numbers = [number(value) for value in _values(column, rows)]
+    known = [value for value in numbers if value is not None and LOWEST_SCORE <= value <= HIGHEST_SCORE]
+    return len(known) == len(numbers) > 0 and max(known) > 1
 
 
 def _holds_labels(column: str, rows: Sequence[Row], *, plain: bool = False) -> bool:

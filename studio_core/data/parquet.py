@@ -37,11 +37,13 @@ _TYPES = {
     "label": pa.bool_(),
     "completions": pa.list_(TEXT),
     "labels": pa.list_(pa.bool_()),
+    "score": pa.float64(),
+    "ranks": pa.list_(pa.int32()),
 }
 
 
 def schema(shape: Shape, keep: Sequence[str] = (), optional: Collection[str] = ()) -> pa.Schema:
-    """Columns of the file; ``keep`` are further text columns of prompt-only records.
+    """Columns of the file; ``keep`` are further columns, as text.
 
     ``optional`` are the keys of messages that some record has, and ``tools``.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from studio_core.data.sequences import Tokens
+from studio_core.data.sequences import COMPARED, Tokens
 from studio_core.data.shapes import Shape
 
 
@@ -18,7 +18,7 @@ class Segment:
     cut: bool
     """Left out by the length limit: not seen in training."""
     part: str = ""
-    """Of a pair: ``prompt``, ``chosen`` or ``rejected``."""
+    """Of a pair: ``prompt``, ``chosen`` or ``rejected``; of a ranking ``prompt``, ``ranked 1`` and so on."""
 
 
 def segments(
@@ -26,16 +26,14 @@ def segments(
 ) -> list[Segment]:
     """A record's text as the model sees it, split where trained and untrained tokens meet.
 
-    Of a pair: the prompt, then the chosen answer, then the rejected one. ``left_out``: tokens of the prompt.
+    Of a pair or a ranking: the prompt, then each answer. ``left_out``: tokens of the prompt.
     """
-    if shape is not Shape.PREFERENCE:
+    if shape not in COMPARED:
         return _split(made[0], range(len(made[0].ids)), "", max_length, left_out)
-    chosen, rejected = made
-    return [
-        *_split(chosen, range(chosen.prompt), "prompt", max_length, left_out),
-        *_split(chosen, range(chosen.prompt, len(chosen.ids)), "chosen", max_length, left_out),
-        *_split(rejected, range(rejected.prompt, len(rejected.ids)), "rejected", max_length, left_out),
-    ]
+    stretches = _split(made[0], range(made[0].prompt), "prompt", max_length, left_out)
+    for one in made:
+        stretches += _split(one, range(one.prompt, len(one.ids)), one.part, max_length, left_out)
+    return stretches
 
 
 def _split(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from studio_core.data.answer_spans import common
 from studio_core.data.chat_format import ChatFormat, Rendered
@@ -18,20 +19,23 @@ from studio_core.data.learnt import Learnt, trained_mask
 from studio_core.data.shapes import Message, Record, Shape, tools_of
 from studio_core.models.chat_template import Span
 
+COMPARED = (Shape.PREFERENCE, Shape.RANKING)
+"""Shapes of several answers to one prompt."""
+
 
 @dataclass(frozen=True)
 class Tokens:
     """One sequence that a record makes."""
 
     part: str
-    """``chosen`` or ``rejected`` of a pair, else empty."""
+    """``chosen`` or ``rejected`` of a pair, ``ranked 1`` and so on of a ranking, else empty."""
     text: str
     ids: list[int]
     offsets: list[Span]
     """Where each token stands in ``text``."""
     trained: list[bool]
     prompt: int = 0
-    """Tokens that precede the answer; of a pair, the same for both sides."""
+    """Tokens that precede the answer; of a pair or a ranking, the same for all of its answers."""
     notes: frozenset[str] = frozenset()
     """What is worth knowing of it: keys of the catalogue, ``data.rendering_<note>``."""
 
@@ -39,22 +43,26 @@ class Tokens:
 def tokens(
     chat: ChatFormat, shape: Shape, records: Sequence[Record], learning: Learning | None = None
 ) -> list[list[Tokens]]:
-    """Of each record its sequence, or of a pair two. Raises ``BadInput`` where the template refuses one."""
+    """Of each record its sequence, of a pair or a ranking one for each answer.
+
+    Raises ``BadInput`` where the template refuses one.
+    """
     learning = learning or Learning()
     if shape is Shape.TEXT:
         return [[sequence] for sequence in _texts(chat, [record["text"] for record in records])]
     conversations = _conversations(chat, shape, records, learning)
     if shape is Shape.CHAT:
         return [[sequence] for sequence in _chats(chat, conversations, learning)]
-    if shape is Shape.PREFERENCE:
-        return _pairs(chat, conversations, learning)
+    if shape in COMPARED:
+        names = [_names(shape, record) for record in records]
+        return _compared(chat, conversations, names, learning)
     return [[sequence] for sequence in _completions(chat, conversations, learning)]
 
 
 def lengths(
     chat: ChatFormat, shape: Shape, records: Sequence[Record], learning: Learning | None = None
 ) -> list[int]:
-    """Tokens of each record; of a pair, of its longer side."""
+    """Tokens of each record; of a pair or a ranking, of its longest answer."""
     if shape is Shape.TEXT:
         return [
             len(e.ids) for e in chat.encode_texts([_with_end(chat, record["text"]) for record in records])
@@ -63,15 +71,15 @@ def lengths(
     rendered = [
         chat.render(one.messages, one.tools, opened=one.first == len(one.messages)) for one in conversations
     ]
-    sizes = [len(encoded.ids) for encoded in chat.encode(rendered)]
-    # Both sides of a pair are padded to the longer one.
-    return [*map(max, sizes[::2], sizes[1::2])] if shape is Shape.PREFERENCE else sizes
+    sizes = iter([len(encoded.ids) for encoded in chat.encode(rendered)])
+    # Answers that are compared are padded to the longest one.
+    return [max(islice(sizes, len(_answers(shape, record)))) for record in records]
 
 
 def _conversations(
     chat: ChatFormat, shape: Shape, records: Sequence[Record], learning: Learning
 ) -> list[Conversation]:
-    """The conversation of each record; of a pair two, the chosen one first."""
+    """The conversation of each record; of a pair two, the chosen one first, of a ranking one for each answer."""
     made = []
     for record in records:
         for answer in _answers(shape, record):
@@ -97,6 +105,8 @@ def _answers(shape: Shape, record: Record) -> list[list[Message]]:
             return [record["chosen"], record["rejected"]]
         case Shape.STEPWISE:
             return [[{"role": "assistant", "content": "\n".join(record["completions"])}]]
+        case Shape.RANKING:
+            return [[{"role": "assistant", "content": text}] for text in record["completions"]]
     return [record["completion"]]
 
 
@@ -135,20 +145,28 @@ def _completions(chat: ChatFormat, conversations: list[Conversation], learning: 
     return made
 
 
-def _pairs(chat: ChatFormat, conversations: list[Conversation], learning: Learning) -> list[list[Tokens]]:
+def _names(shape: Shape, record: Record) -> list[str]:
+    """What the answers of a record are called."""
+    return ["chosen", "rejected"] if shape is Shape.PREFERENCE else [f"ranked {n}" for n in record["ranks"]]
+
+
+def _compared(
+    chat: ChatFormat, conversations: list[Conversation], names: list[list[str]], learning: Learning
+) -> list[list[Tokens]]:
     prompts, whole, encoded = _with_prompts(chat, conversations)
-    made = []
-    for at in range(0, len(conversations), 2):
-        # The same place for both sides: they are compared after one prompt.
-        start = min(common(before.ids, ids.ids) for before, ids in encoded[at : at + 2])
+    made, at = [], 0
+    for parts in names:
+        # The same place for all answers: they are compared after one prompt.
+        start = min(common(before.ids, ids.ids) for before, ids in encoded[at : at + len(parts)])
         made.append(
             [
                 _prompt_with_answer(
                     part, chat, conversations[n], prompts[n], whole[n], encoded[n][1], start, learning
                 )
-                for part, n in (("chosen", at), ("rejected", at + 1))
+                for n, part in enumerate(parts, start=at)
             ]
         )
+        at += len(parts)
     return made
 
 

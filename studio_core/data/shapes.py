@@ -7,6 +7,9 @@
     unpaired-preference   prompt: messages, completion: messages, label: bool
     prompt-only           prompt: messages, and any further columns, as text
     stepwise              prompt: messages, completions: list of str, labels: list of bool, one for each
+    scored                prompt: messages, completion: messages, score: float from 1 to 10, the best
+    ranking               prompt: messages, completions: list of str, ranks: list of int, one for each: 1 is the
+                          best, equal ranks are ties
 
 ``messages`` is always a list of ``Message`` with roles system, user, assistant and tool. Records
 with messages may also have ``tools``, the definitions of the tools that the model may call.
@@ -32,6 +35,8 @@ class Shape(StrEnum):
     UNPAIRED_PREFERENCE = "unpaired-preference"
     PROMPT_ONLY = "prompt-only"
     STEPWISE = "stepwise"
+    SCORED = "scored"
+    RANKING = "ranking"
 
 
 class Message(TypedDict):
@@ -69,6 +74,9 @@ Record = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
 
+LOWEST_SCORE, HIGHEST_SCORE = 1.0, 10.0
+"""Of a scored answer."""
+
 COLUMNS: dict[Shape, tuple[str, ...]] = {
     Shape.TEXT: ("text",),
     Shape.PROMPT_COMPLETION: ("prompt", "completion"),
@@ -77,6 +85,8 @@ COLUMNS: dict[Shape, tuple[str, ...]] = {
     Shape.UNPAIRED_PREFERENCE: ("prompt", "completion", "label"),
     Shape.PROMPT_ONLY: ("prompt",),
     Shape.STEPWISE: ("prompt", "completions", "labels"),
+    Shape.SCORED: ("prompt", "completion", "score"),
+    Shape.RANKING: ("prompt", "completions", "ranks"),
 }
 """Columns that every record of the shape has, in the order in which they are stored."""
 
@@ -138,5 +148,5 @@ def texts_of(record: Record) -> Iterator[str]:
                 if isinstance(item, dict):
                     # In the order in which a template writes them.
                     yield from (item[key] for key in ("reasoning", "content", "tool_calls") if key in item)
-                elif not isinstance(item, bool):
-                    yield str(item)
+                elif isinstance(item, str):
+                    yield item

@@ -17,7 +17,7 @@ from studio_core.data.shapes import COLUMNS, Record
 from studio_core.data.versions import Made
 from studio_core.labeling import judges as judges_of
 from studio_core.labeling.projects import load_project, settings_of
-from studio_core.labeling.records import LABELLED_BY, SCORE, SHAPE_OF, Yield, records
+from studio_core.labeling.records import LABELLED_BY, SHAPE_OF, Yield, records
 
 OPERATION = "labelling"
 HELD_OUT = "-held-out"
@@ -110,8 +110,7 @@ class _Side:
     def __init__(self, studio: Studio, shape: str, marked: bool) -> None:
         self._studio = studio
         self._shape = SHAPE_OF[shape]
-        self._keep = ["completion", "score"] if shape == SCORE else []
-        self._keep += [LABELLED_BY] if marked else []
+        self._keep = [LABELLED_BY] if marked else []
         descriptor, name = tempfile.mkstemp(suffix=".partial", dir=studio.settings.uploads)
         self._path = Path(name)
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What votes become: preference pairs, rated answers, scores, or all of it for an audit.
+"""What votes become: preference pairs, rankings, rated answers, scores, or all of it for an audit.
 
 The votes of a project's rounds are its own: a prompt on which models were compared has done its duty as
 one that was held out, and is trained on from then on.
@@ -10,15 +10,16 @@ which people disagree evenly are left out of pairs, and counted.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
+from typing import Any
 
 from studio_core.base import clock
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Annotation, LabelItem, LabelProject
-from studio_core.data.shapes import Message, Record, Shape
+from studio_core.data.shapes import HIGHEST_SCORE, LOWEST_SCORE, Message, Record, Shape
 from studio_core.labeling import items as items_of
 from studio_core.labeling import projects as projects_of
 from studio_core.labeling import votes as votes_of
@@ -27,7 +28,7 @@ from studio_core.labeling.projects import settings_of
 from studio_core.labeling.writing import JUDGE
 
 SCORE = "score"
-SHAPES = ("preference", "unpaired", SCORE, "audit")
+SHAPES = ("preference", "ranking", "unpaired", SCORE, "audit")
 LABELLED_BY = "labelled_by"
 """Column of records that may come from judges: ``human`` or ``judge``."""
 # Items that are held in memory at once, with all their answers: a few MB.
@@ -59,7 +60,13 @@ def records(
     """
     if shape not in SHAPES:
         raise BadInput("labeling.unknown_shape", shape=shape[:40], known=", ".join(SHAPES))
-    maker = {"preference": _preference, "unpaired": _unpaired, SCORE: _scores, "audit": _audit}[shape]
+    maker = {
+        "preference": _preference,
+        "ranking": _ranking,
+        "unpaired": _unpaired,
+        SCORE: _scores,
+        "audit": _audit,
+    }[shape]
     share = settings_of(project).held_out
     rounds = projects_of.rounds_of(studio, project.id)
     compared = items_of.prompt_hashes(studio, [part.id for part in rounds])
@@ -197,13 +204,41 @@ def _unpaired(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> I
 
 
 def _scores(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
-    """One answer with the mean of its ratings, as text columns of a prompt-only record."""
-    ratings = [vote.value["rating"] for vote in votes if vote.verdict == "rated"]
+    """One answer with the mean of its ratings, on a scale from 1 to 10 whatever the project's is."""
+    ratings = [_out_of_ten(vote.value) for vote in votes if vote.verdict == "rated"]
     if ratings:
         counted.counts["scores"] += 1
-        mean = sum(ratings) / len(ratings)
-        # As text: columns beside a prompt are kept as they are, and hold texts only.
-        yield {"prompt": item.prompt, "completion": item.answers[0]["text"], "score": f"{mean:g}"}
+        score = round(sum(ratings) / len(ratings), 2)
+        yield {"prompt": item.prompt, "completion": _as_answer(item.answers[0]["text"]), "score": score}
+
+
+def _out_of_ten(value: Mapping[str, Any]) -> float:
+    """The best rating of a scale is 10 and the worst is 1; others stand between as they do there."""
+    step = (HIGHEST_SCORE - LOWEST_SCORE) / (value["scale"] - 1)
+    return float(LOWEST_SCORE + step * (value["rating"] - 1))
+
+
+def _ranking(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
+    """All answers with their ranks: of several rankings by the mean place (Borda), equal ones are ties."""
+    rankings: list[list[int]] = [vote.value["ranking"] for vote in votes if vote.verdict == "ranked"]
+    rankings += [[0, 1] if vote.verdict == "a" else [1, 0] for vote in votes if vote.verdict in ("a", "b")]
+    if not rankings:
+        for verdict in {vote.verdict for vote in votes}:
+            counted.counts[verdict] += 1
+        return
+    texts = [answer["text"].strip() for answer in item.answers]
+    places = [sum(ranking.index(answer) for ranking in rankings) for answer in range(len(texts))]
+    # Of answers that say the same the better place counts.
+    best: dict[str, int] = {}
+    for text, place in zip(texts, places, strict=True):
+        best[text] = min(place, best.get(text, place))
+    different = sorted(set(best.values()))
+    if len(different) < 2:
+        counted.counts["tie"] += 1
+        return
+    counted.counts["rankings"] += 1
+    ranks = [1 + different.index(place) for place in best.values()]
+    yield {"prompt": item.prompt, "completions": [*best], "ranks": ranks}
 
 
 def _audit(item: LabelItem, votes: Sequence[Annotation], counted: Yield) -> Iterator[Record]:
@@ -240,6 +275,7 @@ def usual_shape(project: LabelProject) -> str:
 
 SHAPE_OF: dict[str, Shape] = {
     "preference": Shape.PREFERENCE,
+    "ranking": Shape.RANKING,
     "unpaired": Shape.UNPAIRED_PREFERENCE,
-    SCORE: Shape.PROMPT_ONLY,
+    SCORE: Shape.SCORED,
 }

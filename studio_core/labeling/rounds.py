@@ -25,7 +25,7 @@ from studio_core.labeling.exports import HELD_OUT, OPERATION
 from studio_core.labeling.making import NewPrompt
 from studio_core.labeling.outcomes import AGAINST, Result, results
 from studio_core.labeling.projects import settings_of
-from studio_core.labeling.records import SCORE, SHAPE_OF
+from studio_core.labeling.records import SHAPE_OF
 from studio_core.methods import METHODS
 from studio_core.methods.base import Method
 from studio_core.models import registry
@@ -296,8 +296,7 @@ def _untrained(studio: Studio, project: LabelProject, runs: Sequence[Job]) -> bo
 
 def exports_by_method() -> dict[str, str]:
     """What is made of votes for each method that learns from them: ``{method: a key of SHAPE_OF}``."""
-    # A method of prompts alone would not learn from their scores.
-    exports = {shape: export for export, shape in SHAPE_OF.items() if export != SCORE}
+    exports = {shape: export for export, shape in SHAPE_OF.items()}
     shapes = {
         name: [shape for shape in method.shapes if shape in exports] for name, method in METHODS.items()
     }

@@ -11,12 +11,27 @@ from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.orpo import ORPO
 from studio_core.methods.reward import REWARD
+from studio_core.methods.reward_ranking import REWARD_RANKING
+from studio_core.methods.reward_regression import REWARD_REGRESSION
 from studio_core.methods.sft import SFT
 from studio_core.methods.sft_kl import SFT_KL
 from studio_core.methods.simpo import SIMPO
 
 METHODS: dict[str, Method] = {
-    method.name: method for method in (SFT, SFT_KL, DPO, SIMPO, CPO, ORPO, KTO, REWARD, DISTILLATION)
+    method.name: method
+    for method in (
+        SFT,
+        SFT_KL,
+        DPO,
+        SIMPO,
+        CPO,
+        ORPO,
+        KTO,
+        REWARD,
+        REWARD_RANKING,
+        REWARD_REGRESSION,
+        DISTILLATION,
+    )
 }
 DEFAULT = SFT.name
 """What a form begins with: the training that mostly comes first."""

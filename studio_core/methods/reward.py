@@ -12,10 +12,17 @@ from studio_core.options import option
 from studio_core.tunings.base import Tuning
 
 
-class RewardOptions(TrainingOptions):
-    center: float = option(0.01, at_least=0.0, at_most=1.0)
-    # How often it ranks unseen pairs right is the one figure that tells whether a reward model is any good.
+class ScorerOptions(TrainingOptions):
+    """What all reward models have, whatever they learn from."""
+
+    # How well it does on what it never saw is the one figure that tells whether a reward model is any good.
     eval_share: float = option(0.1, at_least=0.0, at_most=0.5, advanced=False)
+
+
+class RewardOptions(ScorerOptions):
+    center: float = option(0.01, at_least=0.0, at_most=1.0)
+    # Off: most datasets say only which answer is better.
+    margin: float = option(0.0, at_least=0.0, at_most=100.0)
 
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel
 
-from studio_core.data.shapes import Shape
+from studio_core.data.shapes import HIGHEST_SCORE, LOWEST_SCORE, Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.check import ANSWERED, Check, Rows
 from studio_core.reports.statistics import Share, share
@@ -109,4 +109,6 @@ def _are_wanted(batch: Batch) -> Any:
     """Of each record, whether its answer is one to learn from."""
     if batch.shape is Shape.UNPAIRED_PREFERENCE:
         return [bool(record["label"]) for record in batch.records]
+    if batch.shape is Shape.SCORED:
+        return [record["score"] > (LOWEST_SCORE + HIGHEST_SCORE) / 2 for record in batch.records]
     return np.ones(len(batch), bool)

@@ -139,6 +139,14 @@ def _stepwise(record: Record) -> Parts:
     return Parts(system, prompt, "\n".join(record["completions"]), "", len(record["prompt"]) + 1, "")
 
 
+def _ranking(record: Record) -> Parts:
+    """With the best answer as the answer, and all others as the other side."""
+    system, prompt = _join_turns(record["prompt"])
+    ranked = sorted(zip(record["ranks"], record["completions"], strict=True), key=lambda pair: pair[0])
+    best, *others = (text for _, text in ranked)
+    return Parts(system, prompt, best, "\n".join(others), len(record["prompt"]) + 1, "")
+
+
 def _prompt_only(record: Record) -> Parts:
     system, prompt = _join_turns(record["prompt"])
     columns = COLUMNS[Shape.PROMPT_ONLY]
@@ -154,4 +162,6 @@ _APART: dict[Shape, Callable[[Record], Parts]] = {
     Shape.PREFERENCE: _pair,
     Shape.PROMPT_ONLY: _prompt_only,
     Shape.STEPWISE: _stepwise,
+    Shape.SCORED: _completion,
+    Shape.RANKING: _ranking,
 }

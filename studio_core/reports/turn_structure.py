@@ -27,6 +27,7 @@ _SIDES = {
     Shape.PREFERENCE: ("chosen", "rejected"),
     Shape.PROMPT_COMPLETION: ("completion",),
     Shape.UNPAIRED_PREFERENCE: ("completion",),
+    Shape.SCORED: ("completion",),
 }
 
 

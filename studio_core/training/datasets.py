@@ -39,7 +39,11 @@ class Conversion:
 
 def becomes(shape: Shape, wanted: Shape) -> bool:
     """Whether records of a shape can be converted to what a method learns from."""
-    if wanted is Shape.UNPAIRED_PREFERENCE and shape not in (Shape.PREFERENCE, Shape.STEPWISE):
+    if wanted is Shape.UNPAIRED_PREFERENCE and shape not in (
+        Shape.PREFERENCE,
+        Shape.STEPWISE,
+        Shape.SCORED,
+    ):
         return False  # Nobody called any of their answers bad.
     from studio_core.curation.convert import (
         conversion,

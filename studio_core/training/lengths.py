@@ -26,8 +26,8 @@ class Lengths:
     """Tokens of each row that was measured; of a pair, its longer side counts and both are trained."""
 
     tokens: tuple[int, ...]
-    sides: int
-    """Sequences that one row makes: 2 for a pair of answers."""
+    sides: float
+    """Sequences that one row makes: 2 for a pair of answers, for rankings their mean number of answers."""
     sampled: bool
     notes: frozenset[str] = frozenset()
     """What is worth knowing of how rows become tokens: keys of the catalogue, ``data.rendering_<note>``."""
@@ -53,9 +53,12 @@ def measured(studio: Studio, dataset: Dataset, model: ResolvedModel, learning: L
     key = (dataset.sha256, model.path, model.chat_template or "", learning)
     if key not in _KNOWN:
         shape = Shape(dataset.shape)
-        tokens = tokenized.lengths(model, shape, sample(studio, dataset, SAMPLE), learning)
+        looked_at = sample(studio, dataset, SAMPLE)
+        tokens = tokenized.lengths(model, shape, looked_at, learning)
         notes = tokenized.count_notes(model, shape, sample(studio, dataset, NOTED), learning)
-        sides = 2 if shape == Shape.PREFERENCE else 1
+        sides = 2.0 if shape == Shape.PREFERENCE else 1.0
+        if shape == Shape.RANKING:
+            sides = sum(len(record["ranks"]) for record in looked_at) / max(1, len(looked_at))
         _KNOWN[key] = Lengths(tuple(tokens), sides, dataset.rows > SAMPLE, frozenset(notes))
         # Each holds up to 2,000 numbers: a megabyte or two in all, for more forms than are open at once.
         while len(_KNOWN) > 32:

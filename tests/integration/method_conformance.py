@@ -57,7 +57,7 @@ from studio_core.runs.spec import RoleName, TrainSpec
 from studio_core.texts import LANGUAGES
 from studio_core.training import Plan
 from studio_core.tunings.base import Tuning
-from tests.integration.miniature import chats, judged, pairs
+from tests.integration.miniature import chats, judged, pairs, rankings, scored
 from tests.reference import markdown
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair
 from tests.unit.studio_core.training.runs import imported
@@ -68,6 +68,8 @@ ROWS = {
     Shape.TEXT: [{"text": f"once upon a time {n}"} for n in range(24)],
     Shape.PREFERENCE: pairs(24),
     Shape.UNPAIRED_PREFERENCE: judged(24),
+    Shape.SCORED: scored(24),
+    Shape.RANKING: rankings(24),
 }
 OPTIONS = {"batch_size": 8, "epochs": 4.0, "save_steps": 4, "precision": "fp32", "eval_share": 0.2}
 """12 steps of 19 rows, 5 held out; a stop in the middle leaves some to go on with."""
@@ -337,7 +339,7 @@ class MethodConformance:
 
     def test_labelling_offers_it(self, case: Case, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
         """Votes are made into what it learns from: by the function, on the page, in both languages."""
-        learns = {Shape.PREFERENCE, Shape.UNPAIRED_PREFERENCE} & set(case.method.shapes)
+        learns = {*SHAPE_OF.values()} & set(case.method.shapes)
         assert (case.method.name in rounds.exports_by_method()) is bool(learns)
         if not learns:
             return
@@ -355,7 +357,7 @@ class MethodConformance:
         project = compared(runs.studio, votes, [pair(f"q{n}", base, base) for n in range(8)])
         judged_at_once(runs.studio, project, lambda item: "a")
         asked = SimpleNamespace(cookies={}, headers={}, query_params={"project": votes})
-        _, address = rounds_section.Rounds(runs.studio).train(asked, name)
+        address = rounds_section.Rounds(runs.studio).train(asked, name)
         wish = dict(parse_qsl(urlparse(address).query))
         spec = training.spec_for(runs.studio, wish)
         assert (spec.method, spec.dataset) == (name, f"{votes}@1")

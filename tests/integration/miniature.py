@@ -63,6 +63,30 @@ def judged(count: int) -> Rows:
     ]
 
 
+def scored(count: int) -> Rows:
+    """Every third answer is a bad one, and its score says so."""
+    return [
+        {
+            "prompt": [said("user", f"say {'a' * (1 + n % 5)}")],
+            "completion": [said("assistant", ("good!", "good", "bad")[n % 3])],
+            "score": (9.0, 8.0, 2.0)[n % 3],
+        }
+        for n in range(count)
+    ]
+
+
+def rankings(count: int) -> Rows:
+    """Two or three answers to each prompt, the last two of three in the same place."""
+    return [
+        {
+            "prompt": [said("user", f"say {'a' * (1 + n % 5)}")],
+            "completions": ["good" + "!" * (n % 4), "bad", "bad??"][: 2 + n % 2],
+            "ranks": [1, 2, 2][: 2 + n % 2],
+        }
+        for n in range(count)
+    ]
+
+
 SHAPES = {
     "sft": Shape.CHAT,
     "sft-kl": Shape.CHAT,
@@ -72,6 +96,8 @@ SHAPES = {
     "simpo": Shape.PREFERENCE,
     "cpo": Shape.PREFERENCE,
     "orpo": Shape.PREFERENCE,
+    "reward-regression": Shape.SCORED,
+    "reward-ranking": Shape.RANKING,
 }
 
 

@@ -19,7 +19,7 @@ from studio_core.base.states import State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import LabelProject
 from studio_core.labeling import exports, outcomes, projects, rounds, trained
-from studio_core.labeling.records import SCORE, usual_shape
+from studio_core.labeling.records import usual_shape
 from studio_core.methods import METHODS
 from studio_core.runs.engine_process import ensure_engine
 
@@ -38,7 +38,6 @@ def build(studio: Studio, tab: gr.Tab) -> None:
                 elem_id="rounds-method",
             )
             train = gr.Button(t("labeling.train"), variant="primary", elem_id="rounds-train")
-            made = panel("rounds-made")
         with gr.Column(elem_classes="ts-card", min_width=320):
             with gr.Row():
                 run = gr.Dropdown([], label=t("labeling.round_run"), elem_id="rounds-run", scale=3)
@@ -65,13 +64,13 @@ def build(studio: Studio, tab: gr.Tab) -> None:
 
     parts = {
         "step": step, "results": results, "forms": forms, "method": method, "run": run, "outlook": outlook,
-        "made": made, "address": address,
+        "address": address,
     }  # fmt: skip
     section = Rounds(studio, parts)
     shown = [step, results, forms, method, run, outlook]
     on_open(section.open_rounds, shown)
     tab.select(safely(section.rounds), None, shown, **LIGHT)
-    train.click(safely(section.train), [method], [made, address], trigger_mode="once", **ASKED).then(
+    train.click(safely(section.train), [method], [address], trigger_mode="once", **ASKED).then(
         None, js=GO, inputs=[address]
     )
     asked = [run, against, limit]
@@ -84,12 +83,11 @@ def build(studio: Studio, tab: gr.Tab) -> None:
 
 
 def _trainings() -> list[tuple[I18nData, str]]:
-    """What is made of the votes: data for a method that learns from them, or scores, from which none learns yet."""
-    of_methods = [
+    """What is made of the votes: data for a method that learns from them."""
+    return [
         (combined("{} · {}", METHODS[name].title_key, f"labeling.shape_{export}"), name)
         for name, export in rounds.exports_by_method().items()
     ]
-    return [*of_methods, (t("labeling.round_scores"), SCORE)]
 
 
 def more_of(studio: Studio, place: gr.HTML, address: gr.Textbox) -> None:
@@ -123,12 +121,11 @@ class Rounds(Handlers):
         runs = self._runs(project, language)
         newest = step.job.id if step.name == "compare" and step.job else None
         chosen = newest or (runs[0][1] if runs else None)
-        learners = (method.name for method in rounds.learners(usual_shape(project)))
         return self._updates(
             step=rounds_view.step(self.studio, project, step, language),
             results=results,
             forms=gr.Column(visible=True),
-            method=gr.update(value=next(learners, SCORE)),
+            method=gr.update(value=rounds.learners(usual_shape(project))[0].name),
             run=gr.Dropdown(choices=runs, value=chosen),
             outlook=self._outlook(project, chosen, outcomes.AGAINST[0], rounds.LIMIT, language),
         )
@@ -156,17 +153,14 @@ class Rounds(Handlers):
         ]
 
     @only(STAFF)
-    def train(self, request: gr.Request, method: Any) -> Updates:
+    def train(self, request: gr.Request, method: Any) -> str:
         """Make a version of the votes; the page then goes to the Train page, filled in."""
         project, asked = opened(self.studio, request), str(method or "")
-        shapes = {**rounds.exports_by_method(), SCORE: SCORE}
+        shapes = rounds.exports_by_method()
         if asked not in shapes:
             raise BadInput("methods.unknown_method", name=asked[:40], known=", ".join(shapes))
         dataset, *_ = exports.make_dataset(self.studio, project.id, shapes[asked])
-        if asked == SCORE:
-            made = rounds_view.made_for_later(dataset, language_of(request))
-            return self._updates(made=made, address="")
-        return self._updates(made="", address=rounds_view.train_address(self.studio, project, dataset, asked))
+        return rounds_view.train_address(self.studio, project, dataset, asked)
 
     @only(STAFF)
     def compare(self, request: gr.Request, run: Any, against: Any, limit: Any) -> str:

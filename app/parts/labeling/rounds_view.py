@@ -272,12 +272,6 @@ def chart(all_results: Sequence[Result], language: str) -> Markup:
     )
 
 
-def made_for_later(dataset: Dataset, language: str) -> Markup:
-    """Votes from which no method here learns yet: the dataset is there all the same."""
-    link = html('<a href="/dataset?id={}">{}@{}</a>', dataset.id, dataset.name, dataset.version)
-    return notice("info", html("{} {}", link, say("labeling.round_no_method", language)))
-
-
 def train_address(studio: Studio, project: LabelProject, dataset: Dataset, method: str) -> str:
     """The Train page, filled in: the votes, the method that learns from them, the model that wrote the answers."""
     root = projects.root(studio, project)

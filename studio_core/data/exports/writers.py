@@ -62,6 +62,8 @@ def _cell(value: Any, *, kept: bool, single: bool) -> str:
         return escape_formula(as_json(value)) if value else ""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return repr(value)
     # The csv module of Python stops reading there.
     if "\0" in value:
         raise Unfit("nul")

@@ -252,6 +252,8 @@ def test_every_shape_can_be_shown(shape: Shape, chat: ChatFormat) -> None:
             "completions": ["1+1=2", "2+1=4"],
             "labels": [True, False],
         },
+        Shape.SCORED: {"prompt": [user("Hi")], "completion": [assistant("Yo")], "score": 7.0},
+        Shape.RANKING: {"prompt": [user("Hi")], "completions": ["Yo", "Hello!"], "ranks": [2, 1]},
     }
     record = RECORDS[shape][0] if shape in RECORDS else others[shape]
     assert segments(chat, shape, record)

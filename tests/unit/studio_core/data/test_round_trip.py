@@ -114,6 +114,20 @@ def records(shape: Shape) -> st.SearchStrategy[list[Record]]:
             PROMPTS,
             steps,
         )
+    elif shape is Shape.SCORED:
+        scores = st.floats(1, 10).map(lambda score: round(score, 2))
+        one = st.fixed_dictionaries({"prompt": PROMPTS, "completion": ANSWERS, "score": scores})
+    elif shape is Shape.RANKING:
+        answers = st.lists(TEXTS, min_size=2, max_size=4)
+        one = st.builds(
+            lambda prompt, texts: {
+                "prompt": prompt,
+                "completions": texts,
+                "ranks": [1, *(1 + (place + 1) // 2 for place in range(1, len(texts)))],
+            },
+            PROMPTS,
+            answers,
+        )
     else:
         values = st.one_of(st.none(), TEXTS)
         return st.lists(NAMES, max_size=3, unique=True).flatmap(
@@ -123,7 +137,7 @@ def records(shape: Shape) -> st.SearchStrategy[list[Record]]:
                 max_size=4,
             )
         )
-    if shape not in (Shape.TEXT, Shape.STEPWISE):
+    if shape not in (Shape.TEXT, Shape.STEPWISE, Shape.RANKING):
         one = st.builds(
             lambda record, more: {**record, **more}, one, st.sampled_from([{}, {}, {"tools": TOOLS}])
         )

@@ -71,7 +71,8 @@ def test_ratings_and_rankings(studio: Studio) -> None:
     judge(studio, rate, "anna", verdict="rated", rating=3)
     judge(studio, rate, "ben", verdict="rated", rating=6)
     scored, _ = made(studio, rate, "score")
-    assert [(row["completion"], row["score"]) for row in scored] == [("answer 1 0", "4.5")]
+    [row] = scored
+    assert (row["completion"], row["score"]) == ([{"role": "assistant", "content": "answer 1 0"}], 4.5)
     rank = project(studio, mode="rank", count=1)
     shown = next_item(studio, rank, "anna")
     assert shown is not None
@@ -80,6 +81,40 @@ def test_ratings_and_rankings(studio: Studio) -> None:
     pairs, _ = made(studio, rank, "preference")
     said = {(p["chosen"][0]["content"], p["rejected"][0]["content"]) for p in pairs}
     assert said == {(best, middle), (best, worst), (middle, worst)}
+    [ranking], counts = made(studio, rank, "ranking")
+    assert dict(zip(ranking["completions"], ranking["ranks"], strict=True)) == {best: 1, middle: 2, worst: 3}
+    assert counts == {"rankings": 1}
+
+
+def test_ratings_of_any_scale_become_scores_from_1_to_10(studio: Studio) -> None:
+    one = project(studio, mode="rate", count=3, scale=5)
+    for rating in (1, 3, 5):
+        judge(studio, one, "anna", verdict="rated", rating=rating)
+    scored, counts = made(studio, one, "score")
+    assert [row["score"] for row in scored] == [1.0, 5.5, 10.0] and counts == {"scores": 3}
+
+
+def test_several_rankings_of_an_answer_are_one_with_ties(studio: Studio) -> None:
+    """Borda: the mean place decides, and equal ones are a tie."""
+    one = project(studio, mode="rank", votes=2, count=1)
+    for annotator, wanted in (("anna", (0, 1, 2)), ("ben", (0, 2, 1))):
+        shown = next_item(studio, one, annotator)
+        assert shown is not None
+        places = {answer["text"]: place for place, answer in enumerate(shown.answers)}
+        first, second, third = sorted(places)
+        ranking = [places[(first, second, third)[answer]] for answer in wanted]
+        judge(studio, one, annotator, verdict="ranked", ranking=ranking)
+    [row], _ = made(studio, one, "ranking")
+    ranks = dict(zip(row["completions"], row["ranks"], strict=True))
+    assert ranks == {first: 1, second: 2, third: 2}
+
+
+def test_pairs_are_rankings_of_two(studio: Studio) -> None:
+    one = project(studio, count=2)
+    judge(studio, one, "anna", verdict="left")
+    judge(studio, one, "anna", verdict="tie")
+    rankings, counts = made(studio, one, "ranking")
+    assert [sorted(row["ranks"]) for row in rankings] == [[1, 2]] and counts == {"rankings": 1, "tie": 1}
 
 
 def test_the_majority_says_whether_an_answer_is_good(studio: Studio) -> None:

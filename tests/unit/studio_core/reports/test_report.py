@@ -66,6 +66,8 @@ def test_every_shape_has_a_report(tmp_path: Path, shape: Shape) -> None:
             "completions": ["A river.", TEXT],
             "labels": [True, False],
         },
+        Shape.SCORED: {**answered("Where?", TEXT), "score": 3.0},
+        Shape.RANKING: {"prompt": [user("Where?")], "completions": [TEXT, "A river."], "ranks": [1, 2]},
     }[shape]
     report, rows = judged(tmp_path, shape, [record, record])
     assert rows_of(report, "exact_duplicate") == [2] and rows[1]["duplicate_of"] == 1
