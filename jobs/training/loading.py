@@ -25,6 +25,7 @@ from transformers import (
 from transformers.utils import is_flash_attn_2_available
 from trl.trainer.reward_trainer import suppress_seqcls_warning
 
+from jobs.generation.scoring import SCORE_HEADS
 from jobs.generation.stopping import end_tokens
 from jobs.machine import cpu_gains_from_bf16
 from jobs.training.tunings import of_run
@@ -37,8 +38,6 @@ from studio_core.models.inspect import inspect, require_own_files
 from studio_core.models.size import ModelSize
 from studio_core.runs.spec import ResolvedModel, RunSpec
 
-_SCORES = ("score", "classifier")
-"""What the new output of a model that scores is called."""
 _LARGE = 500_000_000
 """Frozen weights of models above this many parameters are held in bf16 also on a CPU: below it speed counts, above it
 the bytes that fp32 takes more, from 1 GB on."""
@@ -144,7 +143,7 @@ def load_scorer(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
         scorer, loaded = AutoModelForSequenceClassification.from_pretrained(
             run.model.path, num_labels=1, output_loading_info=True, **how
         )
-    head = next((getattr(scorer, name) for name in _SCORES if hasattr(scorer, name)), None)
+    head = next((getattr(scorer, name) for name in SCORE_HEADS if hasattr(scorer, name)), None)
     below = f"{scorer.base_model_prefix}."
     if head is None or any(name.startswith(below) for name in loaded["missing_keys"]):
         raise BadInput("methods.cannot_score", model=run.model.name, architecture=type(scorer).__name__)

@@ -45,6 +45,9 @@ def scores_of(model: Any, batch: Batch) -> torch.Tensor:
 class Objective(RewardTrainer):  # type: ignore[misc]
     """TRL's trainer with the objective of a subclass in place of that for pairs."""
 
+    read: Callable[[Any, Batch], torch.Tensor] = staticmethod(scores_of)
+    """What the objective is about: the score of each sequence of a batch, or of each part of one."""
+
     def objective(self, scores: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, Figures]:
         """The mean loss over the rows of a batch, and its metrics."""
         raise NotImplementedError
@@ -52,7 +55,7 @@ class Objective(RewardTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        scores = scores_of(model, inputs)
+        scores = self.read(model, inputs)
         loss, figures = self.objective(scores, inputs)
         mode = "train" if self.model.training else "eval"
         if mode == "train":
@@ -114,7 +117,11 @@ def whole(model: Any) -> Any:
 
 @torch.inference_mode()
 def measured(
-    course: Course[Any], trainer: Any, scorer: Any, rows: Dataset
+    course: Course[Any],
+    trainer: Any,
+    scorer: Any,
+    rows: Dataset,
+    read: Callable[[Any, Batch], torch.Tensor] = scores_of,
 ) -> Iterator[tuple[list[Row], torch.Tensor]]:
     """Rows of the held-out data, a batch at a time, with their scores by the model as it is saved.
 
@@ -128,5 +135,5 @@ def measured(
         some = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
         with course.machine.autocast():
             inputs = {name: tensor.to(scorer.device) for name, tensor in trainer.data_collator(some).items()}
-            scores = scores_of(scorer, inputs).cpu()
+            scores = read(scorer, inputs).cpu()
         yield some, scores

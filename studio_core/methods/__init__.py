@@ -10,6 +10,7 @@ from studio_core.methods.distillation import DISTILLATION
 from studio_core.methods.dpo import DPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.orpo import ORPO
+from studio_core.methods.process_reward import PROCESS_REWARD
 from studio_core.methods.reward import REWARD
 from studio_core.methods.reward_ranking import REWARD_RANKING
 from studio_core.methods.reward_regression import REWARD_REGRESSION
@@ -30,6 +31,7 @@ METHODS: dict[str, Method] = {
         REWARD,
         REWARD_RANKING,
         REWARD_REGRESSION,
+        PROCESS_REWARD,
         DISTILLATION,
     )
 }

@@ -33,11 +33,11 @@ from app.parts.labeling import results as results_section
 from app.parts.labeling import rounds as rounds_section
 from app.parts.options_state import OptionsState, fields_of
 from app.parts.role_fields import data_of, models_of
-from jobs.curation.reward_model import loaded
 from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.loop import Engine
 from jobs.generation.models import Models
+from jobs.generation.scoring import loaded
 from jobs.generation.sides import Side, answer
 from jobs.training.start import script
 from jobs.worker import tell
@@ -49,7 +49,7 @@ from studio_core.base.tables import Job, Model
 from studio_core.data.shapes import Shape
 from studio_core.generation.sampling import Sampling
 from studio_core.labeling import rounds
-from studio_core.labeling.records import SHAPE_OF
+from studio_core.labeling.records import SCORE, SHAPE_OF
 from studio_core.methods.base import Method, validated
 from studio_core.models import registry
 from studio_core.runs import queue, run_folder
@@ -57,9 +57,9 @@ from studio_core.runs.spec import RoleName, TrainSpec
 from studio_core.texts import LANGUAGES
 from studio_core.training import Plan
 from studio_core.tunings.base import Tuning
-from tests.integration.miniature import chats, judged, pairs, rankings, scored
+from tests.integration.miniature import chats, judged, pairs, rankings, scored, stepwise
 from tests.reference import markdown
-from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair
+from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, rated
 from tests.unit.studio_core.training.runs import imported
 
 ROWS = {
@@ -70,6 +70,7 @@ ROWS = {
     Shape.UNPAIRED_PREFERENCE: judged(24),
     Shape.SCORED: scored(24),
     Shape.RANKING: rankings(24),
+    Shape.STEPWISE: stepwise(24),
 }
 OPTIONS = {"batch_size": 8, "epochs": 4.0, "save_steps": 4, "precision": "fp32", "eval_share": 0.2}
 """12 steps of 19 rows, 5 held out; a stop in the middle leaves some to go on with."""
@@ -354,8 +355,11 @@ class MethodConformance:
             assert title in translated(shapes[export], language)
         votes = f"votes-for-{name}"
         base = registry.get(runs.studio, "tiny-chat")
-        project = compared(runs.studio, votes, [pair(f"q{n}", base, base) for n in range(8)])
-        judged_at_once(runs.studio, project, lambda item: "a")
+        if export == SCORE:
+            rated(runs.studio, votes, base, 8)
+        else:
+            project = compared(runs.studio, votes, [pair(f"q{n}", base, base) for n in range(8)])
+            judged_at_once(runs.studio, project, lambda item: "a")
         asked = SimpleNamespace(cookies={}, headers={}, query_params={"project": votes})
         address = rounds_section.Rounds(runs.studio).train(asked, name)
         wish = dict(parse_qsl(urlparse(address).query))

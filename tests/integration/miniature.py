@@ -87,6 +87,18 @@ def rankings(count: int) -> Rows:
     ]
 
 
+def stepwise(count: int) -> Rows:
+    """Solutions of one to three steps, of which the last of three is wrong."""
+    return [
+        {
+            "prompt": [said("user", f"say {'a' * (1 + n % 5)}")],
+            "completions": ["good", "good!", "bad"][: 1 + n % 3],
+            "labels": [True, True, False][: 1 + n % 3],
+        }
+        for n in range(count)
+    ]
+
+
 SHAPES = {
     "sft": Shape.CHAT,
     "sft-kl": Shape.CHAT,
@@ -98,6 +110,7 @@ SHAPES = {
     "orpo": Shape.PREFERENCE,
     "reward-regression": Shape.SCORED,
     "reward-ranking": Shape.RANKING,
+    "process-reward": Shape.STEPWISE,
 }
 
 

@@ -17,7 +17,7 @@ from transformers import (
     LlamaModel,
 )
 
-from jobs.curation.reward_model import loaded
+from jobs.generation.scoring import loaded
 from jobs.training import dpo, kto, loading, reward, sft, sft_kl
 from jobs.training.course import Course
 from jobs.training.reporting import StopRequest

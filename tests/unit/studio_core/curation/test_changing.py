@@ -191,6 +191,8 @@ def test_a_template_that_cannot_be(tmp_path: Path, options: dict[str, Any], sent
 
 STEPS: Record = {"prompt": [turn("user", "q")], "completions": ["1", "2"], "labels": [True, True]}
 
+RANKED: Record = {"prompt": [turn("user", "q")], "completions": ["a", "b", "c"], "ranks": [2, 1, 2]}
+
 
 def judged(answer: str, good: bool) -> Record:
     return {**pc("q", answer), "label": good}
@@ -210,6 +212,12 @@ def judged(answer: str, good: bool) -> Record:
         (judged("a", False), "prompt-completion", "good", []),
         (judged("a", False), "prompt-completion", "bad", [pc("q", "a")]),
         (STEPS, "chat", "good", [chat("q", "1\n2")]),
+        ({**pc("q", "a"), "score": 7.0}, "prompt-completion", "good", [pc("q", "a")]),
+        ({**pc("q", "a"), "score": 6.5}, "prompt-completion", "good", []),
+        ({**pc("q", "a"), "score": 6.5}, "unpaired-preference", "good", [judged("a", False)]),
+        (RANKED, "preference", "good", [pair("q", "b", "a"), pair("q", "b", "c")]),
+        (RANKED, "chat", "good", [chat("q", "b")]),
+        (RANKED, "chat", "bad", [chat("q", "a"), chat("q", "c")]),
     ],
 )  # fmt: skip
 def test_convert(tmp_path: Path, record: Record, to: str, side: str, made: list[Record]) -> None:

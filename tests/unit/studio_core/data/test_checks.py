@@ -110,6 +110,27 @@ RECOGNISED: list[tuple[dict[str, Any], Shape, dict[str, Any]]] = [
         Shape.UNPAIRED_PREFERENCE,
         {**QA, "label": False},
     ),
+    ({"prompt": "q", "completion": "a", "score": "7"}, Shape.SCORED, {**QA, "score": 7.0}),
+    ({"prompt": "q", "completion": "a", "rating": 8.5}, Shape.SCORED, {**QA, "score": 8.5}),
+    # 1 is as likely a label, and a score of 0.93 one of something else.
+    ({"prompt": "q", "completion": "a", "score": 1}, Shape.PROMPT_COMPLETION, QA),
+    ({"prompt": "q", "completion": "a", "score": 0.93}, Shape.PROMPT_COMPLETION, QA),
+    (
+        {"prompt": "q", "responses": ["a", "b", "c"], "ranks": [20, 10, 20]},
+        Shape.RANKING,
+        {"prompt": [user("q")], "completions": ["a", "b", "c"], "ranks": [2, 1, 2]},
+    ),
+    (
+        {"question": "q", "answers": '["a", "b"]', "ranking": "[2, 1]"},
+        Shape.RANKING,
+        {"prompt": [user("q")], "completions": ["a", "b"], "ranks": [2, 1]},
+    ),
+    ({"prompt": "q", "chosen": "a", "rejected": "b", "margin": 2}, Shape.PREFERENCE, {**PAIR, "margin": "2"}),
+    (
+        {"prompt": "q", "chosen": "a", "rejected": "b", "score_chosen": 9, "score_rejected": 4.5},
+        Shape.PREFERENCE,
+        {**PAIR, "score_chosen": "9", "score_rejected": "4.5"},
+    ),
     ({"prompt": "q", "n": 3, "l": [1]}, Shape.PROMPT_ONLY, {"prompt": [user("q")], "n": "3", "l": "[1]"}),
     ({"prompt": [user("q")], "answer": "72"}, Shape.PROMPT_ONLY, {"prompt": [user("q")], "answer": "72"}),
 ]  # fmt: skip
@@ -294,6 +315,8 @@ DPO = Mapping(shape=Shape.PREFERENCE, columns={"prompt": "p", "chosen": "c", "re
 DPO_IMPLICIT = Mapping(shape=Shape.PREFERENCE, columns={"chosen": "c", "rejected": "r"})
 KTO = Mapping(shape=Shape.UNPAIRED_PREFERENCE, columns={"prompt": "p", "completion": "c", "label": "l"})
 TEXT = Mapping(shape=Shape.TEXT, columns={"text": "t"})
+SCORED = Mapping(shape=Shape.SCORED, columns={"prompt": "p", "completion": "c", "score": "s"})
+RANKED = Mapping(shape=Shape.RANKING, columns={"prompt": "p", "completions": "c", "ranks": "r"})
 
 REFUSED: list[tuple[Mapping, Any, str]] = [
     (TEXT, {"t": " "}, "'t' is empty"),
@@ -341,6 +364,13 @@ REFUSED: list[tuple[Mapping, Any, str]] = [
     ),
     (KTO, {"p": "q", "c": "a", "l": "perhaps"}, "'l' is 'perhaps', not true or false"),
     (KTO, {"p": "q", "c": "a", "l": 2}, "'l' is '2', not true or false"),
+    (SCORED, {"p": "q", "c": "a", "s": 11}, "'s' is '11', not a number from 1 to 10"),
+    (SCORED, {"p": "q", "c": "a", "s": True}, "'s' is 'True', not a number from 1 to 10"),
+    (SCORED, {"p": "q", "c": "a", "s": "good"}, "'s' is 'good', not a number from 1 to 10"),
+    (RANKED, {"p": "q", "c": ["a", "b"], "r": [1]}, "'c' has 2 answers, but 'r' has 1"),
+    (RANKED, {"p": "q", "c": ["a", "b"], "r": [1, "x"]}, "'r' has the rank 'x', which is not a number"),
+    (RANKED, {"p": "q", "c": ["a", "b"], "r": [1, 1]}, "'c' has no two answers of different ranks"),
+    (RANKED, {"p": "q", "c": ["a", " "], "r": [1, 2]}, "the answer in 'c' is empty (turn 2)"),
 ]  # fmt: skip
 
 
@@ -398,6 +428,17 @@ def test_columns_that_say_nothing_leave_parts_open() -> None:
 def test_a_label_that_is_a_class_is_no_rating() -> None:
     rows = [{"text": "a", "label": "sports"}, {"text": "b", "label": "world"}]
     assert guess(["text", "label"], rows).mapping.shape is Shape.TEXT
+
+
+def test_answers_without_ranks_are_listed_best_first() -> None:
+    mapping = RANKED.model_copy(update={"columns": {"prompt": "p", "completions": "c"}})
+    assert converter(mapping)({"p": "q", "c": ["a", "b", "c"]})["ranks"] == [1, 2, 3]
+
+
+def test_a_conversation_may_be_scored() -> None:
+    mapping = Mapping(shape=Shape.SCORED, columns={"messages": "m", "score": "s"})
+    row = {"m": [user("q"), assistant("a")], "s": 3}
+    assert converter(mapping)(row) == {**QA, "score": 3.0} and not mapping.missing()
 
 
 def test_a_kept_column_does_not_take_the_place_of_the_prompt() -> None:

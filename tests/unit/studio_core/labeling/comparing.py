@@ -114,3 +114,13 @@ def compared(
     one = projects.create(studio, name, settings={"repeats": 0.0, **settings}, round=round)
     add(studio, one.id, pairs)
     return one
+
+
+def rated(studio: Studio, name: str, model: Model, count: int) -> LabelProject:
+    """A project of that many answers of the model, each rated."""
+    one = projects.create(studio, name, mode="rate", settings={"repeats": 0.0})
+    answers = (Answer(f"{model.name}, answer {n}", model.name, model=model.id) for n in range(count))
+    add(studio, one.id, [NewItem(asked(f"q{n}"), [answer]) for n, answer in enumerate(answers)])
+    while (shown := next_item(studio, one.id, "anna")) is not None:
+        cast(studio, one.id, "anna", shown.item.id, Verdict("rated", rating=1 + shown.item.number % 10))
+    return one
