@@ -165,6 +165,16 @@ def machine() -> str:
     return f"{processor()}, {torch.get_num_threads()} threads, {libraries}"
 
 
+def introduction(machines: str) -> str:
+    """What the columns of a report are, and on which machines it was measured."""
+    return _INTRODUCTION.format(
+        date=time.strftime("%Y-%m-%d"),
+        machines=machines,
+        sizes=", ".join(f"{count} {group}" for group, count in SIZES.items()),
+        documents=DOCUMENTS,
+    )
+
+
 Figures = dict[str, dict[str, Any]]
 """By recipe: ``machine``, ``date`` and the scores of each seed as ``runs``; of ``SHIPPED`` those of each model."""
 
@@ -174,12 +184,7 @@ def report(figures: Figures, recipes: tuple[Recipe, ...]) -> str:
     measured = [recipe for recipe in recipes if recipe.name in figures]
     parts = [
         "# The demo models: measured",
-        _INTRODUCTION.format(
-            date=time.strftime("%Y-%m-%d"),
-            machines="; ".join(dict.fromkeys(one["machine"] for one in figures.values())),
-            sizes=", ".join(f"{count} {group}" for group, count in SIZES.items()),
-            documents=DOCUMENTS,
-        ),
+        introduction("; ".join(dict.fromkeys(one["machine"] for one in figures.values()))),
     ]
     if SHIPPED in figures:
         models = figures[SHIPPED]["runs"]

@@ -26,7 +26,7 @@ import torch
 from jobs.chat_format import chat_format
 from jobs.demo.abilities import load, measure
 from jobs.demo.finetune import STATIC, Recipe, spec_of, tuned
-from jobs.demo.measure import COLUMNS, SEEDS, introduction
+from jobs.demo.measure import COLUMNS, SEEDS, introduction, machine
 from jobs.demo.samples import NEW_NAME
 from jobs.training.dpo import AnswersOnly, rows
 from jobs.training.loading import load_tokenizer
@@ -143,7 +143,7 @@ def lost(scores: dict[str, float], before: dict[str, float]) -> str:
 def report(before: dict[str, float], results: dict[str, list[dict[str, float]]]) -> str:
     lines = [
         "# Losses on preference pairs: measured",
-        introduction().replace("jobs.demo.measure", "jobs.demo.preferences"),
+        introduction(machine()).replace("jobs.demo.measure", "jobs.demo.preferences"),
         _NOTES,
     ]
     head = ["trial", "seeds", "new name", *OTHERS, "most lost", "chosen", "rejected", "ranked right", "CPU s"]

@@ -60,7 +60,7 @@ def trusted(studio: Studio) -> list[str]:
 
 def on_the_page(account: Account, password: object, trust: object = True) -> Callable[[Studio, str], object]:
     def attempt(studio: Studio, source: str) -> object:
-        code = own_code_part.given(studio, source, trust, password, request(account))
+        code = own_code_part.consent(studio, source, trust, password, request(account))
         return registry.add(studio, source, own_code=code)
 
     return attempt
