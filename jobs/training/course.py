@@ -132,9 +132,10 @@ class Course(Generic[Options]):
         total_steps: int,
         step: Callable[[int], Values],
         evaluate: Callable[[], Values] | None = None,
+        checkpointing: bool = False,
     ) -> Loop:
         """The same where the steps are written out: ``step(number)`` does one, and gives its metrics."""
-        reporter = self._begun(lambda: model, data, False)
+        reporter = self._begun(lambda: model, data, checkpointing)
         companion = self._companion(model, total_steps)
         kept = {**parts, "tuning": companion} if companion else parts
         loop = Loop(reporter, model, kept, self.options, total_steps, self.run.resume_from)

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from transformers import TrainingArguments
 
 from jobs.generation.decoding import Row, advance, left_padded
@@ -38,12 +39,17 @@ from jobs.generation.stopping import Stops
 from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import IGNORED, Count, Prepared, prompts, sequences, split
-from jobs.training.loading import load_frozen, load_model, with_adapter
+from jobs.training.loading import load_frozen, load_model, needs_checkpointing, with_adapter
 from jobs.training.loop import StepGivenUp, Values, optimizer, rows_of_step
 from studio_core.data.chat_format import ChatFormat
 from studio_core.generation.sampling import Sampling
 from studio_core.methods.distillation import DistillationOptions
 from studio_core.runs.spec import RunSpec
+
+_LOOKS = 4
+"""Parts of a run at whose ends written answers are shown, as often as the fixed prompts are answered."""
+_SHOWN = 2
+"""Answers that are shown each time: the page has the fixed prompts besides."""
 
 
 def rows(run: RunSpec, options: DistillationOptions, chat: ChatFormat) -> Prepared:
@@ -75,13 +81,80 @@ class Written:
 class Distillation:
     """A student and its teacher, and what passes between them in one step."""
 
-    def __init__(self, course: Course[DistillationOptions], student: Any, teacher: Any) -> None:
-        self.course, self.options = course, course.options
+    def __init__(
+        self,
+        course: Course[DistillationOptions],
+        student: Any,
+        teacher: Any,
+        data: Prepared,
+        total_steps: int,
+    ) -> None:
+        self.course, self.options, self.data, self.total_steps = course, course.options, data, total_steps
         self.student, self.teacher = _opened(course, student), _opened(course, teacher)
+        settings = TrainingArguments(**course.arguments(data))
+        self.optimiser, self.schedule = optimizer(student, settings, total_steps)
 
-    def texts(self, rows: list[dict[str, Any]], step: int) -> list[Written]:
-        """The texts of some rows: read, or written after their prompts. A row's text depends on seed and step only.
+    def step(self, number: int) -> Values:
+        """Write, compare, and move the student's weights once."""
+        model, options = self.student.base.model, self.options
+        model.train()
+        chosen = rows_of_step(
+            number, len(self.data.train), options.effective_batch, self.course.run.spec.seed
+        )
+        batches = [*self.batches(self.data.train, chosen, number)]
+        self.show(batches[0], number)
+        texts = [text for batch in batches for text in batch]
+        tokens = sum(sum(text.answer) for text in texts)
+        totals = dict.fromkeys(("loss", "agreement", "entropy"), 0.0)
+        for batch in batches:
+            with self.course.machine.autocast():
+                losses, watched = self.losses(batch)
+            # Every answer token of the step weighs the same, however rows fall into batches.
+            (losses.sum() / tokens).backward()
+            for name, value in {**watched, "loss": losses.sum().item()}.items():
+                totals[name] += value / tokens
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm or math.inf)
+        rate = self.schedule.get_last_lr()[0]
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad()
+        return {
+            **totals,
+            "grad_norm": norm.item(),
+            "learning_rate": rate,
+            "written_tokens": tokens / len(texts),
+            "ended": sum(text.ended for text in texts) / len(texts),
+            "tokens": float(sum(len(text.ids) for text in texts)),
+        }
 
+    @torch.no_grad()
+    def evaluate(self) -> Values:
+        """The same of the held-out rows, always with the same random numbers."""
+        if self.data.held_out is None:
+            return {}
+        self.student.base.model.eval()
+        loss = agreed = tokens = 0.0
+        try:
+            for batch in self.batches(self.data.held_out, [*range(len(self.data.held_out))], 0):
+                with self.course.machine.autocast():
+                    losses, watched = self.losses(batch)
+                loss, tokens = loss + losses.sum().item(), tokens + len(losses)
+                agreed += watched["agreement"]
+        except StepGivenUp:  # The loop hears of it in its next step.
+            return {}
+        return {"eval_loss": loss / tokens, "eval_agreement": agreed / tokens}
+
+    def batches(self, part: Dataset, numbers: list[int], step: int) -> Iterator[list[Written]]:
+        """The texts of those rows, as many together as fit."""
+        size = self.options.batch_size
+        for start in range(0, len(numbers), size):
+            with self.course.machine.autocast():
+                yield self.texts(part.select(numbers[start : start + size]).to_list(), step, start)
+
+    def texts(self, rows: list[dict[str, Any]], step: int, first: int = 0) -> list[Written]:
+        """The texts of some rows: read, or written after their prompts. Of the step's rows the first has that place.
+
+        What is drawn depends on the run's seed, the step and the place only: a resumed run need not remember it.
         Raises ``StepGivenUp`` if the run is asked to end meanwhile.
         """
         if self.options.mode == "data":
@@ -89,7 +162,7 @@ class Distillation:
         writer = self.student if self.options.mode == "on_policy" else self.teacher
         lines = [
             Row(place, writer, row["prompt"], self._sampling(row["prompt"]), self._seed(step, place))
-            for place, row in enumerate(rows)
+            for place, row in enumerate(rows, first)
         ]
         model = writer.base.model
         was_training = model.training
@@ -107,6 +180,22 @@ class Distillation:
             )
             for line in lines
         ]
+
+    def show(self, texts: list[Written], step: int) -> None:
+        """Now and then tell what was written, for the answers on the run's page, behind those to the fixed prompts."""
+        due = {1, *(self.total_steps * part // _LOOKS for part in range(1, _LOOKS))}
+        if self.options.mode == "data" or step not in due:
+            return
+        first = len(self.course.run.prompts) + step * _SHOWN
+        for index, text in enumerate(texts[:_SHOWN], first):
+            begin = text.answer.index(True)
+            prompt, answer = (
+                self.course.tokenizer.decode(part, skip_special_tokens=True).strip()
+                for part in (text.ids[:begin], text.ids[begin:])
+            )
+            self.course.events.write(
+                "sample", step=step, when="during", index=index, prompt=prompt, answer=answer
+            )
 
     def _sampling(self, prompt: list[int]) -> Sampling:
         room = self.options.max_length - len(prompt)
@@ -193,62 +282,12 @@ def main(run_dir: Path) -> None:
     teacher = load_frozen(run, run.models["teacher"], course.machine)
     course.events.write("phase", phase="preparing")
     data = course.data(rows)
-    settings, total_steps = TrainingArguments(**course.arguments(data)), course.steps(data)
-    optimiser, schedule = optimizer(model, settings, total_steps)
-    both = Distillation(course, model, teacher)
-
-    def batches(part: Any, numbers: list[int], step: int) -> Iterator[list[Written]]:
-        for start in range(0, len(numbers), options.batch_size):
-            with course.machine.autocast():
-                yield both.texts(part.select(numbers[start : start + options.batch_size]).to_list(), step)
-
-    def step(number: int) -> Values:
-        model.train()
-        chosen = rows_of_step(number, len(data.train), options.effective_batch, run.spec.seed)
-        texts = [*batches(data.train, chosen, number)]
-        tokens = sum(sum(text.answer) for batch in texts for text in batch)
-        totals = dict.fromkeys(("loss", "agreement", "entropy"), 0.0)
-        for batch in texts:
-            with course.machine.autocast():
-                losses, watched = both.losses(batch)
-            # Every answer token of the step weighs the same, however rows fall into batches.
-            (losses.sum() / tokens).backward()
-            for name, value in {**watched, "loss": losses.sum().item()}.items():
-                totals[name] += value / tokens
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
-        rate = schedule.get_last_lr()[0]
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad()
-        several = [text for batch in texts for text in batch]
-        return {
-            **totals,
-            "grad_norm": norm.item(),
-            "learning_rate": rate,
-            "written_tokens": tokens / len(several),
-            "ended": sum(text.ended for text in several) / len(several),
-            "tokens": float(sum(len(text.ids) for text in several)),
-        }
-
-    @torch.no_grad()
-    def evaluate() -> Values:
-        if data.held_out is None:
-            return {}
-        model.eval()
-        loss = agreed = tokens = 0.0
-        for batch in batches(data.held_out, [*range(len(data.held_out))], 0):
-            with course.machine.autocast():
-                losses, watched = both.losses(batch)
-            loss, agreed, tokens = (
-                loss + losses.sum().item(),
-                agreed + watched["agreement"],
-                tokens + len(losses),
-            )
-        return {"eval_loss": loss / tokens, "eval_agreement": agreed / tokens}
-
-    loop = course.loop(
-        model, {"optimizer": optimiser, "schedule": schedule}, data, total_steps, step, evaluate
-    )
+    total_steps = course.steps(data)
+    if twice := needs_checkpointing(run, options, data.train, course.machine):
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    both = Distillation(course, model, teacher, data, total_steps)
+    parts = {"optimizer": both.optimiser, "schedule": both.schedule}
+    loop = course.loop(model, parts, data, total_steps, both.step, both.evaluate, checkpointing=twice)
     course.finish(model, loop.step, loop.total_steps)
 
 

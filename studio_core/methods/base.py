@@ -61,6 +61,8 @@ class Method(Part):
     """Roles of further datasets that it can use."""
     rewards: bool = False
     """Whether it learns from rewards."""
+    several_gpus: bool = True
+    """Whether several GPUs can share a run of it."""
     against: Callable[[ResolvedDataset], list[BadInput]] = lambda dataset: []
     """What of a dataset of the right shape it cannot learn from."""
     check: Callable[[Any, Tuning], None] = lambda options, tuning: None

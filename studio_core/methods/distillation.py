@@ -73,4 +73,5 @@ DISTILLATION = Method(
         Role("policy", learns=True, passes=1),
         Role("teacher", passes=1, same_tokens=True),
     ),
+    several_gpus=False,
 )

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from studio_core.base.errors import BadInput
 from studio_core.base.tables import Device
+from studio_core.methods import METHODS
 from studio_core.methods.common import TrainingOptions
 from studio_core.runs.slots import card
 from studio_core.runs.spec import TrainSpec
@@ -31,6 +32,8 @@ def problems(
         refusals.append(BadInput("train.gpus_on_cpu", gpus=spec.gpus))
     elif spec.gpus > there:
         refusals.append(BadInput("train.too_few_gpus", gpus=spec.gpus, found=there))
+    if spec.method in METHODS and not METHODS[spec.method].several_gpus:
+        refusals.append(BadInput("train.one_gpu_only", method=spec.method, gpus=spec.gpus))
     if spec.parallel == "deepspeed" and find_spec("deepspeed") is None:
         refusals.append(BadInput("train.no_deepspeed"))
     if spec.parallel != "ddp" and options is not None and options.optimizer != "adamw":
