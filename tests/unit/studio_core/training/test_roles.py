@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from app.parts import plan_card
 from studio_core import training
+from studio_core.base.settings import bundled_folder
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
 from studio_core.methods import METHODS
@@ -120,3 +123,26 @@ def test_a_run_of_the_version_before_reads_as_it_was(studio: Studio, sums: Datas
         del row[name]
     queue.change_spec(studio, job, row)
     assert training.duplicate(studio, job.id).model == "tiny-base"
+
+
+def test_a_teacher_must_have_the_tokens_of_its_student(studio: Studio, sums: Dataset) -> None:
+    folder = studio.settings.models / "stranger"
+    shutil.copytree(bundled_folder() / "models" / "tiny-chat", folder)
+    file = folder / "tokenizer.json"
+    written = json.loads(file.read_text(encoding="utf-8"))
+    vocabulary = written["model"]["vocab"]
+    last = max(vocabulary, key=vocabulary.__getitem__)
+    written["model"]["vocab"] = {
+        f"{token}\N{SNOWMAN}" * (token == last) or token: n for token, n in vocabulary.items()
+    }
+    written["model"]["merges"] = [
+        pair for pair in written["model"]["merges"] if "".join(pair).replace(" ", "") != last
+    ]
+    file.write_text(json.dumps(written), encoding="utf-8")
+    registry.add(studio, str(folder))
+    [refused] = problems(studio, method="distillation", models={"teacher": "stranger"})
+    assert refused.startswith("The teacher stranger does not have the tokens of tiny-base: ")
+    assert problems(studio, method="distillation", models={"teacher": "tiny-chat"}) == []
+    assert problems(studio, method="distillation") == [
+        "distillation needs a model in the role teacher. Choose one."
+    ]

@@ -58,6 +58,9 @@ def test_what_stands_in_the_way(studio: Studio, monkeypatch: pytest.MonkeyPatch)
     assert several_gpus.count(queue.devices(studio)) == 2
     assert "only 2 are available. Set GPUs to at most 2" in said(planned(studio, gpus=3))
     assert "uses the CPU" in said(planned(studio, gpus=2, device="cpu"))
+    taught = {"method": "distillation", "models": {"teacher": "tiny-chat"}}
+    assert "distillation trains on one GPU, but 2 are asked for" in said(planned(studio, gpus=2, **taught))
+    assert planned(studio, **taught).ready
     adafactor = {"optimizer": "adafactor"}
     assert "adafactor does not work with fsdp" in said(
         planned(studio, gpus=2, parallel="fsdp", options=adafactor)
