@@ -12,7 +12,7 @@ from app.cli.waiting import wait_for
 from studio_core import training
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
-from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs import metrics, order, queue, run_folder
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.kinds import LISTED
 from studio_core.runs.reasons import waiting_reason
@@ -135,7 +135,7 @@ def move(
 ) -> None:
     """Move a queued job in the queue."""
     with opened(home) as studio:
-        queue.move(studio, job, place)  # type: ignore[arg-type]
+        order.move(studio, job, place)  # type: ignore[arg-type]
         _print_queue(studio, as_json)
 
 
@@ -150,7 +150,7 @@ def priority(
 ) -> None:
     """Set the priority of a queued job."""
     with opened(home) as studio:
-        queue.set_priority(studio, job, value)
+        order.set_priority(studio, job, value)
         _print_queue(studio, as_json)
 
 

@@ -18,7 +18,7 @@ from studio_core.base.errors import BadInput
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
-from studio_core.runs import queue
+from studio_core.runs import order, queue
 from studio_core.runs.kinds import LISTED
 from studio_core.runs.reasons import waiting_reasons
 
@@ -48,7 +48,7 @@ def carry_out(studio: Studio, asked: Any) -> None:
     if action in ("pause", "go_on"):
         queue.pause(studio, action == "pause")
     elif isinstance(number, int) and action in PLACES:
-        queue.move(studio, number, action)
+        order.move(studio, number, action)
     elif isinstance(number, int) and action == "cancel":
         queue.request_stop(studio, number, Stop.CANCEL)
     else:

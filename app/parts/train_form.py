@@ -17,7 +17,7 @@ from studio_core import texts
 from studio_core.base.studio import Studio
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
-from studio_core.runs import queue
+from studio_core.runs import order
 from studio_core.training import several_gpus
 from studio_core.tunings import DEFAULT, TUNINGS
 from studio_core.tunings.base import Tuning
@@ -158,7 +158,7 @@ def rest() -> dict[str, Any]:
             )
         with gr.Row():
             parts["priority"] = gr.Slider(
-                -queue.HIGHEST_PRIORITY, queue.HIGHEST_PRIORITY, 0, step=1, label=t("train.priority"),
+                -order.HIGHEST_PRIORITY, order.HIGHEST_PRIORITY, 0, step=1, label=t("train.priority"),
                 info=t("train.priority_help"), elem_id="train-priority",
             )  # fmt: skip
             parts["time_limit"] = gr.Number(

@@ -11,8 +11,9 @@ from pathlib import Path
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import ChatRound, Dataset, Vote
+from studio_core.chat.chat_answers import Answer
 from studio_core.chat.chat_votes import votes
-from studio_core.chat.chats import LETTERS, Answer, get, hidden, history, messages_of, titles
+from studio_core.chat.chats import LETTERS, get, hidden, history, messages_of, titles
 from studio_core.data import store
 
 

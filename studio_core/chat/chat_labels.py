@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from studio_core.base.errors import BadInput, Conflict
 from studio_core.base.studio import Studio
 from studio_core.base.tables import ChatRound, LabelItem, LabelProject
-from studio_core.chat import chat_votes, chats
-from studio_core.chat.chats import Answer
+from studio_core.chat import chat_answers, chat_votes, chats
+from studio_core.chat.chat_answers import Answer
 from studio_core.data.shapes import Message
 from studio_core.labeling import items, projects
 from studio_core.labeling import votes as label_votes
@@ -54,7 +54,7 @@ def send(
     """Make two answers of a round an item of a project; the vote on them goes with it if it is sound."""
     row = chats.round_of(studio, chat_id, number)
     # Another tab may have asked again since: the vote would be on answers that this person never saw.
-    chats.check_attempt(row, seen)
+    chat_answers.check_attempt(row, seen)
     chat_votes.check_sides(row, left, right)
     for side in (left, right):
         _require_ended(row, side)
@@ -98,7 +98,7 @@ def correct(
 ) -> Sent:
     """Make an answer and the better one that a person wrote of it a judged item: the better is chosen."""
     row = chats.round_of(studio, chat_id, number)
-    chats.check_attempt(row, seen)
+    chat_answers.check_attempt(row, seen)
     if not 0 <= side < len(row.answers):
         raise BadInput("chat.no_side")
     answer: Answer = row.answers[side]

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from studio_core.base.errors import BadInput, Conflict, StudioError
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Chat, ChatRound
-from studio_core.chat import chat_votes, chats
+from studio_core.chat import chat_answers, chat_votes, chats
+from studio_core.chat.chat_answers import Answer
 from studio_core.chat.chat_sides import ToService
-from studio_core.chat.chats import Answer, ChatSettings
+from studio_core.chat.chats import ChatSettings
 from studio_core.generation import serving, streaming
 from studio_core.generation.sampling import Sampling
 
@@ -113,7 +114,7 @@ class LiveRound:
         threads: list[threading.Thread] = []
         for side, question in zip(self._asked, asked, strict=True):
             if isinstance(question, StudioError):
-                self._answers[side].update(chats.failure(question))
+                self._answers[side].update(chat_answers.failure(question))
             elif isinstance(question, ToService):
                 threads.append(threading.Thread(target=self._ask_service, args=[side, question], daemon=True))
             else:
@@ -160,7 +161,7 @@ class LiveRound:
             if self._ended:
                 return
             self._loading[side] = event.get("state") == "loading"
-            chats.follow(self._answers, {**event, "side": side})
+            chat_answers.follow(self._answers, {**event, "side": side})
         # Outside the lock: a save waits for a disk.
         if time.monotonic() - self._saved_at > _SAVE_EVERY:
             self._saved_at = time.monotonic()
@@ -170,7 +171,7 @@ class LiveRound:
         with self._changing:
             for index, answer in enumerate(self._answers):
                 if answer["state"] == "streaming" and side in (None, index):
-                    answer.update(chats.failure(error))
+                    answer.update(chat_answers.failure(error))
 
     def _finish(self) -> None:
         with self._changing:
@@ -211,7 +212,7 @@ def ask_again(studio: Studio, chat_id: int, number: int, sides: Sequence[int] = 
         raise BadInput("chat.no_side")
     # What was judged stays as it was judged; the new answers get a conversation of their own.
     if not chat_votes.standing(studio, chat_id)[row.id].fresh:
-        settings = chats.settings_of(row).model_copy(update={"seed": chats.next_seed(row, every)})
+        settings = chats.settings_of(row).model_copy(update={"seed": chat_answers.next_seed(row, every)})
         return _fork(studio, chat_id, number, row.prompt, settings)
     with _starting:
         _require_quiet(studio, chat_id)

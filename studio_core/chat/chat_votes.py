@@ -23,8 +23,9 @@ from sqlalchemy.orm import Session
 from studio_core.base.errors import BadInput, Conflict
 from studio_core.base.studio import Studio
 from studio_core.base.tables import ChatRound, Dataset, Vote
-from studio_core.chat import chat_sides, chats, identity
-from studio_core.chat.chats import LETTERS, Answer
+from studio_core.chat import chat_answers, chat_sides, chats, identity
+from studio_core.chat.chat_answers import Answer
+from studio_core.chat.chats import LETTERS
 from studio_core.data import store
 from studio_core.labeling import items, undoing
 
@@ -101,7 +102,7 @@ def vote(
     if verdict not in VERDICTS:
         raise BadInput("chat.unknown_verdict", verdict=verdict[:40])
     row = chats.round_of(studio, chat_id, number)
-    chats.check_attempt(row, seen)
+    chat_answers.check_attempt(row, seen)
     check_sides(row, left, right)
     earlier = [one for one in chats.history(studio, chat_id) if one.number < row.number]
     record = _record(row, earlier, verdict, left, right)
@@ -115,7 +116,7 @@ def vote(
         if row.settings["blind"] and row.id not in chats.hidden_in(session, [row]):
             raise Conflict("chat.names_shown")
         # Once more, under the lock: the answers may have been asked for again a moment ago.
-        chats.check_attempt(session.get_one(ChatRound, row.id), chats.attempt(row.answers))
+        chat_answers.check_attempt(session.get_one(ChatRound, row.id), chat_answers.attempt(row.answers))
         new = Vote(round_id=row.id, verdict=verdict, left=left, right=right, record=record)
         session.add(new)
         session.flush()

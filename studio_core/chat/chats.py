@@ -1,8 +1,6 @@
 """Conversations with models side by side: rounds and answers. What is said of them is in ``chat_votes``.
 
-A round is one prompt and the answer of each side. Answers are kept as ``Answer``, and those that failed
-with ``error`` (a sentence), ``key`` and ``values`` of its text. ``state`` is ``streaming``, ``stop`` (it
-ended by itself), ``length`` (cut at the limit), ``cancelled``, ``interrupted`` or ``error``.
+A round is one prompt and the answer of each side (``chat_answers``).
 
 Nothing is ever overwritten: an answer that is asked for again keeps the earlier ones beside it, and a
 change to an older round begins a conversation that shares the rounds before it.
@@ -12,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import or_, select
@@ -23,7 +21,8 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import Chat, ChatRound, Vote
 from studio_core.base.validation import validate
 from studio_core.chat import chat_sides
-from studio_core.chat.chat_sides import Side, ToService
+from studio_core.chat.chat_answers import Answer, follow, next_seed, pending
+from studio_core.chat.chat_sides import ToService
 from studio_core.generation import serving
 from studio_core.generation.sampling import MaxTokens, Sampling, Seed, Temperature, TopP
 from studio_core.models import registry
@@ -35,25 +34,6 @@ LONGEST_PROMPT = 100_000
 # Characters that fit into the list beside a conversation.
 _TITLE = 60
 LETTERS = "ABCD"
-
-
-class Answer(TypedDict, total=False):
-    """One side of a round, as it is stored."""
-
-    model: Side
-    name: str
-    answer: str
-    tokens: int
-    seconds: float
-    state: str
-    seed: int
-    error: str
-    key: str
-    values: dict[str, str]
-    plain: bool
-    """A service answered that knows neither top-p nor seed."""
-    earlier: list[Answer]
-    """What this side had answered before it was asked again, oldest first."""
 
 
 class ChatSettings(BaseModel):
@@ -165,9 +145,7 @@ def add_round(studio: Studio, chat: Chat, prompt: str, settings: ChatSettings) -
     """Store a prompt, with an answer still to come for each side."""
     check_prompt(prompt)
     names = [chat_sides.name_of(studio, model) for model in chat.models]
-    answers = [
-        _pending_answer(model, name, settings.seed) for model, name in zip(chat.models, names, strict=True)
-    ]
+    answers = [pending(model, name, settings.seed) for model, name in zip(chat.models, names, strict=True)]
     with studio.db.write() as session:
         # Read anew: the conversation that the caller holds may be older than its last round.
         stored = session.get_one(Chat, chat.id)
@@ -200,18 +178,6 @@ def check_prompt(prompt: str) -> None:
         raise BadInput("chat.empty_prompt")
     if len(prompt) > LONGEST_PROMPT:
         raise BadInput("chat.long_prompt", letters=len(prompt), most=LONGEST_PROMPT)
-
-
-def _pending_answer(model: Side, name: str, seed: int) -> Answer:
-    return {
-        "model": model,
-        "name": name,
-        "answer": "",
-        "tokens": 0,
-        "seconds": 0.0,
-        "state": "streaming",
-        "seed": seed,
-    }
 
 
 def _places(
@@ -271,17 +237,6 @@ def hidden_in(session: Session, rounds: Sequence[ChatRound]) -> set[int]:
     return {id for id, block in blind.items() if block not in shown}
 
 
-def attempt(answers: Sequence[Answer]) -> int:
-    """Which answers of a round these are, by how many were asked for so far."""
-    return sum(1 + len(answer.get("earlier", [])) for answer in answers)
-
-
-def check_attempt(row: ChatRound, seen: int | None) -> None:
-    """Raise ``Conflict`` if others have been asked for since somebody saw the answers of attempt ``seen``."""
-    if seen not in (None, attempt(row.answers)):
-        raise Conflict("chat.asked_again")
-
-
 def ask_sides_again(studio: Studio, row: ChatRound, sides: Sequence[int]) -> ChatRound:
     """Keep what these sides have answered and await new answers of them, with the next seed.
 
@@ -298,16 +253,9 @@ def ask_sides_again(studio: Studio, row: ChatRound, sides: Sequence[int]) -> Cha
         for side in sides:
             old = answers[side]
             earlier = old.pop("earlier", [])
-            answers[side] = {**_pending_answer(old["model"], old["name"], seed), "earlier": [*earlier, old]}
+            answers[side] = {**pending(old["model"], old["name"], seed), "earlier": [*earlier, old]}
         stored.answers = list(answers)
         return stored
-
-
-def next_seed(row: ChatRound, sides: Sequence[int]) -> int:
-    """The seed after those that were used for these sides."""
-    used = [row.answers[side].get("seed", row.settings["seed"]) for side in sides]
-    # Round again after the largest seed that is allowed.
-    return int((max(used) + 1) % 2**31)
 
 
 def _title(prompt: str) -> str:
@@ -365,41 +313,6 @@ def messages_of(row: ChatRound, side: int, earlier: Sequence[ChatRound]) -> list
 
 def settings_of(row: ChatRound) -> ChatSettings:
     return ChatSettings.model_validate(row.settings)
-
-
-def follow(answers: list[Answer], event: serving.Event) -> None:
-    """Bring the answers of a round up to date with one event of the worker.
-
-    Of a side that was stopped only the figures still count.
-    """
-    answer = answers[event["side"]]
-    if answer["state"] != "streaming":
-        if event.get("done"):
-            # What was computed until the stop was heard has been computed, and speeds are told from it.
-            answer.update({"tokens": event["tokens"], "seconds": event["seconds"]})
-        return
-    if "text" in event:
-        answer["answer"] += event["text"]
-    elif event.get("done"):
-        answer.update({"tokens": event["tokens"], "seconds": event["seconds"], "state": event["reason"]})
-        answer.update({"plain": True} if event.get("plain") else {})
-    elif "error" in event:
-        answer.update(
-            {
-                "state": "error",
-                "error": event["error"],
-                "key": event.get("key", ""),
-                "values": event.get("values", {}),
-            }
-        )
-
-
-def failure(error: StudioError) -> Answer:
-    """The fields of an answer that did not come."""
-    # As texts, since a path or an exception is no JSON; the page puts
-    # them into the sentence of its language.
-    values = {name: str(value) for name, value in error.values.items()}
-    return {"state": "error", "error": error.sentence(), "key": error.key, "values": values}
 
 
 def ask_once(

@@ -9,26 +9,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from studio_core.base import clock
-from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.errors import Conflict, NotFound
 from studio_core.base.states import LIVE, TERMINAL, TRANSITIONS, Cause, State, Stop
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Device, Job, JobEvent, QueueControl
 from studio_core.runs.kinds import SERVICES, kind_of
+from studio_core.runs.order import ORDER, check_priority, require
 from studio_core.runs.slots import devices_wanted, on_different_cards, slot_kind
-
-ORDER = (Job.priority.desc(), Job.position)
-"""In which queued jobs start: higher priority first, then as they were put in or moved."""
-# One digit each way: enough steps to order by hand, and a column of the list holds it.
-HIGHEST_PRIORITY = 9
-
-Place = Literal["first", "up", "down", "last"]
 
 
 def submit(
@@ -47,7 +41,7 @@ def submit(
 
     With ``after_id`` it starts once that job, or one that resumed it, has succeeded.
     """
-    _check_priority(priority)
+    check_priority(priority)
     try:
         with studio.db.write() as session:
             # In the transaction that inserts: a click that is sent twice, or
@@ -56,7 +50,7 @@ def submit(
             if existing:
                 return existing
             if after_id is not None:
-                _require(session, after_id)
+                require(session, after_id)
             # Over all jobs and not only the queued ones, so that a place is never given twice.
             last = session.scalar(select(func.max(Job.position))) or 0
             job = Job(
@@ -224,59 +218,6 @@ def _predecessor_done(session: Session, job: Job) -> bool:
     return earlier is None or earlier.state == State.SUCCEEDED
 
 
-def position(studio: Studio, job: Job) -> int:
-    """1 for the queued job that starts next. The chat worker does not count."""
-    before = or_(Job.priority > job.priority, (Job.priority == job.priority) & (Job.position < job.position))
-    ahead = select(func.count()).where(Job.state == State.QUEUED, Job.kind == job.kind, before)
-    with studio.db.read() as session:
-        return (session.scalar(ahead) or 0) + 1
-
-
-def positions(studio: Studio, jobs: Sequence[Job]) -> dict[int, int]:
-    """The position of each job; of many in one query."""
-    if len(jobs) == 1:
-        return {jobs[0].id: position(studio, jobs[0])}
-    # By kind, as in ``position``: the chat worker's place is no concern of a training.
-    place = func.row_number().over(partition_by=Job.kind, order_by=ORDER)
-    with studio.db.read() as session:
-        placed = session.execute(select(Job.id, place).where(Job.state == State.QUEUED))
-        found = {id: n for id, n in placed}  # noqa: C416 - a row is no pair to mypy
-    return {job.id: found.get(job.id, 1) for job in jobs}  # One may have been started meanwhile.
-
-
-# --- the order of the queue ---------------------------------------------------------------
-
-
-def move(studio: Studio, job_id: int, place: Place) -> None:
-    """Let a queued job start earlier or later than others of its priority and kind."""
-    with studio.db.write() as session:
-        job = _require_queued(session, job_id)
-        peers = list(
-            session.scalars(
-                select(Job)
-                .where(Job.state == State.QUEUED, Job.priority == job.priority, Job.kind == job.kind)
-                .order_by(Job.position)
-            )
-        )
-        at = peers.index(job)
-        to = {"first": 0, "up": max(0, at - 1), "down": min(len(peers) - 1, at + 1), "last": len(peers) - 1}
-        if place not in to:
-            raise BadInput("queue_place", place=place)
-        # The same places are dealt out anew, so that jobs of other priorities
-        # and kinds stay where they are.
-        places = [peer.position for peer in peers]
-        peers.insert(to[place], peers.pop(at))
-        for peer, position in zip(peers, places, strict=True):
-            peer.position = position
-
-
-def set_priority(studio: Studio, job_id: int, priority: int) -> None:
-    """Higher starts first; from -9 to 9, normally 0."""
-    _check_priority(priority)
-    with studio.db.write() as session:
-        _require_queued(session, job_id).priority = priority
-
-
 def pause(studio: Studio, paused: bool = True) -> None:
     """Start nothing more until it is unpaused. What runs goes on, and so does the chat."""
     with studio.db.write() as session:
@@ -293,20 +234,6 @@ def _paused(session: Session) -> bool:
     return control is not None and control.paused
 
 
-def _check_priority(priority: int) -> None:
-    if not -HIGHEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
-        raise BadInput(
-            "queue_priority", priority=priority, lowest=-HIGHEST_PRIORITY, highest=HIGHEST_PRIORITY
-        )
-
-
-def _require_queued(session: Session, job_id: int) -> Job:
-    job = _require(session, job_id)
-    if job.state != State.QUEUED:
-        raise Conflict("queue_begun", job=job_id, state=job.state)
-    return job
-
-
 def devices(studio: Studio) -> Sequence[Device]:
     with studio.db.read() as session:
         return session.scalars(select(Device).order_by(Device.id)).all()
@@ -315,7 +242,7 @@ def devices(studio: Studio) -> Sequence[Device]:
 def request_stop(studio: Studio, job_id: int, stop: Stop) -> Job:
     """Ask for a job's end. A queued job is cancelled at once; a live one by the engine."""
     with studio.db.write() as session:
-        job = _require(session, job_id)
+        job = require(session, job_id)
         if job.state in TERMINAL:
             raise Conflict("job_ended_already", job=job_id, state=job.state)
         # No process has begun, so that no engine has to be alive for this.
@@ -378,7 +305,7 @@ def claim(studio: Studio, job_id: int, device_ids: Sequence[str]) -> Job | None:
 def change_spec(studio: Studio, job: Job, spec: dict[str, Any]) -> Job:
     """Make a claimed job's document exact before it is started."""
     with studio.db.write() as session:
-        current = _require(session, job.id)
+        current = require(session, job.id)
         # As every write of the engine: nothing, once the claim is lost.
         if current.claim_token == job.claim_token:
             current.spec = spec
@@ -434,10 +361,3 @@ def _move(session: Session, job: Job, state: State, cause: Cause | None) -> None
     if state in TERMINAL or state == State.QUEUED:
         session.execute(update(Device).where(Device.job_id == job.id).values(job_id=None))
     session.add(JobEvent(job_id=job.id, before=before, after=state, cause=cause))
-
-
-def _require(session: Session, job_id: int) -> Job:
-    job = session.get(Job, job_id)
-    if job is None:
-        raise NotFound("job_not_found", job=job_id)
-    return job

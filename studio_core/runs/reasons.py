@@ -8,7 +8,7 @@ from studio_core import texts
 from studio_core.base.states import TERMINAL, Cause, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import UNREACHABLE, Device, Job
-from studio_core.runs import queue
+from studio_core.runs import order, queue
 from studio_core.runs.engine_process import engine_alive
 from studio_core.runs.kinds import kind_of
 from studio_core.runs.slots import card, devices_wanted, slot_kind
@@ -27,7 +27,7 @@ def waiting_reasons(
     if not jobs:
         return {}
     # Once for all rows of a list: with 10,000 waiting jobs a question for each would take seconds.
-    places = queue.positions(studio, jobs)
+    places = order.positions(studio, jobs)
     alive, paused, devices = engine_alive(studio), queue.is_paused(studio), queue.devices(studio)
     found = {}
     for job in jobs:

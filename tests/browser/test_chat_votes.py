@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from studio_core.chat import chat_live, chat_votes, chats
+from studio_core.chat import chat_answers, chat_live, chat_votes, chats
 from studio_core.chat.chats import ChatSettings
 from tests.browser.chatting import ask, blur, open_chat, rounds, turn, votes_on, written
 from tests.browser.conftest import Served
@@ -53,7 +53,7 @@ def test_two_tabs_on_one_turn(context: BrowserContext, served: Served) -> None:
     [row] = rounds(served, page)
     chats.ask_sides_again(served.studio, row, [1])
     chat_live.history(served.studio, chat.id)
-    answers: list[chats.Answer] = chats.get_round(served.studio, row.id).answers
+    answers: list[chat_answers.Answer] = chats.get_round(served.studio, row.id).answers
     answers[1] = {**answers[1], "answer": "Another one.", "state": "stop"}
     chats.save_answers(served.studio, row.id, answers)
     page.locator("#chat-vote-b").click()

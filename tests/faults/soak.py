@@ -31,7 +31,7 @@ from studio_core.base.errors import StudioError
 from studio_core.base.states import TERMINAL, State, Stop
 from studio_core.base.studio import Studio, open_studio
 from studio_core.base.tables import Job
-from studio_core.runs import queue, run_folder
+from studio_core.runs import order, queue, run_folder
 from studio_core.runs.engine_process import LOCK, engine_alive, ensure_engine
 from tests.browser.conftest import free_port
 from tests.invariants import Ledger
@@ -138,11 +138,11 @@ class Soak:
     def move(self) -> None:
         if waiting := queue.waiting(self.studio):
             place: Any = self.chance.choice(["first", "up", "down", "last"])
-            queue.move(self.studio, self.chance.choice(waiting).id, place)
+            order.move(self.studio, self.chance.choice(waiting).id, place)
 
     def priority(self) -> None:
         if waiting := queue.waiting(self.studio):
-            queue.set_priority(self.studio, self.chance.choice(waiting).id, self.chance.randint(-2, 2))
+            order.set_priority(self.studio, self.chance.choice(waiting).id, self.chance.randint(-2, 2))
 
     # --- what befalls them -------------------------------------------------------------
 

@@ -18,8 +18,9 @@ from app.parts.side_by_side import Cell
 from studio_core import texts
 from studio_core.base.tables import ChatRound, Vote
 from studio_core.chat import chats
+from studio_core.chat.chat_answers import Answer, attempt
 from studio_core.chat.chat_votes import ENDED, Standing
-from studio_core.chat.chats import LETTERS, Answer, attempt
+from studio_core.chat.chats import LETTERS
 
 _VERDICTS = (
     ("a", "better_a", "1"),

@@ -30,7 +30,7 @@ from studio_core.base.errors import StudioError
 from studio_core.base.states import TERMINAL, State, Stop
 from studio_core.base.studio import open_studio
 from studio_core.base.tables import Device, Job
-from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs import metrics, order, queue, run_folder
 from studio_core.runs.run_folder import EventWriter
 from tests.invariants import Ledger
 
@@ -191,14 +191,14 @@ class QueueMachine(RuleBasedStateMachine):
         before = [job.id for job in queue.waiting(self.studio)]
         if job := self.any_job(data):
             with suppress(StudioError):
-                queue.move(self.studio, job.id, place)
+                order.move(self.studio, job.id, place)
         assert sorted(before) == sorted(job.id for job in queue.waiting(self.studio))
 
     @rule(priority=st.integers(-2, 2), data=st.data())
     def change_priority(self, priority: int, data: st.DataObject) -> None:
         if job := self.any_job(data):
             with suppress(StudioError):
-                queue.set_priority(self.studio, job.id, priority)
+                order.set_priority(self.studio, job.id, priority)
 
     # --- the world ---------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from typing import Any
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Chat, ChatRound
 from studio_core.chat import chats
-from studio_core.chat.chats import Answer, ChatSettings
+from studio_core.chat.chat_answers import Answer
+from studio_core.chat.chats import ChatSettings
 
 PLAIN = ChatSettings()
 

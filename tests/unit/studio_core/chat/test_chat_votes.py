@@ -10,7 +10,7 @@ import pytest
 from studio_core.base.errors import BadInput, Conflict
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Chat, ChatRound, Vote
-from studio_core.chat import chat_exports, chat_labels, chat_live, chat_votes, chats
+from studio_core.chat import chat_answers, chat_exports, chat_labels, chat_live, chat_votes, chats
 from studio_core.chat.chats import ChatSettings
 from studio_core.data import store
 from studio_core.models import registry
@@ -54,7 +54,7 @@ def test_a_vote_is_a_preference_record_that_says_all(studio: Studio, chat: Chat)
 def test_what_is_said_of_answers_that_are_others_by_now_is_refused(studio: Studio, chat: Chat) -> None:
     """One tab shows answers that were asked for again in another."""
     row = answered(studio, chat, "Who?", "x", "y")
-    seen = chats.attempt(row.answers)
+    seen = chat_answers.attempt(row.answers)
     chats.ask_sides_again(studio, row, [1])
     row = chats.get_round(studio, row.id)
     answers: Any = [row.answers[0], {**row.answers[1], **done("z")}]

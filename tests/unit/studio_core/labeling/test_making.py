@@ -13,7 +13,7 @@ from studio_core.base import clock
 from studio_core.base.errors import BadInput, Conflict, StudioError
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
-from studio_core.chat import chat_labels, chats
+from studio_core.chat import chat_answers, chat_labels, chats
 from studio_core.curation.judging import choice
 from studio_core.data import store
 from studio_core.generation.answer_jobs import AnswerSource
@@ -73,7 +73,7 @@ def test_the_chats_ask_with_what_was_said_before(demo: Studio) -> None:
     chat = chats.start(demo, ["tiny-chat", "tiny-base"], chats.checked_settings(system="Be brief."))
     for prompt in ("first", "second"):
         row = chats.add_round(demo, chat, prompt, chats.checked_settings(system="Be brief."))
-        answer: chats.Answer = {**row.answers[0], "answer": f"answer to {prompt}", "state": "stop"}
+        answer: chat_answers.Answer = {**row.answers[0], "answer": f"answer to {prompt}", "state": "stop"}
         chats.save_answers(demo, row.id, [answer, answer])
     found = [[one["content"] for one in prompt.messages] for prompt in chat_labels.prompts_of_chats(demo)]
     assert found == [["Be brief.", "first"], ["Be brief.", "first", "answer to first", "second"]]

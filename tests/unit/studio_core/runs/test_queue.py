@@ -12,7 +12,7 @@ from studio_core.base.errors import BadInput, Conflict, NotFound
 from studio_core.base.states import TERMINAL, TRANSITIONS, Cause, State, Stop
 from studio_core.base.studio import Studio, open_studio
 from studio_core.base.tables import Device, Job
-from studio_core.runs import queue
+from studio_core.runs import order, queue
 from studio_core.runs.slots import slot_kind
 
 
@@ -56,7 +56,7 @@ def test_a_job_that_does_not_exist(studio: Studio) -> None:
 def test_jobs_wait_in_order(studio: Studio) -> None:
     jobs = [submit(studio) for _ in range(3)]
     assert [job.id for job in queue.waiting(studio)] == [job.id for job in jobs]
-    assert [queue.position(studio, job) for job in jobs] == [1, 2, 3]
+    assert [order.position(studio, job) for job in jobs] == [1, 2, 3]
 
 
 def test_a_claim_takes_job_and_device_together(studio: Studio) -> None:
@@ -180,30 +180,30 @@ def starts(studio: Studio, devices: list[Device]) -> list[tuple[int, list[str]]]
     return [(job.id, [slot.id for slot in held]) for job, held in queue.startable(studio, devices)]
 
 
-def order(studio: Studio) -> list[int]:
+def in_order(studio: Studio) -> list[int]:
     return [job.id for job in queue.waiting(studio)]
 
 
 def test_the_order_can_be_changed_while_jobs_wait(studio: Studio) -> None:
     a, b, c, d = (submit(studio).id for _ in range(4))
-    queue.move(studio, c, "first")
-    assert order(studio) == [c, a, b, d]
-    queue.move(studio, c, "down")
-    queue.move(studio, d, "up")
-    assert order(studio) == [a, c, d, b]
-    queue.move(studio, a, "last")
-    assert order(studio) == [c, d, b, a]
-    queue.move(studio, c, "up")
-    queue.move(studio, a, "down")
-    assert order(studio) == [c, d, b, a]
-    queue.set_priority(studio, a, 2)
-    assert order(studio) == [a, c, d, b]
-    assert [queue.position(studio, queue.get(studio, id)) for id in (a, c, d, b)] == [1, 2, 3, 4]
+    order.move(studio, c, "first")
+    assert in_order(studio) == [c, a, b, d]
+    order.move(studio, c, "down")
+    order.move(studio, d, "up")
+    assert in_order(studio) == [a, c, d, b]
+    order.move(studio, a, "last")
+    assert in_order(studio) == [c, d, b, a]
+    order.move(studio, c, "up")
+    order.move(studio, a, "down")
+    assert in_order(studio) == [c, d, b, a]
+    order.set_priority(studio, a, 2)
+    assert in_order(studio) == [a, c, d, b]
+    assert [order.position(studio, queue.get(studio, id)) for id in (a, c, d, b)] == [1, 2, 3, 4]
     with pytest.raises(BadInput, match="99"):
-        queue.set_priority(studio, a, 99)
+        order.set_priority(studio, a, 99)
     queue.set_devices(studio, slots("cpu:0"))
     assert queue.claim(studio, a, ["cpu:0"])
-    for change in (lambda: queue.move(studio, a, "up"), lambda: queue.set_priority(studio, a, 1)):
+    for change in (lambda: order.move(studio, a, "up"), lambda: order.set_priority(studio, a, 1)):
         with pytest.raises(Conflict, match=str(a)):
             change()
 
