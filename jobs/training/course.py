@@ -178,6 +178,7 @@ class Course(Generic[Options]):
                     timed=not self.team.sharded,
                 )
 
+        _complete_reference(model())
         _hold_in_full_precision(model())
         early = EarlyStopping.of(self.options, data.held_out is not None, run.resume_from)
         reporter = Reporter(self.team, self.events, self.stop, answer, run.prompts, early)
@@ -244,6 +245,24 @@ def _optimizer_of(model: Any, parts: Mapping[str, Part]) -> torch.optim.Optimize
             if not learnt.isdisjoint(weights):
                 return part
     raise ValueError("no optimizer of the loop changes what learns of its model")
+
+
+@torch.no_grad()
+def _complete_reference(model: Any) -> None:
+    """Make the reference of an adapter that is continued what that adapter is.
+
+    TRL puts a copy beside it, ``ref``, but copies only weights in modules of their own. Those of IA3 and VeRA stand in
+    lists of parameters; their reference would be the base.
+    """
+    weights = dict(model.named_parameters())
+    for name, weight in weights.items():
+        parts = name.split(".")
+        if (
+            "ref" in parts
+            and (own := weights.get(".".join("default" if part == "ref" else part for part in parts)))
+            is not None
+        ):
+            weight.copy_(own)
 
 
 def _hold_in_full_precision(model: Any) -> None:

@@ -34,10 +34,14 @@ def trained(size: ModelSize, options: AdaloraOptions) -> int:
 
 
 def against(case: Case) -> list[BadInput]:
-    """What is worth most is told from gradients, of which shards hold a part each."""
+    found = []
+    # What is worth most is told from gradients, of which shards hold a part each.
     if case.gpus > 1 and case.parallel != "ddp":
-        return [BadInput("tunings.needs_ddp", what="adalora", parallel=case.parallel)]
-    return []
+        found.append(BadInput("tunings.needs_ddp", what="adalora", parallel=case.parallel))
+    # Its reference would be a second adapter on the same base, which PEFT does not allow.
+    if case.adapter == "ADALORA" and case.compares:
+        found.append(BadInput("tunings.adalora_compared", model=case.model))
+    return found
 
 
 ADALORA = Tuning(

@@ -104,8 +104,15 @@ def test_every_other_pair_learns_and_is_of_use(
     assert before != after
 
 
-@pytest.mark.parametrize("tuning", ADAPTERS)
-@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize(
+    ("method", "tuning"),
+    [
+        (method, name)
+        for method in ("sft", "dpo")
+        for name in ADAPTERS
+        if (method, name) != ("dpo", "adalora")
+    ],
+)
 def test_an_adapter_of_each_kind_is_continued(
     base: ResolvedModel, tmp_path: Path, method: str, tuning: str
 ) -> None:
@@ -114,13 +121,12 @@ def test_an_adapter_of_each_kind_is_continued(
     ended = events(first, "sample")[-1]["answer"]
     assert events(run, "sample")[0]["answer"] == ended
     if method == "dpo":  # What it began as is the reference, so the first rewards are 0.
-        assert events(run, "metrics")[0]["values"]["rewards/chosen"] == pytest.approx(0, abs=1e-4)
+        rough = 1e-3 if tuning == "qlora" else 1e-4  # TRL holds the reference of a base in 4 bits in bf16.
+        assert events(run, "metrics")[0]["values"]["rewards/chosen"] == pytest.approx(0, abs=rough)
 
 
-@pytest.mark.parametrize("tuning", ADAPTERS)
+@pytest.mark.parametrize("tuning", [name for name in ADAPTERS if TUNINGS[name].merges])
 def test_full_tuning_merges_an_adapter_of_each_kind(base: ResolvedModel, tmp_path: Path, tuning: str) -> None:
-    if not TUNINGS[tuning].merges:
-        pytest.skip("refused by the plan")
     first = trained(tmp_path / "first", base, "sft", tuning)
     run = trained(tmp_path / "run", made(base, first), "sft", "full", answers=True, max_steps=1)
     [after] = answered(Models("cpu"), made(base, first))

@@ -90,6 +90,7 @@ def test_nothing_is_against_a_plain_model_on_one_device(tuning: Tuning) -> None:
         ("freeze", replace(PLAIN, quantised=True), "full fine-tuning is not possible"),
         ("freeze", replace(PLAIN, gpus=2, parallel="fsdp"), "freeze does not work with fsdp"),
         ("adalora", replace(PLAIN, gpus=2, parallel="fsdp"), "adalora does not work with fsdp"),
+        ("adalora", replace(PLAIN, adapter="ADALORA", compares=True), "cannot be its own reference model"),
         ("lora", replace(PLAIN, adapter="IA3"), "an adapter made with ia3, so lora cannot continue it"),
         ("lora", replace(PLAIN, adapter="HRA"), "made with HRA, so lora cannot"),
         ("full", replace(PLAIN, adapter="HRA"), "HRA) that cannot be merged"),
