@@ -53,5 +53,6 @@ ADALORA = Tuning(
     frozen=lambda size, width: width * size.parameters,
     against=against,
     adapter="ADALORA",
+    rate=2.0,
     instead="lora",
 )

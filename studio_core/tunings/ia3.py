@@ -21,5 +21,6 @@ IA3 = Tuning(
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     adapter="IA3",
+    rate=15.0,
     instead="lora",
 )

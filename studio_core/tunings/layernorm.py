@@ -21,5 +21,6 @@ LAYERNORM = Tuning(
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     adapter="LN_TUNING",
+    rate=5.0,
     instead="lora",
 )

@@ -39,5 +39,6 @@ OFT = Tuning(
     frozen=lambda size, width: width * size.parameters,
     against=against,
     adapter="OFT",
+    rate=2.0,
     instead="lora",
 )

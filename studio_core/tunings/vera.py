@@ -28,5 +28,6 @@ VERA = Tuning(
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     adapter="VERA",
+    rate=10.0,
     instead="lora",
 )

@@ -26,7 +26,7 @@ SHIPPED = [
     for tuning in method.tunings.values()
     if method is SFT or tuning.name in IN_FULL
 ]
-SHIPPED.append(Case(SFT, TUNINGS["lora"], {"lora_init": "pissa", "lora_rslora": True, "lora_plus": 2.0}))
+SHIPPED.append(Case(SFT, TUNINGS["lora"], {"lora_init": "pissa", "lora_plus": 2.0}))
 
 
 class TestShipped(MethodConformance):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from studio_core import methods
 from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS
-from studio_core.methods.base import PRESETS, Method, read, validated
+from studio_core.methods.base import PRESETS, Method, read, starting_values, validated
 from studio_core.methods.common import TrainingOptions
 from studio_core.texts import LANGUAGES, catalogue
 from studio_core.tunings import TUNINGS
@@ -227,3 +228,14 @@ def test_a_run_of_dpo_of_before_losses_were_added_up_is_read() -> None:
     }
     kept = {name: value for name, value in options("dpo").model_dump().items() if name not in new}
     assert read(METHODS["dpo"], TUNINGS["full"], kept) == options("dpo")
+
+
+def test_a_way_of_tuning_begins_at_its_own_pace() -> None:
+    """Its rate and epochs are multiples of those that the method's presets have for LoRA, rounded to two digits."""
+    slow = replace(TUNINGS["ia3"], rate=15.0, epochs=2.5)
+    for parameters in (2_000_000, 600_000_000):
+        begin = METHODS["sft"].presets("balanced", slow, parameters)
+        values = starting_values(METHODS["sft"], "balanced", slow, parameters)
+        assert values["learning_rate"] == float(f"{15 * begin['learning_rate']:.2g}")
+        assert values["epochs"] == float(f"{2.5 * begin['epochs']:.2g}")
+        assert {**values, "learning_rate": 0, "epochs": 0} == {**begin, "learning_rate": 0, "epochs": 0}
