@@ -69,7 +69,7 @@ bench: .venv/test.stamp  ## Figures, each beside a stated rival
 bench-short: .venv/test.stamp  ## Every benchmark on little data, so that none rots
 	$(BIN)/python -m tests.bench --short
 
-report-methods: .venv/run.stamp  ## Measure every method on the demo models; ONLY=DPO for some, ONLY=- to write only
+report-methods: .venv/run.stamp  ## Measure every method on the demo models; ONLY=DPO for some, ONLY=none to write only
 	$(BIN)/python -m jobs.demo.measure --only "$(ONLY)"
 
 demo: .venv/run.stamp  ## Rebuild the demo models and sample data from nothing

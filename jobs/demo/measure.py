@@ -39,6 +39,7 @@ COLUMNS = ("identity", "facts", "sums", "boxed", "instructions", "unknown", "per
 PLAIN, NEW, TIME = "plain text", "new text", "CPU s"
 Scores = dict[str, float]
 
+NOTHING = "none"
 SHIPPED = "as shipped"
 """Where the figures of the models themselves stand among those of the recipes."""
 
@@ -121,13 +122,16 @@ def table(rows: list[tuple[str, list[Scores]]], columns: tuple[str, ...]) -> str
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
     for name, runs in rows:
         digits = {PLAIN: 2, NEW: 2}
-        cells = [cell([scores[column] for scores in runs], digits.get(column, 1)) for column in columns]
+        measured = {column: [scores[column] for scores in runs if column in scores] for column in columns}
+        cells = [cell(values, digits.get(column, 1)) for column, values in measured.items()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def cell(values: list[float], digits: int) -> str:
-    """The mean, and half of its interval where there are several."""
+    """The mean, and half of its interval where there are several; a dash for what was not measured."""
+    if not values:
+        return "–"
     shown = f"{mean(values):.{digits}f}"
     if len(values) == 1:
         return shown
@@ -180,7 +184,7 @@ Figures = dict[str, dict[str, Any]]
 
 
 def report(figures: Figures, recipes: tuple[Recipe, ...]) -> str:
-    """The report, of all that was measured."""
+    """The report, of all that was measured; figures of an earlier form of it lack some columns."""
     measured = [recipe for recipe in recipes if recipe.name in figures]
     parts = [
         "# The demo models: measured",
@@ -219,7 +223,7 @@ def shipped() -> dict[str, Scores]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--report", type=Path, default=Path("docs/demo-models-report.md"))
-    parser.add_argument("--only", default="", help="measure only what has this in its name; - for nothing")
+    parser.add_argument("--only", default="", help="measure only what has this in its name; none: nothing")
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     chosen = parser.parse_args()
     kept = chosen.report.with_suffix(".json")
@@ -229,9 +233,9 @@ def main() -> None:
         figures[name] = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "runs": runs}
         kept.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
-    if chosen.only in SHIPPED:
+    if chosen.only in SHIPPED and chosen.only != NOTHING:
         keep(SHIPPED, shipped())
-    for recipe in (recipe for recipe in RECIPES if chosen.only in recipe.name):
+    for recipe in (recipe for recipe in RECIPES if chosen.only in recipe.name and chosen.only != NOTHING):
         keep(recipe.name, [run_recipe(recipe, seed) for seed in SEEDS[: chosen.seeds]])
         print(recipe.name, table([("", figures[recipe.name]["runs"])], (*COLUMNS, PLAIN, TIME)), flush=True)
     chosen.report.write_text(report(figures, RECIPES), encoding="utf-8")

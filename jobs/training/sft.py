@@ -10,7 +10,8 @@ pre-training.
 
 Dynamic fine-tuning (Wu et al. 2025, arXiv:2508.05629): the gradient of the plain loss has 1 / pi(token) as a factor, so
 what the model finds unlikely pulls hardest. Without it the model learns from what it half knows. For a model that
-already does the task somewhat; one that knows nothing of it hardly learns, since all its tokens are unlikely.
+already does the task somewhat; one that knows nothing of it hardly learns, since all its tokens are unlikely. The
+loss is small also where the model is surely wrong: the held-out loss, which is the plain one, tells.
 
 Watch: the held-out loss. It falls and levels off; once it rises while the loss still falls, the model learns the
 rows by heart, and fewer epochs are better. The token accuracy says how often its first choice would have been
@@ -53,6 +54,15 @@ class GroupedSFTTrainer(GroupedByLength, SFTTrainer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.model_accepts_loss_kwargs = True
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Held-out rows have the plain loss: that of ``dft`` is small also where the model is surely wrong."""
+        asked = self.args.loss_type
+        self.args.loss_type = asked if self.model.training else "nll"
+        try:
+            return super().compute_loss(*args, **kwargs)
+        finally:
+            self.args.loss_type = asked
 
 
 def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:

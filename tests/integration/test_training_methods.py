@@ -401,6 +401,14 @@ def test_dft_weighs_tokens_by_their_probability(tmp_path: Path, model: ResolvedM
     assert told[1] == pytest.approx(-(log_probs.exp() * log_probs).mean().item(), rel=1e-4)
 
 
+def test_held_out_rows_are_measured_by_the_plain_loss(tmp_path: Path, model: ResolvedModel) -> None:
+    still = {"learning_rate": 1e-8, "max_steps": 1, "eval_share": 0.2, "prompts": ()}
+    dft, nll = (trained(tmp_path / loss, model, loss=loss, **still) for loss in ("dft", "nll"))
+    assert losses(dft)[1] != losses(nll)[1]
+    measured = [events(run_dir, "metrics")[1]["values"]["eval_loss"] for run_dir in (dft, nll)]
+    assert measured[0] == pytest.approx(measured[1], rel=1e-5)
+
+
 def test_noise_on_embeddings_is_of_the_training_alone(tmp_path: Path, model: ResolvedModel) -> None:
     """With a rate that moves nothing all answers are the same; the losses are not."""
     still = {"learning_rate": 1e-8, "max_steps": 4, "eval_share": 0.2}
