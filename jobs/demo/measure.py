@@ -236,7 +236,10 @@ def main() -> None:
     if chosen.only in SHIPPED and chosen.only != NOTHING:
         keep(SHIPPED, shipped())
     for recipe in (recipe for recipe in RECIPES if chosen.only in recipe.name and chosen.only != NOTHING):
-        keep(recipe.name, [run_recipe(recipe, seed) for seed in SEEDS[: chosen.seeds]])
+        runs: list[Scores] = []
+        for seed in SEEDS[: chosen.seeds]:
+            runs.append(run_recipe(recipe, seed))
+            keep(recipe.name, runs)
         print(recipe.name, table([("", figures[recipe.name]["runs"])], (*COLUMNS, PLAIN, TIME)), flush=True)
     chosen.report.write_text(report(figures, RECIPES), encoding="utf-8")
 

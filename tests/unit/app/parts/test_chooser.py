@@ -13,7 +13,7 @@ from tests.unit.app.test_html import EVIL
 
 
 def options(markup: str) -> list[str]:
-    return re.findall(r'role="option" id="\S+" data-value="(\w+)"', markup)
+    return re.findall(r'role="option" id="\S+" data-value="([\w-]+)"', markup)
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

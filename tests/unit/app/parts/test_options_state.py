@@ -110,7 +110,7 @@ def test_the_fields_of_what_is_not_known_are_none() -> None:
     assert fields_of("gone", "") == []
     of_lora = [name for name in begin("sft", "lora") if name not in begin("sft")]
     known = [field.name for field in fields_of("sft", "lora")]
-    assert known == [*begin("sft"), *of_lora, "data.held_out"]
+    assert known == [*begin("sft"), *of_lora, "data.held_out", "data.replay"]
 
 
 def test_models_and_datasets_by_role_are_fields_of_the_methods_that_take_them(
