@@ -75,6 +75,7 @@ TRIALS = (
     *(Trial(f"sigmoid, {kind}", DPO, plain("sigmoid", divergence=kind)) for kind in (
         "forward_kl", "js_divergence", "alpha_divergence",
     )),
+    Trial("sigmoid, js_divergence, sft_weight 1", DPO, {"divergence": "js_divergence"}),
     Trial("sigmoid, ld_alpha 0.5", DPO, plain("sigmoid", ld_alpha=0.5)),
     Trial("sigmoid, use_weighting", DPO, plain("sigmoid", use_weighting=True)),
     Trial("sigmoid, sync_steps 10", DPO, plain("sigmoid", sync_steps=10)),
