@@ -92,7 +92,7 @@ class Distillation:
         self.course, self.options, self.data, self.total_steps = course, course.options, data, total_steps
         self.student, self.teacher = _opened(course, student), _opened(course, teacher)
         settings = TrainingArguments(**course.arguments(data))
-        self.optimiser, self.schedule = optimizer(student, settings, total_steps)
+        self.optimiser, self.schedule = course.optimizer(student, settings, total_steps)
 
     def step(self, number: int) -> Values:
         """Write, compare, and move the student's weights once."""
