@@ -40,7 +40,7 @@ from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import IGNORED, Count, Prepared, prompts, sequences, split
 from jobs.training.loading import load_frozen, load_model, needs_checkpointing, with_adapter
-from jobs.training.loop import StepGivenUp, Values, optimizer, rows_of_step
+from jobs.training.loop import StepGivenUp, Values, rows_of_step
 from studio_core.data.chat_format import ChatFormat
 from studio_core.generation.sampling import Sampling
 from studio_core.methods.distillation import DistillationOptions
