@@ -41,7 +41,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     rate = 2e-5 if parameters < 2e9 else 1e-5
     return {
         "learning_rate": rate if full else 10 * rate,
-        "epochs": {"quick": 0.5, "balanced": 1.0, "thorough": 2.0}[preset],
+        "epochs": {"quick": 1.0, "balanced": 1.0, "thorough": 2.0}[preset],
         "batch_size": 8 if parameters < 1e9 else 4 if parameters < 4e9 else 2,
         "gradient_accumulation": 4 if parameters < 1e9 else 8 if parameters < 4e9 else 16,
         "max_length": 1024 if preset == "quick" else 2048,

@@ -18,8 +18,12 @@ from studio_core.models.size import ModelSize
 from studio_core.runs.spec import RoleName
 from studio_core.tunings.base import Tuning
 
-# A worker with torch, transformers, trl and peft imported, before it loads anything (measured).
-RUNTIME = {"cpu": 1150 << 20, "gpu": 900 << 20}
+RUNTIME = {"cpu": 750 << 20, "gpu": 900 << 20}
+"""A worker with torch, transformers, trl and peft, its data and its heap, before there is a model (measured)."""
+
+_GAPS = {"whole": 120, "beside": 160}
+"""On a CPU the heap holds so many per cent of what the activations take: it keeps gaps between what is freed and what
+stays. With an adapter small results stand between the large ones, and the gaps are more (measured; docs/memory.md)."""
 
 FULL = 0.9
 """Share of the memory above which activations are computed twice: what is computed here may be a tenth too little."""
@@ -111,7 +115,8 @@ def memory(
     - gradients: 4 bytes, and optimiser: 8 bytes (AdamW's two moments) a trained parameter; less in 8 bits and factored
     - activations, a token and layer of what learns: 8 hidden + 4 feed-forward values kept for the
       backward pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
-      one hidden value a layer, and one whole layer at a time (after Korthikanti et al. 2022)
+      one hidden value a layer, and one whole layer at a time (after Korthikanti et al. 2022); on a CPU with the gaps
+      that its heap keeps between them
     - logits: 12 bytes for each token and vocabulary entry on a CPU (logits, their gradient and
       the softmax); on a GPU they are made in blocks of at most 4,096 tokens; a model that scores has none
     - on several GPUs: ddp keeps the gradients twice (they are sent in buckets), deepspeed parts
@@ -152,13 +157,14 @@ def _share(role: Role, size: ModelSize, way: Tuning, case: _Case) -> Share:
     tokens = case.rows * role.sequences * (case.length + way.added(given))
     layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
     kept = width * size.hidden * size.layers + layer if case.checkpointing else layer * size.layers
+    gaps = _GAPS["whole" if way.whole else "beside"] if case.device == "cpu" else 100
     # On a GPU the head works through blocks of 4,096 tokens; on a CPU it makes all logits at once.
     together = min(tokens, 4096) if case.device == "gpu" else tokens
     return Share(
         weights,
         gradients=4 * trained * twice // shards,
         optimiser=_moments(way, size, trained, case) // shards,
-        activations=tokens * kept,
+        activations=tokens * (kept * gaps // 100),
         logits=12 * together * size.vocab if role.output == "words" else 0,
     )
 

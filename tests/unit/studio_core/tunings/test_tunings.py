@@ -126,7 +126,8 @@ def test_an_adapter_is_continued_by_its_kind_and_merged_by_full_tuning() -> None
     for tuning in TUNINGS.values():
         if tuning.adapter:
             case = replace(PLAIN, adapter=tuning.adapter)
-            assert tunings.problems(tuning, case) == []
+            # P-tuning's own refusal: of what it learnt only the result is stored, not the network that made it.
+            assert tunings.problems(tuning, case) == tuning.against(case)
             assert (tunings.problems(TUNINGS["full"], case) == []) is tuning.merges
 
 
