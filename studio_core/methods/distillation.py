@@ -18,8 +18,9 @@ distribution over the vocabulary; or the teacher, and its tokens alone."""
 
 class DistillationOptions(TrainingOptions):
     mode: Mode = option("on_policy", advanced=False)
-    # 0 is forward KL, 1 reverse KL, as in TRL; between them the generalised Jensen-Shannon divergence.
-    beta: float = option(0.0, at_least=0.0, at_most=1.0, advanced=False)
+    # 0 is forward KL, 1 reverse KL, as in TRL; between them the generalised Jensen-Shannon divergence. The middle, as
+    # TRL's GKD has it: on a demo model forward KL lost a way of answering that the teacher has beside others.
+    beta: float = option(0.5, at_least=0.0, at_most=1.0, advanced=False)
     # Of sampling and of both distributions, as in TRL. Not 0: a distribution needs a width.
     temperature: float = option(1.0, at_least=0.05, at_most=2.0)
     # As many as TRL draws; an answer mostly ends before.
@@ -27,11 +28,11 @@ class DistillationOptions(TrainingOptions):
 
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
-    """Starting values. Those for the demo models were measured; the others are what is usual."""
+    """Starting values: for the demo models from a few runs (docs/MEASURED.md), for others what is usual."""
     full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
-            "learning_rate": 2e-4 if full else 1e-3,
+            "learning_rate": 3e-4 if full else 1.5e-3,
             "epochs": {"quick": 1.0, "balanced": 2.0, "thorough": 4.0}[preset],
             "batch_size": 16,
             "max_length": 512,
