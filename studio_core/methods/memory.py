@@ -18,7 +18,7 @@ from studio_core.models.size import ModelSize
 from studio_core.runs.spec import RoleName
 from studio_core.tunings.base import Tuning
 
-RUNTIME = {"cpu": 750 << 20, "gpu": 900 << 20}
+RUNTIME = {"cpu": 650 << 20, "gpu": 900 << 20}
 """A worker with torch, transformers, trl and peft, its data and its heap, before there is a model (measured)."""
 
 _GAPS = {"whole": 120, "beside": 160}
