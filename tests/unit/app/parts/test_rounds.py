@@ -23,6 +23,7 @@ from studio_core.base.tables import Dataset, Job, LabelProject, Model
 from studio_core.data import versions
 from studio_core.labeling import arena, exports, items, making, outcomes, projects, rounds
 from studio_core.models import registry
+from tests.unit.app.parts.by_name import ByName
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -75,22 +76,22 @@ def number_in(address: str) -> int:
 def test_training_on_the_votes_opens_the_page_filled_in(studio: Studio, root: LabelProject) -> None:
     with studio.db.write() as session:
         session.get_one(LabelProject, root.id).sources = [{"model": "tiny-chat", "temperature": 0.5}]
-    section = Rounds(studio)
-    said, address = section.train(request(project="p"), "dpo")
-    assert said == "" and parse_qs(urlparse(address).query) == {
+    section = Rounds(studio, ByName())
+    updates = section.train(request(project="p"), "dpo")
+    assert updates["made"] == "" and parse_qs(urlparse(updates["address"]).query) == {
         "dataset": ["p@1"],
         "method": ["dpo"],
         "model": ["tiny-chat"],
     }
-    said, address = section.train(request(project="p"), "kto")
-    assert said == "" and parse_qs(urlparse(address).query) == {
+    updates = section.train(request(project="p"), "kto")
+    assert updates["made"] == "" and parse_qs(urlparse(updates["address"]).query) == {
         "dataset": ["p@2"],
         "method": ["kto"],
         "model": ["tiny-chat"],
     }
     assert versions.get(studio, "p@2").shape == "unpaired-preference"
-    said, address = section.train(request(project="p"), "reward")
-    assert parse_qs(urlparse(address).query)["method"] == ["reward"]
+    updates = section.train(request(project="p"), "reward")
+    assert parse_qs(urlparse(updates["address"]).query)["method"] == ["reward"]
     for shape in ("audit", "", None, {"a": 1}):
         with pytest.raises(BadInput):
             section.train(request(project="p"), shape)
@@ -99,23 +100,32 @@ def test_training_on_the_votes_opens_the_page_filled_in(studio: Studio, root: La
 
 
 def test_a_round_from_the_page(studio: Studio, root: LabelProject, run: Job) -> None:
-    section = Rounds(studio)
-    step, results, _, shape, runs, _ = section.rounds(request(project="p"))
-    assert "Run 1 (tuned) has finished" in step and results == ""
-    assert (shape["value"], runs.choices, runs.value) == ("dpo", [("run 1: tuned", run.id)], run.id)
+    section = Rounds(studio, ByName())
+    updates = section.rounds(request(project="p"))
+    assert "Run 1 (tuned) has finished" in updates["step"] and updates["results"] == ""
+    runs = updates["run"]
+    assert (updates["method"]["value"], runs.choices, runs.value) == (
+        "dpo",
+        [("run 1: tuned", run.id)],
+        run.id,
+    )
     one = answered(studio, number_in(section.compare(request(project="p"), run.id, "previous", 12)))
-    step, results, *_ = section.rounds(request("zh-CN", project="p"))
+    updates = section.rounds(request("zh-CN", project="p"))
+    step, results = updates["step"], updates["results"]
     assert f'href="/label?project={one.id}"' in step and "还没有投票" in results
     with studio.db.write() as session:
         job = session.get_one(Job, projects.get(studio, one.id).job_id)
         job.state, job.finished_at = "succeeded", job.submitted_at
     judged_at_once(studio, one, lambda item: "tie")
-    step, results, *_ = section.rounds(request(project="p"))
+    updates = section.rounds(request(project="p"))
+    step, results = updates["step"], updates["results"]
     assert "tuned wins 0 of 12, 12 ties: 50% (25 to 75)" in results and "inconclusive" in results
     assert f'data-round="{one.id}"' in results and "New votes are available" in step
     assert number_in(section.more(request(project="p"), event(round=one.id))) == one.id
     assert len(list(making.prompts_of(studio, projects.get(studio, one.id)))) > 12
-    belongs, results, *_ = section.rounds(request(project=one.name))
+    updates = section.rounds(request(project=one.name))
+    belongs, results = updates["step"], updates["results"]
+    assert not updates["forms"].visible
     assert f"/label?project={root.id}&amp;section=rounds" in belongs and "tuned wins" in results
 
 
@@ -124,9 +134,9 @@ def test_a_round_from_the_page(studio: Studio, root: LabelProject, run: Job) -> 
 )
 def test_what_comes_from_outside_is_checked(studio: Studio, run: Job, bad: tuple[Any, ...]) -> None:
     with pytest.raises(BadInput):
-        Rounds(studio).compare(request(project="p"), *bad)
+        Rounds(studio, ByName()).compare(request(project="p"), *bad)
     with pytest.raises(BadInput):
-        Rounds(studio).more(request(project="p"), event(round="1; DROP"))
+        Rounds(studio, ByName()).more(request(project="p"), event(round="1; DROP"))
 
 
 def test_comparing_from_the_page_of_a_run(studio: Studio, root: LabelProject, run: Job, base: Model) -> None:
@@ -144,12 +154,12 @@ def test_comparing_from_the_page_of_a_run(studio: Studio, root: LabelProject, ru
 def test_before_a_comparison_it_is_said_of_how_much_it_is_made(
     studio: Studio, root: LabelProject, run: Job, language: str
 ) -> None:
-    section = Rounds(studio)
+    section = Rounds(studio, ByName())
     left = rounds.prompts_left(studio, rounds.comparison(studio, root.id, run))
     for limit, pairs in ((5, 5), (500, left), (None, min(left, rounds.LIMIT)), (-3, 0)):
         said = section.outlook(request(language, project="p"), run.id, "previous", limit)
         assert texts.text("labeling.round_outlook", language, prompts=left, pairs=pairs) in said
-    assert section.rounds(request(language, project="p"))[-1] == rounds_view.outlook(
+    assert section.rounds(request(language, project="p"))["outlook"] == rounds_view.outlook(
         studio, rounds.comparison(studio, root.id, run), rounds.LIMIT, language
     )
     assert str(left) in rounds_view.of_run(studio, run, language)
@@ -166,8 +176,9 @@ def test_two_models_that_answer_alike_lead_on(studio: Studio, root: LabelProject
         row = session.get_one(Job, job.id)
         row.state, row.finished_at = "succeeded", row.submitted_at
     one = projects.get(studio, one.id)
-    section = Rounds(studio)
-    step, results, *_ = section.rounds(request(project="p"))
+    section = Rounds(studio, ByName())
+    updates = section.rounds(request(project="p"))
+    step, results = updates["step"], updates["results"]
     above = making_progress.view(studio, one, making.job_of(studio, one), "en", staff=True)
     for shown in (step, results, above):
         assert "10 of 10 answers were identical" in shown
@@ -213,20 +224,24 @@ def test_the_chart_says_what_it_shows_and_escapes_names(
 
 
 def test_the_arena_page(studio: Studio, base: Model) -> None:
-    page = ArenaPage(studio)
+    page = ArenaPage(studio, ByName())
     names = ["tiny-base", "tiny-chat", EVIL]
     trained(studio, "third", base, _imported(studio))
     with studio.db.write() as session:
         session.query(Model).filter_by(name="third").one().name = EVIL
-    assert "These models have not been compared" in page.open(request())[-1]
+    assert "These models have not been compared" in page.open(request())["table"]
     models = [registry.get(studio, name) for name in names]
     votes = [
         pair(f"q{n}", *two) for n in range(8) for two in ((models[0], models[1]), (models[1], models[2]))
     ]
     judged_at_once(studio, compared(studio, "p", votes), lambda item: "b")
-    shown = page.open(request(models="tiny-base,tiny-chat,nobody"))[-1]
+    shown = page.open(request(models="tiny-base,tiny-chat,nobody"))["table"]
     assert "at least 3 models; 2" in shown
-    for said in (page.open(request("zh-CN"))[-1], page.rated(request(), names), page.rated(request(), "x")):
+    for said in (
+        page.open(request("zh-CN"))["table"],
+        page.rated(request(), names),
+        page.rated(request(), "x"),
+    ):
         assert EVIL not in said and "&lt;img" in said and said.count("ts-interval") == 3
     assert arena_view.shown(arena.arena(studio, names), "en").count("<tr>") == 3 + 2 + 2
     for chosen in ([], names[:2], None):
