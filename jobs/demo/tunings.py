@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
@@ -23,12 +25,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import peft
 import torch
 
-from jobs.demo.abilities import right
+from jobs.demo.abilities import MAX_NEW_TOKENS, right
 from jobs.demo.finetune import PARAMETERS, STATIC
 from jobs.demo.heldout import Item, suite
 from jobs.demo.measure import processor
+from jobs.generation.decoding import Row, advance
 from jobs.generation.models import Models
-from jobs.generation.sides import Side, answer
 from jobs.training import alone
 from jobs.training.start import script
 from studio_core.generation.sampling import greedy
@@ -143,12 +145,11 @@ def scores_of(made: Path, tuning: Tuning) -> dict[str, float]:
 
 
 def answers(model: ResolvedModel, items: Sequence[Item]) -> list[str]:
-    sides = [Side(model, list(item.messages)) for item in items]
-    written = [""] * len(sides)
-    for event in answer(Models("cpu"), sides, greedy(72)):
-        if "error" in event:
-            raise RuntimeError(event["error"])
-        written[event["side"]] += event.get("text", "")
+    opened, sampling = Models("cpu").open(model), greedy(MAX_NEW_TOKENS)
+    rows = [Row(place, opened, opened.prompt(item.messages), sampling) for place, item in enumerate(items)]
+    written = [""] * len(rows)
+    for row, piece in advance(rows):
+        written[row.side] += piece
     return written
 
 
@@ -244,7 +245,7 @@ def main() -> None:
     for way in ways:
         outcomes = []
         for seed in SEEDS[: chosen.seeds]:
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
                 outcomes.append(carried_out(way, seed, Path(folder)))
         rows.append(row(way, outcomes))
         print(rows[-1], flush=True)

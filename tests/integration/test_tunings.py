@@ -8,15 +8,21 @@ from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from safetensors.torch import load_file
 
 from jobs.generation.models import Models
 from jobs.generation.sides import Side, answer
+from jobs.training.arguments import arguments
+from jobs.training.data import Prepared
+from jobs.training.loading import Machine
 from jobs.training.start import script
+from jobs.training.team import Team
 from studio_core.generation.sampling import greedy
 from studio_core.methods import METHODS
+from studio_core.methods.base import read
 from studio_core.runs import run_folder
-from studio_core.runs.spec import ResolvedModel
+from studio_core.runs.spec import ResolvedModel, RunSpec
 from studio_core.tunings import TUNINGS
 from tests.integration.method_conformance import ROWS
 from tests.integration.miniature import events, losses, make_run, miniature_model
@@ -167,3 +173,22 @@ def test_an_init_from_weights_is_saved_as_plain_lora_of_twice_the_rank(
     config = json.loads((run / run_folder.MODEL / "adapter_config.json").read_text(encoding="utf-8"))
     assert (config["r"], config["init_lora_weights"]) == (8, True)
     assert not (run / "initial").exists()
+
+
+@pytest.mark.parametrize(
+    ("tuning", "device", "used"),
+    [
+        ("qlora", "cuda", "paged_adamw_32bit"),
+        ("qlora", "cpu", "adamw_torch_fused"),
+        ("lora", "cuda", "adamw_torch_fused"),
+    ],
+)
+def test_only_qlora_on_a_gpu_pages_its_optimiser(
+    base: ResolvedModel, tmp_path: Path, tuning: str, device: Any, used: str
+) -> None:
+    folder = make_run(tmp_path / "run", base, ROWS[METHODS["sft"].shapes[0]], tuning=tuning)
+    run = RunSpec.model_validate_json((folder / run_folder.SPEC).read_text(encoding="utf-8"))
+    options = read(METHODS["sft"], TUNINGS[tuning], run.options)
+    data = Prepared(Dataset.from_list([{"length": 3}]), None)
+    machine = Machine(device, "fp32", "")
+    assert arguments(folder, run, options, machine, data, Team(folder))["optim"] == used
