@@ -175,6 +175,8 @@ def _lighter(plan: Plan, batch_size: int, needed: Callable[[int, str], Memory]) 
     if half:
         ways["batch_size"] = {"before": batch_size, "after": half, "memory": needed(half, now).total}
     for name, tuning in plan.method.tunings.items():
+        if not tuning.spares:
+            continue
         amount = needed(batch_size, name)
         able = tuning.missing() is None and not tunings.problems(tuning, case)
         if name != now and able and amount.total < plan.memory.total:

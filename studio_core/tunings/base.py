@@ -92,6 +92,8 @@ class Tuning(Part):
     """Whether activations may be computed twice to save memory."""
     added: Callable[[Any], int] = lambda options: 0
     """``(options)`` -> virtual tokens that stand before every row, and take memory and time as others do."""
+    spares: bool = False
+    """Whether a plan proposes it where memory is short: it teaches about as much for less."""
     rate: float = 1.0
     """Its learning rate as a multiple of LoRA's; of full tuning's if it is ``whole``. Presets begin with that."""
     epochs: float = 1.0

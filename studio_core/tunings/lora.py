@@ -88,4 +88,5 @@ LORA = Tuning(
     against=against,
     adapter="LORA",
     mixes=True,
+    spares=True,
 )

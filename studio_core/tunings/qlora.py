@@ -41,6 +41,7 @@ QLORA = Tuning(
     against=against,
     adapter="LORA",
     mixes=True,
+    spares=True,
     missing=missing,
     suits=lambda method: method.writes,  # What scores is merged at its end, which 4 bits do not allow.
     instead="lora",
