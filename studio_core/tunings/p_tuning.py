@@ -34,6 +34,7 @@ P_TUNING = Tuning(
     against=against,
     suits=lambda method: method.writes,
     instead="lora",
+    family="prompts",
     adapter="P_TUNING",
     merges=False,
     packs=False,

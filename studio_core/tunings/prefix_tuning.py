@@ -26,6 +26,7 @@ PREFIX_TUNING = Tuning(
     against=against,
     suits=lambda method: method.writes,
     instead="lora",
+    family="prompts",
     adapter="PREFIX_TUNING",
     merges=False,
     packs=False,

@@ -24,6 +24,7 @@ PROMPT_TUNING = Tuning(
     against=against,
     suits=lambda method: method.writes,
     instead="lora",
+    family="prompts",
     adapter="PROMPT_TUNING",
     merges=False,
     packs=False,
