@@ -68,7 +68,8 @@ They are no blind test, though: the misses on them showed where the corpus had t
 _TUNED = """# Fine-tunings
 
 Each by the studio's own script, all in one process; *CPU s* is the processor time of one run, from loading its base to
-the saved model. A figure is the mean over {seeds} seeds, ± half of its 95 % interval (Student's, over the seeds)."""
+the saved model. A figure is the mean over {seeds} seeds, ± half of its 95 % interval (Student's, over the seeds). Rows
+without *CPU s* are of 2026-11-21, each run in a process of its own."""
 
 
 _NOTES = """## What is weaker
