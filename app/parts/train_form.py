@@ -31,13 +31,11 @@ INPUTS = (
 
 
 def tuning_help(method: str, tuning: str) -> str:
-    """The key of what a way of tuning is, for the method where that says something of its own."""
-    own = f"methods.{method}.tuning_{tuning}.help"
-    return (
-        own
-        if own in texts.catalogue(texts.DEFAULT_LANGUAGE)
-        else TUNINGS.get(tuning, TUNINGS[DEFAULT]).help_key
-    )
+    """The key of what a way of tuning is; of models that score it may be something of its own."""
+    way = TUNINGS.get(tuning, TUNINGS[DEFAULT])
+    own = f"{way.title_key}.scorer.help"
+    scores = method in METHODS and not METHODS[method].writes
+    return own if scores and own in texts.catalogue(texts.DEFAULT_LANGUAGE) else way.help_key
 
 
 def methods(chosen: str, language: str) -> Markup:

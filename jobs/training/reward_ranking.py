@@ -58,14 +58,24 @@ def rows(run: RunSpec, options: RankingOptions, chat: ChatFormat) -> Prepared:
     count, draw = Count(), random.Random(run.spec.seed)
     for record, answers, cut in sequences(run, options, chat):
         fitting = [place for place, one in enumerate(answers) if len(one.ids) <= options.max_length]
-        kept = sorted(draw.sample(fitting, min(len(fitting), options.answers)))
-        ranks = [record["ranks"][place] for place in kept]
-        row = {"answers": [answers[place].ids for place in kept], "ranks": ranks}
-        learnt = len(set(ranks)) > 1
-        count.drawn += learnt and len(fitting) > options.answers
+        learnt = len({record["ranks"][place] for place in fitting}) > 1
+        kept = _drawn(draw, fitting, record["ranks"], options.answers) if learnt else []
+        row = {
+            "answers": [answers[place].ids for place in kept],
+            "ranks": [record["ranks"][place] for place in kept],
+        }
+        count.drawn += len(kept) < len(fitting) and learnt
         count.cut += cut and learnt
         count.keep(row, learnt)
     return split(run, options, count, lambda row: sum(map(len, row["answers"])))
+
+
+def _drawn(draw: random.Random, places: list[int], ranks: list[int], most: int) -> list[int]:
+    """So many of these places, and again where all that were drawn share one rank: they would teach nothing."""
+    while True:
+        kept = sorted(draw.sample(places, min(len(places), most)))
+        if len({ranks[place] for place in kept}) > 1:
+            return kept
 
 
 @dataclass
@@ -131,7 +141,7 @@ def main(run_dir: Path) -> None:
     training = trainer(course, RankingTrainer, model, data, RankedAnswers(course.tokenizer.pad_token_id))
     course.train(training, data)
     # Counted on the model as it is saved: merging an adapter rounds, and that is what will score.
-    scorer = whole(training.model)
+    scorer = whole(course, training)
     if data.held_out is not None and not course.stop:
         tell_best_first(course, training, scorer, data.held_out)
     course.save(training, scorer)

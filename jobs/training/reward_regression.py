@@ -88,7 +88,7 @@ def main(run_dir: Path) -> None:
     training = trainer(course, RegressionTrainer, model, data, ScoredAnswers(course.tokenizer.pad_token_id))
     course.train(training, data)
     # Counted on the model as it is saved: merging an adapter rounds, and that is what will score.
-    scorer = whole(training.model)
+    scorer = whole(course, training)
     if data.held_out is not None and not course.stop:
         tell_error(course, training, scorer, data.held_out)
     course.save(training, scorer)

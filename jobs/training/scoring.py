@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import PeftModel
+from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch.nn.utils.rnn import pad_sequence
 from trl import RewardConfig, RewardTrainer
 
@@ -20,6 +20,7 @@ from jobs.training.grouping import GroupedByLength, OnTokens
 from jobs.training.loading import load_scorer, needs_checkpointing, new_adapter
 from jobs.training.step_mean import StepMean
 from studio_core.base.errors import BadInput
+from studio_core.tunings.lora import LORA
 
 Figures = dict[str, torch.Tensor]
 """Metrics of one batch by name, each a mean over its rows."""
@@ -110,9 +111,27 @@ def trainer(
     )
 
 
-def whole(model: Any) -> Any:
-    """The model with its adapter merged: what scores answers loads complete classifiers only."""
-    return model.merge_and_unload() if isinstance(model, PeftModel) else model
+def whole(course: Course[Any], trainer: Any) -> Any:
+    """The model with its adapter merged: what scores answers loads complete classifiers only.
+
+    An adapter beside weights in 4 bits goes onto the weights as they were before, of which those are a rounding; the
+    trainer's model is given up first, so that both are never in memory.
+    """
+    model = trainer.model
+    if not isinstance(model, PeftModel):
+        return model
+    if not getattr(model.get_base_model(), "is_quantized", False):
+        return model.merge_and_unload()
+    learnt = {name: weight.cpu() for name, weight in get_peft_model_state_dict(model).items()}
+    adapter = model.peft_config["default"]
+    del model
+    trainer.model = trainer.model_wrapped = None
+    trainer.accelerator.free_memory()
+    plain = course.run.spec.model_copy(update={"tuning": LORA.name})
+    base = load_scorer(course.run.model_copy(update={"spec": plain}), course.machine)
+    again = get_peft_model(base, adapter)
+    set_peft_model_state_dict(again, learnt)
+    return again.merge_and_unload()
 
 
 @torch.inference_mode()

@@ -93,6 +93,8 @@ GRADES = (
     ("chosen_rating", "rejected_rating"), ("rating_chosen", "rating_rejected"),
 )  # fmt: skip
 """Of a pair: how good each of its answers is."""
+KEEPING = (Shape.PROMPT_ONLY, Shape.PREFERENCE)
+"""Shapes whose records may have further columns of a file."""
 _JUDGED = (Shape.UNPAIRED_PREFERENCE, Shape.SCORED)
 """Shapes of an answer with a judgement, for which a conversation may stand."""
 
@@ -220,9 +222,9 @@ def _guess(
             parts = (*asked, "label", "system", "tools")
             return made(Shape.UNPAIRED_PREFERENCE, "unpaired", *parts, good_from=good_from)
     if {"prompt", "completion", "score"} <= has and _holds_scores(found["score"], rows):
-        parts = ("prompt", "completion", "score", "input", "system", "history", "reasoning", "tools")
+        beside = ("input", "system", "history", "reasoning", "tools")
         # Never sure: the score may be one of something else, and the answers be there to be learnt.
-        return made(Shape.SCORED, "scored", *parts, sure=False)
+        return made(Shape.SCORED, "scored", "prompt", "completion", "score", *beside, sure=False)
     if "messages" in has and _holds_turns(found["messages"], rows):
         because = "sharegpt" if _holds_sharegpt(found["messages"], rows) else "messages"
         return made(Shape.CHAT, because, "messages", "system", "tools")

@@ -43,6 +43,5 @@ QLORA = Tuning(
     mixes=True,
     spares=True,
     missing=missing,
-    suits=lambda method: method.writes,  # What scores is merged at its end, which 4 bits do not allow.
     instead="lora",
 )

@@ -143,7 +143,7 @@ def test_what_a_loss_is_for_stands_below_the_list(page: Page) -> None:
 
 
 def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> None:
-    """Not every method offers QLoRA: chosen for one, it neither stops the form nor stays for another."""
+    """What is chosen for one method stays for another that offers it, and says what it means there."""
     visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
     ready(page)
     tuning = page.locator("#train-tuning").get_by_role("combobox")
@@ -155,15 +155,10 @@ def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> Non
     take(page, "train-method", "Reward model")
     ready(page)
     expect(page.locator("#train-prompts")).to_be_hidden()  # What it makes writes nothing.
+    expect(tuning).to_contain_text("into the unquantized model")
+    expect(tuning).to_have_accessible_name("Fine-tuning method QLoRA")
+    take(page, "train-tuning", "LoRA")
     expect(tuning).to_contain_text("into a complete model")
-    expect(tuning).to_have_accessible_name("Fine-tuning method LoRA")
-    tuning.click()
-    refused = page.locator("#train-tuning").get_by_role("option", name="QLoRA", exact=True)
-    expect(refused).to_be_disabled()
-    expect(refused).to_have_accessible_description("Not available for this training method: Reward model.")
-    refused.click(force=True)
-    tuning.press("Escape")
-    expect(tuning).to_have_accessible_name("Fine-tuning method LoRA")
     ready(page)
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
     expect(page.locator("#train-plan .ts-command pre")).not_to_contain_text("--prompt")
@@ -173,12 +168,12 @@ def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> Non
 
     visit(page, "/train?method=reward&tuning=qlora&model=tiny-chat&dataset=identity-pairs")
     ready(page)
-    expect(tuning).to_have_accessible_name("Fine-tuning method LoRA")
+    expect(tuning).to_have_accessible_name("Fine-tuning method QLoRA")
     page.get_by_role("textbox", name="Run name").fill(
         "named"
     )  # When this is answered, all before it has been.
     expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--name named")
-    expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning lora")
+    expect(page.locator("#train-plan .ts-command pre")).to_contain_text("--tuning qlora")
     expect(page.locator("#train-plan")).not_to_contain_text("Changed from the preset")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,18 @@ from transformers import (
     LlamaModel,
 )
 
-from jobs.generation.scoring import loaded
-from jobs.training import dpo, kto, loading, reward, sft, sft_kl
+from jobs.generation.scoring import RewardModel, loaded
+from jobs.training import (
+    dpo,
+    kto,
+    loading,
+    process_reward,
+    reward,
+    reward_ranking,
+    reward_regression,
+    sft,
+    sft_kl,
+)
 from jobs.training.course import Course
 from jobs.training.reporting import StopRequest
 from studio_core.base.errors import BadInput
@@ -36,15 +47,36 @@ from tests.integration.miniature import (
     make_run,
     miniature_model,
     pairs,
+    rankings,
     said,
+    scored,
+    stepwise,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
 DEMO = ResolvedModel(name="tiny-base", path=str(bundled_folder() / "models" / "tiny-base"))
-MAINS = {"sft": sft.main, "sft-kl": sft_kl.main, "dpo": dpo.main, "kto": kto.main, "reward": reward.main}
+MAINS = {
+    "sft": sft.main,
+    "sft-kl": sft_kl.main,
+    "dpo": dpo.main,
+    "kto": kto.main,
+    "reward": reward.main,
+    "reward-regression": reward_regression.main,
+    "reward-ranking": reward_ranking.main,
+    "process-reward": process_reward.main,
+}
 WRITERS = ("sft", "dpo", "kto")
-ROWS = {"sft": chats(24), "sft-kl": chats(24), "dpo": pairs(24), "kto": judged(24), "reward": pairs(24)}
+ROWS = {
+    "sft": chats(24),
+    "sft-kl": chats(24),
+    "dpo": pairs(24),
+    "kto": judged(24),
+    "reward": pairs(24),
+    "reward-regression": scored(24),
+    "reward-ranking": rankings(24),
+    "process-reward": stepwise(24),
+}
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +177,82 @@ def test_a_reward_model_scores_the_better_answer_higher(
     again = trained(tmp_path / "again", made, "reward", epochs=1, prompts=())
     # It goes on with the scores that it gave.
     assert events(again, "metrics")[0]["values"]["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("columns", "margin"),
+    [
+        ({"margin": "1.5"}, 1.5),
+        ({"chosen_score": "10", "rejected_score": "1"}, 1.0),
+        ({"score_chosen": "7", "score_rejected": "2.5"}, 0.5),
+        ({"margin": None}, 0.0),
+    ],
+)
+def test_a_margin_is_a_gap_that_scores_are_to_have(
+    tmp_path: Path, model: ResolvedModel, columns: dict[str, str], margin: float
+) -> None:
+    given: dict[str, Any] = {"max_steps": 1, "center": 0.0, "eval_share": 0.0, "prompts": ()}
+    [pair] = pairs(1)
+    plain = trained(tmp_path / "plain", model, "reward", rows=[pair], **given)
+    wider = trained(tmp_path / "wider", model, "reward", rows=[{**pair, **columns}], margin=2.0, **given)
+    [gap] = [event["values"]["margin"] for event in events(plain, "metrics")][:1]
+    assert losses(plain)[1] == pytest.approx(math.log1p(math.exp(-gap)), abs=1e-5)
+    assert losses(wider)[1] == pytest.approx(math.log1p(math.exp(2.0 * margin - gap)), abs=1e-5)
+
+
+def test_a_margin_without_a_column_is_refused(tmp_path: Path, model: ResolvedModel) -> None:
+    with pytest.raises(
+        BadInput, match=r"rows has none of the columns margin, chosen_score \+ rejected_score"
+    ):
+        trained(tmp_path / "run", model, "reward", margin=1.0)
+
+
+def test_a_regression_is_measured_in_scores(tmp_path: Path, model: ResolvedModel) -> None:
+    run_dir = trained(tmp_path / "run", model, "reward-regression", epochs=8, eval_share=0.25, prompts=())
+    [told] = events(run_dir, "notice")
+    assert told["key"] == "methods.notice.score_error" and told["values"]["rows"] == 6
+    assert float(told["values"]["mae"]) < float(told["values"]["mean"])
+    scorer = RewardModel.load(ResolvedModel(name="made", path=result(run_dir)["model"]))
+    prompt = [said("user", "say a")]
+    good, bad = scorer.scores([scorer.text(prompt, "good!"), scorer.text(prompt, "bad")])
+    assert good == pytest.approx(9, abs=2) and bad == pytest.approx(2, abs=2)
+
+
+def test_a_ranking_is_one_row_and_long_ones_are_drawn_from(tmp_path: Path, model: ResolvedModel) -> None:
+    run_dir = trained(
+        tmp_path / "run", model, "reward-ranking", epochs=8, eval_share=0.25, answers=2, prompts=()
+    )
+    drawn, told = events(run_dir, "notice")
+    assert (drawn["key"], drawn["values"]) == ("methods.notice.answers_drawn", {"rows": 12, "answers": 2})
+    # Of the three two share a place, which alone would teach nothing: they are not drawn together.
+    assert (
+        told["key"] == "methods.notice.best_first" and told["values"]["right"] == told["values"]["rows"] == 6
+    )
+
+
+def test_steps_are_judged_beside_the_untrained_baseline(tmp_path: Path, model: ResolvedModel) -> None:
+    run_dir = trained(tmp_path / "run", model, "process-reward", epochs=8, eval_share=0.25, prompts=())
+    [told] = events(run_dir, "notice")
+    assert told["key"] == "methods.notice.first_error" and told["values"]["rows"] == 6
+    assert isinstance(told["values"]["untrained"], int)
+    assert int(told["values"]["steps"]) > int(told["values"]["frequent"])
+    # What scores already writes nothing, and so has no probabilities of its own.
+    again = ResolvedModel(name="made", path=result(run_dir)["model"])
+    given: dict[str, Any] = {"epochs": 1, "eval_share": 0.25, "prompts": ()}
+    [told] = events(trained(tmp_path / "again", again, "process-reward", **given), "notice")
+    assert told["values"]["untrained"] == "-"
+
+
+def test_a_reward_model_beside_4_bits_is_merged_into_the_weights_as_they_were(
+    tmp_path: Path, model: ResolvedModel
+) -> None:
+    run_dir = trained(tmp_path / "run", model, "reward", tuning="qlora", epochs=6, eval_share=0.2, prompts=())
+    [told] = events(run_dir, "notice")
+    assert told["values"]["right"] == 5
+    made = weights(Path(result(run_dir)["model"]))
+    before = AutoModelForSequenceClassification.from_pretrained(model.path, num_labels=1).state_dict()
+    assert {name for name in made if "lora" in name} == set() and made.keys() == before.keys()
+    assert torch.equal(made["model.embed_tokens.weight"], before["model.embed_tokens.weight"])
 
 
 def test_pairs_that_are_too_long_are_left_out_whole(tmp_path: Path, model: ResolvedModel) -> None:

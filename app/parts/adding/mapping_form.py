@@ -15,7 +15,7 @@ from app.parts.adding.understood import KEEP, SHOWN_COLUMNS, columns_panel
 from app.parts.html import muted
 from studio_core.base.errors import BadInput
 from studio_core.data.columns import names_in
-from studio_core.data.mapping import PARTS, Mapping, in_text
+from studio_core.data.mapping import KEEPING, PARTS, Mapping, in_text
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Inspection
 
@@ -164,7 +164,7 @@ def assign(opened: Any, roles: Any) -> dict[str, Any]:
     if not opened:
         raise BadInput("data.upload_gone")
     shape, columns = Shape(opened["shape"]), opened["columns"]
-    allowed = {"", *PARTS[shape][0], *PARTS[shape][1], *([KEEP] if shape is Shape.PROMPT_ONLY else [])}
+    allowed = {"", *PARTS[shape][0], *PARTS[shape][1], *([KEEP] if shape in KEEPING else [])}
     changes: dict[str, str] = {}
     for number, role in roles.items() if isinstance(roles, dict) else [(None, None)]:
         if not (isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 7):

@@ -14,7 +14,7 @@ from app.i18n import phrases, say
 from app.parts.data_view import shape_name
 from app.parts.html import NOTHING, html, join, notice, number, stat
 from studio_core.data.columns import MISSING, value_in
-from studio_core.data.mapping import PARTS
+from studio_core.data.mapping import KEEPING, PARTS
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Inspection
 
@@ -114,7 +114,7 @@ def columns_table(
     shown = _shown(columns, roles, narrow)
     choices = [("", say("adding.unused", language))]
     choices += [(part, say(f"data.part_{part}", language)) for part in (*PARTS[shape][0], *PARTS[shape][1])]
-    if shape is Shape.PROMPT_ONLY:
+    if shape in KEEPING:
         choices.append((KEEP, say("adding.keep", language)))
     head = join(_header(index, columns[index], choices, roles, language) for index in shown)
     body = join(

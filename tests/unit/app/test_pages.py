@@ -135,7 +135,7 @@ def test_a_reward_model_is_trained_further_as_one(studio: Studio, trained: Model
     assert (method(dataset="pairs"), method(model="tiny-chat"), method()) == ("dpo", "sft", "sft")
     assert method(model="gone", dataset="pairs") == "dpo"
     assert method(model=trained.name, method="sft") == "sft"
-    assert training.spec_for(studio, {"method": "reward", "tuning": "qlora"}).tuning == "lora"
+    assert training.spec_for(studio, {"method": "reward", "tuning": "qlora"}).tuning == "qlora"
     assert training.spec_for(studio, {"method": "dpo", "tuning": "qlora"}).tuning == "qlora"
 
     scorer = training.submit(studio, spec(method="reward", dataset="pairs", name="to-score"))

@@ -77,21 +77,23 @@ def test_training_on_the_votes_opens_the_page_filled_in(studio: Studio, root: La
     with studio.db.write() as session:
         session.get_one(LabelProject, root.id).sources = [{"model": "tiny-chat", "temperature": 0.5}]
     section = Rounds(studio, ByName())
-    updates = section.train(request(project="p"), "dpo")
-    assert updates["made"] == "" and parse_qs(urlparse(updates["address"]).query) == {
+    address = section.train(request(project="p"), "dpo")
+    assert parse_qs(urlparse(address).query) == {
         "dataset": ["p@1"],
         "method": ["dpo"],
         "model": ["tiny-chat"],
     }
-    updates = section.train(request(project="p"), "kto")
-    assert updates["made"] == "" and parse_qs(urlparse(updates["address"]).query) == {
+    address = section.train(request(project="p"), "kto")
+    assert parse_qs(urlparse(address).query) == {
         "dataset": ["p@2"],
         "method": ["kto"],
         "model": ["tiny-chat"],
     }
     assert versions.get(studio, "p@2").shape == "unpaired-preference"
-    updates = section.train(request(project="p"), "reward")
-    assert parse_qs(urlparse(updates["address"]).query)["method"] == ["reward"]
+    address = section.train(request(project="p"), "reward")
+    assert parse_qs(urlparse(address).query)["method"] == ["reward"]
+    section.train(request(project="p"), "reward-ranking")
+    assert versions.get(studio, "p@3").shape == "ranking"
     for shape in ("audit", "", None, {"a": 1}):
         with pytest.raises(BadInput):
             section.train(request(project="p"), shape)

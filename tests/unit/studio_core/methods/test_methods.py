@@ -180,7 +180,9 @@ def test_a_run_of_before_tunings_had_options_is_read() -> None:
         read(METHODS["sft"], TUNINGS["full"], {**kept, "lora": 1})
 
 
-def test_what_a_method_lacks_gives_way_to_what_comes_nearest() -> None:
+def test_what_a_method_lacks_gives_way_to_what_comes_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert METHODS["sft"].nearest("qlora") == METHODS["reward"].nearest("qlora") == "qlora"
+    monkeypatch.setitem(TUNINGS, "qlora", replace(TUNINGS["qlora"], suits=lambda method: method.writes))
     assert METHODS["sft"].nearest("qlora") == "qlora"
     assert METHODS["reward"].nearest("qlora") == "lora"
     assert METHODS["sft"].nearest("no such tuning") == "full"
