@@ -147,7 +147,11 @@ def _completions(chat: ChatFormat, conversations: list[Conversation], learning: 
 
 def _names(shape: Shape, record: Record) -> list[str]:
     """What the answers of a record are called."""
-    return ["chosen", "rejected"] if shape is Shape.PREFERENCE else [f"ranked {n}" for n in record["ranks"]]
+    if shape is Shape.PREFERENCE:
+        return ["chosen", "rejected"]
+    ranks: list[int] = record["ranks"]
+    # Of a tie the second is 1=, so that each answer has a name of its own.
+    return [f"ranked {rank}{'=' * ranks[:n].count(rank)}" for n, rank in enumerate(ranks)]
 
 
 def _compared(

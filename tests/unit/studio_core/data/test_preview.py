@@ -257,3 +257,12 @@ def test_every_shape_can_be_shown(shape: Shape, chat: ChatFormat) -> None:
     }
     record = RECORDS[shape][0] if shape in RECORDS else others[shape]
     assert segments(chat, shape, record)
+
+
+def test_every_answer_of_a_ranking_is_shown_under_its_place(chat: ChatFormat) -> None:
+    record = {"prompt": [user("Hi")], "completions": ["Yo", "Hello!", "Hm"], "ranks": [2, 1, 2]}
+    shown = segments(chat, Shape.RANKING, record)
+    assert [*dict.fromkeys(one.part for one in shown)] == ["prompt", "ranked 2", "ranked 1", "ranked 2="]
+    assert all(one.trained for one in shown if one.part != "prompt")
+    longest = max(len(one.ids) for one in sequences.tokens(chat, Shape.RANKING, [record])[0])
+    assert sequences.lengths(chat, Shape.RANKING, [record]) == [longest]
