@@ -22,5 +22,8 @@ LAYERNORM = Tuning(
     frozen=lambda size, width: width * size.parameters,
     adapter="LN_TUNING",
     rate=5.0,
+    # At this rate the demo models answer next to nothing right after 120 steps (docs/tunings.md). How large a model has
+    # to be is a judgement: such vectors bring out what a model knows, so it has to know something.
+    least=20_000_000,
     instead="lora",
 )
