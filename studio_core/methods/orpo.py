@@ -22,7 +22,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
-            # Measured over three seeds: docs/preference-losses.md.
+            # Measured: docs/preference-losses.md.
             "learning_rate": 1e-4 if full else 4e-4,
             "epochs": {"quick": 3.0, "balanced": 4.0, "thorough": 8.0}[preset],
             "batch_size": 16,
