@@ -26,18 +26,23 @@ SAYS_NOTHING = re.compile(
 )
 
 
-def told(page: Page) -> list[str]:
+def told(page: Page, other_theme: bool = True) -> list[str]:
     """Every complaint of the page as it is, in the theme it is in and in the other one."""
     page.evaluate(AXE_SCRIPT)
     found = page.evaluate(AXE, [])
+    if other_theme:
+        found += _in_the_other_theme(page)
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    return found + [f"a name that says nothing: {role} {name!r}" for role, name in names(nodes)]
+
+
+def _in_the_other_theme(page: Page) -> list[str]:
     page.evaluate("""() => {
         const dark = !document.documentElement.classList.contains("dark");
         if (window.tunesmith) window.tunesmith.setTheme(dark ? "dark" : "light");
         else document.documentElement.classList.toggle("dark", dark);
     }""")
-    found += [f"the other theme, {line}" for line in page.evaluate(AXE, COLOURS)]
-    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    return found + [f"a name that says nothing: {role} {name!r}" for role, name in names(nodes)]
+    return [f"the other theme, {line}" for line in page.evaluate(AXE, COLOURS)]
 
 
 def names(nodes: list[dict[str, Any]]) -> list[tuple[str, str]]:

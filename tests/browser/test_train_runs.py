@@ -143,7 +143,8 @@ def test_what_a_loss_is_for_stands_below_the_list(page: Page) -> None:
 
 
 def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> None:
-    """What is chosen for one method stays for another that offers it, and says what it means there."""
+    """What is chosen for one method stays for another that offers it, and says what it means there; what that cannot
+    be had with is refused."""
     visit(page, "/train?method=dpo&model=tiny-chat&dataset=identity-pairs")
     ready(page)
     tuning = page.locator("#train-tuning").get_by_role("combobox")
@@ -156,6 +157,13 @@ def test_the_ways_of_tuning_follow_the_method(page: Page, served: Served) -> Non
     ready(page)
     expect(page.locator("#train-prompts")).to_be_hidden()  # What it makes writes nothing.
     expect(tuning).to_contain_text("into the unquantized model")
+    expect(tuning).to_have_accessible_name("Fine-tuning method QLoRA")
+    tuning.click()
+    refused = page.locator("#train-tuning").get_by_role("option", name="Prompt tuning", exact=True)
+    expect(refused).to_be_disabled()
+    expect(refused).to_have_accessible_description("Not available for this training method: Reward model.")
+    refused.click(force=True)
+    tuning.press("Escape")
     expect(tuning).to_have_accessible_name("Fine-tuning method QLoRA")
     take(page, "train-tuning", "LoRA")
     expect(tuning).to_contain_text("into a complete model")
