@@ -6,23 +6,14 @@ they would alone. Only what it gives is kept at the end: a model that was made s
 
 from __future__ import annotations
 
-from studio_core.base.errors import BadInput
 from studio_core.models.size import ModelSize
-from studio_core.tunings import virtual_tokens
-from studio_core.tunings.base import Case, Tuning
-from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions
+from studio_core.tunings.base import Tuning
+from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions, against
 
 
 def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
     """The input of the network and its three layers, all as wide as the model."""
     return options.virtual_tokens * size.hidden + 3 * (size.hidden + 1) * size.hidden
-
-
-def against(case: Case) -> list[BadInput]:
-    problems = virtual_tokens.against(case)
-    if case.adapter == "P_TUNING":
-        problems.append(BadInput("tunings.p_tuning_again", model=case.model))
-    return problems
 
 
 P_TUNING = Tuning(

@@ -10,6 +10,8 @@ LEAST = 100_000_000
 """Learnt embeddings make a model use what it can do already. A judgement: a model of 2 million parameters learnt little
 by them at any rate (docs/tunings.md), and in Lester et al. 2021 (figure 1) they draw level at 10 billion only."""
 
+_KINDS = ("PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING")
+
 
 class VirtualTokenOptions(TuningOptions):
     # Prompts longer than 20 vectors gained little in Lester et al. 2021 (figure 3a), at any size of model.
@@ -17,7 +19,11 @@ class VirtualTokenOptions(TuningOptions):
 
 
 def against(case: Case) -> list[BadInput]:
-    """The vectors are no part of any layer, so what parts layers among GPUs does not know them."""
+    problems = []
+    # The vectors are no part of any layer, so what parts layers among GPUs does not know them.
     if case.gpus > 1 and case.parallel == "fsdp":
-        return [BadInput("tunings.needs_ddp", what="virtual_tokens", parallel=case.parallel)]
-    return []
+        problems.append(BadInput("tunings.needs_ddp", what="virtual_tokens", parallel=case.parallel))
+    # PEFT loads such adapters for answers only.
+    if case.adapter in _KINDS:
+        problems.append(BadInput("tunings.virtual_tokens_again", model=case.model))
+    return problems

@@ -126,8 +126,9 @@ def test_an_adapter_is_continued_by_its_kind_and_merged_by_full_tuning() -> None
     for tuning in TUNINGS.values():
         if tuning.adapter:
             case = replace(PLAIN, adapter=tuning.adapter)
-            # P-tuning's own refusal: of what it learnt only the result is stored, not the network that made it.
-            assert tunings.problems(tuning, case) == tuning.against(case)
+            # PEFT loads learnt prompts for answers only.
+            alone = ["tunings.virtual_tokens_again"] if tuning.family == "prompts" else []
+            assert [problem.key for problem in tunings.problems(tuning, case)] == alone
             assert (tunings.problems(TUNINGS["full"], case) == []) is tuning.merges
 
 
