@@ -103,7 +103,32 @@ def _figures(plan: Plan, language: str) -> Markup:
     if gpus > 1:
         device = say("train.device_gpus", language, gpus=gpus, parallel=plan.spec.parallel)
     stats.append(stat(say("train.device", language), device))
-    return html('<div class="ts-plan-figures">{}</div>{}', join(stats), _end(plan, language))
+    return html(
+        '<div class="ts-plan-figures">{}</div>{}{}',
+        join(stats),
+        _memory(plan, language),
+        _end(plan, language),
+    )
+
+
+def _memory(plan: Plan, language: str) -> Markup:
+    """What each model takes, by what it holds; folded, since the sum is what decides."""
+    if plan.memory is None:
+        return Markup()
+    lines = []
+    for role, share in plan.memory.roles.items():
+        parts = [
+            f"{say(f'train.memory_part.{part}', language)} {size(amount)}"
+            for part, amount in vars(share).items()
+            if amount
+        ]
+        if parts:
+            lines.append((say(f"train.role.models.{role}", language), " · ".join(parts)))
+    lines.append((say("train.memory_part.runtime", language), size(plan.memory.runtime)))
+    shown = join(html("<li>{}{}{}</li>", name, say("train.colon", language), parts) for name, parts in lines)
+    return html(
+        "<details><summary>{}</summary><ul>{}</ul></details>", say("train.memory_parts", language), shown
+    )
 
 
 def _end(plan: Plan, language: str) -> Markup:

@@ -32,3 +32,15 @@ def test_the_state_is_as_grave_as_what_it_says(
     learns = "The model learns to end an answer with &lt;|end|&gt;"
     assert (learns in drawn) is (badge != "bad")
     assert ("&lt;|end|&gt; 结束回答" in plan_card.card(plan, "zh-CN")) is (badge != "bad")
+
+
+def test_memory_is_told_for_each_model(studio: Studio, tmp_path: Path) -> None:
+    registry.ensure_demo_models(studio)
+    pairs = [{"prompt": f"Say {n}", "chosen": "yes", "rejected": "no"} for n in range(60)]
+    imported(studio, "pairs", pairs, tmp_path)
+    card = plan_card.card(training.plan(studio, spec(method="dpo", dataset="pairs")), "en")
+    whole, reference = "Trained model: weights 8.0 MB", "Reference model: weights 8.0 MB</li>"
+    assert whole in card and reference in card and "Libraries: 682 MB" in card
+    assert "参考模型：权重 8.0 MB" in plan_card.card(
+        training.plan(studio, spec(method="dpo", dataset="pairs")), "zh-CN"
+    )
