@@ -361,7 +361,7 @@ class MethodConformance:
             project = compared(runs.studio, votes, [pair(f"q{n}", base, base) for n in range(8)])
             judged_at_once(runs.studio, project, lambda item: "a")
         asked = SimpleNamespace(cookies={}, headers={}, query_params={"project": votes})
-        address = rounds_section.Rounds(runs.studio).train(asked, name)
+        address = rounds_section.Rounds(runs.studio, {}).train(asked, name)
         wish = dict(parse_qsl(urlparse(address).query))
         spec = training.spec_for(runs.studio, wish)
         assert (spec.method, spec.dataset) == (name, f"{votes}@1")
