@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -148,7 +147,8 @@ def trained(method: str, rows: list[dict[str, Any]], seed: int, folder: Path) ->
 
 def scores(model: RewardModel, asked: list[tuple[list[Message], str]]) -> list[float]:
     texts = [model.text(prompt, answer) for prompt, answer in asked]
-    return [score for some in batched(texts, BATCH, strict=False) for score in model.scores(list(some))]
+    together = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
+    return [score for some in together for score in model.scores(some)]
 
 
 def share_in_order(model: RewardModel, asked: list[tuple[Problem, str, str]]) -> float:
