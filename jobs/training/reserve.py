@@ -19,8 +19,5 @@ def hold_moments(optimizer: Any) -> None:
     weights = [weight for group in inner.param_groups for weight in group["params"]]
     held = [torch.zeros_like(weight, requires_grad=False) for weight in weights for _ in range(2)]
 
-    def let_go(*_: Any) -> None:
-        held.clear()
-        handle.remove()
-
-    handle = inner.register_step_pre_hook(let_go)
+    # It stays, and has nothing to do from then on: an optimiser's hooks must not change while it goes through them.
+    inner.register_step_pre_hook(lambda *_: held.clear())

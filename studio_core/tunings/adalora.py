@@ -1,8 +1,8 @@
 """AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): LoRA whose rank goes where it is worth most.
 
 A layer computes ``W x + alpha / start * P diag(e) Q x``. All layers begin with the rank ``adalora_start``; between the
-first tenth and the last third of the steps those triplets (a column of P, a number of e, a row of Q) go whose loss of
-would change the loss least, until ``adalora_rank`` are left on average.
+first tenth and the last third of the steps those triplets (a column of P, a number of e, a row of Q) go without which
+the loss would change least, until ``adalora_rank`` are left on average.
 """
 
 from __future__ import annotations

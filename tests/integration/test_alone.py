@@ -15,7 +15,7 @@ from jobs.training import alone
 from studio_core.base.settings import bundled_folder
 from studio_core.methods import METHODS
 from studio_core.runs import run_folder
-from tests.integration.miniature import events, judged
+from tests.integration.miniature import events, judged, rankings, scored, stepwise
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
@@ -23,13 +23,21 @@ ROOT = bundled_folder().parent
 MODEL = str(bundled_folder() / "models" / "tiny-chat")
 PAIRS = str(bundled_folder() / "samples" / "identity-pairs.jsonl")
 
+FILES = {
+    "JUDGED.jsonl": judged(24),
+    "SCORED.jsonl": scored(24),
+    "RANKED.jsonl": rankings(24),
+    "STEPS.jsonl": stepwise(24),
+}
+"""Data that a lesson's call names and that is no sample of the studio's."""
+
 
 def call(script: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """The exit code of the script, called with these words."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", [str(script.__name__), *words])
     with pytest.raises(SystemExit) as ended:
-        alone.run(script.__name__.rpartition(".")[2], script.main)
+        alone.run(script.__name__.rpartition(".")[2].replace("_", "-"), script.main)
     return int(ended.value.code or 0)
 
 
@@ -46,10 +54,10 @@ def test_the_call_in_the_lesson_trains(
 ) -> None:
     script = import_module(METHODS[method].script)
     words = words_in(script)
-    if "JUDGED.jsonl" in words:
-        file = tmp_path / "judged.jsonl"
-        file.write_text("".join(json.dumps(row) + "\n" for row in judged(24)))
-        words[words.index("JUDGED.jsonl")] = str(file)
+    for name in FILES.keys() & words:
+        file = tmp_path / name
+        file.write_text("".join(json.dumps(row) + "\n" for row in FILES[name]))
+        words[words.index(name)] = str(file)
     words[words.index("--out") + 1] = str(tmp_path / "run")
     asked = ["--prompt", "Who are you?"] if METHODS[method].writes else []
     assert call(script, monkeypatch, *words, "--set", "max_steps=2", *asked) == 0
