@@ -19,6 +19,7 @@ def fields_of(part: Part) -> list[dict[str, Any]]:
 
 def line_of(part: Part) -> str:
     """The first sentence of a part's help: what a list has space for."""
+    # A list has a line for each; what follows says when to choose it.
     return text(part.help_key).split(". ")[0].rstrip(".")
 
 

@@ -44,6 +44,7 @@ def document(method: Method) -> dict[str, Any]:
         "method": method.name,
         "title": text(method.title_key),
         "help": text(method.help_key),
+        # What is to come of it decides what can be done with the result: a scorer is not chatted with.
         "makes": "writer" if method.writes else "scorer",
         "shapes": [str(shape) for shape in method.shapes],
         "tunings": list(method.tunings),

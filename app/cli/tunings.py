@@ -49,6 +49,7 @@ def document(tuning: Tuning) -> dict[str, Any]:
         "mergeable": tuning.merges,
         "mixes": tuning.mixes,
         "cannot": _cannot(tuning),
+        # 0: for models of any size.
         "least_parameters": tuning.least,
         "options": fields_of(tuning),
     }
@@ -56,6 +57,7 @@ def document(tuning: Tuning) -> dict[str, Any]:
 
 def _cannot(tuning: Tuning) -> list[str]:
     """What it cannot do, whatever the model: in words that stand for options and methods elsewhere."""
+    # From the methods' side, since they say what they can be had with.
     excluded = [name for name, method in METHODS.items() if tuning.name not in method.tunings]
     facts = {"packing": tuning.packs, "activation_checkpointing": tuning.checkpoints, "merge": tuning.merges}
     return [*(name for name, able in facts.items() if not able), *(f"method {name}" for name in excluded)]

@@ -30,6 +30,7 @@ def inserted(model: PeftModel, inputs: dict[str, Any]) -> dict[str, Any]:
     mask = torch.cat([inputs["attention_mask"].new_ones(rows, number), inputs["attention_mask"]], dim=1)
     positions = inputs["position_ids"] + number
     given = {**inputs, "attention_mask": mask, "position_ids": positions}
+    # A cache holds them already: they were put before the prompt when it was read.
     if inputs["past_key_values"] is not None:
         return given
     learnt = model.get_prompt(rows)

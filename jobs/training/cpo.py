@@ -34,6 +34,7 @@ from studio_core.methods.cpo import CPOOptions
 def objective(options: CPOOptions) -> Objective:
     """Equations 3 to 5 of the paper; with ``label_smoothing`` that share of pairs counts the other way round."""
 
+    # The sum over an answer, as in DPO: its length counts, which is what SimPO changes.
     def reward(answers: Answers) -> torch.Tensor:
         return options.beta * answers.logps
 

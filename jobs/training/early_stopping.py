@@ -38,6 +38,7 @@ class EarlyStopping:
             return None
         if not measured:
             raise BadInput("methods.early_stopping_blind", patience=options.early_stopping_patience)
+        # What was looked at before the checkpoint is part of the decision, as its step is of the schedule.
         made = cls(options.early_stopping_patience, options.early_stopping_threshold)
         seen = read_json(Path(resume_from) / BEST) if resume_from else None
         if seen:
@@ -51,6 +52,7 @@ class EarlyStopping:
     def look(self, step: int, loss: float | None) -> None:
         """The held-out loss after a step; None where it is no number."""
         best = math.inf if self.loss is None else self.loss
+        # A loss that is no number has not become better: the run waits for another, and ends if none comes.
         if loss is not None and loss < best - self.threshold:
             self.step, self.loss, self.waited = step, loss, 0
         else:

@@ -39,6 +39,7 @@ def objective(options: ORPOOptions) -> Objective:
 
     def reward(answers: Answers) -> torch.Tensor:
         log_p = answers.per_token.clamp(max=_MOST_LIKELY)
+        # log(1 - p) from log p: near certainty 1 - exp(log p) would be rounded to 0 in 32 bits.
         return log_p - torch.log(-torch.expm1(log_p))
 
     def loss(margin: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,7 @@ def frozen_copy(model: Any, whole: bool) -> Any:
     """The reference of a model all of whose weights learn; None beside an adapter, where it needs no weights of its own
     but a copy of the adapter that ``model`` brings along."""
     if whole:
+        # Not loaded anew: an adapter that full tuning began with is merged in memory only.
         return copy.deepcopy(model).requires_grad_(False).eval()
     if isinstance(model, PeftModel):
         model.add_adapter(_BEFORE, model.peft_config["default"])

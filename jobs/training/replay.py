@@ -30,10 +30,12 @@ def mix_in(
     if not count:
         return
     draw = random.Random(f"replay {seed}")
+    # In the order of the file, which is read once from its beginning to its end.
     chosen = sorted(draw.sample(range(earlier.rows), min(count, earlier.rows)))
     made = tokens_of(earlier.model_copy(update={"chosen": chosen}))
     order = [*range(len(made.train))]
     draw.shuffle(order)
+    # Rows that the length limit left nothing of are gone: the others come again in their place.
     rows = made.train.select([order[place % len(order)] for place in range(count)])
     prepared.train = concatenate_datasets([prepared.train, rows])
     prepared.tokens += sum(rows["length"])

@@ -17,6 +17,7 @@ def hold_moments(optimizer: Any) -> None:
     if not isinstance(inner, torch.optim.AdamW) or inner.state:
         return
     weights = [weight for group in inner.param_groups for weight in group["params"]]
+    # Zeros that are written, so that the memory is really taken: of pages that nobody has touched there may be none.
     held = [torch.zeros_like(weight, requires_grad=False) for weight in weights for _ in range(2)]
 
     # It stays, and has nothing to do from then on: an optimiser's hooks must not change while it goes through them.

@@ -39,6 +39,7 @@ def objective(options: SimPOOptions) -> Objective:
     def reward(answers: Answers) -> torch.Tensor:
         return beta * answers.per_token
 
+    # Without the margin a pair is at peace as soon as it is ranked right, and the loss stops there.
     def loss(margin: torch.Tensor) -> torch.Tensor:
         return -functional.logsigmoid(margin - gamma)
 

@@ -14,6 +14,7 @@ PROCESS_REWARD = Method(
     presets=presets,
     charts=(
         Chart("loss", ("loss", "eval_loss")),
+        # Beside the share that is reached by always saying what is most frequent: without that it tells nothing.
         Chart("step_accuracy", ("accuracy", "eval_accuracy", "most_frequent", "eval_most_frequent")),
         Chart("learning_rate", ("learning_rate",)),
         Chart("grad_norm", ("grad_norm",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from studio_core.methods.base import Chart
 from studio_core.methods.roles import Role
 
+# Both answers of a pair go through the one model there is.
 ROLES = (Role("policy", learns=True, sequences=2),)
 
 CHARTS = (
@@ -19,4 +20,6 @@ CHARTS = (
     Chart("entropy", ("entropy",)),
 )
 
+# How many tokens are foreseen tells of answers, the others of pairs: all pairs may be ranked right by a model that
+# writes neither answer.
 HEADLINE = ("loss", "mean_token_accuracy", "rewards/accuracies", "rewards/margins", "tokens_per_second")

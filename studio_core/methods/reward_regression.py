@@ -26,6 +26,7 @@ REWARD_REGRESSION = Method(
         Chart("grad_norm", ("grad_norm",)),
         Chart("speed", ("tokens_per_second",)),
     ),
+    # In scores, as people gave them: a loss in units of its own tells nobody anything.
     headline=("mae", "loss", "tokens_per_second"),
     roles=(Role("reward", learns=True, output="score"),),
 )

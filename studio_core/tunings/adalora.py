@@ -53,6 +53,7 @@ ADALORA = Tuning(
     frozen=lambda size, width: width * size.parameters,
     against=against,
     adapter="ADALORA",
+    # e begins as zeros, and what was learnt by ranks that go is lost: it needs larger steps than LoRA.
     rate=2.0,
     instead="lora",
 )

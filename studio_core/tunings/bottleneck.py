@@ -35,5 +35,6 @@ BOTTLENECK = Tuning(
     suits=lambda method: method.writes,
     instead="lora",
     adapter="BOTTLENECK",
+    # What lies between two layers with a bend in its middle is no change of their weights.
     merges=False,
 )

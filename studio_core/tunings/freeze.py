@@ -37,6 +37,7 @@ FREEZE = Tuning(
     whole=True,
     family="weights",
     trained=trained,
+    # The result is a complete model: all weights are counted with it, in full precision.
     frozen=lambda size, width: 0,
     against=against,
 )

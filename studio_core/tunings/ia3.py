@@ -10,6 +10,7 @@ from studio_core.models.size import ModelSize
 from studio_core.tunings.base import Tuning, TuningOptions
 
 
+# Keys and values are taken to be as wide as the model; with fewer heads for them they are narrower.
 def trained(size: ModelSize, options: TuningOptions) -> int:
     return size.layers * (2 * size.hidden + size.intermediate)
 

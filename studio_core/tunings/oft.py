@@ -39,6 +39,7 @@ OFT = Tuning(
     frozen=lambda size, width: width * size.parameters,
     against=against,
     adapter="OFT",
+    # At six times this the demo model learnt nothing (docs/tunings.md); rates between were not tried.
     rate=2.0,
     instead="lora",
 )

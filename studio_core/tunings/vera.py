@@ -28,6 +28,7 @@ VERA = Tuning(
     trained=trained,
     frozen=lambda size, width: width * size.parameters,
     adapter="VERA",
+    # Vectors between random matrices move what comes out little; the demo model learnt at this rate (docs/tunings.md).
     rate=10.0,
     instead="lora",
 )

@@ -13,6 +13,7 @@ from studio_core.runs.spec import RunSpec
 
 
 def adapter(run: RunSpec, model: Any, options: Any) -> BeftConfig:
+    # GPT-2's layers, whose weights lie the other way round; PEFT would pass over them without a word.
     if any(isinstance(module, Conv1D) for module in model.modules()):
         raise BadInput("tunings.no_linear_layers", model=run.model.name, architecture=type(model).__name__)
     return BeftConfig(target_modules="all-linear")

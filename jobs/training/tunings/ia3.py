@@ -17,6 +17,7 @@ _REFUSAL = "tunings.no_ia3_layers"
 def adapter(run: RunSpec, model: Any, options: TuningOptions) -> IA3Config:
     attention = layers_named(model, KEYS_AND_VALUES, _REFUSAL, run.model.name)
     feed_forward = layers_named(model, BACK_TO_WIDTH, _REFUSAL, run.model.name)
+    # A feed-forward layer is scaled by what comes in, which is the middle of its block; the others by what goes out.
     return IA3Config(target_modules=[*attention, *feed_forward], feedforward_modules=feed_forward)
 
 

@@ -17,6 +17,7 @@ BACK_TO_WIDTH = {"down_proj", "fc2", "w2", "dense_4h_to_h", "fc_out"}
 
 def layers_named(model: Any, names: set[str], refusal: str, name: str) -> list[str]:
     """Those of ``names`` that occur in the model; raises ``BadInput`` with the key ``refusal`` if none does."""
+    # By the last part of a path alone: layers of one kind are called alike in all blocks.
     known = {path.rpartition(".")[2] for path, _ in model.named_modules()}
     if not known & names:
         raise BadInput(refusal, model=name)

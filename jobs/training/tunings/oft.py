@@ -12,6 +12,7 @@ from studio_core.tunings.oft import OftOptions
 
 
 def adapter(run: RunSpec, model: Any, options: OftOptions) -> OFTConfig:
+    # r counts the blocks of a layer: of it and their size PEFT wants one, and the size means the same everywhere.
     return OFTConfig(r=0, oft_block_size=options.oft_block, target_modules="all-linear")
 
 

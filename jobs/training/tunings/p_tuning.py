@@ -18,6 +18,7 @@ from studio_core.tunings.virtual_tokens import VirtualTokenOptions
 def adapter(run: RunSpec, model: Any, options: VirtualTokenOptions) -> PromptEncoderConfig:
     return PromptEncoderConfig(
         num_virtual_tokens=options.virtual_tokens,
+        # As wide as the model, which is what PEFT takes where nothing is said.
         encoder_hidden_size=model.config.get_text_config().hidden_size,
     )
 

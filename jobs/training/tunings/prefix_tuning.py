@@ -12,6 +12,7 @@ from studio_core.tunings.virtual_tokens import VirtualTokenOptions
 
 
 def adapter(run: RunSpec, model: Any, options: VirtualTokenOptions) -> PrefixTuningConfig:
+    # Without the network of the paper (prefix_projection): PEFT would not save it, and no run could be resumed.
     return PrefixTuningConfig(num_virtual_tokens=options.virtual_tokens)
 
 
