@@ -26,6 +26,7 @@ from studio_core.data.shapes import Shape
 from studio_core.methods.base import read
 from studio_core.methods.dpo import DPO, DPOOptions
 from studio_core.methods.kto import KTO, KTOOptions
+from studio_core.methods.reward import RewardOptions
 from studio_core.methods.sft import SFT, SFTOptions
 from studio_core.models.chat_template import ChatTemplate
 from studio_core.runs.spec import ResolvedModel, RunSpec
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 MODEL = ResolvedModel(name="tiny-chat", path=str(bundled_folder() / "models" / "tiny-chat"))
 CHAT = ChatFormat.load(Path(MODEL.path))
 CPU = Machine("cpu", "fp32", "cpu")
+OPTIONS = {sft.rows: SFTOptions, dpo.rows: DPOOptions, reward.rows: RewardOptions, kto.rows: KTOOptions}
 UNMARKED = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -106,7 +108,7 @@ def test_pairs_alike_up_to_the_limit_are_left_out_and_counted(tmp_path: Path, pr
     other = {"prompt": TURNS[:2], "chosen": [said("assistant", "yes")], "rejected": [said("assistant", "no")]}
     run = spec(make_run(tmp_path / "run", MODEL, [alike, other], method="dpo"))
     limit = max(len(side.ids) for side in tokens(CHAT, Shape.PREFERENCE, [other])[0])
-    made = prepare(run, DPOOptions(max_length=limit), CHAT)
+    made = prepare(run, OPTIONS[prepare](max_length=limit), CHAT)
     assert (len(made.train), made.alike, made.dropped) == (1, 1, 0)
 
 
@@ -129,8 +131,8 @@ def test_the_start_of_a_prompt_is_cut_before_an_answer_is_lost(tmp_path: Path, p
     )
     run = spec(make_run(tmp_path / "run", MODEL, rows, method="sft", shape=shape))
     with pytest.raises(BadInput, match="within 40 tokens"):
-        prepare(run, SFTOptions(max_length=40), CHAT)
-    made = prepare(run, SFTOptions(max_length=40, truncation="prompt"), CHAT)
+        prepare(run, OPTIONS[prepare](max_length=40), CHAT)
+    made = prepare(run, OPTIONS[prepare](max_length=40, truncation="prompt"), CHAT)
     assert (len(made.train), made.cut, made.dropped) == (len(rows), len(rows), 0)
     row = made.train[0]
     [last] = [name for name in ("input_ids", "completion_ids", "chosen_ids") if name in row]
