@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import torch
+from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArguments, set_seed
 
 from jobs.chat_format import chat_format
@@ -165,13 +166,14 @@ class Course(Generic[Options]):
     def _begun(self, model: Callable[[], Any], data: Prepared, checkpointing: bool) -> Reporter:
         """What a training tells before its first step; without prompts there are no answers."""
         run, as_chat = self.run, self.run.dataset.shape != Shape.TEXT
+        begun = False
 
         def answer() -> list[str]:
             if not run.prompts:
                 return []
             with self.machine.autocast():
                 return answers(
-                    model(),
+                    model() if begun else _as_it_was(model()),
                     self.tokenizer,
                     run.prompts,
                     chat=self.chat if as_chat else None,
@@ -187,6 +189,7 @@ class Course(Generic[Options]):
         self.events.write("config", values={**values, **decided})
         reporter.lost_rows(data.cut, data.dropped, data.alike, self.options.max_length)
         reporter.sample("before", 0)
+        begun = True
         self.events.write("phase", phase="training")
         return reporter
 
@@ -263,6 +266,12 @@ def _complete_reference(model: Any) -> None:
             is not None
         ):
             weight.copy_(own)
+
+
+def _as_it_was(model: Any) -> Any:
+    """The model before its training. Virtual tokens begin at random: with them it is not what it was any more."""
+    fresh = isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning
+    return model.get_base_model() if fresh else model
 
 
 def _hold_in_full_precision(model: Any) -> None:
