@@ -22,7 +22,7 @@ from jobs.training.callback import CompanionCallback, ReporterCallback
 from jobs.training.data import Prepared
 from jobs.training.early_stopping import EarlyStopping
 from jobs.training.loading import Machine, load_tokenizer, machine_for
-from jobs.training.loop import Loop, Part, Values, optimizer
+from jobs.training.loop import TUNING, Loop, Part, Values, optimizer
 from jobs.training.reporting import Reporter, StopRequest
 from jobs.training.team import Silent, Team
 from jobs.training.tunings import Companion, Implementation, implementation
@@ -138,7 +138,7 @@ class Course(Generic[Options]):
         """The same where the steps are written out: ``step(number)`` does one, and gives its metrics."""
         reporter = self._begun(lambda: model, data, checkpointing)
         companion = self._companion(model, total_steps)
-        kept = {**parts, "tuning": companion} if companion else parts
+        kept = {**parts, TUNING: companion} if companion else parts
         loop = Loop(reporter, model, kept, self.options, total_steps, self.run.resume_from)
         if companion:
             after = companion.after_step

@@ -37,6 +37,10 @@ class Part(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> object: ...
 
 
+TUNING = "tuning"
+"""Of the parts, that which goes along with a way of tuning: AdaLoRA's ranks."""
+
+
 class StepGivenUp(Exception):
     """The run is to end, and the step in progress is not carried to its end."""
 
@@ -98,8 +102,11 @@ class Loop:
                 self._reporter.sample("during", self.step)
 
     def take(self, checkpoint: Path) -> None:
-        """The weights of a checkpoint, for the model that is saved."""
+        """The weights of a checkpoint, with what their way of tuning kept beside them, for the model that is saved."""
         self._model.load_state_dict(load_file(checkpoint / _WEIGHTS), strict=False)
+        if tuning := self._parts.get(TUNING):
+            kept = torch.load(checkpoint / _PARTS, weights_only=True, map_location="cpu")
+            tuning.load_state_dict(kept["parts"][TUNING])
 
     def hear(self) -> None:
         """Raise ``StepGivenUp`` if the run is asked to end: for long steps, as often as they like, on all ranks.
