@@ -23,7 +23,7 @@ def number_of(model: Any) -> int:
 def inserted(model: PeftModel, inputs: dict[str, Any]) -> dict[str, Any]:
     """What the base model is to be given in place of ``inputs``, which know nothing of virtual tokens.
 
-    ``inputs`` are ids ``(rows, new)``, the mask ``(rows, all)``, the positions of what is new, and a cache or None.
+    ``inputs`` are ids ``(rows, new)``, the mask ``(rows, all)``, the positions of what is new, and a cache if there is one.
     The virtual tokens have the positions from 0 on, before any padding, as in training.
     """
     ids, rows, number = inputs["input_ids"], len(inputs["input_ids"]), number_of(model)
@@ -31,7 +31,7 @@ def inserted(model: PeftModel, inputs: dict[str, Any]) -> dict[str, Any]:
     positions = inputs["position_ids"] + number
     given = {**inputs, "attention_mask": mask, "position_ids": positions}
     # A cache holds them already: they were put before the prompt when it was read.
-    if inputs["past_key_values"] is not None:
+    if inputs.get("past_key_values") is not None:
         return given
     learnt = model.get_prompt(rows)
     if model.active_peft_config.peft_type == PeftType.PREFIX_TUNING:

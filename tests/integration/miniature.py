@@ -13,7 +13,7 @@ from studio_core import methods
 from studio_core.data.shapes import Message, Shape
 from studio_core.methods.base import validated
 from studio_core.runs import run_folder
-from studio_core.runs.spec import DataRole, ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
+from studio_core.runs.spec import DataRole, ResolvedDataset, ResolvedModel, RoleName, RunSpec, TrainSpec
 from tests.unit.jobs.generation.small_models import save_llama
 
 MARKED = (
@@ -114,8 +114,8 @@ SHAPES = {
 }
 
 
-def miniature_model(folder: Path) -> ResolvedModel:
-    save_llama(folder, chat_template=MARKED)
+def miniature_model(folder: Path, seed: int = 0) -> ResolvedModel:
+    save_llama(folder, seed=seed, chat_template=MARKED)
     return ResolvedModel(name=folder.name, path=str(folder), parameters=40_000)
 
 
@@ -135,6 +135,7 @@ def make_run(
     held_out: Rows | None = None,
     replay: Rows | None = None,
     replay_shape: Shape | None = None,
+    models: dict[RoleName, ResolvedModel] | None = None,
     **options: Any,
 ) -> Path:
     """A run's folder with its spec, as the engine hands it to a worker."""
@@ -165,6 +166,7 @@ def make_run(
         model=model,
         dataset=dataset,
         data=apart,
+        models=models or {},
         options=chosen.model_dump(),
         prompts=list(prompts),
         resume_from=str(resume_from) if resume_from else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -15,7 +14,6 @@ from jobs.training.course import Course
 from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
 from studio_core.methods.roles import Role, other_tokens
-from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import MARKED, chats, events, losses, make_run, miniature_model
 from tests.unit.jobs.generation.small_models import save_adapter, save_llama
@@ -30,17 +28,20 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
-    folder = save_llama(tmp_path_factory.mktemp("models") / "teacher", seed=1, chat_template=MARKED)
-    return ResolvedModel(name="teacher", path=str(folder), parameters=40_000)
+    return miniature_model(tmp_path_factory.mktemp("models") / "teacher", seed=1)
 
 
 def prepared(folder: Path, student: ResolvedModel, teacher: ResolvedModel, **options: Any) -> Path:
     chosen = {"epochs": 2.0, "batch_size": 6, "max_new_tokens": 8, "learning_rate": 2e-2, **options}
-    run_dir = make_run(folder, student, chats(12), method="distillation", shape=Shape.CHAT, **chosen)
-    spec = json.loads((run_dir / run_folder.SPEC).read_text())
-    spec["models"] = {"teacher": teacher.model_dump()}
-    (run_dir / run_folder.SPEC).write_text(json.dumps(spec))
-    return run_dir
+    return make_run(
+        folder,
+        student,
+        chats(12),
+        method="distillation",
+        shape=Shape.CHAT,
+        models={"teacher": teacher},
+        **chosen,
+    )
 
 
 def values(run_dir: Path, name: str) -> list[float]:

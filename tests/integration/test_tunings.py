@@ -55,8 +55,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
 def trained(folder: Path, model: ResolvedModel, method: str, tuning: str, **options: Any) -> Path:
     shape = METHODS[method].shapes[0]
     prompts = (PROMPT,) if options.pop("answers", False) else ()
+    # A teacher is another model: one that is the same has nothing to teach.
+    others = {
+        role: miniature_model(folder.parent / f"{role}-of-{folder.name}", seed=1)
+        for role in METHODS[method].named_roles
+    }
     run = make_run(
-        folder, model, ROWS[shape], method=method, tuning=tuning, shape=shape, prompts=prompts,
+        folder, model, ROWS[shape], method=method, tuning=tuning, shape=shape, prompts=prompts, models=others,
         **{"learning_rate": 0.02, "max_steps": 6, "batch_size": 8, **options},
     )  # fmt: skip
     script(method).main(run)  # type: ignore[attr-defined]
@@ -100,7 +105,9 @@ def test_it_answers_in_chat_as_it_did_when_it_was_trained(
 def test_every_other_pair_learns_and_is_of_use(
     base: ResolvedModel, tmp_path: Path, method: str, tuning: str
 ) -> None:
-    run = trained(tmp_path / "run", base, method, tuning)
+    # A distribution teaches gently: in six steps at the others' rate the likeliest word stays what it was.
+    faster = {"learning_rate": 0.2} if method == "distillation" else {}
+    run = trained(tmp_path / "run", base, method, tuning, **faster)
     first, *_, last = losses(run).values()
     assert first != last
     if not METHODS[method].writes:
@@ -116,7 +123,7 @@ def test_every_other_pair_learns_and_is_of_use(
         (method, name)
         for method in ("sft", "dpo")
         for name in ADAPTERS
-        if (method, name) != ("dpo", "adalora")
+        if TUNINGS[name].family != "prompts" and (method, name) not in [("dpo", "adalora"), ("dpo", "bitfit")]
     ],
 )
 def test_an_adapter_of_each_kind_is_continued(
