@@ -23,7 +23,7 @@ def number_of(model: Any) -> int:
 def inserted(model: PeftModel, inputs: dict[str, Any]) -> dict[str, Any]:
     """What the base model is to be given in place of ``inputs``, which know nothing of virtual tokens.
 
-    ``inputs`` are ids ``(rows, new)``, the mask ``(rows, all)``, the positions of what is new, and a cache if there is one.
+    ``inputs`` are ids ``(rows, new)``, the mask ``(rows, all)``, the positions of what is new, and a cache if any.
     The virtual tokens have the positions from 0 on, before any padding, as in training.
     """
     ids, rows, number = inputs["input_ids"], len(inputs["input_ids"]), number_of(model)
