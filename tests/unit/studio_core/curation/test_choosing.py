@@ -16,7 +16,7 @@ from studio_core.curation.base import Stopped
 from studio_core.curation.mix import MixOptions, wanted
 from studio_core.curation.parts import normalised, prompt_of
 from studio_core.curation.sample import quotas
-from studio_core.data.shapes import Record
+from studio_core.data.shapes import Record, Shape
 from tests.unit.studio_core.curation.bench import answers, carried_out, chat, pair, pc, stored
 
 LONG = "the quick brown fox jumps over the lazy dog and runs far away into the deep green wood {}"
@@ -94,7 +94,7 @@ def test_select_by_a_column_with_scores(tmp_path: Path) -> None:
         {**pc(prompt, f"answer {place}"), "score": score}
         for place, (prompt, score) in enumerate(zip(prompts, ["3", "9.5", None, "7"], strict=True))
     ]
-    source = stored(tmp_path, records)
+    source = stored(tmp_path, records, shape=Shape.PROMPT_COMPLETION)  # With a text column that is kept.
     done = carried_out("select", source, n=2, score="score", spread="none")
     assert answers(done.records) == ["answer 1", "answer 3"]
     few = carried_out("select", source, n=4, score="score", spread="none", min_score=5)

@@ -107,7 +107,7 @@ def test_what_a_reward_model_needs(studio: Studio, pairs: Dataset, monkeypatch: 
     monkeypatch.setattr(qlora.importlib.util, "find_spec", lambda name: True)
     scoring = training.plan(studio, spec(method="reward", dataset="pairs", tuning="lora"))
     assert scoring.ready and scoring.memory and scoring.memory.logits == 0
-    assert set(scoring.lighter) == {"batch_size"}  # QLoRA would be lighter, but is not for these.
+    assert set(scoring.lighter) == {"batch_size", "qlora"}
     writing = training.plan(studio, spec(method="dpo", dataset="pairs", tuning="lora"))
     assert "qlora" in writing.lighter and writing.memory and writing.memory.logits > 0
     # The adapter is merged: the result is whole.
