@@ -16,6 +16,7 @@ from studio_core.rewards import REWARDS
 from studio_core.texts import text
 from studio_core.tunings import TUNINGS
 from studio_core.tunings.base import Tuning
+from tests.combinations import proof
 
 FILE = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
@@ -33,7 +34,20 @@ def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
 def markdown() -> str:
     """The whole reference."""
     return (
-        "\n".join([*_head(), *_settings(), *_commands(), *_methods(), "", *_tunings(), "", *_rewards()])
+        "\n".join(
+            [
+                *_head(),
+                *_settings(),
+                *_commands(),
+                *_methods(),
+                "",
+                *_tunings(),
+                "",
+                *_combinations(),
+                "",
+                *_rewards(),
+            ]
+        )
         + "\n"
     )
 
@@ -95,6 +109,20 @@ def _tunings() -> Iterator[str]:
         if tuning.fields:
             yield ""
             yield from _table(tuning.fields)
+
+
+def _combinations() -> Iterator[str]:
+    yield "## Methods with ways of tuning"
+    yield ""
+    yield "*conforms*: form, command line, plan, memory, worker, reports, stop, a resumed run equal to the unbroken one,"
+    yield "result, registration, page, chat or score are tests (`tests/integration/method_conformance.py`). *tried*: some steps"
+    yield "change the model, and what is saved answers or scores. Empty: not offered."
+    yield ""
+    yield f"| | {' | '.join(METHODS)} |"
+    yield "|---" * (len(METHODS) + 1) + "|"
+    for name, tuning in TUNINGS.items():
+        cells = (proof(method, tuning) for method in METHODS.values())
+        yield f"| {name} | {' | '.join('' if cell == 'not offered' else cell for cell in cells)} |"
 
 
 def _facts(tuning: Tuning) -> str:

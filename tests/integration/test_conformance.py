@@ -14,8 +14,8 @@ from studio_core import texts
 from studio_core.methods import METHODS
 from studio_core.methods.sft import SFT
 from studio_core.tunings import TUNINGS
+from tests.combinations import proof
 from tests.integration.method_conformance import Case, MethodConformance
-from tests.integration.test_tunings import IN_FULL
 from tests.integration.toys import applause, echo, norms
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
@@ -24,7 +24,7 @@ SHIPPED = [
     Case(method, tuning)
     for method in METHODS.values()
     for tuning in method.tunings.values()
-    if method is SFT or tuning.name in IN_FULL
+    if proof(method, tuning) == "conforms"
 ]
 SHIPPED.append(Case(SFT, TUNINGS["lora"], {"lora_init": "pissa", "lora_plus": 2.0}))
 

@@ -24,6 +24,7 @@ from studio_core.methods.base import read
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, RunSpec
 from studio_core.tunings import TUNINGS
+from tests.combinations import proof
 from tests.integration.method_conformance import ROWS
 from tests.integration.miniature import events, losses, make_run, miniature_model
 
@@ -37,13 +38,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "pissa": {"lora_init": "pissa"},
     "olora": {"lora_init": "olora", "lora_rslora": True},
 }
-IN_FULL = ("full", "lora", "qlora")
-"""With these every method passes the whole suite of conformance, SFT with all others."""
 PAIRS = [
-    (method.name, tuning)
+    (method.name, tuning.name)
     for method in METHODS.values()
-    for tuning in method.tunings
-    if method.name != "sft" and tuning not in IN_FULL
+    for tuning in TUNINGS.values()
+    if proof(method, tuning) == "tried"
 ]
 
 
