@@ -11,8 +11,8 @@ from studio_core.methods.base import Method
 from studio_core.tunings.base import Tuning
 
 IN_FULL = ("full", "lora", "qlora")
-"""With these every method passes the whole suite; with all others one does, and the rest are tried: a suite of all pairs
-would take a quarter of an hour."""
+"""With these every method passes the whole suite; with all others one does, and the rest are tried: the suite for all
+pairs would take a quarter of an hour."""
 THOROUGH = "sft"
 
 Proof = Literal["conforms", "tried", "not offered"]

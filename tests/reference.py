@@ -114,9 +114,9 @@ def _tunings() -> Iterator[str]:
 def _combinations() -> Iterator[str]:
     yield "## Methods with ways of tuning"
     yield ""
-    yield "*conforms*: form, command line, plan, memory, worker, reports, stop, a resumed run equal to the unbroken one,"
-    yield "result, registration, page, chat or score are tests (`tests/integration/method_conformance.py`). *tried*: some steps"
-    yield "change the model, and what is saved answers or scores. Empty: not offered."
+    yield "*conforms*: form, command line, plan, memory, worker, reports, stop, a resumed run equal to the unbroken"
+    yield "one, result, registration, page, chat or score are tests (`tests/integration/method_conformance.py`)."
+    yield "*tried*: some steps change the model, and what is saved answers or scores. Empty: not offered."
     yield ""
     yield f"| | {' | '.join(METHODS)} |"
     yield "|---" * (len(METHODS) + 1) + "|"
