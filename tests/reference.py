@@ -11,7 +11,8 @@ import typer
 from app.cli import assembled
 from studio_core.base.settings import PREFIX, Settings
 from studio_core.methods import METHODS
-from studio_core.options import OptionField
+from studio_core.models import merging
+from studio_core.options import OptionField, fields
 from studio_core.rewards import REWARDS
 from studio_core.texts import text
 from studio_core.tunings import TUNINGS
@@ -33,23 +34,14 @@ def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def markdown() -> str:
     """The whole reference."""
-    return (
-        "\n".join(
-            [
-                *_head(),
-                *_settings(),
-                *_commands(),
-                *_methods(),
-                "",
-                *_tunings(),
-                "",
-                *_combinations(),
-                "",
-                *_rewards(),
-            ]
-        )
-        + "\n"
-    )
+    parts = (
+        _head, _settings, _commands, _methods, _gap, _tunings, _gap, _combinations, _gap, _merging, _gap, _rewards,
+    )  # fmt: skip
+    return "\n".join(line for part in parts for line in part()) + "\n"
+
+
+def _gap() -> Iterator[str]:
+    yield ""
 
 
 def _head() -> Iterator[str]:
@@ -136,6 +128,12 @@ def _facts(tuning: Tuning) -> str:
     if not tuning.checkpoints:
         facts.append("activations are not checkpointed")
     return f"Result: {'; '.join(facts)}."
+
+
+def _merging() -> Iterator[str]:
+    yield "## Merging adapters"
+    yield ""
+    yield from _table(fields(merging.MergeOptions, merging.AREAS))
 
 
 def _rewards() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``models list | add``."""
+"""``models list | add | merge``."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import AsJson, Home, opened, print_json, print_rows
+from app.cli.output import AsJson, Home, listed, opened, print_json, print_rows
 from app.cli.passwords import FromStdin, asked_password
+from app.cli.waiting import wait_for
 from app.log_file import logged_to_file
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
-from studio_core.models import own_code, registry
+from studio_core.base.validation import validate
+from studio_core.models import merging, own_code, registry
 from studio_core.models.own_code import Consent
 from studio_core.people import accounts
+from studio_core.runs.engine_process import ensure_engine
+from studio_core.runs.spec import MergeSpec
 from studio_core.texts import text
 
 cli = typer.Typer(help="Base models, and the models trained here.")
@@ -60,6 +64,63 @@ def add(
         print_json(document)
     else:
         print(text("cli.model_added", **document))
+
+
+@cli.command("merge")
+def merge(
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(help="A LoRA adapter and its weight: NAME=WEIGHT. Give two or more, on one base model."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help=f"Merging method: {listed(merging.METHODS)} (default: cat).")
+    ] = None,
+    density: Annotated[
+        float | None, typer.Option(help="Share of the values that ties and dare keep (default: 0.5).")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the new model; generated if empty.")] = "",
+    seed: Annotated[int, typer.Option(help="Random seed of dare.")] = 0,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or gpu.")] = "auto",
+    wait: Annotated[bool, typer.Option("--wait", help="Show a progress bar until the job ends.")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Merge LoRA adapters of one base model into a new adapter. Prints the job number."""
+    options = {"method": by, "density": density}
+    spec = validate(
+        MergeSpec,
+        {
+            "adapters": _weighted(adapter or []),
+            "options": {option: value for option, value in options.items() if value is not None},
+            "name": name,
+            "seed": seed,
+            "device": device,
+        },
+        "models.merge.invalid",
+    )
+    with opened(home) as studio:
+        job = merging.submit(studio, spec)
+        ensure_engine(studio)
+        if wait:
+            return wait_for(studio, job, as_json)
+    if as_json:
+        print_json({"job": job.id})
+    else:
+        print(text("cli.train_queued", job=job.id, name=job.name))
+    return 0
+
+
+def _weighted(pairs: list[str]) -> dict[str, str]:
+    """``NAME=WEIGHT`` as weights by name; a name that is given twice is refused, as one weight would be lost."""
+    weights: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, weight = pair.rpartition("=")
+        if not equals:
+            raise BadInput("models.merge.no_weight", value=pair)
+        if name in weights:
+            raise BadInput("models.merge.twice", model=name)
+        weights[name] = weight
+    return weights
 
 
 def _consent(studio: Studio, source: str, administrator: str, password_stdin: bool) -> Consent:

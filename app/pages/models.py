@@ -113,11 +113,8 @@ def _origin(studio: Studio, model: Model, phrase: Phrase) -> Markup:
         return html("{}", phrase("demo") if model.source == "demo" else model.source)
     steps = [html("<li>{}</li>", generations[0].model.name)]
     for ancestor in generations[1:]:
-        how = (
-            f"{(ancestor.method or '').upper()} · {ancestor.dataset}"
-            if ancestor.dataset
-            else (ancestor.method or "").upper()
-        )
+        made_of = ancestor.dataset or ancestor.merged
+        how = " · ".join(filter(None, ((ancestor.method or "").upper(), made_of)))
         link = (
             html('<a href="/runs?run={}">{}</a>', ancestor.job_id, ancestor.model.name)
             if ancestor.job_id

@@ -12,7 +12,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import language_of, t
-from app.parts import data_job_view, queue_panel, run_list, run_view
+from app.parts import data_job_view, merge_view, queue_panel, run_list, run_view
 from app.parts.devices_panel import devices_panel
 from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import Handlers, Updates, safely
@@ -89,7 +89,7 @@ class Cursor:
 _SECTIONS = ("samples", "checkpoints", "log", "config", "events", "buttons")
 
 
-VIEWS: dict[str, Any] = {"train": run_view, "data": data_job_view}
+VIEWS: dict[str, Any] = {"train": run_view, "data": data_job_view, "merge": merge_view}
 """How a run looks on its own page, by the kind of job."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import run_view
+from app.parts import merge_view, run_view
 from app.parts.html import NOTHING, badge, empty, html, join, number, table
 from studio_core.base.states import LIVE, State
 from studio_core.base.studio import Studio
@@ -112,6 +112,9 @@ def _line(studio: Studio, job: Job, reasons: dict[int, str], language: str) -> l
             "{} ← {}", run_view.operation_title(job, language), ", ".join(job.spec["datasets"]) or NOTHING
         )
         return [name, state, what, run_view.bar(job, language), run_view.time_of(job, language)]
+    if job.kind == "merge":
+        what = html("{} ← {}", (job.method or "").upper(), merge_view.summed(job))
+        return [name, state, what, NOTHING, run_view.time_of(job, language)]
     model, dataset = job.spec.get("model", NOTHING), job.spec.get("dataset", NOTHING)
     what = html(
         "{} · {}<br><span class='ts-muted'>{} ← {}</span>",

@@ -110,7 +110,7 @@ def _grace_left(studio: Studio, job: Job) -> float:
     return max(0.0, studio.settings.stop_grace - passed)
 
 
-_PHASES = ("loading", "preparing", "training", "working", "saving")
+_PHASES = ("loading", "preparing", "training", "working", "merging", "saving")
 
 
 def charts(job: Job) -> Sequence[Chart]:

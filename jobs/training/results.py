@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,36 +39,46 @@ def save(
     A full model gets the precision in which its base was stored. ``weights`` are those of a model
     that is in shards.
     """
-    partial = run_dir / f".{run_folder.MODEL}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    if isinstance(model, PeftModel):
-        # DPO keeps the adapter that it started from beside the trained one, as its reference.
-        initial = run_dir / INITIAL
-        model.save_pretrained(
-            partial,
-            selected_adapters=["default"],
-            save_embedding_layers=False,
-            state_dict=weights,
-            path_initial_model_for_weight_conversion=str(initial) if initial.is_dir() else None,
-        )
-        shutil.rmtree(initial, ignore_errors=True)
-        kind = "adapter"
-    else:
-        stored = (
-            AutoConfig.from_pretrained(run.model.path, trust_remote_code=run.model.trust_remote_code).dtype
-            or torch.float32
-        )
-        if weights is None:
-            model.to(stored)
+    with whole_model(run_dir) as partial:
+        if isinstance(model, PeftModel):
+            # DPO keeps the adapter that it started from beside the trained one, as its reference.
+            initial = run_dir / INITIAL
+            model.save_pretrained(
+                partial,
+                selected_adapters=["default"],
+                save_embedding_layers=False,
+                state_dict=weights,
+                path_initial_model_for_weight_conversion=str(initial) if initial.is_dir() else None,
+            )
+            shutil.rmtree(initial, ignore_errors=True)
+            kind = "adapter"
         else:
-            tied = model.all_tied_weights_keys  # Gathered from the shards they are tensors of their own.
-            weights = {name: weight.to(stored) for name, weight in weights.items() if name not in tied}
-            model.config.dtype = stored
-        model.save_pretrained(partial, max_shard_size="4GB", state_dict=weights)
-        kind = "full"
-    if METHODS[run.spec.method].writes:
-        _name_end(partial, run, model, tokenizer)
-    tokenizer.save_pretrained(partial)
+            stored = (
+                AutoConfig.from_pretrained(
+                    run.model.path, trust_remote_code=run.model.trust_remote_code
+                ).dtype
+                or torch.float32
+            )
+            if weights is None:
+                model.to(stored)
+            else:
+                tied = model.all_tied_weights_keys  # Gathered from the shards they are tensors of their own.
+                weights = {name: weight.to(stored) for name, weight in weights.items() if name not in tied}
+                model.config.dtype = stored
+            model.save_pretrained(partial, max_shard_size="4GB", state_dict=weights)
+            kind = "full"
+        if METHODS[run.spec.method].writes:
+            _name_end(partial, run, model, tokenizer)
+        tokenizer.save_pretrained(partial)
+    return kind
+
+
+@contextmanager
+def whole_model(run_dir: Path) -> Iterator[Path]:
+    """A folder to save a model in. When it is left it becomes the run's ``model/``: whole, or not there."""
+    partial = run_dir / run_folder.PARTIAL_MODEL
+    shutil.rmtree(partial, ignore_errors=True)
+    yield partial
     for file in partial.rglob("*"):
         if file.is_file():
             with open(file, "rb") as written:
@@ -75,7 +87,6 @@ def save(
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     atomic.sync_folder(run_dir)
-    return kind
 
 
 def _name_end(folder: Path, run: RunSpec, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:

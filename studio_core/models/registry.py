@@ -23,6 +23,9 @@ from studio_core.models.own_code import Consent, note
 from studio_core.people.reach import reach
 from studio_core.runs.spec import ResolvedModel
 
+MERGE = "merge"
+"""In the details of a model that was merged: ``{"method", "density", "adapters": [{"id", "name", "weight"}]}``."""
+
 DEMO_MODELS = ("tiny-base", "tiny-chat")
 
 # Lengths and signs as the Hub allows them: anything else is no name of the Hub but a path.
@@ -192,11 +195,7 @@ def resolve_row(studio: Studio, model: Model, *, scoring: bool = False) -> Resol
     """The same for a row, also one that is not stored."""
     if scores(model) and not scoring:
         raise BadInput("models.scores_only", model=model.name)
-    complete = model
-    # Adapters on adapters: the weights are in the first complete model below them.
-    with studio.db.read() as session:
-        while complete.kind == "adapter" and complete.parent_id is not None:
-            complete = session.get_one(Model, complete.parent_id)
+    complete = complete_below(studio, model)
     # Now and not when the worker loads it: the sentence names the folder that is gone.
     for folder in {model.path, complete.path}:
         if not Path(folder).is_dir():
@@ -211,6 +210,15 @@ def resolve_row(studio: Studio, model: Model, *, scoring: bool = False) -> Resol
         trust_remote_code=complete.trust_remote_code,
         chat_template=None if own else STANDARD_TEMPLATE,
     )
+
+
+def complete_below(studio: Studio, model: Model) -> Model:
+    """The model itself, or of an adapter the complete model that it is on."""
+    # Adapters on adapters: the weights are in the first complete model below them.
+    with studio.db.read() as session:
+        while model.kind == "adapter" and model.parent_id is not None:
+            model = session.get_one(Model, model.parent_id)
+    return model
 
 
 def may_run_code(studio: Studio, model_id: int | None) -> bool:
@@ -240,10 +248,13 @@ def _require_path(name_or_path: str | int) -> str:
     raise
 
 
-def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
+def register_result(
+    studio: Studio, job: Job, result: dict[str, Any], details: dict[str, Any] | None = None
+) -> Model:
     """List what a run made, under a name of its own; called again for the same run it changes nothing.
 
-    ``result`` is the ``result`` event of the run; its model must lie in the run's folder.
+    ``result`` is the ``result`` event of the run; its model must lie in the run's folder. ``details``
+    are kept beside what is inherited and what the run reported.
     """
     # The event was written by a process that ran a model's code: its path is not trusted.
     run_dir = Path(job.run_dir or "").resolve()
@@ -260,6 +271,7 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
             return known
         parent = session.get(Model, parent_id) if parent_id is not None else None
         inherited = dict(parent.details) if parent else {}
+        inherited.pop(MERGE, None)  # How the parent was made says nothing of its children.
         if kind == "full" and (made := architecture(folder)):
             inherited["architecture"] = made
         kept = ("step", "total_steps", "seconds", "peak_memory", "parameters")
@@ -272,7 +284,7 @@ def register_result(studio: Studio, job: Job, result: dict[str, Any]) -> Model:
             source=f"run {job.id}",
             parameters=int(result.get("parameters") or (parent.parameters if parent else 0)),
             trust_remote_code=bool(parent and parent.trust_remote_code),
-            details={**inherited, "training": {name: result.get(name) for name in kept}},
+            details={**inherited, "training": {name: result.get(name) for name in kept}, **(details or {})},
         )
         session.add(model)
         session.flush()
@@ -296,6 +308,8 @@ class Ancestor:
     job_id: int | None
     method: str | None
     dataset: str | None
+    merged: str = ""
+    """The adapters that it was merged from, with their weights: ``0.7 × poet + 0.3 × chat``."""
 
 
 def lineage(studio: Studio, model: Model) -> list[Ancestor]:
@@ -308,9 +322,18 @@ def lineage(studio: Studio, model: Model) -> list[Ancestor]:
             job = session.get(Job, current.job_id) if current.job_id is not None else None
             dataset = job.spec.get("run", {}).get("dataset") if job else None
             named = f"{dataset['name']}@{dataset['version']}" if dataset else None
-            generations.append(Ancestor(current, job.id if job else None, job.method if job else None, named))
+            method = job.method if job else None
+            generations.append(
+                Ancestor(current, job.id if job else None, method, named, merged_from(current))
+            )
             current = session.get(Model, current.parent_id) if current.parent_id is not None else None
     return generations
+
+
+def merged_from(model: Model) -> str:
+    """The adapters that a model was merged from, as a sum with their weights; empty if it was not."""
+    adapters = model.details.get(MERGE, {}).get("adapters", [])
+    return " + ".join(f"{adapter['weight']:g} × {adapter['name']}" for adapter in adapters)
 
 
 def result_of(studio: Studio, job_id: int) -> Model | None:

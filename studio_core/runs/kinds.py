@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from studio_core.runs.spec import DataRun, RunSpec, ServeSpec
+from studio_core.runs.spec import DataRun, MergeRun, RunSpec, ServeSpec
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,15 @@ KINDS = {
             register="studio_core.curation.making:register_result",
             store="studio_core.labeling.writing:store",
             discard="studio_core.curation.making:discard",
+        ),
+        Kind(
+            "merge",
+            MergeRun,
+            script="jobs.merging:main",
+            resume="studio_core.models.merging:resume",
+            register="studio_core.models.merging:register_result",
+            discard="studio_core.models.merging:discard",
+            nice=True,
         ),
         Kind("serve", ServeSpec, script="jobs.generation.server:main", slot="serve", service=True),
     )

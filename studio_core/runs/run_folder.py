@@ -18,7 +18,7 @@
 
 Every line of ``events.jsonl`` has ``seq`` (1, 2, 3 ...), ``at`` (ISO time) and ``type``:
 
-    phase       phase: loading | preparing | training | saving | serving
+    phase       phase: loading | preparing | training | merging | saving | serving
     config      values: what was resolved (device, precision, batch, versions ...)
     metrics     step, total_steps, epoch, peak_memory (bytes), values: {name: number or null}
     sample      step, when: before | during | after, index, prompt, answer
@@ -59,6 +59,8 @@ CHECKPOINTS = "checkpoints"
 MANIFEST = "manifest.json"
 BEST = "best.json"
 MODEL = "model"
+PARTIAL_MODEL = f".{MODEL}.partial"
+"""The result while it is being written."""
 SERVE = "serve.json"
 EXIT = "exit.json"
 FETCHED = "fetched.json"

@@ -8,7 +8,7 @@ worker reads nothing else. Needs pydantic only, so that any machine can read it.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -178,6 +178,40 @@ class DataRun(BaseModel):
     """Folder of answers that were paid or waited for already, shared by all jobs."""
     resumed: str = ""
     """Folder of the job that this one goes on from."""
+
+
+class MergeSpec(BaseModel):
+    """Adapters to be merged into a new one, as asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["merge"] = "merge"
+    name: str = Field(
+        default="", description="Name of the job and the new model; generated if empty.", max_length=80
+    )
+    # Weights are shares around 1; ten times an adapter's effect is a typing error, and breaks the text.
+    adapters: dict[str, Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]] = Field(
+        # More than anybody merges; under cat their ranks add up.
+        max_length=16,
+        description="Adapters by name, each with its weight.",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="How they are merged.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Random seed of DARE.")
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Device: auto, cpu or gpu.")
+    priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
+
+
+class MergeRun(BaseModel):
+    """A merge of adapters, resolved: ``spec.json``."""
+
+    spec: MergeSpec
+    model: ResolvedModel
+    """The complete model that all of them are on."""
+    adapters: list[ResolvedModel]
+    weights: list[float]
+    """In the order of ``adapters``."""
+    options: dict[str, Any]
+    """All options of the merge, as validated by its ``MergeOptions``."""
 
 
 class ServeSpec(BaseModel):

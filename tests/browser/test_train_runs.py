@@ -246,10 +246,10 @@ def test_a_method_is_chosen_with_the_keyboard(page: Page) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(method).to_have_accessible_name("Training method Direct Preference Optimization (DPO)")
+    expect(method).to_have_accessible_name("Training method SFT with KL penalty")
     expect(method).to_be_focused()
-    expect(page.locator("#train-opt-beta")).to_be_visible()
-    assert in_address(page, "method") == "dpo"
+    expect(page.locator("#train-opt-kl_coef")).to_be_visible()
+    assert in_address(page, "method") == "sft-kl"
 
 
 def test_the_form_that_opens_never_says_that_something_is_missing(page: Page, served: Served) -> None:
