@@ -139,6 +139,7 @@ def _summary(model: Model, names: dict[int, str]) -> dict[str, Any]:
         "kind": model.kind,
         "scores": registry.scores(model),
         "parent": names.get(model.parent_id or 0),
+        "merged_from": registry.merged_from(model),
         "parameters": model.parameters,
         "job": model.job_id,
         "path": model.path,

@@ -10,7 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import Phrase, language_of, phrases, say, t
-from app.parts import own_code
+from app.parts import merge_view, own_code
 from app.parts.events import on_open
 from app.parts.handlers import Updates, safely
 from app.parts.html import ago, count, empty, html, join, notice, panel, size, table
@@ -113,7 +113,7 @@ def _origin(studio: Studio, model: Model, phrase: Phrase) -> Markup:
         return html("{}", phrase("demo") if model.source == "demo" else model.source)
     steps = [html("<li>{}</li>", generations[0].model.name)]
     for ancestor in generations[1:]:
-        made_of = ancestor.dataset or ancestor.merged
+        made_of = ancestor.dataset or merge_view.summed(ancestor.merged)
         how = " · ".join(filter(None, ((ancestor.method or "").upper(), made_of)))
         link = (
             html('<a href="/runs?run={}">{}</a>', ancestor.job_id, ancestor.model.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -19,16 +19,16 @@ from studio_core.models import registry
 result_mark = run_view.result_mark
 
 
-def summed(job: Job) -> str:
-    """The adapters with their weights: ``0.7 × poet + 0.3 × chat``."""
-    return " + ".join(f"{weight:g} × {name}" for name, weight in job.spec["adapters"].items())
+def summed(adapters: Mapping[str, float]) -> str:
+    """Adapters by name with their weights, as a sum: ``0.7 × poet + 0.3 × chat``."""
+    return " + ".join(f"{weight:g} × {name}" for name, weight in adapters.items())
 
 
 def header(studio: Studio, job: Job, language: str) -> Markup:
     """Name, state with its sentence, what is merged on which base, and where the result is."""
     facts: list[tuple[str, Markup | str]] = [
         (say("models.merge.method", language), say(f"models.merge.method.{job.method}", language)),
-        (say("models.merge.adapters", language), summed(job)),
+        (say("models.merge.adapters", language), summed(job.spec["adapters"])),
         (say("runs.model", language), job.spec["model"]),
     ]
     result = registry.result_of(studio, job.id)

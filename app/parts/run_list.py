@@ -113,7 +113,7 @@ def _line(studio: Studio, job: Job, reasons: dict[int, str], language: str) -> l
         )
         return [name, state, what, run_view.bar(job, language), run_view.time_of(job, language)]
     if job.kind == "merge":
-        what = html("{} ← {}", (job.method or "").upper(), merge_view.summed(job))
+        what = html("{} ← {}", (job.method or "").upper(), merge_view.summed(job.spec["adapters"]))
         return [name, state, what, NOTHING, run_view.time_of(job, language)]
     model, dataset = job.spec.get("model", NOTHING), job.spec.get("dataset", NOTHING)
     what = html(

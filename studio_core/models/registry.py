@@ -308,8 +308,8 @@ class Ancestor:
     job_id: int | None
     method: str | None
     dataset: str | None
-    merged: str = ""
-    """The adapters that it was merged from, with their weights: ``0.7 × poet + 0.3 × chat``."""
+    merged: dict[str, float]
+    """The adapters that it was merged from with their weights; empty if it was not."""
 
 
 def lineage(studio: Studio, model: Model) -> list[Ancestor]:
@@ -330,10 +330,10 @@ def lineage(studio: Studio, model: Model) -> list[Ancestor]:
     return generations
 
 
-def merged_from(model: Model) -> str:
-    """The adapters that a model was merged from, as a sum with their weights; empty if it was not."""
+def merged_from(model: Model) -> dict[str, float]:
+    """The adapters that a model was merged from with their weights, as they were called then; empty if it was not."""
     adapters = model.details.get(MERGE, {}).get("adapters", [])
-    return " + ".join(f"{adapter['weight']:g} × {adapter['name']}" for adapter in adapters)
+    return {adapter["name"]: adapter["weight"] for adapter in adapters}
 
 
 def result_of(studio: Studio, job_id: int) -> Model | None:

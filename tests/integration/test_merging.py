@@ -189,7 +189,7 @@ def test_the_result_names_its_base_and_what_it_was_merged_from(studio: Studio, b
         ],
     }
     [itself, below] = registry.lineage(studio, made)
-    assert (itself.method, itself.merged) == ("ties", "0.7 × one + 0.3 × two")
+    assert (itself.method, itself.merged) == ("ties", {"one": 0.7, "two": 0.3})
     assert below.model.id == base.id
     # What is trained from it is no merge.
     job = queue.submit(
@@ -197,7 +197,7 @@ def test_the_result_names_its_base_and_what_it_was_merged_from(studio: Studio, b
     )
     (Path(str(job.run_dir)) / run_folder.MODEL).mkdir(parents=True)
     child = registry.register_result(studio, job, {"model": run_folder.MODEL, "kind": "adapter"})
-    assert registry.MERGE not in child.details and registry.merged_from(child) == ""
+    assert registry.MERGE not in child.details and registry.merged_from(child) == {}
 
 
 def test_a_merge_can_be_merged_again(studio: Studio, base: Model) -> None:
