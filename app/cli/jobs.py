@@ -12,9 +12,9 @@ from app.cli.waiting import wait_for
 from studio_core import training
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
-from studio_core.runs import metrics, order, queue, run_folder
+from studio_core.runs import kinds, metrics, order, queue, run_folder
 from studio_core.runs.engine_process import ensure_engine
-from studio_core.runs.kinds import LISTED
+from studio_core.runs.kinds import LISTED, kind_of
 from studio_core.runs.reasons import waiting_reason
 from studio_core.runs.summary import job_summary
 from studio_core.texts import text
@@ -204,9 +204,12 @@ def resume(
     as_json: AsJson = False,
     home: Home = None,
 ) -> int:
-    """Resume from the latest complete checkpoint, as a new job with the same settings."""
+    """Resume a job as a new one with the same settings; a training from its latest complete checkpoint."""
     with opened(home) as studio:
-        new = training.resume(studio, job, step=step)
+        kind = kind_of(queue.get(studio, job).kind)
+        # Only trainings have checkpoints to choose from; what cannot be resumed at all they refuse by name.
+        whole = step is None and kind.resume
+        new = kinds.call(kind.resume, studio, job) if whole else training.resume(studio, job, step=step)
         passed_over = training.passed_over(studio, new)
         ensure_engine(studio)
         if wait:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.cli import run
 from studio_core.base import clock
 from studio_core.base.errors import BadInput, Conflict, NotFound, StudioError
 from studio_core.base.states import State, Stop
@@ -139,3 +140,18 @@ def test_one_that_ended_without_a_result_is_begun_again(studio: Studio, base: Mo
         ended.state, ended.finished_at = State.SUCCEEDED, clock.now()
     with pytest.raises(Conflict):
         kinds.call(row.resume, studio, again.id)
+
+
+def test_the_command_line_resumes_it_as_the_page_does(
+    studio: Studio, base: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter(studio, base, "one")
+    adapter(studio, base, "two")
+    job = submitted(studio, "one", "two")
+    queue.request_stop(studio, job.id, Stop.CANCEL)
+    monkeypatch.setattr("app.cli.jobs.ensure_engine", lambda studio: None)
+    words = ["jobs", "resume", str(job.id), "--json", "--home", str(studio.settings.home)]
+    assert run(words) == 0
+    again = queue.get(studio, json.loads(capsys.readouterr().out)["job"])
+    assert (again.kind, again.resumes_id, again.state) == ("merge", job.id, State.QUEUED)
+    assert run([*words, "--step", "3"]) == 2  # A merge has no checkpoints.
