@@ -10,10 +10,12 @@ from typing import Literal
 from studio_core.methods.base import Method
 from studio_core.tunings.base import Tuning
 
-IN_FULL = ("full", "lora", "qlora")
+IN_FULL = ("full", "lora")
 """With these every method passes the whole suite; with all others one does, and the rest are tried: the suite for all
 pairs would take a quarter of an hour."""
 THOROUGH = "sft"
+IN_FOUR_BITS = ("dpo", "reward", "distillation")
+"""Also with QLoRA: a method of each kind, by a trainer with a reference, one that scores, and one written out."""
 
 Proof = Literal["conforms", "tried", "not offered"]
 
@@ -22,4 +24,5 @@ def proof(method: Method, tuning: Tuning) -> Proof:
     """``conforms``: the whole suite of conformance. ``tried``: some steps change it, and it is saved and of use."""
     if tuning.name not in method.tunings:
         return "not offered"
-    return "conforms" if method.name == THOROUGH or tuning.name in IN_FULL else "tried"
+    thorough = method.name == THOROUGH or (tuning.name == "qlora" and method.name in IN_FOUR_BITS)
+    return "conforms" if thorough or tuning.name in IN_FULL else "tried"

@@ -1,6 +1,6 @@
-"""Every method conforms with full tuning, LoRA and QLoRA, and SFT with every way of tuning there is.
+"""Every method conforms with full tuning and LoRA, and SFT with every way of tuning there is.
 
-What else can be had together is tried briefly in ``test_tunings.py``. So conform two toy methods and a toy tuning,
+What else can be had together is tried briefly in ``test_tunings.py`` (``combinations.py`` says which). So conform two toy methods and a toy tuning,
 which are there for this test only and of which no file of the studio knows.
 """
 
