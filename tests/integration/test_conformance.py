@@ -1,7 +1,7 @@
 """Every method conforms with full tuning and LoRA, and SFT with every way of tuning there is.
 
-What else can be had together is tried briefly in ``test_tunings.py`` (``combinations.py`` says which). So conform two toy methods and a toy tuning,
-which are there for this test only and of which no file of the studio knows.
+What else can be had together is tried briefly in ``test_tunings.py`` (``combinations.py`` says which). So conform two
+toy methods and a toy tuning, which are there for this test only and of which no file of the studio knows.
 """
 
 from __future__ import annotations
