@@ -10,6 +10,7 @@ from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.pairs import starting_values
 from studio_core.methods.roles import Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
@@ -109,30 +110,13 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     The SFT term keeps a new word from being reached only by pushing the old one down: with the
     plain loss a small model can end up preferring neither answer but a third one.
     """
-    full = tuning.whole
-    if parameters < DEMO_SIZE:
-        return {
-            # Measured over three seeds: docs/demo-models-report.md. Far below SFT's rate: DPO has no target
-            # to come to rest at, only a margin that grows.
-            "learning_rate": 1e-4 if full else 4e-4,
-            "epochs": {"quick": 3.0, "balanced": 4.0, "thorough": 8.0}[preset],
-            "batch_size": 16,
-            "max_length": 512,
-            "sft_weight": 1.0,
-        }
     # A tenth of SFT's and less, as in the paper (1e-6 for its models of a few billion).
-    rate = 5e-6 if parameters < 300e6 else 1e-6 if parameters < 2e9 else 5e-7
-    return {
-        "learning_rate": rate if full else 2e-5 if parameters < 2e9 else 5e-6,
-        "epochs": {"quick": 1.0, "balanced": 1.0, "thorough": 2.0}[preset],
-        # Half of SFT's rows at once, since a pair is two sequences; 16 pairs a step.
-        "batch_size": 4 if parameters < 1e9 else 2 if parameters < 4e9 else 1,
-        "gradient_accumulation": 4 if parameters < 1e9 else 8 if parameters < 4e9 else 16,
-        "max_length": 1024 if preset == "quick" else 2048,
-        "eval_share": 0.0 if preset == "quick" else 0.02,
-        # The first margins are noise around 0; the paper too warms up long (150 steps).
-        "warmup": 0.1,
-    }
+    full = 5e-6 if parameters < 300e6 else 1e-6 if parameters < 2e9 else 5e-7
+    adapter = 2e-5 if parameters < 2e9 else 5e-6
+    values = starting_values(preset, tuning, parameters, full=full, adapter=adapter)
+    if parameters < DEMO_SIZE:
+        values["sft_weight"] = 1.0
+    return values
 
 
 DPO = Method(

@@ -7,6 +7,7 @@ from typing import Any
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Method
 from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.pairs import starting_values
 from studio_core.methods.reference_free import CHARTS, HEADLINE, ROLES
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
@@ -19,27 +20,13 @@ class ORPOOptions(TrainingOptions):
 
 def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     """Starting values. Those for the demo models were measured; the others are what is usual."""
-    full = tuning.whole
-    if parameters < DEMO_SIZE:
-        return {
-            # Measured: docs/preference-losses.md.
-            "learning_rate": 1e-4 if full else 4e-4,
-            "epochs": {"quick": 3.0, "balanced": 4.0, "thorough": 8.0}[preset],
-            "batch_size": 16,
-            "max_length": 512,
-        }
-    # The paper's 8e-6 for 7 billion parameters is near SFT's: it is mostly SFT.
-    rate = 3e-5 if parameters < 300e6 else 1e-5 if parameters < 2e9 else 8e-6
-    return {
-        "learning_rate": rate if full else 1e-4 if parameters < 2e9 else 5e-5,
-        "epochs": {"quick": 1.0, "balanced": 2.0, "thorough": 3.0}[preset],
-        # As DPO: a pair is two sequences.
-        "batch_size": 4 if parameters < 1e9 else 2 if parameters < 4e9 else 1,
-        "gradient_accumulation": 4 if parameters < 1e9 else 8 if parameters < 4e9 else 16,
-        "max_length": 1024 if preset == "quick" else 2048,
-        "eval_share": 0.0 if preset == "quick" else 0.02,
-        "warmup": 0.1,
-    }
+    # The paper's 8e-6 for 7 billion parameters is near SFT's: it is mostly SFT, and takes as many epochs.
+    full = 3e-5 if parameters < 300e6 else 1e-5 if parameters < 2e9 else 8e-6
+    adapter = 1e-4 if parameters < 2e9 else 5e-5
+    values = starting_values(preset, tuning, parameters, full=full, adapter=adapter)
+    if parameters >= DEMO_SIZE:
+        values["epochs"] = {"quick": 1.0, "balanced": 2.0, "thorough": 3.0}[preset]
+    return values
 
 
 ORPO = Method(
