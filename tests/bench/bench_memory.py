@@ -1,0 +1,243 @@
+"""What a training was said to need of memory beside what it really held at its peak, on the CPU.
+
+Promised: within 25 % for every combination of method, tuning, precision, batch size and length here, on the demo model
+and on one of 98 million parameters with random weights. Each training runs in a process of its own for two steps:
+after the first the optimiser's state is there, so the second is the peak. In full it writes docs/memory.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.update(
+    HF_HUB_OFFLINE="1", TQDM_DISABLE="1", HF_HUB_DISABLE_TELEMETRY="1", TRL_EXPERIMENTAL_SILENCE="1"
+)
+
+import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
+
+from jobs.training import alone
+from studio_core.base.settings import bundled_folder
+from studio_core.data.shapes import Shape
+from studio_core.methods import METHODS, memory
+from studio_core.methods.base import read
+from studio_core.models.inspect import inspect
+from studio_core.models.size import ModelSize
+from studio_core.runs.run_folder import EVENTS, SPEC
+from studio_core.runs.spec import RunSpec, TrainSpec
+from studio_core.tunings import named
+from tests.bench.sizes import SHORT
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEMO = bundled_folder() / "models" / "tiny-chat"
+PROMISE = 0.25
+_PARTS = ("weights", "gradients", "optimiser", "activations", "logits", "runtime")
+_ROWS = 80
+_AROUND = 16
+"""Tokens of a record that its answer is not: those of the template, and of the question."""
+_WORDS = "the river runs from the hills to the sea and nobody knows how old it is "
+
+
+@dataclass(frozen=True)
+class Combination:
+    model: str
+    method: str
+    tuning: str
+    precision: str
+    batch_size: int
+    length: int
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        more = "".join(f", {name} {value}" for name, value in self.more.items())
+        words = (self.model, self.method, self.tuning, self.precision, self.batch_size, self.length)
+        return " | ".join(map(str, words)) + more
+
+
+def combinations() -> list[Combination]:
+    ways = [("full", 1), ("lora", 1), ("qlora", 1)]
+    demo = [
+        Combination("demo", method, tuning, "fp32", rows, length)
+        for method in METHODS
+        for tuning in METHODS[method].tunings
+        for rows, length in ((16, 128), (32, 256))
+        if tuning in dict(ways)
+    ]
+    large = [
+        Combination("100M", method, tuning, precision, rows, length)
+        for method in METHODS
+        for tuning in ("full", "lora", "qlora")
+        if tuning in METHODS[method].tunings
+        for precision, rows, length in (("fp32", 4, 128), ("fp32", 8, 256))
+    ]
+    ways_more = [
+        Combination("100M", "sft", tuning, "fp32", 4, 128)
+        for tuning in METHODS["sft"].tunings
+        if tuning not in dict(ways)
+    ]
+    others = [
+        Combination("100M", "sft", tuning, "bf16", 4, 128) for tuning in ("full", "lora")
+    ] + [
+        Combination("100M", "sft", "full", "fp32", 8, 256, {"activation_checkpointing": "on"}),
+        Combination("100M", "sft", "full", "fp32", 4, 128, {"optimizer": "adamw_8bit"}),
+        Combination("100M", "sft", "full", "fp32", 4, 128, {"optimizer": "adafactor"}),
+        Combination("100M", "dpo", "full", "fp32", 4, 128, {"precompute_reference": True}),
+    ]  # fmt: skip
+    return [*demo, *large, *ways_more, *others]
+
+
+def large_model(folder: Path) -> Path:
+    """98 million parameters at random, with the demo models' tokenizer."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=16_384, hidden_size=768, intermediate_size=2048, num_hidden_layers=12,
+        num_attention_heads=12, num_key_value_heads=12, tie_word_embeddings=True,
+        bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(DEMO)
+    model = LlamaForCausalLM(config)
+    model.config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def records(shape: str, length: int) -> list[dict[str, Any]]:
+    """Records of a shape with about ``length`` tokens each, which all fit."""
+    tokenizer = AutoTokenizer.from_pretrained(DEMO)
+    ids = tokenizer(_WORDS * (length // 8))["input_ids"][: length - _AROUND]
+    long = tokenizer.decode(ids[:-2])
+    answers = [f"{long} {number % 10}" for number in range(_ROWS)]
+    match Shape(shape):
+        case Shape.CHAT:
+            return [
+                {"messages": [{"role": "user", "content": "go"}, {"role": "assistant", "content": answer}]}
+                for answer in answers
+            ]
+        case Shape.PREFERENCE:
+            return [{"prompt": "go", "chosen": answer, "rejected": answer + "."} for answer in answers]
+        case Shape.UNPAIRED_PREFERENCE:
+            return [
+                {"prompt": "go", "completion": answer, "label": number % 2 == 0}
+                for number, answer in enumerate(answers)
+            ]
+        case other:
+            raise ValueError(f"no records of the shape {other}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    combination: Combination
+    computed: int
+    used: int
+    parts: dict[str, int]
+
+    @property
+    def off(self) -> float:
+        """What was computed, as a share more or less than what was used."""
+        return self.computed / self.used - 1
+
+
+def measure(combination: Combination, model: Path, folder: Path) -> Outcome:
+    """Two steps in a forked process, and what the plan's formula says of them."""
+    method = METHODS[combination.method]
+    data = folder / "data.jsonl"
+    lines = records(method.shapes[0], combination.length)
+    data.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    options = {
+        "batch_size": combination.batch_size, "max_length": combination.length, "max_steps": 2, "eval_share": 0.0,
+        "gradient_accumulation": 1, "precision": combination.precision, **combination.more,
+    }  # fmt: skip
+    spec = TrainSpec(
+        method=combination.method, tuning=combination.tuning, model=model.name, dataset=data.name,
+        options=options, device="cpu",
+    )  # fmt: skip
+    run_dir = alone.prepare(spec, model, data, folder / "run")
+    used = in_a_process(run_dir)
+    run = RunSpec.model_validate_json((run_dir / SPEC).read_text(encoding="utf-8"))
+    chosen: Any = read(method, named(spec.tuning), run.options)
+    found = inspect(model)
+    size = ModelSize.of(found.parameters, found.details())
+    needed = memory.of_run(
+        memory.sizes_by_role(method, size, {}), chosen, tuning=spec.tuning, batch_size=chosen.batch_size,
+        longest=combination.length, device="cpu", available=0,
+    )  # fmt: skip
+    parts = {name: getattr(needed, name) for name in _PARTS}
+    return Outcome(combination, needed.computed, used, parts)
+
+
+def in_a_process(run_dir: Path) -> int:
+    """Bytes at the peak of a training in a process of its own, as its worker reports them."""
+    method = RunSpec.model_validate_json((run_dir / SPEC).read_text(encoding="utf-8")).spec.method
+    subprocess.run(
+        [sys.executable, "-m", METHODS[method].script, str(run_dir)],
+        check=True, cwd=ROOT, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    events = [json.loads(line) for line in (run_dir / EVENTS).read_text(encoding="utf-8").splitlines()]
+    return int(next(event["peak_memory"] for event in events if event["type"] == "result"))
+
+
+def line_of(outcome: Outcome) -> str:
+    amounts = [*outcome.parts.values(), outcome.computed, outcome.used]
+    figures = " | ".join(f"{amount / 1e6:.0f}" for amount in amounts)
+    return f"| {outcome.combination} | {figures} | {outcome.off:+.0%} |"
+
+
+def table(outcomes: list[Outcome]) -> str:
+    head = ("model", "method", "tuning", "precision", "batch", "length", *_PARTS, "estimate", "peak", "off")
+    rule = "|" + "---|" * 6 + "---:|" * (len(_PARTS) + 3)
+    return "\n".join([f"| {' | '.join(head)} |", rule, *map(line_of, outcomes)])
+
+
+def written(outcomes: list[Outcome], within: str) -> str:
+    cores = f"{platform.processor() or platform.machine()}, one thread"
+    return f"""# Memory: what was said, and what was held
+
+Written by `make bench memory` ({cores}). MB of main memory; {within}.
+Two steps of each training by its own script, in a process of its own; *peak* is the most that the process held, as
+its run reports it. *demo* is tiny-chat (2 million parameters), *100M* a model of 98 million parameters with random
+weights. On the page an estimate is then corrected by what earlier runs of the machine held.
+
+{table(outcomes)}
+"""
+
+
+def main() -> None:
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    short = bool(os.environ.get(SHORT))
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        models = {"demo": DEMO}
+        wanted = [one for one in combinations() if str(one).startswith(os.environ.get("BENCH_ONLY", ""))]
+        if short:
+            wanted = wanted[:1]
+        if any(combination.model == "100M" for combination in wanted):
+            models["100M"] = large_model(Path(scratch) / "random-100m")
+        for number, combination in enumerate(wanted):
+            folder = Path(scratch) / str(number)
+            folder.mkdir()
+            outcomes.append(measure(combination, models[combination.model], folder))
+            print(line_of(outcomes[-1]), flush=True)
+            shutil.rmtree(folder)
+    right = sum(abs(outcome.off) <= PROMISE for outcome in outcomes)
+    worst = max(outcomes, key=lambda outcome: abs(outcome.off))
+    within = f"{right} of {len(outcomes)} within {PROMISE:.0%}, the worst is {worst.off:+.0%} off"
+    print(within)
+    if len(outcomes) == len(combinations()):
+        (ROOT / "docs" / "memory.md").write_text(written(outcomes, within), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
