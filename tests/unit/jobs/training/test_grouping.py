@@ -67,4 +67,6 @@ def test_what_the_moments_will_take_is_held_until_they_are_there() -> None:
         assert [ref() for ref in made] == [None, None]
     hold_moments(optimizer)  # They are there: nothing is to be held.
     hold_moments(torch.optim.SGD([weight]))
-    assert len(optimizer._optimizer_step_pre_hooks) == 1  # That of the first call, which holds nothing any more.
+    assert (
+        len(optimizer._optimizer_step_pre_hooks) == 1
+    )  # That of the first call, which holds nothing any more.
