@@ -5,7 +5,7 @@ An alias repeats what stands elsewhere: ten lines of aliases of aliases are a do
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -19,7 +19,7 @@ _BOOLEAN = "tag:yaml.org,2002:bool"
 
 class _Plain(yaml.SafeLoader):
     # As in YAML 1.2 only true and false are booleans: an option may have the choices on and off.
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, form) for tag, form in resolvers if tag != _BOOLEAN or first in "tTfF"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
