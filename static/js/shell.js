@@ -77,14 +77,20 @@
 	poll();
 })();
 
-// Turns of a chat are in the document before their script is: what is pressed early is pressed again once it is there.
+// Turns of a chat are in the document before their script is: what is pressed early, button or key, is pressed again
+// once it is there.
 {
 	const early = [];
+	const unready = () => document.querySelector(".ts-chat-main:not([data-ready])");
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.(".ts-chat-main :is([data-action], [data-verdict])");
-		if (button && !button.closest(".ts-chat-main").hasAttribute("data-ready")) early.push(button);
+		if (button && unready()?.contains(button)) early.push(() => button.isConnected && button.click());
+	}, true);
+	document.addEventListener("keydown", (event) => {
+		const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+		if (!typing && !event.repeat && unready()) early.push(() => document.dispatchEvent(new KeyboardEvent("keydown", event)));
 	}, true);
 	document.addEventListener("ts-chat-ready", () => {
-		for (const button of early.splice(0)) if (button.isConnected) button.click();
+		for (const press of early.splice(0)) press();
 	});
 }

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from studio_core.base.tables import Chat
 from studio_core.chat import chat_live, chat_votes, chats
@@ -81,6 +81,20 @@ def test_words_that_differ_are_shown_on_demand(page: Page, served: Served) -> No
     page.keyboard.press("d")
     expect(page.locator("#chat-live mark")).to_have_count(0)
     expect(page.locator("#chat-side-0 .ts-text")).to_have_text("the green grass")
+
+
+def test_a_key_pressed_before_the_script_of_chat_is_there_is_not_lost(page: Page, served: Served) -> None:
+    chat = written(served, "Which?", answers=("the green grass", "the red grass"))
+    held: list[Route] = []
+    page.route("**/chat_rounds.js*", lambda route: held.append(route))
+    open_chat(page, f"/chat?chat={chat.id}")
+    expect(page.locator("#chat-side-1 .ts-text")).to_have_text("the red grass")
+    expect(page.locator(".ts-chat-main[data-ready]")).to_have_count(0)
+    blur(page)
+    page.keyboard.press("d")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#chat-side-0 mark")).to_have_text("green")
 
 
 @pytest.fixture(scope="module")
