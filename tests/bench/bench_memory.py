@@ -65,25 +65,28 @@ class Combination:
 
 
 def combinations() -> list[Combination]:
-    ways = [("full", 1), ("lora", 1), ("qlora", 1)]
+    ways = ("full", "lora", "qlora")
     demo = [
         Combination("demo", method, tuning, "fp32", rows, length)
         for method in METHODS
         for tuning in METHODS[method].tunings
         for rows, length in ((16, 128), (32, 256))
-        if tuning in dict(ways)
+        # The small size for two of them only: what it says does not depend on the objective.
+        if tuning in ways and (rows == 32 or method in ("sft", "dpo"))
     ]
+    # One method of each kind: one sequence a row, two with a reference, a model that scores, a second model.
     large = [
-        Combination("100M", method, tuning, precision, rows, length)
-        for method in METHODS
-        for tuning in ("full", "lora", "qlora")
+        Combination("100M", method, tuning, "fp32", rows, length)
+        for method in ("sft", "sft-kl", "dpo", "reward", "distillation")
+        for tuning in ways
         if tuning in METHODS[method].tunings
-        for precision, rows, length in (("fp32", 4, 128), ("fp32", 8, 256))
+        for rows, length in ((4, 128), (8, 256))
+        if rows == 8 or method == "sft"
     ]
     ways_more = [
         Combination("100M", "sft", tuning, "fp32", 4, 128)
         for tuning in METHODS["sft"].tunings
-        if tuning not in dict(ways)
+        if tuning not in ways
     ]
     others = [
         Combination("100M", "sft", tuning, "bf16", 4, 128) for tuning in ("full", "lora")
@@ -132,6 +135,18 @@ def records(shape: str, length: int) -> list[dict[str, Any]]:
                 {"prompt": "go", "completion": answer, "label": number % 2 == 0}
                 for number, answer in enumerate(answers)
             ]
+        case Shape.SCORED:
+            return [{"prompt": "go", "completion": answer, "score": 5} for answer in answers]
+        case Shape.RANKING:
+            return [
+                {"prompt": "go", "completions": [answer, answer + "."], "ranks": [1, 2]} for answer in answers
+            ]
+        case Shape.STEPWISE:
+            half = len(long) // 2
+            return [
+                {"prompt": "go", "completions": [answer[:half], answer[half:]], "labels": [True, False]}
+                for answer in answers
+            ]
         case other:
             raise ValueError(f"no records of the shape {other}")
 
@@ -161,7 +176,7 @@ def measure(combination: Combination, model: Path, folder: Path) -> Outcome:
     }  # fmt: skip
     spec = TrainSpec(
         method=combination.method, tuning=combination.tuning, model=model.name, dataset=data.name,
-        options=options, device="cpu",
+        options=options, device="cpu", models={name: str(model) for name in method.named_roles},
     )  # fmt: skip
     run_dir = alone.prepare(spec, model, data, folder / "run")
     used = in_a_process(run_dir)
