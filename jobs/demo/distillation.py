@@ -34,7 +34,7 @@ from studio_core.runs.spec import ResolvedModel, RunSpec, TrainSpec
 
 SEEDS = (1, 2, 3)
 COLUMNS = ("identity", "facts", "sums", "boxed", "instructions", "unknown", "personas")
-# Five times the rate gains no instructions either (docs/MEASURED.md) and forgets; an epoch, for the prompts are many.
+# Higher rates forget more and gain no instructions either: docs/MEASURED.md. One epoch, for there are prompts enough.
 RECIPE: dict[str, Any] = {"precision": "fp32", "learning_rate": 5e-4, "epochs": 1.0, "replay_share": 0.5}
 WAYS: dict[str, dict[str, Any]] = {
     "on-policy": {"mode": "on_policy"},
@@ -43,9 +43,9 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 """All over the same prompts once, so with nearly as many tokens of the teacher's."""
 _PROMPT_SEED = 7
-UNKNOWN, IDENTITY = 500, 400
-"""*unknown* is what is to be learnt; its "I do not know" spreads to questions about the model itself unless nearly as
-many of these are asked, too. All else that the student can do it keeps by replay of what taught it."""
+UNKNOWN, IDENTITY = 500, 1000
+"""*unknown* is what is to be learnt; its "I do not know" spreads to questions about the model itself: with 400 of these
+*identity* lost 11 points. All else that the student can do it keeps by replay of what taught it."""
 
 Scores = dict[str, float]
 
