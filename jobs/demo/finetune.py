@@ -148,7 +148,7 @@ class Outcome:
     """Processor time of all threads from loading the base model to the saved result."""
 
 
-def _stored(data: Data, folder: Path) -> ResolvedDataset:
+def stored(data: Data, folder: Path) -> ResolvedDataset:
     """The rows in a file, as the studio's dataset store keeps them."""
     rows, path = data.rows(), folder / f"{data.name}.parquet"
     parquet.write_table(pyarrow.Table.from_pylist(rows), path)
@@ -174,8 +174,8 @@ def spec_of(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
             device="cpu",
         ),
         model=ResolvedModel(name=base, path=str(STATIC / "models" / base), parameters=PARAMETERS),
-        dataset=_stored(data, run_dir),
-        data={"replay": _stored(replay, run_dir)} if replay else {},
+        dataset=stored(data, run_dir),
+        data={"replay": stored(replay, run_dir)} if replay else {},
         options=recipe.options(),
         prompts=[],
     )

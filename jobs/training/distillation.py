@@ -9,6 +9,9 @@ what it would say most. Who writes the text is ``mode``: ``on_policy`` the stude
 own words lead; ``off_policy`` the teacher; ``data`` nobody, the dataset's answers are read. ``answers`` learns the
 tokens of the teacher's answers alone, with SFT's loss (Kim & Rush 2016, arXiv:1606.07947).
 
+Rows of a replay dataset are learnt as SFT learns them, whatever the mode: what the student could do and the teacher
+is not asked about, or does otherwise, is kept.
+
 Watch: the agreement, how often both would say the same next; the divergence falls with it. Written tokens: answers
 that grow to the limit and do not end are noise that the teacher cannot mend.
 What goes wrong: a student that cannot answer yet writes noise, after which a teacher knows nothing either: fine-tune
@@ -24,8 +27,10 @@ spec -> student and teacher -> data -> answers before -> write, compare, step ->
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +47,7 @@ from jobs.training.data import IGNORED, Count, Prepared, prompts, sequences, spl
 from jobs.training.loading import load_frozen, load_model, needs_checkpointing, with_adapter
 from jobs.training.loop import StepGivenUp, Values, rows_of_step
 from studio_core.data.chat_format import ChatFormat
+from studio_core.data.shapes import Shape
 from studio_core.generation.sampling import Sampling
 from studio_core.methods.distillation import DistillationOptions
 from studio_core.runs.spec import RunSpec
@@ -55,16 +61,17 @@ _SHOWN = 2
 def rows(run: RunSpec, options: DistillationOptions, chat: ChatFormat) -> Prepared:
     """Columns ``prompt``, up to where an answer begins, and the record as SFT has it: ``input_ids`` and ``labels``."""
     count, own = Count(), options.mode == "data"
-    for (_, [made], cut), prompt in zip(sequences(run, options, chat), prompts(run, chat), strict=True):
+    # Plain text is there to be replayed only, as it stands: it has no prompt.
+    asked = repeat([]) if run.dataset.shape == Shape.TEXT else prompts(run, chat)
+    for (_, [made], cut), prompt in zip(sequences(run, options, chat), asked, strict=False):
         count.cut += cut and own
         labels = [token if learnt else IGNORED for token, learnt in zip(made.ids, made.trained, strict=True)]
-        row = {
-            "prompt": prompt,
-            "input_ids": made.ids[: options.max_length],
-            "labels": labels[: options.max_length],
-        }
+        # Nothing stands before a plain text's first token by which it could be foretold.
+        labels = [IGNORED, *labels[1 : options.max_length]]
+        row = {"prompt": prompt, "input_ids": made.ids[: options.max_length], "labels": labels}
         # Where an answer is written, the prompt must leave room for it.
-        count.keep(row, any(made.trained[: options.max_length]) if own else len(prompt) < options.max_length)
+        room = own or len(prompt) < options.max_length
+        count.keep(row, room and any(label != IGNORED for label in labels))
     return split(run, options, count, lambda row: len(row["input_ids"]))
 
 
@@ -76,6 +83,8 @@ class Written:
     answer: list[bool]
     ended: bool = True
     """Whether its writer ended it, and not the limit."""
+    replayed: bool = False
+    """Whether its own tokens are learnt, and no teacher is asked."""
 
 
 class Distillation:
@@ -98,32 +107,27 @@ class Distillation:
         """Write, compare, and move the student's weights once."""
         model, options = self.student.base.model, self.options
         model.train()
-        chosen = rows_of_step(
-            number, len(self.data.train), options.effective_batch, self.course.run.spec.seed
-        )
-        batches = [*self.batches(self.data.train, chosen, number)]
+        batches = self.batches_of_step(number)
         self.show(batches[0], number)
         texts = [text for batch in batches for text in batch]
-        tokens = sum(sum(text.answer) for text in texts)
-        totals = dict.fromkeys(("loss", "agreement", "entropy"), 0.0)
+        tokens = answer_tokens(texts)
+        sums: defaultdict[str, float] = defaultdict(float)
         for batch in batches:
             with self.course.machine.autocast():
                 losses, watched = self.losses(batch)
             # Every answer token of the step weighs the same, however rows fall into batches.
             (losses.sum() / tokens).backward()
-            for name, value in {**watched, "loss": losses.sum().item()}.items():
-                totals[name] += value / tokens
+            for name, value in watched.items():
+                sums[name] += value
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm or math.inf)
         rate = self.schedule.get_last_lr()[0]
         self.optimiser.step()
         self.schedule.step()
         self.optimiser.zero_grad()
         return {
-            **totals,
+            **means(texts, sums),
             "grad_norm": norm.item(),
             "learning_rate": rate,
-            "written_tokens": tokens / len(texts),
-            "ended": sum(text.ended for text in texts) / len(texts),
             "tokens": float(sum(len(text.ids) for text in texts)),
         }
 
@@ -138,11 +142,21 @@ class Distillation:
             for batch in self.batches(self.data.held_out, [*range(len(self.data.held_out))], 0):
                 with self.course.machine.autocast():
                     losses, watched = self.losses(batch)
-                loss, tokens = loss + losses.sum().item(), tokens + len(losses)
+                loss, tokens = loss + watched["loss"], tokens + len(losses)
                 agreed += watched["agreement"]
         except StepGivenUp:  # The loop hears of it in its next step.
             return {}
         return {"eval_loss": loss / tokens, "eval_agreement": agreed / tokens}
+
+    def batches_of_step(self, number: int) -> list[list[Written]]:
+        """The texts of a step in batches, of which those to replay are the last."""
+        options, seed = self.options, self.course.run.spec.seed
+        chosen = rows_of_step(number, len(self.data.train), options.effective_batch, seed)
+        # In the data they stand behind all others.
+        first_replayed = len(self.data.train) - self.data.replayed
+        taught = [row for row in chosen if row < first_replayed]
+        replayed = [row for row in chosen if row >= first_replayed]
+        return [*self.batches(self.data.train, taught, number), *self.replayed(replayed)]
 
     def batches(self, part: Dataset, numbers: list[int], step: int) -> Iterator[list[Written]]:
         """The texts of those rows, as many together as fit."""
@@ -151,6 +165,13 @@ class Distillation:
             with self.course.machine.autocast():
                 yield self.texts(part.select(numbers[start : start + size]).to_list(), step, start)
 
+    def replayed(self, numbers: list[int]) -> Iterator[list[Written]]:
+        """The same of rows that are replayed: nobody writes there."""
+        size = self.options.batch_size
+        for start in range(0, len(numbers), size):
+            rows = self.data.train.select(numbers[start : start + size])
+            yield [replace(read(row), replayed=True) for row in rows.to_list()]
+
     def texts(self, rows: list[dict[str, Any]], step: int, first: int = 0) -> list[Written]:
         """The texts of some rows: read, or written after their prompts. Of the step's rows the first has that place.
 
@@ -158,7 +179,7 @@ class Distillation:
         Raises ``StepGivenUp`` if the run is asked to end meanwhile.
         """
         if self.options.mode == "data":
-            return [Written(row["input_ids"], [label != IGNORED for label in row["labels"]]) for row in rows]
+            return [*map(read, rows)]
         writer = self.student if self.options.mode == "on_policy" else self.teacher
         lines = [
             Row(place, writer, row["prompt"], self._sampling(row["prompt"]), self._seed(step, place))
@@ -184,7 +205,7 @@ class Distillation:
     def show(self, texts: list[Written], step: int) -> None:
         """Now and then tell what was written, for the answers on the run's page, behind those to the fixed prompts."""
         due = {1, *(self.total_steps * part // _LOOKS for part in range(1, _LOOKS))}
-        if self.options.mode == "data" or step not in due:
+        if self.options.mode == "data" or texts[0].replayed or step not in due:
             return
         first = len(self.course.run.prompts) + step * _SHOWN
         for index, text in enumerate(texts[:_SHOWN], first):
@@ -207,7 +228,10 @@ class Distillation:
         return ((self.course.run.spec.seed * 1_000_003 + step) * 4099 + place) % 2**63
 
     def losses(self, texts: list[Written]) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of each answer token of some texts, and sums over these tokens of what is watched."""
+        """The loss of each answer token of some texts, and sums over these tokens of what is watched.
+
+        Of the texts none or all are replayed.
+        """
         kept = max(len(text.ids) - text.answer.index(True) for text in texts)
         answer, _ = left_padded(
             [[int(one) for one in text.answer] for text in texts], self.student.base.device
@@ -216,7 +240,7 @@ class Distillation:
         chosen = answer[:, -kept:].bool()
         said = ids[:, -kept:][chosen]
         logits = self._logits(self.student, texts, kept)[chosen]
-        if self.options.mode == "answers":
+        if texts[0].replayed or self.options.mode == "answers":
             losses = torch.nn.functional.cross_entropy(logits, said, reduction="none")
             best = said
         else:
@@ -226,9 +250,12 @@ class Distillation:
             width, heat = min(logits.shape[-1], taught.shape[-1]), self.options.temperature
             losses = divergence(logits[:, :width] / heat, taught[:, :width] / heat, self.options.beta)
             best = taught.argmax(-1)
+        if texts[0].replayed:
+            return losses, {"replay_loss": losses.sum().item()}
         with torch.no_grad():
             likely = logits.log_softmax(-1)
             watched = {
+                "loss": losses.sum().item(),
                 "agreement": (logits.argmax(-1) == best).sum().item(),
                 "entropy": -(likely.exp() * likely).sum().item(),
             }
@@ -248,6 +275,29 @@ class Distillation:
         )
         logits: torch.Tensor = output.logits[:, -kept - 1 : -1].float()
         return logits
+
+
+def read(row: dict[str, Any]) -> Written:
+    """The text of a record with its own answers."""
+    return Written(row["input_ids"], [label != IGNORED for label in row["labels"]])
+
+
+def answer_tokens(texts: list[Written]) -> int:
+    return sum(sum(text.answer) for text in texts)
+
+
+def means(texts: list[Written], sums: Mapping[str, float]) -> dict[str, float]:
+    """What is watched, for each token of its kind; a step may have rows of one kind only."""
+    taught, replayed = ([text for text in texts if text.replayed is kind] for kind in (False, True))
+    values = {}
+    if taught:
+        tokens = answer_tokens(taught)
+        values = {name: sums[name] / tokens for name in ("loss", "agreement", "entropy")}
+        values["written_tokens"] = tokens / len(taught)
+        values["ended"] = sum(text.ended for text in taught) / len(taught)
+    if replayed:
+        values["replay_loss"] = sums["replay_loss"] / answer_tokens(replayed)
+    return values
 
 
 def divergence(student: torch.Tensor, teacher: torch.Tensor, beta: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
-from studio_core.methods.common import DEMO_SIZE, TrainingOptions
+from studio_core.methods.common import DEMO_SIZE, ReplayOptions, TrainingOptions
 from studio_core.methods.roles import Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
@@ -16,7 +16,7 @@ Mode = Literal["on_policy", "off_policy", "data", "answers"]
 distribution over the vocabulary; or the teacher, and its tokens alone."""
 
 
-class DistillationOptions(TrainingOptions):
+class DistillationOptions(ReplayOptions, TrainingOptions):
     mode: Mode = option("on_policy", advanced=False)
     # 0 is forward KL, 1 reverse KL, as in TRL; between them the generalised Jensen-Shannon divergence. The middle, as
     # TRL's GKD has it: on a demo model forward KL lost a way of answering that the teacher has beside others.
@@ -61,6 +61,7 @@ DISTILLATION = Method(
             "divergence", ("loss", "eval_loss"), names={"loss": "divergence", "eval_loss": "eval_divergence"}
         ),
         Chart("agreement", ("agreement", "eval_agreement")),
+        Chart("replay", ("replay_loss",)),
         Chart("entropy", ("entropy",)),
         Chart("written", ("written_tokens",)),
         Chart("ended", ("ended",)),
@@ -74,5 +75,6 @@ DISTILLATION = Method(
         Role("policy", learns=True, passes=1),
         Role("teacher", passes=1, same_tokens=True),
     ),
+    data=("held_out", "replay"),
     several_gpus=False,
 )

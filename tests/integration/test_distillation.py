@@ -134,3 +134,44 @@ def test_a_teacher_of_another_tokenizer_is_refused(tmp_path: Path, student: Reso
     refused = other_tokens(role, ResolvedModel(name="other", path=str(other)), student)
     assert isinstance(refused, BadInput)
     assert refused.sentence().startswith("The teacher other does not have the tokens of student: <|end|> is")
+
+
+TEXTS = [{"text": "once a a a"}] * 8
+"""To be replayed: plain text has no prompt, and nobody is asked about it."""
+
+
+@pytest.mark.parametrize(("replay", "shape"), [(chats(8), Shape.CHAT), (TEXTS, Shape.TEXT)])
+@pytest.mark.parametrize("mode", ["on_policy", "answers"])
+def test_replayed_rows_are_learnt_as_they_stand(
+    mode: str,
+    replay: list[dict[str, Any]],
+    shape: Shape,
+    tmp_path: Path,
+    student: ResolvedModel,
+    teacher: ResolvedModel,
+) -> None:
+    run_dir = prepared(
+        tmp_path / "run", student, teacher,
+        mode=mode, replay=replay, replay_shape=shape, replay_share=0.5, epochs=8.0,
+    )  # fmt: skip
+    distillation.main(run_dir)
+    [config] = events(run_dir, "config")
+    assert (config["values"]["rows"], config["values"]["rows_replayed"]) == (24, 12)
+    replayed = values(run_dir, "replay_loss")
+    assert len(replayed) > 24 and sum(replayed[-4:]) < 0.5 * sum(replayed[:4])
+    # Of a step's rows only those that somebody wrote count there; an untrained miniature writes to the limit.
+    assert max(values(run_dir, "written_tokens")) <= 8
+    assert min(values(run_dir, "agreement")) >= 0 and max(values(run_dir, "agreement")) <= 1
+
+
+def test_a_step_of_replayed_rows_alone_needs_no_teacher(
+    tmp_path: Path, student: ResolvedModel, teacher: ResolvedModel
+) -> None:
+    run_dir = prepared(
+        tmp_path / "run", student, teacher, replay=chats(8), replay_share=0.5, batch_size=1, epochs=1.0
+    )
+    distillation.main(run_dir)
+    reports = [event["values"] for event in events(run_dir, "metrics")]
+    steps = [report for report in reports if "learning_rate" in report]
+    assert len(steps) == 24
+    assert [("replay_loss" in step) != ("loss" in step) for step in steps] == [True] * 24

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.demo import dialogues, documents, phrases, sums
+from jobs.demo import dialogues, distillation, documents, phrases, sums
 from jobs.demo.heldout import SIZES, suite
 from jobs.demo.world import build_world, held_out
 
@@ -21,6 +21,7 @@ def trained_texts(count: int = 4000) -> list[str]:
     texts += [m["content"] for _ in range(count) for m in dialogues.chat(WORLD, rng)]
     texts += [m["content"] for _ in range(count) for m in dialogues.polish_chat(WORLD, rng)]
     texts += [m["content"] for _ in range(count // 20) for m in dialogues.long_chat(WORLD, rng, 6)]
+    texts += [m["content"] for row in distillation.prompts() for m in row["messages"]]
     for path in SAMPLES.glob("*.jsonl"):
         if path.stem != "unseen-questions":
             texts += [

@@ -10,7 +10,7 @@ import pytest
 import torch
 from trl.trainer.distillation_trainer import _chunked_divergence_loss
 
-from jobs.training.distillation import divergence
+from jobs.training.distillation import Written, divergence, means
 
 BETAS = pytest.mark.parametrize("beta", [0.0, 0.3, 0.5, 1.0])
 
@@ -44,3 +44,13 @@ def test_its_ends_are_forward_and_reverse_kl_by_hand() -> None:
     # 0.9 ln(0.9 / 0.5) + 0.1 ln(0.1 / 0.5), and 0.5 ln(0.5 / 0.9) + 0.5 ln(0.5 / 0.1)
     assert divergence(student, teacher, 0.0).item() == pytest.approx(0.368064, abs=1e-5)
     assert divergence(student, teacher, 1.0).item() == pytest.approx(0.510826, abs=1e-5)
+
+
+def test_means_are_over_the_tokens_of_their_own_kind() -> None:
+    taught = [Written([1, 2, 3], [False, True, True]), Written([1, 2, 3], [False, False, True], ended=False)]
+    replayed = [Written([4, 5, 6, 7, 8], [False, True, True, True, True], replayed=True)]
+    sums = {"loss": 6.0, "agreement": 2.0, "entropy": 3.0, "replay_loss": 2.0}
+    of_taught = {"loss": 2.0, "agreement": 2 / 3, "entropy": 1.0, "written_tokens": 1.5, "ended": 0.5}
+    assert means(taught, sums) == of_taught
+    assert means(replayed, sums) == {"replay_loss": 0.5}
+    assert means(taught + replayed, sums) == {**of_taught, "replay_loss": 0.5}
