@@ -169,7 +169,7 @@ def _reward_models(work: Work, options: BestOfOptions, texts: Texts, total: int,
     # Only here: torch takes seconds to load.
     from jobs.curation.reward_model import RewardScores
 
-    scores = RewardScores(work, options)
+    scores = RewardScores(work, options.step_aggregation, options.disagreement_penalty)
 
     def items() -> Iterator[tuple[list[Message], str]]:
         for _, _, question in asked_records(work, options.system):

@@ -1,8 +1,10 @@
 """Answers scored by reward models, for work on data: best-of-N, filters and judges all ask here.
 
-scores = RewardScores(work, options)
-scores.fetch(items, total)                     # one model after the other, for only one need fit in memory
-scores(messages, answer)                       # a Score, or None
+    scores = RewardScores(work)
+    scores.fetch(items, total)
+    scores(messages, answer)  # a Score, or None
+
+Several models score one after the other: only one has to fit in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from jobs.generation.ensemble import Score, correlation, together
 from jobs.generation.scoring import BATCH
 from jobs.generation.step_scoring import reward_model
 from studio_core.curation.base import Work
-from studio_core.curation.scoring import ScoringOptions
+from studio_core.curation.scoring import StepAggregation
 from studio_core.data.shapes import Message
 from studio_core.runs.spec import ResolvedModel
 
@@ -29,8 +31,11 @@ Item = tuple[list[Message], str]
 class RewardScores:
     """What the reward models of a job say of answers."""
 
-    def __init__(self, work: Work, options: ScoringOptions) -> None:
-        self._work, self._options = work, options
+    def __init__(
+        self, work: Work, step_aggregation: StepAggregation = "whole", disagreement_penalty: float = 0.0
+    ) -> None:
+        self._work = work
+        self._step_aggregation, self._penalty = step_aggregation, disagreement_penalty
         self.members = work.models_of("reward_model")
         self._scores: dict[str, Score] = {}
 
@@ -55,7 +60,7 @@ class RewardScores:
         if not keys:
             return
         table = np.array([[scores[key] for key in keys] for scores in by_member])
-        self._scores = dict(zip(keys, together(table, self._options.disagreement_penalty), strict=True))
+        self._scores = dict(zip(keys, together(table, self._penalty), strict=True))
         if len(table) > 1:
             spreads = [score.disagreement for score in self._scores.values()]
             self._work.details["ensemble"] = {
@@ -70,7 +75,7 @@ class RewardScores:
         self, named: ResolvedModel, items: Callable[[], Iterable[Item]], total: int, done: int
     ) -> dict[str, float]:
         """One model's scores by the key of the item; without those that it could not give."""
-        model = reward_model(named, self._options.step_aggregation)
+        model = reward_model(named, self._step_aggregation)
         measured = Measured(self._work, model.identity, model.scores, BATCH)
         keys: dict[str, str] = {}
 

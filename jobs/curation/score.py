@@ -15,7 +15,7 @@ from studio_core.data.shapes import Message, Record
 
 
 def run(work: Work, options: ScoreOptions) -> None:
-    scores = RewardScores(work, options)
+    scores = RewardScores(work, options.step_aggregation, options.disagreement_penalty)
     scores.fetch(lambda: _items(work), work.source.rows * len(scores.members))
     known = np.array(
         [score.value for item in _items(work) if (score := scores(*item)) is not None], np.float32

@@ -4,7 +4,8 @@ r"""A process reward model: is each step of a solution right? (Lightman et al. 2
 
 One pass reads all steps of a solution, since a token sees only what stands before it. Steps are joined by line breaks.
 The result is a reward model as any other: its score of a whole answer is that of the last step, and of a part of one
-that of the last step of the part.
+that of the last step of the part. ``jobs/generation/step_scoring.py`` reads all steps and makes one number of them: the
+least, the product, the mean or the last of their chances.
 
 Labels come from people (PRM800K), from a checker, or from completions drawn from each step (Math-Shepherd,
 arXiv:2312.08935): a step is right if some of them end well, which forgives a wrong step that can be mended.

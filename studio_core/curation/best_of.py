@@ -54,7 +54,7 @@ class BestOfOptions(DrawingOptions):
         elif self.scored_by == "judge":
             one_of(self, "judge_model", "judge_service")
         else:
-            check_reward_models(self)
+            check_reward_models(self.reward_model, self.disagreement_penalty)
         return self
 
     @property

@@ -25,7 +25,7 @@ class ScoreOptions(OperationOptions):
 
     @model_validator(mode="after")
     def _can_be_scored(self) -> ScoreOptions:
-        check_reward_models(self)
+        check_reward_models(self.reward_model, self.disagreement_penalty)
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
@@ -21,26 +21,12 @@ RewardModels = Annotated[list[str], BeforeValidator(_as_list)]
 """Names of reward models; of several the mean counts."""
 
 
-class ScoringOptions(Protocol):
-    """What options have where reward models score."""
-
-    @property
-    def reward_model(self) -> list[str]: ...
-
-    @property
-    def step_aggregation(self) -> StepAggregation: ...
-
-    @property
-    def disagreement_penalty(self) -> float: ...
-
-
-def check_reward_models(options: ScoringOptions) -> None:
+def check_reward_models(names: list[str], penalty: float) -> None:
     """Raises ``BadInput`` where none is named, one twice, or a penalty on what one alone cannot have."""
-    names = options.reward_model
     if not names:
         raise BadInput("generation.no_reward_model")
     for name in names:
         if names.count(name) > 1:
             raise BadInput("generation.reward_model_twice", model=name)
-    if options.disagreement_penalty and len(names) < 2:
-        raise BadInput("generation.one_cannot_disagree", penalty=options.disagreement_penalty, model=names[0])
+    if penalty and len(names) < 2:
+        raise BadInput("generation.one_cannot_disagree", penalty=penalty, model=names[0])
