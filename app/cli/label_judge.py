@@ -27,7 +27,7 @@ def add_to(cli: typer.Typer) -> None:
 def judge(
     project: Project,
     service: Annotated[str, typer.Option(help="Service used as judge.")] = "",
-    model: Annotated[str, typer.Option(help="Model used as judge.")] = "",
+    model: Annotated[str, typer.Option(help="Model or reward model used as judge.")] = "",
     name: Annotated[str, typer.Option(help="Name of the judge (default: the model or service).")] = "",
     rubric: Annotated[str, typer.Option(help="Criteria for the judge (default: general quality).")] = "",
     limit: Annotated[int | None, typer.Option(help="Maximum number of pairs.", min=1)] = None,

@@ -31,8 +31,8 @@ def models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
 
 
 def reward_models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
-    names = (model.name for model in registry.all_models(studio) if registry.scores(model))
-    return [NONE, *((name, name) for name in names)]
+    # Several may be chosen, or none: no line stands for none.
+    return [(model.name, model.name) for model in registry.all_models(studio) if registry.scores(model)]
 
 
 def known_services(studio: Studio, dataset: Dataset | None, language: str) -> Choices:

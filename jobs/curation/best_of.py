@@ -42,7 +42,7 @@ class Candidate:
 def run(work: Work, options: BestOfOptions) -> None:
     _check_references(work, options)
     answers = Answers(work, engine(work, options), options.sampling(work.seed))
-    passes = 1 if options.scored_by == "reward" else 2
+    passes = 1 + {"reward": 0, "judge": 1, "reward_model": len(options.reward_model)}[options.scored_by]
     total = work.source.rows * options.k * passes
     answers.fetch(
         (
@@ -159,13 +159,30 @@ def _scorer(work: Work, options: BestOfOptions, texts: Texts, total: int) -> Sco
     if options.scored_by == "reward":
         reward = rewards.score(options.reward, options.reward_options)
         return lambda record, question, text: reward(question_text(question.messages), text, record)
-    asked = total // 2
+    asked = work.source.rows * options.k
     if options.scored_by == "judge":
         return _judge(work, options, texts, total, asked)
-    # Only here: torch takes seconds to load.
-    from jobs.curation.reward_model import scorer
+    return _reward_models(work, options, texts, total, asked)
 
-    return scorer(work, options, texts, total, asked)
+
+def _reward_models(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:
+    # Only here: torch takes seconds to load.
+    from jobs.curation.reward_model import RewardScores
+
+    scores = RewardScores(work, options.step_aggregation, options.disagreement_penalty)
+
+    def items() -> Iterator[tuple[list[Message], str]]:
+        for _, _, question in asked_records(work, options.system):
+            for text in texts(question):
+                yield question.messages, text
+
+    scores.fetch(items, total, done)
+
+    def score(record: Record, question: Question, text: str) -> float | None:
+        known = scores(question.messages, text)
+        return None if known is None else known.value
+
+    return score
 
 
 def _judge(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:

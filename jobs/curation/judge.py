@@ -8,6 +8,7 @@ import numpy as np
 
 from jobs.curation.answering import Answers, engine, readable
 from jobs.curation.distribution import distribution
+from jobs.curation.thresholds import least_kept
 from jobs.generation.answering import Question
 from studio_core.curation import judging, parts
 from studio_core.curation.base import Work
@@ -24,7 +25,8 @@ def run(work: Work, options: JudgeOptions) -> None:
         score = judging.score(reply.text) if reply else None
         scores[row] = np.nan if score is None else score
     known = scores[~np.isnan(scores)]
-    least = _least(known, options)
+    # A least score of 0 keeps all.
+    least = least_kept(known, options.min_score or None, options.keep_top)
     columns = work.source.kept
     keep = list(dict.fromkeys([*columns, SCORE])) if options.keep_scores else columns
     kept = work.output(keep=keep)
@@ -32,23 +34,14 @@ def run(work: Work, options: JudgeOptions) -> None:
         score = float(scores[row])
         if np.isnan(score):
             work.drop("unjudged" if judge(question) is None else "unreadable_score")
-        elif score < least:
+        elif least is not None and score < least:
             work.drop("low_score")
         else:
             kept.add({**record, SCORE: f"{score:g}"} if options.keep_scores else record, row)
             work.count("kept")
     work.details["distribution"] = distribution(
-        {"score": known}, threshold=least if least > 0 else None, low=judging.LOWEST, high=judging.HIGHEST
+        {"score": known}, threshold=least, low=judging.LOWEST, high=judging.HIGHEST
     )
-
-
-def _least(known: np.ndarray, options: JudgeOptions) -> float:  # type: ignore[type-arg]
-    """The lowest score that is kept. Equals are kept or left out together."""
-    least = options.min_score
-    if options.keep_top < 1 and len(known):
-        wanted = max(1, round(len(known) * options.keep_top))
-        least = max(least, float(np.sort(known)[-wanted]))
-    return least
 
 
 def _questions(work: Work, options: JudgeOptions) -> Iterator[tuple[int, Record, Question]]:

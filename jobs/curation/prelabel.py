@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from jobs.curation.answering import Answers, local, named_service
+from jobs.curation.pairs import Pair, read
 from jobs.curation.telling import told_before
 from jobs.generation.answering import Engine, Question
 from jobs.generation.engines.service import ServiceEngine
 from studio_core.curation import judging
 from studio_core.curation.asking import question_text
 from studio_core.curation.base import Work
-from studio_core.data.shapes import Message
 from studio_core.generation.answer_jobs import JudgeSpec
 from studio_core.generation.asking import Answer
 from studio_core.generation.sampling import greedy
@@ -29,17 +28,14 @@ ORDERS = ((0, 1), (1, 0))
 _SAYS = {"first": 0, "second": 1}
 
 
-@dataclass(frozen=True)
-class Pair:
-    row: int
-    item: int
-    prompt: list[Message]
-    answers: list[str]
-
-
 def run(work: Work, options: dict[str, Any]) -> None:
     asked = JudgeSpec.model_validate(options)
     told = told_before(work.resumed, "verdict")
+    if work.models_of("reward_model"):
+        # Only here: torch takes seconds to load.
+        from jobs.curation.reward_judge import judge
+
+        return judge(work, asked, told)
     unreadable = 0
 
     def report(done: int, total: int | None, figures: dict[str, float]) -> None:
@@ -59,13 +55,6 @@ def run(work: Work, options: dict[str, Any]) -> None:
                 work, pair, [answers(question) for question in _questions(pair, asked.rubric)]
             )
     answers.check()
-
-
-def read(file: Path) -> Iterator[Pair]:
-    with open(file, encoding="utf-8") as lines:
-        for row, line in enumerate(lines, start=1):
-            document = json.loads(line)
-            yield Pair(row, document["item"], document["prompt"], document["answers"])
 
 
 def _engine(work: Work, asked: JudgeSpec) -> Engine:

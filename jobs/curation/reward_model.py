@@ -1,35 +1,90 @@
-"""Answers scored by a reward model, for work on data."""
+"""Answers scored by reward models, for work on data: best-of-N, filters and judges all ask here.
+
+    scores = RewardScores(work)
+    scores.fetch(items, total)
+    scores(messages, answer)  # a Score, or None
+
+Several models score one after the other: only one has to fit in memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from math import isfinite
+
+import numpy as np
 
 from jobs.curation.measuring import Measured
-from jobs.curation.prompts import asked_records
-from jobs.generation.answering import Question, Text
-from jobs.generation.scoring import BATCH, RewardModel
+from jobs.generation.answering import Text, digest
+from jobs.generation.ensemble import Score, correlation, together
+from jobs.generation.scoring import BATCH
+from jobs.generation.step_scoring import reward_model
 from studio_core.curation.base import Work
-from studio_core.curation.best_of import BestOfOptions
-from studio_core.data.shapes import Record
+from studio_core.curation.scoring import StepAggregation
+from studio_core.data.shapes import Message
+from studio_core.runs.spec import ResolvedModel
 
-if TYPE_CHECKING:
-    from jobs.curation.best_of import Score, Texts
+Item = tuple[list[Message], str]
+"""A conversation and an answer to it."""
 
 
-def scorer(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:
-    """Scores all answers with the model, and then knows them."""
-    model = RewardModel.load(work.models["reward_model"])
-    scores = Measured(work, model.identity, model.scores, BATCH)
+class RewardScores:
+    """What the reward models of a job say of answers."""
 
-    def items() -> Iterator[Text]:
-        for _, _, question in asked_records(work, options.system):
-            for text in texts(question):
-                yield model.text(question.messages, text)
+    def __init__(
+        self, work: Work, step_aggregation: StepAggregation = "whole", disagreement_penalty: float = 0.0
+    ) -> None:
+        self._work = work
+        self._step_aggregation, self._penalty = step_aggregation, disagreement_penalty
+        self.members = work.models_of("reward_model")
+        self._scores: dict[str, Score] = {}
 
-    scores.fetch(items(), total, done)
+    def __call__(self, messages: list[Message], answer: str) -> Score | None:
+        """None of an answer that not all models could score."""
+        return self._scores.get(digest([messages, answer]))
 
-    def score(record: Record, question: Question, text: str) -> float | None:
-        return scores(model.text(question.messages, text).key)
+    def fetch(self, items: Callable[[], Iterable[Item]], total: int, done: int = 0) -> None:
+        """Have all answers scored. ``items`` is gone through once for each model.
 
-    return score
+        ``total`` and ``done`` are those of the job's progress; what is left of it is this.
+        """
+        each = (total - done) // len(self.members)
+        by_member = [
+            self._scores_of(named, items, total, done + place * each)
+            for place, named in enumerate(self.members)
+            if not self._work.stopping()
+        ]
+        if len(by_member) < len(self.members):
+            return
+        keys = [key for key in by_member[0] if all(key in scores for scores in by_member)]
+        if not keys:
+            return
+        table = np.array([[scores[key] for key in keys] for scores in by_member])
+        self._scores = dict(zip(keys, together(table, self._penalty), strict=True))
+        if len(table) > 1:
+            spreads = [score.disagreement for score in self._scores.values()]
+            self._work.details["ensemble"] = {
+                "models": [named.name for named in self.members],
+                "disagreement": round(float(np.mean(spreads)), 4),
+                # Nine of ten answers are below it: those above are worth a person's look.
+                "disagreement_90": round(float(np.quantile(spreads, 0.9)), 4),
+                "correlation": round(correlation(table), 4),
+            }
+
+    def _scores_of(
+        self, named: ResolvedModel, items: Callable[[], Iterable[Item]], total: int, done: int
+    ) -> dict[str, float]:
+        """One model's scores by the key of the item; without those that it could not give."""
+        model = reward_model(named, self._step_aggregation)
+        measured = Measured(self._work, model.identity, model.scores, BATCH)
+        keys: dict[str, str] = {}
+
+        def texts() -> Iterator[Text]:
+            for messages, answer in items():
+                text = model.text(messages, answer)
+                keys[digest([messages, answer])] = text.key
+                yield text
+
+        measured.fetch(texts(), total, done)
+        values = {key: measured(own) for key, own in keys.items()}
+        return {key: value for key, value in values.items() if value is not None and isfinite(value)}

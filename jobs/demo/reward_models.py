@@ -12,8 +12,9 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -23,15 +24,19 @@ import pyarrow
 from pyarrow import parquet
 from scipy.stats import spearmanr
 
-from jobs.demo import sums
+from jobs.demo import process_rewards, sums
 from jobs.demo.finetune import PARAMETERS, STATIC
 from jobs.demo.measure import processor
+from jobs.demo.process_rewards import batches
 from jobs.demo.sums import Sum
 from jobs.generation.answering import Question, answers
 from jobs.generation.engines.loop import LoopEngine, models
+from jobs.generation.ensemble import together
 from jobs.generation.scoring import BATCH, RewardModel
+from jobs.generation.step_scoring import StepRewardModel
 from jobs.training.start import script
 from studio_core import methods
+from studio_core.data.chat_format import ChatFormat
 from studio_core.data.shapes import Message
 from studio_core.generation.sampling import Sampling
 from studio_core.methods.base import validated
@@ -49,6 +54,8 @@ RATE = {"learning_rate": 5e-4}
 OFF_TOPIC = "The river runs to the sea."
 CHAT = ResolvedModel(name="tiny-chat", path=str(STATIC / "models" / "tiny-chat"), parameters=PARAMETERS)
 Figures = dict[str, float]
+Scores = Callable[[list[tuple[list[Message], str]]], list[float]]
+"""What one or several reward models say of answers to prompts."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ def rankings(asked: list[Problem]) -> Iterator[dict[str, Any]]:
         yield {"prompt": one.prompt, "completions": ranked(one), "ranks": [1, 2, 3, 4]}
 
 
-def trained(method: str, rows: list[dict[str, Any]], seed: int, folder: Path) -> RewardModel:
+def trained(method: str, rows: list[dict[str, Any]], seed: int, folder: Path) -> ResolvedModel:
     """A reward model made of tiny-chat by the studio's own script, with its preset and half of the rate."""
     folder.mkdir()
     path = folder / "data.parquet"
@@ -142,45 +149,48 @@ def trained(method: str, rows: list[dict[str, Any]], seed: int, folder: Path) ->
     )  # fmt: skip
     (folder / SPEC).write_text(run.model_dump_json(), encoding="utf-8")
     script(method).main(folder)
-    return RewardModel.load(ResolvedModel(name=method, path=str(folder / MODEL)))
+    return ResolvedModel(name=method, path=str(folder / MODEL))
 
 
-def scores(model: RewardModel, asked: list[tuple[list[Message], str]]) -> list[float]:
-    texts = [model.text(prompt, answer) for prompt, answer in asked]
-    together = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
-    return [score for some in together for score in model.scores(some)]
+def scores(
+    models: list[RewardModel], asked: list[tuple[list[Message], str]], penalty: float = 0.0
+) -> list[float]:
+    """By one model or by several together: their mean less the penalty times their standard deviation."""
+    table = []
+    for model in models:
+        texts = [model.text(prompt, answer) for prompt, answer in asked]
+        table.append([score for some in batches(texts, BATCH) for score in model.scores(some)])
+    return [score.value for score in together(np.array(table), penalty)]
 
 
-def share_in_order(model: RewardModel, asked: list[tuple[Problem, str, str]]) -> float:
+def share_in_order(scores: Scores, asked: list[tuple[Problem, str, str]]) -> float:
     """Per cent of pairs whose better answer, which comes first, has the higher score."""
-    better = scores(model, [(one.prompt, first) for one, first, _ in asked])
-    worse = scores(model, [(one.prompt, second) for one, _, second in asked])
-    return 100 * mean(a > b for a, b in zip(better, worse, strict=True))
+    # In one call: several models are standardised over all that is compared.
+    given = scores([(one.prompt, text) for one, better, worse in asked for text in (better, worse)])
+    return 100 * mean(better > worse for better, worse in batches(given, 2))
 
 
-def best_of(model: RewardModel, asked: list[Problem]) -> float:
+def best_of(scores: Scores, asked: list[Problem]) -> float:
     """Per cent of problems whose highest-scored answer of the first ``BEST_OF`` is right."""
-    right = []
-    for one in asked:
-        own = scores(model, [(one.prompt, text) for text in one.answers[:BEST_OF]])
-        right.append(one.right(one.answers[int(np.argmax(own))]))
-    return 100 * mean(right)
+    given = scores([(one.prompt, text) for one in asked for text in one.answers[:BEST_OF]])
+    chosen = [int(np.argmax(own)) for own in batches(given, BEST_OF)]
+    return 100 * mean(one.right(one.answers[place]) for one, place in zip(asked, chosen, strict=True))
 
 
-def measured(model: RewardModel, asked: list[Problem]) -> Figures:
+def measured(scores: Scores, asked: list[Problem]) -> Figures:
     """What any of the reward models is worth on problems that it never saw."""
     own = [(one, *both) for one in asked if (both := pair_of(one))]
     near = [(one, sums.worked(one.sum), one.near_miss()) for one in asked]
     return {
-        "own pairs": share_in_order(model, own),
-        "near misses": share_in_order(model, near),
-        f"best of {BEST_OF}": best_of(model, asked),
+        "own pairs": share_in_order(scores, own),
+        "near misses": share_in_order(scores, near),
+        f"best of {BEST_OF}": best_of(scores, asked),
     }
 
 
-def regression_figures(model: RewardModel, asked: list[Problem]) -> Figures:
+def regression_figures(scores: Scores, asked: list[Problem]) -> Figures:
     rows = list(scored(asked, BEST_OF))
-    given = scores(model, [(row["prompt"], row["completion"][0]["content"]) for row in rows])
+    given = scores([(row["prompt"], row["completion"][0]["content"]) for row in rows])
     wanted = np.array([row["score"] for row in rows])
     return {
         "mae": float(np.abs(np.array(given) - wanted).mean()),
@@ -189,8 +199,8 @@ def regression_figures(model: RewardModel, asked: list[Problem]) -> Figures:
     }
 
 
-def ranking_figures(model: RewardModel, asked: list[Problem]) -> Figures:
-    own = [scores(model, [(one.prompt, text) for text in ranked(one)]) for one in asked]
+def ranking_figures(scores: Scores, asked: list[Problem]) -> Figures:
+    own = [*batches(scores([(one.prompt, text) for one in asked for text in ranked(one)]), 4)]
     order = [[a > b for place, a in enumerate(row) for b in row[place + 1 :]] for row in own]
     return {
         "pairs in order": 100 * mean(value for row in order for value in row),
@@ -198,35 +208,66 @@ def ranking_figures(model: RewardModel, asked: list[Problem]) -> Figures:
     }
 
 
+def ensembles(models: list[RewardModel], asked: list[Problem]) -> dict[str, Figures]:
+    """The seeds together: their mean, and less once and twice their standard deviation."""
+    names = {0.0: "mean of the scores", 1.0: "mean - sd", 2.0: "mean - 2 sd"}
+    return {name: measured(partial(scores, models, penalty=k), asked) for k, name in names.items()}
+
+
+def process_figures(
+    seen: list[Problem], unseen: list[Problem], seeds: int, folder: Path
+) -> dict[str, Figures]:
+    """What process reward models find of planted errors, and what tiny-chat itself does."""
+    learnt, asked = (
+        process_rewards.solutions([(one.prompt, one.sum) for one in some], seed)
+        for some, seed in ((seen, 3), (unseen, 4))
+    )
+    untrained = partial(process_rewards.untrained_chances, LoopEngine(models(), CHAT), ChatFormat.of(CHAT))
+    threshold = process_rewards.best_threshold(untrained(learnt), learnt)
+    figures = {"untrained": process_rewards.figures(untrained, threshold, asked)}
+    for seed in SEEDS[:seeds]:
+        started = time.process_time()
+        rows = [one.record for one in learnt]
+        model = StepRewardModel.load(trained("process-reward", rows, seed, folder / f"process-{seed}"))
+        seconds = time.process_time() - started
+        trained_chances = partial(process_rewards.trained_chances, model)
+        figures[f"seed {seed}"] = {
+            **process_rewards.figures(trained_chances, 0.5, asked), "CPU seconds": seconds
+        }  # fmt: skip
+        print("process-reward", seed, json.dumps(figures[f"seed {seed}"]), flush=True)
+    return figures
+
+
 def run(seeds: int) -> dict[str, Any]:
-    began = time.process_time()
     seen = answered(problems(TRAINED_ON, 11, test=False), SAMPLES, seed=1)
     unseen = answered(problems(UNSEEN, 12, test=True), BEST_OF, seed=2)
-    one_sample = 100 * mean(one.right(one.answers[0]) for one in unseen)
-    oracle = 100 * mean(any(map(one.right, one.answers)) for one in unseen)
     data = {
         "reward": list(pairs(seen)),
         "reward-regression": list(scored(seen, 1)),
         "reward-ranking": list(rankings(seen[:220])),
     }
     extra = {"reward-regression": regression_figures, "reward-ranking": ranking_figures}
-    found: dict[str, list[Figures]] = {method: [] for method in data}
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in SEEDS[:seeds]:
-            for method, rows in data.items():
+    tables: dict[str, dict[str, Figures]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        steps = process_figures(seen, unseen, seeds, folder)
+        for method, rows in data.items():
+            members, table = list[RewardModel](), dict[str, Figures]()
+            for seed in SEEDS[:seeds]:
                 started = time.process_time()
-                model = trained(method, rows, seed, Path(folder) / f"{method}-{seed}")
+                members.append(RewardModel.load(trained(method, rows, seed, folder / f"{method}-{seed}")))
                 seconds = time.process_time() - started
-                more = extra[method](model, unseen) if method in extra else {}
-                found[method].append({**measured(model, unseen), **more, "CPU seconds": seconds})
-                print(method, seed, json.dumps(found[method][-1]), flush=True)
+                own = partial(scores, members[-1:])
+                more = extra[method](own, unseen) if method in extra else {}
+                table[f"seed {seed}"] = {**measured(own, unseen), **more, "CPU seconds": seconds}
+                print(method, seed, json.dumps(table[f"seed {seed}"]), flush=True)
+            tables[method] = table | (ensembles(members, unseen) if len(members) > 1 else {})
     return {
-        "one sample": one_sample,
-        "oracle": oracle,
+        "one sample": 100 * mean(one.right(one.answers[0]) for one in unseen),
+        "oracle": 100 * mean(any(map(one.right, one.answers)) for one in unseen),
         "own pairs": sum(pair_of(one) is not None for one in unseen),
-        "rows": {method: len(rows) for method, rows in data.items()},
-        "figures": found,
-        "CPU seconds": time.process_time() - began,
+        "rows": {method: len(rows) for method, rows in data.items()} | {"process-reward": len(seen)},
+        "tables": tables | {"process-reward": steps},
     }
 
 
@@ -241,6 +282,8 @@ nor the reward model ever saw, with {best_of} answers to each.
 - *near misses*: the worked answer against the same words with another last digit. Chance is 50.
 - *best of {best_of}*: per cent right if the answer with the highest score is taken. One sample: {one:.1f}; if the right
   one was always known: {oracle:.1f}.
+- *mean of the scores*, *mean - sd*: the models of all seeds together, each standardised over the answers that are
+  compared, less their disagreement once or twice.
 """
 
 _NOTES = """
@@ -253,26 +296,47 @@ _TITLES = {
     "reward": "Bradley-Terry, on {rows} pairs of right and wrong answers",
     "reward-regression": "Regression, on {rows} answers scored 10 (right, worked out), 8 (right), 3 and 2 (wrong)",
     "reward-ranking": "Plackett-Luce, on {rows} rankings: worked and right, right, a near miss, off topic",
+    "process-reward": "Steps, on {rows} worked sums with an error planted in every second one",
 }
 
+_PROCESS = """
+- *steps*: per cent of steps that are judged rightly. Saying of every step that it is right: {frequent:.1f}.
+- *first error*: per cent of solutions whose first wrong step was found, or that there is none.
+- *pairs*: per cent of sums with an error that score lower than the same sum without, by the chances of the steps as one
+  number.
 
-def report(made: dict[str, Any]) -> str:
+*untrained*: a step's chance is that of its least likely token under tiny-chat, which learnt to write such sums; the
+threshold is the one that does best on the training data.
+"""
+
+
+def table_of(figures: dict[str, Figures]) -> str:
+    """A line for each row, with a dash where it lacks a figure."""
+    names = list(dict.fromkeys(name for row in figures.values() for name in row))
+    lines = [f"| | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    for title, row in figures.items():
+        cells = (
+            f"{row[name]:.2f}" if abs(row[name]) < 10 else f"{row[name]:.1f}" for name in names if name in row
+        )
+        # Figures that a row lacks come last.
+        dashes = ["-"] * (len(names) - len(row))
+        lines.append(f"| {title} | {' | '.join([*cells, *dashes])} |")
+    return "\n".join(lines) + "\n"
+
+
+def report(results: dict[str, Any]) -> str:
     parts = [
         _INTRODUCTION.format(
             date=time.strftime("%Y-%m-%d"), cpu=processor(), samples=SAMPLES, problems=TRAINED_ON,
-            unseen=UNSEEN, best_of=BEST_OF, pairs=made["own pairs"], one=made["one sample"], oracle=made["oracle"],
+            unseen=UNSEEN, best_of=BEST_OF, pairs=results["own pairs"], one=results["one sample"],
+            oracle=results["oracle"],
         )
     ]  # fmt: skip
-    for method, figures in made["figures"].items():
-        names = list(figures[0])
-        lines = [f"| | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
-        rows = [(f"seed {seed}", row) for seed, row in zip(SEEDS, figures, strict=False)]
-        rows.append(("mean", {name: mean(row[name] for row in figures) for name in names}))
-        for title, row in rows:
-            cells = (f"{row[name]:.2f}" if abs(row[name]) < 10 else f"{row[name]:.1f}" for name in names)
-            lines.append(f"| {title} | {' | '.join(cells)} |")
-        heading = _TITLES[method].format(rows=made["rows"][method])
-        parts.append(f"\n## {heading}\n\n" + "\n".join(lines) + "\n")
+    for method, table in results["tables"].items():
+        heading = _TITLES[method].format(rows=results["rows"][method])
+        # One of the three steps of every second solution is wrong.
+        about = _PROCESS.format(frequent=100 * 5 / 6) + "\n" if method == "process-reward" else ""
+        parts.append(f"\n## {heading}\n{about or chr(10)}{table_of(table)}")
     return "".join([*parts, _NOTES])
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 import transformers
@@ -43,10 +43,15 @@ class RewardModel:
     chat: ChatFormat
 
     @classmethod
-    def load(cls, named: ResolvedModel) -> RewardModel:
+    def load(cls, named: ResolvedModel) -> Self:
         """On the device of this job; raises ``BadInput`` if it is no reward model."""
         model, tokenizer = loaded(named)
         return cls(named, model, chat_format(named, tokenizer))
+
+    @property
+    def longest(self) -> int:
+        """Tokens that it reads at most."""
+        return min(MOST_TOKENS, getattr(self.model.config, "max_position_embeddings", None) or MOST_TOKENS)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -56,8 +61,7 @@ class RewardModel:
         """A conversation with its answer as the model reads it; of a long one the end, where the score is read."""
         whole: list[Message] = [*messages, {"role": "assistant", "content": answer}]
         [[sequence]] = tokens(self.chat, Shape.CHAT, [{"messages": whole}])
-        longest = min(MOST_TOKENS, getattr(self.model.config, "max_position_embeddings", None) or MOST_TOKENS)
-        return Text(digest(sequence.text), sequence.ids[-longest:], 0)
+        return Text(digest(sequence.text), sequence.ids[-self.longest :], 0)
 
     def scores(self, texts: list[Text]) -> list[float]:
         """The score of each text of one batch."""
@@ -68,7 +72,15 @@ class RewardModel:
 
 @torch.inference_mode()
 def outputs(model: Any, sequences: list[list[int]]) -> list[float]:
-    """What a model with one output gives for each of these sequences, as it would for each alone.
+    """What a model with one output gives for each of these sequences, as it would for each alone."""
+    by_token, counted = padded_outputs(model, sequences)
+    places = torch.arange(by_token.shape[1], device=by_token.device)
+    last = (places * counted[:, : by_token.shape[1]]).argmax(-1)
+    return [float(value) for value in by_token[torch.arange(len(sequences)), last]]
+
+
+def padded_outputs(model: Any, sequences: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """What it gives at every token, as ``token_outputs``, and a mask of the tokens that count, (sequences, tokens).
 
     Padding is told by the mask. Transformers looks for the last token that is not the padding token: it refuses
     batches of a model that has none, and so many reward models are.
@@ -84,10 +96,7 @@ def outputs(model: Any, sequences: list[list[int]]) -> list[float]:
     finally:
         config.pad_token_id = pad
     # A text that ends in padding tokens was read before them in training, too.
-    counted = mask if pad is None else mask * (ids != pad)
-    places = torch.arange(by_token.shape[1], device=ids.device)
-    last = (places * counted[:, : by_token.shape[1]]).argmax(-1)
-    return [float(value) for value in by_token[torch.arange(len(rows)), last]]
+    return by_token, mask if pad is None else mask * (ids != pad)
 
 
 def token_outputs(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

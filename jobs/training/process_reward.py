@@ -4,7 +4,8 @@ r"""A process reward model: is each step of a solution right? (Lightman et al. 2
 
 One pass reads all steps of a solution, since a token sees only what stands before it. Steps are joined by line breaks.
 The result is a reward model as any other: its score of a whole answer is that of the last step, and of a part of one
-that of the last step of the part.
+that of the last step of the part. ``jobs/generation/step_scoring.py`` reads all steps and makes one number of them: the
+least, the product, the mean or the last of their chances.
 
 Labels come from people (PRM800K), from a checker, or from completions drawn from each step (Math-Shepherd,
 arXiv:2312.08935): a step is right if some of them end well, which forgives a wrong step that can be mended.
@@ -24,7 +25,6 @@ untrained baseline -> model with one output -> data -> trainer -> train -> save
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,15 +37,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import AutoConfig
 
 from jobs.generation.scoring import token_outputs
+from jobs.generation.step_scoring import step_places
 from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import Count, Prepared, Row, sequences, split
 from jobs.training.loading import load_model
 from jobs.training.scoring import Batch, Figures, ScorerTrainer, begun, measured, padded_batch, trainer, whole
-from studio_core.base.errors import BadInput
 from studio_core.data.chat_format import ChatFormat
-from studio_core.data.sequences import Tokens
-from studio_core.data.shapes import Record
 from studio_core.methods.common import TrainingOptions
 from studio_core.methods.reward import ScorerOptions
 from studio_core.runs.spec import RunSpec
@@ -62,7 +60,7 @@ def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
     for record, [made], cut in sequences(run, options, chat):
         fits = len(made.ids) <= options.max_length
         count.cut += cut and fits
-        starts, ends = step_places(record, made)
+        starts, ends = step_places(record["completions"], made)
         row = {
             "input_ids": made.ids,
             "step_starts": starts,
@@ -71,23 +69,6 @@ def rows(run: RunSpec, options: TrainingOptions, chat: ChatFormat) -> Prepared:
         }
         count.keep(row, fits)
     return split(run, options, count, lambda row: len(row["input_ids"]))
-
-
-def step_places(record: Record, made: Tokens) -> tuple[list[int], list[int]]:
-    """Where each step's first and last tokens stand. Raises where the template does not write the steps as they are."""
-    steps: list[str] = record["completions"]
-    begin = made.text.rfind("\n".join(steps))
-    if begin < 0:
-        raise BadInput("methods.process-reward.steps_changed", step=steps[0][:80])
-    offsets = [start for start, _ in made.offsets]
-    starts: list[int] = []
-    ends: list[int] = []
-    for step in steps:
-        # The last token that begins before the step is over; the line break behind it is no part of it.
-        ends.append(bisect_left(offsets, begin + len(step)) - 1)
-        starts.append(min(bisect_left(offsets, begin), ends[-1]))
-        begin += len(step) + 1
-    return starts, ends
 
 
 @dataclass

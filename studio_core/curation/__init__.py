@@ -19,6 +19,7 @@ from studio_core.curation.mix import MIX
 from studio_core.curation.perplexity import PERPLEXITY
 from studio_core.curation.replace import REPLACE
 from studio_core.curation.sample import SAMPLE
+from studio_core.curation.score import SCORE_ANSWERS
 from studio_core.curation.select import SELECT
 from studio_core.curation.split import SPLIT
 
@@ -41,6 +42,7 @@ OPERATIONS: dict[str, Operation] = {
         BEST_OF,
         CORRECT,
         JUDGE,
+        SCORE_ANSWERS,
         PERPLEXITY,
     )
 }

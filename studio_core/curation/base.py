@@ -125,6 +125,12 @@ class Output:
         self.path.unlink(missing_ok=True)
 
 
+def model_keys(option: str, named: str | list[str]) -> dict[str, str]:
+    """Where the models that an option names stand among those of a job: the first under the option's own name."""
+    names = [named] if isinstance(named, str) else named
+    return {option if place == 1 else f"{option}.{place}": name for place, name in enumerate(names, start=1)}
+
+
 @dataclass
 class Work:
     """What an operation works with: it reads ``sources``, writes to outputs, counts and reports."""
@@ -138,7 +144,7 @@ class Work:
     stopping: Callable[[], bool]
     """Whether the user asked to stop: what is done so far then becomes the result."""
     models: dict[str, ResolvedModel] = field(default_factory=dict)
-    """Models that the options name, by their names there."""
+    """Models that the options name, by ``model_keys``."""
     services: Path | None = None
     answers: Path | None = None
     resumed: Path | None = None
@@ -161,6 +167,10 @@ class Work:
     @property
     def source(self) -> Source:
         return self.sources[0]
+
+    def models_of(self, option: str) -> list[ResolvedModel]:
+        """All models that an option names, in its order."""
+        return [model for key, model in self.models.items() if key.partition(".")[0] == option]
 
     def output(self, shape: Shape | None = None, keep: list[str] | None = None, suffix: str = "") -> Output:
         """Begin a new version: of the source's shape and columns, unless others are given."""

@@ -10,6 +10,7 @@ from studio_core import rewards
 from studio_core.base.errors import BadInput
 from studio_core.curation.asking import PROMPTED, DrawingOptions, one_of
 from studio_core.curation.base import Operation
+from studio_core.curation.scoring import RewardModels, StepAggregation, check_reward_models
 from studio_core.options import option
 
 
@@ -19,7 +20,10 @@ class BestOfOptions(DrawingOptions):
     scored_by: Literal["reward", "reward_model", "judge"] = option("reward", advanced=False)
     reward: str = option(rewards.DEFAULT, parts=rewards.REWARDS, advanced=False)
     reward_options: dict[str, Any] = option({}, parts=rewards.REWARDS, part="reward", advanced=False)
-    reward_model: str = option("", choices_of="reward_models", advanced=False)
+    reward_model: RewardModels = option([], choices_of="reward_models", advanced=False)
+    step_aggregation: StepAggregation = option("whole")
+    # Coste et al. (2023) found 0.5 to 1 useful; 10 leaves nothing but the disagreement.
+    disagreement_penalty: float = option(0.0, at_least=0.0, at_most=10.0)
     judge_model: str = option("", choices_of="models")
     judge_service: str = option("", choices_of="services")
     rubric: str = option("", kind="prompt")
@@ -49,8 +53,8 @@ class BestOfOptions(DrawingOptions):
             rewards.score(self.reward, self.reward_options)
         elif self.scored_by == "judge":
             one_of(self, "judge_model", "judge_service")
-        elif not self.reward_model:
-            raise BadInput("generation.no_reward_model")
+        else:
+            check_reward_models(self.reward_model, self.disagreement_penalty)
         return self
 
     @property

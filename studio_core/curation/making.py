@@ -17,7 +17,7 @@ from studio_core.base.errors import BadInput, Conflict
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset, DatasetReport, Job
-from studio_core.curation.base import Operation, validated
+from studio_core.curation.base import Operation, model_keys, validated
 from studio_core.data import uploads, versions
 from studio_core.data.naming import checked_name
 from studio_core.data.shapes import Shape
@@ -56,9 +56,10 @@ def submit(studio: Studio, spec: DataSpec, key: str | None = None) -> Job:
         if values.get(name):
             services.get(file, values[name])  # It must be there; its key stays where it is.
     models = {
-        name: _model_for(studio, name, values[name])
-        for name in (operation.models if operation else ("model",))
-        if values.get(name)
+        key: _model_for(studio, option, name)
+        for option in (operation.models if operation else ("model",))
+        if values.get(option)
+        for key, name in model_keys(option, values[option]).items()
     }
     needs_model = operation is not None and operation.needs_model(options)
     return enqueue(studio, exact, sources, options=values, models=models, needs_model=needs_model, key=key)

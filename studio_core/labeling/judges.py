@@ -32,7 +32,7 @@ from studio_core.labeling.records import Yield
 from studio_core.labeling.writing import JUDGE, PRELABEL
 from studio_core.models import registry
 from studio_core.runs import queue
-from studio_core.runs.spec import DataSpec
+from studio_core.runs.spec import DataSpec, ResolvedModel
 
 # Rows of one query: SQLite takes some 30,000 values in a statement, and annotators write in between.
 _AT_ONCE = 1000
@@ -73,15 +73,21 @@ def start(
     rubric: str = "",
     limit: int | None = None,
 ) -> Job:
-    """Have a model or a service judge what it has not judged yet; what people judged comes first."""
+    """Have a model or a service judge what it has not judged yet; what people judged comes first.
+
+    A reward model judges by its scores; it reads no ``rubric``.
+    """
     row = projects.get(studio, project)
     if row.mode != "pairs":
         raise BadInput("labeling.judge_pairs_only", project=row.name, mode=row.mode)
     if bool(model) == bool(service):
         raise BadInput("generation.one_of", model="model", service="service")
     file = studio.settings.home / services.FILE
-    resolved = {"model": registry.resolve(studio, model)} if model else {}
-    named = name.strip() or (resolved["model"].name if model else services.get(file, service).name)
+    resolved = _judging_model(studio, model) if model else {}
+    if "reward_model" in resolved and rubric.strip():
+        raise BadInput("labeling.judge_reads_no_rubric", model=resolved["reward_model"].name)
+    own = next(iter(resolved.values())).name if model else services.get(file, service).name
+    named = name.strip() or own
     if running := _under_way(studio, row, named):
         raise Conflict("labeling.judge_under_way", judge=named, job=running.id)
     items = _items_file(studio, row, f"{JUDGE}:{named}", limit)
@@ -93,6 +99,13 @@ def start(
         raise
     spec = DataSpec(name=f"{named}: {row.name}"[:80], operation=PRELABEL, options=asked)
     return data_jobs.enqueue(studio, spec, options=asked, models=resolved, needs_model=bool(model))
+
+
+def _judging_model(studio: Studio, name: str) -> dict[str, ResolvedModel]:
+    """A model by what it does: ``model`` is asked, ``reward_model`` scores."""
+    model = registry.find_or_add(studio, name)
+    scores = registry.scores(model)
+    return {"reward_model" if scores else "model": registry.resolve_row(studio, model, scoring=scores)}
 
 
 def _items_file(studio: Studio, project: LabelProject, annotator: str, limit: int | None) -> Path:

@@ -171,7 +171,7 @@ class DataRun(BaseModel):
     options: dict[str, Any]
     """All options of the operation, as validated by its ``Options``."""
     models: dict[str, ResolvedModel] = Field(default_factory=dict)
-    """Models that the options name, by their names there."""
+    """Models that the options name, by their names there; of several the further ones are ``<name>.2`` and so on."""
     services: str = ""
     """File with the addresses and keys of services that answer questions."""
     answers: str = ""

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -271,13 +272,89 @@ def test_a_local_model_answers_the_same_again_and_is_surprised(studio: Studio, t
         )  # fmt: skip
 
 
-def test_a_reward_model_chooses(studio: Studio, asked: Dataset) -> None:
-    folder = studio.settings.models / "scorer"
+def add_scorer(studio: Studio, name: str, seed: int) -> Path:
+    folder = studio.settings.models / name
     save_llama(folder)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     base = transformers.AutoConfig.from_pretrained(folder, num_labels=1)
     transformers.LlamaForSequenceClassification(base).save_pretrained(folder)
-    registry.add(studio, str(folder), name="scorer")
+    registry.add(studio, str(folder), name=name)
+    return folder
+
+
+def scores_by(folder: Path, asked: list[tuple[list[Any], str]]) -> list[float]:
+    """What a reward model says of answers, one by one."""
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    scores = []
+    for prompt, answer in asked:
+        turns = [*prompt, {"role": "assistant", "content": answer}]
+        text = tokenizer.apply_chat_template(turns, tokenize=False)
+        with torch.no_grad():
+            scores.append(
+                float(model(**tokenizer(text, return_tensors="pt", add_special_tokens=False)).logits)
+            )
+    return scores
+
+
+def test_several_reward_models_choose_together(studio: Studio, asked: Dataset) -> None:
+    folders = [add_scorer(studio, f"scorer-{seed}", seed) for seed in range(3)]
+    texts = ["a", "bb", "ccc"]
+
+    def answer(document: dict[str, Any], before: int) -> Reply:
+        return 200, reply(texts[before]), {}
+
+    options = {"k": 3, "scored_by": "reward_model", "reward_model": [folder.name for folder in folders]}
+    with fake_service(answer) as service:
+        add_service(studio, service)
+        job = submit(studio, "best_of", "asked@1", service="far", **options, disagreement_penalty=0.5)
+        assert [*job.spec["run"]["models"]] == ["reward_model", "reward_model.2", "reward_model.3"]
+        [best] = made_here(studio, job)
+    prompts = [record["prompt"] for record in store.records(studio, asked, limit=ROWS)]
+    items = [(prompt, text) for prompt in prompts for text in texts]
+    table = np.array([scores_by(folder, items) for folder in folders])
+    table = (table - table.mean(1, keepdims=True)) / table.std(1, keepdims=True)
+    values = (table.mean(0) - 0.5 * table.std(0)).reshape(ROWS, 3)
+    assert said(best, studio, "completion") == [texts[place] for place in values.argmax(1)]
+    ensemble = best.made["details"]["ensemble"]
+    assert ensemble["models"] == [folder.name for folder in folders]
+    assert ensemble["disagreement"] == pytest.approx(table.std(0).mean(), abs=1e-3)
+
+
+def test_reward_models_keep_the_best_answers(studio: Studio, tmp_path: Path) -> None:
+    folders = [add_scorer(studio, f"scorer-{seed}", seed) for seed in range(2)]
+    file = tmp_path / "answers.jsonl"
+    rows = [{"prompt": f"q{n}", "completion": "abcdefghij"[n] * (n + 1)} for n in range(10)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    store.import_file(studio, file)
+    items = [([{"role": "user", "content": row["prompt"]}], row["completion"]) for row in rows]
+    alone = scores_by(folders[0], items)
+
+    [top] = made_here(studio, submit(studio, "score", "answers@1", reward_model="scorer-0", keep_top=0.3))
+    best = sorted(sorted(range(10), key=lambda place: -alone[place])[:3])
+    assert said(top, studio, "completion") == [rows[place]["completion"] for place in best]
+    kept = store.records(studio, top, limit=10)
+    assert [float(record["reward_score"]) for record in kept] == pytest.approx(
+        [alone[n] for n in best], abs=1e-4
+    )
+    assert "reward_disagreement" not in kept[0] and "ensemble" not in top.made["details"]
+
+    middle = sorted(alone)[5]
+    options = {"reward_model": "scorer-0", "min_score": middle - 1e-5, "keep_scores": False}
+    [above] = made_here(studio, submit(studio, "score", "answers@1", **options))
+    assert above.rows == 5 and above.made["details"]["reasons"] == {"low_score": 5}
+    assert "reward_score" not in store.records(studio, above, limit=1)[0]
+
+    both = {"reward_model": ["scorer-0", "scorer-1"], "step_aggregation": "product"}
+    [all_of_them] = made_here(studio, submit(studio, "score", "answers@1", **both))
+    assert (
+        all_of_them.rows == 10 and all_of_them.made["details"]["ensemble"]["models"] == both["reward_model"]
+    )
+    assert all(float(r["reward_disagreement"]) >= 0 for r in store.records(studio, all_of_them, limit=10))
+
+
+def test_a_reward_model_chooses(studio: Studio, asked: Dataset) -> None:
+    folder = add_scorer(studio, "scorer", 0)
 
     def answer(document: dict[str, Any], before: int) -> Reply:
         return 200, reply("abc"[before] * (before + 1)), {}
@@ -317,6 +394,9 @@ def test_a_reward_model_chooses(studio: Studio, asked: Dataset) -> None:
         ),
         ("best_of", {"model": "x", "scored_by": "judge"}, "Set exactly one of judge_model and judge_service"),
         ("best_of", {"model": "x", "scored_by": "reward_model"}, "No reward model"),
+        ("score", {}, "No reward model"),
+        ("score", {"reward_model": ["rm", "rm"]}, "rm is chosen twice"),
+        ("score", {"reward_model": "rm", "disagreement_penalty": 1.0}, "rm is the only reward model"),
         ("correct", {"model": "x"}, "No rules"),
         ("correct", {"model": "x", "rules": "Old New"}, "is not a rule"),
         ("correct", {"model": "x", "by": "rewrite", "editor_model": "y"}, "No rewrite instruction"),

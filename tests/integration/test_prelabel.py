@@ -22,7 +22,7 @@ from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict
 from tests.conftest import wait_until
 from tests.fake_service import FakeService, fake_service, reply
-from tests.integration.test_generation import begun, made_here
+from tests.integration.test_generation import add_scorer, begun, made_here, scores_by
 from tests.integration.test_making import ingest, studio_state, told_of
 
 PAIRS = 40
@@ -153,3 +153,22 @@ def test_what_judges_are_not_for(studio: Studio, project: LabelProject) -> None:
         judges.start(studio, project.id)
     with pytest.raises(BadInput, match="no judge"):
         exports.make_dataset(studio, project.id, judges=True)
+
+
+def test_a_reward_model_judges_by_its_scores(studio: Studio, project: LabelProject) -> None:
+    folder = add_scorer(studio, "scorer", 0)
+    with pytest.raises(BadInput, match="scorer is a reward model: it scores answers and reads no criteria"):
+        judges.start(studio, project.id, model="scorer", rubric="Short ones.")
+    job = judges.start(studio, project.id, model="scorer")
+    assert not job.spec["light"]
+    made_here(studio, job)
+    ingest(studio, job)
+    studio_state(studio, job, "succeeded")
+    texts = ["yes", "yes, of course"]
+    prompts = [[{"role": "user", "content": f"question {n}"}] for n in range(PAIRS)]
+    scores = scores_by(folder, [(prompt, text) for prompt in prompts for text in texts])
+    first_wins = sum(a > b for a, b in zip(scores[::2], scores[1::2], strict=True))
+    [judge] = judges.of_project(studio, project)
+    assert (judge.name, judge.swayed) == ("scorer", 0)
+    wanted = {"a": first_wins, "b": PAIRS - first_wins}
+    assert judge.counts == {verdict: number for verdict, number in wanted.items() if number}

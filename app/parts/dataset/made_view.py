@@ -29,8 +29,10 @@ def shown(dataset: Dataset, language: str, *, folded: bool = True) -> Markup:
     asked, spread = details.get("answers", []), details.get("distribution", {})
     if not asked and not spread.get("edges"):
         return Markup()
+    ensemble = details.get("ensemble")
     parts = [
         *(_asked(operation, language) for operation in asked),
+        *([_ensemble(ensemble, language)] if ensemble else []),
         _spread(spread, dataset.operation, language),
     ]
     if not folded:
@@ -62,6 +64,19 @@ def _asked(answers: Mapping[str, Any], language: str) -> Markup:
     return html(
         '<div class="ts-figures">{}</div>{}', join(figures), reasons if answers["reasons"] else Markup()
     )
+
+
+def _ensemble(ensemble: Mapping[str, Any], language: str) -> Markup:
+    """Which reward models were read together, and how far they disagree."""
+    phrase = phrases("generation.view.", language)
+    figures = [
+        stat(phrase("ensemble"), ", ".join(ensemble["models"])),
+        *(
+            stat(phrase(name), f"{ensemble[name]:.2f}")
+            for name in ("disagreement", "disagreement_90", "correlation")
+        ),
+    ]
+    return html('<div class="ts-figures">{}</div>', join(figures))
 
 
 def _spread(spread: Mapping[str, Any], operation: str, language: str) -> Markup:

@@ -75,7 +75,7 @@ class JudgeSection(Handlers):
 
     @only(STAFF)
     def judges_first(self, request: gr.Request) -> Updates:
-        choices = who.choices(self.studio, language_of(request))
+        choices = who.judges(self.studio, language_of(request))
         return {**self.judges_shown(request), **self._updates(who=gr.Dropdown(choices=choices))}
 
     @only(STAFF)

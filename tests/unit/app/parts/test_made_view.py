@@ -50,6 +50,20 @@ def test_the_threshold_stands_where_it_belongs() -> None:
     assert "threshold" not in without
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reward_models_that_disagree_are_named(language: str) -> None:
+    ensemble = {"models": [EVIL, "b"], "disagreement": 0.314, "disagreement_90": 0.9, "correlation": 0.75}
+    spread = {
+        "edges": [0.0, 1.0, 2.0],
+        "counts": {"score": [1, 2]},
+        "mean": {"score": 1.0},
+        "n": {"score": 3},
+    }
+    shown = made_view.shown(dataset("score", ensemble=ensemble, distribution=spread), language)
+    assert EVIL not in shown and "&lt;img" in shown
+    assert "0.31" in shown and "0.90" in shown and "0.75" in shown
+
+
 def test_nothing_is_shown_where_no_model_had_a_part() -> None:
     assert made_view.shown(dataset("filter", reasons={"too_short": 3}), "en") == ""
     assert made_view.shown(Dataset(operation="import", made={}), "en") == ""
@@ -57,7 +71,7 @@ def test_nothing_is_shown_where_no_model_had_a_part() -> None:
 
 
 def test_every_reason_and_axis_has_its_words() -> None:
-    for name in ("best_of", "judge", "perplexity"):
+    for name in ("best_of", "judge", "perplexity", "score"):
         assert name in OPERATIONS and f"generation.view.axis.{name}" in catalogue("en")
 
 

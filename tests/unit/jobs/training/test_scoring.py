@@ -13,7 +13,8 @@ from torch.nn.functional import logsigmoid
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from jobs.generation.scoring import RewardModel, outputs, token_outputs
-from jobs.training.process_reward import LabelledSteps, ProcessTrainer, Verdicts, step_places
+from jobs.generation.step_scoring import step_places
+from jobs.training.process_reward import LabelledSteps, ProcessTrainer, Verdicts
 from jobs.training.reward_ranking import RankedAnswers, RankingTrainer, in_order, plackett_luce
 from jobs.training.reward_regression import RegressionTrainer, ScoredAnswers
 from studio_core.base.errors import BadInput
@@ -102,9 +103,9 @@ def test_steps_are_found_in_what_the_template_makes_of_them() -> None:
     text = "ask<a>one\ntwo!<e>"
     offsets = [(0, 3), (3, 6), (6, 9), (9, 10), (10, 13), (13, 14), (14, 17)]
     made = Tokens("", text, [*range(7)], offsets, [True] * 7)
-    assert step_places({"completions": ["one", "two!"]}, made) == ([2, 4], [2, 5])
+    assert step_places(["one", "two!"], made) == ([2, 4], [2, 5])
     with pytest.raises(BadInput, match="three"):
-        step_places({"completions": ["three"]}, made)
+        step_places(["three"], made)
 
 
 def test_a_solution_is_judged_by_its_first_wrong_step() -> None:
