@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,9 @@ from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
 _MOST_LOGITS = 1 << 26
 """Logits of one batch that are held at once: with their gradient and softmax 12 bytes each, 800 MB in all."""
+
+_USUAL = ("entropy", "mean_logits", "is_top1")
+"""Figures that TRL's trainers report of a policy."""
 
 _CHANGES_LOGITS = (
     "final_logit_softcapping",
@@ -48,7 +51,7 @@ def add_head(model: Any, **settings: Any) -> None:
     add_fused_lm_head(model, **settings)
     if not _applies(model, settings):
         return
-    fused_forward, squares = model.forward, "log_sum_sq_probs" in settings.get("outputs", ())
+    fused_forward, outputs = model.forward, settings.get("outputs", ())
 
     @functools.wraps(type(model).forward)
     def forward(self: Any, *args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any) -> Any:
@@ -59,7 +62,7 @@ def add_head(model: Any, **settings: Any) -> None:
         kwargs.pop("num_items_in_batch", None)
         kwargs["use_cache"] = False  # Keys and values of a training are never asked for again.
         hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]
-        return scored(hidden, self.get_output_embeddings(), labels[:, 1:], squares)
+        return scored(hidden, self.get_output_embeddings(), labels[:, 1:], outputs)
 
     model.forward = types.MethodType(forward, model)
 
@@ -75,23 +78,17 @@ def _applies(model: Any, settings: dict[str, Any]) -> bool:
 
 
 def scored(
-    hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor, squares: bool = False
+    hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor, outputs: Collection[str] = _USUAL
 ) -> FusedCausalLMOutput:
     """Log-probabilities of ``labels`` (rows, length) under ``hidden`` (rows, length, width); 0 where -100.
 
-    With ``squares`` also the logarithm of the sum of all squared probabilities, which WPO's weights need.
+    ``outputs`` are the figures to give besides, by TRL's names; those that are not named are None.
     """
     mask = labels != -100
     targets = labels[mask]
     # In full precision: a softmax over thousands of words loses small probabilities in bf16.
     logits = head(hidden[mask]).float()
     log_probs = -functional.cross_entropy(logits, targets, reduction="none")
-    with torch.no_grad():
-        log_normaliser = torch.logsumexp(logits, dim=-1)
-        entropy = log_normaliser - ((logits - log_normaliser[:, None]).exp_().mul_(logits)).sum(-1)
-        mean_logits = logits.mean(-1)
-        is_top1 = logits.argmax(-1) == targets
-        log_squares = torch.logsumexp(2 * logits, dim=-1) - 2 * log_normaliser if squares else None
 
     def placed(values: torch.Tensor) -> torch.Tensor:
         return values.new_zeros(mask.shape).masked_scatter(mask, values)
@@ -99,9 +96,29 @@ def scored(
     return FusedCausalLMOutput(
         loss=-log_probs.sum() / mask.sum().clamp(min=1),
         log_probs=placed(log_probs),
-        entropy=placed(entropy),
-        log_sum_sq_probs=None if log_squares is None else placed(log_squares),
-        mean_logits=placed(mean_logits),
-        is_top1=placed(is_top1),
         label_mask=mask,
+        **{name: placed(values) for name, values in figures(logits, targets, outputs).items()},
     )
+
+
+@torch.no_grad()
+def figures(logits: torch.Tensor, targets: torch.Tensor, outputs: Collection[str]) -> dict[str, torch.Tensor]:
+    """What is watched of ``logits`` (positions, vocabulary): (positions,) each. ``log_sum_sq_probs``, the logarithm of
+    the sum of all squared probabilities, is what WPO's weights need.
+
+    Each is one more pass over the logits, as long as a share of the product that made them: a reference, of which
+    log-probabilities alone are asked, must not pay for them.
+    """
+    given: dict[str, torch.Tensor] = {}
+    if "mean_logits" in outputs:
+        given["mean_logits"] = logits.mean(-1)
+    if "is_top1" in outputs:
+        given["is_top1"] = logits.argmax(-1) == targets
+    if "entropy" in outputs or "log_sum_sq_probs" in outputs:
+        log_normaliser = torch.logsumexp(logits, dim=-1)
+        if "log_sum_sq_probs" in outputs:
+            given["log_sum_sq_probs"] = torch.logsumexp(2 * logits, dim=-1) - 2 * log_normaliser
+        if "entropy" in outputs:
+            likely = (logits - log_normaliser[:, None]).exp_()
+            given["entropy"] = log_normaliser - likely.mul_(logits).sum(-1)
+    return given

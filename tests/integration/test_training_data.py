@@ -358,6 +358,20 @@ def test_a_batch_with_nothing_labelled_gives_a_finite_zero() -> None:
     assert torch.equal(hidden.grad, torch.zeros_like(hidden))  # type: ignore[arg-type]
 
 
+def test_only_figures_that_are_asked_for_are_made() -> None:
+    """A reference is asked for log-probabilities alone, and pays for nothing else."""
+    torch.manual_seed(0)
+    head, hidden, labels = torch.nn.Linear(8, 16, bias=False), torch.randn(2, 5, 8), torch.randint(16, (2, 5))
+    alone = fast_head.scored(hidden, head, labels, ("log_probs",))
+    whole = fast_head.scored(hidden, head, labels, ("log_probs", "entropy", "is_top1", "log_sum_sq_probs"))
+    assert alone.keys() == {"loss", "log_probs", "label_mask"}
+    assert whole.keys() == alone.keys() | {"entropy", "is_top1", "log_sum_sq_probs"}
+    assert torch.equal(alone.log_probs, whole.log_probs)
+    likely = head(hidden).softmax(-1)
+    torch.testing.assert_close(whole.entropy, -(likely * likely.log()).sum(-1))
+    torch.testing.assert_close(whole.log_sum_sq_probs, likely.square().sum(-1).log())
+
+
 def test_pairs_of_the_same_kind_raise_the_margin(tmp_path: Path) -> None:
     run_dir = make_run(tmp_path / "run", MODEL, pairs(16), method="dpo", epochs=3, learning_rate=1e-3)
     dpo.main(run_dir)
