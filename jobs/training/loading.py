@@ -248,4 +248,6 @@ def _longest(rows: Dataset, limit: int) -> int:
         name: list_value_length(rows.data.column(name)) for name in rows.column_names if "_ids" in name
     }
     prompts = lengths.pop("prompt_ids", 0)
+    if not lengths:  # The answers are still to be written.
+        return limit
     return min(limit, max(int(largest(add(prompts, answers)).as_py()) for answers in lengths.values()))
