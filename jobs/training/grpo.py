@@ -1,4 +1,4 @@
-r"""Group relative policy optimisation (Shao et al. 2024, DeepSeekMath, arXiv:2402.03300): better answers become likelier.
+r"""Group relative policy optimisation (Shao et al. 2024, arXiv:2402.03300): better answers become likelier.
 
     A_i = (r_i - mean of its group's rewards) / (their standard deviation + 1e-4)
     loss = - mean over tokens of  min(rho * A_i, clip(rho, 1 - epsilon, 1 + epsilon_high) * A_i)  [+ beta * KL]
@@ -54,7 +54,9 @@ def settings(options: GRPOOptions) -> dict[str, Any]:
         # CISPO's bound is of the weight itself (5 in ScaleRL, arXiv:2510.13786), not of its distance from 1.
         "epsilon_high": (options.epsilon_high or options.epsilon) if options.loss != "cispo" else 5.0,
         "mask_truncated_completions": options.mask_truncated,
-        "multi_objective_aggregation": "normalize_then_sum" if options.normalize_parts else "sum_then_normalize",
+        "multi_objective_aggregation": "normalize_then_sum"
+        if options.normalize_parts
+        else "sum_then_normalize",
         "entropy_coef": options.entropy_coef,
         "top_entropy_quantile": options.top_entropy,
     }

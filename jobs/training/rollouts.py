@@ -22,7 +22,6 @@ from jobs.training.loop import StepGivenUp
 from jobs.training.reporting import random_state, set_random_state
 from jobs.training.writing import opened, written
 from studio_core import rewards
-from studio_core.base.errors import BadInput
 from studio_core.data.chat_format import ChatFormat
 from studio_core.generation.sampling import Sampling
 from studio_core.methods.rollouts import RolloutOptions, rewards_of
@@ -159,7 +158,7 @@ class Rollouts:
 def groups(rollouts: list[Rollout], size: int) -> dict[str, float]:
     """Shares of the groups whose answers are all worth the same, so that nothing is learnt from them.
 
-    ``groups/all_best``: at the highest reward of these rollouts; ``groups/all_worst``: at the lowest, if that is another.
+    ``groups/all_best``: at the highest reward of these rollouts; ``groups/all_worst``: at the lowest, if another.
     """
     values = [math.nan if one["reward"] is None else one["reward"] for one in rollouts]
     parted = [values[start : start + size] for start in range(0, len(values), size)]

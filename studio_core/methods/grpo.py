@@ -57,7 +57,7 @@ GRPO = Method(
     roles=(
         # The pass without gradient is the writing of answers.
         Role("policy", learns=True, passes=1),
-        Role("reference", passes=1, begins_as="policy"),
+        Role("reference", passes=1, begins_as="policy", unless_zero="beta"),
     ),
     rewards=True,
     several_gpus=False,

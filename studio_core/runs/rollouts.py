@@ -17,7 +17,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
+
+from studio_core.base.errors import BadInput
+
+Order = Literal["newest", "best", "worst"]
 
 FILE, BEFORE = "rollouts.jsonl", "rollouts-before.jsonl"
 
@@ -58,6 +62,25 @@ def read(run_dir: Path) -> Iterator[Rollout]:
         for line in _lines(file):
             if line.endswith("\n"):
                 yield json.loads(line)
+
+
+def order(best: bool, worst: bool) -> Order:
+    """The order that was asked for; raises ``BadInput`` if it was both."""
+    if best and worst:
+        raise BadInput("runs.rollouts_both_ends")
+    return "best" if best else "worst" if worst else "newest"
+
+
+def chosen(
+    run_dir: Path | None, step: int | None = None, order: Order = "newest", limit: int = 20
+) -> list[Rollout]:
+    """At most ``limit`` of those that are kept, of one step or of all; what has no reward is neither best nor worst."""
+    kept = [*read(run_dir)] if run_dir else []
+    kept = [one for one in reversed(kept) if step in (None, one["step"])]
+    if order != "newest":
+        kept = [one for one in kept if one["reward"] is not None]
+        kept.sort(key=lambda one: one["reward"] or 0.0, reverse=order == "best")
+    return kept[:limit]
 
 
 def _lines(file: Path) -> Iterator[str]:
