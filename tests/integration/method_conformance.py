@@ -71,7 +71,10 @@ ROWS = {
     Shape.SCORED: scored(24),
     Shape.RANKING: rankings(24),
     Shape.STEPWISE: stepwise(24),
-    Shape.PROMPT_ONLY: [{"prompt": f"{n} plus {n + 1}", "answer": str(2 * n + 1)} for n in range(24)],
+    Shape.PROMPT_ONLY: [
+        {"prompt": [{"role": "user", "content": f"{n} plus {n + 1}"}], "answer": str(2 * n + 1)}
+        for n in range(24)
+    ],
 }
 OPTIONS = {"batch_size": 8, "epochs": 4.0, "save_steps": 4, "precision": "fp32", "eval_share": 0.2}
 """12 steps of 19 rows, 5 held out; a stop in the middle leaves some to go on with."""
