@@ -59,7 +59,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     if parameters < DEMO_SIZE:
         return {
             "learning_rate": 5e-5 if full else 5e-4,
-            "epochs": {"quick": 0.5, "balanced": 1.0, "thorough": 2.0}[preset],
+            "epochs": {"quick": 0.25, "balanced": 0.5, "thorough": 1.0}[preset],
             "batch_size": 32,
             "max_length": 512,
             "max_new_tokens": 48,
