@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import add_fused_lm_head
 
 from jobs.training import alone, rollouts
 from jobs.training.course import Course
@@ -90,6 +91,7 @@ def main(run_dir: Path) -> None:
         peft_config=new_adapter(run, options, model),
     )
     if reference is not None:
+        add_fused_lm_head(reference, temperature=options.temperature)  # As the trainer does with the model.
         trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
         trainer.beta = options.beta
     course.train(trainer, data)

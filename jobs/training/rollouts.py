@@ -160,10 +160,11 @@ def groups(rollouts: list[Rollout], size: int) -> dict[str, float]:
 
     ``groups/all_best``: at the highest reward of these rollouts; ``groups/all_worst``: at the lowest, if another.
     """
-    values = [math.nan if one["reward"] is None else one["reward"] for one in rollouts]
-    parted = [values[start : start + size] for start in range(0, len(values), size)]
-    best, worst = max(values), min(values)
-    alike = [group[0] for group in parted if len(set(group)) == 1]
+    values = [one["reward"] for one in rollouts]
+    parted = [{*values[start : start + size]} for start in range(0, len(values), size)]
+    known = [value for value in values if value is not None]
+    best, worst = max(known, default=0.0), min(known, default=0.0)
+    alike = [value for group in parted if len(group) == 1 for value in group if value is not None]
     return {
         "groups/alike": len(alike) / len(parted),
         "groups/all_best": sum(value == best for value in alike) / len(parted),
