@@ -10,6 +10,7 @@ import typer
 from app.cli.output import AsJson, Home, opened, options_from, print_fields, print_json, print_rows
 from app.cli.waiting import wait_for
 from studio_core import training
+from studio_core.base.errors import BadInput
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
 from studio_core.runs import kinds, metrics, order, queue, rollouts, run_folder
@@ -90,9 +91,12 @@ def rollouts_(
     home: Home = None,
 ) -> None:
     """Show what a run wrote while it learnt from rewards, newest first."""
+    if best and worst:
+        raise BadInput("cli.rollouts_both_ends")
     with opened(home) as studio:
         folder = queue.get(studio, job).run_dir
-        shown = rollouts.chosen(Path(folder) if folder else None, step, rollouts.order(best, worst), limit)
+    order: rollouts.Order = "best" if best else "worst" if worst else "newest"
+    shown = rollouts.chosen(Path(folder) if folder else None, step, order, limit)
     if as_json:
         print_json(shown)
     else:

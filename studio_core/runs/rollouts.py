@@ -19,8 +19,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from studio_core.base.errors import BadInput
-
 Order = Literal["newest", "best", "worst"]
 
 FILE, BEFORE = "rollouts.jsonl", "rollouts-before.jsonl"
@@ -62,13 +60,6 @@ def read(run_dir: Path) -> Iterator[Rollout]:
         for line in _lines(file):
             if line.endswith("\n"):
                 yield json.loads(line)
-
-
-def order(best: bool, worst: bool) -> Order:
-    """The order that was asked for; raises ``BadInput`` if it was both."""
-    if best and worst:
-        raise BadInput("runs.rollouts_both_ends")
-    return "best" if best else "worst" if worst else "newest"
 
 
 def chosen(

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from studio_core.base.errors import BadInput
 from studio_core.runs import rollouts
 from studio_core.runs.rollouts import Rollout, RolloutWriter
 
@@ -37,8 +34,6 @@ def test_they_are_found_by_step_and_by_worth(tmp_path: Path) -> None:
     assert [one["reward"] for one in rollouts.chosen(tmp_path, order="best")] == [1.0, 0.5, 0.0]
     assert [one["reward"] for one in rollouts.chosen(tmp_path, order="worst", limit=1)] == [0.0]
     assert rollouts.chosen(None) == [] and rollouts.chosen(tmp_path / "none") == []
-    with pytest.raises(BadInput):
-        rollouts.order(best=True, worst=True)
 
 
 def test_a_line_that_is_not_yet_whole_is_left_out(tmp_path: Path) -> None:
