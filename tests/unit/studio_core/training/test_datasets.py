@@ -36,8 +36,8 @@ def made_of(studio: Studio, job: Job, shape: Shape, folder: Path) -> Dataset:
     return versions.add(studio, partial, described)[0]
 
 
-def test_there_is_a_method_for_every_shape_and_prompts_alone_need_rewards(studio: Studio) -> None:
-    assert all(training.learnable(shape) for shape in Shape)
+def test_prompts_alone_have_no_answers_and_are_learnt_from_by_rewards_only(studio: Studio) -> None:
+    assert [shape for shape in Shape if not training.has_answers(shape)] == [Shape.PROMPT_ONLY]
     assert all(method.rewards for method in methods.learning_from(Shape.PROMPT_ONLY))
 
 
