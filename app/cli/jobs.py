@@ -10,9 +10,10 @@ import typer
 from app.cli.output import AsJson, Home, opened, options_from, print_fields, print_json, print_rows
 from app.cli.waiting import wait_for
 from studio_core import training
+from studio_core.base.errors import BadInput
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
-from studio_core.runs import kinds, metrics, order, queue, run_folder
+from studio_core.runs import kinds, metrics, order, queue, rollouts, run_folder
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.kinds import LISTED, kind_of
 from studio_core.runs.reasons import waiting_reason
@@ -77,6 +78,29 @@ def logs(job: Id, as_json: AsJson = False, home: Home = None) -> None:
         print_json({"job": job, "file": run_dir / run_folder.LOG, "tail": tail})
     else:
         print(tail, end="")
+
+
+@cli.command("rollouts")
+def rollouts_(
+    job: Id,
+    step: Annotated[int | None, typer.Option(help="Only those of this step.", min=1)] = None,
+    best: Annotated[bool, typer.Option("--best", help="Highest reward first.")] = False,
+    worst: Annotated[bool, typer.Option("--worst", help="Lowest reward first.")] = False,
+    limit: Annotated[int, typer.Option(help="Maximum number of rollouts.", min=1, max=1_000_000)] = 20,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Show what a run wrote while it learnt from rewards, newest first."""
+    if best and worst:
+        raise BadInput("cli.rollouts_both_ends")
+    with opened(home) as studio:
+        folder = queue.get(studio, job).run_dir
+    order: rollouts.Order = "best" if best else "worst" if worst else "newest"
+    shown = rollouts.chosen(Path(folder) if folder else None, step, order, limit)
+    if as_json:
+        print_json(shown)
+    else:
+        print_rows([dict(rollout) for rollout in shown], ["step", "reward", "tokens", "prompt", "answer"])
 
 
 @cli.command("stop")

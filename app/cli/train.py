@@ -16,6 +16,7 @@ from studio_core.data import store
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
+from studio_core.rewards import REWARDS, choices
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.spec import TrainSpec
 from studio_core.texts import text
@@ -38,6 +39,10 @@ def train(
     data: Annotated[
         list[str] | None,
         typer.Option(help="A further dataset: ROLE=NAME, such as held_out=NAME. Repeatable."),
+    ] = None,
+    reward: Annotated[
+        list[str] | None,
+        typer.Option(help=f"A reward: NAME[:WEIGHT][:SETTING]; {listed(REWARDS)}. Repeatable."),
     ] = None,
     tuning: Annotated[str | None, typer.Option(help=_help("tuning", TUNINGS))] = None,
     preset: Annotated[str | None, typer.Option(help=_help("preset", PRESETS))] = None,
@@ -90,6 +95,7 @@ def spec_from(given: Mapping[str, Any]) -> TrainSpec:
         "models": _by_role(given["role"]),
         "data": _by_role(given["data"]),
         "prompts": given["prompt"],
+        "rewards": [choices.read(text).model_dump() for text in given["reward"]] if given["reward"] else None,
     }
     # None is "not typed": what the file says stays.
     values.update({name: value for name, value in asked.items() if value is not None})

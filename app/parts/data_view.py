@@ -78,16 +78,18 @@ def _ways_on(dataset: Dataset, language: str) -> tuple[Markup, Markup]:
 
 
 def ways_to_train(dataset: Dataset, language: str, *, plain: bool = False) -> Markup:
-    """Train on this; of prompts without answers, the two ways to get some. ``plain``: as links, not as buttons."""
+    """Train on this; prompts without answers on rewards, or one of two ways to get answers. ``plain``: as links, not as
+    buttons."""
     name = quote(f"{dataset.name}@{dataset.version}", safe="@")
-    if training.learnable(dataset.shape):
+    if training.has_answers(dataset.shape):
         ways = {"train": f"/train?dataset={name}"}
     else:
         ways = {
+            "train_on_rewards": f"/train?dataset={name}",
             "have_answered": f"/dataset?id={dataset.id}&tab=improve&operation=distill",
             "label": f"/label?dataset={name}",
         }
-    looks = ("", "") if plain else ("ts-button ts-button-primary", "ts-button")
+    looks = ("",) * 3 if plain else ("ts-button ts-button-primary", "ts-button", "ts-button")
     links = [
         html('<a class="{}" href="{}">{}</a>', look, way, say(f"data.{key}", language))
         for (key, way), look in zip(ways.items(), looks, strict=False)

@@ -24,7 +24,7 @@ Values = dict[str, Any]
 
 
 def fields_of(method: str, tuning: str) -> list[OptionField]:
-    """Models that the method takes by role, its options and the tuning's, its further datasets.
+    """Models that the method takes by role and its rewards, its options and the tuning's, its further datasets.
 
     There are none of what is not known.
     """
@@ -32,7 +32,8 @@ def fields_of(method: str, tuning: str) -> list[OptionField]:
         return []
     method_ = METHODS[method]
     of_tuning = TUNINGS[tuning].fields if tuning in TUNINGS else []
-    return [*role_fields.models_of(method_), *method_.fields, *of_tuning, *role_fields.data_of(method_)]
+    beside = (*role_fields.models_of(method_), *role_fields.rewards_of(method_))
+    return [*beside, *method_.fields, *of_tuning, *role_fields.data_of(method_)]
 
 
 @dataclass(frozen=True)

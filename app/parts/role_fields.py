@@ -7,11 +7,13 @@ They stand among the options, since a method brings them as it brings those; the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from studio_core.methods.base import Method
 from studio_core.options import OptionField
 from studio_core.options.declaration import ChoicesOf
+from studio_core.rewards import choices
 from studio_core.runs.spec import TrainSpec
 
 _KINDS = ("models", "data")
@@ -34,6 +36,11 @@ def data_of(method: Method) -> list[OptionField]:
     return [_field(f"data.{role}", "datasets", advanced=True) for role in method.data]
 
 
+def rewards_of(method: Method) -> list[OptionField]:
+    """The field of the rewards, one a line, of a method that learns from them."""
+    return [replace(_field("rewards", "", advanced=False), kind="prompt")] if method.rewards else []
+
+
 def _field(name: str, choices_of: ChoicesOf, advanced: bool) -> OptionField:
     return OptionField(
         name=name,
@@ -54,16 +61,19 @@ def values_of(spec: TrainSpec) -> dict[str, str]:
     return {
         **{f"models.{role}": name for role, name in spec.models.items()},
         **{f"data.{role}": name for role, name in spec.data.items()},
+        **({"rewards": choices.text(spec.rewards)} if spec.rewards else {}),
     }
 
 
-def parted(changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """``models``, ``data`` and ``options`` of a training, of what was changed in the form."""
-    parts: dict[str, dict[str, Any]] = {"models": {}, "data": {}, "options": {}}
+def parted(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``models``, ``data``, ``rewards`` and ``options`` of a training, of what was changed in the form."""
+    parts: dict[str, Any] = {"models": {}, "data": {}, "options": {}, "rewards": []}
     for name, value in changes.items():
         kind, _, role = name.partition(".")
         if kind in _KINDS and role:
             parts[kind][role] = str(value)
+        elif name == "rewards":
+            parts["rewards"] = choices.lines(str(value))
         else:
             parts["options"][name] = value
     return parts

@@ -58,7 +58,12 @@ def unfit(studio: Studio, method: str, language: str, asked: Dataset | None = No
         ways if len(misfits) == len(known) else [way for way in ways if asked and way.dataset.id == asked.id]
     )
     later = [way for way in ways if way not in first]
-    parts = [_without_answers(asked, language)] if asked and not training.learnable(asked.shape) else []
+    alone = (
+        asked
+        if asked and not training.has_answers(asked.shape) and address(asked) not in fitting(studio, method)
+        else None
+    )
+    parts = [_without_answers(alone, language)] if alone else []
     if first:
         title = say("train.can_be_converted", language, method=method.upper())
         parts.append(html('<section class="ts-card"><p>{}</p>{}</section>', title, _offers(first, language)))

@@ -25,6 +25,7 @@ from studio_core.data.shapes import Shape
 from studio_core.methods.base import Method, validated
 from studio_core.methods.cpo import CPO
 from studio_core.methods.dpo import DPO
+from studio_core.methods.grpo import GRPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.orpo import ORPO
 from studio_core.methods.sft import SFT
@@ -75,12 +76,14 @@ def judged() -> Rows:
 
 CHATS = Data("tiny-sft-chat", Shape.CHAT, partial(sample, "tiny-sft-chat"))
 PAIRS = Data("identity-pairs", Shape.PREFERENCE, partial(sample, "identity-pairs"))
+SUMS = Data("sums-prompts", Shape.PROMPT_ONLY, partial(sample, "sums-prompts"))
 JUDGED = Data("identity-pairs", Shape.UNPAIRED_PREFERENCE, judged)
 OTHER_WORLD = Data("another world", Shape.TEXT, other_world)
 STARTS = {
     Shape.CHAT: Start("tiny-base", CHATS, MODEL_NAME),
     Shape.PREFERENCE: Start("tiny-chat", PAIRS, NEW_NAME),
     Shape.UNPAIRED_PREFERENCE: Start("tiny-chat", JUDGED, NEW_NAME),
+    Shape.PROMPT_ONLY: Start("tiny-chat", SUMS, MODEL_NAME),
 }
 """By the shape that a method learns from first; a recipe may say otherwise."""
 
@@ -137,6 +140,8 @@ RECIPES = (
     Recipe("CPO, LoRA", CPO, "lora"),
     Recipe("ORPO, full", ORPO),
     Recipe("ORPO, LoRA", ORPO, "lora"),
+    Recipe("GRPO, full", GRPO),
+    Recipe("GRPO, LoRA", GRPO, "lora"),
 )
 
 

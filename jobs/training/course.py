@@ -98,10 +98,8 @@ class Course(Generic[Options]):
 
     def steps(self, data: Prepared) -> int:
         """Optimizer steps of the run, as trainers count them: an epoch's last step takes what rows are left."""
-        if self.options.max_steps:
-            return self.options.max_steps
-        of_epoch = math.ceil(len(data.train) / (self.options.effective_batch * self.team.size))
-        return math.ceil(self.options.epochs * of_epoch)
+        epochs = self.options.epochs * self.options.steps_of_epoch(len(data.train), self.team.size)
+        return self.options.max_steps or math.ceil(epochs)
 
     def train(self, trainer: Any, data: Prepared) -> None:
         """Answers before, training by a trainer of TRL's, answers after; all of it reported."""

@@ -35,6 +35,7 @@ _KINDS = {
     "score": pa.float32(),
     "margin": pa.float32(),
     "answers": pa.list_(pa.list_(pa.int32())),
+    "text": pa.string(),
 }
 """Of columns, by how their names end; all others are tokens, or as whole numbers as those."""
 
@@ -107,9 +108,15 @@ def sequences(
 
 def prompts(run: RunSpec, chat: ChatFormat) -> Iterator[list[int]]:
     """The tokens of each record's prompt, up to where an answer begins: of a chat all before its last answer."""
+    yield from (ids for _, ids in prompt_records(run, chat))
+
+
+def prompt_records(run: RunSpec, chat: ChatFormat) -> Iterator[tuple[Record, list[int]]]:
+    """The same with the records, of which ``prompt`` are the messages of the prompt."""
     for batch in _batches(run):
         asked = [{**record, "prompt": _prompt(record)} for record in batch]
-        yield from (made.ids for [made] in tokens(chat, Shape.PROMPT_ONLY, asked))
+        made = tokens(chat, Shape.PROMPT_ONLY, asked)
+        yield from ((record, one.ids) for record, [one] in zip(asked, made, strict=True))
 
 
 def _prompt(record: Record) -> list[Message]:

@@ -34,6 +34,7 @@ from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS, memory
 from studio_core.methods.base import read
 from studio_core.methods.common import TrainingOptions
+from studio_core.methods.rollouts import RolloutOptions
 from studio_core.models.inspect import inspect, require_own_files
 from studio_core.models.size import ModelSize
 from studio_core.runs.spec import ResolvedModel, RunSpec
@@ -227,11 +228,11 @@ def needs_checkpointing(run: RunSpec, options: TrainingOptions, rows: Dataset, m
     policy = _size(run.model)
     others = {role: _size(model) for role, model in run.models.items()}
     needed = memory.of_run(
-        memory.sizes_by_role(METHODS[run.spec.method], policy, others),
+        memory.sizes_by_role(METHODS[run.spec.method], policy, others, options),
         options,
         tuning=run.spec.tuning,
         batch_size=options.batch_size,
-        longest=_longest(rows, options.max_length),
+        longest=_longest(rows, options),
         device="gpu" if machine.on_gpu else "cpu",
         available=machine.memory(),
         gpus=run.spec.gpus,
@@ -240,12 +241,15 @@ def needs_checkpointing(run: RunSpec, options: TrainingOptions, rows: Dataset, m
     return needed.checkpointing
 
 
-def _longest(rows: Dataset, limit: int) -> int:
+def _longest(rows: Dataset, options: TrainingOptions) -> int:
     """Tokens of the longest sequence: of a judged answer or a pair, the prompt with its longest answer."""
+    limit = options.max_length
     if "answers" in rows.column_names:
         return min(limit, int(largest(list_value_length(list_flatten(rows.data.column("answers")))).as_py()))
     lengths = {
         name: list_value_length(rows.data.column(name)) for name in rows.column_names if "_ids" in name
     }
     prompts = lengths.pop("prompt_ids", 0)
+    if isinstance(options, RolloutOptions):  # The answers are still to be written.
+        return min(limit, int(largest(prompts).as_py()) + options.max_new_tokens)
     return min(limit, max(int(largest(add(prompts, answers)).as_py()) for answers in lengths.values()))

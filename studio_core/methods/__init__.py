@@ -8,6 +8,7 @@ from studio_core.methods.base import Method
 from studio_core.methods.cpo import CPO
 from studio_core.methods.distillation import DISTILLATION
 from studio_core.methods.dpo import DPO
+from studio_core.methods.grpo import GRPO
 from studio_core.methods.kto import KTO
 from studio_core.methods.orpo import ORPO
 from studio_core.methods.process_reward import PROCESS_REWARD
@@ -33,6 +34,7 @@ METHODS: dict[str, Method] = {
         REWARD_REGRESSION,
         PROCESS_REWARD,
         DISTILLATION,
+        GRPO,
     )
 }
 DEFAULT = SFT.name

@@ -31,7 +31,7 @@ class Chart:
     name: str
     metrics: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
-    """What metrics are called that mean something else here than elsewhere."""
+    """What metrics are called that mean something else here than elsewhere; with a dot it is a key of any area."""
 
     @property
     def title_key(self) -> str:
@@ -42,7 +42,8 @@ class Chart:
         return f"{self.title_key}.help"
 
     def label_key(self, metric: str) -> str:
-        return f"methods.metric.{self.names.get(metric, metric)}"
+        named = self.names.get(metric, metric)
+        return named if "." in named else f"methods.metric.{named}"
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,14 @@ class TrainingOptions(BaseModel):
 
         ``mixed_in`` rows of another dataset are trained on besides.
         """
-        if self.max_steps:
-            return self.max_steps
+        return self.max_steps or math.ceil(
+            self.epochs * self.steps_of_epoch(rows - self.held_out(rows) + mixed_in, gpus)
+        )
+
+    def steps_of_epoch(self, rows: int, gpus: int = 1) -> int:
+        """Optimizer steps that go once through ``rows`` rows, of which none are held out, at least one."""
         # As trainers count: ranks share the rows, the last batch of an epoch may be short, and so may its last step.
-        batches = math.ceil((rows - self.held_out(rows) + mixed_in) / (self.batch_size * gpus))
-        return math.ceil(self.epochs * max(1, math.ceil(batches / self.gradient_accumulation)))
+        return max(1, math.ceil(rows / (self.effective_batch * gpus)))
 
     def save_every(self, total_steps: int) -> int:
         """Steps between checkpoints: as asked, else about five times in a run but not every few steps."""

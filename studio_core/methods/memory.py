@@ -193,10 +193,13 @@ def _weights(role: Role, size: ModelSize, way: Tuning, trained: int, width: int)
 
 
 def sizes_by_role(
-    method: Method, policy: ModelSize, others: Mapping[RoleName, ModelSize]
+    method: Method,
+    policy: ModelSize,
+    others: Mapping[RoleName, ModelSize],
+    options: BaseModel | None = None,
 ) -> dict[Role, ModelSize]:
     """The models of a run: a role without a model of its own has the one that learns, as it is or as it was."""
-    return {role: others.get(role.name, policy) for role in method.roles}
+    return {role: others.get(role.name, policy) for role in method.roles if role.takes_part(options)}
 
 
 def of_run(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import BaseModel
+
 from studio_core.base.errors import BadInput
 from studio_core.data import tokenized
 from studio_core.runs.spec import ResolvedModel, RoleName
@@ -26,6 +28,12 @@ class Role:
     """Whether it must read and write the tokens of the model that learns, which it is compared with one by one."""
     optional: bool = False
     """Whether a run can do without it."""
+    unless_zero: str = ""
+    """The option that is 0 in a run that does without it."""
+
+    def takes_part(self, options: BaseModel | None) -> bool:
+        """Whether a run with these options has it."""
+        return not self.unless_zero or options is None or bool(getattr(options, self.unless_zero))
 
 
 def other_tokens(role: Role, model: ResolvedModel, policy: ResolvedModel) -> BadInput | None:

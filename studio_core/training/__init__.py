@@ -8,7 +8,7 @@ from studio_core.training.datasets import (
     convert_for,
     converted,
     fitting_datasets,
-    learnable,
+    has_answers,
     remember,
     returned,
 )
@@ -47,7 +47,7 @@ __all__ = [
     "duplicate",
     "fitting_datasets",
     "from_yaml",
-    "learnable",
+    "has_answers",
     "longer",
     "options_of",
     "outlined",

@@ -57,9 +57,9 @@ def way_to(shape: Shape, method: Method) -> Shape | None:
     return next((wanted for wanted in method.shapes if becomes(shape, wanted)), None)
 
 
-def learnable(shape: str) -> bool:
-    """Whether some method learns from records of this shape, as they are or converted; from prompts alone none does."""
-    return any(way_to(Shape(shape), method) for method in METHODS.values())
+def has_answers(shape: str) -> bool:
+    """Whether some method learns from the answers of such records, as they are or converted; prompts have none."""
+    return any(way_to(Shape(shape), method) for method in METHODS.values() if not method.rewards)
 
 
 def misfit(method: Method, dataset: Dataset) -> BadInput | None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from studio_core.base import plain_yaml
 from studio_core.base.errors import BadInput
 from studio_core.base.validation import complaint
+from studio_core.rewards import choices
 from studio_core.runs.spec import TrainSpec
 
 
@@ -64,6 +65,9 @@ def to_command(spec: TrainSpec) -> str:
         elif name == "prompts":
             for prompt in value:
                 words += ["--prompt", prompt]
+        elif name == "rewards":
+            for choice in spec.rewards:
+                words += ["--reward", choices.line(choice)]
         else:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)

@@ -16,6 +16,7 @@ from studio_core.data.shapes import Shape
 from studio_core.methods import memory
 from studio_core.methods.common import ReplayOptions
 from studio_core.methods.memory import Memory
+from studio_core.methods.rollouts import RolloutOptions
 from studio_core.models.size import ModelSize
 from studio_core.training import estimate
 from studio_core.training.lengths import NOTED, Lengths, measured, nothing_learnt, sample
@@ -46,7 +47,10 @@ def measure(studio: Studio, plan: Plan) -> None:
     if replay:
         of_rows += plan.replayed * replay.mean_up_to(options.max_length)
     plan.tokens = round(seen_rows * of_rows / max(1, plan.rows + plan.replayed))
-    longest = min(max(lengths.longest, replay.longest if replay else 0), options.max_length)
+    longest = max(lengths.longest, replay.longest if replay else 0)
+    if isinstance(options, RolloutOptions):  # The answers are still to be written.
+        longest += options.max_new_tokens
+    longest = min(longest, options.max_length)
     reach = int(plan.model.details.get("max_length") or 0)
     if reach and longest > reach:
         plan.problems.append(
@@ -122,7 +126,7 @@ def _estimate(studio: Studio, plan: Plan, longest: int) -> None:
     size = ModelSize.of(resolved.parameters or plan.model.parameters, plan.model.details)
     method = plan.method
     others = {role: ModelSize.of(model.parameters, model.details) for role, model in plan.models.items()}
-    models = memory.sizes_by_role(method, size, others)
+    models = memory.sizes_by_role(method, size, others, options)
 
     def needed(batch_size: int, tuning: str) -> Memory:
         computed = memory.of_run(

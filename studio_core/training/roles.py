@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from studio_core import rewards
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Model
-from studio_core.data import store
+from studio_core.base.tables import Dataset, Model
+from studio_core.data import parquet, store, versions
 from studio_core.methods.base import Method
 from studio_core.methods.roles import Role, other_tokens
+from studio_core.methods.rollouts import rewards_of
 from studio_core.models import registry
 from studio_core.runs.spec import DataRole
 from studio_core.training.datasets import misfit
@@ -30,9 +34,28 @@ def add(studio: Studio, plan: Plan, method: Method) -> None:
         _add_data(studio, plan, method, data_role)
     if "replay_share" in spec.options and "replay" not in spec.data:
         plan.warnings.append(Remark("train.nothing_replayed"))
-    if spec.rewards and not method.rewards:
+    if method.rewards:
+        _check_rewards(studio, plan)
+    elif spec.rewards:
         names = ", ".join(reward.name for reward in spec.rewards)
         plan.problems.append(BadInput("train.rewards_unused", rewards=names, method=method.name))
+
+
+def _check_rewards(studio: Studio, plan: Plan) -> None:
+    """Each reward must be there, take its options, and find what it looks into."""
+    for choice in rewards_of(plan.spec):
+        reward = tried(plan, lambda choice=choice: rewards.named(choice.name))  # type: ignore[misc]
+        options = reward and tried(plan, lambda: reward.checked(choice.options))  # noqa: B023
+        if not reward or options is None or plan.dataset is None:
+            continue
+        wanted, dataset = reward.columns(options), plan.dataset
+        if wanted and not {*wanted} & {*columns_of(studio, dataset)}:
+            values = {"reward": reward.name, "dataset": dataset.name, "columns": ", ".join(wanted)}
+            plan.problems.append(BadInput("train.reward_without_reference", **values))
+
+
+def columns_of(studio: Studio, dataset: Dataset) -> list[str]:
+    return parquet.columns(Path(versions.resolve_dataset(studio, dataset).path))
 
 
 def _add_model(studio: Studio, plan: Plan, role: Role) -> None:

@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_converted_and_chosen(page: Page, served: Served) -
 
 
 @pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("zh-CN", "dark")])
-def test_prompts_without_answers_lead_to_answers(
+def test_prompts_without_answers_lead_to_rewards_or_to_answers(
     page: Page, served: Served, language: str, theme: str
 ) -> None:
     choose(page.context, served.url, language=language, theme=theme)
@@ -93,11 +93,24 @@ def test_prompts_without_answers_lead_to_answers(
         f"/dataset?id={prompts.id}&tab=improve&operation=distill",
         "/label?dataset=sums-prompts@1",
     )
-    for where in ("/data", f"/dataset?id={prompts.id}", "/train?dataset=sums-prompts@1"):
+    on_rewards = "/train?dataset=sums-prompts@1"
+    for where in ("/data", f"/dataset?id={prompts.id}", f"{on_rewards}&method=sft"):
         visit(page, where)
-        expect(page.locator(f'a[href="{asked}"]').first).to_be_visible()
-        expect(page.locator('a[href="/train?dataset=sums-prompts@1"]')).to_have_count(0)
+        for way in (asked, on_rewards):
+            expect(page.locator(f'a[href="{way}"]').first).to_be_visible()
     screenshot(page, f"prompts-without-answers-{language}-{theme}")
+    page.locator(f'a[href="{on_rewards}"]').first.click()
+    expect(page.locator("#train-method")).to_contain_text("GRPO")
+    expect(page.locator("#train-plan [data-ready='true']")).to_be_visible()
+    page.locator("#train-opt-rewards textarea").fill("equality\nboxed:much")
+    page.locator("#train-opt-rewards textarea").blur()
+    expect(page.locator("#train-plan")).to_contain_text("boxed:much")
+    expect(page.locator("#train-plan [data-ready='false']")).to_be_visible()
+    page.locator("#train-opt-rewards textarea").fill("equality\nboxed:0.2")
+    page.locator("#train-opt-rewards textarea").blur()
+    expect(page.locator("#train-plan [data-ready='true']")).to_be_visible()
+    screenshot(page, f"train-on-rewards-{language}-{theme}")
+    visit(page, f"{on_rewards}&method=sft")
     page.locator(f'a[href="{labelled}"]').click()
     expect(page.locator("#label-dataset input")).to_have_value("sums-prompts@1")
     visit(page, asked)

@@ -13,7 +13,15 @@ from studio_core import methods
 from studio_core.data.shapes import Message, Shape
 from studio_core.methods.base import validated
 from studio_core.runs import run_folder
-from studio_core.runs.spec import DataRole, ResolvedDataset, ResolvedModel, RoleName, RunSpec, TrainSpec
+from studio_core.runs.spec import (
+    DataRole,
+    ResolvedDataset,
+    ResolvedModel,
+    RewardChoice,
+    RoleName,
+    RunSpec,
+    TrainSpec,
+)
 from tests.unit.jobs.generation.small_models import save_llama
 
 MARKED = (
@@ -136,6 +144,7 @@ def make_run(
     replay: Rows | None = None,
     replay_shape: Shape | None = None,
     models: dict[RoleName, ResolvedModel] | None = None,
+    rewards: list[RewardChoice] | None = None,
     **options: Any,
 ) -> Path:
     """A run's folder with its spec, as the engine hands it to a worker."""
@@ -146,7 +155,7 @@ def make_run(
     chosen = validated(methods.named(method), "balanced", tuning, 0, {**DEFAULTS, **options})
     spec = TrainSpec(
         method=method, tuning=tuning, model=model.name, dataset="rows", seed=seed, device="cpu",
-        gpus=gpus, parallel=parallel,
+        gpus=gpus, parallel=parallel, rewards=rewards or [],
     )  # fmt: skip
     dataset = ResolvedDataset(
         id=1, name="rows", version=1, shape=shape, rows=len(rows), path=str(data), sha256=""

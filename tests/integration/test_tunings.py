@@ -22,7 +22,7 @@ from studio_core.generation.sampling import greedy
 from studio_core.methods import METHODS
 from studio_core.methods.base import read
 from studio_core.runs import run_folder
-from studio_core.runs.spec import ResolvedModel, RunSpec
+from studio_core.runs.spec import ResolvedModel, RewardChoice, RunSpec
 from studio_core.tunings import TUNINGS
 from tests.combinations import proof
 from tests.integration.method_conformance import ROWS
@@ -38,6 +38,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "pissa": {"lora_init": "pissa"},
     "olora": {"lora_init": "olora", "lora_rslora": True},
 }
+REWARDS = [RewardChoice(name="longer", options={"characters": 100})]
+"""One that answers of a model that cannot speak differ in."""
 PAIRS = [
     (method.name, tuning.name)
     for method in METHODS.values()
@@ -61,6 +63,7 @@ def trained(folder: Path, model: ResolvedModel, method: str, tuning: str, **opti
     }
     run = make_run(
         folder, model, ROWS[shape], method=method, tuning=tuning, shape=shape, prompts=prompts, models=others,
+        rewards=REWARDS if METHODS[method].rewards else [],
         **{"learning_rate": 0.02, "max_steps": 6, "batch_size": 8, **options},
     )  # fmt: skip
     script(method).main(run)  # type: ignore[attr-defined]

@@ -76,7 +76,8 @@ def test_presets_are_valid_for_every_size_and_tuning(method: Method, preset: str
     for tuning in method.tunings:
         chosen = validated(method, preset, tuning, parameters)
         assert isinstance(chosen, TrainingOptions)
-        assert chosen.epochs >= 1
+        # Who learns from rewards may have learnt all before every prompt was asked.
+        assert chosen.epochs >= 1 or (method.rewards and chosen.epochs >= 0.25)
 
 
 def test_lora_learns_faster_and_longer_presets_see_the_data_more_often() -> None:

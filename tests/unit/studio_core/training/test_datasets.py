@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_core import training
+from studio_core import methods, training
 from studio_core.base.errors import BadInput
 from studio_core.base.states import State
 from studio_core.base.studio import Studio
@@ -36,8 +36,9 @@ def made_of(studio: Studio, job: Job, shape: Shape, folder: Path) -> Dataset:
     return versions.add(studio, partial, described)[0]
 
 
-def test_only_prompts_without_answers_are_learnt_by_no_method(studio: Studio) -> None:
-    assert [shape for shape in Shape if not training.learnable(shape)] == [Shape.PROMPT_ONLY]
+def test_prompts_alone_have_no_answers_and_are_learnt_from_by_rewards_only(studio: Studio) -> None:
+    assert [shape for shape in Shape if not training.has_answers(shape)] == [Shape.PROMPT_ONLY]
+    assert all(method.rewards for method in methods.learning_from(Shape.PROMPT_ONLY))
 
 
 def test_what_can_be_converted_is_offered_to_each_method(

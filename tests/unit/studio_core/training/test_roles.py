@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,6 +104,36 @@ def test_what_a_method_does_not_take_or_lacks_is_said(studio: Studio, sums: Data
     assert misfit.startswith("pairs has preference records")
     [rewards] = problems(studio, rewards=[{"name": "boxed"}])
     assert rewards == "sft does not learn from rewards (boxed). Leave them out, or choose a method that does."
+
+
+def test_rewards_of_a_run_are_checked_before_it_starts(studio: Studio, tmp_path: Path) -> None:
+    rows = [{"prompt": f"{n} plus 1", "answer": str(n + 1)} for n in range(60)]
+    imported(studio, "asked", rows, tmp_path)
+    imported(studio, "unanswered", [{"prompt": f"Tell me of {n}."} for n in range(60)], tmp_path)
+
+    def told(**given: Any) -> list[str]:
+        return problems(studio, method="grpo", model="tiny-chat", **{"dataset": "asked", **given})
+
+    assert told() == told(rewards=[{"name": "boxed", "weight": 0.2}]) == []
+    assert told(rewards=[{"name": "praise"}])[0].startswith("There is no reward praise")
+    [option] = told(rewards=[{"name": "shorter", "options": {"characters": -1}}])
+    assert "characters" in option and "-1" in option
+    [blind] = told(dataset="unanswered")
+    assert blind.startswith("The reward equality compares with a reference answer, but unanswered has none")
+    assert told(dataset="unanswered", rewards=[{"name": "boxed"}]) == []
+    [groups] = told(options={"batch_size": 12})
+    assert "12, which is no multiple of 8 generations" in groups
+    asked = spec(
+        method="grpo", model="tiny-chat", dataset="asked",
+        rewards=[{"name": "boxed", "weight": 0.2}, {"name": "contains", "options": {"text": "a: b"}}],
+    )  # fmt: skip
+    assert training.from_yaml(training.to_yaml(asked)) == asked
+    assert "--reward boxed:0.2 --reward 'contains::a: b'" in training.to_command(asked)
+    both = training.plan(studio, asked.model_copy(update={"options": {"beta": 0.04}})).memory
+    alone = training.plan(studio, asked).memory
+    assert (
+        both and alone and alone.roles.keys() == {"policy"} and both.roles.keys() == {"policy", "reference"}
+    )
 
 
 def test_a_teacher_that_only_scores_is_refused(studio: Studio, sums: Dataset) -> None:
