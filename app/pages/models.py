@@ -10,7 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import Phrase, language_of, phrases, say, t
-from app.parts import merge_view, own_code
+from app.parts import merge_form, merge_view, own_code
 from app.parts.events import on_open
 from app.parts.handlers import Updates, safely
 from app.parts.html import ago, count, empty, html, join, notice, panel, size, table
@@ -44,6 +44,7 @@ def build(studio: Studio) -> None:
         password_field = own_code.fields(studio, trust_field, "model-password")
         add = gr.Button(t("shell.models_add_now"), variant="primary", elem_id="model-add", scale=0)
         answer = panel("model-added")
+    merge_form.build(studio)
 
     def draw(request: gr.Request) -> Updates:
         return {listed: page(studio, language_of(request)), trust_field: own_code.offered(request)}

@@ -11,7 +11,7 @@ import gradio as gr
 from markupsafe import Markup, escape
 
 from app.i18n import language_of, say, t
-from app.parts import choices, own_code, plan_card, role_fields, train_data, train_form
+from app.parts import choices, own_code, plan_card, role_fields, train_data, train_form, tuning_table
 from app.parts.events import ASKED, GO, LIGHT, on_open, typed
 from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import heading, html
@@ -55,7 +55,7 @@ def build(studio: Studio) -> None:
     page = TrainPage(studio, parts)
     fields = [part for name, part in {**basics, **rest}.items() if name != "wish"] + [options]
     outcome = [card, start, parts["key"]]
-    on_open(page.opened, [*fields, adding["unfit"], *outcome])
+    on_open(page.opened, [*fields, adding["unfit"], adding["comparison"], *outcome])
     on_open(own_code.offered, adding["trust"])
     _planning(page, fields, outcome)
     _data_and_models(page)
@@ -170,6 +170,7 @@ class TrainPage(Handlers):
             parallel=gr.update(value=spec.parallel, visible=several),
             options=self._options(state.held({**spec.options, **role_fields.values_of(spec)}), language),
             unfit=train_data.unfit(self.studio, spec.method, language, asked),
+            comparison=tuning_table.drawn(language),
             card=plan_card.card(plan, language),
             start=gr.update(interactive=plan.ready),
             key=secrets.token_hex(8),

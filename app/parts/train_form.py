@@ -120,6 +120,7 @@ def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
         )
         adding["password"] = own_code.fields(studio, adding["trust"], "train-trust-password")
     parts["tuning"] = chooser.chooser("train-tuning")
+    adding["comparison"] = panel("train-comparison")
     parts["preset"] = gr.Radio(
         [(t(f"methods.preset.{name}"), name) for name in PRESETS],
         value="balanced",

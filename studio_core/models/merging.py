@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from studio_core.base.errors import BadInput, Conflict
+from studio_core.base.errors import BadInput, Conflict, StudioError
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Model
@@ -51,6 +52,12 @@ Method = Literal[
 METHODS: tuple[str, ...] = get_args(Method)
 SAME_RANK = ("linear", "ties", "dare_linear", "dare_ties")
 """Methods that work on the numbers of A and B one by one, which must be as many in each adapter."""
+ELECTING = ("ties", "dare_ties", "ties_svd", "dare_ties_svd")
+"""Methods that average what agrees, where the others add up."""
+DROPPING = ("dare_linear", "dare_ties", "dare_linear_svd", "dare_ties_svd")
+"""Methods that draw what they leave out: another seed gives another result."""
+SPARSE = tuple(method for method in METHODS if method in (*ELECTING, *DROPPING))
+"""Methods that keep a share of the values only, which is their density."""
 _BESIDES = (
     "use_dora",
     "modules_to_save",
@@ -73,6 +80,43 @@ class MergeOptions(BaseModel):
     # TIES keeps a fifth and DARE as little as a tenth of what full tuning changed; of narrow A and B, which hold
     # less that is idle, half is kept. At 0 nothing would be left, and DARE divides by it.
     density: float = option(0.5, at_least=0.01, at_most=1.0, advanced=False)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An adapter as somebody who wants to merge sees it."""
+
+    model: Model
+    base: str
+    """Name of the complete model that it is on."""
+    rank: int | None
+    problem: StudioError | None
+    """Why it cannot be merged with any other."""
+
+
+def candidates(studio: Studio) -> list[Candidate]:
+    """All adapters, those of one base beside each other, newest first."""
+    listed = [_candidate(studio, model) for model in registry.all_models(studio) if model.kind == "adapter"]
+    return sorted(listed, key=lambda candidate: candidate.base)
+
+
+def _candidate(studio: Studio, model: Model) -> Candidate:
+    base, rank, problem = registry.complete_below(studio, model), None, None
+    try:
+        registry.resolve_row(studio, model)
+        rank = _rank(model)
+    except StudioError as error:
+        problem = error
+    return Candidate(model, base.name, rank, problem)
+
+
+def even_weight(method: str, count: int) -> float:
+    """What each of ``count`` adapters weighs if nobody says more.
+
+    Sums of adapters that answer nothing else want weights that add up to 1; those that elect signs average, and give
+    every adapter its whole effect at 1 each (docs/MEASURED.md, "Merging two adapters").
+    """
+    return 1.0 if method in ELECTING else round(1 / max(count, 1), 4)
 
 
 def submit(studio: Studio, spec: MergeSpec, key: str | None = None) -> Job:
@@ -126,21 +170,24 @@ def _common_base(studio: Studio, adapters: Sequence[Model]) -> Model:
 
 def _check_configs(adapters: Sequence[Model], method: str) -> None:
     """Raise ``BadInput`` if one of them is no plain LoRA, or their ranks do not go with the method."""
-    ranks = {}
-    for adapter in adapters:
-        config = read_json(Path(adapter.path) / "adapter_config.json")
-        if config.get("peft_type") != "LORA":
-            raise BadInput("models.merge.other_kind", model=adapter.name, kind=config.get("peft_type", "?"))
-        besides = [name for name in _BESIDES if config.get(name)]
-        if config.get("bias", "none") != "none":
-            besides.append("bias")
-        if besides:
-            raise BadInput("models.merge.more_than_lora", model=adapter.name, what=", ".join(besides))
-        ranks[adapter.name] = config.get("r")
+    ranks = {adapter.name: _rank(adapter) for adapter in adapters}
     if method in SAME_RANK and len(set(ranks.values())) > 1:
         listed = ", ".join(f"{name} {rank}" for name, rank in ranks.items())
         instead = "svd" if method == "linear" else f"{method}_svd"
         raise BadInput("models.merge.other_rank", method=method, ranks=listed, instead=instead)
+
+
+def _rank(adapter: Model) -> Any:
+    """Its rank, as its configuration has it; raises ``BadInput`` if it is more or other than plain LoRA."""
+    config = read_json(Path(adapter.path) / "adapter_config.json")
+    if config.get("peft_type") != "LORA":
+        raise BadInput("models.merge.other_kind", model=adapter.name, kind=config.get("peft_type", "?"))
+    besides = [name for name in _BESIDES if config.get(name)]
+    if config.get("bias", "none") != "none":
+        besides.append("bias")
+    if besides:
+        raise BadInput("models.merge.more_than_lora", model=adapter.name, what=", ".join(besides))
+    return config.get("r")
 
 
 def resume(studio: Studio, job_id: int, key: str | None = None) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from studio_core.tunings.measured import measured
 from tests.browser.conftest import Served, choose, screenshot, visit
 from tests.browser.furnished import SETTLED
 from tests.unit.app.test_look import contrast
@@ -172,3 +173,23 @@ def test_what_is_removed_and_reset_has_a_name(page: Page, context: BrowserContex
     expect(slider.get_by_role("slider", name="温度", exact=True)).to_be_visible()
     expect(slider.get_by_role("spinbutton", name="温度", exact=True)).to_be_visible()
     expect(slider.get_by_role("button", name="恢复默认值")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "theme", "width"), [("en", "light", 1280), ("zh-CN", "dark", 1280), ("en", "dark", 420)]
+)
+def test_ways_of_tuning_are_compared_where_one_is_chosen(
+    page: Page, context: BrowserContext, served: Served, language: str, theme: str, width: int
+) -> None:
+    choose(context, served.url, language=language, theme=theme)
+    page.set_viewport_size({"width": width, "height": 860})
+    visit(page, "/train")
+    page.evaluate(SETTLED)
+    table = page.locator("#train-compare table")
+    expect(table).to_be_hidden()
+    page.locator("#train-compare summary").focus()
+    page.keyboard.press("Enter")
+    expect(table).to_be_visible()
+    expect(table.locator("tbody tr")).to_have_count(len(measured().figures))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    screenshot(page, f"compare-{language}-{theme}-{width}")
