@@ -38,14 +38,14 @@ import torch
 from datasets import Dataset
 from transformers import TrainingArguments
 
-from jobs.generation.decoding import Row, advance, left_padded
-from jobs.generation.models import Base, Opened
-from jobs.generation.stopping import Stops
+from jobs.generation.decoding import left_padded
+from jobs.generation.models import Opened
 from jobs.training import alone
 from jobs.training.course import Course
 from jobs.training.data import IGNORED, Count, Prepared, prompts, sequences, split
 from jobs.training.loading import load_frozen, load_model, needs_checkpointing, with_adapter
 from jobs.training.loop import StepGivenUp, Values, rows_of_step
+from jobs.training.writing import opened, written
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.shapes import Shape
 from studio_core.generation.sampling import Sampling
@@ -99,7 +99,7 @@ class Distillation:
         total_steps: int,
     ) -> None:
         self.course, self.options, self.data, self.total_steps = course, course.options, data, total_steps
-        self.student, self.teacher = _opened(course, student), _opened(course, teacher)
+        self.student, self.teacher = opened(course, student), opened(course, teacher)
         settings = TrainingArguments(**course.arguments(data))
         self.optimiser, self.schedule = course.optimizer(student, settings, total_steps)
 
@@ -181,18 +181,10 @@ class Distillation:
         if self.options.mode == "data":
             return [*map(read, rows)]
         writer = self.student if self.options.mode == "on_policy" else self.teacher
-        lines = [
-            Row(place, writer, row["prompt"], self._sampling(row["prompt"]), self._seed(step, place))
-            for place, row in enumerate(rows, first)
-        ]
-        model = writer.base.model
-        was_training = model.training
-        model.eval()
-        for _ in advance(lines, lambda: bool(self.course.stop)):
-            pass
-        model.train(was_training)
-        if self.course.stop:
-            raise StepGivenUp
+        sampling = Sampling(
+            temperature=self.options.temperature, top_p=1.0, max_tokens=self.options.max_new_tokens
+        )
+        lines = written(self.course, writer, [row["prompt"] for row in rows], sampling, step, first)
         return [
             Written(
                 line.prompt + line.tokens,
@@ -217,15 +209,6 @@ class Distillation:
             self.course.events.write(
                 "sample", step=step, when="during", index=index, prompt=prompt, answer=answer
             )
-
-    def _sampling(self, prompt: list[int]) -> Sampling:
-        room = self.options.max_length - len(prompt)
-        return Sampling(
-            temperature=self.options.temperature, top_p=1.0, max_tokens=min(self.options.max_new_tokens, room)
-        )
-
-    def _seed(self, step: int, place: int) -> int:
-        return ((self.course.run.spec.seed * 1_000_003 + step) * 4099 + place) % 2**63
 
     def losses(self, texts: list[Written]) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss of each answer token of some texts, and sums over these tokens of what is watched.
@@ -316,13 +299,6 @@ def divergence(student: torch.Tensor, teacher: torch.Tensor, beta: float) -> tor
 
 def _kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return (p.exp() * (p - q)).sum(-1)
-
-
-def _opened(course: Course[DistillationOptions], model: Any) -> Opened:
-    """A model that writes with the student's tokenizer; its passes leave out what its architecture does not take."""
-    base = Base(("training",), model, model.device, without_gradients=torch.no_grad)
-    stops = Stops.of(model, course.tokenizer)
-    return Opened(course.run.model.name, base, None, True, course.tokenizer, course.chat, stops)
 
 
 def main(run_dir: Path) -> None:

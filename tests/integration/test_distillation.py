@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobs.training import distillation
+from jobs.training import distillation, writing
 from jobs.training.course import Course
 from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
@@ -92,7 +92,7 @@ def test_a_stop_is_heard_while_answers_are_written(
 ) -> None:
     """The step in progress is given up, and the model is the one of the step before."""
     run_dir = prepared(tmp_path / "run", student, teacher, epochs=4.0)
-    advance, calls = distillation.advance, 0
+    advance, calls = writing.advance, 0
 
     def interrupted(rows: Any, cancelled: Any) -> Any:
         nonlocal calls
@@ -102,7 +102,7 @@ def test_a_stop_is_heard_while_answers_are_written(
                 os.kill(os.getpid(), signal.SIGTERM)
             yield row, piece
 
-    monkeypatch.setattr(distillation, "advance", interrupted)
+    monkeypatch.setattr(writing, "advance", interrupted)
     before = signal.getsignal(signal.SIGTERM)
     distillation.main(run_dir)
     signal.signal(signal.SIGTERM, before)
