@@ -8,6 +8,7 @@ from typing import Literal
 from studio_core.base.errors import BadInput
 from studio_core.data import tokenized
 from studio_core.runs.spec import ResolvedModel, RoleName
+from studio_core.texts import Key
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class Role:
     """Whether it must read and write the tokens of the model that learns, which it is compared with one by one."""
     optional: bool = False
     """Whether a run can do without it."""
+
+
+def missing(role: Role, method: str) -> BadInput:
+    """That a run of the method lacks the model of a role."""
+    title = Key(f"train.role.models.{role.name}")
+    return BadInput("train.role_missing", role=role.name, role_title=title, method=method)
 
 
 def other_tokens(role: Role, model: ResolvedModel, policy: ResolvedModel) -> BadInput | None:
