@@ -34,7 +34,7 @@ from studio_core.base.studio import Studio
 from studio_core.curation import adding, making
 from studio_core.curation.adding import Brought
 from studio_core.data import store
-from studio_core.data.mapping import for_shape
+from studio_core.data.guesses import for_shape
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Imported, Inspection
 from studio_core.runs import queue

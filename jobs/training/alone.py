@@ -24,7 +24,7 @@ from studio_core.base.validation import validate
 from studio_core.data import archives, parquet
 from studio_core.data.inspection import Reading
 from studio_core.methods.base import PRESETS, Method, validated
-from studio_core.methods.roles import other_tokens
+from studio_core.methods.roles import missing, other_tokens
 from studio_core.models.chat_template import STANDARD_TEMPLATE
 from studio_core.models.inspect import chat_template, inspect
 from studio_core.models.size import ModelSize
@@ -145,7 +145,7 @@ def _others(spec: TrainSpec, method: Method, policy: ResolvedModel) -> dict[Role
         made[name] = _resolved(Path(folder).resolve())
     for role in method.named_roles.values():
         if role.name not in made and not role.optional:
-            raise BadInput("train.role_missing", role=role.name, method=method.name)
+            raise missing(role, method.name)
         if role.same_tokens and (problem := other_tokens(role, made[role.name], policy)):
             raise problem
     return made

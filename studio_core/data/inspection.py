@@ -14,7 +14,8 @@ from studio_core.data import readers
 from studio_core.data.archives import Bundle, Found
 from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of, names_in, placeholders
-from studio_core.data.mapping import Guess, Mapping, for_shape, guess, with_turns_in_text
+from studio_core.data.guesses import Guess, for_shape, guess, with_turns_in_text
+from studio_core.data.mapping import Mapping
 from studio_core.data.notes import Notes
 from studio_core.data.reading import arenas, labelled
 from studio_core.data.shapes import Record, Shape, texts_of

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from studio_core.base.errors import BadInput
 from studio_core.data import tokenized
 from studio_core.runs.spec import ResolvedModel, RoleName
+from studio_core.texts import Key
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class Role:
     def takes_part(self, options: BaseModel | None) -> bool:
         """Whether a run with these options has it."""
         return not self.unless_zero or options is None or bool(getattr(options, self.unless_zero))
+
+
+def missing(role: Role, method: str) -> BadInput:
+    """That a run of the method lacks the model of a role."""
+    title = Key(f"train.role.models.{role.name}")
+    return BadInput("train.role_missing", role=role.name, role_title=title, method=method)
 
 
 def other_tokens(role: Role, model: ResolvedModel, policy: ResolvedModel) -> BadInput | None:

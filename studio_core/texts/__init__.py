@@ -28,6 +28,10 @@ def catalogue(language: str) -> dict[str, str]:
     return merged
 
 
+class Key(str):
+    """A value of a sentence that is a text itself, and is filled in in the sentence's language."""
+
+
 def text(key: str, language: str = DEFAULT_LANGUAGE, **values: Any) -> str:
     """The sentence of ``key``, with ``values`` filled in.
 
@@ -37,6 +41,10 @@ def text(key: str, language: str = DEFAULT_LANGUAGE, **values: Any) -> str:
     sentence = catalogue(language).get(key) or catalogue(DEFAULT_LANGUAGE)[key]
     if not values:
         return sentence
+    values = {
+        name: text(str(value), language) if isinstance(value, Key) else value
+        for name, value in values.items()
+    }
     return _PLURALS.vformat(sentence, (), values) if "|" in sentence else sentence.format_map(values)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import select
@@ -47,18 +48,22 @@ def disk(size: ModelSize, *, tuning: str, options: BaseModel, whole: bool = Fals
     return 4 * (size.parameters if whole else kept) + checkpoints * (4 * kept + 8 * trained)
 
 
-def flops_per_token(models: Mapping[Role, ModelSize], *, tuning: str, checkpointing: bool = False) -> float:
-    """Floating-point operations for one token, of all roles: 2 a parameter forwards, 2 for the gradient of the
-    activations, and 2 more for that of the weights where they are trained; 2 for a second forward pass under
-    checkpointing, and 2 for each pass without gradient.
+def flops_per_token(
+    models: Mapping[Role, ModelSize], *, tuning: str, options: Any = None, checkpointing: bool = False
+) -> float:
+    """Floating-point operations for one token, of all roles: 2 a parameter forwards, the gradients where it learns, 2
+    for a second forward pass under checkpointing, and 2 for each pass without gradient. ``options`` are those of the
+    tuning, its defaults if there are none.
     """
-    backward = 6 if tunings.named(tuning).whole else 4
-    return float(
-        sum(
-            size.multiplied * (role.learns * (backward + 2 * checkpointing) + 2 * role.passes)
-            for role, size in models.items()
-        )
-    )
+    way = tunings.named(tuning)
+    options = way.Options() if options is None else options
+
+    def of(role: Role, size: ModelSize) -> int:
+        forward = 2 * size.multiplied
+        learning = forward * (1 + checkpointing) + way.gradients(size, options) if role.learns else 0
+        return learning + forward * role.passes
+
+    return float(sum(of(role, size) for role, size in models.items()))
 
 
 def seconds(*, tokens: int, steps: int, flops: float, speed: float, device: str, learned: bool) -> float:
@@ -147,13 +152,14 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
         return None
     seconds = (last.at - first.at).total_seconds()
     passed = (last.step - first.step) * resolved.get("effective_batch", 1) * tokens / rows
-    tuning = str(job.spec.get("tuning"))
+    way = TUNINGS.get(str(job.spec.get("tuning")), TUNINGS[DEFAULT])
     method = METHODS.get(
         job.method or "", METHODS[methods.DEFAULT]
     )  # Of one that is not known any more: a guess.
     work = flops_per_token(
         dict.fromkeys(method.roles, ModelSize.of(model.parameters, model.details)),
-        tuning=tuning if tuning in TUNINGS else DEFAULT,
+        tuning=way.name,
+        options=way.Options.model_construct(**job.spec.get("run", {}).get("options", {})),
         checkpointing=bool(resolved.get("activation_checkpointing")),
     )
     return float(passed * work / seconds / resolved.get("gpus", 1)) if seconds > 0 else None

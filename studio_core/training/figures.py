@@ -150,6 +150,7 @@ def _estimate(studio: Studio, plan: Plan, longest: int) -> None:
     work = estimate.flops_per_token(
         models,
         tuning=plan.spec.tuning,
+        options=options,
         checkpointing=plan.memory.checkpointing,
     )
     learned = estimate.learned_speed(

@@ -10,7 +10,7 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset, Model
 from studio_core.data import parquet, store, versions
 from studio_core.methods.base import Method
-from studio_core.methods.roles import Role, other_tokens
+from studio_core.methods.roles import Role, missing, other_tokens
 from studio_core.methods.rollouts import rewards_of
 from studio_core.models import registry
 from studio_core.runs.spec import DataRole
@@ -29,7 +29,7 @@ def add(studio: Studio, plan: Plan, method: Method) -> None:
         if role.name in spec.models:
             _add_model(studio, plan, role)
         elif not role.optional:
-            plan.problems.append(BadInput("train.role_missing", role=role.name, method=method.name))
+            plan.problems.append(missing(role, method.name))
     for data_role in spec.data:
         _add_data(studio, plan, method, data_role)
     if "replay_share" in spec.options and "replay" not in spec.data:

@@ -71,6 +71,9 @@ class Tuning(Part):
     frozen: Callable[[ModelSize, int], int]
     """``(size, width)`` -> bytes of the weights that do not learn beside an adapter; ``width`` is that of a number on
     the device. A complete model is held in full precision, whatever of it learns."""
+    backward: Callable[[ModelSize, Any], int] | None = None
+    """``(size, options)`` -> floating-point operations of the gradients of a token. None: 2 a parameter for the
+    activations', and as many for the weights' where all of them learn."""
     against: Callable[[Case], list[BadInput]] = nothing
     """What this way of tuning cannot do of what is asked."""
     missing: Callable[[], BadInput | None] = lambda: None
@@ -102,6 +105,12 @@ class Tuning(Part):
     """Parameters of a model below which it teaches too little to be of use."""
     package: str = "jobs.training.tunings"
     """Where the module of its name is that carries it out."""
+
+    def gradients(self, size: ModelSize, options: Any) -> int:
+        """Floating-point operations of the gradients of a token."""
+        if self.backward is not None:
+            return self.backward(size, options)
+        return (4 if self.whole else 2) * size.multiplied
 
     @property
     def title_key(self) -> str:

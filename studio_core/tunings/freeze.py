@@ -24,6 +24,11 @@ def trained(size: ModelSize, options: FreezeOptions) -> int:
     return (size.parameters - size.embeddings) * layers // size.layers + size.hidden
 
 
+def backward(size: ModelSize, options: FreezeOptions) -> int:
+    """Of the layers that learn, and of the activations that the output matrix above them passes on."""
+    return 4 * trained(size, options) + 2 * min(size.vocab * size.hidden, size.multiplied)
+
+
 def against(case: Case) -> list[BadInput]:
     found = against_full(case)
     if case.gpus > 1 and case.parallel == "fsdp":
@@ -39,5 +44,6 @@ FREEZE = Tuning(
     trained=trained,
     # The result is a complete model: all weights are counted with it, in full precision.
     frozen=lambda size, width: 0,
+    backward=backward,
     against=against,
 )

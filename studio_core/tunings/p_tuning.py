@@ -7,8 +7,8 @@ they would alone. Only what it gives is kept at the end: a model that was made s
 from __future__ import annotations
 
 from studio_core.models.size import ModelSize
-from studio_core.tunings.base import Tuning
-from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions, against
+from studio_core.tunings import virtual_tokens
+from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions
 
 
 def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
@@ -16,20 +16,4 @@ def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
     return options.virtual_tokens * size.hidden + 3 * (size.hidden + 1) * size.hidden
 
 
-P_TUNING = Tuning(
-    name="p_tuning",
-    Options=VirtualTokenOptions,
-    whole=False,
-    trained=trained,
-    frozen=lambda size, width: width * size.parameters,
-    against=against,
-    suits=lambda method: method.writes,
-    instead="lora",
-    family="prompts",
-    adapter="P_TUNING",
-    merges=False,
-    packs=False,
-    rate=1.0,
-    least=LEAST,
-    added=lambda options: int(options.virtual_tokens),
-)
+P_TUNING = virtual_tokens.tuning("p_tuning", trained, rate=1.0, least=LEAST)

@@ -8,8 +8,8 @@ and a run can then be resumed from what is saved.
 from __future__ import annotations
 
 from studio_core.models.size import ModelSize
-from studio_core.tunings.base import Tuning
-from studio_core.tunings.virtual_tokens import VirtualTokenOptions, against
+from studio_core.tunings import virtual_tokens
+from studio_core.tunings.virtual_tokens import VirtualTokenOptions
 
 
 def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
@@ -17,21 +17,12 @@ def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
     return options.virtual_tokens * size.layers * 2 * (size.key_values or size.hidden)
 
 
-PREFIX_TUNING = Tuning(
-    name="prefix_tuning",
-    Options=VirtualTokenOptions,
-    whole=False,
-    trained=trained,
-    frozen=lambda size, width: width * size.parameters,
-    against=against,
-    suits=lambda method: method.writes,
-    instead="lora",
-    family="prompts",
-    adapter="PREFIX_TUNING",
-    merges=False,
-    packs=False,
-    # Its keys and values come by the cache, which a layer that is computed twice would fill twice.
-    checkpoints=False,
+PREFIX_TUNING = virtual_tokens.tuning(
+    "prefix_tuning",
+    trained,
     # tiny-base learnt to answer at this rate in 375 steps, and hardly at a tenth of it: docs/tunings.md.
     rate=25.0,
+    in_sequence=False,
+    # Its keys and values come by the cache, which a layer that is computed twice would fill twice.
+    checkpoints=False,
 )

@@ -7,29 +7,13 @@ numbers learn, all at one end of the model: it takes a large model, which needs 
 from __future__ import annotations
 
 from studio_core.models.size import ModelSize
-from studio_core.tunings.base import Tuning
-from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions, against
+from studio_core.tunings import virtual_tokens
+from studio_core.tunings.virtual_tokens import LEAST, VirtualTokenOptions
 
 
 def trained(size: ModelSize, options: VirtualTokenOptions) -> int:
     return options.virtual_tokens * size.hidden
 
 
-PROMPT_TUNING = Tuning(
-    name="prompt_tuning",
-    Options=VirtualTokenOptions,
-    whole=False,
-    trained=trained,
-    frozen=lambda size, width: width * size.parameters,
-    against=against,
-    suits=lambda method: method.writes,
-    instead="lora",
-    family="prompts",
-    adapter="PROMPT_TUNING",
-    merges=False,
-    packs=False,
-    # Lester et al. train at 0.3 under Adafactor, some hundred times what is usual for all weights.
-    rate=50.0,
-    least=LEAST,
-    added=lambda options: int(options.virtual_tokens),
-)
+# Lester et al. train at 0.3 under Adafactor, some hundred times what is usual for all weights.
+PROMPT_TUNING = virtual_tokens.tuning("prompt_tuning", trained, rate=50.0, least=LEAST)

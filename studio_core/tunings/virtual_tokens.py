@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from studio_core.base.errors import BadInput
+from studio_core.models.size import ModelSize
 from studio_core.options import option
-from studio_core.tunings.base import Case, TuningOptions
+from studio_core.tunings.base import Case, Tuning, TuningOptions
 
 LEAST = 100_000_000
 """Learnt embeddings make a model use what it can do already. A judgement: a model of 2 million parameters learnt little
@@ -27,3 +30,36 @@ def against(case: Case) -> list[BadInput]:
     if case.adapter in _KINDS:
         problems.append(BadInput("tunings.virtual_tokens_again", model=case.model))
     return problems
+
+
+def tuning(
+    name: str,
+    trained: Callable[[ModelSize, VirtualTokenOptions], int],
+    *,
+    rate: float,
+    least: int = 0,
+    in_sequence: bool = True,
+    checkpoints: bool = True,
+) -> Tuning:
+    """A way of tuning of this kind. ``in_sequence``: its vectors stand in the sequence itself, as tokens do; else each
+    layer has keys and values of its own."""
+    return Tuning(
+        name=name,
+        Options=VirtualTokenOptions,
+        whole=False,
+        trained=trained,
+        frozen=lambda size, width: width * size.parameters,
+        against=against,
+        # What is loaded to score answers takes no adapter, and these cannot be merged.
+        suits=lambda method: method.writes,
+        instead="lora",
+        family="prompts",
+        adapter=name.upper(),  # PEFT's names of them are ours.
+        merges=False,
+        # They stand before a sequence, not before each of the rows that are packed into it.
+        packs=False,
+        checkpoints=checkpoints,
+        added=lambda options: int(options.virtual_tokens) if in_sequence else 0,
+        rate=rate,
+        least=least,
+    )

@@ -29,8 +29,9 @@ import pyarrow.parquet as pq
 from studio_core import texts
 from studio_core.base.errors import BadInput
 from studio_core.data import archives
+from studio_core.data.guesses import for_shape
 from studio_core.data.inspection import Inspection, Reading
-from studio_core.data.mapping import PARTS, Mapping, for_shape
+from studio_core.data.mapping import PARTS, Mapping
 from studio_core.data.parquet import Writer
 from studio_core.data.shapes import Shape
 from tests.unit.studio_core.data.test_several_files import MEMBERS, tarred, zipped

@@ -13,7 +13,8 @@ import pytest
 from studio_core.base.studio import Studio
 from studio_core.data import exports, outgoing, store
 from studio_core.data.chat_format import ChatFormat
-from studio_core.data.mapping import Mapping, for_shape
+from studio_core.data.guesses import for_shape
+from studio_core.data.mapping import Mapping
 from studio_core.data.preview import segments
 from studio_core.data.sequences import lengths, tokens
 from studio_core.data.shapes import Shape

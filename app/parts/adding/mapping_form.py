@@ -15,7 +15,8 @@ from app.parts.adding.understood import KEEP, SHOWN_COLUMNS, columns_panel
 from app.parts.html import muted
 from studio_core.base.errors import BadInput
 from studio_core.data.columns import names_in
-from studio_core.data.mapping import KEEPING, PARTS, Mapping, in_text
+from studio_core.data.guesses import in_text
+from studio_core.data.mapping import KEEPING, PARTS, Mapping
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Inspection
 

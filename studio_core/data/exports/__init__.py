@@ -30,7 +30,8 @@ from studio_core.data.exports.layouts import (
 )
 from studio_core.data.exports.tools import Unfit, as_json
 from studio_core.data.exports.writers import Table
-from studio_core.data.mapping import TURN_PARTS, Mapping, guess
+from studio_core.data.guesses import guess
+from studio_core.data.mapping import TURN_PARTS, Mapping
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.data.turns import Rejected
 

@@ -9,7 +9,7 @@ import pytest
 
 from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of
-from studio_core.data.mapping import guess
+from studio_core.data.guesses import guess
 from studio_core.data.reading import arenas
 from studio_core.data.shapes import Record, Shape
 from studio_core.data.turns import Rejected

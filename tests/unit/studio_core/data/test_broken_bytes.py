@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from studio_core.data import readers
 from studio_core.data.cells import unescape_formula
 from studio_core.data.columns import columns_of
-from studio_core.data.mapping import PARTS, guess
+from studio_core.data.guesses import guess
+from studio_core.data.mapping import PARTS
 from studio_core.data.shapes import Shape
 from tests.faults.fuzz_readers import ENDINGS, TOKENS, check
 

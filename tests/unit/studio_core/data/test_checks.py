@@ -9,7 +9,8 @@ import pytest
 
 from studio_core import texts
 from studio_core.data.checks import converter
-from studio_core.data.mapping import Mapping, guess
+from studio_core.data.guesses import guess
+from studio_core.data.mapping import Mapping
 from studio_core.data.shapes import COLUMNS, Shape
 from studio_core.data.turns import Rejected
 

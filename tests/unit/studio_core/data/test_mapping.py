@@ -9,7 +9,8 @@ import pytest
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.data import store
-from studio_core.data.mapping import Mapping, guess
+from studio_core.data.guesses import guess
+from studio_core.data.mapping import Mapping
 from studio_core.data.shapes import Shape
 from tests.unit.studio_core.data.wild import WILD, lines, user
 

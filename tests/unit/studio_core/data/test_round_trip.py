@@ -21,7 +21,8 @@ from studio_core.data.cells import escape_formula, unescape_formula
 from studio_core.data.checks import converter
 from studio_core.data.columns import columns_of
 from studio_core.data.exports.layouts import FORMATS, LAYOUTS
-from studio_core.data.mapping import Mapping, guess
+from studio_core.data.guesses import guess
+from studio_core.data.mapping import Mapping
 from studio_core.data.shapes import Record, Shape, further_columns
 from studio_core.data.turns import Rejected
 from studio_core.texts import LANGUAGES, catalogue

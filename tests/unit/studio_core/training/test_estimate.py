@@ -10,6 +10,7 @@ from studio_core.methods.roles import Role
 from studio_core.models.size import ModelSize
 from studio_core.training import estimate
 from studio_core.training.estimate import flops_per_token
+from studio_core.tunings.freeze import FreezeOptions
 from studio_core.tunings.lora import LoraOptions, trained
 
 TINY = ModelSize(1_992_384, hidden=192, layers=4, vocab=1152, intermediate=512, tied=True)
@@ -88,6 +89,20 @@ def test_work_of_a_token() -> None:
     assert flops_per_token(both, tuning="full", checkpointing=True) == 10 * TINY.parameters
     untied = ModelSize(1_992_384, 192, 4, 1152, 512, tied=False)
     assert untied.multiplied == 1_992_384 - 1152 * 192
+
+
+def test_frozen_layers_below_need_no_gradient() -> None:
+    """Half of tiny-base learns, and no gradient goes below it."""
+    some, all_ = (
+        flops_per_token({LEARNER: TINY}, tuning="freeze", options=FreezeOptions(trained_layers=layers))
+        for layers in (2, 4)
+    )
+    head = TINY.vocab * TINY.hidden
+    half = (TINY.parameters - head) // 2 + TINY.hidden
+    assert (
+        some == 2 * TINY.parameters + 4 * half + 2 * head == flops_per_token({LEARNER: TINY}, tuning="freeze")
+    )
+    assert some < all_ < flops_per_token({LEARNER: TINY}, tuning="full")
 
 
 def test_sizes_that_a_configuration_lacks_are_guessed() -> None:

@@ -94,7 +94,9 @@ def test_early_stopping_needs_something_to_measure(studio: Studio, sums: Dataset
 
 
 def test_what_a_method_does_not_take_or_lacks_is_said(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
-    assert problems(studio, method="taught") == ["taught needs a model in the role teacher. Choose one."]
+    assert problems(studio, method="taught") == ["taught needs one more model: Teacher model. Choose it."]
+    [lacking] = training.plan(studio, spec(method="distillation")).problems
+    assert "教师模型" in lacking.sentence("zh-CN") and "teacher" not in lacking.sentence("zh-CN")
     [unknown] = problems(studio, models={"judge": "tiny-chat"})
     assert unknown == "sft takes no model in the role judge (tiny-chat). It takes: -."
     assert "no model nobody" in problems(studio, method="taught", models={"teacher": "nobody"})[0]
@@ -175,5 +177,5 @@ def test_a_teacher_must_have_the_tokens_of_its_student(studio: Studio, sums: Dat
     assert refused.startswith("The teacher stranger does not have the tokens of tiny-base: ")
     assert problems(studio, method="distillation", models={"teacher": "tiny-chat"}) == []
     assert problems(studio, method="distillation") == [
-        "distillation needs a model in the role teacher. Choose one."
+        "distillation needs one more model: Teacher model. Choose it."
     ]
