@@ -116,8 +116,9 @@ _PHASES = ("loading", "preparing", "training", "working", "merging", "saving")
 def charts(job: Job) -> Sequence[Chart]:
     """What is plotted while it runs."""
     method = METHODS.get(job.method or "")
-    # A run of a method that is gone is still looked at: a loss it had.
-    return method.charts if method else (Chart("loss", ("loss", "eval_loss")),)
+    if method is None:  # A run of a method that is gone is still looked at: a loss it had.
+        return (Chart("loss", ("loss", "eval_loss")),)
+    return method.charts_of(job.spec.get("run", {}).get("options", {}), job.spec.get("data", {}))
 
 
 def result_mark(studio: Studio, job: Job) -> str:

@@ -6,7 +6,7 @@ Texts of a method are ``methods.<method>`` and ``....help``; those of an option 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -32,6 +32,8 @@ class Chart:
     metrics: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
     """What metrics are called that mean something else here than elsewhere; with a dot it is a key of any area."""
+    needs: str = ""
+    """The option that is not 0, or the role of a further dataset, in runs that have a value for it."""
 
     @property
     def title_key(self) -> str:
@@ -84,6 +86,12 @@ class Method(Part):
     def result(self) -> Role:
         """The role of the model that it makes."""
         return next(role for role in self.roles if role.learns)
+
+    def charts_of(self, options: Mapping[str, Any], data: Collection[str]) -> tuple[Chart, ...]:
+        """The charts that a run with these options and roles of data has values for."""
+        return tuple(
+            one for one in self.charts if not one.needs or options.get(one.needs) or one.needs in data
+        )
 
     @property
     def named_roles(self) -> dict[RoleName, Role]:

@@ -61,7 +61,7 @@ DISTILLATION = Method(
             "divergence", ("loss", "eval_loss"), names={"loss": "divergence", "eval_loss": "eval_divergence"}
         ),
         Chart("agreement", ("agreement", "eval_agreement")),
-        Chart("replay", ("replay_loss",)),
+        Chart("replay", ("replay_loss",), needs="replay"),
         Chart("entropy", ("entropy",)),
         Chart("written", ("written_tokens",)),
         Chart("ended", ("ended",)),

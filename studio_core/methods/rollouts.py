@@ -58,7 +58,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
-            "learning_rate": 5e-5 if full else 5e-4,
+            "learning_rate": 5e-5 if full else 2e-4,
             "epochs": {"quick": 0.25, "balanced": 0.5, "thorough": 1.0}[preset],
             "batch_size": 32,
             "max_length": 512,
@@ -86,7 +86,7 @@ CHARTS = (
     Chart("groups", ("groups/all_best", "groups/all_worst", "groups/alike")),
     Chart("written", ("completions/mean_length",), {"completions/mean_length": "written_tokens"}),
     Chart("cut", ("completions/clipped_ratio",), {"completions/clipped_ratio": "cut_share"}),
-    Chart("drift", ("kl",)),
+    Chart("drift", ("kl",), needs="beta"),
     Chart("entropy", ("entropy",)),
     Chart("learning_rate", ("learning_rate",)),
     Chart("grad_norm", ("grad_norm",)),
