@@ -14,7 +14,7 @@ from studio_core.base.errors import BadInput
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS, validated
 from studio_core.methods.roles import Role
-from studio_core.runs.spec import DataRole, RoleName
+from studio_core.runs.spec import DataRole, RewardChoice, RoleName
 from studio_core.texts import LANGUAGES, catalogue
 
 
@@ -118,17 +118,24 @@ def test_models_and_datasets_by_role_are_fields_of_the_methods_that_take_them(
 ) -> None:
     sft = METHODS["sft"]
     teacher, judge = Role("teacher"), Role("judge", output="score", optional=True)
-    monkeypatch.setitem(METHODS, "taught", replace(sft, name="taught", roles=(*sft.roles, teacher, judge)))
+    taught = replace(sft, name="taught", roles=(*sft.roles, teacher, judge), rewards=True)
+    monkeypatch.setitem(METHODS, "taught", taught)
     fields = {field.name: field for field in fields_of("taught", "full")}
     assert (fields["models.teacher"].choices_of, fields["models.teacher"].advanced) == ("models", False)
     assert (fields["models.judge"].choices_of, fields["models.judge"].advanced) == ("reward_models", True)
     assert "models.teacher" not in {field.name for field in fields_of("sft", "full")}
 
+    assert fields["rewards"].kind == "prompt" and "rewards" not in {
+        field.name for field in fields_of("sft", "full")
+    }
+
     held = {"models.teacher": "tiny-chat", "models.judge": "", "data.held_out": "apart@2", "epochs": "7"}
+    held["rewards"] = "boxed:0.2\n"
     typed = OptionsState("taught", "full", begin("sft")).held(held)
     assert role_fields.parted(typed.changes) == {
         "models": {"teacher": "tiny-chat"},
         "data": {"held_out": "apart@2"},
+        "rewards": [RewardChoice(name="boxed", weight=0.2)],
         "options": {"epochs": 7},
     }
     # What both take alike stays; a teacher is nothing for a method that has none, and is there again afterwards.
