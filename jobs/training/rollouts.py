@@ -132,7 +132,7 @@ class Rollouts:
                     prompt=prompt,
                     answer=answer,
                     rewards=own,
-                    reward=sum(said) if said else None,
+                    reward=round(sum(said), 6) if said else None,  # The weights are 32-bit numbers.
                     advantage=advantage,
                     tokens=tokens,
                     ended=ended,
