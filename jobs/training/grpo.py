@@ -77,7 +77,7 @@ def main(run_dir: Path) -> None:
     trainer = RolloutGRPOTrainer(
         course=course,
         model=model,
-        reward_funcs=rollouts.functions(run),
+        reward_funcs=rollouts.functions(course),
         args=GRPOConfig(
             **course.arguments(data),
             gradient_checkpointing=needs_checkpointing(run, options, data.train, course.machine),

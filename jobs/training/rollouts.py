@@ -45,28 +45,42 @@ def rows(run: RunSpec, options: RolloutOptions, chat: ChatFormat) -> Prepared:
     return split(run, options, count, lambda row: len(row["prompt_ids"]))
 
 
-def functions(run: RunSpec) -> list[Callable[..., list[float | None]]]:
-    """The rewards of a run as TRL calls them. One that raises has no say of that answer, and is counted."""
-    return [_function(choice) for choice in rewards_of(run.spec)]
+def functions(course: Course[Any]) -> list[Callable[..., list[float | None]]]:
+    """The rewards of a run as TRL calls them. One that raises has no say of that answer: told once, and counted."""
+    choices = rewards_of(course.run.spec)
+    names = [choice.name for choice in choices]
+    # TRL keeps what a reward says by its name, so that the second of one name needs another.
+    earlier = [names[:place].count(name) for place, name in enumerate(names)]
+    return [
+        _function(choice, f"{choice.name}-{before + 1}" if before else choice.name, course)
+        for choice, before in zip(choices, earlier, strict=True)
+    ]
 
 
-def _function(choice: RewardChoice) -> Callable[..., list[float | None]]:
-    score = rewards.score(choice.name, choice.options)
+def _function(choice: RewardChoice, name: str, course: Course[Any]) -> Callable[..., list[float | None]]:
+    score, told = rewards.score(choice.name, choice.options), False
 
     def reward(
         prompts: list[str], completions: list[str], record_text: list[str], log_metric: Any, **_: Any
     ) -> list[float | None]:
+        nonlocal told
         values: list[float | None] = []
         for prompt, answer, record in zip(prompts, completions, record_text, strict=True):
             try:
                 value = float(score(prompt, answer, json.loads(record)))
-            except Exception:  # A reward must not end a run; how often it had no say is a metric.
+            except Exception as error:  # A reward must not end a run; how often it had no say is a metric.
                 value = math.nan
+                if not told:
+                    said = {"reward": name, "error": f"{type(error).__name__}: {error}"[:200]}
+                    course.events.write(
+                        "notice", level="warning", key="methods.notice.reward_failed", values=said
+                    )
+                told = True
             values.append(value if math.isfinite(value) else None)
-        log_metric(f"rewards/{choice.name}/unscored", values.count(None) / len(values))
+        log_metric(f"rewards/{name}/unscored", values.count(None) / len(values))
         return values
 
-    reward.__name__ = choice.name
+    reward.__name__ = name
     return reward
 
 

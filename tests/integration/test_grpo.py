@@ -90,7 +90,19 @@ def test_a_reward_that_raises_has_no_say_and_ends_no_run(
     silent = [one for one in kept if len(one["answer"]) % 2]
     assert silent and len(silent) < len(kept)
     assert all(one["reward"] is None and one["advantage"] == 0 for one in silent)
+    [notice] = [one for one in events(run_dir, "notice") if one["key"] == "methods.notice.reward_failed"]
+    assert notice["values"]["reward"] == "longer" and "RuntimeError" in notice["values"]["error"]
     assert values(run_dir, "rewards/longer/unscored")[0] == sum(one in silent for one in kept[:8]) / 8
+
+
+def test_a_reward_may_count_twice_with_other_settings(tmp_path: Path, base: ResolvedModel) -> None:
+    shorter = RewardChoice(name="longer", weight=-1.0, options={"characters": 5})
+    run_dir = prepared(tmp_path / "run", base, rewards=[LONGER, shorter], max_steps=2)
+    grpo.main(run_dir)
+    for one in rollouts.read(run_dir):
+        first, second = one["rewards"]["longer"], one["rewards"]["longer-2"]
+        assert first is not None and second is not None and first <= second
+        assert one["reward"] == pytest.approx(first - second)
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora"])
