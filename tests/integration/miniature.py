@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from jobs.training import writing
 from studio_core import methods
 from studio_core.data.shapes import Message, Shape
 from studio_core.methods.base import validated
@@ -196,3 +200,18 @@ def losses(run_dir: Path) -> dict[int, float | None]:
     """Loss at each step."""
     reports = events(run_dir, "metrics")
     return {report["step"]: report["values"]["loss"] for report in reports if "loss" in report["values"]}
+
+
+def stop_amid_answers(patch: pytest.MonkeyPatch, time: int) -> None:
+    """Ask the run to save and end while it writes its answers for that time."""
+    advance, calls = writing.advance, 0
+
+    def interrupted(rows: Any, cancelled: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        for row, piece in advance(rows, cancelled):
+            if calls == time:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield row, piece
+
+    patch.setattr(writing, "advance", interrupted)

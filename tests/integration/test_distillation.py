@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.training import distillation, writing
+from jobs.training import distillation
 from jobs.training.course import Course
 from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
 from studio_core.methods.roles import Role, other_tokens
 from studio_core.runs.spec import ResolvedModel
-from tests.integration.miniature import MARKED, chats, events, losses, make_run, miniature_model
+from tests.integration.miniature import (
+    MARKED,
+    chats,
+    events,
+    losses,
+    make_run,
+    miniature_model,
+    stop_amid_answers,
+)
 from tests.unit.jobs.generation.small_models import save_adapter, save_llama
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
@@ -92,17 +99,7 @@ def test_a_stop_is_heard_while_answers_are_written(
 ) -> None:
     """The step in progress is given up, and the model is the one of the step before."""
     run_dir = prepared(tmp_path / "run", student, teacher, epochs=4.0)
-    advance, calls = writing.advance, 0
-
-    def interrupted(rows: Any, cancelled: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        for row, piece in advance(rows, cancelled):
-            if calls == 3:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield row, piece
-
-    monkeypatch.setattr(writing, "advance", interrupted)
+    stop_amid_answers(monkeypatch, 3)
     before = signal.getsignal(signal.SIGTERM)
     distillation.main(run_dir)
     signal.signal(signal.SIGTERM, before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from jobs.training import grpo, writing
+from jobs.training import grpo
 from studio_core import rewards
 from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
@@ -21,7 +20,7 @@ from studio_core.runs import rollouts
 from studio_core.runs.run_folder import CHECKPOINTS, MODEL
 from studio_core.runs.spec import ResolvedModel, RewardChoice
 from tests.integration.method_conformance import ROWS
-from tests.integration.miniature import events, make_run, miniature_model
+from tests.integration.miniature import events, make_run, miniature_model, stop_amid_answers
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
@@ -119,17 +118,7 @@ def test_a_stop_amid_a_rollout_keeps_the_last_step_and_a_resumed_run_equals_the_
 ) -> None:
     whole, stopped = (prepared(tmp_path / name, base, **more) for name in ("whole", "stopped"))
     grpo.main(whole)
-    advance, calls = writing.advance, 0
-
-    def interrupted(rows: Any, cancelled: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        for row, piece in advance(rows, cancelled):
-            if calls == 3:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield row, piece
-
-    monkeypatch.setattr(writing, "advance", interrupted)
+    stop_amid_answers(monkeypatch, 3)
     before = signal.getsignal(signal.SIGTERM)
     grpo.main(stopped)
     signal.signal(signal.SIGTERM, before)
