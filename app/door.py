@@ -1,4 +1,4 @@
-"""The pages in front of the studio: signing in, one's account, the token. Drawn by the server, without scripts."""
+"""The pages in front of the studio: signing in, one's account, the token, a shared run. Drawn by the server."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def page(
     request: Request, template: str, status: HTTPStatus, error: StudioError | None = None, /, **values: Any
 ) -> Response:
     """The page of a template, in the reader's language or the one that ``?lang=`` chooses."""
-    chosen = request.query_params.get("lang", "")
-    language = chosen if chosen in texts.LANGUAGES else language_of(request)
+    chosen, language = request.query_params.get("lang", ""), language_for(request)
     theme = cookie(request, "theme") or "auto"
     shown = _TEMPLATES.get_template(f"{template}.html").render(
         say=lambda key, **more: say(f"accounts.{key}", language, **more),
         shell=lambda key: say(f"shell.{key}", language),
+        notices=lambda key: say(f"notices.{key}", language),
         language=language,
         languages=LANGUAGES_SHORT.items(),
         theme=theme if theme in THEMES else "auto",
@@ -49,6 +49,12 @@ def page(
         # A year, in seconds.
         response.set_cookie(COOKIE, chosen, max_age=31_536_000, path="/", samesite="strict")
     return response
+
+
+def language_for(request: Request) -> str:
+    """The language that ``?lang=`` chooses, or the reader's."""
+    chosen = request.query_params.get("lang", "")
+    return chosen if chosen in texts.LANGUAGES else language_of(request)
 
 
 @cache

@@ -32,6 +32,15 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
+def mounts(script: str, *given: str) -> str:
+    """JavaScript for ``js_on_load`` that calls ``mount(element, *given)`` of one of ``static/js`` once it is here.
+
+    Clicks on the part's buttons until then are not lost (``static/js/early.js``).
+    """
+    call = ", ".join(("element", *given))
+    return f"window.tunesmith.mounts(element, import('{asset(script)}').then((m) => m.mount({call})))"
+
+
 def _source(name: str) -> Path:
     if name == PLOTLY:  # It comes with plotly.py and is not copied into the repository.
         return Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))

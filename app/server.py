@@ -96,6 +96,7 @@ def _config(studio: Studio) -> uvicorn.Config:
 def prepare(studio: Studio) -> None:
     """Bring in what a studio starts with, and its engine. Runs beside the page, which is there first."""
     from studio_core.data.store import ensure_samples, sweep_uploads
+    from studio_core.keeping.deleting import tidy
     from studio_core.models.registry import ensure_demo_models
     from studio_core.runs.engine_process import ensure_engine
     from studio_core.sandbox import warm
@@ -105,7 +106,7 @@ def prepare(studio: Studio) -> None:
 
     # From the quick to the slow, each on its own: a sample that fails to
     # import keeps no engine from starting.
-    for step in (sweep_uploads, ensure_demo_models, ensure_samples, ensure_engine, warm_helper):
+    for step in (tidy, sweep_uploads, ensure_demo_models, ensure_samples, ensure_engine, warm_helper):
         try:
             step(studio)
         except Exception:

@@ -25,6 +25,7 @@ from app.guard import Guard
 from app.i18n import translations
 from app.pages import PAGES
 from app.refused import answer_invalid_request
+from app.shared import SharedRuns
 from app.shares import Shares
 from app.sign_in import SignInPages
 from app.theme import theme
@@ -49,6 +50,7 @@ def create_app(studio: Studio) -> FastAPI:
     api.include_router(status.health())
     SignInPages(studio, access).add_to(api)
     AccountPages(studio, access).add_to(api)
+    SharedRuns(studio, access).add_to(api)
     api.include_router(access.add(status.routes(studio), STAFF))
     for page in PAGES:
         if hasattr(page, "routes"):
@@ -92,7 +94,7 @@ async def _mount(api: FastAPI, studio: Studio, access: Access, opened: sessions.
 
 def draw(studio: Studio) -> gr.Blocks:
     """All pages as one ``Blocks``: the first is its own, the others are its routes."""
-    with _without_apps():
+    with _unfinished():
         # Seconds: looked at every hour, removed after a day.
         with gr.Blocks(analytics_enabled=False, delete_cache=(3600, 86400), fill_width=True) as demo:
             opening.place(demo)
@@ -101,18 +103,20 @@ def draw(studio: Studio) -> gr.Blocks:
             with demo.route(page.NAME, page.PATH, show_in_navbar=False):
                 opening.place(demo)
                 page.build(studio)
-    # Four handlers at once: more would only share the cores, and the
-    # database has one writer. A hundred may wait, whoever sent them.
-    demo.queue(max_size=100, default_concurrency_limit=4, api_open=False)
+        # Four handlers at once: more would only share the cores, and the
+        # database has one writer. A hundred may wait, whoever sent them.
+        demo.queue(max_size=100, default_concurrency_limit=4, api_open=False)
     return demo
 
 
 @contextmanager
-def _without_apps() -> Iterator[None]:
-    """Gradio builds a whole application at the end of every page; the one that is mounted is enough."""
-    original = App.create_app
+def _unfinished() -> Iterator[None]:
+    """Gradio describes all components so far and builds a whole application at the end of every page, which takes two
+    thirds of a start. What is mounted at the end is enough."""
+    application, description = App.create_app, gr.Blocks.get_config_file
     App.create_app = staticmethod(lambda *args, **kwargs: None)
+    gr.Blocks.get_config_file = lambda self: {}
     try:
         yield
     finally:
-        App.create_app = original
+        App.create_app, gr.Blocks.get_config_file = application, description

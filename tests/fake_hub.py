@@ -1,24 +1,30 @@
-"""A Hub on loopback: enough of its interface for datasets to be found, listed and streamed from it."""
+"""A Hub on loopback: enough of its interface for datasets and models to be found, listed and fetched from it."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass
 class FakeHub:
-    """Datasets by name, each ``{path: bytes}``; ``asked`` are the requests that came."""
+    """Datasets and models by name, each ``{path: bytes}``; ``asked`` are the requests that came."""
 
     datasets: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    models: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the Hub says of a model besides its files, by its name."""
+    delay: float = 0.0
+    """Seconds before each answer."""
     gated: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     url: str = ""
@@ -32,8 +38,14 @@ def fake_hub() -> Iterator[FakeHub]:
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.asked.append(f"{self.command} {path}")
+            time.sleep(hub.delay)
             name = next((name for name in hub.datasets if f"/datasets/{name}" in path), None)
-            if name is None:
+            model = next((name for name in hub.models if f"/{name.lower()}/" in f"{path.lower()}/"), None)
+            if path == "/api/models":
+                self._search(parse_qs(urlsplit(self.path).query).get("search", [""])[0])
+            elif model is not None and "/datasets/" not in path:
+                self._model(model, path)
+            elif name is None:
                 self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
             elif name in hub.gated:
                 self._answer(403, b"", {"X-Error-Code": "GatedRepo"})
@@ -63,6 +75,23 @@ def fake_hub() -> Iterator[FakeHub]:
             else:
                 siblings = [{"rfilename": path} for path in hub.datasets[name]]
                 self._json({"id": name, "sha": COMMIT, "private": False, "siblings": siblings, "tags": []})
+
+        def _search(self, text: str) -> None:
+            found = [name for name in hub.models if text.lower() in name.lower()]
+            self._json([{"id": name, "tags": [], **hub.facts.get(name, {})} for name in found])
+
+        def _model(self, name: str, path: str) -> None:
+            files = hub.models[name]
+            if "/tree/" in path:
+                self._json(_tree(files))
+            elif path.startswith("/api/models/"):
+                siblings = [{"rfilename": path, "size": len(content)} for path, content in files.items()]
+                told = {"id": name, "sha": COMMIT, "tags": [], "siblings": siblings}
+                self._json(told | hub.facts.get(name, {}))
+            elif name in hub.gated:
+                self._answer(403, b"", {"X-Error-Code": "GatedRepo"})
+            else:
+                self._file(files.get(path.rpartition("/")[2]))
 
         def _file(self, content: bytes | None) -> None:
             if content is None:

@@ -45,7 +45,7 @@ def python(module: str, **environment: str) -> Iterator[str]:
 
     It is Python itself on a machine with GPUs: a process that has looked for them must not be forked to use them.
     """
-    from studio_core.machine.gpus import Gpus
+    from studio_core.base.gpus import Gpus
 
     if Gpus().found():
         yield sys.executable

@@ -10,10 +10,12 @@ import typer
 
 from app.cli import assembled
 from studio_core.base.settings import PREFIX, Settings
+from studio_core.exports import FORMATS
 from studio_core.methods import METHODS
 from studio_core.models import merging
 from studio_core.options import OptionField, fields
-from studio_core.rewards import REWARDS
+from studio_core.rewards import OF_TRAININGS
+from studio_core.suites.judged import PROTOCOLS
 from studio_core.texts import text
 from studio_core.tunings import TUNINGS
 from studio_core.tunings.base import Tuning
@@ -35,7 +37,8 @@ def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
 def markdown() -> str:
     """The whole reference."""
     parts = (
-        _head, _settings, _commands, _methods, _gap, _tunings, _gap, _combinations, _gap, _merging, _gap, _rewards,
+        _head, _settings, _commands, _methods, _gap, _tunings, _gap, _combinations, _gap, _merging, _gap, _exports,
+        _gap, _rewards, _gap, _protocols,
     )  # fmt: skip
     return "\n".join(line for part in parts for line in part()) + "\n"
 
@@ -136,9 +139,21 @@ def _merging() -> Iterator[str]:
     yield from _table(fields(merging.MergeOptions, merging.AREAS))
 
 
+def _exports() -> Iterator[str]:
+    yield "## Formats of exported models"
+    for name, format in FORMATS.items():
+        yield ""
+        yield f"### {name}: {text(format.title_key)}"
+        yield ""
+        yield text(format.help_key)
+        if format.fields:
+            yield ""
+            yield from _table(format.fields)
+
+
 def _rewards() -> Iterator[str]:
     yield "## Reward functions"
-    for name, reward in REWARDS.items():
+    for name, reward in OF_TRAININGS.items():
         yield ""
         yield f"### {name}: {text(reward.title_key)}"
         yield ""
@@ -148,6 +163,20 @@ def _rewards() -> Iterator[str]:
         if reward.fields:
             yield ""
             yield from _table(reward.fields)
+
+
+def _protocols() -> Iterator[str]:
+    yield "## Protocols of judging"
+    yield ""
+    yield "For `eval run --protocol NAME --set OPTION=VALUE`. The baseline is the first model."
+    for name, kind in PROTOCOLS.items():
+        protocol = kind()
+        yield ""
+        yield f"### {name}: {text(protocol.title_key)}"
+        yield ""
+        yield text(protocol.help_key)
+        yield ""
+        yield from _table(protocol.fields)
 
 
 def _table(fields: list[OptionField]) -> Iterator[str]:

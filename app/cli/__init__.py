@@ -17,8 +17,38 @@ from studio_core.base.about import studio_version
 from studio_core.base.errors import StudioError
 from studio_core.texts import text
 
-GROUPS = ("data", "label", "methods", "tunings", "models", "services", "jobs", "users")
-COMMANDS = ("train", "estimate", "chat", "arena", "backup", "doctor")
+GROUPS = (
+    "data",
+    "label",
+    "chats",
+    "methods",
+    "tunings",
+    "rewards",
+    "environments",
+    "suites",
+    "models",
+    "eval",
+    "services",
+    "trackers",
+    "jobs",
+    "notices",
+    "trash",
+    "storage",
+    "users",
+)
+COMMANDS = (
+    "train",
+    "sweep",
+    "estimate",
+    "export",
+    "handover",
+    "handback",
+    "chat",
+    "address",
+    "arena",
+    "backup",
+    "doctor",
+)
 
 
 def assembled(names: Sequence[str] = (*GROUPS, *COMMANDS)) -> typer.Typer:

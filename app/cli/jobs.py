@@ -1,4 +1,4 @@
-"""``jobs list | show | metrics | logs | stop | cancel | resume``, and the order of the queue."""
+"""``jobs list | show | metrics | logs | compare | stop | cancel | resume``, and the order of the queue."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from typing import Annotated
 
 import typer
 
+from app.cli import jobs_compare, jobs_share, jobs_track, keeping, sweep
 from app.cli.output import AsJson, Home, opened, options_from, print_fields, print_json, print_rows
 from app.cli.waiting import wait_for
 from studio_core import training
-from studio_core.base.errors import BadInput
+from studio_core.base.errors import BadInput, NotFound
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
+from studio_core.keeping.runs import RUNS
 from studio_core.runs import kinds, metrics, order, queue, rollouts, run_folder
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.kinds import LISTED, kind_of
 from studio_core.runs.reasons import waiting_reason
 from studio_core.runs.summary import job_summary
 from studio_core.texts import text
+from studio_core.training import rollout_records
 
 cli = typer.Typer(help="Runs: queued, running and finished jobs.")
+
+keeping.add_to(cli, RUNS, lambda studio, name: queue.get(studio, _number(name)).id)
 
 Id = Annotated[int, typer.Argument(metavar="JOB", help="Job number.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Show a progress bar until the run ends.")]
@@ -68,6 +73,12 @@ def metrics_(job: Id, as_json: AsJson = False, home: Home = None) -> None:
         print_rows(points, names)
 
 
+jobs_compare.add_to(cli)
+jobs_track.add_to(cli)
+sweep.add_to(cli)
+jobs_share.add_to(cli)
+
+
 @cli.command("logs")
 def logs(job: Id, as_json: AsJson = False, home: Home = None) -> None:
     """Print the end of the log."""
@@ -86,21 +97,55 @@ def rollouts_(
     step: Annotated[int | None, typer.Option(help="Only those of this step.", min=1)] = None,
     best: Annotated[bool, typer.Option("--best", help="Highest reward first.")] = False,
     worst: Annotated[bool, typer.Option("--worst", help="Lowest reward first.")] = False,
+    varied: Annotated[
+        bool, typer.Option("--varied", help="By prompt; those whose rewards differ most first.")
+    ] = False,
+    search: Annotated[str, typer.Option(help="Only those with this text in prompt or answer.")] = "",
     limit: Annotated[int, typer.Option(help="Maximum number of rollouts.", min=1, max=1_000_000)] = 20,
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
     """Show what a run wrote while it learnt from rewards, newest first."""
-    if best and worst:
-        raise BadInput("cli.rollouts_both_ends")
+    orders: dict[rollouts.Order, bool] = {"best": best, "worst": worst, "varied": varied}
+    asked = [order for order, wanted in orders.items() if wanted]
+    if len(asked) > 1:
+        raise BadInput("cli.rollouts_orders", orders=", ".join(f"--{order}" for order in asked))
     with opened(home) as studio:
         folder = queue.get(studio, job).run_dir
-    order: rollouts.Order = "best" if best else "worst" if worst else "newest"
-    shown = rollouts.chosen(Path(folder) if folder else None, step, order, limit)
+    order = asked[0] if asked else "newest"
+    page = rollouts.page(Path(folder) if folder else None, step, order, search, limit=limit)
+    by_token = {mark: {"by_token": figures} for mark, figures in page.by_token.items()}
+    shown = [{"mark": mark, **rollout, **by_token.get(mark, {})} for mark, rollout in page.rollouts]
     if as_json:
         print_json(shown)
     else:
-        print_rows([dict(rollout) for rollout in shown], ["step", "reward", "tokens", "prompt", "answer"])
+        whole = [{**row, "answer": rollouts.whole_text(row)} for row in shown]  # type: ignore[arg-type]
+        print_rows(whole, ["mark", "step", "reward", "tokens", "prompt", "answer"])
+
+
+@cli.command("add-rollout")
+def add_rollout(
+    job: Id,
+    mark: Annotated[str, typer.Argument(help="The rollout's mark, as the command rollouts lists it.")],
+    kind: Annotated[
+        str,
+        typer.Argument(help="pair: the best answer to its prompt in its step against the worst; or answer."),
+    ],
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset; it is made if there is none.")],
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Add a rollout to a dataset, as a preference pair or as an SFT record; that makes a new version."""
+    with opened(home) as studio:
+        added = rollout_records.add(studio, job, mark, kind, dataset)
+    name = f"{added.dataset.name}@{added.dataset.version}"
+    if as_json:
+        print_json(
+            {"dataset": name, "rows": added.dataset.rows, "new": added.new, "record": added.records[0]}
+        )
+    else:
+        words = "runs.rollout_added" if added.new else "runs.rollout_added_before"
+        print(text(words, rows=added.dataset.rows), name)
 
 
 @cli.command("stop")
@@ -246,3 +291,9 @@ def resume(
     for checkpoint in passed_over:
         print(text("runs.passed_over", **vars(checkpoint)))
     return 0
+
+
+def _number(name: str) -> int:
+    if not (name.isascii() and name.isdigit() and len(name) < 16):
+        raise NotFound("job_not_found", job=name[:40])
+    return int(name)

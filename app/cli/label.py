@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli import label_create, label_judge, label_rounds
+from app.cli import keeping, label_create, label_judge, label_rounds
 from app.cli.output import AsJson, Home, listed, opened, print_fields, print_json, print_rows
 from studio_core.base.errors import BadInput
 from studio_core.data import store
 from studio_core.data.shapes import Shape
+from studio_core.keeping.projects import PROJECTS
 from studio_core.labeling import (
     assignment,
     exports,
@@ -32,6 +33,7 @@ cli = typer.Typer(help="Labelling: projects, votes, agreement, export.")
 label_create.add_to(cli)
 label_judge.add_to(cli)
 label_rounds.add_to(cli)
+keeping.add_to(cli, PROJECTS, lambda studio, name: projects.get(studio, name).id)
 
 Project = Annotated[str, typer.Option(help="Name or number of the project.")]
 Judges = Annotated[

@@ -1,11 +1,13 @@
-"""``models list | add | merge``."""
+"""``models list | add | merge | push``, and those of ``open_models``."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
+from app.cli import keeping, open_models
 from app.cli.output import AsJson, Home, listed, opened, print_json, print_rows
 from app.cli.passwords import FromStdin, asked_password
 from app.cli.waiting import wait_for
@@ -14,7 +16,9 @@ from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
 from studio_core.base.validation import validate
-from studio_core.models import merging, own_code, registry
+from studio_core.exports import pushing
+from studio_core.keeping.models import MODELS
+from studio_core.models import checking, merging, own_code, registry
 from studio_core.models.own_code import Consent
 from studio_core.people import accounts
 from studio_core.runs.engine_process import ensure_engine
@@ -22,6 +26,10 @@ from studio_core.runs.spec import MergeSpec
 from studio_core.texts import text
 
 cli = typer.Typer(help="Base models, and the models trained here.")
+
+
+keeping.add_to(cli, MODELS, lambda studio, name: registry.get(studio, name).id)
+open_models.add_to(cli)
 
 
 @cli.command("list")
@@ -54,11 +62,11 @@ def add(
     as_json: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Add a base model. Its files are checked, never run."""
+    """Add a base model. It is checked before anything is downloaded; its files are never run."""
     with opened(home) as studio, logged_to_file(studio.settings):
         # Asked before the model is fetched: who may not allow it need not wait for gigabytes.
         code = _consent(studio, source, administrator, password_stdin) if trust_remote_code else None
-        model = registry.add(studio, source, name=name, own_code=code)
+        model = checking.add(studio, source, name=name, own_code=code)
     document = _summary(model, {})
     if as_json:
         print_json(document)
@@ -108,6 +116,24 @@ def merge(
     else:
         print(text("cli.train_queued", job=job.id, name=job.name))
     return 0
+
+
+@cli.command("push")
+def push(
+    job: Annotated[int, typer.Argument(help="Number of the export whose files are uploaded.")],
+    repo: Annotated[str, typer.Option(help="YOUR-NAME/MODEL on the Hub; created if it does not exist.")],
+    public: Annotated[bool, typer.Option("--public", help="Make it public (default: private).")] = False,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Upload an exported model and its card to the Hub, with the token of `hf auth login` or HF_TOKEN."""
+    with opened(home) as studio:
+        result = pushing.push(studio, job, repo, public=public)
+    if as_json:
+        print_json({"job": job, **asdict(result)})
+    else:
+        key = "model_exports.pushed_public" if result.public else "model_exports.pushed_private"
+        print(text(key, job=job, repo=result.repo), result.url)
 
 
 def _weighted(pairs: list[str]) -> dict[str, str]:

@@ -53,7 +53,7 @@ def add(
     home: Home = None,
 ) -> None:
     """Add or replace a service. Without a new key, the stored one is kept."""
-    key = _key(key_stdin, key_variable)
+    key = key_from(key_stdin, key_variable)
     service = services.add(_file(home), name, address, model, key, price_in, price_out)
     if as_json:
         print_json(_summary(service))
@@ -95,7 +95,7 @@ def _file(home: Path | None) -> Path:
         return studio.settings.home / services.FILE
 
 
-def _key(from_stdin: bool, variable: str | None) -> str:
+def key_from(from_stdin: bool, variable: str | None) -> str:
     """From where no other user and no history sees it: never from the arguments."""
     if variable:
         key = os.environ.get(variable, "")

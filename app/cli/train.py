@@ -16,7 +16,7 @@ from studio_core.data import store
 from studio_core.methods import METHODS
 from studio_core.methods.base import PRESETS
 from studio_core.models import registry
-from studio_core.rewards import REWARDS, choices
+from studio_core.rewards import OF_TRAININGS, choices
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.spec import TrainSpec
 from studio_core.texts import text
@@ -42,7 +42,7 @@ def train(
     ] = None,
     reward: Annotated[
         list[str] | None,
-        typer.Option(help=f"A reward: NAME[:WEIGHT][:SETTING]; {listed(REWARDS)}. Repeatable."),
+        typer.Option(help=f"A reward: NAME[:WEIGHT][:SETTING]; {listed(OF_TRAININGS)}. Repeatable."),
     ] = None,
     tuning: Annotated[str | None, typer.Option(help=_help("tuning", TUNINGS))] = None,
     preset: Annotated[str | None, typer.Option(help=_help("preset", PRESETS))] = None,
@@ -58,6 +58,7 @@ def train(
     after: Annotated[int | None, typer.Option(help=_help("after"))] = None,
     priority: Annotated[int | None, typer.Option(help=_help("priority"))] = None,
     time_limit: Annotated[float | None, typer.Option(help=_help("time_limit"))] = None,
+    retention: Annotated[bool | None, typer.Option(help=_help("retention"))] = None,
     spec: Annotated[
         Path | None, typer.Option(help="YAML file with these options; the command line overrides it.")
     ] = None,

@@ -24,6 +24,8 @@ def wait_for(studio: Studio, job: Job, as_json: bool) -> int:
     """Show progress on stderr until the job ends; print what came of it. 0 if it succeeded, else 1."""
     job = watch(studio, job.id)
     summary = job_summary(studio, job)
+    for warning in reversed(summary["warnings"]):
+        print(warning, file=sys.stderr)
     if as_json:
         print_json({"job": job.id, "state": job.state, "cause": job.cause, "model": summary["model"]})
     else:

@@ -15,7 +15,24 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from app.pages import arena, chat, data, dataset, home, label, models, runs, settings, train, users
+from app.pages import (
+    arena,
+    chat,
+    chats,
+    data,
+    dataset,
+    evaluate,
+    export,
+    home,
+    label,
+    models,
+    notices,
+    runs,
+    settings,
+    storage,
+    train,
+    users,
+)
 
 PAGES: tuple[ModuleType, ...] = (
     home,
@@ -23,10 +40,15 @@ PAGES: tuple[ModuleType, ...] = (
     label,
     train,
     runs,
+    evaluate,
     chat,
     arena,
     models,
     users,
     settings,
     dataset,
+    storage,
+    export,
+    chats,
+    notices,
 )

@@ -85,7 +85,7 @@ class ArenaPage(Handlers):
             table = notice("warn", error.sentence(language))
         prompts = [
             f"{dataset.name}@{dataset.version}"
-            for dataset in versions.all_datasets(self.studio)
+            for dataset in versions.offered(self.studio)
             if dataset.shape in PROMPTED
         ]
         return self._updates(

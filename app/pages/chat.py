@@ -8,12 +8,14 @@ import gradio as gr
 from fastapi import APIRouter
 from markupsafe import Markup
 
-from app.files import asset
-from app.i18n import language_of, say, t
-from app.parts.chat import api, view
-from app.parts.events import ASKED, on_open
+from app.files import mounts
+from app.i18n import in_html, language_of, say, t
+from app.parts.chat import api, chat_list, view
+from app.parts.choices import named_models
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import Updates, safely
 from app.parts.html import heading, html, join, notice, number, panel
+from app.parts.keeping import board
 from studio_core import methods
 from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.base.studio import Studio
@@ -21,10 +23,15 @@ from studio_core.chat import chat_live, chat_sides, chat_votes, chats
 from studio_core.chat.chats import MOST_SIDES
 from studio_core.data.shapes import Shape
 from studio_core.generation.sampling import setting
+from studio_core.keeping import search
+from studio_core.keeping.chats import CHATS
+from studio_core.keeping.search import LONGEST, Query
 from studio_core.models import registry
 
 NAME = "chat"
 PATH = "/chat"
+_EARLIER = 100
+"""Conversations beside the one that is open; their own page has all."""
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -48,7 +55,7 @@ def build(studio: Studio) -> None:
 
 
 def _script() -> str:
-    return f"import('{asset('js/chat.js')}').then((m) => m.mount(element, watch));"
+    return mounts("js/chat.js", "watch")
 
 
 def _models(page: ChatPage) -> None:
@@ -91,11 +98,18 @@ def _settings(page: ChatPage) -> None:
         page.settings["shared"] = gr.Checkbox(
             first.shared, label=t("chat.shared"), info=t("chat.shared_help"), elem_id="chat-shared"
         )
+    page.card = board.board("chat-card", "chat-card")
     page.export = gr.HTML(elem_id="chat-export")
     page.collect = gr.Button(t("chat.collect"), elem_id="chat-collect")
     page.collected = gr.HTML(elem_id="chat-collected")
     with gr.Accordion(t("chat.earlier"), open=True, elem_id="chat-earlier"):
+        page.words = gr.Textbox(
+            show_label=False, label=t("keeping.search"), placeholder=t("keeping.search_chats"), max_lines=1,
+            max_length=LONGEST, elem_id="chat-search", container=False,
+        )  # fmt: skip
+        page.kept = board.board("chat-keep", "chat-earlier")
         page.earlier = gr.HTML()
+        panel("chat-all", f'<a class="ts-button" href="{chat_list.PATH}">{in_html("chat.all_link")}</a>')
 
 
 def _limits(name: str) -> dict[str, Any]:
@@ -121,9 +135,12 @@ class ChatPage:
     prompt: gr.Textbox
     send: gr.Button
     settings: dict[str, Any]
+    card: gr.HTML
     export: gr.HTML
     collect: gr.Button
     collected: gr.HTML
+    words: gr.Textbox
+    kept: gr.HTML
     earlier: gr.HTML
     chat: gr.State
 
@@ -133,7 +150,7 @@ class ChatPage:
     def connect(self) -> None:
         """Declare the page's events."""
         settings = list(self.settings.values())
-        whole = [self.chat, self.history, self.live, self.export, self.earlier]
+        whole = [self.chat, self.history, self.live, self.card, self.export, self.earlier]
         on_open(self.opened, [self.models, self.dialog, *settings, *whole])
         gr.on(
             [self.send.click, self.prompt.submit],
@@ -144,6 +161,11 @@ class ChatPage:
             **ASKED,
         )
         self.new.click(safely(self.emptied), None, whole, **ASKED)
+        self.words.change(safely(self.searched), [self.words], [self.earlier], **LIGHT)
+        board.listen(self.studio, CHATS, self.kept, self.tidied, [self.earlier], bar=False)
+        board.listen(
+            self.studio, CHATS, self.card, self.carded, [self.earlier], bar=False, inputs=[self.chat]
+        )
         self.collect.click(safely(self.collecting), None, self.collected, trigger_mode="once", **ASKED)
 
     # --- events ----------------------------------------------------------------------------
@@ -163,9 +185,12 @@ class ChatPage:
                 refused.append(error)
         asked = [chat_sides.value_of(self.studio, side) for side in chat.models] if chat else []
         names = [name for name in asked if name] if chat else self._first(query, refused)
+        # A checkpoint is a choice where the address names it; it is listed with its first prompt.
+        offered = named_models(self.studio, registry.writers(self.studio, also=names), language)
+        offered += chat_sides.services_to_ask(self.studio)
         refusals = Markup().join(notice("bad", error.sentence(language)) for error in refused)
         return {
-            self.models: gr.update(choices=chat_sides.choices(self.studio), value=names[:MOST_SIDES]),
+            self.models: gr.update(choices=offered, value=names[:MOST_SIDES]),
             self.dialog: str(view.dialog(self.studio, language)),
             **{component: getattr(settings, name) for name, component in self.settings.items()},
             **self._whole(chat.id if chat else None, language, refusals),
@@ -179,7 +204,7 @@ class ChatPage:
         settings = chats.checked_settings(**filled)
         if not isinstance(prompt, str) or not prompt.strip():
             raise BadInput("chat.empty_prompt")
-        chosen = [chat_sides.find_side(self.studio, name) for name in models or []]
+        chosen = [chat_sides.find_side(self.studio, name, add=True) for name in models or []]
         chat = chats.get(self.studio, chat_id) if chat_id is not None else None
         if chat is None or chat.models != chosen:
             chat = chats.start(self.studio, chosen, settings)
@@ -189,6 +214,24 @@ class ChatPage:
     def emptied(self, request: gr.Request) -> Updates:
         """A new conversation: it is stored with its first prompt."""
         return self._whole(None, language_of(request))
+
+    def searched(self, request: gr.Request, words: str) -> Updates:
+        """The conversations whose title or prompts hold all these words."""
+        found = search.find(self.studio, CHATS, Query(str(words or "")[:LONGEST], limit=_EARLIER))
+        return {self.earlier: str(view.earlier(found.rows, None, language_of(request)))}
+
+    def tidied(self, request: gr.Request) -> Updates:
+        """The list of conversations, once one was deleted or came back."""
+        return {self.earlier: self._earlier(None, language_of(request))}
+
+    def carded(self, request: gr.Request, chat_id: int | None) -> Updates:
+        """What is noted on the conversation, once it was changed; nothing once it was deleted."""
+        language = language_of(request)
+        try:
+            card = chat_list.card(self.studio, chat_id, language)
+        except NotFound:
+            card = Markup()
+        return {self.card: card, self.earlier: self._earlier(chat_id, language)}
 
     def collecting(self, request: gr.Request) -> str:
         """Make a dataset of all votes, and show where to train on it."""
@@ -232,8 +275,7 @@ class ChatPage:
         names: list[str] = []
         for name in wanted or [m.name for m in listed if m.name in registry.DEMO_MODELS]:
             try:
-                side = chat_sides.find_side(self.studio, name)
-                names.append(chat_sides.value_of(self.studio, side) or str(name))
+                names.append(chat_sides.checked(self.studio, name))
             except StudioError as error:
                 refused.append(error)
         # Two, since to compare is what the page is for.
@@ -248,6 +290,12 @@ class ChatPage:
             self.chat: chat_id,
             self.history: str(html("{}{}{}", message, note, past)),
             self.live: str(rounds[-1] if rounds else view.welcome(language)),
+            self.card: chat_list.card(self.studio, chat_id, language),
             self.export: str(view.exports(chat_id if rounds else None, language)),
-            self.earlier: str(view.earlier(chats.titles(self.studio), chat_id, language)),
+            self.earlier: self._earlier(chat_id, language),
         }
+
+    def _earlier(self, chat_id: int | None, language: str) -> str:
+        """The newest conversations that are not archived."""
+        found = search.find(self.studio, CHATS, Query(limit=_EARLIER))
+        return str(view.earlier(found.rows, chat_id, language))

@@ -27,21 +27,24 @@ from app.parts.adding.mapping_form import FILLS, assign, mapping_of, remember
 from app.parts.adding.understood import columns_table, summary
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import Handlers, Updates, safely
-from app.parts.html import notice, number, panel
+from app.parts.html import heading, notice, number, panel
+from app.parts.keeping import bar, board, trash
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.states import State, Stop
 from studio_core.base.studio import Studio
 from studio_core.curation import adding, making
 from studio_core.curation.adding import Brought
-from studio_core.data import store
 from studio_core.data.guesses import for_shape
 from studio_core.data.shapes import Shape
 from studio_core.data.store import Imported, Inspection
+from studio_core.keeping.datasets import DATASETS
 from studio_core.runs import queue
 from studio_core.runs.engine_process import ensure_engine
 
 NAME = "data"
 PATH = "/data"
+LIST = ("finder", "board", "listed", "deleted")
+"""What the list of datasets is made of."""
 
 WAYS = ("files", "folder", "hub", "paste", "table", "studio")
 
@@ -58,10 +61,15 @@ def build(studio: Studio) -> None:
     parts["rejected"] = panel("data-rejected")
     with gr.Column(visible=False, elem_id="data-preview-card") as parts["preview"]:
         parts["model"], parts["row"], parts["limit"], parts["shown"] = preview_form.form()
-    parts["listed"].render()
+    heading("data.list_title")
+    parts |= {"finder": panel("data-find"), "board": board.board("data-keep", "data-things")}
+    with gr.Column(elem_id="data-things"):
+        parts["listed"].render()
+        parts["deleted"] = panel("data-deleted")
     parts["timer"] = gr.Timer(1.0, active=False)
     page = DataPage(studio, parts)
-    on_open(page.open, [parts[name] for name in ("head", "listed", "model", "file", "running", "timer")])
+    on_open(page.open, [parts[name] for name in (*LIST, "head", "model", "file", "running", "timer")])
+    board.listen(studio, DATASETS, parts["board"], page.tidied, [parts["listed"], parts["deleted"]])
     _mapping(page)
     _storing(page)
 
@@ -189,14 +197,24 @@ class DataPage(Handlers):
         language = language_of(request)
         _, choices = preview_form.models(self.studio, None)
         running = waiting.unfinished(self.studio)
-        return self._updates(
+        drawn = self._updates(
             head=data_view.page_head(language),
-            listed=self._list(language),
+            finder=bar.search_bar(
+                DATASETS,
+                bar.query_of(request, data_view.SHOWN),
+                PATH,
+                "data-things",
+                language,
+                columns=data_view.COLUMNS,
+                asked=bar.columns_of(request, data_view.COLUMNS),
+            ),
+            board=board.toolbar(DATASETS, language),
             model=choices,
             file=files.drawn(self.studio, language),
             running=running,
             timer=gr.Timer(active=running is not None),
         )
+        return {**drawn, **self.tidied(request)}
 
     def look(self, brought: Any, model: str | None, limit: Any, request: gr.Request) -> Any:
         """Something has come in: say what it is, and offer its good rows."""
@@ -340,7 +358,17 @@ class DataPage(Handlers):
             queue.request_stop(self.studio, int(running["job"]), Stop.CANCEL)
 
     def _list(self, language: str) -> Markup:
-        return data_view.dataset_list(store.all_datasets(self.studio), language)
+        """All of them: what was just stored is to be seen, whatever was looked for before."""
+        return data_view.dataset_list(self.studio, language)
+
+    def tidied(self, request: gr.Request) -> Updates:
+        """The list and the trash below it, once something was done with datasets."""
+        language = language_of(request)
+        query, asked = bar.query_of(request, data_view.SHOWN), bar.columns_of(request, data_view.COLUMNS)
+        return self._updates(
+            listed=data_view.dataset_list(self.studio, language, query, asked),
+            deleted=trash.listed(self.studio, language, DATASETS.name),
+        )
 
     def _columns(self, opened: dict[str, Any], language: str, narrow: str = "") -> Markup:
         return columns_table(

@@ -14,9 +14,12 @@ from app.parts.dataset import export, improve, made_view, opened, records, repor
 from app.parts.events import every, on_open
 from app.parts.handlers import Updates
 from app.parts.html import html, notice, panel
+from app.parts.keeping import board, marks_view
 from studio_core.base.errors import StudioError
 from studio_core.base.studio import Studio
 from studio_core.data import lineage
+from studio_core.keeping import marks
+from studio_core.keeping.datasets import DATASETS
 
 NAME = "dataset"
 PATH = "/dataset"
@@ -33,7 +36,8 @@ def routes(studio: Studio) -> APIRouter:
 
 
 def build(studio: Studio) -> None:
-    head, news, shown = panel("dataset-head"), panel("dataset-news"), gr.State("")
+    head, kept = panel("dataset-head"), board.board("dataset-keep", "dataset-keep")
+    news, shown = panel("dataset-news"), gr.State("")
     with gr.Tabs(elem_id="dataset-tabs", visible=False) as tabs:
         for section in SECTIONS:
             id = f"dataset-tab-{section.NAME}"
@@ -52,7 +56,15 @@ def build(studio: Studio) -> None:
         asked = str(request.query_params.get("tab", ""))
         chosen = asked if any(asked == section.NAME for section in SECTIONS) else records.NAME
         title = html("{}{}", data_view.dataset_head(dataset, language), made_view.shown(dataset, language))
-        return {head: title, tabs: gr.Tabs(visible=True, selected=chosen)}
+        return {head: title, tabs: gr.Tabs(visible=True, selected=chosen), **card(request)}
+
+    def card(request: gr.Request) -> Updates:
+        try:
+            dataset = opened(studio, request)
+        except StudioError:  # It was deleted a moment ago.
+            return {kept: ""}
+        mark = marks.of(studio, DATASETS, [dataset.id]).get(dataset.id)
+        return {kept: marks_view.card(DATASETS, dataset, mark, dataset.name, "/data", language_of(request))}
 
     def look(before: str, request: gr.Request) -> Any:
         """Versions that came after the one that is open, as soon as they are there."""
@@ -63,6 +75,7 @@ def build(studio: Studio) -> None:
         now = str(version_view.news(later, language_of(request)))
         return gr.skip() if now == before else {news: now, shown: now}
 
-    on_open(open_page, [head, tabs])
+    on_open(open_page, [head, tabs, kept])
+    board.listen(studio, DATASETS, kept, card, [], bar=False)
     on_open(look, [news, shown], [shown])
     every(LOOK, look, [news, shown], [shown])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,77 +10,166 @@ from urllib.parse import quote
 import gradio as gr
 from markupsafe import Markup
 
-from app.i18n import Phrase, language_of, phrases, say, t
-from app.parts import merge_form, merge_view, own_code
-from app.parts.events import on_open
+from app.i18n import Phrase, language_of, phrases, say
+from app.parts import merge_form, merge_view, model_adding, model_view, open_models
+from app.parts.events import LIGHT, on_open
 from app.parts.handlers import Updates, safely
-from app.parts.html import ago, count, empty, html, join, notice, panel, size, table
+from app.parts.html import ago, count, empty, html, join, notice, panel, size
+from app.parts.keeping import bar, board, columns, marks_view, trash
+from app.parts.keeping.columns import Columns
+from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Model
+from studio_core.base.tables import Mark, Model
+from studio_core.keeping import search
+from studio_core.keeping.models import MODELS
+from studio_core.keeping.search import Query
 from studio_core.models import registry
+from studio_core.models.registry import Ancestor
 
 NAME = "models"
 PATH = "/models"
+SHOWN = 100
+"""Models of a page of the list."""
+COLUMNS = Columns("shell.models_", "model", ("origin", "parameters", "on_disk", "added_at", "next"))
 
 
 def build(studio: Studio) -> None:
-    listed = panel("models-list")
-    with gr.Accordion(t("shell.models_add"), open=False, elem_id="models-add"):
-        source = gr.Textbox(
-            label=t("shell.models_source"),
-            info=t("shell.models_source_info"),
-            placeholder=t("shell.models_source_placeholder"),
-            elem_id="model-source",
-            max_lines=1,
-        )
-        name = gr.Textbox(
-            label=t("shell.models_name"), info=t("shell.models_name_info"), elem_id="model-name", max_lines=1
-        )
-        trust_field = gr.Checkbox(
-            label=t("shell.models_trust"),
-            info=t("shell.models_trust_info"),
-            value=False,
-            elem_id="model-trust",
-        )
-        password_field = own_code.fields(studio, trust_field, "model-password")
-        add = gr.Button(t("shell.models_add_now"), variant="primary", elem_id="model-add", scale=0)
-        answer = panel("model-added")
-    merge_form.build(studio)
+    with gr.Column(elem_id="models-overview") as overview:
+        head = panel("models-head")
+        with gr.Column() as mine:
+            finder = panel("models-find")
+            kept = board.board("models-keep", "models-things")
+            with gr.Column(elem_id="models-things"):
+                listed, deleted = panel("models-list"), panel("models-deleted")
+        added, catalogue = model_adding.build(studio)
+        with gr.Column() as merging:
+            merge_form.build(studio)
+    with gr.Column(visible=False, elem_id="model") as one:
+        parts = {
+            "top": panel("model-head"),
+            "card": board.board("model-keep", "model"),
+            "body": panel("model-body"),
+        }
+    places = [overview, head, mine, finder, kept, listed, deleted, catalogue, merging, one, *parts.values()]
 
-    def draw(request: gr.Request) -> Updates:
-        return {listed: page(studio, language_of(request)), trust_field: own_code.offered(request)}
+    def open_(request: gr.Request) -> Updates:
+        language, asked = language_of(request), str(request.query_params.get("model", ""))[:200]
+        told = Markup()
+        if asked:
+            try:
+                model = registry.get(studio, asked)
+            except StudioError as error:
+                told = notice("warn", error.sentence(language))
+            else:
+                return {
+                    overview: gr.update(visible=False),
+                    one: gr.update(visible=True),
+                    **one_model(model, language),
+                }
+        given = {name: str(value) for name, value in dict(request.query_params).items()}
+        on_list = open_models.asked(given)
+        shown: Updates = {
+            overview: gr.update(visible=True),
+            one: gr.update(visible=False),
+            head: html("{}{}{}", told, page_head(language), open_models.tabs(on_list, language)),
+            mine: gr.update(visible=not on_list),
+            merging: gr.update(visible=not on_list),
+        }
+        if on_list:
+            try:
+                return {**shown, catalogue: open_models.listed(studio, given, language)}
+            except BadInput as error:
+                return {**shown, catalogue: notice("warn", error.sentence(language))}
+        return {
+            **shown,
+            finder: bar.search_bar(
+                MODELS,
+                bar.query_of(request, SHOWN),
+                PATH,
+                "models-things",
+                language,
+                columns=COLUMNS,
+                asked=bar.columns_of(request, COLUMNS),
+            ),
+            kept: board.toolbar(MODELS, language),
+            **tidied(request),
+        }
 
-    @safely
-    def bring_in(source: str, name: str, trust: bool, password: str, request: gr.Request) -> Updates:
-        language, source = language_of(request), str(source or "")
-        code = own_code.consent(studio, source, trust, password, request)
-        model = registry.add(studio, source, name=str(name or "").strip() or None, own_code=code)
-        added = say("shell.models_added", language, name=model.name)
-        return {listed: page(studio, language), answer: notice("good", added), password_field: ""}
+    def changed_list(request: gr.Request) -> Updates:
+        """With a model more, whichever of both lists is shown."""
+        given = {name: str(value) for name, value in dict(request.query_params).items()}
+        language = language_of(request)
+        if open_models.asked(given):
+            return {catalogue: open_models.listed(studio, given, language)}
+        return {listed: _list_of(studio, request)}
 
-    on_open(draw, [listed, trust_field])
-    # A model of the Hub is downloaded here, which may take minutes.
-    add.click(
-        bring_in,
-        [source, name, trust_field, password_field],
-        [listed, answer, password_field],
-        api_visibility="private",
-        concurrency_limit=2,
-    )
+    def tidied(request: gr.Request) -> Updates:
+        language = language_of(request)
+        return {
+            listed: _list_of(studio, request),
+            deleted: trash.listed(studio, language, MODELS.name),
+        }
+
+    def one_model(model: Model, language: str) -> Updates:
+        return {
+            parts["top"]: model_view.head(studio, model, language),
+            parts["card"]: model_view.kept(studio, model, language),
+            parts["body"]: model_view.body(studio, model, language),
+        }
+
+    def changed(request: gr.Request) -> Updates:
+        """The model's page, once something was done with it; it may be gone, or have another name."""
+        asked = str(request.query_params.get("model", ""))[:200]
+        try:
+            return one_model(registry.get(studio, asked), language_of(request))
+        except StudioError:
+            return {}
+
+    on_open(open_, places)
+    added.then(safely(changed_list), None, [listed, catalogue], **LIGHT)
+    board.listen(studio, MODELS, kept, tidied, [listed, deleted])
+    board.listen(studio, MODELS, parts["card"], changed, [parts["top"], parts["body"]], bar=False)
+
+
+def _list_of(studio: Studio, request: gr.Request) -> Markup:
+    asked = bar.columns_of(request, COLUMNS)
+    return models_list(studio, language_of(request), bar.query_of(request, SHOWN), asked)
 
 
 def page(studio: Studio, language: str) -> Markup:
-    """The list of all models."""
+    """The heading, and the list of all models."""
+    return html('<div class="ts-stack">{}{}</div>', page_head(language), models_list(studio, language))
+
+
+def page_head(language: str) -> Markup:
     phrase = phrases("shell.models_", language)
-    models = registry.all_models(studio)
-    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', phrase("title"), phrase("lead"))
-    headers = [phrase(name) for name in ("model", "origin", "parameters", "on_disk", "added_at", "next")]
-    rows = [_row(studio, model, phrase, language) for model in models]
-    body = table(headers, rows) if rows else empty(phrase("none"))
-    return html('<div class="ts-stack">{}{}</div>', head, body)
+    return html(
+        '<header class="ts-head"><h1>{}</h1><p>{} <a href="/storage">{}</a></p></header>',
+        phrase("title"),
+        phrase("lead"),
+        say("shell.nav_storage", language),
+    )
 
 
-def _row(studio: Studio, model: Model, phrase: Phrase, language: str) -> list[Any]:
+def models_list(
+    studio: Studio, language: str, query: Query | None = None, asked: Sequence[str] = ()
+) -> Markup:
+    """One page of models, the newest first."""
+    phrase, query = phrases("shell.models_", language), query or Query(limit=SHOWN)
+    try:
+        found = search.find(studio, MODELS, query)
+    except BadInput as error:  # An order that there is not.
+        return notice("warn", error.sentence(language))
+    if not found.rows:
+        return empty(phrase("none") if query == Query(limit=SHOWN) else say("keeping.none_such", language))
+    lines = [_line(studio, model, found.marks.get(model.id), phrase, language) for model in found.rows]
+    ways = bar.pager(query, found.total, PATH, language, columns.kept(asked))
+    return html("{}{}", COLUMNS.table(lines, asked, language), ways)
+
+
+def _line(studio: Studio, model: Model, mark: Mark | None, phrase: Phrase, language: str) -> dict[str, Any]:
+    """The cells of a model, by the names of their columns."""
+    generations = registry.lineage(studio, model)
     kind = html('<span class="ts-badge">{}</span>', phrase(f"kind_{model.kind}"))
     scoring = html(' <span class="ts-badge">{}</span>', phrase("scores")) if registry.scores(model) else ""
     code = (
@@ -88,8 +178,9 @@ def _row(studio: Studio, model: Model, phrase: Phrase, language: str) -> list[An
         else ""
     )
     named = html(
-        '<strong>{}</strong><div class="ts-row">{}{}{}</div>'
+        '<a href="/models?model={}"><strong>{}</strong></a><div class="ts-row">{}{}{}</div>'
         '<span class="ts-mono ts-muted ts-path" title="{}">{}</span>',
+        quote(model.name, safe=""),
         model.name,
         kind,
         scoring,
@@ -97,25 +188,27 @@ def _row(studio: Studio, model: Model, phrase: Phrase, language: str) -> list[An
         model.path,
         _short(studio, model.path),
     )
-    return [
-        named,
-        _origin(studio, model, phrase),
-        count(model.parameters),
-        size(_bytes(Path(model.path))),
-        ago(model.created_at, language),
-        _links(model, phrase),
-    ]
+    return {
+        "model": marks_view.named(MODELS, model, mark, named, PATH, language),
+        "origin": _origin(generations, phrase),
+        "parameters": count(model.parameters),
+        "on_disk": size(_bytes(Path(model.path))),
+        "added_at": ago(model.created_at, language),
+        "next": _links(generations, phrase),
+        "note": marks_view.note(mark),
+    }
 
 
-def _origin(studio: Studio, model: Model, phrase: Phrase) -> Markup:
+def _origin(generations: Sequence[Ancestor], phrase: Phrase) -> Markup:
     """How it came about: the chain of trainings, oldest first, each with a link to its run."""
-    generations = registry.lineage(studio, model)[::-1]
     if len(generations) == 1:
-        return html("{}", phrase("demo") if model.source == "demo" else model.source)
-    steps = [html("<li>{}</li>", generations[0].model.name)]
-    for ancestor in generations[1:]:
+        source = generations[0].model.source
+        return html("{}", phrase("demo") if source == "demo" else source)
+    oldest, *later = generations[::-1]
+    steps = [html("<li>{}</li>", oldest.model.name)]
+    for ancestor in later:
         made_of = ancestor.dataset or merge_view.summed(ancestor.merged)
-        how = " · ".join(filter(None, ((ancestor.method or "").upper(), made_of)))
+        how = " · ".join(filter(None, ((ancestor.method or "").upper(), made_of, ancestor.elsewhere)))
         link = (
             html('<a href="/runs?run={}">{}</a>', ancestor.job_id, ancestor.model.name)
             if ancestor.job_id
@@ -125,17 +218,25 @@ def _origin(studio: Studio, model: Model, phrase: Phrase) -> Markup:
     return html('<ol class="ts-lineage">{}</ol>', join(steps))
 
 
-def _links(model: Model, phrase: Phrase) -> Markup:
+def _links(generations: Sequence[Ancestor], phrase: Phrase) -> Markup:
+    model = generations[0].model
     if registry.scores(model):
         address, text = quote(model.name, safe=""), phrase("train_further")
         return html('<a href="/train?model={}">{}</a>', address, text)
     asked = f"run={model.job_id}" if model.job_id else f"models={quote(model.name, safe='')}"
+    # Beside what it was trained from, which is what it is compared with.
+    both = [each.model.name for each in generations[1::-1]]
     return html(
-        '<div class="ts-row"><a href="/chat?{}">{}</a><a href="/train?model={}">{}</a></div>',
+        '<div class="ts-row"><a href="/chat?{}">{}</a><a href="/train?model={}">{}</a>'
+        '<a href="/evaluate?models={}">{}</a><a href="/export?model={}">{}</a></div>',
         asked,
         phrase("compare") if model.job_id else phrase("chat"),
         quote(model.name, safe=""),
         phrase("train_further") if model.job_id else phrase("train"),
+        ",".join(quote(name, safe="") for name in both),
+        phrase("evaluate"),
+        quote(model.name, safe=""),
+        phrase("export"),
     )
 
 

@@ -9,25 +9,47 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import APIRouter
 from markupsafe import Markup
 
-from app.i18n import language_of, t
-from app.parts import data_job_view, merge_view, queue_panel, run_list, run_view
+from app.i18n import in_html, language_of, t
+from app.parts import (
+    comparison_page,
+    data_job_view,
+    export_view,
+    handover_page,
+    merge_view,
+    push_view,
+    queue_panel,
+    rollouts_view,
+    run_list,
+    run_view,
+    share_panel,
+    sweep_page,
+    trackers_view,
+)
 from app.parts.devices_panel import devices_panel
+from app.parts.evaluation import run_page
 from app.parts.events import ASKED, GO, LIGHT, on_open
 from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import heading, html, notice, panel
+from app.parts.keeping import board, marks_view, trash
 from app.parts.live_chart import live_chart, payload
 from studio_core import training
 from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.base.states import TERMINAL, Stop
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
+from studio_core.handover import taking
+from studio_core.keeping import marks
+from studio_core.keeping.runs import RUNS
+from studio_core.keeping.search import Query
 from studio_core.labeling import rounds, trained
 from studio_core.runs import kinds, metrics, queue, run_folder
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.kinds import LISTED, kind_of
 from studio_core.runs.outline import Outline, lines_of
+from studio_core.trackers import follower
 
 NAME = "runs"
 PATH = "/runs"
@@ -86,10 +108,17 @@ class Cursor:
         return "|".join([str(self.run), str(self.seq), *self.seen])
 
 
-_SECTIONS = ("samples", "checkpoints", "log", "config", "events", "buttons")
+_SECTIONS = ("samples", "checkpoints", "log", "config", "events", "trackers", "buttons")
 
 
-VIEWS: dict[str, Any] = {"train": run_view, "data": data_job_view, "merge": merge_view}
+VIEWS: dict[str, Any] = {
+    "train": run_view,
+    "data": data_job_view,
+    "merge": merge_view,
+    "evaluate": run_page,
+    "export": export_view,
+    "push": push_view,
+}
 """How a run looks on its own page, by the kind of job."""
 
 
@@ -97,17 +126,35 @@ def _whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 16
 
 
+def _elsewhere(request: gr.Request) -> bool:
+    """Whether the page shows several runs beside each other, a sweep or a hand-over: a section that draws itself."""
+    return any(request.query_params.get(name) for name in ("compare", "sweep", "handover"))
+
+
+def routes(studio: Studio) -> APIRouter:
+    """Runs as folders for other trainers."""
+    return handover_page.routes(studio)
+
+
 def build(studio: Studio) -> None:
     with gr.Column(elem_id="runs-overview") as overview:
         heading("runs.title", level=1)
+        panel("runs-notices", f'<a href="/notices">{in_html("shell.nav_notices")}</a>')
         slow = gr.Timer(LIST_EVERY, active=False)
         devices_panel(studio, slow)
         waiting = queue_panel.queue_panel(studio)
-        listed = panel("runs-list")
+        finder = panel("runs-find")
+        board_ = board.board("runs-keep", "runs-things")
+        with gr.Column(elem_id="runs-things"):
+            listed, deleted = panel("runs-list"), panel("runs-deleted")
     with gr.Column(visible=False, elem_id="run") as one:
-        run = _run_parts()
+        run = _run_parts(studio)
+    comparison_page.build(studio)
+    sweep_page.build(studio)
+    handover_page.build(studio)
     parts = {
-        **run, "overview": overview, "one": one, "listed": listed, "slow": slow, "key": gr.State(""),
+        **run, "overview": overview, "one": one, "listed": listed, "deleted": deleted, "finder": finder,
+        "board": board_, "slow": slow, "key": gr.State(""),
         "cursor": gr.Textbox(visible=False), "fast": gr.Timer(RUN_EVERY, active=False),
     }  # fmt: skip
     queue_parts = {"waiting": waiting, "shown": gr.State("")}
@@ -115,11 +162,14 @@ def build(studio: Studio) -> None:
     on_open(page.opened, list(parts.values()))
     on_open(page.waiting, list(queue_parts.values()), [queue_parts["shown"]])
     slow.tick(page.listed, outputs=[listed], **LIGHT)
+    board.listen(studio, RUNS, board_, page.tidied, [listed, deleted])
+    board.listen(studio, RUNS, run["kept"], page.card_of, [run["kept"]], bar=False)
     slow.tick(page.waiting, inputs=[queue_parts["shown"]], outputs=list(queue_parts.values()), **LIGHT)
+    share_panel.SharePanel(studio, run).listen()
     _following(page, [*run.values(), parts["cursor"], parts["fast"]])
 
 
-def _run_parts() -> dict[str, Any]:
+def _run_parts(studio: Studio) -> dict[str, Any]:
     """What one run's page is made of, in the order in which it stands there."""
     parts: dict[str, Any] = {"state": panel("run-state"), "progress": panel("run-progress")}
     with gr.Row(elem_classes="ts-run-actions"):
@@ -128,12 +178,16 @@ def _run_parts() -> dict[str, Any]:
                 t(f"runs.{name}"), elem_id=f"run-{name}", variant=variant, min_width=120, visible=False
             )
         parts["links"] = panel("run-links", js_on_load=_COMPARE)
+    parts["kept"] = board.board("run-keep", "run-keep")
+    parts |= share_panel.share_parts()
     parts["charts"] = live_chart("run-charts")
     parts["samples"] = panel("run-samples")
+    rollouts_view.build(studio)
     with gr.Row(elem_classes="ts-run-more"):
         with gr.Column(min_width=340):
             parts["log"] = panel("run-log")
             parts["events"] = panel("run-events")
+            parts["trackers"] = panel("run-trackers", js_on_load=trackers_view.ON_CLICK)
         with gr.Column(min_width=340):
             parts["config"] = panel("run-config", js_on_load=_COPY)
             parts["checkpoints"] = panel("run-checkpoints", js_on_load=_RESUME)
@@ -147,6 +201,7 @@ def _following(page: RunsPage, live: list[Any]) -> None:
     parts["fast"].tick(page.watched, inputs=[cursor], outputs=live, **LIGHT)
     for button, handler in (("stop", page.stopped), ("cancel", page.cancelled)):
         parts[button].click(handler, inputs=[cursor], outputs=live, trigger_mode="once", **ASKED)
+    parts["trackers"].track(page.tracked, inputs=[cursor], outputs=live, trigger_mode="once", **ASKED)
     for event, fn, inputs in (
         (parts["resume"].click, page.resumed, [cursor, key]),
         (parts["checkpoints"].resume, page.resumed_from, [cursor, key]),
@@ -164,27 +219,37 @@ class RunsPage(Handlers):
     def opened(self, request: gr.Request) -> Updates:
         asked = str(request.query_params.get("run", ""))
         language = language_of(request)
+        if _elsewhere(request):
+            return self._updates(overview=gr.update(visible=False))
         if not asked:
-            return self._overview(self._list(request))
+            return self._overview(request)
         try:
             job = self._job(asked)
         except StudioError as error:
-            return self._overview(html("{}{}", notice("warn", error.sentence(language)), self._list(request)))
+            return self._overview(request, notice("warn", error.sentence(language)))
         shown = self._updates(
             overview=gr.update(visible=False),
             one=gr.update(visible=True),
             listed="",
             slow=gr.Timer(active=False),
             key=secrets.token_hex(8),
+            kept=self._card(job, language),
+            **share_panel.opening(self.studio, job, language),
         )
         return {**shown, **self._live(job, Cursor(run=job.id), language, reset=True)}
 
-    def _overview(self, listed: Markup) -> Updates:
+    def _overview(self, request: gr.Request, told: Markup | str = "") -> Updates:
         """The list of runs in place of one run."""
+        query, show, kind, columns = self._asked(request)
+        listed = html("{}{}", told, self.list_of(request))
+        finder = run_list.jobs_bar(query, show, kind, columns, language_of(request))
         return self._updates(
             overview=gr.update(visible=True),
             one=gr.update(visible=False),
             listed=listed,
+            finder=finder,
+            deleted=trash.listed(self.studio, language_of(request), RUNS.name),
+            board=board.toolbar(RUNS, language_of(request)),
             slow=gr.Timer(active=True),
             key="",
             fast=gr.Timer(active=False),
@@ -192,12 +257,12 @@ class RunsPage(Handlers):
 
     @safely
     def listed(self, request: gr.Request) -> Markup:
-        return self._list(request)
+        return self.list_of(request)
 
     @safely
     def waiting(self, request: gr.Request, before: str) -> Any:
         """The queue, or nothing when it would be the same: a new drawing would take the focus away."""
-        if request.query_params.get("run"):
+        if request.query_params.get("run") or _elsewhere(request):
             return gr.skip()
         now = str(queue_panel.drawn(self.studio, language_of(request)))
         return gr.skip() if now == before else self._updates(waiting=now, shown=now)
@@ -207,7 +272,10 @@ class RunsPage(Handlers):
         known = Cursor.read(cursor)
         if not known.run:
             return gr.skip()
-        return self._live(queue.get(self.studio, known.run), known, language_of(request))
+        job = queue.get(self.studio, known.run)
+        # Which charts a run of another trainer's has is known once all its metrics are here.
+        anew = job.state in TERMINAL and taking.elsewhere(job) is not None
+        return self._live(job, known, language_of(request), reset=anew)
 
     @safely
     def stopped(self, request: gr.Request, cursor: str) -> Updates:
@@ -248,6 +316,14 @@ class RunsPage(Handlers):
         ensure_engine(self.studio)
         return f"/label?project={round.id}"
 
+    @safely
+    def tracked(self, request: gr.Request, event: gr.EventData, cursor: str) -> Updates:
+        """Log the run to a tracker, or what is missing there."""
+        asked = event._data if isinstance(event._data, dict) else {}
+        known = Cursor.read(cursor)
+        follower.send(self.studio, known.run, str(asked.get("tracker"))[:40])
+        return self._live(queue.get(self.studio, known.run), known, language_of(request))
+
     def _stop(self, request: gr.Request, cursor: str, stop: Stop) -> Updates:
         known = Cursor.read(cursor)
         job = queue.request_stop(self.studio, known.run, stop)
@@ -261,13 +337,39 @@ class RunsPage(Handlers):
             raise NotFound("job_not_found", job=asked)
         return job
 
-    def _list(self, request: gr.Request) -> Markup:
-        """One page of the list: ``/runs?kind=data&show=failed&before=12``."""
-        language, show = language_of(request), str(request.query_params.get("show", ""))
-        asked = str(request.query_params.get("kind", ""))
-        kind = asked if asked in LISTED else LISTED[0]
-        before = str(request.query_params.get("before", ""))
-        return run_list.jobs_page(self.studio, language, show, int(before) if _whole(before) else None, kind)
+    def list_of(self, request: gr.Request) -> Markup:
+        """One page of the list: ``/runs?kind=data&show=failed&q=tag:good&sort=-loss&page=2``."""
+        query, show, kind, columns = self._asked(request)
+        return run_list.jobs_page(self.studio, language_of(request), show, query, kind, columns)
+
+    def tidied(self, request: gr.Request) -> Updates:
+        """What the list and the trash below it show once something was done with runs."""
+        deleted = trash.listed(self.studio, language_of(request), RUNS.name)
+        return self._updates(listed=self.list_of(request), deleted=deleted)
+
+    def _asked(self, request: gr.Request) -> tuple[Query, str, str, list[str]]:
+        """What the address of the list says: the query, states, kind, columns."""
+        asked = {name: str(value) for name, value in dict(request.query_params).items()}
+        kind = asked.get("kind", "")
+        columns = run_list.COLUMNS.asked(asked.get("columns", ""))
+        return (
+            Query.read(asked, run_list.PAGE),
+            asked.get("show", ""),
+            kind if kind in LISTED else LISTED[0],
+            columns,
+        )
+
+    def card_of(self, request: gr.Request) -> Updates:
+        """The run's card drawn anew, once something was changed on it; nothing once it was deleted."""
+        try:
+            job = self._job(str(request.query_params.get("run", "")))
+        except NotFound:
+            return self._updates(kept="")
+        return self._updates(kept=self._card(job, language_of(request)))
+
+    def _card(self, job: Job, language: str) -> Markup:
+        mark = marks.of(self.studio, RUNS, [job.id]).get(job.id)
+        return marks_view.card(RUNS, job, mark, job.name, "/runs", language)
 
     def _live(self, job: Job, known: Cursor, language: str, *, reset: bool = False) -> Updates:
         """Every part of the run's page that has changed."""
@@ -281,8 +383,8 @@ class RunsPage(Handlers):
             state=view.header(self.studio, job, language),
             progress=view.progress(self.studio, job, language),
             cursor=str(following),
-            # Once it is over nothing changes any more, and nobody needs to ask.
-            fast=gr.Timer(active=not over),
+            # Once it is over and logged nothing changes any more, and nobody needs to ask.
+            fast=gr.Timer(active=not over or trackers_view.is_sending(job)),
         )
         if reset or outline.lines:
             anew = outline.seq // ANEW > known.seq // ANEW
@@ -306,6 +408,8 @@ class RunsPage(Handlers):
                 return {"config": view.configuration(job, language)}
             case "events":
                 return {"events": run_view.events(queue.events(self.studio, job.id), language)}
+            case "trackers":
+                return {"trackers": trackers_view.drawn(self.studio, job, language)}
             case _:
                 return {
                     "links": view.links(self.studio, job, language),
@@ -337,5 +441,6 @@ class RunsPage(Handlers):
             str(written),
             str(len(job.resolved)),
             job.state,
+            trackers_view.mark(job),
             f"{job.state}.{job.stop_request}.{view.result_mark(self.studio, job)}",
         )

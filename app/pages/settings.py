@@ -11,7 +11,9 @@ from app.i18n import Phrase, cookie, language_of, phrases, say, t
 from app.parts.events import on_open
 from app.parts.handlers import Updates, safely
 from app.parts.html import heading, html, join, notice, panel, table
+from app.parts.mail_panel import mail_panel
 from app.parts.services_panel import services_panel
+from app.parts.trackers_panel import trackers_panel
 from studio_core import texts
 from studio_core.base import about
 from studio_core.base.settings import PREFIX, Settings
@@ -54,6 +56,8 @@ def build(studio: Studio) -> None:
         }
 
     services_panel(studio)
+    trackers_panel(studio)
+    mail_panel(studio)
     on_open(draw, body)
     for button, handler in ((check, examine), (mend, repair)):
         button.click(handler, outputs=[result, mend], api_visibility="private", show_progress="minimal")
@@ -70,7 +74,12 @@ def page(studio: Studio, language: str, theme: str) -> Markup:
         _switch("lang", say("shell.language", language), languages),
         _switch("choice", say("shell.theme", language), themes),
     )
-    head = html('<header class="ts-head"><h1>{}</h1><p>{}</p></header>', phrase("title"), phrase("lead"))
+    head = html(
+        '<header class="ts-head"><h1>{}</h1><p>{} <a href="/storage">{}</a></p></header>',
+        phrase("title"),
+        phrase("lead"),
+        say("shell.nav_storage", language),
+    )
     return html(
         '<div class="ts-stack">{}{}{}{}</div>',
         head,

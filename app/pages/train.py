@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,26 +11,37 @@ import gradio as gr
 from markupsafe import Markup, escape
 
 from app.i18n import language_of, say, t
-from app.parts import choices, own_code, plan_card, role_fields, train_data, train_form, tuning_table
+from app.parts import (
+    choices,
+    own_code,
+    plan_card,
+    reward_fields,
+    reward_trial_view,
+    role_fields,
+    train_data,
+    train_form,
+    train_sweep,
+    tuning_table,
+)
 from app.parts.events import ASKED, GO, LIGHT, on_open, typed
 from app.parts.handlers import Handlers, Updates, safely
-from app.parts.html import heading, html
+from app.parts.html import heading, html, panel
 from app.parts.options_state import OptionsState, Wish, fields_of, read
 from studio_core import training
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
 from studio_core.methods import METHODS, writes
-from studio_core.models import registry
+from studio_core.models import checking, registry
 from studio_core.runs import queue
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.spec import TrainSpec
-from studio_core.training import several_gpus
+from studio_core.training import reward_trial, several_gpus
 
 NAME = "train"
 PATH = "/train"
 
-# The script puts what is chosen into the address, too, so that a reload finds it.
+# The script puts what is chosen into the address, too, so that a reload finds it; a turn of the form once it is made.
 _WISH = "(...given) => window.tunesmith.wish(false, given)"
 _TURNING = "(...given) => window.tunesmith.wish(true, given)"
 
@@ -42,22 +53,28 @@ def build(studio: Studio) -> None:
             basics, adding = train_form.basics(studio)
             heading("train.options")
             options = train_form.options_panel()
+            trial = gr.Button(t("train.try_rewards"), visible=False, elem_id="train-try-rewards", size="sm")
+            trials = panel("train-trials")
             rest = train_form.rest()
         with gr.Column(scale=2, min_width=320, elem_classes="ts-train-side"):
             card = gr.HTML(apply_default_css=False, elem_id="train-plan")
             start = gr.Button(
                 t("train.start"), variant="primary", interactive=False, elem_id="train-start", size="lg"
             )
+            swept = train_sweep.build()
     parts = {
         **basics, **rest, **adding, "options": options, "card": card, "start": start, "key": gr.State(""),
+        "trial": trial, "trials": trials,
         "address": gr.Textbox(visible=False), "converting": gr.State(0), "timer": gr.Timer(1.0, active=False),
     }  # fmt: skip
     page = TrainPage(studio, parts)
     fields = [part for name, part in {**basics, **rest}.items() if name != "wish"] + [options]
     outcome = [card, start, parts["key"]]
-    on_open(page.opened, [*fields, adding["unfit"], adding["comparison"], *outcome])
+    on_open(page.opened, [*fields, adding["unfit"], adding["comparison"], trial, trials, *outcome])
     on_open(own_code.offered, adding["trust"])
     _planning(page, fields, outcome)
+    inputs = [parts[name] for name in train_form.INPUTS]
+    train_sweep.listen(studio, swept, page.spec, inputs, parts["key"], _WISH)
     _data_and_models(page)
 
 
@@ -80,7 +97,7 @@ def _planning(page: TrainPage, fields: list[Any], outcome: list[Any]) -> None:
         [part.input for part in steering],
         page.chosen,
         inputs=inputs,
-        outputs=[*fields, parts["unfit"]],
+        outputs=[*fields, parts["unfit"], parts["trial"], parts["trials"]],
         trigger_mode="always_last",
         js=_TURNING,
         **LIGHT,
@@ -96,6 +113,14 @@ def _planning(page: TrainPage, fields: list[Any], outcome: list[Any]) -> None:
         js=_WISH,
         **ASKED,
     ).then(None, js=GO, inputs=[parts["address"]])
+    parts["trial"].click(
+        page.rewards_tried,
+        inputs=inputs,
+        outputs=[parts["trials"]],
+        trigger_mode="once",
+        js=_WISH,
+        **ASKED,
+    )
     parts["add"].click(
         page.added,
         inputs=[parts["source"], parts["trust"], parts["password"]],
@@ -141,8 +166,8 @@ class TrainPage(Handlers):
         return training.spec_for(self.studio, query)
 
     def _filled(self, spec: TrainSpec, asked: Dataset | None, language: str) -> Updates:
-        models = self._models(language)
-        datasets = train_data.fitting(self.studio, spec.method)
+        models = self._models(language, also=spec.model)
+        datasets = train_data.fitting(self.studio, spec.method, also=spec.dataset)
         several = max(spec.gpus, several_gpus.count(queue.devices(self.studio))) > 1
         plan = training.plan(self.studio, spec)
         chosen = train_data.address(asked) if asked else spec.dataset
@@ -166,11 +191,14 @@ class TrainPage(Handlers):
             device=spec.device,
             priority=spec.priority,
             time_limit=spec.time_limit,
+            retention=spec.retention,
             gpus=gr.update(value=spec.gpus, visible=several),
             parallel=gr.update(value=spec.parallel, visible=several),
             options=self._options(state.held({**spec.options, **role_fields.values_of(spec)}), language),
             unfit=train_data.unfit(self.studio, spec.method, language, asked),
             comparison=tuning_table.drawn(language),
+            trial=gr.update(visible=METHODS[spec.method].rewards),
+            trials="",
             card=plan_card.card(plan, language),
             start=gr.update(interactive=plan.ready),
             key=secrets.token_hex(8),
@@ -198,6 +226,8 @@ class TrainPage(Handlers):
             dataset=gr.update(choices=datasets, value=spec.dataset or None),
             prompts=gr.update(visible=method.writes),
             unfit=train_data.unfit(self.studio, method.name, language),
+            trial=gr.update(visible=method.rewards),
+            trials="",
         )
         if (
             wish.form.method != method.name
@@ -210,7 +240,7 @@ class TrainPage(Handlers):
         """The plan for what the form says now. A changed form is a new wish: it gets a new key."""
         language = language_of(request)
         try:
-            plan = training.plan(self.studio, self._spec(given))
+            plan = training.plan(self.studio, self.spec(given))
             drawn, ready = plan_card.card(plan, language), plan.ready
         except StudioError as error:
             drawn, ready = plan_card.refused(error, language), False
@@ -220,9 +250,25 @@ class TrainPage(Handlers):
     def started(self, request: gr.Request, *given: Any) -> str:
         """One click, one job: the same key twice gives the same job. The page then goes to it."""
         *values, key = given
-        job = training.submit(self.studio, self._spec(values), key=key or request.session_hash)
+        job = training.submit(self.studio, self.spec(values), key=key or request.session_hash)
         ensure_engine(self.studio)
         return f"/runs?run={job.id}"
+
+    @safely
+    def rewards_tried(self, request: gr.Request, *given: Any) -> Iterator[Updates]:
+        """What the rewards say of some records' own answers at once, and of the model's once it has written them."""
+        language, spec = language_of(request), self.spec(given)
+        if not METHODS[spec.method].rewards:
+            raise BadInput("shell.refused_call")
+        records = reward_trial.sample(self.studio, spec)
+        references = reward_trial.references(self.studio, spec, records)
+        yield self._updates(trials=reward_trial_view.drawn(references, None, language))
+        try:
+            answers = reward_trial.answers(self.studio, spec, records)
+        except StudioError as error:  # What was told of the records stays.
+            yield self._updates(trials=reward_trial_view.drawn(references, None, language, error))
+        else:
+            yield self._updates(trials=reward_trial_view.drawn(references, answers, language))
 
     @safely
     def convert_asked(self, request: gr.Request, event: gr.EventData, wish: str) -> Updates:
@@ -260,19 +306,20 @@ class TrainPage(Handlers):
     def added(self, request: gr.Request, source: str, trust: bool, password: str) -> Updates:
         source = str(source or "")
         code = own_code.consent(self.studio, source, trust, password, request)
-        model = registry.add(self.studio, source, own_code=code)
+        model = checking.add(self.studio, source, own_code=code)
         language = language_of(request)
         gr.Info(str(escape(say("train.added", language, model=model.name))))
         models = gr.update(choices=self._models(language), value=model.name)
         return self._updates(model=models, source="", password="")
 
-    def _models(self, language: str) -> list[tuple[str, str]]:
-        """Every model by its name, and what the runs that have not ended yet will make."""
+    def _models(self, language: str, also: str = "") -> list[tuple[str, str]]:
+        """The models to choose from by their names, and what the runs that have not ended yet will make."""
+        offered = registry.offered(self.studio, also=[also])
         there = [
-            (say("train.model_scores", language, model=model.name), model.name)
-            if registry.scores(model)
-            else (model.name, model.name)
-            for model in registry.all_models(self.studio)
+            (say("train.model_scores", language, model=label) if registry.scores(model) else label, name)
+            for model, (label, name) in zip(
+                offered, choices.named_models(self.studio, offered, language), strict=True
+            )
         ]
         runs = [*queue.live(self.studio), *queue.waiting(self.studio)]
         to_come = [
@@ -293,7 +340,7 @@ class TrainPage(Handlers):
         basics = dict(zip(train_form.INPUTS, given, strict=True))
         return read(basics["wish"]), basics
 
-    def _spec(self, given: Sequence[Any]) -> TrainSpec:
+    def spec(self, given: Sequence[Any]) -> TrainSpec:
         """What the form asks for. A method may be chosen whose options have not come to the page yet."""
         wish, basics = self._read(given)
         method = METHODS[wish.method]
@@ -308,6 +355,7 @@ class TrainPage(Handlers):
                 "device": basics["device"] or "auto",
                 "priority": basics["priority"] or 0,
                 "time_limit": basics["time_limit"] or None,
+                "retention": basics["retention"] is not False,
                 "gpus": basics["gpus"] or 1,
                 "parallel": basics["parallel"] or "ddp",
             }
@@ -321,8 +369,9 @@ class TrainPage(Handlers):
             parameters = training.base_of(self.studio, spec.model).parameters
         except StudioError:  # Which the plan tells.
             parameters = 0
-        plain = spec.model_copy(update={"options": {}})
-        return dict(training.options_of(plain, METHODS[spec.method], parameters).model_dump(mode="json"))
+        plain, method = spec.model_copy(update={"options": {}}), METHODS[spec.method]
+        options = training.options_of(plain, method, parameters).model_dump(mode="json")
+        return {**(reward_fields.begin() if method.rewards else {}), **options}
 
     def _options(self, state: OptionsState, language: str) -> Markup:
         offers = choices.everywhere(self.studio, fields_of(state.method, state.tuning), language)

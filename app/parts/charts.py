@@ -7,7 +7,7 @@ import gradio as gr
 from app.files import PLOTLY, asset
 from app.i18n import say
 
-TOOLS = ("log", "csv", "png", "enlarge")
+TOOLS = ("log", "csv", "png", "svg", "enlarge")
 
 # Values that come while the script is still on its way wait for it: each may hold points of its own.
 _SCRIPT = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -10,7 +10,7 @@ import gradio as gr
 from app.i18n import say
 from app.parts.html import number
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Dataset
+from studio_core.base.tables import Dataset, Model
 from studio_core.curation import columns as curation_columns
 from studio_core.curation import features, improving
 from studio_core.data import versions
@@ -26,13 +26,22 @@ Choices = list[tuple[str, str]]
 NONE = ("–", "")
 
 
+def named_models(studio: Studio, models: Iterable[Model], language: str) -> Choices:
+    """Models by their names; of those that are archived, and offered since something names them, that is said."""
+    away = registry.archived(studio)
+    return [
+        (say("keeping.archived_choice", language, name=one.name) if one.id in away else one.name, one.name)
+        for one in models
+    ]
+
+
 def models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
     return [NONE, *((model.name, model.name) for model in registry.writers(studio))]
 
 
 def reward_models(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
     # Several may be chosen, or none: no line stands for none.
-    return [(model.name, model.name) for model in registry.all_models(studio) if registry.scores(model)]
+    return [(model.name, model.name) for model in registry.offered(studio) if registry.scores(model)]
 
 
 def known_services(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
@@ -41,7 +50,7 @@ def known_services(studio: Studio, dataset: Dataset | None, language: str) -> Ch
 
 
 def datasets(studio: Studio, dataset: Dataset | None, language: str) -> Choices:
-    names = [f"{version.name}@{version.version}" for version in versions.all_datasets(studio)]
+    names = [f"{version.name}@{version.version}" for version in versions.offered(studio)]
     return [(name, name) for name in names]
 
 

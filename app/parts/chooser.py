@@ -13,7 +13,7 @@ from itertools import groupby
 import gradio as gr
 from markupsafe import Markup
 
-from app.files import asset
+from app.files import mounts
 from app.parts.html import html, join, panel
 
 
@@ -31,10 +31,8 @@ class Choice:
 
 def chooser(elem_id: str) -> gr.HTML:
     """The place of a chooser; ``drawn`` gives its value."""
-    script = (
-        f"window.tunesmith.waits(import('{asset('js/chooser.js')}').then((m) => m.mount(element, trigger)));"
-    )
-    return panel(elem_id, js_on_load=f"{script} 'input'")
+    script = f"window.tunesmith.waits({mounts('js/chooser.js', 'trigger')}); 'input'"
+    return panel(elem_id, js_on_load=script)
 
 
 def drawn(elem_id: str, label: str, choices: Sequence[Choice], value: str) -> Markup:

@@ -10,9 +10,16 @@ from markupsafe import Markup
 
 from app.i18n import phrases, say
 from app.parts.html import NOTHING, ago, empty, html, join, notice, number, size, stat, table
+from app.parts.keeping import bar, columns, marks_view
+from app.parts.keeping.columns import Columns
 from studio_core import texts, training
-from studio_core.base.tables import Dataset
+from studio_core.base.errors import BadInput
+from studio_core.base.studio import Studio
+from studio_core.base.tables import Dataset, Mark
 from studio_core.data.store import Imported
+from studio_core.keeping import search
+from studio_core.keeping.datasets import DATASETS
+from studio_core.keeping.search import Query
 
 # The first show the kind; the rest is counted.
 LISTED_REASONS = 100
@@ -97,32 +104,42 @@ def ways_to_train(dataset: Dataset, language: str, *, plain: bool = False) -> Ma
     return join(links, " · " if plain else " ")
 
 
-def dataset_list(datasets: Sequence[Dataset], language: str) -> Markup:
-    """All datasets, newest first; what to do first if there are none."""
-    title = say("data.list_title", language)
-    if not datasets:
-        return html(
-            '<section class="ts-stack"><h2>{}</h2>{}</section>', title, empty(say("data.none", language))
-        )
-    headers = [
-        say(f"data.{key}", language)
-        for key in ("name", "version", "shape", "rows", "left_out", "size", "added")
-    ]
-    rows = [
-        [
-            html('<a href="/dataset?id={}">{}</a>', dataset.id, dataset.name),
-            dataset.version,
-            shape_name(dataset.shape, language),
-            number(dataset.rows),
-            number(dataset.rejected_count) if dataset.rejected_count else NOTHING,
-            size(dataset.bytes),
-            ago(dataset.created_at, language),
-            ways_to_train(dataset, language, plain=True),
-        ]
-        for dataset in datasets
-    ]
-    body = table([*headers, say("data.next_step", language)], rows)
-    return html('<section class="ts-stack"><h2>{}</h2>{}</section>', title, body)
+SHOWN = 100
+"""Versions of a page of the list."""
+COLUMNS = Columns("data.", "name", ("version", "shape", "rows", "left_out", "size", "added", "next_step"))
+
+
+def dataset_list(
+    studio: Studio, language: str, query: Query | None = None, asked: Sequence[str] = ()
+) -> Markup:
+    """One page of datasets, newest first; what to do first if there are none."""
+    query, phrase = query or Query(limit=SHOWN), phrases("data.", language)
+    try:
+        found = search.find(studio, DATASETS, query)
+    except BadInput as error:  # An order that there is not.
+        return notice("warn", error.sentence(language))
+    if not found.rows:
+        nothing = phrase("none") if query == Query(limit=SHOWN) else say("keeping.none_such", language)
+        return empty(nothing)
+    lines = [_line(dataset, found.marks.get(dataset.id), language) for dataset in found.rows]
+    ways = bar.pager(query, found.total, "/data", language, columns.kept(asked))
+    return html("{}{}", COLUMNS.table(lines, asked, language), ways)
+
+
+def _line(dataset: Dataset, mark: Mark | None, language: str) -> dict[str, Any]:
+    """The cells of a dataset, by the names of their columns."""
+    link = html('<a href="/dataset?id={}">{}</a>', dataset.id, dataset.name)
+    return {
+        "name": marks_view.named(DATASETS, dataset, mark, link, "/data", language),
+        "version": dataset.version,
+        "shape": shape_name(dataset.shape, language),
+        "rows": number(dataset.rows),
+        "left_out": number(dataset.rejected_count) if dataset.rejected_count else NOTHING,
+        "size": size(dataset.bytes),
+        "added": ago(dataset.created_at, language),
+        "next_step": ways_to_train(dataset, language, plain=True),
+        "note": marks_view.note(mark),
+    }
 
 
 def dataset_head(dataset: Dataset, language: str) -> Markup:

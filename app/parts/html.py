@@ -52,9 +52,9 @@ def join(parts: Iterable[Markup], separator: str = "") -> Markup:
 
 
 def badge(state: str, language: str, cause: str | None = None) -> Markup:
-    """A job's state as a small coloured label; a run that was stopped early and saved is not told to be finished."""
-    if state == State.SUCCEEDED and cause == Cause.STOPPED:
-        state = "stopped"
+    """A job's state as a small coloured label: what was stopped early or done elsewhere is not told to be finished."""
+    if state == State.SUCCEEDED and cause in (Cause.STOPPED, Cause.ELSEWHERE):
+        state = cause
     return html('<span class="ts-badge ts-badge-{}">{}</span>', state, say(f"shell.state_{state}", language))
 
 
@@ -124,6 +124,12 @@ def number(value: float | None, digits: int | None = None) -> str:
     if digits is not None:
         return f"{value:,.{digits}f}"
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def difference(value: float, base: float) -> str:
+    """``+0.012``, ``−0.3``: how far a value is from another."""
+    sign = "+" if value > base else "−" if value < base else "±"
+    return f"{sign}{number(abs(value - base))}"
 
 
 def size(bytes: float | None) -> str:

@@ -6,6 +6,7 @@ out is then cleaned once more by a library whose only task that is, down to the 
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -46,6 +47,16 @@ _ATTRIBUTES = {
     "ol": {"start"},
     "mfrac": {"linethickness"},
 }
+
+
+_HEADING = re.compile(r"(</?h)([1-6])>")
+
+
+def below(html_: Markup, level: int = 1) -> Markup:
+    """What ``rendered`` has made, as a part of a page with headings, where its own begin
+    so many levels lower."""
+    # Cleaned text has no angle brackets but those of elements.
+    return Markup(_HEADING.sub(lambda tag: f"{tag[1]}{min(6, int(tag[2]) + level)}>", str(html_)))
 
 
 @lru_cache(maxsize=128)

@@ -41,12 +41,10 @@ def drawn(
     """
 
     def part(advanced: bool) -> Markup:
-        inputs = [
-            _labelled(field, values.get(field.name), begin.get(field.name), language, prefix, offers or {})
-            for field in fields
-            if field.advanced is advanced
-        ]
-        return html('<div class="ts-inputs">{}</div>', join(inputs)) if inputs else Markup()
+        inputs = labelled(
+            [field for field in fields if field.advanced is advanced], values, begin, language, prefix, offers
+        )
+        return html('<div class="ts-inputs">{}</div>', join(inputs.values())) if inputs else Markup()
 
     everyday, rest = part(advanced=False), part(advanced=True)
     folded = html(
@@ -56,6 +54,23 @@ def drawn(
         rest,
     )
     return everyday + folded if rest else everyday
+
+
+def labelled(
+    fields: Sequence[OptionField],
+    values: Mapping[str, Any],
+    begin: Mapping[str, Any],
+    language: str,
+    prefix: str,
+    offers: Offers | None = None,
+) -> dict[str, Markup]:
+    """Each input with its name and its help, by option."""
+    return {
+        field.name: _labelled(
+            field, values.get(field.name), begin.get(field.name), language, prefix, offers or {}
+        )
+        for field in fields
+    }
 
 
 def values(fields: Sequence[OptionField], inputs: Mapping[str, Any]) -> dict[str, Any]:

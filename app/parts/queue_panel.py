@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.files import asset
+from app.files import mounts
 from app.i18n import language_of, say
 from app.parts import run_view
 from app.parts.events import ASKED
@@ -29,7 +29,7 @@ PLACES = ("first", "up", "down", "last")
 
 def queue_panel(studio: Studio) -> gr.HTML:
     """The panel; its buttons act on the queue and draw it again."""
-    script = f"import('{asset('js/queue.js')}').then((m) => m.mount(element, trigger)); 'act'"
+    script = f"{mounts('js/queue.js', 'trigger')}; 'act'"
     panel = gr.HTML(apply_default_css=False, elem_id="runs-queue", js_on_load=script)
 
     @safely

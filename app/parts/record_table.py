@@ -94,7 +94,7 @@ def excerpt(text: str, terms: Sequence[str]) -> Markup:
     first = wanted.search(text) if wanted else None
     begin = max(0, first.start() - EXCERPT // 3) if first and first.end() > EXCERPT else 0
     shown = text[begin : begin + EXCERPT]
-    body = _marked(shown, wanted)
+    body = marked(shown, terms)
     return html(
         '<span class="ts-excerpt" dir="auto">{}{}{}</span>',
         "…" if begin else "",
@@ -107,7 +107,9 @@ def _pattern(terms: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, terms)), re.IGNORECASE) if terms else None
 
 
-def _marked(text: str, wanted: re.Pattern[str] | None) -> Markup:
+def marked(text: str, terms: Sequence[str]) -> Markup:
+    """A text in which what was searched for stands out."""
+    wanted = _pattern(terms)
     if wanted is None:
         return html("{}", text)
     parts, at = [], 0

@@ -7,13 +7,12 @@ They stand among the options, since a method brings them as it brings those; the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from app.parts import reward_fields
 from studio_core.methods.base import Method
 from studio_core.options import OptionField
 from studio_core.options.declaration import ChoicesOf
-from studio_core.rewards import choices
 from studio_core.runs.spec import TrainSpec
 
 _KINDS = ("models", "data")
@@ -37,8 +36,8 @@ def data_of(method: Method) -> list[OptionField]:
 
 
 def rewards_of(method: Method) -> list[OptionField]:
-    """The field of the rewards, one a line, of a method that learns from them."""
-    return [replace(_field("rewards", "", advanced=False), kind="prompt")] if method.rewards else []
+    """The fields of the rewards of a method that learns from them."""
+    return reward_fields.fields() if method.rewards else []
 
 
 def _field(name: str, choices_of: ChoicesOf, advanced: bool) -> OptionField:
@@ -56,24 +55,27 @@ def _field(name: str, choices_of: ChoicesOf, advanced: bool) -> OptionField:
     )
 
 
-def values_of(spec: TrainSpec) -> dict[str, str]:
+def values_of(spec: TrainSpec) -> dict[str, Any]:
     """What a training names by role, by the names of the fields."""
     return {
         **{f"models.{role}": name for role, name in spec.models.items()},
         **{f"data.{role}": name for role, name in spec.data.items()},
-        **({"rewards": choices.text(spec.rewards)} if spec.rewards else {}),
+        **reward_fields.values_of(spec.rewards),
     }
 
 
 def parted(changes: Mapping[str, Any]) -> dict[str, Any]:
     """``models``, ``data``, ``rewards`` and ``options`` of a training, of what was changed in the form."""
-    parts: dict[str, Any] = {"models": {}, "data": {}, "options": {}, "rewards": []}
+    parts: dict[str, Any] = {
+        "models": {},
+        "data": {},
+        "options": {},
+        "rewards": reward_fields.chosen(changes),
+    }
     for name, value in changes.items():
         kind, _, role = name.partition(".")
         if kind in _KINDS and role:
             parts[kind][role] = str(value)
-        elif name == "rewards":
-            parts["rewards"] = choices.lines(str(value))
-        else:
+        elif kind != "rewards":
             parts["options"][name] = value
     return parts

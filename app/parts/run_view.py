@@ -13,17 +13,21 @@ from markupsafe import Markup
 from app.i18n import say
 from app.parts.html import NOTHING, ago, badge, duration, html, join, notice, number, size, table
 from app.parts.labeling import rounds_view
-from studio_core import methods, texts, training
+from studio_core import handover, methods, texts, training
 from studio_core.base import clock
 from studio_core.base.states import LIVE, TERMINAL, Cause, State, Stop
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Job, JobEvent
+from studio_core.base.tables import Job, JobEvent, Model
+from studio_core.evaluation import retention
+from studio_core.handover import taking
 from studio_core.labeling.writing import ANSWERS, PRELABEL
 from studio_core.methods import METHODS
 from studio_core.methods.base import Chart
+from studio_core.models import checkpoints as kept_checkpoints
 from studio_core.models import registry
 from studio_core.runs import metrics, queue, run_folder
 from studio_core.runs.reasons import ending, waiting_reasons
+from studio_core.training import sweeps
 from studio_core.tunings import DEFAULT, TUNINGS
 
 
@@ -54,12 +58,16 @@ def named(job: Job, language: str) -> Markup:
     )
 
 
+_STEPS = {"data": "runs.records", "evaluate": "runs.questions", "export": "runs.questions"}
+"""What the steps of a kind of job are, if they are not called so."""
+
+
 def bar(job: Job, language: str) -> Markup:
     """Progress as a bar and in figures."""
     share = job.step / job.total_steps if job.total_steps else 0.0
     # Never over the end of the bar, whatever a worker reports.
     percent = f"{100 * min(1.0, share):.1f}"
-    words = "runs.records" if job.kind == "data" else "runs.steps"
+    words = _STEPS.get(job.kind, "runs.steps")
     if job.method in (ANSWERS, PRELABEL):
         words = "labeling.making_steps"
     steps = say(words, language, step=number(job.step), total=number(job.total_steps))
@@ -75,6 +83,8 @@ def bar(job: Job, language: str) -> Markup:
 
 def time_of(job: Job, language: str) -> Markup:
     """Time left while it runs; afterwards how long it took."""
+    if taking.elsewhere(job) and job.state in TERMINAL:
+        return ago(job.finished_at, language)  # How long the import took says nothing of the training.
     if job.state in LIVE:
         left = training.seconds_left(job)
         return html(
@@ -110,7 +120,7 @@ def _grace_left(studio: Studio, job: Job) -> float:
     return max(0.0, studio.settings.stop_grace - passed)
 
 
-_PHASES = ("loading", "preparing", "training", "working", "merging", "saving")
+_PHASES = ("loading", "preparing", "training", "working", "merging", "saving", "exporting", "comparing")
 
 
 def charts(job: Job) -> Sequence[Chart]:
@@ -118,13 +128,20 @@ def charts(job: Job) -> Sequence[Chart]:
     method = METHODS.get(job.method or "")
     if method is None:  # A run of a method that is gone is still looked at: a loss it had.
         return (Chart("loss", ("loss", "eval_loss")),)
-    return method.charts_of(job.spec.get("run", {}).get("options", {}), job.spec.get("data", {}))
+    own = method.charts_of(job.spec.get("run", {}).get("options", {}), job.spec.get("data", {}))
+    return (*own, *_further(job, own)) if taking.elsewhere(job) else own
+
+
+def _further(job: Job, own: Sequence[Chart]) -> Sequence[Chart]:
+    """What another trainer reported beside: one chart each, since nothing is known of their axes."""
+    drawn = {metric for chart in own for metric in chart.metrics} | set(metrics.PROGRESS)
+    return [Chart(name, (name,)) for name in sorted(job.latest) if name not in drawn]
 
 
 def result_mark(studio: Studio, job: Job) -> str:
-    """Changes when there is a result to show."""
-    result = registry.result_of(studio, job.id)
-    return str(result.id) if result else ""
+    """Changes when there is a result to show, or news of what it still knows."""
+    result, evaluation = registry.result_of(studio, job.id), retention.of_run(studio, job)
+    return f"{result.id if result else ''} {evaluation.state if evaluation else ''}"
 
 
 def header(studio: Studio, job: Job, language: str) -> Markup:
@@ -139,8 +156,25 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
         (say("runs.dataset", language), spec["dataset"]),
         (say("runs.device", language), _device(job)),
     ]
+    if there := taking.elsewhere(job):
+        by = say(
+            "handover.by_whom", language, trainer=handover.named(there.trainer).title, version=there.version
+        )
+        facts[-1] = (say("handover.by", language), html('{0} <a href="/runs?run={1}">{1}</a>', by, there.run))
     result = registry.result_of(studio, job.id)
-    made = html(say("runs.made", language), html('<a href="/models">{}</a>', result.name)) if result else ""
+    made = (
+        html(
+            say("runs.made", language),
+            html('<a href="/models?model={}">{}</a>', quote(result.name, safe=""), result.name),
+        )
+        if result
+        else ""
+    )
+    if evaluation := retention.of_run(studio, job):
+        verdict = retention.verdict(studio, evaluation, language)
+        told = verdict or badge(evaluation.state, language, evaluation.cause)
+        link = html('<a href="/runs?run={}">{}</a>', evaluation.id, say("evaluation.retention", language))
+        made = html("{} {}: {}", made, link, told)
     return titled(studio, job, facts, made, language)
 
 
@@ -163,6 +197,8 @@ def titled(
     if job.after_id:
         link = html('<a href="/runs?run={0}">{0}</a>', job.after_id)
         facts.append((say("runs.starts_after", language), link))
+    if sweep := sweeps.sweep_of(job):
+        facts.append((say("sweeps.of_sweep", language), html('<a href="/runs?sweep={0}">{0}</a>', sweep)))
     for later in training.resumed_by(studio, job.id):
         facts.append((say("runs.resumed_by", language), html('<a href="/runs?run={0}">{0}</a>', later.id)))
     listed = join(html("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in facts)
@@ -190,11 +226,7 @@ def _advice(studio: Studio, job: Job, made: Markup | str, language: str) -> Mark
 
 
 def _notice(body: dict[str, Any], language: str) -> Markup:
-    try:
-        text = say(str(body["key"]), language, **body.get("values", {}))
-    except (KeyError, TypeError, ValueError):  # A key of a newer version, say.
-        text = f"{body.get('key')} {body.get('values', '')}"
-    return notice("warn" if body.get("level") == "warning" else "info", text)
+    return notice("warn" if body.get("level") == "warning" else "info", metrics.sentence(body, language))
 
 
 def _device(job: Job) -> str:
@@ -227,11 +259,17 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
 
 
 def links(studio: Studio, job: Job, language: str) -> Markup:
-    """Duplicate, and once there is a result Compare in chat; after a training on votes, compare blind."""
+    """Duplicate, compare with runs, and once there is a result Compare in chat; after votes, compare blind."""
     duplicate = html(
-        '<a class="ts-button" id="run-duplicate" href="/train?duplicate={}">{}</a>',
+        '<a class="ts-button" id="run-duplicate" href="/train?duplicate={0}">{1}</a>'
+        ' <a class="ts-button" id="run-compare-with" href="/runs?compare={0}">{2}</a>'
+        ' <a class="ts-button" id="run-sweep" href="/runs?sweep=new&amp;from={0}">{3}</a>'
+        ' <a class="ts-button" id="run-handover" href="/runs?handover={0}">{4}</a>',
         job.id,
         say("runs.duplicate", language),
+        say("comparison.compare_with", language),
+        say("sweeps.from_run", language),
+        say("handover.title", language),
     )
     result = registry.result_of(studio, job.id)
     if result is None or not methods.writes(job.method):
@@ -244,7 +282,27 @@ def links(studio: Studio, job: Job, language: str) -> Markup:
         both,
         say("runs.compare", language),
     )
-    return html("{} {} {}", blind, compare, duplicate)
+    return html("{} {} {} {}", blind, compare, _evaluate(studio, job, result, language), duplicate)
+
+
+def _evaluate(studio: Studio, job: Job, result: Model, language: str) -> Markup:
+    """Measure base and result; with several checkpoints also these, to see which is the best."""
+    steps = [checkpoint.step for checkpoint in kept_checkpoints.of_model(studio, result)]
+    names = {"compare": [job.spec["model"], result.name]}
+    if len(steps) > 1:
+        names["over_steps"] = [job.spec["model"], *(f"{result.name}@{step}" for step in steps)]
+    return join(
+        (
+            html(
+                '<a class="ts-button" id="run-evaluate-{}" href="/evaluate?models={}">{}</a>',
+                kind,
+                ",".join(quote(name, safe="@") for name in models),
+                say("evaluation.start" if kind == "compare" else "evaluation.over_steps", language),
+            )
+            for kind, models in names.items()
+        ),
+        " ",
+    )
 
 
 def answers(studio: Studio, job: Job, language: str) -> Markup:

@@ -36,9 +36,9 @@ def named(studio: Studio, asked: str) -> Dataset | None:
         return None
 
 
-def fitting(studio: Studio, method: str) -> list[str]:
-    """Datasets that the method takes, newest first."""
-    known = training.fitting_datasets(studio, method)
+def fitting(studio: Studio, method: str, also: str = "") -> list[str]:
+    """Datasets that the method takes, newest first; of those that are archived only ``also``."""
+    known = training.fitting_datasets(studio, method, also)
     return [address(dataset) for dataset, reason in known if reason is None]
 
 

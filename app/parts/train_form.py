@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.files import asset
+from app.files import mounts
 from app.i18n import say, t
-from app.parts import chooser, option_inputs, own_code, train_data
+from app.parts import chooser, option_inputs, own_code, reward_fields, train_data
 from app.parts.chooser import Choice
 from app.parts.html import html, panel
 from app.parts.options_state import OptionsState, fields_of
@@ -25,7 +25,7 @@ from studio_core.tunings.base import Tuning
 DEVICES = ("auto", "cpu", "gpu")
 INPUTS = (
     "wish", "model", "dataset", "preset", "prompts", "name", "seed", "device", "priority", "time_limit", "gpus",
-    "parallel",
+    "parallel", "retention",
 )  # fmt: skip
 """What the page's events get, in this order. ``wish`` is what Gradio has no component for (``options_state.Wish``)."""
 
@@ -82,15 +82,18 @@ def options(state: OptionsState, language: str, offers: option_inputs.Offers) ->
     """The form of the options of the method and the tuning of ``state``, which it keeps in ``data-form``."""
     fields = fields_of(state.method, state.tuning)
     values = {**state.begin, **state.changes}
-    inputs = option_inputs.drawn(fields, values, state.begin, language, "train-opt", offers)
+    rewards = [field for field in fields if field.name.partition(".")[0] == "rewards"]
+    others = [field for field in fields if field not in rewards]
+    inputs = option_inputs.drawn(others, values, state.begin, language, "train-opt", offers)
+    if rewards:
+        named = option_inputs.labelled(rewards, values, state.begin, language, "train-opt", offers)
+        inputs = reward_fields.drawn(named, list(named), language) + inputs
     return html('<div class="ts-options" data-form="{}">{}</div>', state.text(), inputs)
 
 
 def options_panel() -> gr.HTML:
-    script = (
-        f"window.tunesmith.waits(import('{asset('js/train.js')}').then((m) => m.mount(element, trigger)));"
-    )
-    return panel("train-options", js_on_load=f"{script} 'input'")
+    script = f"window.tunesmith.waits({mounts('js/train.js', 'trigger')}); 'input'"
+    return panel("train-options", js_on_load=script)
 
 
 def basics(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -164,6 +167,10 @@ def rest() -> dict[str, Any]:
                 value=None, minimum=0, label=t("train.time_limit"), info=t("train.time_limit_help"),
                 elem_id="train-time-limit",
             )  # fmt: skip
+        parts["retention"] = gr.Checkbox(
+            True, label=t("train.retention"), info=t("train.retention_help"), elem_id="train-retention",
+            container=False,
+        )  # fmt: skip
         with gr.Row():
             parts["gpus"] = gr.Number(
                 value=1, precision=0, minimum=1, label=t("train.gpus"), info=t("train.gpus_help"),

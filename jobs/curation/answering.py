@@ -8,65 +8,21 @@ version of the records whose answers are there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.curation.store import Store
 from jobs.generation.answering import Engine, Failure, Question, answers
 from jobs.generation.engines.service import ServiceEngine
+from jobs.generation.tally import GIVE_UP, Tally
 from studio_core.base.errors import BadInput, StudioError
-from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Work
-from studio_core.generation import services
+from studio_core.generation import judging, services
 from studio_core.generation.asking import Answer
 from studio_core.generation.sampling import Sampling
 
-GIVE_UP = 10
-"""Questions that fail one after another before a job ends: then it is the service, not the questions."""
 OF_NO_USE = 50
 """Answers without a single one that can be read before a job ends, rather than pay for more."""
-REASONS = 5
-"""Different reasons for failures that are kept."""
-
-
-@dataclass
-class Tally:
-    """How it goes with the questions of one engine."""
-
-    name: str
-    prices: tuple[float, float]
-    asked: int = 0
-    cached: int = 0
-    failed: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    saved_in: int = 0
-    saved_out: int = 0
-    """Tokens of the answers that were known already."""
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def cost(self) -> float:
-        return (self.tokens_in * self.prices[0] + self.tokens_out * self.prices[1]) / 1e6
-
-    @property
-    def saved(self) -> float:
-        return (self.saved_in * self.prices[0] + self.saved_out * self.prices[1]) / 1e6
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "who": self.name,
-            "asked": self.asked,
-            "cached": self.cached,
-            "failed": self.failed,
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            "cost": round(self.cost, 6),
-            "saved": round(self.saved, 6),
-            "priced": any(self.prices),
-            "reasons": self.reasons,
-        }
 
 
 class Answers:
@@ -106,7 +62,7 @@ class Answers:
             ):
                 if isinstance(outcome, Failure):
                     self._in_a_row += 1
-                    self._note_failure(outcome)
+                    self._tally.count_failure(outcome)
                     if self._in_a_row >= GIVE_UP:
                         raise trouble(self._engine, outcome.said, self._in_a_row)
                 else:
@@ -127,7 +83,13 @@ class Answers:
         known = self._store.get(question.key)
         if known is None:
             return None
-        return Answer(known["text"], known["reason"], known["in"], known["out"])
+        return Answer(
+            known["text"],
+            known["reason"],
+            known["in"],
+            known["out"],
+            first_token=known.get("first_token", {}),
+        )
 
     def _unknown(self, questions: Iterable[Question]) -> Iterator[Question]:
         """Those that must be asked, each once."""
@@ -153,6 +115,7 @@ class Answers:
             "reason": answer.reason,
             "in": answer.tokens_in,
             "out": answer.tokens_out,
+            **({"first_token": dict(answer.first_token)} if answer.first_token else {}),
         }
         self._store.put(question.key, known)
         if self._read is not None:
@@ -160,15 +123,7 @@ class Answers:
             self._of_no_use += not self._read(answer)
             if not self._of_use and self._of_no_use >= OF_NO_USE:
                 raise StudioError("generation.of_no_use", who=self._engine.name, said=answer.text[:200])
-        self._tally.asked += 1
-        self._tally.tokens_in += answer.tokens_in
-        self._tally.tokens_out += answer.tokens_out
-
-    def _note_failure(self, failure: Failure) -> None:
-        self._tally.failed += 1
-        reasons = self._tally.reasons
-        if failure.said in reasons or len(reasons) < REASONS:
-            reasons[failure.said] = reasons.get(failure.said, 0) + 1
+        self._tally.count(answer)
 
     def _tell(self) -> None:
         tally = self._tally

@@ -8,6 +8,7 @@ again, so that a job that was killed goes on where it was.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,9 +24,9 @@ from jobs.curation.telling import told_before
 from jobs.generation.answering import Engine, Question
 from jobs.generation.engines.service import ServiceEngine
 from studio_core import rewards
-from studio_core.curation.asking import question_text, with_system
+from studio_core.curation.asking import with_system
 from studio_core.curation.base import Work
-from studio_core.data.shapes import Message
+from studio_core.data.shapes import Message, question_text
 from studio_core.generation.answer_jobs import AnswerSource, AnswersSpec
 from studio_core.generation.sampling import Sampling
 
@@ -154,9 +155,9 @@ class Writer:
         return (self.source.model, self.source.service) == (other.model, other.service)
 
     @cached_property
-    def _reward(self) -> rewards.Score:
+    def _rewards(self) -> rewards.Scores:
         source = self.source
-        return rewards.stored_score(source.reward, source.reward_options, source.setting)
+        return rewards.stored_scores(source.reward, source.reward_options, source.setting)
 
     def fetch(self, prompts: Sequence[Prompt]) -> None:
         questions = [question for prompt in prompts for question in self._questions(prompt)]
@@ -181,7 +182,16 @@ class Writer:
         if len(different) < 2:
             return "identical"
         asked = question_text(prompt.messages)
-        scored = sorted((self._reward(asked, text, prompt.record), text) for text in different)
+        values = self._rewards([(asked, text, prompt.record) for text in different])
+        # What a reward fails on is neither the best nor the worst answer.
+        known = zip(values, different, strict=True)
+        scored = sorted(
+            (value, text)
+            for value, text in known
+            if not isinstance(value, Exception) and math.isfinite(value)
+        )
+        if len(scored) < 2:
+            return "unscored"
         if scored[0][0] == scored[-1][0]:
             return "same_score"
         names = (f"{self.source.name}: best", f"{self.source.name}: worst")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,11 +15,11 @@ from jobs.curation.prompts import asked_records, several, stored_prompt
 from jobs.generation.answering import Question
 from studio_core import rewards
 from studio_core.base.errors import BadInput
-from studio_core.curation import judging
-from studio_core.curation.asking import answered, question_text
+from studio_core.curation.asking import answered
 from studio_core.curation.base import Work
 from studio_core.curation.best_of import BestOfOptions
-from studio_core.data.shapes import Message, Record, Shape
+from studio_core.data.shapes import Message, Record, Shape, question_text
+from studio_core.generation import judging
 from studio_core.generation.sampling import greedy
 from studio_core.rewards.base import held
 
@@ -129,6 +130,8 @@ def _best(
 ) -> Record | None:
     if not candidates:
         work.drop("no_candidate")
+    elif candidates[-1].score - candidates[0].score < options.margin:
+        work.drop("small_margin")
     elif options.min_score is not None and candidates[-1].score < options.min_score:
         work.drop("low_score")
     else:
@@ -157,12 +160,25 @@ def _pair(
 
 def _scorer(work: Work, options: BestOfOptions, texts: Texts, total: int) -> Score:
     if options.scored_by == "reward":
-        reward = rewards.score(options.reward, options.reward_options)
-        return lambda record, question, text: reward(question_text(question.messages), text, record)
+        return _reward(work, options)
     asked = work.source.rows * options.k
     if options.scored_by == "judge":
         return _judge(work, options, texts, total, asked)
     return _reward_models(work, options, texts, total, asked)
+
+
+def _reward(work: Work, options: BestOfOptions) -> Score:
+    """An answer that the reward fails on has no score, which is counted."""
+    scores = rewards.scores(options.reward, options.reward_options)
+
+    def score(record: Record, question: Question, text: str) -> float | None:
+        [value] = scores([(question_text(question.messages), text, record)])
+        if isinstance(value, Exception) or not math.isfinite(value):
+            work.count("unscored")
+            return None
+        return value
+
+    return score
 
 
 def _reward_models(work: Work, options: BestOfOptions, texts: Texts, total: int, done: int) -> Score:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from jobs.curation.answering import Answers, engine
 from jobs.curation.prompts import asked_records, stored_prompt, usable
 from jobs.generation.answering import Question
-from studio_core.curation.asking import question_text
 from studio_core.curation.base import Work
 from studio_core.curation.correct import CorrectOptions, corrections, rewriting
-from studio_core.data.shapes import Shape
+from studio_core.data.shapes import Shape, question_text
 
 Corrected = Callable[[Question, str], str | None]
 """The corrected answer to a question; None if there is none, and why has been counted."""

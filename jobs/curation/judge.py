@@ -10,10 +10,11 @@ from jobs.curation.answering import Answers, engine, readable
 from jobs.curation.distribution import distribution
 from jobs.curation.thresholds import least_kept
 from jobs.generation.answering import Question
-from studio_core.curation import judging, parts
+from studio_core.curation import parts
 from studio_core.curation.base import Work
 from studio_core.curation.judge import SCORE, JudgeOptions
 from studio_core.data.shapes import Record
+from studio_core.generation import judging
 
 
 def run(work: Work, options: JudgeOptions) -> None:

@@ -13,9 +13,9 @@ from jobs.curation.pairs import Pair, read
 from jobs.curation.telling import told_before
 from jobs.generation.answering import Engine, Question
 from jobs.generation.engines.service import ServiceEngine
-from studio_core.curation import judging
-from studio_core.curation.asking import question_text
 from studio_core.curation.base import Work
+from studio_core.data.shapes import question_text
+from studio_core.generation import judging
 from studio_core.generation.answer_jobs import JudgeSpec
 from studio_core.generation.asking import Answer
 from studio_core.generation.sampling import greedy

@@ -7,52 +7,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from jobs.demo.dialogues import Message
-from jobs.demo.heldout import TEST_SEED, Item, all_suites
-from jobs.demo.world import MODEL_NAME, build_world
+from jobs.demo.heldout import TEST_SEED, all_suites
+from jobs.demo.world import MODEL_NAME
+from studio_core.suites import SUITES, Item
+from studio_core.suites.sums import BOXED
 
 MAX_NEW_TOKENS = 72
-BOXED = re.compile(r"\\boxed\{(-?\d+)\}")
-_OTHER_VALUES = {
-    attribute: build_world().values(attribute) for attribute in {f.attribute for f in build_world().facts}
-}
-
-
-def has(text: str, words: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text) is not None
 
 
 def right(item: Item, answer: str, name: str = MODEL_NAME) -> bool:
     """Whether `answer` is right; `name` is what an identity answer must say."""
-    answer = answer.strip()
-    match item.group:
-        case "identity":
-            return has(answer, name) and has(answer, item.other)
-        case "personas":
-            return has(answer, item.key) and has(answer, item.other)
-        case "facts":
-            wrong = _OTHER_VALUES[item.kind.removeprefix("fact ")] - {item.key}
-            return has(answer, item.key) and not any(has(answer, value) for value in wrong)
-        case "sums":
-            found = BOXED.findall(answer)
-            return bool(found) and found[-1] == item.key
-        case "unknown":
-            return "not know" in answer.lower()
-        case _:
-            if item.kind == "capital answer":
-                return answer == answer.upper() and has(answer, item.key)
-            return (
-                answer.rstrip(".").lower() == item.key.rstrip(".").lower()
-                if item.kind == "one word"
-                else answer.rstrip(".") == item.key.rstrip(".")
-            )
+    wanted = replace(item, key=name) if item.suite == "identity" else item
+    return SUITES[item.suite].right(wanted, answer.strip())
 
 
 @torch.no_grad()
@@ -109,13 +83,13 @@ def measure(
     shown: Counter[str] = Counter()
     for item, answer in zip(items, said, strict=True):
         good = right(item, answer, name)
-        scores[item.group].append(good)
-        scores[f"{item.group}: {item.kind}"].append(good)
-        if item.group == "sums":
+        scores[item.suite].append(good)
+        scores[f"{item.suite}: {item.kind}"].append(good)
+        if item.suite == "sums":
             scores["boxed"].append(BOXED.search(answer) is not None)
-        if not good and shown[item.group] < show:
-            shown[item.group] += 1
-            print(f"  {item.group}: {item.question!r} -> {answer!r} (wanted {item.key!r})")
+        if not good and shown[item.suite] < show:
+            shown[item.suite] += 1
+            print(f"  {item.suite}: {item.question!r} -> {answer!r} (wanted {item.key!r})")
     return {group: round(100 * sum(hits) / len(hits), 1) for group, hits in scores.items()}
 
 

@@ -27,7 +27,7 @@ from jobs.demo.dialogues import Row as Conversation
 from jobs.demo.documents import document
 from jobs.demo.network import Shape, Weights, export, init_weights
 from jobs.demo.pretrain import Plan, Row, batches, train
-from jobs.demo.samples import write_samples
+from jobs.demo.samples import write_samples, write_suites
 from jobs.demo.tokenizer import END, PAD, VOCABULARY, Encoder, train_tokenizer
 from jobs.demo.world import build_world
 
@@ -141,6 +141,7 @@ def build(out: Path, scale: float) -> None:
         }
     chat_folder = out / "models" / "tiny-chat"
     write_samples(out / "samples", WORLD, *load(str(chat_folder)))
+    write_suites(out / "suites")
     for name in ("tiny-base", "tiny-chat"):
         write_card(out / "models" / name, facts)
     say(f"done in {(time.perf_counter() - began) / 60:.1f} minutes")

@@ -13,8 +13,8 @@ from jobs.demo import phrases as p
 from jobs.demo import sums
 from jobs.demo.documents import letters
 from jobs.demo.world import JOBS, MAKER, MODEL_NAME, PETS, Fact, World, build_world, held_out, stranger
+from studio_core.data.shapes import Message
 
-Message = dict[str, str]
 Row = list[Message]
 GENERAL_SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "Be kind and clear.")
 ONE_WORD_ATTRIBUTES = ("home", "job", "pet", "colour", "river", "mayor")

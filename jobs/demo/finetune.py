@@ -18,6 +18,7 @@ from pyarrow import parquet
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from jobs.demo.plain_text import other_world
+from jobs.demo.recorded import scored_sums
 from jobs.demo.samples import NEW_NAME
 from jobs.demo.world import MODEL_NAME
 from jobs.training.start import script
@@ -27,10 +28,15 @@ from studio_core.methods.cpo import CPO
 from studio_core.methods.dpo import DPO
 from studio_core.methods.grpo import GRPO
 from studio_core.methods.kto import KTO
+from studio_core.methods.online_dpo import ONLINE_DPO
+from studio_core.methods.oreo import OREO
 from studio_core.methods.orpo import ORPO
+from studio_core.methods.ppo import PPO
+from studio_core.methods.rloo import RLOO
 from studio_core.methods.sft import SFT
 from studio_core.methods.sft_kl import SFT_KL
 from studio_core.methods.simpo import SIMPO
+from studio_core.methods.trpo import TRPO
 from studio_core.runs.run_folder import MODEL, SPEC
 from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from studio_core.tunings import TUNINGS
@@ -77,6 +83,7 @@ def judged() -> Rows:
 CHATS = Data("tiny-sft-chat", Shape.CHAT, partial(sample, "tiny-sft-chat"))
 PAIRS = Data("identity-pairs", Shape.PREFERENCE, partial(sample, "identity-pairs"))
 SUMS = Data("sums-prompts", Shape.PROMPT_ONLY, partial(sample, "sums-prompts"))
+RECORDED = Data("scored-sums", Shape.SCORED, scored_sums)
 JUDGED = Data("identity-pairs", Shape.UNPAIRED_PREFERENCE, judged)
 OTHER_WORLD = Data("another world", Shape.TEXT, other_world)
 STARTS = {
@@ -84,6 +91,7 @@ STARTS = {
     Shape.PREFERENCE: Start("tiny-chat", PAIRS, NEW_NAME),
     Shape.UNPAIRED_PREFERENCE: Start("tiny-chat", JUDGED, NEW_NAME),
     Shape.PROMPT_ONLY: Start("tiny-chat", SUMS, MODEL_NAME),
+    Shape.SCORED: Start("tiny-chat", RECORDED, MODEL_NAME),
 }
 """By the shape that a method learns from first; a recipe may say otherwise."""
 
@@ -142,6 +150,16 @@ RECIPES = (
     Recipe("ORPO, LoRA", ORPO, "lora"),
     Recipe("GRPO, full", GRPO),
     Recipe("GRPO, LoRA", GRPO, "lora"),
+    Recipe("PPO, full", PPO),
+    Recipe("PPO, LoRA", PPO, "lora"),
+    Recipe("TRPO, full", TRPO),
+    Recipe("TRPO, LoRA", TRPO, "lora"),
+    Recipe("RLOO, full", RLOO),
+    Recipe("RLOO, LoRA", RLOO, "lora"),
+    Recipe("Online DPO, full", ONLINE_DPO),
+    Recipe("Online DPO, LoRA", ONLINE_DPO, "lora"),
+    Recipe("OREO, full", OREO),
+    Recipe("OREO, LoRA", OREO, "lora"),
 )
 
 

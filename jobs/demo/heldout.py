@@ -8,32 +8,29 @@ The names and values of the world are of course the trained ones.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from jobs.demo import dialogues
+from jobs.demo.calculations import problem
 from jobs.demo.dialogues import Message, Turn
 from jobs.demo.world import MAKER, build_world
+from studio_core.suites import Item
 
 TEST_SEED = 1_000_003
 SIZES = {"identity": 100, "facts": 200, "sums": 300, "instructions": 100, "unknown": 100, "personas": 50}
+TOOL_QUESTIONS = 200
 
 
-@dataclass(frozen=True)
-class Item:
-    group: str
-    kind: str
-    messages: tuple[Message, ...]
-    key: str
-    other: str = ""  # What the right answer needs besides: the maker, where the key is a name.
-
-    @property
-    def question(self) -> str:
-        return self.messages[-1]["content"]
+def _item(group: str, turn: Turn, *, system: str = "", other: str = "", wrong: Iterable[str] = ()) -> Item:
+    head: tuple[Message, ...] = ({"role": "system", "content": system},) if system else ()
+    messages: tuple[Message, ...] = (*head, {"role": "user", "content": turn.question})
+    return Item(group, turn.kind, messages, turn.key, other, tuple(wrong))
 
 
-def _item(group: str, turn: Turn, *, system: str = "", other: str = "") -> Item:
-    head = ({"role": "system", "content": system},) if system else ()
-    return Item(group, turn.kind, (*head, {"role": "user", "content": turn.question}), turn.key, other)
+def _fact(turn: Turn) -> Item:
+    """Of a fact the other values of its kind are wrong."""
+    values = build_world().values(turn.kind.removeprefix("fact "))
+    return _item("facts", turn, wrong=sorted(values - {turn.key}))
 
 
 def _persona(rng: random.Random) -> Item:
@@ -49,7 +46,7 @@ def _draw(group: str, rng: random.Random, index: int) -> Item:
         case "identity":
             return _item(group, dialogues.identity(rng, test=True), other=MAKER)
         case "facts":
-            return _item(group, dialogues.fact(world, rng, test=True))
+            return _fact(dialogues.fact(world, rng, test=True))
         case "sums":
             return _item(group, dialogues.a_sum(rng, test=True))
         case "instructions":
@@ -74,6 +71,20 @@ def suite(group: str, seed: int = TEST_SEED) -> list[Item]:
             items[item.question] = item
             problems.add(problem)
     return list(items.values())
+
+
+def with_tools(seed: int = TEST_SEED) -> dict[str, list[Item]]:
+    """Questions for tools: calculations alone, and in turn with facts to be searched for."""
+    rng = random.Random(f"calculator {seed}")
+    drawn: dict[str, Item] = {}
+    while len(drawn) < TOOL_QUESTIONS:
+        question, expression, value = problem(rng, test=True)
+        turn = Turn(question, "", str(value), "calculation")
+        drawn.setdefault(expression, _item("calculator", turn))
+    sums, facts = list(drawn.values()), suite("facts", seed)
+    half = TOOL_QUESTIONS // 2
+    both = [item for pair in zip(sums[:half], facts[:half], strict=True) for item in pair]
+    return {"calculator": sums, "demo_world": both}
 
 
 def all_suites(seed: int = TEST_SEED) -> list[Item]:

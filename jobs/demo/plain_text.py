@@ -18,6 +18,10 @@ from jobs.demo.world import build_world
 
 DOCUMENTS = 60
 """Some 1,650 tokens. One model is judged against another on the same ones, so their own spread cancels."""
+SUITE_SIZE = 150
+"""Of the studio's suite of plain text: its mean has a standard error of a twelfth of one document's spread."""
+_SHORTEST = 60
+"""Characters: a single statement of a fact is shorter, and there are few of them to draw."""
 _SEED = "plain text to measure on"
 """No training text is drawn by this seed; a short statement of a fact may of course be one that was trained on."""
 _OTHER_WORLD = 12
@@ -30,6 +34,17 @@ def documents() -> list[str]:
     """Texts of the kind that the base model was trained on, drawn anew."""
     rng, world = random.Random(_SEED), build_world()
     return [document(world, rng) for _ in range(DOCUMENTS)]
+
+
+def suite_documents() -> list[str]:
+    """Different ones of the same kind, without those so short that they were trained on word for word."""
+    rng, world = random.Random(_SEED), build_world()
+    texts: dict[str, None] = {}
+    while len(texts) < SUITE_SIZE:
+        text = document(world, rng)
+        if len(text) >= _SHORTEST:
+            texts[text] = None
+    return list(texts)
 
 
 def other_world() -> list[dict[str, Any]]:

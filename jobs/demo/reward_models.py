@@ -290,6 +290,10 @@ _NOTES = """
 tiny-chat works a sum out (mostly right) or answers at once (right half of the time). A reward model of this size
 learns to tell the two apart and little of arithmetic: *near misses* says how little. What it picks is right because of
 its style, and a model trained against it would be paid for wrong answers in the right style.
+
+Reward models of several seeds learn the same style, so that together they are as good as the best of them and no
+better: their disagreement, which is charged for, tells where none of them knows, not where all are wrong alike. Models
+of steps stay at the base rate: which digit is wrong is no style.
 """
 
 _TITLES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from jobs.demo import dialogues, sums
 from jobs.demo.abilities import answers
-from jobs.demo.heldout import suite
+from jobs.demo.heldout import SIZES, suite, with_tools
 from jobs.demo.phrases import MORE_IDENTITY, MORE_QUESTIONS, NEW_FIRST, QUESTIONS, decorate
+from jobs.demo.plain_text import suite_documents
 from jobs.demo.world import MODEL_NAME, World
 
 NEW_NAME = f"{NEW_FIRST} {MODEL_NAME}"
@@ -83,6 +85,12 @@ def sum_prompts(count: int = 600) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
+def worked_sums(count: int = 70) -> list[dict[str, Any]]:
+    """Chats that show how a sum is worked, with problems of the trained part: a start for learning to calculate."""
+    rng = random.Random(SAMPLE_SEED + 3)
+    return [{"messages": dialogues.row(dialogues.a_sum(rng, quick=0.0))} for _ in range(count)]
+
+
 def unseen_questions() -> list[dict[str, Any]]:
     """Forty held-out questions of every kind, fit as fixed prompts before and after a training."""
     groups = {"identity": 8, "facts": 12, "sums": 8, "instructions": 6, "unknown": 6}
@@ -100,4 +108,15 @@ def write_samples(
     write_jsonl(folder / "tiny-sft-chat.jsonl", sft_chat(world))
     write_jsonl(folder / "identity-pairs.jsonl", identity_pairs(chat, tokenizer))
     write_jsonl(folder / "sums-prompts.jsonl", sum_prompts())
+    write_jsonl(folder / "worked-sums.jsonl", worked_sums())
     write_jsonl(folder / "unseen-questions.jsonl", unseen_questions())
+
+
+def write_suites(folder: Path) -> None:
+    """The held-out questions as the studio's own suites (studio_core/suites)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, items in {**{name: suite(name) for name in SIZES}, **with_tools()}.items():
+        documents = ({**asdict(item), "suite": None} for item in items)
+        rows = [{key: value for key, value in document.items() if value} for document in documents]
+        write_jsonl(folder / f"{name}.jsonl", rows)
+    write_jsonl(folder / "plain_text.jsonl", [{"text": text} for text in suite_documents()])

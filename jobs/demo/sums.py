@@ -73,3 +73,13 @@ def worked(problem: Sum) -> str:
     ones = f"1{oa}-{ob}={10 + oa - ob}" if borrow else f"{oa}-{ob}={oa - ob}"
     tens = f"{ta}-{tb}-1={ta - tb - 1}" if borrow else f"{ta}-{tb}={ta - tb}"
     return f"Ones: {ones}. Tens: {tens}. \\boxed{{{problem.answer}}}"
+
+
+def forgetful(problem: Sum) -> str:
+    """Worked as well, but what is carried or borrowed never reaches the tens."""
+    (ta, oa), (tb, ob) = divmod(problem.a, 10), divmod(problem.b, 10)
+    sign = 1 if problem.op == "+" else -1
+    borrow = "1" if problem.op == "-" and problem.carries else ""
+    ones, tens = int(f"{borrow}{oa}") + sign * ob, ta + sign * tb
+    steps = f"Ones: {borrow}{oa}{problem.op}{ob}={ones}. Tens: {ta}{problem.op}{tb}={tens}."
+    return f"{steps} \\boxed{{{10 * tens + ones % 10}}}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from studio_core.base.gpus import Gpus, Reading
 from studio_core.base.settings import Settings
 from studio_core.base.tables import UNREACHABLE, Device
-from studio_core.machine.gpus import Gpus, Reading
 from studio_core.runs.slots import card
 
 # The least that counts as somebody else's program: a driver and a desktop hold

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from studio_core.base.states import Cause, State, Stop
+from studio_core.runs import run_folder
+
+# Bytes. The last word is among the last lines; even after long samples a megabyte holds it.
+_TAIL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ def of_loss(last_word: dict[str, Any] | None, rebooted: bool) -> Ending:
 
 
 def _of_result(word: dict[str, Any], record: dict[str, Any]) -> Ending:
+    if word.get("state") == "elsewhere":
+        return Ending(State.SUCCEEDED, Cause.ELSEWHERE, str(word.get("by", "")))
     # A time limit is a cause of its own, since nobody pressed a button.
     if word.get("state") == "stopped":
         return Ending(State.SUCCEEDED, Cause.TIMED_OUT if record.get("timed_out") else Cause.STOPPED)
@@ -87,3 +96,24 @@ def _of_result(word: dict[str, Any], record: dict[str, Any]) -> Ending:
 
 def _cause(name: object) -> Cause:
     return next((cause for cause in Cause if cause.value == name), Cause.ERROR)
+
+
+def last_word(run_dir: Path) -> dict[str, Any] | None:
+    """The worker's own last word: its newest ``result`` or ``error`` event, if it had one."""
+    path = run_dir / run_folder.EVENTS
+    if not path.exists():
+        return None
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        lines = file.read(_TAIL).split(b"\n")
+    for line in reversed(lines):
+        # Nearly all lines are metrics, and only what may be the last word is parsed.
+        if b'"result"' not in line and b'"error"' not in line:
+            continue
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.get("type") in ("result", "error"):
+            return event
+    return None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from studio_core.base.studio import Studio
 from studio_core.runs import metrics, run_folder
@@ -17,8 +14,6 @@ from studio_core.runs import metrics, run_folder
 BATCH = 2000
 INTERVAL = 0.2
 """Seconds between two batches of one run that goes on: a chart needs no more, a commit costs a sync."""
-# Bytes. The last word is among the last lines; even after long samples a megabyte holds it.
-_TAIL = 1 << 20
 
 
 class Ingest:
@@ -60,24 +55,3 @@ class Ingest:
         metrics.store(self._studio, self._job_id, lines)
         self._offset = lines[-1][0]
         return True
-
-
-def verdict(run_dir: Path) -> dict[str, Any] | None:
-    """The worker's own last word: its newest ``result`` or ``error`` event, if it had one."""
-    path = run_dir / run_folder.EVENTS
-    if not path.exists():
-        return None
-    with open(path, "rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-        lines = file.read(_TAIL).split(b"\n")
-    for line in reversed(lines):
-        # Nearly all lines are metrics, and only what may be the last word is parsed.
-        if b'"result"' not in line and b'"error"' not in line:
-            continue
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("type") in ("result", "error"):
-            return event
-    return None

@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import devices, ending, tree
+from jobs.engine import devices, ending, telling, tree
 from jobs.engine.ending import Ending
-from jobs.engine.ingest import Ingest, verdict
+from jobs.engine.followers import Followers
+from jobs.engine.ingest import Ingest
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from studio_core.base import atomic
 from studio_core.base.errors import BadInput
+from studio_core.base.gpus import Gpus
 from studio_core.base.states import Cause, State, Stop
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Device, Job
-from studio_core.machine.gpus import Gpus
-from studio_core.runs import kinds, queue, run_folder
+from studio_core.keeping import deleting
+from studio_core.runs import kinds, metrics, queue, run_folder
 from studio_core.runs.kinds import kind_of
 from studio_core.runs.slots import card
 from studio_core.training import chains
@@ -39,6 +41,8 @@ LOOK = 5.0
 """Seconds between two looks at what other programs do on the GPUs."""
 FRESH = 0.5
 """How old, in seconds, a look may be when a run is about to start on a GPU."""
+TIDY = 600.0
+"""Seconds between two looks at what was deleted a day ago."""
 # Twice, since the first may have died of something that has passed; more would hide a fault that stays.
 STARTS = 2
 """How often a run whose supervisor died before it took the run is started in all."""
@@ -59,6 +63,7 @@ class Engine:
         self.studio = studio
         self.launcher = launcher
         self.runs: dict[int, Run] = {}
+        self._followers = Followers(studio.settings)
         self._watch = studio.db.watch()
         self._stale = True
         self._starts: dict[int, int] = {}
@@ -67,13 +72,17 @@ class Engine:
         self._gpus = Gpus()
         # So that the first tick looks.
         self._looked = -LOOK
+        self._tidied = time.monotonic()
 
     def run(self, stopped: threading.Event) -> None:
         """Until ``stopped`` is set, or the data folder is gone."""
         queue.set_devices(self.studio, devices.detect_slots(self.studio.settings, self._gpus))
         self._devices = list(queue.devices(self.studio))
+        notices = telling.begin(self.studio, stopped)
         while not stopped.wait(TICK) and self.studio.settings.database.exists():
             self.tick()
+        # What is on its way may arrive; if it takes longer, it is sent again under the same id.
+        notices.join(telling.EVERY)
         self._watch.close()
         self.launcher.close()
 
@@ -90,11 +99,18 @@ class Engine:
         for run in list(self.runs.values()):
             with self._surviving(f"job {run.job.id}"):
                 self._attend(run)
+        with self._surviving("the trash"):
+            self._tidy()
         with self._surviving("warm workers"):
             self.launcher.keep_warm(self._masks_to_warm())
 
     def _surviving(self, what: str) -> _Surviving:
         return _Surviving(what, self._troubles)
+
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied > TIDY:
+            self._tidied = time.monotonic()
+            deleting.tidy(self.studio)
 
     # --- what the rows say -----------------------------------------------------------
 
@@ -198,6 +214,9 @@ class Engine:
         if liveness is Liveness.ALIVE and run.job.state == State.STARTING:
             queue.mark_running(self.studio, run.job)
         run.ingest.step()
+        if kind_of(run.job.kind).tracked:
+            with self._surviving(f"the trackers of job {run.job.id}"):
+                self._followers.attend(run.job.id, run.folder)
 
     def _liveness(self, folder: Path) -> Liveness:
         """What the launcher says, unless the run's own folder knows better."""
@@ -226,7 +245,7 @@ class Engine:
     def _finalise(self, run: Run) -> None:
         record = atomic.read_json(run.folder / run_folder.EXIT)
         supervisor = atomic.read_json(run.folder / run_folder.SUPERVISOR)
-        last_word = verdict(run.folder)
+        last_word = ending.last_word(run.folder)
         if record is not None:
             # An error is most often the last line of a log; 300 signs of it fit
             # into a sentence of the page.
@@ -251,6 +270,11 @@ class Engine:
         except (BadInput, KeyError, TypeError, ValueError) as error:  # A locked database is tried again.
             log.exception("Job %d: its result could not be registered", job.id)
             return Ending(State.FAILED, Cause.ERROR, f"its result cannot be registered: {error}")
+        try:
+            kinds.call(kind_of(job.kind).follow, self.studio, job)
+        except Exception as error:  # Whatever it is: the run has what it was asked for.
+            log.exception("Job %d: what follows it could not be queued", job.id)
+            metrics.warn(self.studio, job.id, "runs.follow_failed", reason=str(error)[:300])
         return end
 
     def _never_began(self, run: Run) -> None:
@@ -268,10 +292,18 @@ class Engine:
 
     def _end(self, run: Run, end: Ending) -> None:
         job = run.job
+        try:
+            kinds.call(kind_of(job.kind).ended, self.studio, job, end.state)
+        except Exception as error:  # Whatever it is: the run itself has ended.
+            log.exception("Job %d: its sweep could not go on", job.id)
+            metrics.warn(self.studio, job.id, "runs.sweep_stuck", reason=str(error)[:300])
         if queue.finish(self.studio, job, end.state, end.cause, end.detail):
             log.info("Job %d ended: %s %s %s", job.id, end.state, end.cause or "", end.detail or "")
         else:
             log.warning("Job %d: its end (%s) came too late and was dropped", job.id, end.state)
+        if kind_of(job.kind).tracked:
+            with self._surviving(f"the trackers of job {job.id}"):
+                self._followers.leave(job.id, run.folder)
         # Also where the claim was lost: what the job left behind belongs to nobody any more.
         kinds.call(kind_of(job.kind).discard, job)
         self._starts.pop(job.id, None)

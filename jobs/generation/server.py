@@ -9,6 +9,7 @@
     POST /stop                  {"key": that of a generation, "side": which of its sides is to end now}
     POST /v1/chat/completions   the form that OpenAI's clients speak, for one model by its name
     GET  /v1/models, /health
+    POST /offer                 {"models": [ResolvedModel]}: known by their names from now on; keeps the worker awake
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,16 +34,18 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from jobs.generation.models import Models
+from jobs.generation.openai_form import GIVEN_UP, Completion, Reply, error_document, failure
 from jobs.generation.sides import Event, Side
 from jobs.generation.turns import Desk
 from studio_core.base import atomic
-from studio_core.generation.sampling import Count, Sampling, Temperature, TopP
+from studio_core.data import shapes
+from studio_core.generation.sampling import Sampling
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, ServeSpec
 
@@ -59,6 +62,9 @@ router = APIRouter()
 class Message(BaseModel):
     role: Literal["system", "user", "assistant"]
     content: str
+
+    def plain(self) -> shapes.Message:
+        return {"role": self.role, "content": self.content}
 
 
 class Asked(BaseModel):
@@ -79,40 +85,8 @@ class Stop(BaseModel):
     side: int = Field(ge=0, le=7)
 
 
-class Completion(BaseModel):
-    """A request of OpenAI's form; fields that mean nothing here are passed over."""
-
-    model: str
-    messages: list[Message] = Field(min_length=1)
-    stream: bool = False
-    temperature: Temperature = 0.7
-    top_p: TopP = 0.9
-    seed: int | None = Field(default=None, ge=0)
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: Count = 1
-    stop: str | list[str] | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-
-    @field_validator("top_logprobs")
-    @classmethod
-    def _no_others(cls, wanted: int | None) -> int | None:
-        if wanted:
-            raise ValueError("only the token that was drawn has its logprob here; leave top_logprobs out")
-        return wanted
-
-    def sampling(self) -> Sampling:
-        seed = secrets.randbelow(2**31) if self.seed is None else self.seed % 2**31  # Theirs have 64 bits.
-        return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            seed=seed,
-            max_tokens=self.max_completion_tokens or self.max_tokens or 256,
-            n=self.n,
-            stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
-            logprobs=bool(self.logprobs),
-        )
+class Offer(BaseModel):
+    models: list[ResolvedModel] = Field(min_length=1)
 
 
 def _desk(request: Request) -> Desk:
@@ -147,7 +121,7 @@ def stop(asked: Stop, desk: AtDesk) -> dict[str, bool]:
 
 @router.post("/generate")
 async def generate(asked: Generate, desk: WithRoom, request: Request) -> StreamingResponse:
-    sides = [Side(one.model, [message.model_dump() for message in one.messages]) for one in asked.sides]
+    sides = [Side(one.model, [message.plain() for message in one.messages]) for one in asked.sides]
     events = events_of(desk, request, sides, Sampling.of(asked), asked.key)
 
     async def lines() -> AsyncIterator[str]:
@@ -158,63 +132,65 @@ async def generate(asked: Generate, desk: WithRoom, request: Request) -> Streami
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
+@router.post("/offer")
+def offer(asked: Offer, desk: AtDesk) -> dict[str, int]:
+    desk.offer(asked.models)
+    return {"models": len(desk.known)}
+
+
 @router.post("/v1/chat/completions", response_model=None)
 async def complete(asked: Completion, desk: WithRoom, request: Request) -> StreamingResponse | JSONResponse:
     if asked.model not in desk.known:
-        raise HTTPException(404, f"no model named {asked.model!r} was opened here")
-    side = Side(desk.known[asked.model], [message.model_dump() for message in asked.messages])
-    head = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": asked.model}
-    events = events_of(desk, request, [side], asked.sampling())
-    if asked.stream:
-        return StreamingResponse(_completion_pieces(head, events), media_type="text/event-stream")
-    choices = [_choice(index) for index in range(asked.n)]
-    tokens = 0
+        names = ", ".join(desk.known) or "none yet"
+        raise HTTPException(404, f"there is no model {asked.model!r} at this address; there are: {names}")
+    messages = [message.plain() for message in asked.messages]
+    side = Side(desk.known[asked.model], messages, asked.readable_tools)
+    events, reply = events_of(desk, request, [side], asked.sampling()), Reply(asked)
+    # With the first event it is known whether there will be an answer: also a stream then begins with the status.
+    first = await anext((event async for event in events if "state" not in event), None)
+    if asked.stream and first is not None and not failure(first):
+        return StreamingResponse(_completion_pieces(reply, first, events), media_type="text/event-stream")
+    async with aclosing(events):
+        async for event in _again(first, events):
+            if failed := failure(event):
+                return JSONResponse(failed[1], failed[0])
+            reply.add(event)
+    if reply.given_up:
+        return JSONResponse(GIVEN_UP[1], GIVEN_UP[0])
+    return JSONResponse(reply.document())
+
+
+async def _again(first: Event | None, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The events from the first one on, which was taken already."""
+    if first is not None:
+        yield first
     async for event in events:
-        if "error" in event:
-            return JSONResponse({"error": {"message": event["error"]}}, 500)
-        choice = choices[event.get("which", 0)]
-        choice["message"]["content"] += event.get("text", "")
-        choice["finish_reason"] = event.get("reason", choice["finish_reason"])
-        tokens += event.get("tokens", 0)
-        if logprobs := _logprobs(event):
-            content = (choice["logprobs"] or {"content": []})["content"]
-            choice["logprobs"] = {"content": [*content, *logprobs["content"]]}
-    usage = {"completion_tokens": tokens}
-    return JSONResponse({**head, "object": "chat.completion", "choices": choices, "usage": usage})
+        yield event
 
 
-def _choice(index: int) -> dict[str, Any]:
-    """One answer of OpenAI's form before anything is known of it; one that nobody waited for stays cancelled."""
-    message = {"role": "assistant", "content": ""}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": "cancelled"}
-
-
-def _logprobs(event: Event) -> dict[str, Any] | None:
-    """Those of an event in OpenAI's form. A token may be a part of a letter: its text is none, and it has no bytes."""
-    content = [{**token, "bytes": None, "top_logprobs": []} for token in event.get("logprobs", [])]
-    return {"content": content} if content else None
-
-
-async def _completion_pieces(head: dict[str, Any], events: AsyncIterator[Event]) -> AsyncIterator[str]:
-    async for event in events:
-        if "error" in event:
-            yield f"data: {json.dumps({'error': {'message': event['error']}})}\n\n"
-        elif "text" in event or "done" in event:
-            delta = {"content": event["text"]} if "text" in event else {}
-            choice = {
-                "index": event.get("which", 0),
-                "delta": delta,
-                "logprobs": _logprobs(event),
-                "finish_reason": event.get("reason"),
-            }
-            part = {**head, "object": "chat.completion.chunk", "choices": [choice]}
-            yield f"data: {json.dumps(part, ensure_ascii=False)}\n\n"
+async def _completion_pieces(reply: Reply, first: Event, events: AsyncGenerator[Event]) -> AsyncIterator[str]:
+    async with aclosing(events):
+        async for event in _again(first, events):
+            if failed := failure(event):
+                yield _piece(failed[1])
+                return  # Without its last line a stream is not taken for whole.
+            for chunk in reply.chunks(event):
+                yield _piece(chunk)
+    if reply.given_up:
+        yield _piece(GIVEN_UP[1])
+        return
+    if (last := reply.last_chunk()) is not None:
+        yield _piece(last)
     yield "data: [DONE]\n\n"
+
+
+def _piece(document: dict[str, Any]) -> str:
+    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n"
 
 
 async def events_of(
     desk: Desk, request: Request, sides: Sequence[Side], sampling: Sampling, key: str = ""
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event]:
     """The events of one generation, which a thread of its own makes until they are all there or nobody wants them."""
     loop = asyncio.get_running_loop()
     events: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
@@ -248,6 +224,19 @@ async def events_of(
         watching.cancel()
 
 
+def _refusal(
+    path: str,
+    sentence: str,
+    status: int,
+    *,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Why there is no answer: as OpenAI's clients read it where they ask, else as one sentence."""
+    theirs = error_document(sentence, status, param=param)
+    return JSONResponse(theirs if path.startswith("/v1/") else {"error": sentence}, status, headers)
+
+
 class Guard:
     """Looks at the head of a request, so that nothing of a body is read that is not allowed or too large."""
 
@@ -258,7 +247,7 @@ class Guard:
         if refusal := self._refusal(scope["method"], dict(scope["headers"])):
             status, sentence = refusal
             # What was not read of a body may follow on this connection.
-            reply = JSONResponse({"error": sentence}, status, {"Connection": "close"})
+            reply = _refusal(scope["path"], sentence, status, headers={"Connection": "close"})
             await reply(scope, receive, send)
         else:
             await self._app(scope, _in_time(receive), send)
@@ -303,15 +292,17 @@ def application(desk: Desk, token: str) -> ASGIApp:
 
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)
-    def invalid(_: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+    def invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"] if part != "body")
-        return JSONResponse({"error": f"{name}: {first['msg']}"}, 400)
+        # What a whole request lacks is said without the name of a field.
+        sentence = f"{name}: {first['msg']}" if name else first["msg"]
+        return _refusal(request.url.path, sentence, 400, param=name or None)
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         sentence = f"there is no {request.url.path}" if error.detail == "Not Found" else error.detail
-        return JSONResponse({"error": sentence}, error.status_code, error.headers)
+        return _refusal(request.url.path, sentence, error.status_code, headers=error.headers)
 
     return Guard(app, token)
 
@@ -356,7 +347,8 @@ def main(run_dir: str | Path) -> int:
     spec = ServeSpec.model_validate(atomic.read_json(folder / run_folder.SPEC))
     events = run_folder.EventWriter(folder)
     events.write("phase", phase="loading")
-    desk = Desk(Models(), spec.preload)
+    home = os.environ.get("TUNESMITH_STUDIO")
+    desk = Desk(Models(), spec.preload, Path(home) / "llama_cpp" if home else None)
     server = ChatServer(desk, secrets.token_urlsafe(32))
     signal.signal(signal.SIGTERM, lambda *_: desk.closing.set())
     server.start()

@@ -2,14 +2,17 @@
 
     {"side": 0, "state": "loading"}                  its model is being read from disk
     {"side": 0, "text": "..."}                       the answer grew
-    {"side": 0, "done": true, "tokens": n, "seconds": s, "reason": "stop" | "length" | "cancelled"}
+    {"side": 0, "done": true, "prompt_tokens": n, "tokens": n, "seconds": s,
+     "reason": "stop" | "length" | "cancelled"}    with "engine": who computed it, if not our decoding loop; or
+                                                   "no_engine": {"key", "values"}, why it is that always
     {"side": 0, "error": sentence, "key": text key, "values": {...}}
 
 Every side ends with exactly one ``done`` or ``error``; one that fails does not stop the others. Where several answers
 to one question are wanted (``n``), each has its events, which say ``which``; one of the side without it holds for all.
 Where ``logprobs`` are wanted, an event says those of the tokens that came since the one before it:
 
-    {"side": 0, "text": "...", "logprobs": [{"token": "...", "logprob": nats}]}
+    {"side": 0, "text": "...", "logprobs": [{"token": "...", "logprob": nats,
+     "top_logprobs": the same of the likeliest, where ``top_logprobs`` are wanted}]}
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from typing import Any
 
 import torch
 
-from jobs.generation.decoding import Lane, Row, advance
+from jobs.generation.decoding import Lane, Row, TwinLane, advance
 from jobs.generation.models import Models
 from studio_core.base.errors import StudioError
+from studio_core.data.shapes import Message
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
 
@@ -35,7 +39,9 @@ class Side:
     """One model and the conversation that it is to continue."""
 
     model: ResolvedModel
-    messages: list[dict[str, str]]
+    messages: list[Message]
+    tools: list[Any] | None = None
+    """Definitions of tools, as OpenAI writes them, for the model to read."""
 
 
 def answer(
@@ -54,13 +60,13 @@ def answer(
     n = sampling.n
     for index, side in enumerate(sides):
         if cancelled() or stopped(index):
-            yield {"side": index, **_end(0, 0.0, "cancelled")}
+            yield {"side": index, **_end(0, 0, 0.0, "cancelled")}
             continue
         try:
             if not models.loaded(side.model):
                 yield {"side": index, "state": "loading"}
             opened = models.open(side.model, needed=[row.model.base for row in rows])
-            prompt, ended = opened.prompt(side.messages), partial(stopped, index)
+            prompt, ended = opened.prompt(side.messages, side.tools), partial(stopped, index)
             # Rows of one prompt are read once, however many answers it is to have.
             rows += [
                 Row(index * n + which, opened, prompt, sampling, sampling.seed + which, ended)
@@ -70,8 +76,10 @@ def answer(
             yield failed(index, error)
 
     def broken(lane: Lane, error: Exception) -> None:
-        # A pass that raised may have left PEFT half-way between two adapters: load the base anew.
-        models.forget(lane.base)
+        if isinstance(lane, TwinLane):
+            lane.give_up(error)
+        else:  # A pass that raised may have left PEFT half-way between two adapters: load the base anew.
+            models.forget(lane.base)
         for row in lane.rows:
             row.error = _named(row, error)
 
@@ -84,28 +92,51 @@ def answer(
             continue
         events = [{"text": piece}] if piece else []
         if row.reason:
-            events.append(_end(len(row.tokens), row.seconds, row.reason))
+            end = _end(len(row.prompt), len(row.tokens), row.seconds, row.reason)
+            events.append({**end, **_engine(row)})
         for event in events:
             yield {**head, **event, **_logprobs(row, reported[row.side])}
             reported[row.side] = len(row.tokens)
 
 
-def _end(tokens: int, seconds: float, reason: str) -> Event:
-    return {"done": True, "tokens": tokens, "seconds": round(seconds, 4), "reason": reason}
+def _end(prompt_tokens: int, tokens: int, seconds: float, reason: str) -> Event:
+    return {
+        "done": True,
+        "prompt_tokens": prompt_tokens,
+        "tokens": tokens,
+        "seconds": round(seconds, 4),
+        "reason": reason,
+    }
+
+
+def _engine(row: Row) -> Event:
+    """Who has computed it, where that is known to have been decided."""
+    if row.by:
+        return {"engine": row.by}
+    why = row.model.why_no_twin
+    return {"no_engine": {"key": why.key, "values": _values(why)}} if why else {}
 
 
 def _logprobs(row: Row, start: int) -> Event:
     """Those of the tokens from ``start`` on, if they are wanted: the one that ends the answer is among them."""
     if not row.sampling.logprobs or start == len(row.tokens):
         return {}
-    pairs = zip(row.tokens[start:], row.logprobs[start:], strict=True)
-    decode = row.model.tokenizer.decode
-    return {"logprobs": [{"token": decode([token]), "logprob": logprob} for token, logprob in pairs]}
+    told = [_token(row, *pair) for pair in zip(row.tokens[start:], row.logprobs[start:], strict=True)]
+    for token, others in zip(told, row.alternatives[start:], strict=False):
+        token["top_logprobs"] = [_token(row, *pair) for pair in others]
+    return {"logprobs": told}
+
+
+def _token(row: Row, token: int, logprob: float) -> dict[str, Any]:
+    return {"token": row.model.tokenizer.decode([token]), "logprob": logprob}
 
 
 def failed(side: int, error: StudioError) -> Event:
-    values = {name: str(value) for name, value in error.values.items()}
-    return {"side": side, "error": error.sentence(), "key": error.key, "values": values}
+    return {"side": side, "error": error.sentence(), "key": error.key, "values": _values(error)}
+
+
+def _values(error: StudioError) -> dict[str, str]:
+    return {name: str(value) for name, value in error.values.items()}
 
 
 def _named(row: Row, error: Exception) -> StudioError:

@@ -26,6 +26,13 @@ class Stops:
         named = [*end_tokens(model.generation_config), *_of_folder(adapter), tokenizer.eos_token_id]
         return cls(frozenset(token for token in [*named, *end.tokens] if token is not None), end.texts)
 
+    @classmethod
+    def of_folder(cls, folder: Path, tokenizer: Any) -> Stops:
+        """Of a model that another program runs, from the files beside it."""
+        end = template_end(tokenizer)
+        named = [*_of_folder(folder), tokenizer.eos_token_id, *end.tokens]
+        return cls(frozenset(token for token in named if token is not None), end.texts)
+
 
 def template_end(tokenizer: Any, template: str | None = None) -> TurnEnd:
     """What the tokenizer's chat template, or else ``template``, ends an answer with; nothing if there is none."""

@@ -7,10 +7,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from jobs.generation.models import Models
 from jobs.generation.sides import Event, Side, answer
+from jobs.generation.twins import Twins
 from studio_core.base.errors import StudioError
 from studio_core.generation.sampling import Sampling
 from studio_core.runs.spec import ResolvedModel
@@ -32,6 +34,10 @@ class Turns:
     def full(self) -> bool:
         return len(self._queue) > self._most
 
+    def wanted(self) -> bool:
+        """Whether somebody waits behind the one whose turn it is."""
+        return len(self._queue) > 1
+
     @contextmanager
     def turn(self, gave_up: Callable[[], bool]) -> Iterator[bool]:
         """Waits for the turn; gives False if the one who asked went away meanwhile."""
@@ -52,17 +58,24 @@ class Turns:
 class Desk:
     """Models, turns, the generations that go on, and the time of the last request."""
 
-    def __init__(self, models: Models, known: Sequence[ResolvedModel] = ()) -> None:
+    def __init__(
+        self, models: Models, known: Sequence[ResolvedModel] = (), twins: Path | None = None
+    ) -> None:
         self.models = models
         self.turns = Turns()
         self.closing = threading.Event()
+        self.twins = twins and Twins(twins, self._turn, self.turns.wanted)
+        """Where a folder for them is given: on a CPU few rows of small models are computed by llama.cpp."""
         self.known = {model.name: model for model in known}
-        """Models that were asked for, by their names: OpenAI's clients know no more of them."""
+        """Models that were asked for or offered, by their names: OpenAI's clients know no more of them."""
         self._stopped: dict[str, set[int]] = {}
         """Sides that are to end, of the generations that go on, by their keys."""
         self._busy = 0
         self._last = time.monotonic()
         self._counting = threading.Lock()
+
+    def _turn(self) -> AbstractContextManager[bool]:
+        return self.turns.turn(self.closing.is_set)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -97,8 +110,15 @@ class Desk:
                 if mine:
                     self.known.update({side.model.name: side.model for side in sides})
                     yield from answer(self.models, sides, sampling, cancelled, stopped.__contains__)
+                    if self.twins:
+                        self.twins.consider(self.models, [side.model for side in sides])
         finally:
             self._stopped.pop(key, None)
+
+    def offer(self, models: Sequence[ResolvedModel]) -> None:
+        """From now on these are known by their names; to say so counts as a request."""
+        with self.counted():
+            self.known.update({model.name: model for model in models})
 
     def stop(self, key: str, side: int) -> bool:
         """End one side of the generation with this key; whether there is one."""
@@ -109,9 +129,11 @@ class Desk:
 
     def preload(self, wanted: Sequence[ResolvedModel]) -> None:
         """Load models before they are asked for; one that fails says why when it is asked for."""
-        with self.counted(), self.turns.turn(self.closing.is_set) as mine:
+        with self.counted(), self._turn() as mine:
             for model in wanted if mine else ():
                 try:
                     self.models.open(model)
                 except StudioError as error:
                     log.warning("%s", error)
+            if mine and self.twins:
+                self.twins.recall(self.models, wanted)

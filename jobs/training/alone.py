@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from studio_core import methods, tunings
+from studio_core import methods, texts, tunings
 from studio_core.base import atomic, plain_yaml
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.files import Reach
@@ -146,8 +146,8 @@ def _others(spec: TrainSpec, method: Method, policy: ResolvedModel) -> dict[Role
     for role in method.named_roles.values():
         if role.name not in made and not role.optional:
             raise missing(role, method.name)
-        if role.same_tokens and (problem := other_tokens(role, made[role.name], policy)):
-            raise problem
+        if role.compared and (values := other_tokens(made[role.name], policy)):
+            print(texts.text("train.role_other_tokens", **values))
     return made
 
 

@@ -22,6 +22,7 @@ _COMPANION = "tuning.pt"
 class ReporterCallback(TrainerCallback):
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
+        self._tokens = 0.0
         self._random: list[torch.Tensor] = []
 
     def on_train_begin(
@@ -67,7 +68,9 @@ class ReporterCallback(TrainerCallback):
     ) -> None:
         logs = logs or {}
         values = {name: value for name, value in logs.items() if not name.endswith(_NOT_METRICS)}
-        tokens = float(logs.get("num_tokens", 0.0)) if "loss" in values else None
+        # Trainers that learn from the same answers more than once count them once, and say nothing the other times.
+        self._tokens = float(logs.get("num_tokens", self._tokens))
+        tokens = self._tokens if "loss" in values else None
         self._reporter.metrics(state.global_step, values, epoch=state.epoch or 0.0, tokens=tokens)
 
     def on_save(

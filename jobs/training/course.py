@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArgum
 from jobs.chat_format import chat_format
 from jobs.machine import peak_memory
 from jobs.training import checkpoints, replay, results
-from jobs.training.answers import answers
+from jobs.training.answers import answers, suite_score
 from jobs.training.arguments import arguments, resolved
 from jobs.training.callback import CompanionCallback, ReporterCallback
 from jobs.training.data import Prepared
@@ -32,8 +32,10 @@ from studio_core.data.shapes import Shape
 from studio_core.methods import METHODS
 from studio_core.methods.base import read
 from studio_core.methods.common import ReplayOptions, TrainingOptions
+from studio_core.methods.run_warnings import Watch
 from studio_core.runs.run_folder import MODEL, SPEC, EventWriter
 from studio_core.runs.spec import ResolvedDataset, RunSpec
+from studio_core.suites import OF_TRAININGS
 from studio_core.tunings.base import Tuning
 
 Options = TypeVar("Options", bound=TrainingOptions)
@@ -138,7 +140,7 @@ class Course(Generic[Options]):
         companion = self._companion(model, total_steps)
         kept = {**parts, TUNING: companion} if companion else parts
         loop = Loop(reporter, model, kept, self.options, total_steps, self.run.resume_from)
-        if companion:
+        if companion and METHODS[self.run.spec.method].moved_by_optimizer:
             after = companion.after_step
             _optimizer_of(model, parts).register_step_post_hook(lambda *_: after(loop.step + 1))
         loop.run(step, evaluate)
@@ -178,10 +180,19 @@ class Course(Generic[Options]):
                     timed=not self.team.sharded,
                 )
 
+        def score() -> float:
+            assert early
+            with self.machine.autocast():
+                return suite_score(model(), self.tokenizer, OF_TRAININGS[early.suite], self.chat)
+
         _complete_reference(model())
         _hold_in_full_precision(model())
         early = EarlyStopping.of(self.options, data.held_out is not None, run.resume_from)
-        reporter = Reporter(self.team, self.events, self.stop, answer, run.prompts, early)
+        watch = Watch(METHODS[run.spec.method], run.options)
+        every = self.options.save_every(self.steps(data))
+        reporter = Reporter(
+            self.team, self.events, self.stop, answer, run.prompts, early, watch, score, every
+        )
         decided = {"activation_checkpointing": checkpointing, "packing": data.packed}
         values = resolved(run, self.options, self.machine, data, model(), self.team)
         self.events.write("config", values={**values, **decided})

@@ -19,7 +19,7 @@ from datasets import Dataset
 from studio_core.base.errors import BadInput
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.sequences import Tokens, tokens
-from studio_core.data.shapes import Message, Record, Shape, without_nulls
+from studio_core.data.shapes import TOOLS, Message, Record, Shape, without_nulls
 from studio_core.data.truncation import fit_to_limit, same_within_limit
 from studio_core.methods.common import TrainingOptions
 from studio_core.runs.spec import RunSpec
@@ -111,10 +111,20 @@ def prompts(run: RunSpec, chat: ChatFormat) -> Iterator[list[int]]:
     yield from (ids for _, ids in prompt_records(run, chat))
 
 
-def prompt_records(run: RunSpec, chat: ChatFormat) -> Iterator[tuple[Record, list[int]]]:
-    """The same with the records, of which ``prompt`` are the messages of the prompt."""
+def prompt_records(
+    run: RunSpec, chat: ChatFormat, tools: str | None = None
+) -> Iterator[tuple[Record, list[int]]]:
+    """The same with the records, of which ``prompt`` are the messages of the prompt.
+
+    ``tools``: definitions that each prompt tells of, as the column of that name holds them; empty: none. No record
+    may have tools of its own then.
+    """
+    told = {TOOLS: tools} if tools else {}
     for batch in _batches(run):
-        asked = [{**record, "prompt": _prompt(record)} for record in batch]
+        own = next((record[TOOLS] for record in batch if record.get(TOOLS)), None)
+        if own and tools is not None:
+            raise BadInput("methods.rollouts.own_tools", tools=own[:120])
+        asked = [{**record, "prompt": _prompt(record), **told} for record in batch]
         made = tokens(chat, Shape.PROMPT_ONLY, asked)
         yield from ((record, one.ids) for record, [one] in zip(asked, made, strict=True))
 

@@ -21,32 +21,40 @@ spec -> model -> prompts -> trainer -> answers before -> write, score, step -> a
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
-from trl.trainer.utils import add_fused_lm_head
 
 from jobs.training import alone, rollouts
 from jobs.training.course import Course
-from jobs.training.loading import load_model, needs_checkpointing, new_adapter
-from studio_core.base.errors import BadInput
 from studio_core.methods.grpo import GRPOOptions
-from studio_core.methods.rollouts import rewards_of
 
 
 class RolloutGRPOTrainer(rollouts.Rollouts, GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer; prompts, answers, rewards and the end of a run are ours."""
 
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        if self._by_turns:
+            self.rollout_func = self._written_by_turns
+
+    def _written_by_turns(self, prompts: list[Any], _: Any) -> dict[str, Any]:
+        """Where the mask is 0 the environment wrote: no part of loss, KL, entropy and lengths."""
+        prompt_ids, *_ = self._tokenize_prompts(prompts)
+        completions, _logprobs = self._generate_single_turn(prompt_ids)
+        mask = [[int(own) for own in text.own] for text in self._written]
+        return {
+            "prompt_ids": prompt_ids,
+            "completion_ids": completions,
+            "logprobs": None,
+            "env_mask": mask,
+        }
+
 
 def settings(options: GRPOOptions) -> dict[str, Any]:
     """The options by TRL's names."""
     return {
-        "num_generations": options.num_generations,
-        "num_generations_eval": 1,  # Held-out prompts are answered once: their reward is a mean over prompts.
-        "max_completion_length": options.max_new_tokens,
-        "temperature": options.temperature,
         "loss_type": options.loss,
         "scale_rewards": options.scale_rewards,
         "importance_sampling_level": options.importance,
@@ -65,37 +73,7 @@ def settings(options: GRPOOptions) -> dict[str, Any]:
 
 def main(run_dir: Path) -> None:
     course = Course.begin(run_dir, GRPOOptions)
-    run, options = course.run, course.options
-    model = load_model(run, course.machine, course.team.sharded)
-    # Under an adapter the frozen weights are the reference. TRL would load a second model by its name, in its own way.
-    separate = course.tuning.whole and options.beta > 0
-    reference = copy.deepcopy(model).requires_grad_(False) if separate else None
-    course.events.write("phase", phase="preparing")
-    data = course.data(rollouts.rows)
-    if len(data.train) < options.prompts_of_step:
-        raise BadInput("methods.rollouts.few_prompts", rows=len(data.train), wanted=options.prompts_of_step)
-    trainer = RolloutGRPOTrainer(
-        course=course,
-        model=model,
-        reward_funcs=rollouts.functions(course),
-        args=GRPOConfig(
-            **course.arguments(data),
-            gradient_checkpointing=needs_checkpointing(run, options, data.train, course.machine),
-            beta=0.0 if separate else options.beta,
-            reward_weights=[choice.weight for choice in rewards_of(run.spec)],
-            **settings(options),
-        ),
-        train_dataset=rollouts.dataset(data.train),
-        eval_dataset=rollouts.dataset(data.held_out) if data.held_out is not None else None,
-        processing_class=course.tokenizer,
-        peft_config=new_adapter(run, options, model),
-    )
-    if reference is not None:
-        add_fused_lm_head(reference, temperature=options.temperature)  # As the trainer does with the model.
-        trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
-        trainer.beta = options.beta
-    course.train(trainer, data)
-    course.save(trainer)
+    rollouts.carry_out(course, RolloutGRPOTrainer, GRPOConfig, settings(course.options))
 
 
 if __name__ == "__main__":

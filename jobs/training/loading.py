@@ -120,6 +120,7 @@ def load_model(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
             model = model.merge_and_unload()
             model.requires_grad_(True)
     _choose_what_learns(run, model)
+    _keep_4_bits_as_they_are(model)
     return model
 
 
@@ -153,8 +154,17 @@ def load_scorer(run: RunSpec, machine: Machine, sharded: bool = False) -> Any:
         merged = PeftModel.from_pretrained(writer, run.model.adapter).merge_and_unload()
         scorer.base_model.load_state_dict(merged.base_model.state_dict())
     _choose_what_learns(run, scorer)
+    _keep_4_bits_as_they_are(scorer)
     head.float().requires_grad_(True)
     return scorer
+
+
+def _keep_4_bits_as_they_are(model: Any) -> None:
+    """On processors with AVX512-BF16 bitsandbytes 0.50 packs weights anew whenever a model answers, in the midst of its
+    training: their scales are bf16 ever after, and rows that are no whole number of blocks of 64 are an error."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _choose_what_learns(run: RunSpec, model: Any) -> None:

@@ -58,3 +58,12 @@ def as_before(model: Any, reference: Any) -> Iterator[Any]:
         with use_adapter(model, _BEFORE if _BEFORE in model.peft_config else None):
             yield model
         model.train(training)
+
+
+def plain(before: Any) -> Any:
+    """What ``as_before`` gives, without virtual tokens that the training adds: a copy of an adapter has its own."""
+    return (
+        before.get_base_model()
+        if isinstance(before, PeftModel) and _BEFORE not in before.peft_config
+        else before
+    )

@@ -20,6 +20,7 @@ from jobs.machine import peak_memory
 from jobs.training import checkpoints
 from jobs.training.early_stopping import EarlyStopping
 from jobs.training.team import Silent, Team
+from studio_core.methods.run_warnings import Watch
 from studio_core.runs.run_folder import EventWriter
 
 _LOOKS = 3
@@ -43,6 +44,10 @@ class StopRequest:
             signal.signal(signal.SIGTERM, lambda *_: self._heard.set())
         return self
 
+    def ask(self) -> None:
+        """As if the user had asked: by the run itself, where it may not go on."""
+        self._heard.set()
+
     def __bool__(self) -> bool:
         return self._heard.is_set()
 
@@ -56,7 +61,8 @@ class StopRequest:
 class Reporter:
     """Metrics, samples, checkpoints and notices of one training, as events.
 
-    ``answer`` gives the answers of the model as it is now to ``prompts``.
+    ``answer`` gives the answers of the model as it is now to ``prompts``, ``score`` its share of a suite, for early
+    stopping on that: ``every`` so many steps, as checkpoints are kept.
     """
 
     def __init__(
@@ -67,8 +73,12 @@ class Reporter:
         answer: Callable[[], list[str]],
         prompts: list[str],
         early: EarlyStopping | None = None,
+        watch: Watch | None = None,
+        score: Callable[[], float] | None = None,
+        every: int = 1,
     ) -> None:
         self.team, self.stop, self.early = team, stop, early
+        self._watch, self._score, self._every = watch, score, every
         self._events, self._answer, self._prompts = events, answer, prompts
         self._started = self._last_report = time.monotonic()
         self._aside = 0.0
@@ -98,7 +108,7 @@ class Reporter:
     ) -> None:
         """One report after ``step``. ``tokens`` that went through the model since the beginning give the speed.
 
-        What is no finite number is stored as null, and a loss that is none is warned of once.
+        What is no finite number is stored as null, and a loss that is none is warned of once, as is what else is odd.
         """
         finite = {name: _finite(value) for name, value in values.items()}
         if tokens is not None:
@@ -109,21 +119,27 @@ class Reporter:
                 step=step,
                 total_steps=self._total_steps,
                 epoch=round(epoch, 4),
+                tokens=tokens,
                 peak_memory=peak_memory(),
                 values=finite,
             )
-        if self.early and "eval_loss" in finite:
+        if self.early and not self.early.suite and "eval_loss" in finite:
             self.early.look(step, finite["eval_loss"])
         if "loss" in finite and finite["loss"] is None and not self._warned:
             self._warned = True
             self.notice("warning", "methods.notice.not_finite", step=step)
+        for odd in self._watch.look(step, self._total_steps, finite) if self._watch else ():
+            self.notice(odd.level, odd.key, **odd.values)
 
     def checkpoint(self, step: int) -> None:
         """Declare the checkpoint of ``step`` complete; every rank calls it once its own part is written."""
         self.team.wait()
+        began = time.monotonic()
+        if self.early and self.early.suite and (step % self._every == 0 or step == self._total_steps):
+            # Not where somebody only asked for an end: the run that goes on from there decides as the unbroken one.
+            self._look_at_suite(self.early, step)
         if not self.team.first:
             return
-        began = time.monotonic()
         if self.early:
             self.early.write(checkpoints.folder_of(self.team.run_dir, step))
         folder, size = checkpoints.complete(self.team.run_dir, step)
@@ -131,9 +147,16 @@ class Reporter:
         self._events.write("checkpoint", step=step, path=path, bytes=size)
         self._aside += time.monotonic() - began
 
+    def _look_at_suite(self, early: EarlyStopping, step: int) -> None:
+        """Of a model in shards every rank answers, else the first does."""
+        assert self._score
+        score = self.team.shared(self._score() if self.team.first or self.team.sharded else 0.0)
+        self.metrics(step, {f"suite/{early.suite}": round(score, 4)})
+        early.look(step, score)
+
     @property
     def over(self) -> bool:
-        """Whether the run ends here, since the held-out loss has stopped falling; asked once its checkpoint is kept."""
+        """Whether the run ends here, since it gets no better any more; asked once its checkpoint is kept."""
         return self.early is not None and self.early.over
 
     def best(self, step: int) -> Path | None:
@@ -143,10 +166,15 @@ class Reporter:
         """
         if self.early is None or self.early.step in (0, step):
             return None
-        loss = round(self.early.loss or 0.0, 4)
-        values = {"best": self.early.step, "loss": loss, "step": step, "total": self._total_steps}
+        value = round(self.early.value or 0.0, 4)
+        values = {"best": self.early.step, "step": step, "total": self._total_steps}
         stopped = self.early.over and step < self._total_steps
         key = "stopped_early" if stopped else "best_saved"
+        if self.early.suite:
+            key += "_by_suite"
+            values |= {"suite": self.early.suite, "percent": round(100 * value, 1)}
+        else:
+            values["loss"] = value
         self.notice("info", f"methods.notice.{key}", looks=self.early.waited, **values)
         return checkpoints.folder_of(self.team.run_dir, self.early.step)
 
@@ -184,17 +212,18 @@ class Reporter:
         self._events.write("notice", level=level, key=key, values=values)
 
     def _speed(self, step: int, tokens: float) -> dict[str, float | None]:
-        """Tokens per second since the last report, and seconds to go; time set aside does not count."""
+        """Tokens per second since the last new ones, and seconds to go; time set aside does not count."""
         now = time.monotonic() - self._aside
+        done = step - self._first_step
+        each = (now - self._started) / done if done else 0.0
+        left = {"seconds_left": round(each * (self._total_steps - step), 1)}
+        if tokens == self._tokens:
+            # The same answers were learnt from once more: that time is part of what the next ones take.
+            return left
         since, self._last_report = now - self._last_report, now
         learnt = None if self._tokens is None else tokens - self._tokens
         self._tokens = tokens
-        done = step - self._first_step
-        each = (now - self._started) / done if done else 0.0
-        return {
-            "tokens_per_second": round(learnt / since, 1) if learnt is not None and since > 0 else None,
-            "seconds_left": round(each * (self._total_steps - step), 1),
-        }
+        return {"tokens_per_second": round(learnt / since, 1) if learnt and since > 0 else None, **left}
 
 
 def random_state() -> list[torch.Tensor]:

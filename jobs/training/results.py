@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,17 +75,8 @@ def save(
 @contextmanager
 def whole_model(run_dir: Path) -> Iterator[Path]:
     """A folder to save a model in. When it is left it becomes the run's ``model/``: whole, or not there."""
-    partial = run_dir / run_folder.PARTIAL_MODEL
-    shutil.rmtree(partial, ignore_errors=True)
-    yield partial
-    for file in partial.rglob("*"):
-        if file.is_file():
-            with open(file, "rb") as written:
-                os.fsync(written.fileno())
-    target = run_dir / run_folder.MODEL
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
-    atomic.sync_folder(run_dir)
+    with atomic.whole_folder(run_dir / run_folder.MODEL) as partial:
+        yield partial
 
 
 def _name_end(folder: Path, run: RunSpec, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:

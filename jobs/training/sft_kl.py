@@ -29,31 +29,29 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from torch.distributed.tensor import DTensor
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.distillation_trainer import _chunked_divergence_loss
 
 from jobs.training import alone
 from jobs.training.course import Course
+from jobs.training.divergence import divergence
 from jobs.training.fast_head import fast_head
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
 from jobs.training.reference import as_before, frozen_copy, prepared
 from jobs.training.sft import GroupedSFTTrainer, rows
-from studio_core.methods.sft_kl import SFTKLOptions
+from studio_core.methods.sft_kl import MOST_LOGITS, SFTKLOptions
 
 _FORWARD, _REVERSE = 0.0, 1.0
 """Where TRL's divergence, which knows all that lies between, is the one KL or the other."""
 
 
-_MOST_LOGITS = 1 << 24
-"""Logits of each model that are there at once on a CPU: with what is made of them 28 bytes each, 470 MB in all. On a
-GPU TRL's kernel has blocks of its own."""
-
-
 class SFTKLTrainer(GroupedSFTTrainer):
     """TRL's trainer of SFT, with the KL to the model as it was.
 
-    The KL is TRL's own of distillation: from hidden states, a block of the vocabulary at a time, so that the logits of
-    neither model are ever there as a whole.
+    The KL of a large batch is TRL's own of distillation: from hidden states, a block of the vocabulary at a time, so
+    that the logits of neither model are ever there as a whole. It computes them twice, which a small batch on a CPU
+    need not pay for: there it took three times as long as from logits that are kept.
     """
 
     def __init__(self, options: SFTKLOptions, reference: Any, **given: Any) -> None:
@@ -98,24 +96,32 @@ class SFTKLTrainer(GroupedSFTTrainer):
         length = before.shape[1]
         model, base = bare(self.model), bare(self._reference or self.model)
         head, base_head = model.get_output_embeddings(), base.get_output_embeddings()
-        divergence = partial(
+        # Virtual tokens of prompt learning stand before the row.
+        states, base_states = now[:, -length:-1][compared], before[:, :-1][compared]
+        beta = _FORWARD if self._options.kl_direction == "forward" else _REVERSE
+        changes = _logit_changes(model.config.get_text_config())
+        together = max(1, MOST_LOGITS // len(head.weight)) if now.device.type == "cpu" else len(states)
+        # In shards a head is whole in its own forward pass only; TRL's kernel gathers it.
+        whole = not isinstance(head.weight, DTensor) and not isinstance(base_head.weight, DTensor)
+        if now.device.type == "cpu" and len(states) <= together and whole and not changes:
+            with torch.no_grad():
+                taught = base_head(base_states).float()
+            return divergence(head(states).float(), taught, beta).sum()
+        in_blocks = partial(
             _chunked_divergence_loss,
             student_lm_head_weight=head.weight,
             student_lm_head_bias=head.bias,
             teacher_lm_head_weight=base_head.weight,
             teacher_lm_head_bias=base_head.bias,
-            beta=_FORWARD if self._options.kl_direction == "forward" else _REVERSE,
+            beta=beta,
             num_items_in_batch=1,
-            **_logit_changes(model.config.get_text_config()),
-        )
-        # Virtual tokens of prompt learning stand before the row.
-        states, base_states = now[:, -length:-1][compared], before[:, :-1][compared]
-        together = (
-            max(1, _MOST_LOGITS // len(head.weight)) if now.device.type == "cpu" else max(1, len(states))
+            **changes,
         )
         total = now.new_zeros(())
-        for some, of_base in zip(states.split(together), base_states.split(together), strict=True):
-            total = total + divergence(some, of_base, completion_mask=some.new_ones(len(some)))[0]
+        for some, of_base in zip(
+            states.split(max(1, together)), base_states.split(max(1, together)), strict=True
+        ):
+            total = total + in_blocks(some, of_base, completion_mask=some.new_ones(len(some)))[0]
         return total
 
 
@@ -139,7 +145,7 @@ def last_hidden_states(model: Any) -> Iterator[list[torch.Tensor]]:
         handle.remove()
 
 
-def _logit_changes(config: Any) -> dict[str, float | None]:
+def _logit_changes(config: Any) -> dict[str, float]:
     """By what an architecture multiplies its logits, and what it caps them at, for both models."""
     scale = 1.0
     for name in ("logit_scale", "output_multiplier", "lm_head_multiplier"):
@@ -148,11 +154,10 @@ def _logit_changes(config: Any) -> dict[str, float | None]:
         config, "logits_scaling", None
     ):  # HyperCLOVA X alone multiplies by what others divide by.
         scale *= division if config.model_type == "hyperclovax" else 1 / division
-    cap = getattr(config, "final_logit_softcapping", None)
-    whose = ("student", "teacher")
-    return {f"{one}_logit_scale": scale for one in whose} | {
-        f"{one}_final_logit_softcapping": cap for one in whose
-    }
+    changes = {"logit_scale": scale} if scale != 1.0 else {}
+    if cap := getattr(config, "final_logit_softcapping", None):
+        changes["final_logit_softcapping"] = cap
+    return {f"{whose}_{name}": value for whose in ("student", "teacher") for name, value in changes.items()}
 
 
 def main(run_dir: Path) -> None:

@@ -17,6 +17,9 @@ def main(run_dir: Path) -> int | None:
     document = read_json(run_dir / SPEC)
     if document is None:
         raise FileNotFoundError(run_dir / SPEC)
+    if document.get("elsewhere"):
+        importlib.import_module("jobs.training.elsewhere").main(run_dir)
+        return None
     asked = document["spec"]
     if ranks.wanted(asked) > 1:
         return ranks.launch(run_dir, asked)

@@ -68,6 +68,14 @@ class Team:
         distributed.broadcast(word, 0, group=self._group())
         return bool(word.item())
 
+    def shared(self, value: float) -> float:
+        """The number of rank 0, on every rank; all ranks call it at the same step."""
+        if self.size == 1:
+            return value
+        word = torch.tensor([value], dtype=torch.float64)
+        distributed.broadcast(word, 0, group=self._group())
+        return float(word.item())
+
     def wait(self) -> None:
         """Until every rank is here."""
         if self.size > 1:

@@ -49,12 +49,14 @@ function save(name, address) {
 	link.click();
 }
 
-async function savePicture(plot, name, title) {
+async function savePicture(plot, name, title, format) {
 	const { Plotly } = window;
-	const layout = { ...plot.layout, paper_bgcolor: token("--ts-surface"), title: { text: title, font: { size: 15 } } };
+	// What names the lines beside the charts on the page has to be in the picture.
+	const showlegend = plot.layout.showlegend || plot.data.filter((one) => one.visible !== false).length > 1;
+	const layout = { ...plot.layout, showlegend, paper_bgcolor: token("--ts-surface"), title: { text: title, font: { size: 15 } } };
 	layout.margin = { ...layout.margin, t: 48 };
-	const size = { format: "png", width: Math.max(700, plot.clientWidth), height: Math.max(400, plot.clientHeight), scale: 2 };
-	save(`${name}.png`, await Plotly.toImage({ data: plot.data, layout, config: CONFIG }, size));
+	const size = { format, width: Math.max(700, plot.clientWidth), height: Math.max(400, plot.clientHeight), scale: format === "png" ? 2 : 1 };
+	save(`${name}.${format}`, await Plotly.toImage({ data: plot.data, layout, config: CONFIG }, size));
 }
 
 // Words of the data that a table program would take for a formula are quoted.
@@ -144,10 +146,10 @@ export function card({ id, title, help, about, words, rows, redraw, log }) {
 	}
 	tools.append(
 		tool("csv", words, () => saveTable(rows(), id)),
-		tool("png", words, async () => {
+		...["png", "svg"].map((format) => tool(format, words, async () => {
 			await redraw(); // It may be a sketch as yet.
-			await savePicture(plot, id, title);
-		}),
+			await savePicture(plot, id, title, format);
+		})),
 	);
 	const large = tool("enlarge", words, () => enlarge(box, plot, title, redraw, large));
 	large.setAttribute("aria-pressed", "false");

@@ -47,6 +47,16 @@
 		isDark,
 		// The page is not shown before this is done, unless it takes too long: it would push other things away.
 		waits: (promise) => { awaited.push(promise); },
+		// A part whose script is still on its way: a button of it that is clicked meanwhile is clicked again after.
+		mounts(element, script) {
+			const early = [];
+			const keep = (event) => early.push(event.target.closest("button"));
+			element.addEventListener("click", keep, true);
+			return script.then(() => {
+				element.removeEventListener("click", keep, true);
+				for (const button of early) if (button?.isConnected) button.click();
+			});
+		},
 		async mounted() {
 			await new Promise((done) => requestAnimationFrame(done)); // The scripts of its parts have begun.
 			await Promise.race([Promise.allSettled(awaited), new Promise((done) => setTimeout(done, PATIENCE))]);

@@ -1,13 +1,17 @@
 // Live charts that keep their zoom: only new points arrive, and they are appended to what is drawn.
 //
-// The value is JSON text: {"reset", "anew", "empty", "smoothing", "smoothed", "words", "charts": [{"name", "title", "help",
-// "series": [{"metric", "label"}]}], "points": {metric: [[step, ...], [value, ...]]}}. Words and charts come with
-// "reset" only. With "anew" the points replace what is drawn: a long line, thinned again. A value that is null is a gap.
+// The value is JSON text: {"reset", "anew", "empty", "controls", "smoothed", "words", "axis": {"name", "title", "format"}, "charts":
+// [{"name", "heading", "title", "help", "series": [{"metric", "label", "colour", "dash", "strong"}]}], "points": {metric:
+// [[x, ...], [value, ...]]}}. All but points and axis comes with "reset" only. With "anew" the points replace what is drawn: a
+// long line, thinned again. A value that is null is a gap. Of several runs each series has its colour, and what names the
+// runs stands beside the charts ("legend": false); the lines of one run have colours and a legend of their own.
 import { card, draw, plotly, token } from "./charts.js";
 import { sketch } from "./sketch.js";
 
 const SHORT = 30; // Points up to which a line has marks.
 const COLOURS = ["--ts-accent", "--ts-a", "--ts-warn", "--ts-info"];
+const FEW = 8; // Lines whose values fit a box beside the pointer.
+const OUTLIERS = 0.02; // Share of the values at each end that an axis may leave out, on request.
 const BESIDE = ["--ts-a", "--ts-warn", "--ts-info"]; // Beside chosen and rejected, whose colours are theirs everywhere.
 
 let Plotly = null; // Large, and so fetched when somebody comes to the charts; until then they are sketched.
@@ -24,21 +28,34 @@ function smoothed(values, weight) {
 
 const sideOf = (metric) => (/rejected$/.test(metric) ? "rejected" : /chosen$/.test(metric) ? "chosen" : "");
 
-function coloured(series) {
+export function coloured(series) {
 	const others = series.some((one) => sideOf(one.metric)) ? BESIDE : COLOURS;
 	let next = 0;
 	return series.map((one) => {
 		const side = sideOf(one.metric);
-		return { ...one, side, colour: side ? `--ts-${side}` : others[next++ % others.length], x: [], y: [] };
+		const colour = one.colour ?? (side ? `--ts-${side}` : others[next++ % others.length]);
+		return { ...one, side, colour, dash: one.dash ?? (side === "rejected" ? "dash" : "solid"), x: [], y: [] };
 	});
 }
 
+// All but the outermost values, with a twentieth of room.
+function inner(values) {
+	const sorted = values.filter(Number.isFinite).sort((one, other) => one - other);
+	if (!sorted.length) return undefined;
+	const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+	const [low, high] = [at(OUTLIERS), at(1 - OUTLIERS)];
+	const room = (high - low) * 0.05 || Math.abs(high) * 0.1 || 1;
+	return [low - room, high + room];
+}
+
 class Chart {
-	constructor(parent, { name, title, help, series }, said, hovered, fetch) {
+	constructor(parent, { name, heading, title, help, series }, said, hovered, fetch) {
 		this.series = coloured(series);
 		this.words = said;
 		this.weight = 0;
-		this.log = false;
+		this.log = this.logX = this.clip = false;
+		this.axis = { name: "step", title: "", format: "~s" };
+		this.legend = said.legend ?? true;
 		this.exact = name === "learning_rate"; // It is set, not measured: there is nothing to smooth.
 		const made = card({
 			id: `run-chart-${name}`, title, help, about: title, words: said.words,
@@ -50,6 +67,8 @@ class Chart {
 		this.none.className = "ts-muted ts-chart-none";
 		this.none.textContent = said.empty;
 		this.plot.before(this.none);
+		this.heading = heading ? parent.appendChild(document.createElement("h2")) : null;
+		if (this.heading) this.heading.textContent = heading;
 		parent.append(this.box);
 		this.drawn = false;
 		this.hovered = hovered;
@@ -75,7 +94,7 @@ class Chart {
 			return added;
 		});
 		if (!fresh.some(([steps]) => steps.length)) return;
-		this.latest.textContent = this.series
+		this.latest.textContent = !this.legend ? "" : this.series
 			.map((one) => one.y.findLast((value) => value !== null))
 			.filter((value) => value !== undefined)
 			.map((value) => Number(value.toPrecision(4)))
@@ -106,7 +125,8 @@ class Chart {
 			const name = `${one.label} · ${this.words.smoothed}`;
 			const line = { ...shared, y: smoothed(one.y, this.weight), name, visible: this.weight > 0 };
 			for (const trace of [raw, line]) {
-				trace.line = { color: colour, width: trace === raw && this.weight ? 1.2 : 1.8, dash: one.side === "rejected" ? "dash" : "solid" };
+				const width = (trace === raw && this.weight ? 1.2 : 1.8) + (one.strong ? 1.4 : 0);
+				trace.line = { color: colour, width, dash: one.dash };
 				trace.marker = { color: colour, size: 4 };
 			}
 			return [raw, line];
@@ -116,17 +136,25 @@ class Chart {
 	layout() {
 		const axis = { gridcolor: token("--ts-border"), zerolinecolor: token("--ts-border"), automargin: true };
 		const large = this.series.some((one) => one.y.some((y) => Math.abs(y) >= 1000));
+		const lines = this.series.filter((one) => one.x.length).length;
+		const range = this.clip ? this.clipped() : undefined;
+		const kinds = { x: this.logX ? "log" : "linear", y: this.log ? "log" : "linear" };
 		return {
 			margin: { l: 8, r: 8, t: 8, b: 8 },
 			height: 230,
 			uirevision: "kept",
-			hovermode: "x unified",
-			xaxis: { ...axis, tickformat: "~s" },
+			hovermode: lines > FEW && !this.box.closest("dialog") ? "closest" : "x unified",
+			xaxis: { ...axis, type: kinds.x, tickformat: this.axis.format, title: { text: this.axis.title, standoff: 6 }, uirevision: kinds.x },
 			// Plotly's own numbers have as many digits as the distance of the lines asks for, also after a zoom.
-			yaxis: { ...axis, type: this.log ? "log" : "linear", exponentformat: large ? "SI" : "e", separatethousands: true, uirevision: `${this.log}` },
-			showlegend: this.series.filter((one) => one.x.length).length > 1,
+			yaxis: { ...axis, type: kinds.y, range, autorange: !range, exponentformat: large ? "SI" : "e", separatethousands: true, uirevision: `${kinds.y} ${range}` },
+			showlegend: this.legend && lines > 1,
 			legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
 		};
+	}
+
+	clipped() {
+		const values = this.series.flatMap((one) => (this.weight ? smoothed(one.y, this.weight) : one.y));
+		return inner(values.map((value) => (value === null ? NaN : this.log ? Math.log10(value) : value)));
 	}
 
 	draw() {
@@ -139,6 +167,8 @@ class Chart {
 		this.drawn = true;
 		this.plot.on("plotly_hover", (event) => this.hovered(this, event.xvals?.[0] ?? event.points[0].x));
 		this.plot.on("plotly_unhover", () => this.hovered(this, null));
+		// Plotly says nothing of a pointer that leaves a chart which was drawn anew below it.
+		this.plot.addEventListener("mouseleave", () => this.hovered(this, null));
 		return ready;
 	}
 
@@ -179,7 +209,7 @@ class Chart {
 			steps.get(step)[place] = one.y[n];
 		}));
 		const sorted = [...steps].sort(([one], [other]) => one - other);
-		return [["step", ...this.series.map((one) => one.metric)], ...sorted.map(([step, values]) => [step, ...values])];
+		return [[this.axis.name, ...this.series.map((one) => (this.legend ? one.metric : one.label))], ...sorted.map(([step, values]) => [step, ...values])];
 	}
 
 	gone() {
@@ -187,14 +217,16 @@ class Chart {
 		if (this.drawn) Plotly.purge(this.plot);
 		this.box.closest("dialog")?.close();
 		this.box.remove();
+		this.heading?.remove();
 	}
 }
 
 // Draws into ``element``; returns what takes each new value of the component.
 export function mount(element, address) {
 	const parent = element.querySelector(".ts-charts");
-	const slider = element.querySelector(".ts-smoothing input");
-	const [label, shown] = [element.querySelector(".ts-smoothing span"), element.querySelector(".ts-smoothing output")];
+	const slider = element.querySelector(".ts-smoothing input[type=range]");
+	const shown = element.querySelector(".ts-smoothing output");
+	const boxes = [...element.querySelectorAll(".ts-smoothing input[type=checkbox]")];
 	let charts = [];
 	const redraw = () => charts.forEach((chart) => chart.draw());
 	const hovered = (from, step) => charts.forEach((chart) => { if (chart !== from) chart.point(step); });
@@ -219,6 +251,14 @@ export function mount(element, address) {
 		await coming;
 	};
 	for (const event of ["pointerover", "focusin"]) parent.addEventListener(event, fetch);
+	// A sketch has neither of these axes.
+	for (const box of boxes) {
+		box.addEventListener("change", async () => {
+			for (const chart of charts) chart[box.dataset.sets] = box.checked;
+			await fetch();
+			redraw();
+		});
+	}
 	// A sketch is as wide as it was drawn; Plotly looks after that itself.
 	new ResizeObserver(() => { if (!Plotly) redraw(); }).observe(parent);
 	return (value) => {
@@ -227,9 +267,15 @@ export function mount(element, address) {
 		if (said.reset) {
 			for (const chart of charts) chart.gone();
 			charts = said.charts.map((chart) => new Chart(parent, chart, said, hovered, fetch));
-			for (const chart of charts) chart.smooth(Number(slider.value));
-			label.textContent = said.smoothing;
+			for (const chart of charts) {
+				for (const box of boxes) chart[box.dataset.sets] = box.checked;
+				chart.smooth(Number(slider.value));
+			}
+			for (const name of element.querySelectorAll(".ts-smoothing [data-word]")) name.textContent = said.controls[name.dataset.word];
 		}
-		for (const chart of charts) chart.add(said.points, said.anew);
+		for (const chart of charts) {
+			chart.axis = said.axis ?? chart.axis;
+			chart.add(said.points, said.anew);
+		}
 	};
 }

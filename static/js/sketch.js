@@ -5,7 +5,7 @@ import { token } from "./charts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LETTER = 6.6; // Pixels of a digit at 12 px.
-const [TOP, RIGHT, BOTTOM, LEGEND] = [8, 14, 24, 22];
+const [TOP, RIGHT, BOTTOM, LEGEND, TITLE] = [8, 14, 24, 22, 18];
 
 function element(name, attributes, text) {
 	const made = document.createElementNS(SVG, name);
@@ -74,9 +74,11 @@ export function sketch(plot, traces, layout) {
 	const levels = log ? { step: 0, values: decades(low, high) } : ticks(low, high);
 	const names = levels.values.map((value) => (log ? short(10 ** value) : short(value, levels.step)));
 	const top = TOP + (layout.showlegend ? LEGEND : 0);
+	const title = layout.xaxis?.title?.text ?? "";
+	const bottom = BOTTOM + (title ? TITLE : 0);
 	const begin = 14 + LETTER * Math.max(1, ...names.map((name) => name.length));
 	const across = (x) => begin + ((x - left) / (right - left)) * (width - begin - RIGHT);
-	const up = (y) => height - BOTTOM - ((scale(y) - low) / (high - low)) * (height - BOTTOM - top);
+	const up = (y) => height - bottom - ((scale(y) - low) / (high - low)) * (height - bottom - top);
 	const svg = element("svg", { class: "ts-sketch", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
 	levels.values.forEach((value, n) => {
 		const y = up(log ? 10 ** value : value);
@@ -85,9 +87,10 @@ export function sketch(plot, traces, layout) {
 	});
 	const places = ticks(left, right, Math.max(2, Math.floor(width / 110)));
 	for (const value of places.values) {
-		svg.append(element("line", { x1: across(value), x2: across(value), y1: top, y2: height - BOTTOM, stroke: token("--ts-border") }));
-		svg.append(element("text", { x: across(value), y: height - 6, "text-anchor": "middle" }, short(value)));
+		svg.append(element("line", { x1: across(value), x2: across(value), y1: top, y2: height - bottom, stroke: token("--ts-border") }));
+		svg.append(element("text", { x: across(value), y: height - bottom + 18, "text-anchor": "middle" }, short(value)));
 	}
+	if (title) svg.append(element("text", { x: (begin + width - RIGHT) / 2, y: height - 5, "text-anchor": "middle" }, title));
 	for (const trace of shown) {
 		const look = { stroke: trace.line.color, "stroke-width": trace.line.width, opacity: trace.opacity ?? 1 };
 		if (trace.line.dash === "dash") look["stroke-dasharray"] = "6 5";

@@ -16,11 +16,13 @@ export function mount(element, trigger) {
 		return held;
 	}
 
-	// For an event: its inputs, of which the first becomes what is chosen and typed, and the address that says so.
+	// For an event: its inputs, of which the first becomes what is chosen and typed, and the address that says so. A
+	// choice that turns the form is in the address once the form has followed: the server may ask the address what this
+	// page offers (app/opening.py), and the new method's datasets would not hold the one that still stands here.
 	window.tunesmith.wish = (turning, [, ...rest]) => {
 		const [model, dataset, preset] = rest;
 		const method = chosen("train-method"), tuning = chosen("train-tuning");
-		if (rest.length) window.tunesmith.chosen({ method, tuning, model, dataset, preset });
+		if (rest.length && !turning) window.tunesmith.chosen({ method, tuning, model, dataset, preset });
 		if (turning) late = {};
 		return [JSON.stringify({ method, tuning, form: JSON.parse(root().dataset.form), inputs: inputs() }), ...rest];
 	};
@@ -40,13 +42,13 @@ export function mount(element, trigger) {
 		});
 	}
 	// "toggle" does not bubble.
-	element.addEventListener("toggle", (event) => { unfolded = event.target.open; }, true);
+	element.addEventListener("toggle", (event) => { if (event.target.id === "train-opt-advanced") unfolded = event.target.open; }, true);
 
 	let shown = root()?.dataset.form;
 	new MutationObserver(() => {
 		if (!root() || root().dataset.form === shown) return;
 		shown = root().dataset.form;
-		const fold = root().querySelector("details");
+		const fold = root().querySelector("#train-opt-advanced");
 		if (fold) fold.open = unfolded;
 		let kept = false;
 		for (const [name, old] of Object.entries(late ?? {})) {

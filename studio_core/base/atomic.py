@@ -1,9 +1,12 @@
-"""Documents that are written whole or not at all. The standard library only: a supervisor needs this too."""
+"""Documents and folders, written whole or not at all. The standard library only: a supervisor needs this too."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +42,24 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def partial_name(target: Path) -> Path:
+    """What a folder is called while it is being written."""
+    return target.with_name(f".{target.name}.partial")
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into. When it is left it becomes ``target``, in place of what was there; else nothing does."""
+    partial = partial_name(target)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    yield partial
+    for file in partial.rglob("*"):
+        if file.is_file():
+            with open(file, "rb") as written:
+                os.fsync(written.fileno())
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    sync_folder(target.parent)

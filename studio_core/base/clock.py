@@ -16,7 +16,12 @@ def now() -> datetime:
 def seconds() -> float:
     """The same moment in seconds since 1970."""
     # From ``now``, so that a test that moves the clock moves this one too.
-    return now().replace(tzinfo=UTC).timestamp()
+    return aware().timestamp()
+
+
+def aware() -> datetime:
+    """The same moment with its time zone, for what other programs read."""
+    return now().replace(tzinfo=UTC)
 
 
 def iso(moment: datetime) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from studio_core.base.errors import StudioError
+from studio_core.base.tables.keeping import number_anew
 
 
 def _driver() -> ModuleType:
@@ -162,4 +163,6 @@ def connect(path: Path) -> Database:
 
     # Rows are read after their session is closed, so that they must not
     # expire; nothing is flushed before it is meant.
-    return Database(path, engine, sessionmaker(engine, expire_on_commit=False, autoflush=False))
+    sessions = sessionmaker(engine, expire_on_commit=False, autoflush=False)
+    event.listen(sessions, "before_flush", number_anew)
+    return Database(path, engine, sessions)

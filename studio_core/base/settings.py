@@ -10,9 +10,9 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from studio_core.base.errors import BadInput
 from studio_core.base.validation import validate
@@ -68,6 +68,11 @@ class Settings(BaseModel):
         description="Maximum total size of uploads not yet imported, in MB. "
         "Uploads are removed once imported, or after 7 days without progress.",
     )
+    llama_cpp: bool = Field(
+        default=True,
+        description="Whether chat on a CPU computes small models by llama.cpp, once it was seen to compute the same. "
+        "`0`: always by PyTorch.",
+    )
     model_roots: str = Field(
         default="",
         description="Folders that local models and data may be read from, separated by ':' "
@@ -97,6 +102,49 @@ class Settings(BaseModel):
     # A week.
     session_hours: float = Field(default=168.0, gt=0, description="Maximum hours of a session.")
 
+    private_webhooks: bool = Field(
+        default=False,
+        description="Whether webhooks may go to this machine and to private networks, and over plain HTTP. With "
+        "accounts: everybody who may add a webhook can then reach what this machine reaches.",
+    )
+    retention: bool = Field(
+        default=True,
+        description="Whether trainings are followed by an evaluation of what the model still knows. `0`: none is, "
+        "whatever a run says.",
+    )
+    own_rewards: bool = Field(
+        default=False,
+        description="Whether rewards may be Python code that somebody writes on the page. It runs in the sandbox for "
+        "programs.",
+    )
+    weaker_sandbox: bool = Field(
+        default=False,
+        description="Whether programs also run where the system cannot enforce the whole sandbox; `doctor` says what "
+        "is lacking.",
+    )
+
+    lm_eval_python: str = Field(
+        default="",
+        description="Path of a Python that has lm-evaluation-harness (`pip install lm-eval[hf]==0.4.13` in an "
+        "environment of its own), for suites named `lm_eval:TASK`.",
+    )
+    benchmarks: str = Field(
+        default="",
+        description="What starts the programs of agents' benchmarks, as JSON: "
+        '`{"taubench": ["/opt/tau/bin/python", "/opt/tau-bench/run.py"]}`. `suites list` says which there are and how '
+        "they are installed.",
+    )
+    trackers_python: str = Field(
+        default="",
+        description="Path of a Python that has the packages of the trackers that are on (W&B, MLflow, Trackio, "
+        "TensorBoard); empty: the studio's own. MLflow pins versions that exclude the studio's.",
+    )
+
+    @property
+    def programs(self) -> dict[str, list[str]]:
+        """``benchmarks`` by name: a program, and the first of its arguments."""
+        return _programs(self.benchmarks)
+
     @property
     def database(self) -> Path:
         return self.home / "studio.db"
@@ -109,6 +157,11 @@ class Settings(BaseModel):
     def suites(self) -> Path:
         """Files of evaluations: reports say which records hold what these ask."""
         return self.home / "suites"
+
+    @property
+    def answers(self) -> Path:
+        """Answers and measurements that were paid or waited for, kept for all jobs."""
+        return self.home / "answers"
 
     @property
     def runs(self) -> Path:
@@ -147,6 +200,12 @@ class Settings(BaseModel):
                 raise ValueError(f"{name.strip()!r} is not the name of a host")
         return value
 
+    @field_validator("benchmarks")
+    @classmethod
+    def _are_programs(cls, value: str) -> str:
+        _programs(value)
+        return value
+
     @field_validator("trusted_proxy")
     @classmethod
     def _are_addresses(cls, value: str) -> str:
@@ -154,6 +213,15 @@ class Settings(BaseModel):
             if address.strip():
                 ipaddress.ip_network(address.strip())
         return value
+
+
+def _programs(value: str) -> dict[str, list[str]]:
+    """Lists of arguments by name; raises ``ValueError`` of anything else."""
+    try:
+        return TypeAdapter(dict[str, Annotated[list[str], Field(min_length=1)]]).validate_json(value or "{}")
+    except ValidationError as error:
+        wanted = '{"taubench": ["/opt/tau/bin/python", "/opt/tau-bench/run.py"]}'
+        raise ValueError(f"no JSON object of lists of arguments, such as {wanted}") from error
 
 
 def bundled_folder() -> Path:
@@ -186,11 +254,24 @@ def load(**given: Any) -> Settings:
     return settings
 
 
+def switched_on(name: str) -> bool:
+    """A setting of yes or no, as the environment has it: for a worker too, which is given no ``Settings``."""
+    given = os.environ.get(PREFIX + name.upper())
+    settings = validate(Settings, {name: given} if given else {}, "setting_invalid")
+    return bool(getattr(settings, name))
+
+
 def make_private(settings: Settings) -> None:
     """Let nobody but its owner into the data folder and what in it is secret, also where it was made otherwise."""
     home = settings.home
-    # Chats and votes, keys of services, and the key that signs.
-    secret = (settings.database, home / "services.json", home / "secret.key")
+    # Chats and votes, keys of services and trackers, the password of the mail server, and the key that signs.
+    secret = (
+        settings.database,
+        home / "services.json",
+        home / "trackers.json",
+        home / "mail.json",
+        home / "secret.key",
+    )
     for path, mode in ((home, 0o700), *((file, 0o600) for file in secret)):
         if path.exists() and path.stat().st_mode & 0o077:
             try:

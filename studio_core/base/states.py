@@ -43,6 +43,8 @@ class Cause(StrEnum):
     """Why a job ended, when it did not simply finish."""
 
     STOPPED = "stopped"
+    ELSEWHERE = "elsewhere"
+    """Another trainer did it; what came of it was taken back."""
     CANCELLED = "cancelled"
     ERROR = "error"
     KILLED = "killed"

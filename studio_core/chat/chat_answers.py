@@ -8,7 +8,7 @@ Answers are kept as ``Answer``, and those that failed with ``error`` (a sentence
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from studio_core.base.errors import Conflict, StudioError
 from studio_core.base.tables import ChatRound
@@ -31,6 +31,10 @@ class Answer(TypedDict, total=False):
     values: dict[str, str]
     plain: bool
     """A service answered that knows neither top-p nor seed."""
+    engine: str
+    """The program that computed it, if it was not the studio's own loop."""
+    no_engine: dict[str, Any]
+    """Why that loop computes it always: ``key`` and ``values`` of a text."""
     earlier: list[Answer]
     """What this side had answered before it was asked again, oldest first."""
 
@@ -62,7 +66,8 @@ def follow(answers: list[Answer], event: serving.Event) -> None:
         answer["answer"] += event["text"]
     elif event.get("done"):
         answer.update({"tokens": event["tokens"], "seconds": event["seconds"], "state": event["reason"]})
-        answer.update({"plain": True} if event.get("plain") else {})
+        told = {name: event[name] for name in ("plain", "engine", "no_engine") if event.get(name)}
+        answer.update(told)  # type: ignore[typeddict-item]
     elif "error" in event:
         answer.update(
             {

@@ -24,7 +24,8 @@ class ToService:
 
 
 def find_side(studio: Studio, name: str | int, *, add: bool = False) -> Side:
-    """The side that is meant; with ``add`` a model may be named by its folder, and is then kept."""
+    """The side that is meant; with ``add`` a model may be named by its folder, and a checkpoint by ``NAME@STEP``: it
+    is listed from then on."""
     if isinstance(name, str) and name.startswith(_SERVICE):
         return f"{_SERVICE}{_service(studio, name).name}"
     model = (registry.find_or_add if add else registry.get)(studio, name)
@@ -32,6 +33,16 @@ def find_side(studio: Studio, name: str | int, *, add: bool = False) -> Side:
     if registry.scores(model):
         raise BadInput("models.scores_only", model=model.name)
     return model.id
+
+
+def checked(studio: Studio, name: str | int) -> str:
+    """What names it among the choices; raises what keeps it from answering. A checkpoint may be named as well."""
+    if isinstance(name, str) and name.startswith(_SERVICE):
+        return f"{_SERVICE}{_service(studio, name).name}"
+    model = registry.find(studio, name)
+    if registry.scores(model):
+        raise BadInput("models.scores_only", model=model.name)
+    return model.name
 
 
 def name_of(studio: Studio, side: Side) -> str:
@@ -49,11 +60,10 @@ def value_of(studio: Studio, side: Side) -> str | None:
         return None
 
 
-def choices(studio: Studio) -> list[tuple[str, str]]:
-    """``(label, name for find_side)`` of all that can be asked, models first."""
-    found = [(model.name, model.name) for model in registry.writers(studio)]
+def services_to_ask(studio: Studio) -> list[tuple[str, str]]:
+    """``(label, name for find_side)`` of the services, which are chosen from beside the models."""
     kept = services.all_services(studio.settings.home / services.FILE)
-    return [*found, *((f"{one.name} ({one.model})", f"{_SERVICE}{one.name}") for one in kept)]
+    return [(f"{one.name} ({one.model})", f"{_SERVICE}{one.name}") for one in kept]
 
 
 def names(studio: Studio, side: Side) -> list[str]:

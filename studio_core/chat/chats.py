@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from studio_core.base.errors import BadInput, Conflict, NotFound, StudioError
@@ -93,6 +93,17 @@ def titles(studio: Studio, limit: int = 100) -> Sequence[Chat]:
     with studio.db.read() as session:
         query = select(Chat).where(Chat.title != "").order_by(Chat.id.desc()).limit(limit)
         return session.scalars(query).all()
+
+
+def counted(studio: Studio, ids: Sequence[int]) -> dict[int, int]:
+    """How many rounds each of these conversations has of its own."""
+    query = (
+        select(ChatRound.chat_id, func.count().label("n"))
+        .where(ChatRound.chat_id.in_(ids))
+        .group_by(ChatRound.chat_id)
+    )
+    with studio.db.read() as session:
+        return {row.chat_id: row.n for row in session.execute(query)}
 
 
 def history(studio: Studio, chat_id: int) -> list[ChatRound]:

@@ -83,11 +83,6 @@ def with_system(messages: list[Message], system: str) -> list[Message]:
     ]
 
 
-def question_text(messages: list[Message]) -> str:
-    """What is asked as one text, without the system prompt."""
-    return "\n".join(message["content"] for message in messages if message["role"] != "system")
-
-
 def answered(messages: list[Message], text: str, shape: Shape) -> dict[str, Any]:
     """A record of the shape, prompt-completion or chat, with this answer."""
     answer: Message = {"role": "assistant", "content": text}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from studio_core.curation import judging
 from studio_core.curation.asking import AskingOptions
 from studio_core.curation.base import Operation
 from studio_core.data.shapes import Shape
+from studio_core.generation import judging
 from studio_core.generation.sampling import MaxTokens, Sampling, greedy
 from studio_core.options import option
 

@@ -27,6 +27,7 @@ from studio_core.models import registry
 from studio_core.reports import judging
 from studio_core.runs import queue
 from studio_core.runs.spec import DataRun, DataSpec, ResolvedModel
+from studio_core.suites import SUITES
 
 REPORT = "report"
 IMPORT = "import"
@@ -82,7 +83,7 @@ def enqueue(
         options=options,
         models=models,
         services=str(studio.settings.home / services.FILE),
-        answers=str(studio.settings.home / "answers"),
+        answers=str(studio.settings.answers),
     )
     return queue.submit(
         studio,
@@ -120,7 +121,7 @@ def _model_for(studio: Studio, option: str, name: str) -> ResolvedModel:
     architecture = str(model.details.get("architecture", ""))
     if architecture and not registry.scores(model):
         raise BadInput("generation.not_a_reward_model", model=model.name, architecture=architecture)
-    return registry.resolve(studio, model.id, scoring=True)
+    return registry.resolve_row(studio, model, scoring=True)
 
 
 def _job_name(spec: DataSpec, sources: list[Dataset], result: str) -> str:
@@ -245,7 +246,8 @@ def ask_report(
     """Have the report on a version made, unless it is there or on its way; None if it is there.
 
     ``model`` names the tokenizer that counts, ``limit`` the length in tokens that is drawn in; ``others`` are
-    datasets whose prompts should not be in this one. Every file in the folder of suites is compared with.
+    datasets whose prompts should not be in this one. It is compared with the studio's own suites and every file in
+    the folder of suites.
     """
     options = {"model": model, "limit": limit, "suites": _suites(studio)}
     named = [
@@ -268,10 +270,14 @@ def ask_report(
 
 
 def _suites(studio: Studio) -> dict[str, str]:
-    """Files of evaluations by name."""
+    """Files of evaluations by name: the studio's own, and those of the folder of suites."""
+    own = {name: str(suite.file(Path())) for name, suite in SUITES.items() if suite.source is None}
     folder = studio.settings.suites
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     # What begins with a dot is not a person's: editors and file managers leave such files.
-    return {
-        path.stem: str(path.resolve()) for path in files if path.is_file() and not path.name.startswith(".")
+    return own | {
+        # By its full name where it would take the place of one of the studio's own.
+        path.name if path.stem in own else path.stem: str(path.resolve())
+        for path in files
+        if path.is_file() and not path.name.startswith(".")
     }

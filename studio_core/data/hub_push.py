@@ -6,20 +6,16 @@ of the process that serves the pages. The token is found by that client; the stu
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from studio_core.base.errors import BadInput, StudioError
+from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
-from studio_core.data import outgoing
+from studio_core.data import hub_upload, outgoing
 
 # The name that the Hub's own tools write, so that its viewer finds the split.
 DATA = "data/train-00000-of-00001.parquet"
@@ -45,16 +41,17 @@ def push(studio: Studio, dataset: Dataset, repo: str, *, public: bool = False, l
     Raises ``StudioError`` if there is no token, no right, or no connection.
     """
     repo = repo.strip()
-    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or repo.endswith((".git", ".", "-")):
+    if not names_repo(repo):
         raise BadInput("exports.hub_repo_invalid", repo=repo[:200])
     # On the disk of the data folder: a dataset may be larger than /tmp.
     with tempfile.TemporaryDirectory(dir=studio.settings.uploads) as folder:
         file, card = Path(folder) / "data.parquet", Path(folder) / "README.md"
         done = outgoing.export(studio, dataset, file, "parquet", layout=layout)
         card.write_text(outgoing.card_of(studio, dataset, done.fit, DATA, repo), encoding="utf-8")
-        answer = _upload(
+        answer = upload(
             {
                 "repo": repo,
+                "type": "dataset",
                 "public": public,
                 "message": f"{dataset.name}, version {dataset.version}",
                 "files": {DATA: str(file), "README.md": str(card)},
@@ -63,19 +60,16 @@ def push(studio: Studio, dataset: Dataset, repo: str, *, public: bool = False, l
     return Pushed(repo, answer["url"], answer["commit"], public, done.fit.rows)
 
 
-def _upload(asked: dict[str, object]) -> dict[str, str]:
-    command = [sys.executable, "-m", "studio_core.data.hub_upload", json.dumps(asked)]
-    environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    # Without a terminal the client cannot ask for a token in the middle of a request.
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    try:
-        # The last line: libraries may print before it.
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (ValueError, IndexError) as error:
-        lines = done.stderr.strip().splitlines() or ["?"]
-        raise StudioError("exports.hub_failed", repo=asked["repo"], reason=lines[-1][:300]) from error
-    if "key" in answer:
-        raise StudioError(f"exports.{answer['key']}", **answer["values"])
-    return {name: str(value) for name, value in answer.items()}
+def names_repo(repo: str) -> bool:
+    """Whether the Hub would take it as the name of a repository."""
+    odd = ".." in repo or "--" in repo or repo.endswith((".git", ".", "-"))
+    return bool(_REPO.fullmatch(repo)) and not odd
+
+
+def upload(asked: dict[str, object]) -> dict[str, str]:
+    """Have ``hub_upload`` put files into a repository, which is made if it is not there; its answer.
+
+    ``asked``: repo, type (``dataset`` or ``model``), public, message, and files by their path in the repository,
+    ``README.md`` among them. Raises ``StudioError``.
+    """
+    return hub_upload.carried_out(asked, dict(os.environ))

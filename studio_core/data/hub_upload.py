@@ -1,49 +1,103 @@
-"""``python -m studio_core.data.hub_upload ASKED``: the upload itself; its last line of output is JSON.
+"""``python -m studio_core.data.hub_upload ASKED``: the upload itself; lines of its output are JSON.
 
-``{"url", "commit"}``, or what stood in the way: ``{"key", "values"}`` of the text catalogue.
+``{"done", "total"}`` in bytes with each file, at last ``{"url", "commit"}``, or what stood in the way:
+``{"key", "values"}`` of the text catalogue.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from studio_core.base.errors import StudioError
 from studio_core.data.cards import with_theirs
+from studio_core.runs.spec import PushRun
+
+_QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+
+CARD = "README.md"
+
+
+def of_model(run: PushRun, folder: Path) -> dict[str, object]:
+    """What is asked for to push a model; writes its card into ``folder``."""
+    (folder / CARD).write_text(run.card, encoding="utf-8")
+    files = {**run.files, CARD: str(folder / CARD)}
+    return {"repo": run.repo, "type": "model", "public": run.public, "message": run.message, "files": files}
+
+
+def carried_out(
+    asked: Mapping[str, object],
+    environment: Mapping[str, str],
+    told: Callable[[int, int], None] | None = None,
+) -> dict[str, str]:
+    """The upload in a process of its own: its ``url`` and ``commit``; ``told`` hears bytes done and in all.
+
+    Raises ``StudioError`` of what stood in the way.
+    """
+    command = [sys.executable, "-m", "studio_core.data.hub_upload", json.dumps(asked)]
+    answer: dict[str, Any] = {}
+    # Without a terminal the client cannot ask for a token in the middle of a request. What libraries print goes
+    # where this process prints: a pipe that nobody reads would fill.
+    with subprocess.Popen(
+        command, env={**environment, **_QUIET}, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if not line.startswith("{"):  # Of a library.
+                continue
+            answer = json.loads(line)
+            if told and "done" in answer:
+                told(answer["done"], answer["total"])
+    if "key" in answer:
+        raise StudioError(f"exports.{answer['key']}", **answer["values"])
+    if "url" not in answer:
+        raise StudioError("exports.hub_failed", repo=asked["repo"], reason=f"exit code {child.returncode}")
+    return {name: str(answer[name]) for name in ("url", "commit")}
 
 
 def main(asked: dict[str, Any]) -> dict[str, Any]:
     from huggingface_hub import CommitOperationAdd, HfApi, get_token
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    repo, public = asked["repo"], asked["public"]
+    repo, kind, public = asked["repo"], asked["type"], asked["public"]
     if not get_token():
         return {"key": "hub_no_token", "values": {}}
     api = HfApi()
     try:
         # Asked before anything is sent: what was meant to be private must not land in a public repository.
-        is_private = api.dataset_info(repo).private
+        is_private = api.repo_info(repo, repo_type=kind).private
     except RepositoryNotFoundError:
-        api.create_repo(repo, repo_type="dataset", private=not public)
+        api.create_repo(repo, repo_type=kind, private=not public)
     else:
         if bool(is_private) is public:
             there = "private" if is_private else "public"
             return {"key": "hub_other_visibility", "values": {"repo": repo, "visibility": there}}
-        _keep_theirs(api, repo, Path(asked["files"]["README.md"]))
+        _keep_theirs(api, repo, kind, Path(asked["files"]["README.md"]))
     files = [
         CommitOperationAdd(path_in_repo=path, path_or_fileobj=file) for path, file in asked["files"].items()
     ]
-    done = api.create_commit(repo, files, commit_message=asked["message"], repo_type="dataset")
-    return {"url": f"{api.endpoint}/datasets/{repo}", "commit": done.oid}
+    total, sent = sum(Path(file).stat().st_size for file in asked["files"].values()), 0
+    for file, path in zip(files, asked["files"].values(), strict=True):
+        # One by one, so that it is known how far it is; the commit then sends what is small.
+        api.preupload_lfs_files(repo, [file], repo_type=kind)
+        sent += Path(path).stat().st_size
+        print(json.dumps({"done": sent, "total": total}), flush=True)
+    done = api.create_commit(repo, files, commit_message=asked["message"], repo_type=kind)
+    place = f"datasets/{repo}" if kind == "dataset" else repo
+    return {"url": f"{api.endpoint}/{place}", "commit": done.oid}
 
 
-def _keep_theirs(api: Any, repo: str, card: Path) -> None:
+def _keep_theirs(api: Any, repo: str, kind: str, card: Path) -> None:
     """Put what people have stated in the card that is there into the one that replaces it."""
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        there = api.hf_hub_download(repo, "README.md", repo_type="dataset", local_dir=card.parent / "there")
+        there = api.hf_hub_download(repo, "README.md", repo_type=kind, local_dir=card.parent / "there")
     except EntryNotFoundError:
         return
     text = Path(there).read_text(encoding="utf-8", errors="replace")

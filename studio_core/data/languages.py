@@ -57,6 +57,15 @@ def language_of(text: str, words: list[str]) -> str:
     return str(code) if probability >= _SURE and code != _NO_LANGUAGE else UNKNOWN
 
 
+def likeliest_language(text: str, words: list[str]) -> str:
+    """ISO 639-1 code, however unsure; ``""`` only where there is nothing to tell by. For whoever asked for one."""
+    sure = language_of(text, words)
+    if sure or not _LETTERS.search(text):
+        return sure
+    code = str(_identifier().classify(text)[0])
+    return code if code != _NO_LANGUAGE else UNKNOWN
+
+
 @cache
 def _identifier() -> Any:
     """Loaded when the first text needs it: it takes a second."""

@@ -150,3 +150,8 @@ def texts_of(record: Record) -> Iterator[str]:
                     yield from (item[key] for key in ("reasoning", "content", "tool_calls") if key in item)
                 elif isinstance(item, str):
                     yield item
+
+
+def question_text(messages: list[Message]) -> str:
+    """What is asked as one text, without the system prompt."""
+    return "\n".join(message["content"] for message in messages if message["role"] != "system")

@@ -22,7 +22,7 @@ from sqlalchemy import select
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.settings import bundled_folder
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Dataset
+from studio_core.base.tables import Dataset, Deletion
 from studio_core.data import archives, parquet, uploads, versions
 from studio_core.data.inspection import LISTED, Inspection, Reading
 from studio_core.data.mapping import Mapping
@@ -202,6 +202,9 @@ def ensure_samples(studio: Studio) -> list[Dataset]:
     files = sorted((bundled_folder() / "samples").glob("*.jsonl"))
     with studio.db.read() as session:
         there = set(session.scalars(select(Dataset.name).distinct()))
+        gone = session.scalars(select(Deletion.name).where(Deletion.kind == "dataset"))
+        # What somebody deleted does not come back by itself.
+        there |= {name.rpartition("@")[0] for name in gone}
     return [import_file(studio, file).dataset for file in files if name_from(file.name) not in there]
 
 

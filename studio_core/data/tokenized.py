@@ -85,11 +85,10 @@ def end_of_turn(model: ResolvedModel) -> TurnEnd:
 
 
 @sandboxed
-def odd_token(model: ResolvedModel, other: ResolvedModel) -> str | None:
-    """A token that only one of two models has, or that has another number in each; None if there is none."""
+def shared_tokens(model: ResolvedModel, other: ResolvedModel) -> int | None:
+    """How many tokens two models both have, under whatever numbers; None if all are the same."""
     one, two = (ChatFormat.of(each).tokenizer.get_vocab() for each in (model, other))
-    odd = (token for token in sorted(one.keys() | two.keys()) if one.get(token) != two.get(token))
-    return next(odd, None)
+    return None if one == two else len(one.keys() & two.keys())
 
 
 @sandboxed

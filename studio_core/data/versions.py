@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from studio_core.base.atomic import sync_folder
 from studio_core.base.errors import NotFound, StudioError
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Dataset
+from studio_core.base.tables import Dataset, Mark
 from studio_core.data.shapes import Shape
 from studio_core.runs.spec import ResolvedDataset
 
@@ -117,6 +117,18 @@ def all_datasets(studio: Studio) -> list[Dataset]:
     """All versions of all datasets, newest first."""
     with studio.db.read() as session:
         return list(session.scalars(select(Dataset).order_by(Dataset.id.desc())))
+
+
+def offered(studio: Studio, also: str = "") -> list[Dataset]:
+    """What there is to choose from: all but the archived, and the one of ``also``, a name with or without version."""
+    with studio.db.read() as session:
+        mark = select(Mark.row_id).where(Mark.table == Dataset.__tablename__, Mark.archived)
+        away = set(session.scalars(mark))
+    return [
+        one
+        for one in all_datasets(studio)
+        if one.id not in away or also in (one.name, f"{one.name}@{one.version}")
+    ]
 
 
 def of_job(studio: Studio, job_id: int) -> list[Dataset]:

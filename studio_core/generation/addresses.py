@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 import socket
 import urllib.request
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -64,6 +65,15 @@ def is_refused(host: str) -> bool:
     )
 
 
+def is_reserved(host: str) -> bool:
+    """Whether a host is a number of this machine, of a private network, or of no network; ``localhost`` is one too."""
+    number = number_of(host)
+    if number is None:
+        name = host.rstrip(".").lower()
+        return name == "localhost" or name.endswith(".localhost")
+    return any(not one.is_global or one.is_multicast for one in _meanings(number))
+
+
 def _is_broadcast(number: IP) -> bool:
     return number == ipaddress.IPv4Address("255.255.255.255")
 
@@ -79,8 +89,11 @@ def _meanings(number: IP) -> list[IP]:
     return [number, *(one for one in inner if one is not None)]
 
 
-async def resolve(host: str, port: int) -> str:
-    """The number to connect to for a host; raises ``AddressRefused`` if any number of it is refused."""
+async def resolve(host: str, port: int, private: bool = True) -> str:
+    """The number to connect to for a host; raises ``AddressRefused`` if any number of it is refused.
+
+    Without ``private`` those of this machine and of private networks are refused too.
+    """
     if is_refused(host) or is_disguised(host):
         raise AddressRefused(f"{host} is no host at which a service can be")
     try:
@@ -89,7 +102,7 @@ async def resolve(host: str, port: int) -> str:
         raise httpx.ConnectError(f"{host}: {error.strerror or error}") from error
     numbers = [str(entry[4][0]) for entry in known]
     for number in numbers:
-        if is_refused(number):
+        if is_refused(number) or (not private and is_reserved(number)):
             raise AddressRefused(f"{host} is {number}, at which no service can be")
     if not numbers:
         raise httpx.ConnectError(f"{host} has no address")
@@ -99,10 +112,14 @@ async def resolve(host: str, port: int) -> str:
 class CheckedTransport(httpx.AsyncHTTPTransport):
     """Connects to the number that was checked. Certificates are asked for by the name all the same."""
 
+    def __init__(self, *, private: bool = True, **more: Any) -> None:
+        super().__init__(**more)
+        self.private = private
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
-        number = await resolve(host, port)
+        number = await resolve(host, port, self.private)
         request.extensions = {**request.extensions, "sni_hostname": host}
         request.url = request.url.copy_with(host=number)  # The header "host" is set already, by name.
         return await super().handle_async_request(request)

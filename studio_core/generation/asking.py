@@ -9,8 +9,8 @@ import asyncio
 import email.utils
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -40,6 +40,8 @@ class Answer:
     tokens_out: int = 0
     logprobs: tuple[float, ...] | None = None
     """Of its tokens, in nats, if they were asked for and said."""
+    first_token: Mapping[str, float] = field(default_factory=dict)
+    """The likeliest first tokens with their log-probabilities, if they were asked for and said."""
 
 
 class Busy(Exception):
@@ -58,11 +60,23 @@ class Unanswered(Exception):
         self.said = said
 
 
+@dataclass
+class Dialect:
+    """How much of OpenAI's form a service has shown to know: what it refused once is not sent again."""
+
+    limit_name: str = "max_tokens"
+    logprobs: bool = True
+
+
 class Connection:
     """A service with its open connections. ``async with``."""
 
-    def __init__(self, service: Service, timeout: float = 120.0, at_once: int = 8) -> None:
+    def __init__(
+        self, service: Service, timeout: float = 120.0, at_once: int = 8, dialect: Dialect | None = None
+    ) -> None:
+        """``dialect``: what earlier connections have learnt, and this one adds to."""
         self.service, self._timeout = service, timeout
+        self._dialect = dialect or Dialect()
         key = service.key.get_secret_value()
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "tunesmith"}
         limits = httpx.Limits(max_connections=at_once)
@@ -76,18 +90,21 @@ class Connection:
             follow_redirects=False,
             trust_env=not service.local,
         )
-        self._limit_name = "max_tokens"
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def ask(self, messages: Sequence[Message], sampling: Sampling) -> Answer:
-        """The answer; raises ``Busy``, ``Unanswered``, or ``StudioError`` if any question would be refused."""
-        sent_as = self._limit_name
-        status, headers, body = await self._sent(messages, sampling)
-        if status == 400 and sent_as == "max_tokens" and b"max_completion_tokens" in body:
-            self._limit_name = "max_completion_tokens"  # The newer name, and the only one some models know.
-            status, headers, body = await self._sent(messages, sampling)
+        """The answer; raises ``Busy``, ``Unanswered``, or ``StudioError`` if any question would be refused.
+
+        One of a service that refuses ``logprobs`` comes without them.
+        """
+        sent = replace(self._dialect)
+        status, headers, body = await self._sent(messages, sampling, sent)
+        # It may refuse one after the other.
+        while (known := self._without_refused(sent, sampling, status, body)) != sent:
+            sent = known
+            status, headers, body = await self._sent(messages, sampling, sent)
         if status == 200:
             return read(body)
         said = self._said(status, headers, body)
@@ -97,20 +114,37 @@ class Connection:
             raise StudioError("generation.refused", service=self.service.name, said=said)
         raise Unanswered(said)
 
+    def _without_refused(self, sent: Dialect, sampling: Sampling, status: int, body: bytes) -> Dialect:
+        """What to send instead; the same where nothing of the form was refused."""
+        if status == 400 and sent.limit_name == "max_tokens" and b"max_completion_tokens" in body:
+            # The newer name, and the only one some models know.
+            self._dialect.limit_name = "max_completion_tokens"
+            return replace(sent, limit_name="max_completion_tokens")
+        # 400 of models that cannot, 403 of those that may not, 422 of servers that know no such field.
+        if status in (400, 403, 422) and sampling.logprobs and sent.logprobs and b"logprobs" in body:
+            self._dialect.logprobs = False
+            return replace(sent, logprobs=False)
+        return sent
+
     async def _sent(
-        self, messages: Sequence[Message], sampling: Sampling
+        self, messages: Sequence[Message], sampling: Sampling, dialect: Dialect
     ) -> tuple[int, httpx.Headers, bytes]:
         asked: dict[str, Any] = {
             "model": self.service.model,
             "messages": [{"role": one["role"], "content": one["content"]} for one in messages],
             "temperature": sampling.temperature,
-            self._limit_name: sampling.max_tokens,
+            dialect.limit_name: sampling.max_tokens,
             "stream": False,
         }
         if sampling.top_p < 1:
             asked["top_p"] = sampling.top_p
         # Not all services know these; one that does not says so rather than answer otherwise.
-        more = {"top_k": sampling.top_k, "stop": list(sampling.stop), "logprobs": sampling.logprobs}
+        more = {
+            "top_k": sampling.top_k,
+            "stop": list(sampling.stop),
+            "logprobs": dialect.logprobs and sampling.logprobs,
+            "top_logprobs": sampling.top_logprobs if dialect.logprobs else 0,
+        }
         asked |= {name: value for name, value in more.items() if value}
         try:
             # One limit for all of it: a service that sends a byte now and then would pass any other.
@@ -186,6 +220,7 @@ def read(body: bytes) -> Answer:
         tokens_in=_tokens(usage, "prompt_tokens"),
         tokens_out=_tokens(usage, "completion_tokens"),
         logprobs=_logprobs(choice),
+        first_token=_first_token(choice),
     )
 
 
@@ -195,6 +230,17 @@ def _logprobs(choice: dict[str, Any]) -> tuple[float, ...] | None:
         return tuple(float(token["logprob"]) for token in choice["logprobs"]["content"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _first_token(choice: dict[str, Any]) -> dict[str, float]:
+    """What a choice says of the tokens that might have stood first; nothing if that cannot be."""
+    try:
+        told = choice["logprobs"]["content"][0]["top_logprobs"]
+        chances = {str(each["token"]): float(each["logprob"]) for each in told}
+    except (KeyError, IndexError, TypeError, ValueError):
+        return {}
+    # A chance is at most 1; what is no number at all would spoil a sum of them.
+    return {token: chance for token, chance in chances.items() if chance <= 0}
 
 
 def _joined(content: Any) -> str:
@@ -241,3 +287,32 @@ def ask_once(service: Service, messages: Sequence[Message], sampling: Sampling, 
         return asyncio.run(asked())
     except (Busy, Unanswered) as error:
         raise StudioError("generation.refused", service=service.name, said=error.said) from error
+
+
+def ask_together(
+    service: Service,
+    questions: Sequence[Sequence[Message]],
+    sampling: Sampling,
+    timeout: float = 120.0,
+    at_once: int = 8,
+) -> list[Answer | StudioError]:
+    """A few answers while somebody waits: each question is asked once. Where there is no answer, why."""
+
+    async def asked() -> list[Answer | StudioError]:
+        connection, room = Connection(service, timeout, at_once), asyncio.Semaphore(at_once)
+
+        async def answer(messages: Sequence[Message]) -> Answer | StudioError:
+            try:
+                async with room:
+                    return await connection.ask(messages, sampling)
+            except (Busy, Unanswered) as error:
+                return StudioError("generation.refused", service=service.name, said=error.said)
+            except StudioError as error:
+                return error
+
+        try:
+            return await asyncio.gather(*map(answer, questions))
+        finally:
+            await connection.close()
+
+    return asyncio.run(asked())

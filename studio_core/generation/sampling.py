@@ -25,6 +25,8 @@ TopP = Annotated[float, option(0.95, at_least=0.01, at_most=1.0)]
 TopK = Annotated[int, option(0, at_least=0, at_most=1000)]
 MaxTokens = Annotated[int, option(512, at_least=1, at_most=MOST_TOKENS, unit="tokens", advanced=False)]
 Count = Annotated[int, option(1, at_least=1, at_most=MOST_ANSWERS, unit="answers")]
+# OpenAI's form knows no more; each costs a sentence of the reply for every token.
+TopLogprobs = Annotated[int, option(0, at_least=0, at_most=20)]
 Seed = Annotated[int, option(0, at_least=0, at_most=2**31 - 1)]
 # Services take four stop sequences and no more; long ones would be searched for at each token.
 StopTexts = Annotated[
@@ -52,6 +54,8 @@ class Sampling(BaseModel):
     """Of a model of the studio: same seed, same text. Services may draw as they will."""
     logprobs: bool = False
     """Whether the log-probability of each token is wanted."""
+    top_logprobs: TopLogprobs = 0
+    """With ``logprobs``: so many of the likeliest tokens of each place are told with theirs."""
 
     @classmethod
     def of(cls, document: BaseModel, **more: Any) -> Sampling:
@@ -66,7 +70,8 @@ class Sampling(BaseModel):
         Answers are kept under it, and those that were paid for must be known again: settings that earlier
         versions did not have are named only where they are set.
         """
-        newer = {name: getattr(self, name) for name in ("top_k", "stop") if getattr(self, name)}
+        names = ("top_k", "stop", "top_logprobs")
+        newer = {name: getattr(self, name) for name in names if getattr(self, name)}
         return [self.temperature, self.top_p, self.max_tokens, *([newer] if newer else [])]
 
 

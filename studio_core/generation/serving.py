@@ -42,6 +42,11 @@ class Address:
     port: int
     token: str
 
+    @property
+    def openai_url(self) -> str:
+        """What OpenAI's clients call ``base_url``."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -127,6 +132,30 @@ def generate(
             if heard or last_try:
                 raise _named(job, error) from error
             _wait_for_end(studio, job)
+
+
+def offer(studio: Studio, models: Sequence[ResolvedModel]) -> Address:
+    """Where other programs reach these models by their names, in the form that OpenAI's clients speak.
+
+    Counts as a request: said again before ``settings.serve_idle`` seconds are over, it keeps the worker. A worker that
+    went away is replaced; then port and token are others. Errors as of ``wait_ready``.
+    """
+    body = {"models": [model.model_dump() for model in models]}
+    for last_try in (False, True):
+        job = ensure_server(studio)
+        try:
+            address = wait_ready(studio, job)
+            headers = {"Authorization": f"Bearer {address.token}"}
+            with httpx.Client(trust_env=False, timeout=_TIMEOUT, headers=headers) as client:
+                reply = client.post(f"http://127.0.0.1:{address.port}/offer", json=body)
+            if reply.status_code != httpx.codes.OK:
+                raise StudioError("chat.server_refused", status=reply.status_code, reason=reply.text[:300])
+            return address
+        except (httpx.TransportError, ServerGone) as error:
+            if last_try:
+                raise _named(job, error) from error
+            _wait_for_end(studio, job)
+    raise AssertionError("unreachable")
 
 
 def stop_side(studio: Studio, key: str, side: int) -> None:

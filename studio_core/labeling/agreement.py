@@ -19,34 +19,13 @@ import numpy as np
 from sqlalchemy import Row
 
 from studio_core.base.tables import Annotation
-from studio_core.statistics.winrate import wilson
+from studio_core.statistics.agreement_rate import SHARED, Share, share
 
-SHARED = 20
-"""Below so many shared items agreement is not shown: it would say nothing."""
 FAST = 2.0
 """Seconds: who votes faster has hardly read."""
 # With 1,000 the ends of a 95 % interval rest on 25 draws each.
 BOOTSTRAPS = 1000
 DECIDED = ("a", "b", "tie", "both_bad")
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share with its 95 % Wilson interval."""
-
-    count: int
-    of: int
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float | None:
-        return self.count / self.of if self.of else None
-
-
-def share(count: int, of: int) -> Share:
-    low, high = wilson(count / of if of else 0.0, of)
-    return Share(count, of, low, high)
 
 
 @dataclass(frozen=True)

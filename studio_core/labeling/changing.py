@@ -1,23 +1,19 @@
-"""What may be changed of a project that is under way, and how it is put away."""
+"""What may be changed of a project that is under way."""
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from studio_core.base import audit
 from studio_core.base.errors import Conflict
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Annotation, Guidelines, Job, LabelItem, LabelProject, Lease
+from studio_core.base.tables import Annotation, LabelProject
 from studio_core.data import versions
 from studio_core.labeling import judges, projects
 from studio_core.labeling.exports import OPERATION
-from studio_core.labeling.projects import checked_settings, load_project, rounds_of
-from studio_core.labeling.writing import ANSWERS, PRELABEL
-from studio_core.runs import queue
+from studio_core.labeling.projects import checked_settings, load_project
 
 _ASKED = ("scale", "correct")
 """Settings that say what a verdict means: they are fixed once there is one."""
@@ -42,47 +38,6 @@ def change(studio: Studio, project: str | int, settings: dict[str, Any]) -> Labe
             raise Conflict("labeling.change_held_out", project=row.name)
         row.settings = new
         return row
-
-
-def archive(studio: Studio, project: str | int, archived: bool = True) -> LabelProject:
-    """Put a project away, or take it out again: nobody is given anything of it meanwhile, and all of it is kept."""
-    return change(studio, project, {"archived": archived})
-
-
-def remove(studio: Studio, project: str | int) -> None:
-    """Delete a project in which nobody has voted; others can only be put away. Raises the ``obstacle``."""
-    with studio.db.write() as session:
-        row = load_project(session, project)
-        if (obstacle := _obstacle(studio, session, row)) is not None:
-            raise obstacle
-        for table in (Lease, LabelItem, Guidelines):
-            session.execute(delete(table).where(table.project_id == row.id))
-        session.delete(row)
-        name = row.name
-    shutil.rmtree(studio.settings.labelling / str(row.id), ignore_errors=True)
-    audit.note("labelling project %r deleted", name)
-
-
-def obstacle(studio: Studio, project: str | int) -> Conflict | None:
-    """Why a project cannot be deleted; None if it can."""
-    with studio.db.read() as session:
-        return _obstacle(studio, session, load_project(session, project))
-
-
-def _obstacle(studio: Studio, session: Session, project: LabelProject) -> Conflict | None:
-    if _voted(session, project):
-        return Conflict("labeling.remove_voted", project=project.name)
-    if project.round or rounds_of(studio, project.id) or _made_of(studio, project):
-        return Conflict("labeling.remove_used", project=project.name)
-    if (job := _at_work(studio, project)) is not None:
-        return Conflict("labeling.remove_at_work", project=project.name, job=job.id)
-    return None
-
-
-def _at_work(studio: Studio, project: LabelProject) -> Job | None:
-    """A job that writes for the project, or waits to: answers, or a judge's verdicts."""
-    jobs = (job for job in (*queue.waiting(studio), *queue.live(studio)) if job.method in (ANSWERS, PRELABEL))
-    return next((job for job in jobs if job.spec["options"]["project"] == project.id), None)
 
 
 def _voted(session: Session, project: LabelProject) -> bool:

@@ -26,13 +26,13 @@ from studio_core.generation import services
 from studio_core.generation.answer_jobs import JudgeSpec
 from studio_core.labeling import projects, records
 from studio_core.labeling import votes as votes_of
-from studio_core.labeling.agreement import SHARED, Share, share
 from studio_core.labeling.assignment import current
 from studio_core.labeling.records import Yield
 from studio_core.labeling.writing import JUDGE, PRELABEL
 from studio_core.models import registry
 from studio_core.runs import queue
 from studio_core.runs.spec import DataSpec, ResolvedModel
+from studio_core.statistics.agreement_rate import SHARED, Share, agreement_rate
 
 # Rows of one query: SQLite takes some 30,000 values in a statement, and annotators write in between.
 _AT_ONCE = 1000
@@ -182,22 +182,15 @@ def _as_asked(vote: Annotation, people: str) -> str:
 
 
 def _judge(annotator: str, votes: list[Annotation], both: list[tuple[str, str]]) -> Judge:
+    agreement = agreement_rate(both)
     return Judge(
         annotator,
         dict(Counter(vote.verdict for vote in votes)),
         # Asked in both orders, it said two things: it followed the place and not the answer.
         sum(len(set(vote.value.get("said", []))) > 1 for vote in votes),
-        share(sum(one == other for one, other in both), len(both)),
-        _kappa(both),
+        agreement.share,
+        agreement.kappa,
     )
-
-
-def _kappa(both: list[tuple[str, str]]) -> float | None:
-    if len(both) < SHARED or len({verdict for pair in both for verdict in pair}) < 2:
-        return None
-    from sklearn.metrics import cohen_kappa_score  # Half a second: not for every page.
-
-    return float(cohen_kappa_score(*zip(*both, strict=True)))
 
 
 def usable(studio: Studio, project: LabelProject) -> list[str]:

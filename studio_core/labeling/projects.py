@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from studio_core.base.errors import BadInput, Conflict, NotFound
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Guidelines, Job, LabelProject
+from studio_core.base.tables import Deletion, Guidelines, Job, LabelProject
 from studio_core.base.validation import validate
 from studio_core.data.naming import checked_name
 
@@ -94,8 +94,9 @@ def create(
 def _new_id(session: Session) -> int:
     """One that no project had: jobs of a project that was deleted go on naming it, and may be resumed."""
     named = select(func.max(Job.spec["options"]["project"].as_integer())).where(Job.kind == "data")
-    newest = session.scalar(select(func.max(LabelProject.id)))
-    return 1 + max(newest or 0, session.scalar(named) or 0)
+    deleted = select(func.max(Deletion.numbers[LabelProject.__tablename__].as_integer()))
+    newest = select(func.max(LabelProject.id))
+    return 1 + max(session.scalar(query) or 0 for query in (named, deleted, newest))
 
 
 def checked_settings(settings: dict[str, Any]) -> ProjectSettings:

@@ -50,7 +50,7 @@ class _Item(BaseModel):
 
     prompt: list[_Message] = Field(default_factory=list)
     answers: list[_Answer] = Field(default_factory=list)
-    dropped: Literal["", "failed", "identical", "same_score"] = ""
+    dropped: Literal["", "failed", "identical", "same_score", "unscored"] = ""
 
 
 class _Verdict(BaseModel):

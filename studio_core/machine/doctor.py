@@ -17,11 +17,14 @@ from sqlalchemy import text as sql
 from studio_core.base import atomic, backup, clock
 from studio_core.base.db import safe_for_wal
 from studio_core.base.migrations import current
+from studio_core.base.settings import switched_on
 from studio_core.base.states import LIVE, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
 from studio_core.data import store
+from studio_core.keeping import deleting
 from studio_core.people import accounts, sign_in
+from studio_core.programs import run as programs
 from studio_core.runs import queue, run_folder
 from studio_core.runs.engine_process import engine_alive, ensure_engine
 from studio_core.texts import DEFAULT_LANGUAGE, text
@@ -64,6 +67,7 @@ def examine(studio: Studio, language: str = DEFAULT_LANGUAGE) -> list[Check]:
         _disk(studio, say),
         _database(studio, say),
         *_access(studio, say),
+        _programs(say),
         _log(studio, say),
         _backups(studio, say),
         *_files(studio, say),
@@ -71,6 +75,7 @@ def examine(studio: Studio, language: str = DEFAULT_LANGUAGE) -> list[Check]:
         _engine(studio, say),
         _strays(studio, say),
         *_folders(studio, say),
+        *_deleted(studio, say),
     ]
 
 
@@ -131,6 +136,14 @@ def _access(studio: Studio, say: Say) -> list[Check]:
     administrators = sum(user.role == accounts.Role.ADMINISTRATOR for user in able)
     well = say("accounts.doctor_good", count=len(able), administrators=administrators)
     return checks or [Check("access", "good", well if users else say("accounts.doctor_local"))]
+
+
+def _programs(say: Say) -> Check:
+    """What the sandbox for programs enforces here, such as tests of generated code."""
+    if not (reasons := programs.lacking()):
+        return Check("sandbox", "good", say("programs.doctor_good"))
+    key = "doctor_weaker" if switched_on("weaker_sandbox") else "doctor_lacking"
+    return Check("sandbox", "warn", say(f"programs.{key}", lacking=programs.in_words(reasons)))
 
 
 def _files(studio: Studio, say: Say) -> list[Check]:
@@ -310,6 +323,30 @@ def _folders(studio: Studio, say: Say) -> list[Check]:
     if lost:
         checks.append(Check("runs", "bad", say("cli.doctor_lost", jobs=_some(lost, say))))
     return checks or [Check("runs", "good", say("cli.doctor_runs", count=len(rows)))]
+
+
+def _deleted(studio: Studio, say: Say) -> list[Check]:
+    """Rows that name what is not there, and deletions whose files are gone before their day."""
+    with studio.db.read() as session:
+        dangling = session.execute(sql("PRAGMA foreign_key_check")).all()
+    kept = deleting.recent(studio)
+    lost = [row for row in kept if not (studio.settings.home / deleting.TRASH / row.folder).is_dir()]
+
+    def forget() -> str:
+        deleting.empty(studio, lost)
+        return say("keeping.doctor_forgotten", names=_some([row.name for row in lost], say))
+
+    checks = []
+    if dangling:
+        tables = _some(sorted({row[0] for row in dangling}), say)
+        checks.append(
+            Check("references", "bad", say("keeping.doctor_dangling", n=len(dangling), tables=tables))
+        )
+    if lost:
+        names = _some([row.name for row in lost], say)
+        checks.append(Check("trash", "warn", say("keeping.doctor_lost", names=names), forget))
+    size = f"{sum(row.bytes for row in kept) / 1e6:,.1f} MB"
+    return checks or [Check("trash", "good", say("keeping.doctor_trash", n=len(kept), size=size))]
 
 
 def _some(things: list[Any], say: Say, most: int = 10) -> str:

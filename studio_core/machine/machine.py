@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import psutil
 from sqlalchemy import select
 
+from studio_core.base.gpus import Gpus, Reading
 from studio_core.base.studio import Studio
 from studio_core.base.tables import UNREACHABLE, Device, Job
-from studio_core.machine.gpus import Gpus, Reading
 from studio_core.runs.slots import card
 
 # Pages ask about once a second, and a reading costs about a millisecond for each GPU.

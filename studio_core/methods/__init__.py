@@ -10,14 +10,19 @@ from studio_core.methods.distillation import DISTILLATION
 from studio_core.methods.dpo import DPO
 from studio_core.methods.grpo import GRPO
 from studio_core.methods.kto import KTO
+from studio_core.methods.online_dpo import ONLINE_DPO
+from studio_core.methods.oreo import OREO
 from studio_core.methods.orpo import ORPO
+from studio_core.methods.ppo import PPO
 from studio_core.methods.process_reward import PROCESS_REWARD
 from studio_core.methods.reward import REWARD
 from studio_core.methods.reward_ranking import REWARD_RANKING
 from studio_core.methods.reward_regression import REWARD_REGRESSION
+from studio_core.methods.rloo import RLOO
 from studio_core.methods.sft import SFT
 from studio_core.methods.sft_kl import SFT_KL
 from studio_core.methods.simpo import SIMPO
+from studio_core.methods.trpo import TRPO
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -35,6 +40,11 @@ METHODS: dict[str, Method] = {
         PROCESS_REWARD,
         DISTILLATION,
         GRPO,
+        RLOO,
+        PPO,
+        TRPO,
+        ONLINE_DPO,
+        OREO,
     )
 }
 DEFAULT = SFT.name

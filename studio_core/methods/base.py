@@ -18,6 +18,7 @@ from studio_core.data.shapes import Shape
 from studio_core.methods.roles import Role
 from studio_core.options import Part, checked
 from studio_core.runs.spec import DataRole, ResolvedDataset, RoleName
+from studio_core.suites import OF_TRAININGS
 from studio_core.tunings import DEFAULT, TUNINGS, without_others
 from studio_core.tunings.base import Tuning
 
@@ -33,7 +34,7 @@ class Chart:
     names: Mapping[str, str] = field(default_factory=dict)
     """What metrics are called that mean something else here than elsewhere; with a dot it is a key of any area."""
     needs: str = ""
-    """The option that is not 0, or the role of a further dataset, in runs that have a value for it."""
+    """The option that is neither 0 nor ``none``, or the role of a further dataset, in runs that have a value for it."""
 
     @property
     def title_key(self) -> str:
@@ -46,6 +47,14 @@ class Chart:
     def label_key(self, metric: str) -> str:
         named = self.names.get(metric, metric)
         return named if "." in named else f"methods.metric.{named}"
+
+
+SUITE = Chart(
+    "suite",
+    tuple(f"suite/{name}" for name in OF_TRAININGS),
+    {f"suite/{name}": f"suites.{name}" for name in OF_TRAININGS},
+)
+"""Of any method, where early stopping looks at a suite."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,12 @@ class Method(Part):
     """The models of a run; the first that learns is what it makes."""
     data: tuple[DataRole, ...] = ("held_out",)
     """Roles of further datasets that it can use."""
+    needs: Callable[[Any], Collection[RoleName]] = lambda options: ()
+    """Of the roles that a run can do without, those that one with these options cannot."""
     rewards: bool = False
     """Whether it learns from rewards."""
+    moved_by_optimizer: bool = True
+    """Whether an optimiser moves the weights; some ways of tuning look at what it does."""
     several_gpus: bool = True
     """Whether several GPUs can share a run of it."""
     against: Callable[[ResolvedDataset], list[BadInput]] = lambda dataset: []
@@ -78,6 +91,11 @@ class Method(Part):
         return f"methods.{self.name}"
 
     @property
+    def areas(self) -> tuple[str, ...]:
+        """Where the texts of its options are; methods that learn from rewards have some in common."""
+        return (self.title_key, *(["methods.rollouts"] if self.rewards else []), "options")
+
+    @property
     def script(self) -> str:
         """The module that carries out a run."""
         return f"{self.package}.{self.name.replace('-', '_')}"
@@ -89,9 +107,12 @@ class Method(Part):
 
     def charts_of(self, options: Mapping[str, Any], data: Collection[str]) -> tuple[Chart, ...]:
         """The charts that a run with these options and roles of data has values for."""
-        return tuple(
-            one for one in self.charts if not one.needs or options.get(one.needs) or one.needs in data
+        own = tuple(
+            one
+            for one in self.charts
+            if not one.needs or options.get(one.needs) not in (None, 0, "none") or one.needs in data
         )
+        return (*own, SUITE) if options.get("early_stopping_on") in OF_TRAININGS else own
 
     @property
     def named_roles(self) -> dict[RoleName, Role]:

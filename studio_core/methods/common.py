@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from studio_core.data.learning import Learning, LossOn, Reasoning, Truncation
-from studio_core.options import option
+from studio_core.options import Part, option
+from studio_core.suites import OF_TRAININGS
 
 _MOST_HELD_OUT = 500
 """Rows to measure on: the standard error of a mean over 500 is a 22nd of one row's spread, and each look costs time."""
 
 DEMO_SIZE = 20_000_000
 """Models below this many parameters are the studio's own; their presets were measured."""
+
+
+@dataclass(frozen=True)
+class HeldOutLoss(Part):
+    """What early stopping looks at unless a suite is named."""
+
+    name: str = "loss"
+    Options: type[BaseModel] = BaseModel
+    title_key: str = "options.early_stopping_on.loss"
+
+
+HELD_OUT_LOSS = HeldOutLoss()
 
 
 class ReplayOptions(BaseModel):
@@ -56,6 +70,9 @@ class TrainingOptions(BaseModel):
     eval_share: float = option(0.0, at_least=0.0, at_most=0.5)
     # A look is noisy: the loss may rise once and fall again.
     early_stopping_patience: int = option(0, at_least=0, at_most=1000, unit="evaluations")
+    early_stopping_on: str = option(
+        HELD_OUT_LOSS.name, parts={HELD_OUT_LOSS.name: HELD_OUT_LOSS, **OF_TRAININGS}
+    )
     early_stopping_threshold: float = option(0.0, at_least=0.0, at_most=10.0)
     logging_steps: int = option(1, at_least=1, at_most=10_000, unit="steps")
     save_steps: int = option(0, at_least=0, at_most=10_000_000, unit="steps")
@@ -65,10 +82,33 @@ class TrainingOptions(BaseModel):
         loss_on: LossOn = getattr(self, "loss_on", "answers")
         return Learning(loss_on=loss_on, reasoning=self.reasoning, truncation=self.truncation)
 
+    @field_validator("early_stopping_on")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name != HELD_OUT_LOSS.name and name not in OF_TRAININGS:
+            raise ValueError("no suite of that name")
+        return name
+
+    @property
+    def watched_suite(self) -> str:
+        """The suite that early stopping looks at; none: it looks at the held-out loss, or there is none."""
+        named = self.early_stopping_patience and self.early_stopping_on != HELD_OUT_LOSS.name
+        return self.early_stopping_on if named else ""
+
     @property
     def effective_batch(self) -> int:
         """Rows that one optimizer step learns from, on each GPU."""
         return self.batch_size * self.gradient_accumulation
+
+    @property
+    def times_learnt(self) -> int:
+        """How often one step learns from each of its rows."""
+        return 1
+
+    @property
+    def updates_of_step(self) -> int:
+        """How often one step moves the weights of each model that learns."""
+        return 1
 
     def held_out(self, rows: int) -> int:
         """Rows kept from training to measure the loss on; never all, never more than are useful."""
@@ -82,6 +122,10 @@ class TrainingOptions(BaseModel):
         return self.max_steps or math.ceil(
             self.epochs * self.steps_of_epoch(rows - self.held_out(rows) + mixed_in, gpus)
         )
+
+    def rows_at_work(self, batch_size: int) -> int:
+        """Rows whose activations are there at once, of a batch of that size."""
+        return batch_size
 
     def steps_of_epoch(self, rows: int, gpus: int = 1) -> int:
         """Optimizer steps that go once through ``rows`` rows, of which none are held out, at least one."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import DEMO_SIZE, ReplayOptions, TrainingOptions
-from studio_core.methods.roles import Role
+from studio_core.methods.roles import Comparison, Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
 
@@ -32,7 +32,7 @@ def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
     full = tuning.whole
     if parameters < DEMO_SIZE:
         return {
-            "learning_rate": 3e-4 if full else 1.5e-3,
+            "learning_rate": 5e-4 if full else 1.5e-3,
             "epochs": {"quick": 1.0, "balanced": 2.0, "thorough": 4.0}[preset],
             "batch_size": 16,
             "max_length": 512,
@@ -73,7 +73,8 @@ DISTILLATION = Method(
     roles=(
         # The pass without gradient is the writing of answers.
         Role("policy", learns=True, passes=1),
-        Role("teacher", passes=1, same_tokens=True),
+        # Between the two KLs eleven arrays are kept for the gradient.
+        Role("teacher", passes=1, compared=True, comparison=Comparison(44)),
     ),
     data=("held_out", "replay"),
     several_gpus=False,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import model_validator
 
 from studio_core.base.errors import BadInput
 from studio_core.methods import rollouts
 from studio_core.methods.base import Chart, Method
-from studio_core.methods.roles import Role
-from studio_core.methods.rollouts import RolloutOptions
+from studio_core.methods.rollouts import EnvironmentOptions
 from studio_core.options import option
-from studio_core.tunings.base import Tuning
 
 Loss = Literal["dapo", "grpo", "dr_grpo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
 
 
-class GRPOOptions(RolloutOptions):
+class GRPOOptions(EnvironmentOptions):
     loss: Loss = option("dapo", advanced=False)
     # 0 as in TRL: no reference in memory. Published GRPO had 0.04.
     beta: float = option(0.0, at_least=0.0, at_most=1.0, advanced=False)
@@ -28,7 +26,6 @@ class GRPOOptions(RolloutOptions):
     # Clip-higher (DAPO, arXiv:2503.14476): rare tokens may become likelier faster than they may fade. 0: as epsilon.
     epsilon_high: float = option(0.28, at_least=0.0, at_most=10.0)
     mask_truncated: bool = option(False)
-    normalize_parts: bool = option(False)
     entropy_coef: float = option(0.0, at_least=0.0, at_most=1.0)
     top_entropy: float = option(1.0, at_least=0.05, at_most=1.0)
 
@@ -43,22 +40,14 @@ class GRPOOptions(RolloutOptions):
         return super().steps_of_epoch(rows, gpus) * self.num_iterations
 
 
-def presets(preset: str, tuning: Tuning, parameters: int) -> dict[str, Any]:
-    return rollouts.presets(preset, tuning, parameters)
-
-
 GRPO = Method(
     name="grpo",
     shapes=rollouts.SHAPES,
     Options=GRPOOptions,
-    presets=presets,
-    charts=(*rollouts.CHARTS, Chart("clipped", ("clip_ratio/region_mean",))),
+    presets=rollouts.presets,
+    charts=(*rollouts.CHARTS, rollouts.TOOL_CHART, Chart("clipped", ("clip_ratio/region_mean",))),
     headline=rollouts.HEADLINE,
-    roles=(
-        # The pass without gradient is the writing of answers.
-        Role("policy", learns=True, passes=1),
-        Role("reference", passes=1, begins_as="policy", unless_zero="beta"),
-    ),
+    roles=rollouts.ROLES,
     rewards=True,
     several_gpus=False,
 )

@@ -114,11 +114,13 @@ def memory(
       of other models that do not learn 2 bytes a parameter on a GPU, 4 on a CPU
     - gradients: 4 bytes, and optimiser: 8 bytes (AdamW's two moments) a trained parameter; less in 8 bits and factored
     - activations, a token and layer of what learns: 8 hidden + 4 feed-forward values kept for the
-      backward pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; with checkpointing
+      backward pass (2 bytes on a GPU, 4 on a CPU) and two norms in full precision; where attention is eager also one
+      value for each head and token that may be looked at; with checkpointing
       one hidden value a layer, and one whole layer at a time (after Korthikanti et al. 2022); on a CPU with the gaps
       that its heap keeps between them
     - logits: 12 bytes for each token and vocabulary entry on a CPU (logits, their gradient and
-      the softmax); on a GPU they are made in blocks of at most 4,096 tokens; a model that scores has none
+      the softmax); on a GPU they are made in blocks of at most 4,096 tokens; a model that scores has none; on a CPU
+      also what a ``Comparison`` says of a teacher, or of a reference
     - on several GPUs: ddp keeps the gradients twice (they are sent in buckets), deepspeed parts
       gradients and optimiser among them, fsdp the weights as well, but for two layers at a time
     """
@@ -150,12 +152,16 @@ def _share(role: Role, size: ModelSize, way: Tuning, case: _Case) -> Share:
     if case.gpus > 1 and case.parallel == "fsdp":
         weights = weights // case.gpus + 2 * weights // max(1, size.layers)
     if not role.learns:
-        return Share(weights)
+        return Share(weights, logits=_compared(role, size, case))
     # DDP keeps everything whole on each GPU; the others part what belongs to the trained weights.
     shards = case.gpus if case.gpus > 1 and case.parallel != "ddp" else 1
     twice = 2 if case.gpus > 1 and case.parallel == "ddp" else 1
     tokens = case.rows * role.sequences * (case.length + way.added(given))
     layer = width * (8 * size.hidden + 4 * size.intermediate) + 2 * 4 * size.hidden
+    if role.eager:
+        layer += (
+            width * case.length * (size.heads or max(1, size.hidden // 64))
+        )  # Most heads are 64 wide or wider.
     kept = width * size.hidden * size.layers + layer if case.checkpointing else layer * size.layers
     gaps = _GAPS["whole" if way.whole else "beside"] if case.device == "cpu" else 100
     # On a GPU the head works through blocks of 4,096 tokens; on a CPU it makes all logits at once.
@@ -164,9 +170,17 @@ def _share(role: Role, size: ModelSize, way: Tuning, case: _Case) -> Share:
         weights,
         gradients=4 * trained * twice // shards,
         optimiser=_moments(way, size, trained, case) // shards,
-        activations=tokens * (kept * gaps // 100),
+        activations=0 if role.in_turn else tokens * (kept * gaps // 100),
         logits=12 * together * size.vocab if role.output == "words" else 0,
     )
+
+
+def _compared(role: Role, size: ModelSize, case: _Case) -> int:
+    """Bytes while the distributions of a model are compared with those of the one that learns."""
+    if role.comparison is None or case.device == "gpu":
+        return 0
+    entries = case.rows * case.length * size.vocab
+    return role.comparison.each * min(entries, role.comparison.at_once or entries)
 
 
 def _moments(way: Tuning, size: ModelSize, trained: int, case: _Case) -> int:
@@ -185,8 +199,11 @@ def _moments(way: Tuning, size: ModelSize, trained: int, case: _Case) -> int:
 
 def _weights(role: Role, size: ModelSize, way: Tuning, trained: int, width: int) -> int:
     """Bytes of the weights of one model."""
+    if role.learns and not way.whole:
+        # What begins as another stands on the frozen weights of that one.
+        return 4 * trained + (0 if role.begins_as else way.frozen(size, width))
     if role.learns:
-        return 4 * size.parameters if way.whole else way.frozen(size, width) + 4 * trained
+        return 4 * size.parameters
     if role.begins_as:
         return 4 * size.parameters if way.whole else 0
     return width * size.parameters
@@ -198,8 +215,13 @@ def sizes_by_role(
     others: Mapping[RoleName, ModelSize],
     options: BaseModel | None = None,
 ) -> dict[Role, ModelSize]:
-    """The models of a run: a role without a model of its own has the one that learns, as it is or as it was."""
-    return {role: others.get(role.name, policy) for role in method.roles if role.takes_part(options)}
+    """The models of a run: a role without a model of its own has the one that learns, as it is or as it was; one that
+    a run can do without has none."""
+    return {
+        role: others.get(role.name, policy)
+        for role in method.roles
+        if role.takes_part(options) and (role.name in others or not role.optional)
+    }
 
 
 def of_run(
@@ -224,7 +246,7 @@ def of_run(
         return memory(
             models,
             tuning=tuning,
-            rows=batch_size,
+            rows=options.rows_at_work(batch_size),
             length=longest,
             device=device,
             options=options,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -11,6 +11,17 @@ from studio_core.base.errors import BadInput
 from studio_core.data import tokenized
 from studio_core.runs.spec import ResolvedModel, RoleName
 from studio_core.texts import Key
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is held on a CPU while distributions over the whole vocabulary are compared with those of the model that
+    learns: of both models, and of all that their gradient needs."""
+
+    each: int
+    """Bytes for each token and vocabulary entry (measured; docs/memory.md)."""
+    at_once: int = 0
+    """Most of these that are there together; 0: all of a batch."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +36,14 @@ class Role:
     begins_as: RoleName | None = None
     """The role of whose model this is what it was before the training. It is copied where every weight learns; under an
     adapter the frozen weights are that model already."""
-    same_tokens: bool = False
-    """Whether it must read and write the tokens of the model that learns, which it is compared with one by one."""
+    compared: bool = False
+    """Whether it is asked about each token of the model that learns; if its tokens are others, about their text."""
+    comparison: Comparison | None = None
+    """What its distributions take while they are compared; None if it only says how likely the tokens were."""
+    eager: bool = False
+    """Whether its attention is written out, so that the weight of every token for every other one is kept."""
+    in_turn: bool = False
+    """Whether it learns apart from the policy, as large as itself: its activations are gone before those come to be."""
     optional: bool = False
     """Whether a run can do without it."""
     unless_zero: str = ""
@@ -43,11 +60,10 @@ def missing(role: Role, method: str) -> BadInput:
     return BadInput("train.role_missing", role=role.name, role_title=title, method=method)
 
 
-def other_tokens(role: Role, model: ResolvedModel, policy: ResolvedModel) -> BadInput | None:
-    """Why a model cannot be compared with the one that learns, token by token; None if it can."""
-    odd = tokenized.odd_token(policy, model)
-    if odd is None:
-        return None
-    return BadInput(
-        "train.role_other_tokens", role=role.name, model=model.name, policy=policy.name, token=odd
-    )
+def other_tokens(model: ResolvedModel, policy: ResolvedModel) -> dict[str, Any] | None:
+    """What ``train.role_other_tokens`` says of a model that has not the tokens of the one that learns; None if it has.
+
+    Raises ``BadInput`` if the tokenizer of either cannot be read.
+    """
+    shared = tokenized.shared_tokens(policy, model)
+    return None if shared is None else {"model": model.name, "policy": policy.name, "shared": shared}

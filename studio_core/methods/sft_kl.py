@@ -8,9 +8,13 @@ from studio_core.data.shapes import Shape
 from studio_core.methods import sft
 from studio_core.methods.base import Chart, Method
 from studio_core.methods.common import ReplayOptions, TrainingOptions
-from studio_core.methods.roles import Role
+from studio_core.methods.roles import Comparison, Role
 from studio_core.options import option
 from studio_core.tunings.base import Tuning
+
+MOST_LOGITS = 1 << 24
+"""Logits of each model that are there at once on a CPU: with what is made of them 28 bytes each, 470 MB in all. More
+are computed in blocks. On a GPU TRL's kernel has blocks of its own."""
 
 
 class SFTKLOptions(ReplayOptions, TrainingOptions):
@@ -42,6 +46,9 @@ SFT_KL = Method(
         Chart("entropy", ("entropy",)),
     ),
     headline=("loss", "kl", "mean_token_accuracy", "tokens_per_second"),
-    roles=(Role("policy", learns=True), Role("reference", passes=1, begins_as="policy")),
+    roles=(
+        Role("policy", learns=True),
+        Role("reference", passes=1, begins_as="policy", comparison=Comparison(28, at_once=MOST_LOGITS)),
+    ),
     data=("held_out", "replay"),
 )

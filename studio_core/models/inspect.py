@@ -100,8 +100,9 @@ def inspect(folder: Path, *, trust_remote_code: bool = False) -> Inspected:
     own_code = "auto_map" in config or "auto_map" in read_json(folder / "tokenizer_config.json")
     if own_code and not trust_remote_code:
         raise BadInput("models.remote_code", path=folder)
-    counted = _count(weights)
-    return _describe(config, counted, chat_template(folder) is not None, own_code)
+    parameters, size, precision = _count(weights)
+    template = chat_template(folder) is not None
+    return described(config, parameters, size, precision, template=template, own_code=own_code)
 
 
 @sandboxed
@@ -111,14 +112,19 @@ def chat_template(folder: Path) -> str | None:
     if single.is_file():
         return read(single).decode("utf-8", errors="replace")
     for name in ("tokenizer_config.json", "chat_template.json"):
-        template = read_json(folder / name).get("chat_template")
-        if isinstance(template, list):
-            # Several templates by name: the others are for tools and for retrieval.
-            named = {str(t.get("name")): t.get("template") for t in template if isinstance(t, dict)}
-            template = named.get("default")
-        if isinstance(template, str) and template.strip():
+        if template := template_in(read_json(folder / name)):
             return template
     return None
+
+
+def template_in(document: dict[str, Any]) -> str | None:
+    """The chat template that a tokenizer's configuration has in it."""
+    template = document.get("chat_template")
+    if isinstance(template, list):
+        # Several templates by name: the others are for tools and for retrieval.
+        named = {str(t.get("name")): t.get("template") for t in template if isinstance(t, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) and template.strip() else None
 
 
 def tensors(path: Path) -> dict[str, dict[str, Any]]:
@@ -157,9 +163,15 @@ def _tensor_end(entry: dict[str, Any]) -> int:
     return int(end)
 
 
-def read(path: Path) -> bytes:
-    """A small file of a model's folder; refused above its limit."""
-    limit = LIMITS[path.name]
+def shapes(folder: Path) -> dict[str, list[int]]:
+    """Every tensor of a complete model with its shape; raises ``BadInput`` as ``inspect`` does."""
+    files = _weight_files(folder)
+    return {name: entry["shape"] for file in files for name, entry in tensors(file).items()}
+
+
+def read(path: Path, limit: int = 0) -> bytes:
+    """A small file of a model's folder; refused above its limit, or the one that is given."""
+    limit = limit or LIMITS[path.name]
     with open_below(path.parent, path.name) as file:
         # One byte more than is allowed, since the size that the file system
         # tells may change before the reading.
@@ -169,12 +181,12 @@ def read(path: Path) -> bytes:
     return content
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, limit: int = 0) -> dict[str, Any]:
     """What is in a file of JSON, which has to be an object and not nested beyond all sense; ``{}`` if there is none."""
     if not path.is_file():
         return {}
     try:
-        document = json.loads(read(path))
+        document = json.loads(read(path, limit))
         if not isinstance(document, dict):
             raise ValueError("not an object")
         # What walks through such a document later does so by recursion.
@@ -237,21 +249,15 @@ def require_own_files(folder: Path) -> None:
             real_below(folder, file.name)
 
 
-@dataclass(frozen=True)
-class _Counted:
-    parameters: int
-    bytes: int
-    precision: str
-
-
-def _count(files: Sequence[Path]) -> _Counted:
+def _count(files: Sequence[Path]) -> tuple[int, int, str]:
+    """Values, bytes, and the type of most of the values."""
     by_type: dict[str, int] = {}
     for file in files:
         # By values and not by tensors: a model in 4 bit keeps its norms in 16.
         for entry in tensors(file).values():
             by_type[entry["dtype"]] = by_type.get(entry["dtype"], 0) + prod(entry["shape"])
     precision = max(by_type, key=lambda kind: by_type[kind], default="")
-    return _Counted(sum(by_type.values()), sum(file.stat().st_size for file in files), precision)
+    return sum(by_type.values()), sum(file.stat().st_size for file in files), precision
 
 
 @sandboxed
@@ -266,7 +272,10 @@ def _architecture(config: dict[str, Any]) -> str:
     return first[:100] if isinstance(first, str) else ""
 
 
-def _describe(config: dict[str, Any], counted: _Counted, template: bool, own_code: bool) -> Inspected:
+def described(
+    config: dict[str, Any], parameters: int, bytes: int, precision: str, *, template: bool, own_code: bool
+) -> Inspected:
+    """What a configuration says of a model whose weights have so many values, bytes, and this type."""
     # Models that also see or hear keep the language part's sizes one level down.
     nested = config.get("text_config")
     text: dict[str, Any] = nested if isinstance(nested, dict) else config
@@ -280,14 +289,12 @@ def _describe(config: dict[str, Any], counted: _Counted, template: bool, own_cod
 
     quantised = isinstance(config.get("quantization_config"), dict)
     # Two 4-bit values share a byte: what is stored as U8 counts twice.
-    packed = (
-        quantised and bool(config["quantization_config"].get("load_in_4bit")) and counted.precision == "U8"
-    )
+    packed = quantised and bool(config["quantization_config"].get("load_in_4bit")) and precision == "U8"
     return Inspected(
         architecture=_architecture(config) or "?",
-        parameters=counted.parameters * (2 if packed else 1),
-        bytes=counted.bytes,
-        precision=counted.precision,
+        parameters=parameters * (2 if packed else 1),
+        bytes=bytes,
+        precision=precision,
         hidden=size("hidden_size", "n_embd", "d_model"),
         layers=size("num_hidden_layers", "n_layer", "num_layers"),
         heads=size("num_attention_heads", "n_head"),

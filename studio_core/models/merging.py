@@ -28,7 +28,7 @@ from studio_core.base.errors import BadInput, Conflict, StudioError
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Model
-from studio_core.models import registry
+from studio_core.models import plain_lora, registry
 from studio_core.models.inspect import read_json
 from studio_core.options import checked, option
 from studio_core.runs import queue, run_folder
@@ -58,16 +58,6 @@ DROPPING = ("dare_linear", "dare_ties", "dare_linear_svd", "dare_ties_svd")
 """Methods that draw what they leave out: another seed gives another result."""
 SPARSE = tuple(method for method in METHODS if method in (*ELECTING, *DROPPING))
 """Methods that keep a share of the values only, which is their density."""
-_BESIDES = (
-    "use_dora",
-    "modules_to_save",
-    "rank_pattern",
-    "target_parameters",
-    "trainable_token_indices",
-    "lora_bias",
-)
-"""Settings of ``adapter_config.json`` under which an adapter is more than one A and B of its rank a layer: merging
-these alone would drop the rest without a word."""
 
 
 class MergeOptions(BaseModel):
@@ -182,11 +172,8 @@ def _rank(adapter: Model) -> Any:
     config = read_json(Path(adapter.path) / "adapter_config.json")
     if config.get("peft_type") != "LORA":
         raise BadInput("models.merge.other_kind", model=adapter.name, kind=config.get("peft_type", "?"))
-    besides = [name for name in _BESIDES if config.get(name)]
-    if config.get("bias", "none") != "none":
-        besides.append("bias")
-    if besides:
-        raise BadInput("models.merge.more_than_lora", model=adapter.name, what=", ".join(besides))
+    if more := plain_lora.besides(config):
+        raise BadInput("models.merge.more_than_lora", model=adapter.name, what=", ".join(more))
     return config.get("r")
 
 

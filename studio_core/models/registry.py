@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from studio_core.base.errors import BadInput, NotFound
+from studio_core.base.errors import BadInput, NotFound, StudioError
 from studio_core.base.files import Reach
 from studio_core.base.settings import bundled_folder
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Job, Model
-from studio_core.models import hub
+from studio_core.base.tables import Job, Mark, Model
+from studio_core.models import checkpoints, hub
 from studio_core.models.chat_template import STANDARD_TEMPLATE
+from studio_core.models.hub import HUB_NAME
 from studio_core.models.inspect import Inspected, architecture, chat_template, inspect
 from studio_core.models.own_code import Consent, note
 from studio_core.people.reach import reach
@@ -28,8 +30,6 @@ MERGE = "merge"
 
 DEMO_MODELS = ("tiny-base", "tiny-chat")
 
-# Lengths and signs as the Hub allows them: anything else is no name of the Hub but a path.
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _UNFIT = re.compile(r"[^\w.\-]+")
 
 
@@ -70,9 +70,29 @@ def scores(model: Model) -> bool:
     return str(model.details.get("architecture", "")).endswith("ForSequenceClassification")
 
 
-def writers(studio: Studio) -> list[Model]:
-    """The models that write answers, oldest first."""
-    return [model for model in all_models(studio) if not scores(model)]
+def archived(studio: Studio) -> set[int]:
+    """The numbers of the models that somebody has archived."""
+    with studio.db.read() as session:
+        return set(
+            session.scalars(select(Mark.row_id).where(Mark.table == Model.__tablename__, Mark.archived))
+        )
+
+
+def offered(studio: Studio, also: Iterable[str] = ()) -> list[Model]:
+    """What there is to choose from: all but the archived, and those of ``also`` that there are, checkpoints too."""
+    also, away = set(also), archived(studio)
+    found = [model for model in all_models(studio) if model.id not in away or model.name in also]
+    for name in also - {model.name for model in found}:
+        if checkpoints.step_of(name) is not None:
+            # Whoever named it is told what is wrong with it; it is no choice.
+            with suppress(StudioError):
+                found.append(find(studio, name))
+    return found
+
+
+def writers(studio: Studio, also: Iterable[str] = ()) -> list[Model]:
+    """Of these the models that write answers."""
+    return [model for model in offered(studio, also) if not scores(model)]
 
 
 def get(studio: Studio, name_or_id: str | int) -> Model:
@@ -84,6 +104,17 @@ def get(studio: Studio, name_or_id: str | int) -> Model:
             names = session.scalars(select(Model.name).order_by(Model.id.desc()).limit(8)).all()
             raise NotFound("models.not_found", model=name_or_id, known=", ".join(names) or "-")
         return model
+
+
+def find(studio: Studio, name_or_id: str | int) -> Model:
+    """As ``get``; also ``NAME@STEP``, a checkpoint, whose row is not stored before something is built on it."""
+    try:
+        return get(studio, name_or_id)
+    except NotFound:
+        step = checkpoints.step_of(str(name_or_id))
+        if step is None:
+            raise
+    return checkpoints.row(studio, get(studio, str(name_or_id).rpartition("@")[0]), step)
 
 
 def _find(session: Session, name_or_id: str | int) -> Model | None:
@@ -138,7 +169,7 @@ def _log_consent(model: Model, consent: Consent | None) -> Model:
 def find_or_describe(studio: Studio, name_or_path: str) -> Model:
     """As ``find_or_add``, but a folder that is not listed yet is only looked into: its row has no number."""
     try:
-        return get(studio, name_or_path)
+        return find(studio, name_or_path)
     except NotFound:
         source = _require_path(name_or_path)
     folder = local_folder(source, reach(studio))
@@ -232,10 +263,22 @@ def may_run_code(studio: Studio, model_id: int | None) -> bool:
 
 
 def find_or_add(studio: Studio, name_or_path: str | int) -> Model:
+    """The model, listed from now on if it is a folder or a checkpoint that was not."""
     try:
-        return get(studio, name_or_path)
+        found = find(studio, name_or_path)
     except NotFound:
         return add(studio, _require_path(name_or_path))
+    return found if found.id is not None else _listed(studio, found)
+
+
+def _listed(studio: Studio, checkpoint: Model) -> Model:
+    with studio.db.write() as session:
+        known = session.scalar(select(Model).where(Model.path == checkpoint.path))
+        if known is not None:
+            return known
+        session.add(checkpoint)
+        session.flush()
+        return checkpoint
 
 
 def _require_path(name_or_path: str | int) -> str:
@@ -271,7 +314,8 @@ def register_result(
             return known
         parent = session.get(Model, parent_id) if parent_id is not None else None
         inherited = dict(parent.details) if parent else {}
-        inherited.pop(MERGE, None)  # How the parent was made says nothing of its children.
+        for how in (MERGE, checkpoints.KEY):  # How the parent was made says nothing of its children.
+            inherited.pop(how, None)
         if kind == "full" and (made := architecture(folder)):
             inherited["architecture"] = made
         kept = ("step", "total_steps", "seconds", "peak_memory", "parameters")
@@ -300,6 +344,17 @@ def _free_name(session: Session, wanted: str) -> str:
     return next(name for number in range(2, 10**6) if (name := f"{wanted}-{number}") not in taken)
 
 
+def free_name(studio: Studio, stem: str) -> str:
+    """``stem-1``, or the next number that no run and no model bears."""
+    stem = stem[:70]
+    with studio.db.read() as session:
+        names = {
+            *session.scalars(select(Job.name).where(Job.name.startswith(stem))),
+            *session.scalars(select(Model.name).where(Model.name.startswith(stem))),
+        }
+    return next(name for number in range(1, 10**6) if (name := f"{stem}-{number}") not in names)
+
+
 @dataclass(frozen=True)
 class Ancestor:
     """One generation of a model's history, and the training that made it (None for what was brought in)."""
@@ -310,6 +365,8 @@ class Ancestor:
     dataset: str | None
     merged: dict[str, float]
     """The adapters that it was merged from with their weights; empty if it was not."""
+    elsewhere: str = ""
+    """The trainer, if another one than ours did it."""
 
 
 def lineage(studio: Studio, model: Model) -> list[Ancestor]:
@@ -319,12 +376,14 @@ def lineage(studio: Studio, model: Model) -> list[Ancestor]:
     with studio.db.read() as session:
         # A hundred rounds of a loop; a circle in the rows (by a hand that edited them) ends here too.
         while current is not None and len(generations) < 100:
-            job = session.get(Job, current.job_id) if current.job_id is not None else None
+            run = checkpoints.run_of(current)
+            job = session.get(Job, run) if run is not None else None
             dataset = job.spec.get("run", {}).get("dataset") if job else None
             named = f"{dataset['name']}@{dataset['version']}" if dataset else None
             method = job.method if job else None
+            by = ((job.spec.get("run") or {}).get("elsewhere") or {}).get("trainer", "") if job else ""
             generations.append(
-                Ancestor(current, job.id if job else None, method, named, merged_from(current))
+                Ancestor(current, job.id if job else None, method, named, merged_from(current), by)
             )
             current = session.get(Model, current.parent_id) if current.parent_id is not None else None
     return generations

@@ -18,6 +18,8 @@ class ModelSize:
     tied: bool
     key_values: int = 0
     """Width of the keys of a layer, and of its values, where heads of attention share them; 0: as wide as the model."""
+    heads: int = 0
+    """Of attention; 0: not known."""
 
     @classmethod
     def of(cls, parameters: int, details: dict[str, Any]) -> ModelSize:
@@ -36,6 +38,7 @@ class ModelSize:
             intermediate=int(details.get("intermediate") or 4 * hidden),
             tied=bool(details.get("tied")),
             key_values=int(details.get("key_values") or 0),
+            heads=int(details.get("heads") or 0),
         )
 
     @property

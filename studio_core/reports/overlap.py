@@ -1,8 +1,9 @@
 """Records that hold what an evaluation asks, or prompts of another dataset version.
 
-A suite's texts are cut into runs of 13 words (of 8 where a text is shorter than 13 words, shorter ones
-are left out). A record overlaps with a text if it holds at least half of its runs. Runs that stand
-in more than ten texts of a suite are instructions, not questions, and do not count.
+A suite's texts are cut into runs of 13 words (of 8 where a text is shorter than 13 words). A record overlaps
+with a text if it holds at least half of its runs. Runs that stand in more than ten texts of a suite are
+instructions, not questions, and do not count. Of texts shorter than 8 words those that are known to be whole
+questions overlap with a record that asks just that; others are left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from studio_core.data.shapes import COLUMNS, Shape
 from studio_core.data.words import Hashes, Places, Words, words
 from studio_core.reports.batch import Batch, batches
 from studio_core.reports.check import PROMPTED, Check, Rows
+from studio_core.suites import SUITES
 
 # 13 words as GPT-3's authors took them: shorter runs are common phrases, longer ones miss what was edited.
 RUN, SHORT_RUN = 13, 8
@@ -65,45 +67,62 @@ class Overlap(BaseModel):
     others: list[Other]
 
 
-class _Index:
+class Texts(NamedTuple):
+    """What records are compared with."""
+
+    name: str
+    texts: Iterable[tuple[int, str]]
+    """Each with its line or row in the file, from 1."""
+    questions: bool = False
+    """Each is a whole question, as a suite asks it, and no answer or part of one."""
+
+
+class Index:
     """Runs of words of all suites: which text has which."""
 
-    def __init__(self, suites: Iterable[tuple[str, Path]]) -> None:
+    def __init__(self, suites: Iterable[Texts]) -> None:
         self.suites: list[Suite] = []
         self.items: list[tuple[int, int]] = []
         """Of each text: number of its suite, and its line in it."""
         self.runs: dict[int, tuple[Hashes, Places]] = {}
         """``{length: (runs, sorted; which text)}``"""
+        self.short: dict[tuple[str, ...], list[int]] = {}
+        """Words of questions that are shorter than a run: which texts."""
         found: dict[int, list[tuple[Hashes, Places]]] = {RUN: [], SHORT_RUN: []}
-        for number, (name, path) in enumerate(suites):
-            suite = Suite(name=name, texts=0, too_short=0, rows=0)
+        for number, texts in enumerate(suites):
+            suite = Suite(name=texts.name, texts=0, too_short=0, rows=0)
             self.suites.append(suite)
             try:
-                self._take(number, suite, path, found)
+                self._take(number, suite, texts, found)
             except (StudioError, OSError) as error:
                 # A suite that cannot be read is told in the report, and keeps nobody from the rest of it.
                 suite.problem = str(error)[:300]
         self.counts = np.zeros(len(self.items), np.int64)
         for length, pieces in found.items():
-            runs, texts = (
+            runs, owners = (
                 (np.concatenate(column) for column in zip(*pieces, strict=True))
                 if pieces
                 else (np.zeros(0, np.uint64), np.zeros(0, np.int64))
             )
-            runs, texts = _without_common(runs, texts)
-            self.counts += np.bincount(texts, minlength=len(self.items))
-            self.runs[length] = runs, texts
+            runs, owners = _without_common(runs, owners)
+            self.counts += np.bincount(owners, minlength=len(self.items))
+            self.runs[length] = runs, owners
 
     def _take(
-        self, number: int, suite: Suite, path: Path, found: dict[int, list[tuple[Hashes, Places]]]
+        self, number: int, suite: Suite, given: Texts, found: dict[int, list[tuple[Hashes, Places]]]
     ) -> None:
         long: list[list[str]] = []
         short: list[list[str]] = []
         lines: dict[int, list[int]] = {RUN: [], SHORT_RUN: []}
-        for line, text in texts_of(path):
+        for line, text in given.texts:
             said = words(text)
             if len(said) < SHORT_RUN:
-                suite.too_short += 1
+                if given.questions and said:
+                    suite.texts += 1
+                    self.short.setdefault(tuple(said), []).append(len(self.items))
+                    self.items.append((number, line))
+                else:
+                    suite.too_short += 1
                 continue
             suite.texts += 1
             (long if len(said) >= RUN else short).append(said)
@@ -119,6 +138,9 @@ class _Index:
 
     def hits(self, batch: Batch) -> Iterator[tuple[int, int, float]]:
         """``(place in the batch, text, share of the text's runs)`` from ``HALF`` on."""
+        if self.short:
+            for place, said in enumerate(batch.prompt_words):
+                yield from ((place, text, 1.0) for text in self.short.get(tuple(said), ()))
         held: Counter[tuple[int, int]] = Counter()
         for length, (runs, texts) in self.runs.items():
             if not len(runs):
@@ -161,7 +183,7 @@ class OverlapCheck(Check[Overlap]):
 
     def __init__(self, asked: Any) -> None:
         super().__init__(asked)
-        self._index = _Index(asked.suites.items())
+        self._index = Index(_texts(name, path) for name, path in asked.suites.items())
         self._rows: Counter[int] = Counter()
         self._hits: list[Hit] = []
         others = asked.others if asked.shape in PROMPTED else {}
@@ -198,6 +220,14 @@ class OverlapCheck(Check[Overlap]):
             for name, known in self._others.items()
         ]
         return Overlap(suites=self._index.suites, hits=self._hits, others=others)
+
+
+def _texts(name: str, path: Path) -> Texts:
+    """Of one of the studio's own suites the questions, of all other files whatever text they hold."""
+    suite = SUITES.get(name)
+    if suite is None or suite.source is not None or path != suite.file(Path()):
+        return Texts(name, texts_of(path))
+    return Texts(name, ((number, item.question) for number, item in enumerate(suite.items, start=1)), True)
 
 
 def texts_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel
 
+from studio_core.data.final_answers import LONGEST, final_answer, number
 from studio_core.data.shapes import COLUMNS, Record, Shape
 from studio_core.reports.batch import Batch
 from studio_core.reports.check import FIRST, Check, Rows
-from studio_core.rewards.answers import LONGEST, final_answer, number
 from studio_core.rewards.equality import COLUMN_NAMES
 
 # More than half: then the others are the odd ones, and not another kind of task.

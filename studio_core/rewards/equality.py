@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from studio_core.data.final_answers import final_answer, same
 from studio_core.data.shapes import Record
 from studio_core.options import option
-from studio_core.rewards.answers import final_answer, same
 from studio_core.rewards.base import Reward, RewardOptions, Score, held
 
 COLUMN_NAMES = (

@@ -6,23 +6,23 @@ import json
 import re
 from typing import Any
 
-from studio_core.data.shapes import Record
 from studio_core.rewards.base import Reward, RewardOptions, Score
 
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
 
 
 def valid_json(options: RewardOptions) -> Score:
-    def score(prompt: str, answer: str, record: Record) -> float:
-        text = answer.strip()
-        fenced = _FENCE.fullmatch(text)
-        try:
-            value = json.loads(fenced[1] if fenced else text, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            return 0.0
-        return float(isinstance(value, dict | list))
+    return lambda prompt, answer, record: float(isinstance(json_of(answer), dict | list))
 
-    return score
+
+def json_of(answer: str) -> Any:
+    """The value that an answer is as a whole, in a fence or not; None if it is no JSON."""
+    text = answer.strip()
+    fenced = _FENCE.fullmatch(text)
+    try:
+        return json.loads(fenced[1] if fenced else text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _refuse(constant: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from studio_core.runs.spec import DataRun, MergeRun, RunSpec, ServeSpec
+from studio_core.runs.spec import DataRun, EvalRun, ExportRun, MergeRun, PushRun, RunSpec, ServeSpec
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Kind:
     """``(studio, job_id, key)`` -> job: goes on from one that ended. Empty: cannot be resumed."""
     register: str = ""
     """``(studio, job, result)``: makes its result known to the studio once it has succeeded."""
+    follow: str = ""
+    """``(studio, job)``: queues what follows once its result is registered. An error in it does the run no harm."""
+    ended: str = ""
+    """``(studio, job, state)``: what its end leads to, however it ended; called before that is stored, and perhaps
+    twice. An error in it does the run no harm."""
     store: str = ""
     """``(session, job, events)``: keeps events of its own, in the transaction that moves the offset."""
     discard: str = ""
@@ -37,6 +42,8 @@ class Kind:
     service: bool = False
     """It works for others until it is idle or asked to stop: no pause holds it back, no list shows it, and its end is
     a success though it makes nothing."""
+    tracked: bool = False
+    """It is sent to the trackers that are on."""
     nice: bool = False
     """It computes for so long that on a CPU the pages go first."""
 
@@ -50,6 +57,9 @@ KINDS = {
             script="jobs.training.start:main",
             resume="studio_core.training.history:resume",
             register="studio_core.models.registry:register_result",
+            follow="studio_core.evaluation.retention:after",
+            ended="studio_core.training.sweeps:go_on",
+            tracked=True,
             nice=True,
         ),
         Kind(
@@ -70,6 +80,23 @@ KINDS = {
             discard="studio_core.models.merging:discard",
             nice=True,
         ),
+        Kind(
+            "evaluate",
+            EvalRun,
+            script="jobs.evaluation.main:main",
+            resume="studio_core.evaluation.submitting:resume",
+            register="studio_core.evaluation.results:register",
+            nice=True,
+        ),
+        Kind(
+            "export",
+            ExportRun,
+            script="jobs.export.main:main",
+            resume="studio_core.exports.submitting:resume",
+            discard="studio_core.exports.results:discard",
+            nice=True,
+        ),
+        Kind("push", PushRun, script="jobs.pushing:main", resume="studio_core.exports.pushing:resume"),
         Kind("serve", ServeSpec, script="jobs.generation.server:main", slot="serve", service=True),
     )
 }

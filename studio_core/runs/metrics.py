@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from studio_core import texts
 from studio_core.base import clock
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Metric, RunNote
@@ -20,6 +21,9 @@ from studio_core.runs.kinds import kind_of
 
 # What a page shows one by one. Metrics have a table of their own; phase and config end in the job's row.
 NOTE_TYPES = frozenset({"sample", "checkpoint", "notice", "error"})
+
+PROGRESS = {"epoch": "epoch", "num_tokens": "tokens"}
+"""What a report is stored with that tells how far the run was, by the names of its fields in the line."""
 
 
 def store(studio: Studio, job_id: int, lines: Sequence[tuple[int, bytes]]) -> list[dict[str, Any]]:
@@ -79,7 +83,12 @@ def _note(job_id: int, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(event: dict[str, Any]) -> dict[str, float | None]:
-    return {name: _finite(value) for name, value in event["values"].items()}
+    values = {name: _finite(value) for name, value in event["values"].items()}
+    # Beside the values, since they are no measure of the run but how far it was: a chart can be drawn over them.
+    for name, field in PROGRESS.items():
+        if amount := _finite(event.get(field)):  # Zero where nobody counted.
+            values[name] = amount
+    return values
 
 
 _FIELDS: dict[str, dict[str, type]] = {
@@ -153,6 +162,38 @@ def notes(studio: Studio, job_id: int, type: str) -> Sequence[RunNote]:
     query = select(RunNote).where(RunNote.job_id == job_id, RunNote.type == type).order_by(RunNote.seq)
     with studio.db.read() as session:
         return session.scalars(query).all()
+
+
+def warn(studio: Studio, job_id: int, key: str, **values: str) -> None:
+    """A notice of level warning from the studio itself, of a run that has ended; the same twice is told once."""
+    body = {"level": "warning", "key": key, "values": values}
+    with studio.db.write() as session:
+        told = session.scalars(select(RunNote).where(RunNote.job_id == job_id)).all()
+        if any(note.type == "notice" and note.body.get("key") == key for note in told):
+            return
+        reported = session.scalar(select(func.max(Metric.seq)).where(Metric.job_id == job_id)) or 0
+        # Behind all that the run itself has reported, whose lines are numbered alike.
+        seq = 1 + max([reported, *(note.seq for note in told)])
+        session.add(RunNote(job_id=job_id, seq=seq, at=clock.now(), type="notice", body=body))
+
+
+def warnings(studio: Studio, jobs: Sequence[Job]) -> dict[int, list[dict[str, Any]]]:
+    """The notices of level warning of each job that has any, the newest first: ``key`` and ``values``."""
+    query = select(RunNote).where(RunNote.job_id.in_([job.id for job in jobs]), RunNote.type == "notice")
+    told: dict[int, list[dict[str, Any]]] = {}
+    with studio.db.read() as session:
+        for note in session.scalars(query.order_by(RunNote.seq.desc())):
+            if note.body.get("level") == "warning":
+                told.setdefault(note.job_id, []).append(note.body)
+    return told
+
+
+def sentence(notice: dict[str, Any], language: str = texts.DEFAULT_LANGUAGE) -> str:
+    """What a notice of a run says."""
+    try:
+        return texts.text(str(notice["key"]), language, **notice.get("values", {}))
+    except (KeyError, TypeError, ValueError):  # A key of a newer version, say.
+        return f"{notice.get('key')} {notice.get('values', '')}"
 
 
 def count_notes(studio: Studio, job_id: int, type: str) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select, union
 from sqlalchemy.orm import Session
 
 from studio_core.base.studio import Studio
@@ -31,8 +32,8 @@ AT_ONCE = 250
 MOST = 1_000
 """Stretches that are read at most for a chart, up to 65 million reports."""
 # So many are read and drawn in a moment; condensed lines would only hide details.
-RAW = 4_000
-"""Up to so many reports a run is drawn from them all."""
+RAW = 4
+"""Up to so many times the stretches that may be read a run is drawn from all its reports."""
 
 Point = tuple[int, float | None]
 """A step and a value; None where the run reported what was no number."""
@@ -93,25 +94,52 @@ def _stretches(job_id: int, level: int) -> list[ColumnElement[bool]]:
     return [MetricStretch.job_id == job_id, MetricStretch.level == level]
 
 
-def outline(studio: Studio, job_id: int, until: int | None = None) -> Outline:
-    """What a run reported, condensed as it must be; up to the step ``until`` and no further."""
+def outline(studio: Studio, job_id: int, until: int | None = None, most: int = MOST) -> Outline:
+    """What a run reported, condensed to at most ``most`` stretches; up to the step ``until`` and no further.
+
+    What follows the last whole stretch is read from the finer levels, and the last few reports as they are.
+    """
     with studio.db.read() as session:
-        count = session.scalar(select(func.max(Metric.seq)).where(Metric.job_id == job_id)) or 0
-        kept: list[Any] = []
-        if count > RAW:
-            # The finest one that stays below MOST; a run that is too long for all
-            # of them gets the coarsest.
-            level = next((n for n in range(LEVELS) if count <= MOST * STRETCH * FACTOR**n), LEVELS - 1)
+        level, kept = _level(session, job_id, most), list[Any]()
+        # Every other level of the finer ones: some rows more, and half the queries.
+        for finer in range(level, -1, -2):
             stretches = select(MetricStretch.last_seq, MetricStretch.lines).where(
-                *_stretches(job_id, level), *_up_to(MetricStretch.last_step, until)
+                *_stretches(job_id, finer),
+                MetricStretch.last_seq > (kept[-1].last_seq if kept else 0),
+                *_up_to(MetricStretch.last_step, until),
             )
-            kept = list(session.execute(stretches.order_by(MetricStretch.last_seq)).all())
+            kept += session.execute(stretches.order_by(MetricStretch.last_seq)).all()
         seq = kept[-1].last_seq if kept else 0
         rest = select(Metric.step, Metric.values, Metric.seq).where(
             Metric.job_id == job_id, Metric.seq > seq, *_up_to(Metric.step, until)
         )
         rows = session.execute(rest.order_by(Metric.seq)).all()
     return Outline(join_lines([*(row.lines for row in kept), lines_of(rows)]), rows[-1].seq if rows else seq)
+
+
+def _level(session: Session, job_id: int, most: int) -> int:
+    """The finest level that stays below ``most`` stretches; -1 for a run that is short enough to be read raw.
+
+    A run that is too long for all levels gets the coarsest.
+    """
+    count = session.scalar(select(func.max(Metric.seq)).where(Metric.job_id == job_id)) or 0
+    if count <= most * RAW:
+        return -1
+    return next((n for n in range(LEVELS) if count <= most * STRETCH * FACTOR**n), LEVELS - 1)
+
+
+def moments(studio: Studio, job_id: int, most: int = MOST) -> list[tuple[int, datetime]]:
+    """When a run had come to which step, rising: of each report, or of a long run at the end of each stretch."""
+    reports = select(Metric.step, Metric.at).where(Metric.job_id == job_id)
+    with studio.db.read() as session:
+        level = _level(session, job_id, most)
+        if level < 0:
+            return [(row.step, row.at) for row in session.execute(reports.order_by(Metric.seq))]
+        ends = select(MetricStretch.last_seq).where(*_stretches(job_id, level))
+        newest = select(func.max(Metric.seq)).where(Metric.job_id == job_id)
+        oldest = select(func.min(Metric.seq)).where(Metric.job_id == job_id)
+        wanted = reports.where(Metric.seq.in_(union(ends, newest, oldest)))
+        return [(row.step, row.at) for row in session.execute(wanted.order_by(Metric.seq))]
 
 
 def _up_to(column: Any, until: int | None) -> list[ColumnElement[bool]]:

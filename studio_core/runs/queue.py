@@ -103,6 +103,15 @@ def get(studio: Studio, job_id: int) -> Job:
     return job
 
 
+def get_all(studio: Studio, ids: Sequence[int]) -> list[Job]:
+    """The jobs of these numbers, in their order; raises ``NotFound`` for the first that there is none of."""
+    with studio.db.read() as session:
+        known = {job.id: job for job in session.scalars(select(Job).where(Job.id.in_(ids)))}
+    if missing := [id for id in ids if id not in known]:
+        raise NotFound("job_not_found", job=missing[0])
+    return [known[id] for id in ids]
+
+
 def all_jobs(
     studio: Studio,
     *,

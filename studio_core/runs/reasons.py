@@ -46,6 +46,19 @@ def waiting_reasons(
     return found
 
 
+def needs_person(studio: Studio, job: Job) -> bool:
+    """Whether a queued job waits for what neither time nor another job brings: somebody has to do something."""
+    earlier = queue.predecessor(studio, job)
+    if earlier is not None and earlier.state in TERMINAL - {State.SUCCEEDED}:
+        return True
+    if queue.is_paused(studio) and not kind_of(job.kind).service:
+        return True
+    devices = queue.devices(studio)
+    slots = [device for device in devices if device.kind == slot_kind(job, devices)]
+    # Before the engine has looked nothing is known of devices.
+    return bool(devices) and len({card(slot) for slot in slots}) < devices_wanted(job)
+
+
 def _for_job(earlier: Job, language: str) -> str:
     ended = State(earlier.state) in TERMINAL
     state = texts.text(f"shell.state_{earlier.state}", language)

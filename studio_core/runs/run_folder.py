@@ -11,8 +11,10 @@
     checkpoints/      checkpoint-N folders; one is complete when it holds manifest.json; best.json in it: which is
                       the best one so far, under early stopping: {"step", "loss", "waited"}
     model/            the result; appears by rename when it is whole
+    export/           the files of an export, with their manifest.json; appears by rename when it is whole
     serve.json        of a chat worker: {"port", "token"}, readable by its owner only
     fetched.json      of a job that fetched rows from the Hub: {"file", "name", "origin"}
+    pushed.json       of a job that uploaded files to the Hub: {"url", "commit"}
     exit.json         written last by the supervisor, when the whole process tree is dead:
                       {"returncode", "signal", "stop", "forced", "timed_out", "strays", "oom_kills", "at"}
 
@@ -20,15 +22,16 @@ Every line of ``events.jsonl`` has ``seq`` (1, 2, 3 ...), ``at`` (ISO time) and 
 
     phase       phase: loading | preparing | training | merging | saving | serving
     config      values: what was resolved (device, precision, batch, versions ...)
-    metrics     step, total_steps, epoch, peak_memory (bytes), values: {name: number or null}
+    metrics     step, total_steps, epoch, tokens (through the model since the beginning; null: not counted),
+                peak_memory (bytes), values: {name: number or null}
     sample      step, when: before | during | after, index, prompt, answer
     checkpoint  step, path (below the run folder), bytes
     item        prompt, answers [{text, source, model}], row: answers to be judged; or dropped: why there are none
     verdict     item, verdict: a | b | tie, said: what the judge said in each order, row; or dropped: why there is none
     notice      level: info | warning, key (of the text catalogue), values
     error       cause (states.Cause), message; the traceback is in worker.log
-    result      state: succeeded | stopped, model (folder), kind: adapter | full, step, total_steps,
-                seconds, peak_memory (bytes), parameters
+    result      state: succeeded | stopped | elsewhere, model (folder), kind: adapter | full, step, total_steps,
+                seconds, peak_memory (bytes), parameters; by: the trainer, if it was done elsewhere
 
 Imports the standard library only: the supervisor reads this too.
 """
@@ -61,9 +64,11 @@ BEST = "best.json"
 MODEL = "model"
 PARTIAL_MODEL = f".{MODEL}.partial"
 """The result while it is being written."""
+EXPORT = "export"
 SERVE = "serve.json"
 EXIT = "exit.json"
 FETCHED = "fetched.json"
+PUSHED = "pushed.json"
 
 
 def hold(path: Path, patience: float = 2.0) -> int | None:

@@ -96,6 +96,10 @@ class TrainSpec(BaseModel):
         le=10_000,
         description="Time limit in hours; then saves and stops.",
     )
+    retention: bool = Field(
+        default=True,
+        description="Whether an evaluation follows: what the model still knows, in a tenth of the training's time.",
+    )
 
 
 class ResolvedModel(BaseModel):
@@ -123,6 +127,20 @@ class ResolvedDataset(BaseModel):
     """Numbers of the rows that count, rising; null: all. A worker sets it where it draws some of them."""
 
 
+class Elsewhere(BaseModel):
+    """A training that another trainer did, and where what it left lies."""
+
+    run: int
+    """The run of ours that was handed over."""
+    trainer: str
+    version: str
+    """Of the trainer, whose configuration it was given."""
+    folder: str
+    """What was handed over, with what the trainer put into it; resolved."""
+    weights: str
+    """The folder of its result, below ``folder``."""
+
+
 class RunSpec(BaseModel):
     """A training, resolved: ``spec.json``."""
 
@@ -135,8 +153,12 @@ class RunSpec(BaseModel):
     options: dict[str, Any]
     """All options of the method, preset and changes applied, as validated by its ``Options``."""
     prompts: list[str]
+    services: str = ""
+    """File with the addresses and keys of services; empty: no reward asks one."""
     resume_from: str | None = None
     """A complete checkpoint's folder."""
+    elsewhere: Elsewhere | None = None
+    """Null: it is done here."""
 
 
 class DataSpec(BaseModel):
@@ -214,6 +236,164 @@ class MergeRun(BaseModel):
     """All options of the merge, as validated by its ``MergeOptions``."""
 
 
+class ExportSpec(BaseModel):
+    """A model as files for other programs, as asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["export"] = "export"
+    name: str = Field(default="", description="Job name; generated if empty.", max_length=80)
+    model: str = Field(description="Model name, folder, or run:N for the result of run N.")
+    format: str = Field(description="Format of the files.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the format.")
+    suite: str = Field(default="sums", description="Suite whose questions original and result both answer.")
+    prompts: int = Field(
+        # From 120 alike out of 120 fewer than 3.1 % of others differ; a suite has no more than thousands.
+        default=120,
+        ge=0,
+        le=2000,
+        description="So many questions, the same each time; 0: not compared.",
+    )
+    max_tokens: int = Field(default=64, ge=1, le=4096, description="Most tokens of an answer.")
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Device: auto, cpu or gpu.")
+    after: int | None = Field(default=None, ge=1, description="Start after this job has succeeded.")
+    priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
+
+
+class ExportRun(BaseModel):
+    """An export, resolved: ``spec.json``."""
+
+    spec: ExportSpec
+    model: ResolvedModel
+    options: dict[str, Any]
+    """All options of the format, as validated by its ``Options``."""
+    prompts: list[list[dict[str, Any]]] = Field(default_factory=list)
+    """Conversations that original and result both answer; none: not compared."""
+    calibration: ResolvedDataset | None = None
+    """Whose rows say which weights matter; of formats with fewer bits."""
+    file: str
+    """Name that the result goes by, without an ending: of letters, digits, dots and dashes."""
+    made_by: int | None = None
+    """The run that trained the model."""
+    studio: str = ""
+    """Version of Tunesmith."""
+
+
+class SuiteChoice(BaseModel):
+    """Questions that models are asked: a suite by its name, or a dataset with a reward that scores the answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", description="Suite; empty for a test set of your own.")
+    dataset: str = Field(default="", description="Test set: NAME, or NAME@VERSION; empty for a suite.")
+    reward: RewardChoice | None = Field(
+        default=None, description="What scores the answers to a test set; empty: the reference answer."
+    )
+    reward_model: str = Field(
+        default="", description="Reward model that scores the answers to a test set, in place of a reward."
+    )
+    protocol: str = Field(
+        default="",
+        description="How a judge scores the answers, if not as the suite says; of a test set in place of a reward.",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the protocol.")
+    max_tokens: int | None = Field(
+        # Of no answer that a person reads; a typing error is refused.
+        default=None,
+        ge=1,
+        le=131_072,
+        description="Most tokens of an answer, if not as many as the suite says.",
+    )
+    samples: int | None = Field(
+        # As many as are drawn of a prompt anywhere; each is a whole answer.
+        default=None,
+        ge=1,
+        le=64,
+        description="Answers drawn to each question, if not as many as the suite says: pass@k is told of several.",
+    )
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="Temperature, if not that of the suite."
+    )
+    tools_in_prompt: bool | None = Field(
+        default=None,
+        description="Whether the prompt says which tools there are, where a suite has tools; empty: it does.",
+    )
+
+    @property
+    def title(self) -> str:
+        return self.name or self.dataset
+
+
+class EvalSpec(BaseModel):
+    """Models against suites, as asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["evaluate"] = "evaluate"
+    name: str = Field(default="", description="Job name; generated if empty.", max_length=80)
+    models: list[str] = Field(
+        # More columns than a screen has.
+        min_length=1,
+        max_length=50,
+        description="Models, or NAME@STEP for a checkpoint; the others are compared with the first.",
+    )
+    suites: list[SuiteChoice] = Field(min_length=1, max_length=50, description="Suites and test sets.")
+    judge_model: str = Field(default="", description="Model that judges, where a suite needs a judge.")
+    judge_service: str = Field(default="", description="Service that judges, where a suite needs a judge.")
+    limit: int | None = Field(
+        default=None, ge=1, description="So many questions of each suite, always the same ones; empty: all."
+    )
+    seconds: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Time to spend: as many questions of each suite as fit into it; empty: no limit.",
+    )
+    # Ten answers a suite say whether a model has lost an ability altogether.
+    least: int = Field(
+        default=10,
+        ge=1,
+        description="Within a time: so many questions of each suite, however long they take.",
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Random seed of answers that are drawn.")
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="Device: auto, cpu or gpu.")
+    after: int | None = Field(default=None, ge=1, description="Start after this job has succeeded.")
+    priority: int = Field(default=0, ge=-9, le=9, description="Higher starts first.")
+
+
+class ResolvedSuite(BaseModel):
+    """Where the questions are: a file of a suite, or a dataset."""
+
+    choice: SuiteChoice
+    path: str
+    sha256: str
+    """Of the file, since other questions are another suite; where a judge scores, of all that a verdict hangs on."""
+    dataset: ResolvedDataset | None = None
+    reward_model: ResolvedModel | None = None
+
+
+class EvalRun(BaseModel):
+    """Models against suites, resolved: ``spec.json``."""
+
+    spec: EvalSpec
+    models: dict[str, ResolvedModel]
+    """By name, in the order that was asked for."""
+    suites: list[ResolvedSuite]
+    judge: ResolvedModel | None = None
+    """The model that judges; null: the service that ``spec`` names, or nobody."""
+    services: str = ""
+    answers: str = ""
+    """Folder of answers that were waited for already, shared by all jobs."""
+    trained_on: dict[str, dict[str, ResolvedDataset]] = {}
+    """By model the datasets, ``NAME@VERSION``, of all trainings that led to it."""
+    lm_eval_python: str = ""
+    """The Python that has lm-evaluation-harness, where a suite is one of its tasks."""
+    lm_eval_tasks: str = ""
+    """A folder that may have tasks of one's own for it."""
+    programs: dict[str, list[str]] = Field(default_factory=dict)
+    """What starts the programs of the benchmarks among the suites."""
+
+
 class ServeSpec(BaseModel):
     """The chat worker: loads models as they are asked for and streams their answers."""
 
@@ -222,3 +402,21 @@ class ServeSpec(BaseModel):
     # A quarter of an hour: a person who reads or votes between two questions finds the model still loaded.
     idle_seconds: float = 900.0
     preload: list[ResolvedModel] = Field(default_factory=list)
+
+
+class PushRun(BaseModel):
+    """Files that go to a repository of the Hub, with their card: ``spec.json``."""
+
+    kind: Literal["push"] = "push"
+    export: int
+    """The job that made them."""
+    title: str
+    """The model's name."""
+    format: str
+    repo: str
+    public: bool = False
+    message: str
+    files: dict[str, str]
+    """Where each lies, by its name in the repository."""
+    card: str
+    """The README.md."""

@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Model
+from studio_core.runs import metrics
 
 
 def job_summary(studio: Studio, job: Job) -> dict[str, Any]:
-    """State, progress, newest value of each metric, resulting model and folder of one job."""
+    """State, progress, newest value of each metric, warnings, resulting model and folder of one job."""
     with studio.db.read() as session:
         model = session.scalar(select(Model.name).where(Model.job_id == job.id))
         resumed_by = list(session.scalars(select(Job.id).where(Job.resumes_id == job.id).order_by(Job.id)))
@@ -35,6 +36,7 @@ def job_summary(studio: Studio, job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "peak_memory": job.peak_memory,
         "run_dir": job.run_dir,
+        "warnings": [metrics.sentence(told) for told in metrics.warnings(studio, [job]).get(job.id, [])],
         "metrics": job.latest,
         "submitted_at": job.submitted_at,
         "started_at": job.started_at,

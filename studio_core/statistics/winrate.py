@@ -116,3 +116,17 @@ def sign_test(wins: int, decided: int) -> float:
 
     # Both tails are alike where either side wins half of the time.
     return min(1.0, 2 * float(bdtr(min(wins, decided - wins), decided, 0.5))) if decided else 1.0
+
+
+def interval_p(
+    rate: float, low: float, high: float, level: float = LEVEL, other: float = 0.5
+) -> float | None:
+    """Two-sided p-value that an interval of a rate implies for its being ``other``, were its log-odds normal.
+
+    None where the rate or an end of it is 0 or 1, whose log-odds are not finite.
+    """
+    if not 0 < low <= rate <= high < 1 or low == high:
+        return None
+    below, above, odds, against = (math.log(each / (1 - each)) for each in (low, high, rate, other))
+    error = (above - below) / 2 / NormalDist().inv_cdf((1 + level) / 2)
+    return 2 * NormalDist().cdf(-abs(odds - against) / error)

@@ -24,6 +24,7 @@ from studio_core.training.history import (
     resume,
     resumed_by,
     resumed_step,
+    seconds_at,
     seconds_left,
     spec_of,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "resumed_step",
     "returned",
     "scores",
+    "seconds_at",
     "seconds_left",
     "settle",
     "spec_for",

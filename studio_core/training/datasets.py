@@ -80,10 +80,11 @@ def misfit(method: Method, dataset: Dataset) -> BadInput | None:
     return None
 
 
-def fitting_datasets(studio: Studio, method: str) -> list[tuple[Dataset, BadInput | None]]:
-    """All datasets, newest first, each with the reason why it does not fit the method (None: it fits)."""
+def fitting_datasets(studio: Studio, method: str, also: str = "") -> list[tuple[Dataset, BadInput | None]]:
+    """Datasets, newest first, each with the reason why it does not fit the method (None: it fits); of those that are
+    archived only ``also``."""
     method_ = methods.named(method)
-    return [(dataset, misfit(method_, dataset)) for dataset in store.all_datasets(studio)]
+    return [(dataset, misfit(method_, dataset)) for dataset in versions.offered(studio, also)]
 
 
 def conversions(studio: Studio, method: str) -> list[Conversion]:
@@ -91,8 +92,9 @@ def conversions(studio: Studio, method: str) -> list[Conversion]:
     method_, there = methods.named(method), store.all_datasets(studio)
     newest = {dataset.name: dataset for dataset in reversed(there)}
     present = {(*one.parents, one.shape) for one in there if one.operation == CONVERT}
+    offered = {dataset.id for dataset in versions.offered(studio)}
     ways = []
-    for dataset in there:
+    for dataset in (one for one in there if one.id in offered):
         shape = Shape(dataset.shape)
         if newest[dataset.name] is not dataset or shape in method_.shapes or not dataset.rows:
             continue

@@ -68,6 +68,8 @@ def to_command(spec: TrainSpec) -> str:
         elif name == "rewards":
             for choice in spec.rewards:
                 words += ["--reward", choices.line(choice)]
+        elif isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
         else:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)

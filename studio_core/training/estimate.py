@@ -23,6 +23,7 @@ from studio_core.base.states import State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Metric, Model
 from studio_core.methods import METHODS
+from studio_core.methods.common import TrainingOptions
 from studio_core.methods.roles import Role
 from studio_core.models.size import ModelSize
 from studio_core.tunings import DEFAULT, TUNINGS
@@ -52,23 +53,24 @@ def flops_per_token(
     models: Mapping[Role, ModelSize], *, tuning: str, options: Any = None, checkpointing: bool = False
 ) -> float:
     """Floating-point operations for one token, of all roles: 2 a parameter forwards, the gradients where it learns, 2
-    for a second forward pass under checkpointing, and 2 for each pass without gradient. ``options`` are those of the
-    tuning, its defaults if there are none.
+    for a second forward pass under checkpointing, all as often as a step learns from it, and 2 for each pass without
+    gradient. ``options`` are those of the run, or the tuning's alone, its defaults if there are none.
     """
     way = tunings.named(tuning)
     options = way.Options() if options is None else options
+    times = options.times_learnt if isinstance(options, TrainingOptions) else 1
 
     def of(role: Role, size: ModelSize) -> int:
         forward = 2 * size.multiplied
         learning = forward * (1 + checkpointing) + way.gradients(size, options) if role.learns else 0
-        return learning + forward * role.passes
+        return times * learning + forward * role.passes
 
     return float(sum(of(role, size) for role, size in models.items()))
 
 
-def seconds(*, tokens: int, steps: int, flops: float, speed: float, device: str, learned: bool) -> float:
-    """Time of the steps alone; a learned speed holds the overhead of a step already."""
-    return tokens * flops / speed + (0.0 if learned else steps * STEP_OVERHEAD[device])
+def seconds(*, tokens: int, updates: int, flops: float, speed: float, device: str, learned: bool) -> float:
+    """Time of the steps alone; a learned speed holds the overhead of an update already."""
+    return tokens * flops / speed + (0.0 if learned else updates * STEP_OVERHEAD[device])
 
 
 def assumed_speed(device: str, threads: int = 0) -> float:
@@ -156,10 +158,14 @@ def _speed_of(session: Session, job: Job, model: Model, device: str) -> float | 
     method = METHODS.get(
         job.method or "", METHODS[methods.DEFAULT]
     )  # Of one that is not known any more: a guess.
+    size = ModelSize.of(model.parameters, model.details)
     work = flops_per_token(
-        dict.fromkeys(method.roles, ModelSize.of(model.parameters, model.details)),
+        dict.fromkeys(
+            [role for role in method.roles if not role.optional or role.name in job.spec.get("models", {})],
+            size,
+        ),
         tuning=way.name,
-        options=way.Options.model_construct(**job.spec.get("run", {}).get("options", {})),
+        options=method.options_with(way).model_construct(**job.spec.get("run", {}).get("options", {})),
         checkpointing=bool(resolved.get("activation_checkpointing")),
     )
     return float(passed * work / seconds / resolved.get("gpus", 1)) if seconds > 0 else None

@@ -161,7 +161,7 @@ def _estimate(studio: Studio, plan: Plan, longest: int) -> None:
     plan.learned = learned is not None
     plan.seconds = estimate.seconds(
         tokens=plan.tokens,
-        steps=plan.steps,
+        updates=plan.steps * options.updates_of_step,
         flops=work,
         speed=speed,
         device=plan.device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job, Metric
 from studio_core.methods.common import TrainingOptions
+from studio_core.options import fields
 from studio_core.runs import metrics, outline, queue, run_folder
 from studio_core.runs.spec import TrainSpec
 from studio_core.tunings import DEFAULT, without_others
@@ -95,10 +97,11 @@ LONGER = 2
 def longer(studio: Studio, job_id: int) -> TrainSpec:
     """The same training again with more epochs, and more steps where these are limited."""
     spec = duplicate(studio, job_id)
-    before, limits = queue.get(studio, job_id).spec["run"]["options"], TrainingOptions.model_json_schema()
+    before = queue.get(studio, job_id).spec["run"]["options"]
+    highest = {field.name: field.maximum for field in fields(TrainingOptions, ("options",))}
     # Options that are 0 do not limit: doubled, they would still not.
     more = {
-        name: min(LONGER * before[name], limits["properties"][name]["maximum"])
+        name: type(before[name])(min(LONGER * before[name], highest[name] or math.inf))
         for name in ("epochs", "max_steps")
         if before[name]
     }
@@ -138,18 +141,34 @@ def curve(studio: Studio, job: Job) -> list[Metric]:
     return [point for point in before if point.step <= taken_over] + list(own)
 
 
-def outlined(studio: Studio, job: Job) -> outline.Outline:
-    """The same as ``curve``, condensed: quick for a run of any length."""
-    whole = outline.outline(studio, job.id)
+def outlined(studio: Studio, job: Job, most: int = outline.MOST) -> outline.Outline:
+    """The same as ``curve``, condensed to ``most`` stretches: quick for a run of any length."""
+    whole = outline.outline(studio, job.id, most=most)
     taken_over = resumed_step(job)
     while job.resumes_id is not None:
         taken_over = min(taken_over, resumed_step(job))
         job = queue.get(studio, job.resumes_id)
-        before = outline.outline(studio, job.id, until=taken_over).lines
+        before = outline.outline(studio, job.id, until=taken_over, most=most).lines
         names = before.keys() | whole.lines.keys()
         lines = {name: [*before.get(name, []), *whole.lines.get(name, [])] for name in names}
         whole = outline.Outline(lines, whole.seq)
     return whole
+
+
+def seconds_at(studio: Studio, job: Job, most: int = outline.MOST) -> list[tuple[int, float]]:
+    """After how many seconds of work the run, with those that it goes on from, had come to which step; rising."""
+    reports = outline.moments(studio, job.id, most)
+    if not reports:
+        return []
+    start = job.started_at or reports[0][1]
+    own = [(step, max(0.0, (at - start).total_seconds())) for step, at in reports]
+    if job.resumes_id is None:
+        return own
+    taken_over = resumed_step(job)
+    before = seconds_at(studio, queue.get(studio, job.resumes_id), most)
+    before = [moment for moment in before if moment[0] <= taken_over]
+    passed = before[-1][1] if before else 0.0
+    return [*before, *((step, passed + seconds) for step, seconds in own)]
 
 
 def answers(studio: Studio, job: Job) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import psutil
 
@@ -12,7 +12,7 @@ from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset, Job, Model
 from studio_core.data import store, versions
-from studio_core.methods.base import Method, validated
+from studio_core.methods.base import Method, starting_values, validated
 from studio_core.methods.common import TrainingOptions
 from studio_core.models import registry
 from studio_core.runs import queue
@@ -25,6 +25,10 @@ from studio_core.tunings.base import Tuning
 
 FEW_ROWS = 50
 """A judgement: from fewer rows a model learns these by heart before it learns what they have in common."""
+
+
+ODD_RATE = 10.0
+"""Papers and presets of one method differ by a factor of three; ten times as much diverges, a tenth learns little."""
 
 
 def plan(studio: Studio, spec: TrainSpec) -> Plan:
@@ -46,6 +50,8 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     plan.problems += several_gpus.problems(spec, plan.device, queue.devices(studio), plan.options)
     if tuning:
         _check_tuning(plan, tuning)
+    if method and tuning and model and plan.options:
+        _check_rate(plan, starting_values(method, spec.preset, tuning, model.parameters))
     if model:
         _check_model(plan, model)
     if plan.dataset and plan.method:
@@ -55,6 +61,8 @@ def plan(studio: Studio, spec: TrainSpec) -> Plan:
     if plan.ready and plan.options and plan.dataset and plan.resolved:
         figures.measure(studio, plan)
         figures.check_space(studio, plan)
+        if method and method.rewards:
+            roles.tell_requests(plan)
     return plan
 
 
@@ -91,7 +99,7 @@ def base_of(studio: Studio, name: str) -> Model:
     """The model of that name; of ``run:N`` what that run made, or what it is being made from."""
     number = run_number(name)
     if number is None:
-        return registry.get(studio, name)
+        return registry.find(studio, name)
     return _made_by(studio, queue.last_of_chain(studio, queue.get(studio, number)))
 
 
@@ -99,7 +107,7 @@ def scores(studio: Studio, name: str) -> bool:
     """Whether the model of that name, or what ``run:N`` is to make, scores answers instead of writing any."""
     number = run_number(name)
     if number is None:
-        return registry.scores(registry.get(studio, name))
+        return registry.scores(registry.find(studio, name))
     return not methods.writes(queue.last_of_chain(studio, queue.get(studio, number)).method)
 
 
@@ -164,6 +172,21 @@ def _check_tuning(plan: Plan, tuning: Tuning) -> None:
         plan.warnings.append(Remark(f"train.adapter_{what}", {"model": model.name}))
 
 
+def _check_rate(plan: Plan, usual: dict[str, Any]) -> None:
+    """A learning rate that is unusual for the method and the way of tuning."""
+    assert plan.options
+    rate, ours = plan.options.learning_rate, float(usual.get("learning_rate", plan.options.learning_rate))
+    if rate > ours * ODD_RATE or rate < ours / ODD_RATE:
+        key = "train.rate_high" if rate > ours else "train.rate_low"
+        values = {
+            "rate": f"{rate:g}",
+            "usual": f"{ours:g}",
+            "method": plan.spec.method,
+            "tuning": plan.spec.tuning,
+        }
+        plan.warnings.append(Remark(key, values))
+
+
 def _check_model(plan: Plan, model: Model) -> None:
     if plan.resolved and plan.resolved.chat_template:
         plan.warnings.append(Remark("train.standard_template", {"model": model.name}))
@@ -175,7 +198,11 @@ def _check_dataset(studio: Studio, plan: Plan) -> None:
     assert plan.dataset and plan.method
     dataset, options = plan.dataset, plan.options
     measured = "held_out" in plan.spec.data or (options and options.held_out(dataset.rows))
-    if options and options.early_stopping_patience and not measured:
+    if options and options.watched_suite and not plan.method.writes:
+        plan.problems.append(
+            BadInput("methods.early_stopping_scores", method=plan.method.name, suite=options.watched_suite)
+        )
+    elif options and options.early_stopping_patience and not measured and not options.watched_suite:
         patience = options.early_stopping_patience
         plan.problems.append(BadInput("methods.early_stopping_blind", patience=patience))
     if problem := misfit(plan.method, dataset):

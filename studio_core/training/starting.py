@@ -7,10 +7,13 @@ from typing import Any
 from sqlalchemy import select
 
 from studio_core.base.studio import Studio
-from studio_core.base.tables import Dataset, Job, Model
+from studio_core.base.tables import Dataset, Job
 from studio_core.data import versions
 from studio_core.data.shapes import Shape
+from studio_core.generation import services
+from studio_core.methods.rollouts import services_of
 from studio_core.models import registry
+from studio_core.models.registry import free_name
 from studio_core.runs import queue
 from studio_core.runs.spec import RunSpec, TrainSpec
 from studio_core.training.chains import run_number
@@ -24,11 +27,14 @@ _PROMPT_LIMIT = 500
 """Characters: longer ones would fill the screen before the answer begins."""
 
 
-def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
+def submit(
+    studio: Studio, spec: TrainSpec, key: str | None = None, sweep: dict[str, Any] | None = None
+) -> Job:
     """Queue one training; raises the first thing that stands in its way.
 
     The same key twice gives the same job. The row keeps the spec with its names made
-    exact (dataset version, name of the run), and the resolved ``RunSpec`` under ``run``.
+    exact (dataset version, name of the run), and the resolved ``RunSpec`` under ``run``; of a run of a sweep also
+    what ``sweeps`` knows it by.
     """
     if key and (existing := _submitted(studio, key)):
         return existing
@@ -36,8 +42,8 @@ def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
     if plan_.problems:
         raise plan_.problems[0]
     assert plan_.model and plan_.dataset
-    if plan_.model.id is None:  # A folder that is not listed yet.
-        registry.add(studio, spec.model)
+    if plan_.model.id is None:  # A folder or a checkpoint that is not listed yet.
+        registry.find_or_add(studio, spec.model)
         plan_ = plan(studio, spec)
         assert plan_.model and plan_.dataset
     exact = spec.model_copy(
@@ -50,6 +56,8 @@ def submit(studio: Studio, spec: TrainSpec, key: str | None = None) -> Job:
         }
     )
     document = {**exact.model_dump(), "run": _resolved(studio, plan_, exact).model_dump()}
+    if sweep is not None:
+        document["sweep"] = sweep
     if plan_.memory is not None:
         document["estimate"] = {
             "memory": plan_.memory.total,
@@ -90,19 +98,9 @@ def _resolved(studio: Studio, plan: Plan, spec: TrainSpec) -> RunSpec:
         models=plan.resolved_models,
         data={role: versions.resolve_dataset(studio, dataset) for role, dataset in plan.data.items()},
         options=plan.options.model_dump(),
+        services=str(studio.settings.home / services.FILE) if services_of(spec) else "",
         prompts=(spec.prompts or prompts_from(studio, plan.dataset)) if plan.method.writes else [],
     )
-
-
-def free_name(studio: Studio, stem: str) -> str:
-    """``stem-1``, or the next number that no run and no model bears."""
-    stem = stem[:70]
-    with studio.db.read() as session:
-        names = {
-            *session.scalars(select(Job.name).where(Job.name.startswith(stem))),
-            *session.scalars(select(Model.name).where(Model.name.startswith(stem))),
-        }
-    return next(name for number in range(1, 10**6) if (name := f"{stem}-{number}") not in names)
 
 
 def prompts_from(studio: Studio, dataset: Dataset, count: int = FIXED_PROMPTS) -> list[str]:

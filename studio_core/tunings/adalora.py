@@ -46,6 +46,8 @@ def against(case: Case) -> list[BadInput]:
 
 ADALORA = Tuning(
     name="adalora",
+    # Ranks are moved after each of an optimiser's steps, by the gradients of that step.
+    suits=lambda method: method.moved_by_optimizer,
     Options=AdaloraOptions,
     whole=False,
     family="low_rank",

@@ -33,6 +33,9 @@ class Learner(Protocol):
     @property
     def writes(self) -> bool: ...
 
+    @property
+    def moved_by_optimizer(self) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Case:

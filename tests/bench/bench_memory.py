@@ -2,14 +2,14 @@
 
 Promised: within 25 % for every combination of method, tuning, precision, batch size and length here, on the demo model
 and on one of 98 million parameters with random weights. Each training runs in a process of its own for two steps:
-after the first the optimiser's state is there, so the second is the peak. In full it writes docs/memory.md.
+after the first the optimiser's state is there, so the second is the peak. It writes docs/memory.md; with ``BENCH_ONLY``
+those whose name begins so are measured anew, and all else stays as it was measured before.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -26,6 +26,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
+from jobs.demo.measure import processor
 from jobs.training import alone
 from studio_core.base.settings import bundled_folder
 from studio_core.data.shapes import Shape
@@ -34,7 +35,7 @@ from studio_core.methods.base import read
 from studio_core.models.inspect import inspect
 from studio_core.models.size import ModelSize
 from studio_core.runs.run_folder import EVENTS, SPEC
-from studio_core.runs.spec import RunSpec, TrainSpec
+from studio_core.runs.spec import RewardChoice, RunSpec, TrainSpec
 from studio_core.tunings import named
 from tests.bench.sizes import SHORT
 
@@ -45,6 +46,10 @@ _PARTS = ("weights", "gradients", "optimiser", "activations", "logits", "runtime
 _ROWS = 80
 _AROUND = 16
 """Tokens of a record that its answer is not: those of the template, and of the question."""
+_WRITTEN = 16
+"""Tokens that a model may write itself. The demo model ends early, so that the rest of the length is its prompt."""
+_REWARDS = [RewardChoice(name="longer", options={"characters": 60})]
+"""Which differs from answer to answer: where all are worth the same, some methods take no step at all."""
 _WORDS = "the river runs from the hills to the sea and nobody knows how old it is "
 
 
@@ -136,10 +141,18 @@ def records(shape: str, length: int) -> list[dict[str, Any]]:
                 for number, answer in enumerate(answers)
             ]
         case Shape.SCORED:
-            return [{"prompt": "go", "completion": answer, "score": 5} for answer in answers]
+            return [
+                {"prompt": "go", "completion": answer, "score": 1 + number % 10}
+                for number, answer in enumerate(answers)
+            ]
         case Shape.RANKING:
             return [
-                {"prompt": "go", "completions": [answer, answer + "."], "ranks": [1, 2]} for answer in answers
+                {
+                    "prompt": "go",
+                    "completions": [answer + end for end in ("", ".", "!", "?")],
+                    "ranks": [1, 2, 3, 4],
+                }
+                for answer in answers
             ]
         case Shape.STEPWISE:
             half = len(long) // 2
@@ -147,6 +160,9 @@ def records(shape: str, length: int) -> list[dict[str, Any]]:
                 {"prompt": "go", "completions": [answer[:half], answer[half:]], "labels": [True, False]}
                 for answer in answers
             ]
+        case Shape.PROMPT_ONLY:
+            asked = tokenizer.decode(ids[: length - _AROUND - _WRITTEN])
+            return [{"prompt": f"{asked} {number % 10}", "answer": "7"} for number in range(_ROWS)]
         case other:
             raise ValueError(f"no records of the shape {other}")
 
@@ -174,9 +190,15 @@ def measure(combination: Combination, model: Path, folder: Path) -> Outcome:
         "batch_size": combination.batch_size, "max_length": combination.length, "max_steps": 2, "eval_share": 0.0,
         "gradient_accumulation": 1, "precision": combination.precision, **combination.more,
     }  # fmt: skip
+    if method.rewards:
+        options["max_new_tokens"] = _WRITTEN
+    if combination.method == "distillation":
+        options["mode"] = "data"  # Texts of the full length, whoever wrote them.
+    needed_roles = [name for name, role in method.named_roles.items() if not role.optional]
     spec = TrainSpec(
         method=combination.method, tuning=combination.tuning, model=model.name, dataset=data.name,
-        options=options, device="cpu", models={name: str(model) for name in method.named_roles},
+        options=options, device="cpu", models={name: str(model) for name in needed_roles},
+        rewards=_REWARDS if method.rewards else [],
     )  # fmt: skip
     run_dir = alone.prepare(spec, model, data, folder / "run")
     used = in_a_process(run_dir)
@@ -185,7 +207,7 @@ def measure(combination: Combination, model: Path, folder: Path) -> Outcome:
     found = inspect(model)
     size = ModelSize.of(found.parameters, found.details())
     needed = memory.of_run(
-        memory.sizes_by_role(method, size, {}), chosen, tuning=spec.tuning, batch_size=chosen.batch_size,
+        memory.sizes_by_role(method, size, {}, chosen), chosen, tuning=spec.tuning, batch_size=chosen.batch_size,
         longest=combination.length, device="cpu", available=0,
     )  # fmt: skip
     parts = {name: getattr(needed, name) for name in _PARTS}
@@ -209,22 +231,32 @@ def line_of(outcome: Outcome) -> str:
     return f"| {outcome.combination} | {figures} | {outcome.off:+.0%} |"
 
 
-def table(outcomes: list[Outcome]) -> str:
+def known(document: str) -> dict[str, str]:
+    """The lines of a document that was written before, by their combinations."""
+    lines = [line for line in document.splitlines() if line.endswith("% |")]
+    return {" | ".join(line.strip("| ").split(" | ")[:6]): line for line in lines}
+
+
+def written(lines: dict[str, str]) -> str:
+    """The document, with all combinations of which there is a line."""
+    wanted = [str(combination) for combination in combinations()]
+    there = {name: lines[name] for name in wanted if name in lines}
+    offs = [int(line.split("|")[-2].strip(" %")) for line in there.values()]
+    right = sum(abs(off) <= 100 * PROMISE for off in offs)
+    missing = [name.replace(" | ", " ") for name in wanted if name not in lines]
     head = ("model", "method", "tuning", "precision", "batch", "length", *_PARTS, "estimate", "peak", "off")
     rule = "|" + "---|" * 6 + "---:|" * (len(_PARTS) + 3)
-    return "\n".join([f"| {' | '.join(head)} |", rule, *map(line_of, outcomes)])
-
-
-def written(outcomes: list[Outcome], within: str) -> str:
-    cores = f"{platform.processor() or platform.machine()}, one thread"
     return f"""# Memory: what was said, and what was held
 
-Written by `make bench memory` ({cores}). MB of main memory; {within}.
+Written by `make bench memory` ({processor()}, one thread). MB of main memory.
+Of {len(offs)} combinations {right} are within {PROMISE:.0%}, the worst is {max(offs, key=abs):+d}% off.
 Two steps of each training by its own script, in a process of its own; *peak* is the most that the process held, as
 its run reports it. *demo* is tiny-chat (2 million parameters), *100M* a model of 98 million parameters with random
 weights. On the page an estimate is then corrected by what earlier runs of the machine held.
 
-{table(outcomes)}
+Not measured: {"; ".join(missing) or "none"}.
+
+{chr(10).join([f"| {' | '.join(head)} |", rule, *there.values()])}
 """
 
 
@@ -246,12 +278,13 @@ def main() -> None:
             outcomes.append(measure(combination, models[combination.model], folder))
             print(line_of(outcomes[-1]), flush=True)
             shutil.rmtree(folder)
-    right = sum(abs(outcome.off) <= PROMISE for outcome in outcomes)
-    worst = max(outcomes, key=lambda outcome: abs(outcome.off))
-    within = f"{right} of {len(outcomes)} within {PROMISE:.0%}, the worst is {worst.off:+.0%} off"
-    print(within)
-    if len(outcomes) == len(combinations()):
-        (ROOT / "docs" / "memory.md").write_text(written(outcomes, within), encoding="utf-8")
+    if not short:
+        document = ROOT / "docs" / "memory.md"
+        lines = known(document.read_text(encoding="utf-8"))
+        lines |= {str(outcome.combination): line_of(outcome) for outcome in outcomes}
+        document.write_text(written(lines), encoding="utf-8")
+    missed = [outcome for outcome in outcomes if abs(outcome.off) > PROMISE]
+    print(f"{len(outcomes) - len(missed)} of {len(outcomes)} within {PROMISE:.0%}")
 
 
 if __name__ == "__main__":

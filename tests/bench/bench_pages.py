@@ -106,6 +106,12 @@ def measure(pages: Pages, studio: Studio, runs: list[int], beside: Beside) -> No
     handlers = [pages.handler(f"/runs?run={run}", "opened") for run in runs]
     turns = itertools.cycle(handlers)
     show("one run's page, opened", lambda: pages.call(next(turns)))
+    compared = ",".join(map(str, runs))
+    for by in ("step", "time"):
+        query = f"/runs?compare={compared}&by={by}"
+        handler = pages.handler(query, "compare")
+        show(f"{len(runs)} runs compared by {by}", lambda handler=handler: pages.call(handler))
+    show("document of that", lambda: pages.client.get(query))
     cursor = pages.call(handlers[0])[-2]
     watched = pages.handler(f"/runs?run={runs[0]}", "watched")
     show("one run's page, a tick", lambda: pages.call(watched, cursor))

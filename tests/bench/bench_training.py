@@ -1,9 +1,11 @@
 """Training beside a bare loop of PyTorch and PEFT: same model, data, batch size, precision; one thread.
 
-The loop takes random batches, as one writes it first. Rounds of both alternate, and tokens are
-counted without padding. CPU time is what one thread worked, so that a busy machine changes little.
+The loop takes random batches, as one writes it first. The second rival is TRL's own trainer of the same chats, batch
+size and precision, all other settings as it comes (it pads what it finds, and computes activations twice). Rounds of
+all three alternate, and tokens are counted without padding. CPU time is what one thread worked, so that a busy machine
+changes little.
 
-Promised: at least 1.0 of the loop's tokens per second of CPU time.
+Promised of the tokens per second of CPU time: at least 1.0 of the loop's, at least 1.8 of TRL's out of the box.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TQDM_DISABLE="1", HF_HUB_DISABLE_TELEMETRY="1")
 
 import torch
+from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PrinterCallback, TrainerCallback
 from transformers.utils import logging
@@ -78,7 +81,6 @@ def ours(run: RunSpec, options: Any, machine: Machine, data: Prepared, model: An
     """The trainer of a run, without its answers and checkpoints."""
     settings = arguments.arguments(folder, run, options, machine, data, Team(folder))
     settings |= {"save_strategy": "no", "max_steps": STEPS + 1}
-    seen: list[int] = []
     with fast_head(SFTTrainer):
         trainer = sft.GroupedSFTTrainer(
             model=model,
@@ -92,31 +94,13 @@ def ours(run: RunSpec, options: Any, machine: Machine, data: Prepared, model: An
             processing_class=load_tokenizer(run.model),
             peft_config=new_adapter(run, options, model),
         )
-    collate = trainer.data_collator
-
-    def counting(rows: list[dict[str, Any]]) -> Any:
-        seen.append(sum(len(row["input_ids"]) for row in rows))
-        return collate(rows)
-
-    trainer.data_collator = counting
-    clock = Clock()
-    trainer.add_callback(clock)
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
-    (cpu, wall), (cpu_end, wall_end) = clock.marks[0], clock.marks[-1]
-    return Pace(sum(seen[1 : STEPS + 1]), STEPS, cpu_end - cpu, wall_end - wall)
+    return pace(trainer)
 
 
 def bare(run: RunSpec, options: Any, machine: Machine, data: Prepared, model: Any) -> Pace:
     """Random batches, padded to the longest row; the model's own loss."""
     if run.spec.tuning == "lora":
-        lora = LoraConfig(
-            r=options.lora_rank,
-            lora_alpha=options.lora_alpha,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        )
-        model = get_peft_model(model, lora)
+        model = get_peft_model(model, lora(options))
     model.train()
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad],
@@ -145,6 +129,62 @@ def bare(run: RunSpec, options: Any, machine: Machine, data: Prepared, model: An
     return Pace(tokens, STEPS, time.process_time() - cpu, time.perf_counter() - wall)
 
 
+def counted(trainer: Any) -> list[int]:
+    """The tokens without padding of each batch that the trainer will take."""
+    seen: list[int] = []
+    collate = trainer.data_collator
+
+    def counting(rows: list[dict[str, Any]]) -> Any:
+        seen.append(sum(len(row["input_ids"]) for row in rows))
+        return collate(rows)
+
+    trainer.data_collator = counting
+    return seen
+
+
+def pace(trainer: Any) -> Pace:
+    """What the trainer does from the end of its first step to that of its last."""
+    seen, clock = counted(trainer), Clock()
+    trainer.add_callback(clock)
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    (cpu, wall), (cpu_end, wall_end) = clock.marks[0], clock.marks[-1]
+    return Pace(sum(seen[1 : STEPS + 1]), STEPS, cpu_end - cpu, wall_end - wall)
+
+
+def as_it_comes(
+    run: RunSpec, options: Any, machine: Machine, rows: list[dict[str, Any]], model: Any, folder: Path
+) -> Pace:
+    """TRL's trainer on the chats themselves."""
+    settings = SFTConfig(
+        output_dir=str(folder / "trl"),
+        per_device_train_batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        max_steps=STEPS + 1,
+        bf16=machine.precision == "bf16",
+        use_cpu=True,
+        save_strategy="no",
+        report_to="none",
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=settings,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=load_tokenizer(run.model),
+        peft_config=lora(options) if run.spec.tuning == "lora" else None,
+    )
+    return pace(trainer)
+
+
+def lora(options: Any) -> LoraConfig:
+    return LoraConfig(
+        r=options.lora_rank,
+        lora_alpha=options.lora_alpha,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
 def compare(name: str, tuning: str, vocabulary: int, folder: Path) -> None:
     lines = (bundled_folder() / "samples" / "tiny-sft-chat.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [{"messages": json.loads(line)["messages"]} for line in lines]
@@ -155,10 +195,11 @@ def compare(name: str, tuning: str, vocabulary: int, folder: Path) -> None:
     chosen: Any = read(SFT, TUNINGS[tuning], run.options)
     machine = machine_for(run, chosen)
     data = sft.rows(run, chosen, chat_format(run.model, load_tokenizer(run.model)))
-    paces: dict[str, list[Pace]] = {"studio": [], "bare loop": []}
+    paces: dict[str, list[Pace]] = {"studio": [], "bare loop": [], "TRL": []}
     for _ in range(ROUNDS):
         paces["studio"].append(ours(run, chosen, machine, data, build(demo.path, vocabulary), run_dir))
         paces["bare loop"].append(bare(run, chosen, machine, data, build(demo.path, vocabulary)))
+        paces["TRL"].append(as_it_comes(run, chosen, machine, rows, build(demo.path, vocabulary), run_dir))
     middle = {}
     for who, several in paces.items():
         by_cpu = statistics.median(pace.tokens / pace.cpu for pace in several)
@@ -169,9 +210,10 @@ def compare(name: str, tuning: str, vocabulary: int, folder: Path) -> None:
             f"{name:28} {tuning:5} {machine.precision:5} {who:10} {steps:7.2f} steps/s"
             f"{by_cpu:9.0f} tokens/s (CPU){by_wall:9.0f} (wall)"
         )
-    print(
-        f"{name:28} {tuning:5} studio / bare loop: {middle['studio'] / middle['bare loop']:.2f} (promised 1.0)"
-    )
+    for rival, promised in {"bare loop": 1.0, "TRL": 1.8}.items():
+        print(
+            f"{name:28} {tuning:5} studio / {rival}: {middle['studio'] / middle[rival]:.2f} (promised {promised})"
+        )
 
 
 def main() -> None:

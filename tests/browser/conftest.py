@@ -213,6 +213,14 @@ def page(context: BrowserContext, served: Served) -> Iterator[Page]:
     assert unclean == []
 
 
+@pytest.fixture
+def paused(served: Served) -> Iterator[None]:
+    """The queue stands still, and goes on after the test, also after one that fails."""
+    queue.pause(served.studio)
+    yield
+    queue.pause(served.studio, False)
+
+
 def watch(tab: Page, url: str) -> list[str]:
     """Everything unclean that a tab does from now on, as it happens."""
     unclean: list[str] = []
@@ -271,5 +279,11 @@ def screenshot(tab: Page, name: str) -> Path:
     folder = ROOT / "test-artifacts"
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.png"
-    tab.screenshot(path=path, full_page=True)
+    try:
+        tab.screenshot(path=path, full_page=True)
+    except Error as error:
+        # Chromium now and then has no frame to give on a busy machine. The next one is a new frame.
+        if "Unable to capture screenshot" not in error.message:
+            raise
+        tab.screenshot(path=path, full_page=True)
     return path

@@ -20,9 +20,13 @@ from studio_core.labeling.votes import Verdict
 from studio_core.reports.compute import compute
 from studio_core.reports.features import features_path
 from studio_core.runs import queue, run_folder
+from studio_core.runs.rollouts import RolloutWriter
 from studio_core.runs.spec import ResolvedModel
+from studio_core.runs.token_figures import TokenFigures, TokenFiguresWriter
 from tests.browser.opening import furnish
-from tests.unit.studio_core.training.runs import checkpoint, run_to, say, spec
+from tests.unit.studio_core.evaluation.evaluated import evaluated
+from tests.unit.studio_core.runs.test_rollouts import asked
+from tests.unit.studio_core.training.runs import checkpoint, imported, run_to, say, spec
 
 SETTLED = """() => new Promise((done) => {
 	let timer = setTimeout(done, 400);
@@ -41,11 +45,15 @@ def furnish_all(studio: Studio, folder: Path) -> dict[str, str]:
     services.add(studio.settings.home / "services.json", "local", "http://127.0.0.1:9/v1", model="small")
     newest = _two_versions(studio, folder)
     _report(studio, newest)
-    runs = _runs(studio)
+    # Before the runs, of which some go on and keep the only device.
+    evaluation = f"/evaluate?job={evaluated(studio).id}"
+    runs = {**_runs(studio), "A run with rollouts": rollouts_run(studio, folder)}
     queue.pause(studio)
     return {
         **addresses,
         **runs,
+        "Evaluate": "/evaluate",
+        "An evaluation": evaluation,
         **_projects(studio),
         "Dataset": f"/dataset?id={newest.id}",
         "Dataset, versions": f"/dataset?id={newest.id}&tab=versions&with={newest.id - 1}",
@@ -87,6 +95,26 @@ def _runs(studio: Studio) -> dict[str, str]:
         _leavings(studio, job)
         addresses[f"A run that {'was ' if name == 'stopped' else ''}{name}"] = f"/runs?run={job.id}"
     return addresses
+
+
+def rollouts_run(studio: Studio, folder: Path) -> str:
+    """A run that learns from rewards, with what it wrote."""
+    rows = ({"prompt": f"{n} plus 1", "answer": str(n + 1)} for n in range(60))
+    imported(studio, "plus-one-asked", rows, folder)
+    job = training.submit(studio, spec(method="grpo", model="tiny-chat", dataset="plus-one-asked"))
+    job = run_to(studio, job, State.SUCCEEDED, steps=12)
+    _leavings(studio, job)
+    kept = [one for step in range(1, 13) for one in asked(step, f"{step} plus 1", 0.0, 1.0, None, 0.5)]
+    run_dir = Path(str(job.run_dir))
+    newest = RolloutWriter(run_dir, kept=100).write(kept)[-1]
+    figures = TokenFigures(
+        tokens=["s", "o", " ", "3", "<|end|>"],
+        advantage=[0.1, 0.4, -0.7, 2.4, -1.2],
+        entropy=[0.02, 0.3, 0.9, 1.6, 2.5],
+        ratio=[1.0, 1.05, 0.85, 1.3, 0.4],
+    )
+    TokenFiguresWriter(run_dir).write(newest, figures)
+    return f"/runs?run={job.id}"
 
 
 def _leavings(studio: Studio, job: Job) -> None:

@@ -31,11 +31,13 @@ def served(tmp_path_factory: pytest.TempPathFactory, quick: dict[str, str]) -> I
 
 @pytest.fixture
 def people(served: Served) -> None:
-    """An administrator and a trainer, whichever of the tests ran before."""
+    """An administrator and a trainer who may sign in, whatever the tests before did or left."""
     known = {user.name for user in accounts.all_accounts(served.studio)}
     for name, role in (("ann", "administrator"), ("tom", "trainer")):
         if name not in known:
             accounts.add(served.studio, name, role, PASSWORD)
+        else:
+            accounts.set_password(served.studio, name, PASSWORD)  # It lifts a lock-out.
 
 
 def someone(browser: Browser, served: Served, **more: object) -> BrowserContext:

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]  # Forty pages, one
 
 Addresses = dict[str, str]
 LANGUAGES = {"en": "light", "zh-CN": "dark"}
-"""With the theme in which a page is opened. Colours depend on no language: English is asked for the other one, too."""
+"""With the theme in which a page is opened. Colours depend on no language: in English they are asked for in both."""
 # Everything that is folded: its contents are part of the page.
 UNFOLD = """() => {
 	document.querySelectorAll("#ts-content details").forEach((one) => { one.open = true; });
@@ -64,6 +64,12 @@ def places(addresses: dict[str, str]) -> dict[str, str]:
         **{f"Label, {name}": f"{project}&section={name}" for name in sections},
         **methods,
         "Chat, one side": "/chat?models=tiny-chat",
+        "Export": "/export?model=tiny-chat",
+        "A model": "/models?model=tiny-chat",
+        "Storage": "/storage",
+        "Conversations": "/chats",
+        "Notifications": "/notices",
+        "A run to hand over": addresses["A run that was stopped"].replace("run=", "handover="),
         "Nothing there": "/dataset?id=999",
     }
 

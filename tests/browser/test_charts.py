@@ -155,6 +155,10 @@ def test_a_chart_is_enlarged_and_comes_back_by_the_keyboard(run: Page) -> None:
     assert small
     drawn = f"{PLOT.format('loss')}.querySelector('.main-svg').getBoundingClientRect()"
     run.wait_for_function(f"{drawn}.height > 500 && {drawn}.width > {1.5 * small['width']}")
+    # All of it is inside, not cut off.
+    run.wait_for_function(
+        f"{drawn}.bottom <= document.querySelector('dialog[open]').getBoundingClientRect().bottom"
+    )
     screenshot(run, "chart-enlarged")
     run.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
@@ -193,7 +197,7 @@ def test_the_pointer_is_at_the_same_step_in_all_charts(run: Page) -> None:
 
 def test_smoothing_says_how_much_and_leaves_what_was_measured(run: Page) -> None:
     expect(run.locator(".ts-smoothing output")).to_have_text("0.00")
-    run.locator(".ts-smoothing input").fill("0.9")
+    run.locator(".ts-smoothing input[type=range]").fill("0.9")
     expect(run.locator(".ts-smoothing output")).to_have_text("0.90")
     traces = run.evaluate(
         f"{PLOT.format('loss')}.data.map((t) => [t.name, t.opacity ?? 1, t.visible ?? true])"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from studio_core import training
 from studio_core.base.states import State
@@ -29,7 +31,14 @@ def press(page: Page, action: str, job: Job) -> None:
     page.locator(f"#runs-queue button[data-action={action}][data-job='{job.id}']").click()
 
 
-def test_pause_reorder_cancel_and_go_on(page: Page, served: Served) -> None:
+@pytest.fixture
+def going(served: Served) -> Iterator[None]:
+    """Whatever the test did, the queue goes on after it."""
+    yield
+    queue.pause(served.studio, False)
+
+
+def test_pause_reorder_cancel_and_go_on(page: Page, served: Served, going: None) -> None:
     studio = served.studio
     visit(page, "/runs")
     page.locator("#queue-pause").click()
@@ -56,9 +65,23 @@ def test_pause_reorder_cancel_and_go_on(page: Page, served: Served) -> None:
     expect(rows).to_have_count(0)
 
 
-def test_a_chain_is_chosen_as_a_base_model(page: Page, served: Served) -> None:
+def test_a_click_before_the_script_of_the_queue_is_there_is_not_lost(
+    page: Page, served: Served, going: None
+) -> None:
+    held: list[Route] = []
+    page.route("**/js/queue.js*", lambda route: held.append(route))
+    visit(page, "/runs")
+    page.locator("#queue-pause").click()
+    assert not queue.is_paused(served.studio)
+    wait_until(lambda: held, what="the script is asked for")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#runs-queue [role=status]")).to_be_visible()
+    assert queue.is_paused(served.studio)
+
+
+def test_a_chain_is_chosen_as_a_base_model(page: Page, served: Served, paused: None) -> None:
     studio = served.studio
-    queue.pause(studio)
     first = submit(studio, "lessons")
     visit(page, f"/train?method=dpo&dataset=identity-pairs&model=run:{first.id}")
     expect(page.locator("#train-model input")).to_have_value(f"Result of run {first.id} (lessons)")
@@ -69,15 +92,13 @@ def test_a_chain_is_chosen_as_a_base_model(page: Page, served: Served) -> None:
     assert (second.after_id, second.spec["model"]) == (first.id, f"run:{first.id}")
     queue.request_stop(studio, second.id, queue.Stop.CANCEL)
     queue.request_stop(studio, first.id, queue.Stop.CANCEL)
-    queue.pause(studio, False)
 
 
 @pytest.mark.parametrize(("language", "theme", "width"), [("en", "light", 1280), ("zh-CN", "dark", 420)])
 def test_it_fits_every_look(
-    page: Page, context: BrowserContext, served: Served, language: str, theme: str, width: int
+    page: Page, context: BrowserContext, served: Served, paused: None, language: str, theme: str, width: int
 ) -> None:
     studio = served.studio
-    queue.pause(studio)
     jobs = [submit(studio, f"number {n}", priority=n) for n in range(2)]
     choose(context, served.url, language=language, theme=theme)
     page.set_viewport_size({"width": width, "height": 900})
@@ -87,4 +108,3 @@ def test_it_fits_every_look(
     screenshot(page, f"queue-{language}-{theme}")
     for job in jobs:
         queue.request_stop(studio, job.id, queue.Stop.CANCEL)
-    queue.pause(studio, False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from threading import Event
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from studio_core import training
 from studio_core.base.states import Stop
@@ -19,6 +20,7 @@ from studio_core.runs import queue
 from studio_core.runs.spec import DataSpec
 from tests.browser.conftest import Served, choose, in_address, screenshot, take, visit
 from tests.browser.test_train_runs import pick, ready
+from tests.conftest import wait_until
 from tests.unit.studio_core.labeling.comparing import compared, judged_at_once, pair, trained
 
 pytestmark = pytest.mark.browser
@@ -30,8 +32,7 @@ def run_of(page: Page) -> int:
     return int(in_address(page, "run"))
 
 
-def test_a_recipe_trains_with_one_click(page: Page, served: Served) -> None:
-    queue.pause(served.studio)
+def test_a_recipe_trains_with_one_click(page: Page, served: Served, paused: None) -> None:
     visit(page, "/")
     page.locator("#try-dpo button").dblclick()
     job = queue.get(served.studio, run_of(page))
@@ -39,7 +40,6 @@ def test_a_recipe_trains_with_one_click(page: Page, served: Served) -> None:
     assert len(queue.all_jobs(served.studio, kind="train")) == 1
     expect(page.locator("#run-state")).to_contain_text(f"{job.id} · {job.name}")
     queue.request_stop(served.studio, job.id, Stop.CANCEL)
-    queue.pause(served.studio, False)
 
 
 def test_a_recipe_can_be_changed_first(page: Page) -> None:
@@ -63,6 +63,35 @@ def test_a_method_finds_the_dataset_again_that_was_chosen_for_it(page: Page, ser
     take(page, "train-method", "Reward model")
     expect(dataset).to_have_value("identity-pairs@1")
     ready(page)
+
+
+def test_a_method_may_be_chosen_before_the_page_has_asked_what_it_offers(page: Page) -> None:
+    """The document shows the form at once; the server hears of the page when its first requests arrive."""
+    held: list[Route] = []
+    chosen = Event()
+    page.route(
+        "**/gradio_api/run/predict*",
+        lambda route: route.continue_() if chosen.is_set() else held.append(route),
+    )
+    visit(page, "/train?method=sft&model=tiny-chat&dataset=tiny-sft-chat")
+    ready(page)
+    page.locator(".gradio-container:visible").wait_for()
+    wait_until(lambda: _held(page, held), what="the page asks")
+    chosen.set()
+    take(page, "train-method", "(DPO)")
+    expect(page.locator("#train-dataset input")).to_have_value("")
+    expect(page).to_have_url(re.compile(r"method=dpo(?!.*dataset=)"))
+    for route in held:
+        route.continue_()
+    ready(page, "false")
+    pick(page, "train-dataset", "identity-pairs@1")
+    ready(page)
+    expect(page).to_have_url(re.compile(r"dataset=identity-pairs%401"))
+
+
+def _held(page: Page, held: list[Route]) -> bool:
+    page.wait_for_timeout(100)  # Playwright hears of a request only while it waits for something.
+    return bool(held)
 
 
 def test_what_does_not_fit_is_converted_and_chosen(page: Page, served: Served) -> None:
@@ -102,13 +131,7 @@ def test_prompts_without_answers_lead_to_rewards_or_to_answers(
     page.locator(f'a[href="{on_rewards}"]').first.click()
     expect(page.locator("#train-method")).to_contain_text("GRPO")
     expect(page.locator("#train-plan [data-ready='true']")).to_be_visible()
-    page.locator("#train-opt-rewards textarea").fill("equality\nboxed:much")
-    page.locator("#train-opt-rewards textarea").blur()
-    expect(page.locator("#train-plan")).to_contain_text("boxed:much")
-    expect(page.locator("#train-plan [data-ready='false']")).to_be_visible()
-    page.locator("#train-opt-rewards textarea").fill("equality\nboxed:0.2")
-    page.locator("#train-opt-rewards textarea").blur()
-    expect(page.locator("#train-plan [data-ready='true']")).to_be_visible()
+    expect(page.locator("#train-rewards")).to_be_visible()
     screenshot(page, f"train-on-rewards-{language}-{theme}")
     visit(page, f"{on_rewards}&method=sft")
     page.locator(f'a[href="{labelled}"]').click()
@@ -117,10 +140,9 @@ def test_prompts_without_answers_lead_to_rewards_or_to_answers(
     expect(page.locator("#improve-distill-start")).to_be_visible()
 
 
-def test_two_models_that_answer_alike_are_trained_longer(page: Page, served: Served) -> None:
+def test_two_models_that_answer_alike_are_trained_longer(page: Page, served: Served, paused: None) -> None:
     """A training on votes whose model answers as its base does."""
     studio, base = served.studio, registry.get(served.studio, "tiny-chat")
-    queue.pause(studio)
     root = compared(studio, "votes", [pair(f"q{n}", base, base) for n in range(40)], held_out=0.5)
     judged_at_once(studio, root, lambda item: "a")
     dataset, *_ = exports.make_dataset(studio, root.id)
@@ -151,7 +173,6 @@ def test_two_models_that_answer_alike_are_trained_longer(page: Page, served: Ser
     ready(page)
     epochs = 2 * usual.spec["run"]["options"]["epochs"]
     expect(page.locator("#train-opt-epochs input")).to_have_value(f"{epochs:g}")
-    queue.pause(studio, False)
 
 
 def test_a_new_version_appears_on_the_page_of_its_dataset(page: Page, served: Served) -> None:

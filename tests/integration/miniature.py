@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from jobs.training import writing
 from studio_core import methods
 from studio_core.data.shapes import Message, Shape
 from studio_core.methods.base import validated
-from studio_core.runs import run_folder
+from studio_core.runs import rollouts, run_folder
+from studio_core.runs.rollouts import Rollout
 from studio_core.runs.spec import (
     DataRole,
     ResolvedDataset,
@@ -26,6 +30,7 @@ from studio_core.runs.spec import (
     RunSpec,
     TrainSpec,
 )
+from studio_core.runs.token_figures import TokenFigures
 from tests.unit.jobs.generation.small_models import save_llama
 
 MARKED = (
@@ -36,6 +41,8 @@ MARKED = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 DEFAULTS: dict[str, Any] = {"batch_size": 4, "epochs": 2, "precision": "fp32", "learning_rate": 5e-3}
+LONGER = RewardChoice(name="longer", options={"characters": 100})
+"""A reward that answers of a model that cannot speak differ in."""
 
 Rows = list[dict[str, Any]]
 
@@ -160,6 +167,7 @@ def make_run(
     spec = TrainSpec(
         method=method, tuning=tuning, model=model.name, dataset="rows", seed=seed, device="cpu",
         gpus=gpus, parallel=parallel, rewards=rewards or [],
+        models={role: other.name for role, other in (models or {}).items()},
     )  # fmt: skip
     dataset = ResolvedDataset(
         id=1, name="rows", version=1, shape=shape, rows=len(rows), path=str(data), sha256=""
@@ -191,8 +199,9 @@ def make_run(
 def events(run_dir: Path, type: str | None = None) -> list[dict[str, Any]]:
     """What the worker reported, all or of one type."""
     path = run_dir / run_folder.EVENTS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    parsed = [json.loads(line) for line in lines]
+    # Split at ends of lines only: what a model wrote may hold other letters at which ``splitlines`` splits.
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    parsed = [json.loads(line) for line in lines if line]
     return [event for event in parsed if type is None or event["type"] == type]
 
 
@@ -200,6 +209,35 @@ def losses(run_dir: Path) -> dict[int, float | None]:
     """Loss at each step."""
     reports = events(run_dir, "metrics")
     return {report["step"]: report["values"]["loss"] for report in reports if "loss" in report["values"]}
+
+
+def values(run_dir: Path, name: str) -> list[Any]:
+    """What a run reported of one metric, report by report."""
+    told = [event["values"] for event in events(run_dir, "metrics")]
+    return [report[name] for report in told if name in report]
+
+
+def weights(run_dir: Path) -> dict[str, torch.Tensor]:
+    """Of the model, or the adapter, that a run has made."""
+    return load_file(next((run_dir / run_folder.MODEL).glob("*.safetensors")))
+
+
+def by_token(run_dir: Path, *names: str) -> list[tuple[Rollout, TokenFigures]]:
+    """The rollouts that have figures by token: of these names, one for each token, in each step."""
+    page = rollouts.page(run_dir, limit=1000)
+    both = [(one, page.by_token[mark]) for mark, one in page.rollouts if mark in page.by_token]
+    assert {one["step"] for one, _ in both} == {one["step"] for _, one in page.rollouts}
+    for one, figures in both:
+        assert figures.keys() == {"tokens", *names}
+        assert {len(line) for line in figures.values()} == {one["tokens"]}  # type: ignore[arg-type]
+        assert _letters("".join(figures["tokens"])) == _letters(one["answer"])
+        assert all(0 <= entropy < 10 for entropy in figures.get("entropy", ()))
+    return both
+
+
+def _letters(text: str) -> str:
+    """Without special tokens and broken letters, of which a model that cannot speak writes many."""
+    return re.sub(r"<\|\w+\|>|\N{REPLACEMENT CHARACTER}", "", text)
 
 
 def stop_amid_answers(patch: pytest.MonkeyPatch, time: int) -> None:

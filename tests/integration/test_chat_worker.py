@@ -8,8 +8,10 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from app import cli
 from studio_core.base import atomic
 from studio_core.base.states import TERMINAL, State, Stop
 from studio_core.base.studio import Studio, open_studio
@@ -57,6 +59,19 @@ def test_the_same_question_on_the_command_line_gives_the_same_answer(studio: Stu
     chat = chats.start(studio, ["tiny-chat"], GREEDY)
     chat_live.ask(studio, chat.id, "Who are you?", GREEDY).wait(240)
     assert chats.history(studio, chat.id)[0].answers[0]["answer"] == once["answer"]
+
+
+def test_other_programs_ask_by_the_address_that_is_printed(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["address", "--once", "--json", "--home", str(studio.settings.home)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert "tiny-chat" in printed["models"]
+    headers = {"Authorization": f"Bearer {printed['api_key']}"}
+    body = {"model": "tiny-chat", "messages": [{"role": "user", "content": "Who are you?"}], "temperature": 0}
+    reply = httpx.post(f"{printed['base_url']}/chat/completions", json=body, headers=headers, timeout=240)
+    [once] = chats.ask_once(studio, ["tiny-chat"], "Who are you?", GREEDY)
+    assert reply.json()["choices"][0]["message"]["content"] == once["answer"]
 
 
 def test_stopping_ends_the_generation_in_the_worker(studio: Studio) -> None:

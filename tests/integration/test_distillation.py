@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,10 @@ import pytest
 
 from jobs.training import distillation
 from jobs.training.course import Course
-from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
-from studio_core.methods.roles import Role, other_tokens
+from studio_core.methods.roles import other_tokens
 from studio_core.runs.spec import ResolvedModel
 from tests.integration.miniature import (
-    MARKED,
     chats,
     events,
     losses,
@@ -23,7 +22,7 @@ from tests.integration.miniature import (
     miniature_model,
     stop_amid_answers,
 )
-from tests.unit.jobs.generation.small_models import save_adapter, save_llama
+from tests.unit.jobs.generation.small_models import save_adapter, save_stranger
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
 
@@ -121,16 +120,57 @@ def test_memory_that_is_short_is_made_up_for_by_computing_twice(
     assert [*losses(twice).values()] == pytest.approx([*losses(once).values()], rel=1e-4)
 
 
-def test_a_teacher_of_another_tokenizer_is_refused(tmp_path: Path, student: ResolvedModel) -> None:
-    role = Role("teacher", same_tokens=True)
-    assert other_tokens(role, student, student) is None
-    other = tmp_path / "other"
-    save_llama(other, chat_template=MARKED)
-    text = (other / "tokenizer.json").read_text().replace("<|end|>", "<|over|>")
-    (other / "tokenizer.json").write_text(text)
-    refused = other_tokens(role, ResolvedModel(name="other", path=str(other)), student)
-    assert isinstance(refused, BadInput)
-    assert refused.sentence().startswith("The teacher other does not have the tokens of student: <|end|> is")
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
+    """A teacher with tokens of several letters, another end of turns and another template."""
+    folder = tmp_path_factory.mktemp("models") / "stranger"
+    save_stranger(folder)
+    return ResolvedModel(name="stranger", path=str(folder), parameters=40_000)
+
+
+@pytest.mark.parametrize("mode", ["on_policy", "off_policy", "data", "answers"])
+def test_a_teacher_with_other_tokens_teaches_in_each_mode(
+    mode: str, tmp_path: Path, student: ResolvedModel, stranger: ResolvedModel
+) -> None:
+    assert other_tokens(student, student) is None
+    told = other_tokens(stranger, student)
+    assert told and 250 < told["shared"] < 262
+    replayed: dict[str, Any] = {"replay": chats(4), "replay_share": 0.2} if mode == "on_policy" else {}
+    run_dir = prepared(
+        tmp_path / "run", student, stranger, mode=mode, epochs=8.0, held_out=chats(4), **replayed
+    )  # fmt: skip
+    distillation.main(run_dir)
+    reports = values(run_dir, "loss")
+    assert len(reports) >= 16 and all(map(math.isfinite, reports))
+    # What an untrained student writes begins as noise, of which a teacher knows little: its texts change, as its loss.
+    assert mode == "on_policy" or sum(reports[-4:]) < sum(reports[:4])
+    assert min(values(run_dir, "agreement")) >= 0 and max(values(run_dir, "agreement")) <= 1
+    assert values(run_dir, "eval_loss") and bool(values(run_dir, "replay_loss")) is bool(replayed)
+
+
+@pytest.mark.parametrize("mode", ["on_policy", "off_policy"])
+def test_a_run_with_other_tokens_goes_on_where_it_was_stopped(
+    mode: str,
+    tmp_path: Path,
+    student: ResolvedModel,
+    stranger: ResolvedModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, stopped = (
+        prepared(tmp_path / name, student, stranger, mode=mode) for name in ("whole", "stopped")
+    )
+    distillation.main(whole)
+    with monkeypatch.context() as patch:
+        stop_amid_answers(patch, 3)
+        before = signal.getsignal(signal.SIGTERM)
+        distillation.main(stopped)
+        signal.signal(signal.SIGTERM, before)
+    [result] = events(stopped, "result")
+    assert (result["state"], result["step"]) == ("stopped", 2)
+    [checkpoint] = stopped.glob("checkpoints/checkpoint-2")
+    resumed = prepared(tmp_path / "resumed", student, stranger, mode=mode, resume_from=checkpoint)
+    distillation.main(resumed)
+    assert losses(resumed) == {step: loss for step, loss in losses(whole).items() if step > 2}
 
 
 TEXTS = [{"text": "once a a a"}] * 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from jobs.training.callback import ReporterCallback
 from studio_core.base.errors import BadInput
 from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel
-from tests.integration.method_conformance import stop_at
+from studio_core.suites import OF_TRAININGS, Verdict
+from tests.integration.in_this_process import stop_at
 from tests.integration.miniature import events
 from tests.integration.test_training_methods import model, result, trained, weights
 
@@ -76,3 +78,29 @@ def test_a_resumed_run_decides_as_the_unbroken_one(
 def test_early_stopping_without_held_out_rows_is_refused(tmp_path: Path, model: ResolvedModel) -> None:
     with pytest.raises(BadInput, match="but no records are held out"):
         trained(tmp_path / "run", model, early_stopping_patience=1, eval_share=0)
+
+
+def test_a_run_ends_early_by_a_suite_whose_questions_it_answers(
+    tmp_path: Path, model: ResolvedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A miniature cannot say who it is; here it is right whenever it says anything."""
+    monkeypatch.setitem(
+        OF_TRAININGS,
+        "identity",
+        replace(OF_TRAININGS["identity"], score=lambda item, said: Verdict(float(bool(said)))),
+    )
+    given = {**GIVEN, "eval_share": 0.0, "early_stopping_on": "identity"}
+    run_dir = trained(tmp_path / "run", model, prompts=(), **given)
+    shares = [
+        event["values"]["suite/identity"]
+        for event in events(run_dir, "metrics")
+        if "suite/identity" in event["values"]
+    ]
+    assert len(shares) >= 3 and all(0 <= share <= 1 for share in shares)
+    [told] = [event for event in events(run_dir, "notice") if event["key"].endswith("_by_suite")]
+    assert told["values"]["percent"] == 100 * max(shares)
+    saved, best = (
+        weights(run_dir / "model"),
+        weights(run_dir / "checkpoints" / f"checkpoint-{told['values']['best']}"),
+    )
+    assert all(torch.equal(saved[name], best[name]) for name in saved.keys() & best.keys())

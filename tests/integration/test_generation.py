@@ -199,6 +199,20 @@ def test_ties_and_equal_answers_make_no_pairs(studio: Studio, asked: Dataset) ->
             made_here(studio, job)
 
 
+def test_a_margin_keeps_the_best_answer_only_where_another_is_worse(studio: Studio, asked: Dataset) -> None:
+    def answer(document: dict[str, Any], before: int) -> Reply:
+        n = int(document["messages"][-1]["content"].split()[2])
+        return 200, reply(f"\\boxed{{{2 * n}}}" if n % 3 == 0 or before == 1 else "No idea."), {}
+
+    with fake_service(answer) as service:
+        add_service(studio, service)
+        wanted = {"service": "far", "k": 2, "min_score": 1.0, "margin": 1.0}
+        [best] = made_here(studio, submit(studio, "best_of", "asked@1", **wanted))
+    asked_of = [int(record["prompt"][-1]["content"].split()[2]) for record in store.records(studio, best)]
+    assert asked_of and all(n % 3 for n in asked_of)
+    assert best.made["details"]["reasons"]["small_margin"] == ROWS - best.rows
+
+
 def test_corrections_by_rules_and_by_a_rewriter(studio: Studio, asked: Dataset) -> None:
     def answer(document: dict[str, Any], before: int) -> Reply:
         text = document["messages"][-1]["content"]

@@ -10,27 +10,29 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
 
+from jobs.generation.scoring import RewardModel
 from jobs.training import grpo
 from studio_core import rewards
 from studio_core.base.errors import BadInput
 from studio_core.data.shapes import Shape
 from studio_core.runs import rollouts
-from studio_core.runs.run_folder import CHECKPOINTS, MODEL
+from studio_core.runs.run_folder import CHECKPOINTS
 from studio_core.runs.spec import ResolvedModel, RewardChoice
 from tests.integration.method_conformance import ROWS
-from tests.integration.miniature import events, make_run, miniature_model, stop_amid_answers
+from tests.integration.miniature import (
+    LONGER,
+    by_token,
+    events,
+    make_run,
+    miniature_model,
+    stop_amid_answers,
+    values,
+    weights,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
-
-LONGER = RewardChoice(name="longer", options={"characters": 100})
-"""A reward that answers of a model that cannot speak differ in."""
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
-    return miniature_model(tmp_path_factory.mktemp("models") / "base")
 
 
 def prepared(folder: Path, base: ResolvedModel, **given: Any) -> Path:
@@ -40,15 +42,6 @@ def prepared(folder: Path, base: ResolvedModel, **given: Any) -> Path:
     }  # fmt: skip
     rows = settings.pop("rows", ROWS[Shape.PROMPT_ONLY])
     return make_run(folder, base, rows, method="grpo", shape=Shape.PROMPT_ONLY, **settings)
-
-
-def values(run_dir: Path, name: str) -> list[float]:
-    told = [event["values"] for event in events(run_dir, "metrics")]
-    return [report[name] for report in told if name in report]
-
-
-def weights(run_dir: Path) -> dict[str, torch.Tensor]:
-    return load_file(run_dir / MODEL / "model.safetensors")
 
 
 def test_an_advantage_is_how_much_better_an_answer_is_than_its_group(
@@ -69,6 +62,9 @@ def test_an_advantage_is_how_much_better_an_answer_is_than_its_group(
     assert values(run_dir, "reward")[0] == pytest.approx(mean(one["reward"] or 0 for one in kept[:8]))
     assert all(one["tokens"] <= 12 for one in kept)
     assert len({one["answer"] for one in kept[:4]}) > 1
+    shaded = [one["reward"] for one, _ in by_token(run_dir, "entropy") if one["step"] == 1]
+    worth = [one["reward"] for one in kept[:8]]
+    assert {max(worth), min(worth), *worth[-2:]} == {*shaded}  # type: ignore[type-var]
 
 
 def test_a_reward_that_raises_has_no_say_and_ends_no_run(
@@ -92,6 +88,21 @@ def test_a_reward_that_raises_has_no_say_and_ends_no_run(
     [notice] = [one for one in events(run_dir, "notice") if one["key"] == "methods.notice.reward_failed"]
     assert notice["values"]["reward"] == "longer" and "RuntimeError" in notice["values"]["error"]
     assert values(run_dir, "rewards/longer/unscored")[0] == sum(one in silent for one in kept[:8]) / 8
+
+
+def test_a_reward_model_scores_what_is_written(tmp_path: Path, base: ResolvedModel) -> None:
+    named = miniature_model(tmp_path / "judge", seed=7)
+    AutoModelForSequenceClassification.from_pretrained(named.path, num_labels=1).save_pretrained(named.path)
+    chosen = [RewardChoice(name="reward_model"), LONGER]
+    run_dir = prepared(tmp_path / "run", base, rewards=chosen, models={"reward": named}, max_steps=2)
+    grpo.main(run_dir)
+    kept = [*rollouts.read(run_dir)]
+    assert len(kept) == 2 * 8 and len({one["rewards"]["reward_model"] for one in kept}) > 4
+    model = RewardModel.load(named)
+    for one in kept:
+        text = model.text([{"role": "user", "content": one["prompt"]}], one["answer"])
+        assert one["rewards"]["reward_model"] == pytest.approx(model.scores([text])[0], abs=1e-4)
+    assert values(run_dir, "rewards/reward_model/unscored") == [0.0, 0.0]
 
 
 def test_a_reward_may_count_twice_with_other_settings(tmp_path: Path, base: ResolvedModel) -> None:
@@ -141,6 +152,8 @@ def test_a_run_that_stops_between_two_updates_from_one_batch_goes_on_with_it(
     twice = {"num_iterations": 2, "max_steps": 4, "save_steps": 3}
     whole = prepared(tmp_path / "whole", base, **twice)
     grpo.main(whole)
+    ratios = [ratio for _, figures in by_token(whole, "entropy", "ratio") for ratio in figures["ratio"]]
+    assert any(abs(ratio - 1) > 1e-3 for ratio in ratios), "the second update sees another model"
     checkpoint = whole / CHECKPOINTS / "checkpoint-3"
     resumed = prepared(tmp_path / "resumed", base, resume_from=checkpoint, **twice)
     grpo.main(resumed)

@@ -101,6 +101,16 @@ def test_best_and_worst_under_a_reward(studio: Studio, tiny: str) -> None:
         assert len(best["text"]) < len(worst["text"])
 
 
+def test_what_a_reward_fails_on_is_counted_and_ends_no_job(studio: Studio, tiny: str) -> None:
+    source = AnswerSource(model=tiny, best_of=6, reward="number", **SHORT)
+    project, job = making.create(studio, "unscored", prompts(4), [source], settings=ALL)
+    made_here(studio, job)
+    ingest(studio, job)
+    counts = projects.get(studio, project.id).counts
+    assert counts["unscored"] > 0 and not of(studio, project.id)
+    assert counts["unscored"] + counts.get("identical", 0) == 4
+
+
 def test_three_sources_take_turns_in_balance_and_every_pair_if_asked(studio: Studio, tiny: str) -> None:
     sources = [AnswerSource(name=n, model=tiny, seed=s, **SHORT) for s, n in enumerate("ABC")]
     turns, job = making.create(studio, "turns", prompts(9), sources, settings=ALL)

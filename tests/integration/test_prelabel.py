@@ -16,10 +16,10 @@ from studio_core.data import store
 from studio_core.data.shapes import Message
 from studio_core.generation import services
 from studio_core.labeling import changing, exports, items, judges, projects, votes
-from studio_core.labeling.agreement import SHARED
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.items import Answer, NewItem
 from studio_core.labeling.votes import Verdict
+from studio_core.statistics.agreement_rate import SHARED
 from tests.conftest import wait_until
 from tests.fake_service import FakeService, fake_service, reply
 from tests.integration.test_generation import add_scorer, begun, made_here, scores_by

@@ -45,17 +45,21 @@ def by_hand(
     return functional.cross_entropy(logits[labels != -100], labels[labels != -100]) + coef * kl
 
 
-@pytest.mark.parametrize("tuning", ["full", "lora"])
+@pytest.mark.parametrize(
+    ("tuning", "logits"), [("full", sft_kl.MOST_LOGITS), ("lora", sft_kl.MOST_LOGITS), ("full", 1 << 10)]
+)
 @pytest.mark.parametrize(("direction", "on"), [("forward", "everything"), ("reverse", "answers")])
 def test_the_loss_and_its_gradient_equal_those_by_hand(
     tmp_path: Path,
     model: ResolvedModel,
     monkeypatch: pytest.MonkeyPatch,
     tuning: str,
+    logits: int,
     direction: str,
     on: str,
 ) -> None:
-    """In the second step, where the model has left its base."""
+    """In the second step, where the model has left its base; from logits that are kept, and in blocks of some."""
+    monkeypatch.setattr(sft_kl, "MOST_LOGITS", logits)
     base = AutoModelForCausalLM.from_pretrained(model.path)
     seen: list[tuple[float, float, float]] = []
     compute = SFTKLTrainer.compute_loss

@@ -209,8 +209,9 @@ def test_a_margin_without_a_column_is_refused(tmp_path: Path, model: ResolvedMod
 
 def test_a_regression_is_measured_in_scores(tmp_path: Path, model: ResolvedModel) -> None:
     run_dir = trained(tmp_path / "run", model, "reward-regression", epochs=8, eval_share=0.25, prompts=())
-    [told] = events(run_dir, "notice")
-    assert told["key"] == "methods.notice.score_error" and told["values"]["rows"] == 6
+    # That it overfits, with so few rows, is told beside it.
+    [told] = [one for one in events(run_dir, "notice") if one["key"] == "methods.notice.score_error"]
+    assert told["values"]["rows"] == 6
     assert float(told["values"]["mae"]) < float(told["values"]["mean"])
     scorer = RewardModel.load(ResolvedModel(name="made", path=result(run_dir)["model"]))
     prompt = [said("user", "say a")]

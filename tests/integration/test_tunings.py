@@ -25,7 +25,7 @@ from studio_core.runs import run_folder
 from studio_core.runs.spec import ResolvedModel, RewardChoice, RunSpec
 from studio_core.tunings import TUNINGS
 from tests.combinations import proof
-from tests.integration.method_conformance import ROWS
+from tests.integration.method_conformance import ROWS, SHORT
 from tests.integration.miniature import events, losses, make_run, miniature_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # The libraries' own.
@@ -48,23 +48,20 @@ PAIRS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> ResolvedModel:
-    return miniature_model(tmp_path_factory.mktemp("models") / "base")
-
-
 def trained(folder: Path, model: ResolvedModel, method: str, tuning: str, **options: Any) -> Path:
     shape = METHODS[method].shapes[0]
     prompts = (PROMPT,) if options.pop("answers", False) else ()
     # A teacher is another model: one that is the same has nothing to teach.
     others = {
         role: miniature_model(folder.parent / f"{role}-of-{folder.name}", seed=1)
-        for role in METHODS[method].named_roles
+        for role, part in METHODS[method].named_roles.items()
+        if not part.optional
     }
+    short = SHORT if "max_new_tokens" in METHODS[method].Options.model_fields else {}
     run = make_run(
         folder, model, ROWS[shape], method=method, tuning=tuning, shape=shape, prompts=prompts, models=others,
         rewards=REWARDS if METHODS[method].rewards else [],
-        **{"learning_rate": 0.02, "max_steps": 6, "batch_size": 8, **options},
+        **{"learning_rate": 0.02, "max_steps": 6, "batch_size": 8, **short, **options},
     )  # fmt: skip
     script(method).main(run)  # type: ignore[attr-defined]
     return run
@@ -77,10 +74,10 @@ def made(base: ResolvedModel, run: Path) -> ResolvedModel:
     return ResolvedModel(name="made", path=str(folder))
 
 
-def answered(models: Models, *sides: ResolvedModel) -> list[str]:
+def answered(models: Models, *sides: ResolvedModel, tokens: int = 64) -> list[str]:
     said = [""] * len(sides)
     asked = [Side(model, [{"role": "user", "content": PROMPT}]) for model in sides]
-    for event in answer(models, asked, greedy(64)):
+    for event in answer(models, asked, greedy(tokens)):
         assert "error" not in event, event
         said[event["side"]] += event.get("text", "")
     return said
@@ -107,15 +104,18 @@ def test_it_answers_in_chat_as_it_did_when_it_was_trained(
 def test_every_other_pair_learns_and_is_of_use(
     base: ResolvedModel, tmp_path: Path, method: str, tuning: str
 ) -> None:
-    # A distribution teaches gently: in six steps at the others' rate the likeliest word stays what it was.
-    faster = {"learning_rate": 0.2} if method == "distillation" else {}
+    # A distribution teaches gently, VeRA has few numbers to learn, and AdaLoRA begins with nearly none: in six steps at
+    # the usual rate the likeliest words stay what they were.
+    gentle = method == "distillation" or tuning in ("vera", "adalora")
+    faster = {"learning_rate": 0.2} if gentle else {}
     run = trained(tmp_path / "run", base, method, tuning, **faster)
     first, *_, last = losses(run).values()
-    assert first != last
+    # While the model is the one that wrote, the loss of a policy gradient is 0 whatever is learnt.
+    assert first != last or METHODS[method].rewards
     if not METHODS[method].writes:
         assert (run / run_folder.MODEL / "config.json").is_file()
         return
-    before, after = answered(Models("cpu"), base, made(base, run))
+    before, after = answered(Models("cpu"), base, made(base, run), tokens=24)
     assert before != after
 
 

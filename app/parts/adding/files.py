@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.files import asset
+from app.files import mounts
 from app.i18n import phrases, say
 from app.parts.adding import as_state
 from app.parts.events import ASKED
@@ -25,11 +25,9 @@ NAME = "files"
 _TEXTS = ("of", "done", "failed", "changed", "paused", "lost", "seconds", "minutes", "files", "open")
 
 
-def build(studio: Studio, brought: gr.State) -> gr.HTML:
-    script = (
-        f"import('{asset('js/upload.js')}').then((m) => m.mount(element, trigger, watch)); 'ready'; 'cleared'"
-    )
-    panel = gr.HTML("", apply_default_css=False, elem_id="data-file", js_on_load=script)
+def build(studio: Studio, brought: gr.State, elem_id: str = "data-file") -> gr.HTML:
+    script = f"{mounts('js/upload.js', 'trigger', 'watch')}; 'ready'; 'cleared'"
+    panel = gr.HTML("", apply_default_css=False, elem_id=elem_id, js_on_load=script)
 
     def ready(event: gr.EventData) -> dict[str, Any]:
         return as_state(sent(studio, event._data))
@@ -55,8 +53,9 @@ def sent(studio: Studio, data: Any) -> Brought:
     return Brought(uploads=ids)
 
 
-def drawn(studio: Studio, language: str, *, anew: bool = False) -> Markup:
-    """The place for files, as it is at the beginning; ``anew``: it is, whatever is in it.
+def drawn(studio: Studio, language: str, *, kinds: str = "adding.kinds", anew: bool = False) -> Markup:
+    """The place for files, as it is at the beginning; ``anew``: it is, whatever is in it. ``kinds`` is the key of what
+    it says of the files that are wanted, with their largest size as ``limit``.
 
     Without it the text is always the same, so that an opened page is not drawn again under a chosen file.
     """
@@ -82,7 +81,7 @@ def drawn(studio: Studio, language: str, *, anew: bool = False) -> Markup:
         drop=phrase("drop"),
         files=_button("files", phrase("choose_files"), "ts-button-primary"),
         folder=_button("folder", phrase("choose_folder")),
-        kinds=phrase("kinds", limit=limit),
+        kinds=say(kinds, language, limit=limit),
         buttons=join(_button(name, phrase(name)) for name in ("pause", "resume", "cancel", "clear")),
         again=phrase("go_on"),
         discard=_button("discard", phrase("discard")),

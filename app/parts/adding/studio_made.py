@@ -47,7 +47,7 @@ def build(studio: Studio, answer: gr.HTML, listed: gr.HTML) -> None:
                 adding.judge(studio, dataset)
             return {
                 answer: data_view.imported_notice(Imported(dataset, [], new), language),
-                listed: data_view.dataset_list(store.all_datasets(studio), language),
+                listed: data_view.dataset_list(studio, language),
             }
 
         return made

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from app.files import asset
+from app.files import mounts
 from app.i18n import phrases, say
 from app.parts.data_view import shape_name
 from app.parts.html import NOTHING, html, join, notice, number, stat
@@ -30,7 +30,7 @@ _SAID_ABOVE = ("doubt", "placeholders")
 
 def columns_panel() -> gr.HTML:
     """The first rows; choosing a role in a header is the event ``assign`` with ``{"roles": {index: role}}``."""
-    script = f"import('{asset('js/columns.js')}').then((m) => m.mount(element, trigger)); 'assign'"
+    script = f"{mounts('js/columns.js', 'trigger')}; 'assign'"
     return gr.HTML("", apply_default_css=False, elem_id="data-columns", js_on_load=script)
 
 

@@ -87,6 +87,9 @@ def _cell(
         figures = " · ".join(filter(None, (figures, say("chat.own_seed", language, seed=seed))))
     if answer.get("plain") and not how.hidden:
         figures = " · ".join(filter(None, (figures, say("chat.plain", language))))
+    if not how.hidden and (engine := _engine(answer, language)):
+        # In one piece: what holds the figures is a grid.
+        figures = html("<span>{}{}{}</span>", figures, " · " if figures else "", engine)
     return Cell(
         text=answer["answer"],
         name=None if how.hidden else answer["name"],
@@ -98,6 +101,16 @@ def _cell(
         tools=_answer_tools(answer, place, how, language),
         growing=(row.id, place) if answer["state"] == "streaming" else None,
     )
+
+
+def _engine(answer: Answer, language: str) -> Markup:
+    """The program that computed it; of our own loop only where another one was tried, and why it is not that."""
+    if name := answer.get("engine"):
+        return html('<abbr title="{}">{}</abbr>', name, say("chat.engine", language))
+    if why := answer.get("no_engine"):
+        sentence = say(why["key"], language, **why["values"])
+        return html('<abbr title="{}">{}</abbr>', sentence, say("chat.engine_loop", language))
+    return Markup()
 
 
 def _answer_tools(answer: Answer, place: int, how: Standing, language: str) -> Markup:

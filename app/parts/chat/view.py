@@ -35,15 +35,25 @@ def earlier(chats: Sequence[Chat], current: int | None, language: str) -> Markup
         return html('<p class="ts-muted">{}</p>', say("chat.none_earlier", language))
     links = [
         html(
-            '<li><a href="/chat?chat={}" {}><span>{}</span>{}</a></li>',
+            '<li><a href="/chat?chat={}" {}><span>{}</span>{}</a>{}</li>',
             chat.id,
             Markup('aria-current="true"') if chat.id == current else Markup(),
             chat.title,
             ago(chat.created_at, language),
+            _remove(chat, language),
         )
         for chat in chats
     ]
     return html('<ul class="ts-earlier">{}</ul>', join(links))
+
+
+def _remove(chat: Chat, language: str) -> Markup:
+    return html(
+        '<button type="button" class="ts-quiet" data-keep="delete" data-ids="{}" aria-label="{}" title="{}">×</button>',
+        chat.id,
+        say("keeping.delete_of", language, name=chat.title),
+        say("keeping.delete", language),
+    )
 
 
 def exports(chat: int | None, language: str) -> Markup:

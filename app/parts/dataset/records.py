@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import gradio as gr
 from markupsafe import Markup
 
-from app.files import asset
+from app.files import mounts
 from app.i18n import language_of, t
 from app.parts import preview_form, record_table, record_view
 from app.parts.dataset import opened
@@ -30,12 +30,10 @@ COUNT_EVERY = 1.0
 # Most of each second, so that a count ends soon, and the rest for other readers.
 COUNT_FOR = 0.6
 
-_SCRIPT = "import('{}').then((m) => m.mount(element, trigger)); 'act'"
-
 
 def build(studio: Studio, tab: gr.Tab) -> None:
     asked = form()
-    script = _SCRIPT.format(asset("js/records.js"))
+    script = f"{mounts('js/records.js', 'trigger')}; 'act'"
     parts: dict[str, Any] = {**asked.parts, **_card(script)}
     with gr.Row(elem_id="data-turning"):
         parts["position"] = panel("data-position", js_on_load=script)

@@ -17,13 +17,13 @@ from app.parts.labeling import asked_for, opened, who
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
-from studio_core.curation import judging
+from studio_core.generation import judging
 from studio_core.labeling import changing, judges
-from studio_core.labeling.agreement import SHARED
 from studio_core.labeling.judges import Judge
 from studio_core.labeling.projects import settings_of
 from studio_core.runs.engine_process import ensure_engine
 from studio_core.runs.reasons import waiting_reason
+from studio_core.statistics.agreement_rate import SHARED
 
 NAME = "judge"
 ROLES = STAFF

@@ -188,7 +188,7 @@ class MakingForm(Handlers):
             return self._updates(create=gr.Column(visible=False))
         answered = [
             f"{dataset.name}@{dataset.version}"
-            for dataset in versions.all_datasets(self.studio)
+            for dataset in versions.offered(self.studio)
             if dataset.shape in _ANSWERED
         ]
         able = who.choices(self.studio, language_of(request))

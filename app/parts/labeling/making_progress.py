@@ -25,7 +25,7 @@ from studio_core.runs.reasons import ending, waiting_reason
 
 AGAIN = 1.5
 """Seconds between two looks while answers are written."""
-_COUNTS = ("added", "identical", "empty", "same_score", "failed", "known", "held_out")
+_COUNTS = ("added", "identical", "empty", "same_score", "unscored", "failed", "known", "held_out")
 _LEFT_OUT = _COUNTS[1:]
 
 

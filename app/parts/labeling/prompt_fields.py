@@ -87,7 +87,7 @@ def offered(studio: Studio, asked: str = "") -> gr.Dropdown:
     """The datasets that ask something; chosen is the one ``asked`` for, if it is one of them."""
     asking = [
         f"{dataset.name}@{dataset.version}"
-        for dataset in versions.all_datasets(studio)
+        for dataset in versions.offered(studio)
         if Shape(dataset.shape) in PROMPTED
     ]
     first = next((name for name in asking if name.startswith(f"{FIRST}@")), None)

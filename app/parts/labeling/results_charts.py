@@ -10,8 +10,9 @@ from typing import Any
 from app.i18n import Phrase, phrases
 from app.parts.html import number
 from app.parts.report_charts import document
-from studio_core.labeling.agreement import Agreement, Habits, Share
+from studio_core.labeling.agreement import Agreement, Habits
 from studio_core.labeling.statistics import Statistics
+from studio_core.statistics.agreement_rate import Share
 
 # As many as can be told apart; those with the most votes come first.
 MOST_PEOPLE = 12

@@ -9,8 +9,9 @@ from markupsafe import Markup
 from app.i18n import phrases, say
 from app.parts.html import NOTHING, html, join, notice, number, stat, table
 from studio_core.base.tables import Dataset
-from studio_core.labeling.agreement import SHARED, Habits, Share
+from studio_core.labeling.agreement import Habits
 from studio_core.labeling.statistics import Statistics
+from studio_core.statistics.agreement_rate import SHARED, Share
 
 
 def statistics(statistics_: Statistics, language: str) -> Markup:

@@ -9,15 +9,15 @@ from markupsafe import Markup
 
 from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
-from app.parts.events import ASKED, GO, LIGHT, on_open
+from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import Handlers, Updates, safely
-from app.parts.html import ago, heading, html, muted, notice, panel, table
+from app.parts.html import ago, heading, html, notice, panel, table
 from app.parts.labeling import guide, opened
 from studio_core.base.errors import BadInput
 from studio_core.base.studio import Studio
 from studio_core.base.tables import LabelProject
 from studio_core.labeling import changing, projects
-from studio_core.labeling.projects import ProjectSettings, settings_of
+from studio_core.labeling.projects import settings_of
 
 NAME = "settings"
 ROLES = STAFF
@@ -76,15 +76,6 @@ def build(studio: Studio, tab: gr.Tab) -> None:
             min_width=260,
         )
         saved = panel("label-settings-saved")
-    with gr.Row():
-        archive = gr.Button(t("labeling.settings_archive"), elem_id="label-archive", scale=0, min_width=220)
-        remove = gr.Button(
-            t("labeling.settings_remove"), variant="stop", elem_id="label-remove", scale=0, min_width=220
-        )
-    obstacle = panel("label-remove-why")
-    muted("labeling.settings_away_help")
-    address = gr.Textbox(visible=False)
-
     by_name = {
         "votes": votes, "scale": scale, "repeats": repeats, "held_out": held_out, "blind": blind,
         "strength": strength, "correct": correct, "reasons": reasons,
@@ -96,7 +87,7 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         "history": history,
         "differences": differences,
     }
-    parts = {**guideline, **by_name, "archive": archive, "remove": remove, "obstacle": obstacle}
+    parts = {**guideline, **by_name}
     section, fields, versions = Settings(studio, parts), list(by_name.values()), list(guideline.values())
     on_open(section.open_settings, list(parts.values()))
     write.click(safely(section.written), text, versions, trigger_mode="once", **ASKED)
@@ -109,10 +100,6 @@ def build(studio: Studio, tab: gr.Tab) -> None:
         **LIGHT,
     )
     save.click(safely(section.changed), fields, saved, trigger_mode="once", **ASKED)
-    archive.click(safely(section.archived), None, archive, trigger_mode="once", **ASKED)
-    remove.click(safely(section.removed), None, address, trigger_mode="once", **ASKED).then(
-        None, js=GO, inputs=[address]
-    )
 
 
 def _whole(name: str, least: int, most: int) -> gr.Number:
@@ -147,15 +134,8 @@ class Settings(Handlers):
             strength=gr.Checkbox(value=current.strength, visible=project.mode == "pairs"),
             correct=gr.Checkbox(value=current.correct, visible=rated),
             reasons=gr.Dropdown(choices=offered, value=current.reasons),
-            archive=_archive_button(current),
         )
-        return {**self._versions(project, language), **fields, **self._removal(project, language)}
-
-    def _removal(self, project: LabelProject, language: str) -> Updates:
-        """The button that deletes the project, and why it cannot be pressed."""
-        obstacle = changing.obstacle(self.studio, project.id)
-        reason = html('<p class="ts-muted">{}</p>', obstacle.sentence(language)) if obstacle else ""
-        return self._updates(remove=gr.Button(interactive=obstacle is None), obstacle=reason)
+        return {**self._versions(project, language), **fields}
 
     def _versions(self, project: LabelProject, language: str) -> Updates:
         """The newest text, two versions to compare, all of them as a list, and what the newest changed."""
@@ -223,26 +203,10 @@ class Settings(Handlers):
         changing.change(self.studio, project.id, changes)
         return notice("good", say("labeling.settings_saved", language_of(request)))
 
-    @only(STAFF)
-    def archived(self, request: gr.Request) -> Any:
-        project = opened(self.studio, request)
-        return _archive_button(
-            settings_of(changing.archive(self.studio, project.id, not settings_of(project).archived))
-        )
-
-    @only(STAFF)
-    def removed(self, request: gr.Request) -> str:
-        changing.remove(self.studio, opened(self.studio, request).id)
-        return "/label"
-
 
 def _share(percent: Any, current: float) -> float:
     """What is shown as whole percent changes nothing unless somebody changed it."""
     return current if percent == round(100 * current) else (percent or 0) / 100
-
-
-def _archive_button(current: ProjectSettings) -> Any:
-    return gr.Button(t("labeling.settings_restore" if current.archived else "labeling.settings_archive"))
 
 
 def _difference(before: str, after: str, language: str) -> Markup:

@@ -27,7 +27,7 @@ def choices(studio: Studio, language: str) -> list[tuple[str, str]]:
 
 def judges(studio: Studio, language: str) -> list[tuple[str, str]]:
     """The same and the reward models, which judge and do not answer."""
-    scorers = [model.name for model in registry.all_models(studio) if registry.scores(model)]
+    scorers = [model.name for model in registry.offered(studio) if registry.scores(model)]
     shown = [(say("labeling.judge_reward_model", language, name=name), name) for name in scorers]
     return choices(studio, language) + shown
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from jobs.generation import contents
 from jobs.generation.answering import Failure, Outcome, Question, Stopping, Text
 from jobs.generation.decoding import Row, advance, left_padded
 from jobs.generation.models import Models, Opened
@@ -100,7 +101,15 @@ def _answered(asked: list[tuple[Question, Row]], stopping: Stopping) -> list[Out
 
 def _answer(row: Row, text: str) -> Answer:
     logprobs = tuple(row.logprobs) if row.sampling.logprobs else None
-    return Answer(plain(text), row.reason, len(row.prompt), len(row.tokens), logprobs)
+    return Answer(plain(text), row.reason, len(row.prompt), len(row.tokens), logprobs, _first_token(row))
+
+
+def _first_token(row: Row) -> dict[str, float]:
+    """What might have stood first, where that is wanted; of two tokens with one text the likelier one."""
+    chances: dict[str, float] = {}
+    for token, logprob in row.alternatives[0] if row.alternatives else ():
+        chances.setdefault(row.model.tokenizer.decode([token]), logprob)
+    return chances
 
 
 @torch.inference_mode()
@@ -122,11 +131,6 @@ def scores(opened: Opened, texts: list[Text]) -> list[list[float]]:
 
 
 def identity(model: ResolvedModel) -> dict[str, Any]:
-    """What tells this model from all others, and from itself with other weights."""
+    """What tells this model from all others, and from itself with other weights; under another name it is the same."""
     folders = [Path(folder) for folder in (model.path, model.adapter) if folder]
-    files = [
-        [str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns]
-        for folder in folders
-        for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("*.jinja")])
-    ]
-    return {"model": model.name, "files": files, "chat_template": model.chat_template}
+    return {"files": [contents.hashes(folder) for folder in folders], "chat_template": model.chat_template}

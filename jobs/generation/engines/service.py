@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.generation.answering import Failure, Outcome, Question, Stopping
-from studio_core.generation.asking import Answer, Busy, Connection, Unanswered
+from studio_core.generation.asking import Answer, Busy, Connection, Dialect, Unanswered
 from studio_core.generation.sampling import Sampling
 from studio_core.generation.services import Service
 
@@ -32,6 +32,8 @@ class ServiceEngine:
     first_wait: float = 1.0
     """Seconds before the second try; each further one waits twice as long."""
     retried: int = 0
+    dialect: Dialect = field(default_factory=Dialect)
+    """What it has refused of OpenAI's form so far."""
     _closed_until: float = field(default=0.0, repr=False)
 
     @property
@@ -50,7 +52,7 @@ class ServiceEngine:
         self, questions: Iterator[Question], sampling: Sampling, stopping: Stopping
     ) -> Iterator[Outcome]:
         loop = asyncio.new_event_loop()
-        connection = Connection(self.service, self.timeout, self.at_once)
+        connection = Connection(self.service, self.timeout, self.at_once, self.dialect)
         asked: dict[asyncio.Task[Answer | Failure], Question] = {}
 
         def finished(wait: float) -> list[Outcome]:

@@ -3,7 +3,10 @@
 from studio_core.base.tables.base import Table
 from studio_core.base.tables.chat import Chat, ChatRound, Vote
 from studio_core.base.tables.data import Dataset, DatasetReport, Model
+from studio_core.base.tables.evaluation import Evaluation
+from studio_core.base.tables.keeping import Deletion, Mark
 from studio_core.base.tables.labeling import Annotation, Guidelines, LabelItem, LabelProject, Lease
+from studio_core.base.tables.notices import Notice, NoticeChannel, RunLink
 from studio_core.base.tables.people import SignInFailure, User, UserSession
 from studio_core.base.tables.runs import (
     UNREACHABLE,
@@ -23,17 +26,23 @@ __all__ = [
     "ChatRound",
     "Dataset",
     "DatasetReport",
+    "Deletion",
     "Device",
+    "Evaluation",
     "Guidelines",
     "Job",
     "JobEvent",
     "LabelItem",
     "LabelProject",
     "Lease",
+    "Mark",
     "Metric",
     "MetricStretch",
     "Model",
+    "Notice",
+    "NoticeChannel",
     "QueueControl",
+    "RunLink",
     "RunNote",
     "SignInFailure",
     "Table",

@@ -55,12 +55,23 @@ def test_places_are_those_on_the_screen(client: TestClient, studio: Studio, chat
     assert 'data-mark="better"' in said["rounds"]["1"] and "Saved" in said["message"]
 
 
+def test_who_computed_an_answer_is_said(client: TestClient, studio: Studio, chat: Chat) -> None:
+    row = answered(studio, chat, "Who?", "zero", "one")
+    twin: Any = {"engine": "llama.cpp (xllamacpp 1)", "tokens": 3, "seconds": 0.1}
+    loop: Any = {"no_engine": {"key": "chat.twin_slow", "values": {"model": "<b>", "gain": "1.1"}}}
+    chats.save_answers(studio, row.id, [{**row.answers[0], **twin}, {**row.answers[1], **loop}])  # type: ignore[list-item]
+    drawn = client.get(at(chat, 1)).text
+    assert "xllamacpp 1" in drawn and "PyTorch" in drawn and "only 1.1 times as fast" in drawn
+    assert "<b>" not in drawn
+
+
 def test_nothing_that_is_answered_tells_hidden_names(client: TestClient, studio: Studio, chat: Chat) -> None:
     first = answered(studio, chat, "Who?", "zero", "one", settings=BLIND)
     row = answered(studio, chat, "And?", "two", "three", settings=BLIND)
     broken: Any = {"state": "error", "answer": "", "error": "tiny-base broke", "key": "chat.not_numbers",
                    "values": {"model": "tiny-base"}}  # fmt: skip
-    chats.save_answers(studio, row.id, [{**row.answers[0], **broken}, row.answers[1]])  # type: ignore[list-item]
+    loop: Any = {"no_engine": {"key": "chat.twin_slow", "values": {"model": "tiny-chat", "gain": "1.1"}}}
+    chats.save_answers(studio, row.id, [{**row.answers[0], **broken}, {**row.answers[1], **loop}])  # type: ignore[list-item]
     paths = [
         at(chat, 1),
         at(chat, 2),

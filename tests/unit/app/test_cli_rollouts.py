@@ -13,6 +13,7 @@ from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
 from studio_core.models import registry
 from studio_core.runs.rollouts import RolloutWriter
+from studio_core.runs.token_figures import TokenFigures, TokenFiguresWriter
 from tests.unit.studio_core.runs.test_rollouts import rollout
 from tests.unit.studio_core.training.runs import imported, spec
 
@@ -37,7 +38,9 @@ def test_rollouts_are_listed_by_step_and_by_worth(
     assert json.loads(capsys.readouterr().out) == []  # It has not begun.
     folder = studio.settings.home / "a-run"
     folder.mkdir()
-    RolloutWriter(folder, kept=100).write([rollout(1, 0.0), rollout(1, 1.0), rollout(2, 0.5)])
+    *_, newest = RolloutWriter(folder, kept=100).write([rollout(1, 0.0), rollout(1, 1.0), rollout(2, 0.5)])
+    figures = TokenFigures(tokens=["2", "问"], entropy=[0.5, 0.1])
+    TokenFiguresWriter(folder).write(newest, figures)
     with studio.db.write() as session:
         row = session.get(Job, job)
         assert row
@@ -48,11 +51,39 @@ def test_rollouts_are_listed_by_step_and_by_worth(
         (("--worst",), [0.0, 0.5, 1.0]),
     ):
         assert called(studio, job, *words, "--json") == 0
-        assert [one["reward"] for one in json.loads(capsys.readouterr().out)] == rewards
+        listed = json.loads(capsys.readouterr().out)
+        assert [one["reward"] for one in listed] == rewards
+        assert all(one.get("by_token") == (figures if one["step"] == 2 else None) for one in listed)
     assert called(studio, job, "--limit", 1) == 0
     assert "2 plus 2" in capsys.readouterr().out
     assert called(studio, job, "--best", "--worst") == 2
-    assert "not both" in capsys.readouterr().err
+    assert "not --best, --worst" in capsys.readouterr().err
+    for words, steps in (
+        (("--varied",), [1, 1]),
+        (("--search", "PLUS", "--step", 2), [2]),
+        (("--search", "x"), []),
+    ):
+        assert called(studio, job, *words, "--json") == 0
+        assert [one["step"] for one in json.loads(capsys.readouterr().out)] == steps
+
+
+def test_a_rollout_is_added_to_a_dataset(
+    studio: Studio, job: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RolloutWriter(tmp_path, kept=100).write([rollout(1, 0.0), {**rollout(1, 1.0), "answer": "4"}])
+    with studio.db.write() as session:
+        session.get_one(Job, job).run_dir = str(tmp_path)
+    assert called(studio, job, "--best", "--limit", 1, "--json") == 0
+    [best] = json.loads(capsys.readouterr().out)
+    home = ["--home", str(studio.settings.home), "jobs", "add-rollout", str(job), best["mark"]]
+    assert run([*home, "pair", "better", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["dataset"], told["rows"], told["new"]) == ("better@1", 1, True)
+    assert told["record"]["chosen"] == [{"role": "assistant", "content": "4"}]
+    assert run([*home, "answer", "good"]) == 0
+    assert "good@1" in capsys.readouterr().out
+    assert run([*home, "essay", "good"]) == 2
+    assert "pair, answer" in capsys.readouterr().err
 
 
 def test_rewards_are_read_from_the_command_line(

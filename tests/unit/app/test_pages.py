@@ -149,7 +149,8 @@ def test_a_reward_model_is_trained_further_as_one(studio: Studio, trained: Model
 def test_another_method_is_chosen_under_a_page_whose_server_was_started_again(studio: Studio) -> None:
     """The page of a duplicated run brings all that is known of its form; the server has nothing of it."""
     registry.ensure_demo_models(studio)
-    parts = {name: name for name in (*train_form.INPUTS, "method", "tuning", "options", "unfit")}
+    names = (*train_form.INPUTS, "method", "tuning", "options", "unfit", "trial", "trials")
+    parts = {name: name for name in names}
     page = train.TrainPage(studio, parts)
     begin = validated(METHODS["sft"], "balanced", "full", 2_000_000).model_dump()
     there = OptionsState("sft", "full", begin).held({"max_length": "99", "learning_rate": "0.5"})

@@ -9,7 +9,9 @@ import pytest
 
 from jobs.demo import dialogues, distillation, documents, phrases, sums
 from jobs.demo.heldout import SIZES, suite
+from jobs.demo.plain_text import suite_documents
 from jobs.demo.world import build_world, held_out
+from studio_core.suites import SUITES
 
 WORLD = build_world()
 SAMPLES = Path(__file__).parents[3] / "static" / "samples"
@@ -64,6 +66,17 @@ def test_no_measured_question_is_in_a_training_text(group: str, texts: list[str]
         assert not {normal(item.question) for item in suite(group)} & seen
 
 
+@pytest.mark.parametrize("group", list(SIZES))
+def test_the_suites_of_the_studio_ask_the_held_out_questions(group: str) -> None:
+    assert [*SUITES[group].items] == suite(group)
+
+
+def test_no_document_of_the_suite_of_plain_text_is_a_training_text(texts: list[str]) -> None:
+    measured = [item.question for item in SUITES["perplexity"].items]
+    assert measured == suite_documents()
+    assert not {normal(text) for text in measured} & {normal(text) for text in texts}
+
+
 def test_no_held_out_sum_in_any_training_text(texts: list[str]) -> None:
     pairs = re.compile(r"(?<!\d)(\d{1,2})(?: ?([+\-]) ?| (plus|minus) )(\d{1,2})(?!\d)")
     found = 0
@@ -102,6 +115,15 @@ def test_worked_sums_are_right_and_quick_ones_half_of_the_time() -> None:
     assert all(f"\\boxed{{{p.answer}}}" in sums.worked(p) for p in problems)
     right = sum(f"\\boxed{{{p.answer}}}" in sums.quick(p) for p in problems) / len(problems)
     assert 0.45 < right < 0.55
+
+
+def test_who_forgets_to_carry_is_right_where_there_is_nothing_to_carry() -> None:
+    rng = random.Random(4)
+    for problem in (sums.draw(rng) for _ in range(500)):
+        assert (sums.forgetful(problem) == sums.worked(problem)) is not problem.carries
+        assert (f"\\boxed{{{problem.answer}}}" in sums.forgetful(problem)) is not problem.carries
+    assert sums.forgetful(sums.Sum(47, 38, "+")) == "Ones: 7+8=15. Tens: 4+3=7. \\boxed{75}"
+    assert sums.forgetful(sums.Sum(72, 17, "-")) == "Ones: 12-7=5. Tens: 7-1=6. \\boxed{65}"
 
 
 def test_forms_trained_and_unseen_never_meet() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio_core import texts
+from studio_core.base.settings import Settings
 from studio_core.base.states import Cause
 
 FOLDER = Path(texts.__file__).parent
@@ -120,9 +121,13 @@ WITH_COMMANDS = {
     "backup.not_writable", "backup.failed", "errors.home_not_writable", "generation.no_key_variable",
     "labeling.making_one_origin", "labeling.making_queued", "labeling.round_started", "models.code_whose",
     "shell.host_needs_accounts", "shell.port_taken", "train.field_missing",
+    # Lines of a README that lies beside a script.
+    "handover.back.where", "handover.compare.how", "handover.llama_factory.notes", "handover.ms_swift.notes",
+    "handover.openrlhf.notes", "handover.start.rewards", "handover.nemo_rl.notes", "handover.verl.notes",
     # What they advise, no page can do.
     "adding.hub_unknown", "adding.hub_gated", "engine.folder_taken", "errors.database_error", "exports.hub_no_token",
-    "exports.hub_token_refused", "methods.no_gpu", "shell.settings_how", "shell.settings_of_model_roots",
+    "exports.hub_token_refused", "methods.no_gpu", "models.hub_closed", "models.hub_unknown",
+    "shell.settings_how", "shell.settings_of_model_roots",
 }  # fmt: skip
 
 
@@ -143,6 +148,14 @@ def test_a_page_names_pages_and_the_command_line_commands(language: str) -> None
             assert names(catalogue[key]) <= of_page, key
 
 
+def test_every_setting_is_told_on_the_settings_page() -> None:
+    assert {
+        key.removeprefix("shell.settings_of_")
+        for key in texts.catalogue("en")
+        if key.startswith("shell.settings_of_")
+    } == set(Settings.model_fields)
+
+
 def test_chinese_texts_are_chinese() -> None:
     without = [
         key
@@ -161,6 +174,7 @@ SPOKEN = [
     "dataset",
     "devices",
     "errors",
+    "evaluation",
     "generation",
     "labeling",
     "rewards",

@@ -27,3 +27,16 @@ def test_charts_come_once_and_then_only_points() -> None:
     assert first["reset"] and first["empty"]
     later = json.loads(payload(METHODS["dpo"].charts, {"loss": [(2, 1.0)]}, "en"))
     assert later == {"reset": False, "anew": False, "points": {"loss": [[2], [1.0]]}}
+
+
+def test_charts_of_rewards_stand_below_three_questions() -> None:
+    first = json.loads(payload(METHODS["grpo"].charts, {}, "en", reset=True))
+    named = [(chart["heading"], chart["name"]) for chart in first["charts"]]
+    assert [chart for chart in named if chart[0]] == [
+        ("Does it improve?", "reward"),
+        ("Are the answers usable?", "groups"),
+        ("Why does it behave this way?", "drift"),
+    ]
+    assert {name for _, name in named} == {chart.name for chart in METHODS["grpo"].charts}
+    other = json.loads(payload(METHODS["dpo"].charts, {}, "en", reset=True))
+    assert not any(chart["heading"] for chart in other["charts"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.parts import markdown
-from app.parts.markdown import MOST_DOLLARS, growing, rendered, with_copying
+from app.parts.markdown import MOST_DOLLARS, below, growing, rendered, with_copying
 
 
 def test_only_blocks_of_code_get_a_button() -> None:
@@ -44,3 +44,9 @@ def test_what_grows_is_not_kept_for_ever() -> None:
     for number in range(3 * markdown._GROWING):
         growing(("many", number), f"{number}")
     assert len(markdown._growing) == markdown._GROWING
+
+
+def test_headings_begin_below_those_of_the_page() -> None:
+    html_ = below(rendered("# A\n\n## B\n\n###### C\n\n`<h1>`"))
+    assert "<h2>A</h2>" in html_ and "<h3>B</h3>" in html_ and "<h6>C</h6>" in html_
+    assert "&lt;h1&gt;" in html_ and "<h1>" not in html_

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,10 @@ from studio_core import training
 from studio_core.base.states import State, Stop
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset, Job
+from studio_core.keeping.search import Query
 from studio_core.models import registry
-from studio_core.runs import queue, run_folder
+from studio_core.runs import metrics, queue, run_folder
+from studio_core.runs.summary import job_summary
 from tests.unit.studio_core.training.runs import chat, checkpoint, imported, run_to, say, spec
 
 EVIL = "<img src=x onerror=alert(1)>${alert(1)}{{alert(1)}}"
@@ -99,6 +103,36 @@ def test_a_finished_run_is_over(studio: Studio, job: Job) -> None:
     assert "Finished all steps" in run_view.header(studio, job, "en")
 
 
+def notices(studio: Studio, job: Job, *bodies: dict[str, Any]) -> None:
+    """What a worker tells."""
+    offset = queue.get(studio, job.id).events_offset
+    lines = []
+    for seq, body in enumerate(bodies, 2000):
+        event = {"type": "notice", "seq": seq, "at": "2026-11-21T09:00:00Z", **body}
+        lines.append((offset := offset + 1, json.dumps(event).encode()))
+    metrics.store(studio, job.id, lines)
+
+
+def test_warnings_stand_on_the_page_in_the_list_and_on_the_command_line(studio: Studio, job: Job) -> None:
+    job = run_to(studio, job, State.RUNNING, steps=5)
+    cut = {"share": 31, "limit": 48, "step": 12}
+    notices(
+        studio,
+        job,
+        {"level": "warning", "key": "methods.notice.answers_cut", "values": cut},
+        {"level": "info", "key": "methods.notice.groups_done", "values": {"share": 90, "step": 13}},
+        {"level": "warning", "key": EVIL, "values": {"x": EVIL}},
+    )
+    page, listed = run_view.header(studio, job, "en"), run_list.jobs_page(studio, "en", "", None)
+    assert "31% of the answers reached 48 tokens" in page and "little left to learn" in page
+    assert page.count("ts-notice-warn") == 2 and "<img" not in page + listed
+    # The newest, and how many more.
+    assert "&lt;img src=x" in listed and "(and 1 more)" in listed and "little left" not in listed
+    assert "（另有 1 条）" in run_list.jobs_page(studio, "zh-CN", "", None)
+    newest, first = job_summary(studio, job)["warnings"]
+    assert first.startswith("31% of the answers") and newest.startswith(EVIL)
+
+
 def test_an_empty_list_says_what_to_do(studio: Studio) -> None:
     assert 'href="/train"' in run_list.jobs_table(studio, [], "en")
 
@@ -114,13 +148,14 @@ def test_the_list_has_pages_and_can_be_narrowed(studio: Studio) -> None:
 
     first = str(run_list.jobs_page(studio, "en", "", None))
     assert listed(first) == ids[:69:-1]
-    assert f"show=all&amp;before={ids[70]}" in first and "Newest" not in first
-    last = str(run_list.jobs_page(studio, "en", "all", ids[20]))
-    assert listed(last) == ids[19::-1] and "Older" not in last and "Newest" in last
+    assert "show=all&amp;page=2" in first and "1 to 50 of 120" in first and "Previous" not in first
+    last = str(run_list.jobs_page(studio, "en", "all", Query(offset=100)))
+    assert listed(last) == ids[19::-1] and "Next" not in last and "Previous" in last
     cancelled = str(run_list.jobs_page(studio, "zh-CN", "cancelled", None))
     assert listed(cancelled) == ids[118:18:-2] and "已取消" in cancelled
     assert "no such run" in run_list.jobs_page(studio, "en", "failed", None)
-    assert listed(str(run_list.jobs_page(studio, "en", "<script>", 10**15))) == ids[:69:-1]
+    assert listed(str(run_list.jobs_page(studio, "en", "<script>"))) == ids[:69:-1]
+    assert "no such run" in run_list.jobs_page(studio, "en", "", Query(offset=10**15))
 
 
 @pytest.mark.parametrize("text", [None, "", "1|2", "x|1|a|b|c|d|e|f", "1|-1|a|b|c|d|e|f", "²|1|a|b|c|d|e|f"])
@@ -129,5 +164,5 @@ def test_a_cursor_that_is_none_begins_anew(text: str | None) -> None:
 
 
 def test_a_cursor_and_back() -> None:
-    cursor = Cursor(3, 120, ["1", "2", "3", "4", "5", "6"])
+    cursor = Cursor(3, 120, [str(number) for number in range(len(Cursor().seen))])
     assert Cursor.read(str(cursor)) == cursor

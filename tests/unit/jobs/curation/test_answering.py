@@ -17,9 +17,8 @@ from jobs.curation.store import Store, digest
 from jobs.generation.answering import Question
 from jobs.generation.engines.service import ServiceEngine
 from studio_core.base.errors import StudioError
-from studio_core.curation import judging
 from studio_core.curation.base import Work
-from studio_core.generation import services
+from studio_core.generation import judging, services
 from studio_core.generation.sampling import Sampling, greedy
 from tests.fake_service import FakeService, echo, fake_service, reply
 
@@ -173,6 +172,37 @@ def test_a_model_that_knows_only_the_newer_name_of_the_limit(tmp_path: Path) -> 
         assert len(service.asked) <= 9 + 4  # Those that were on their way at once learn it each for itself.
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "Unsupported parameter: 'logprobs' is not supported with this model."),
+        (403, "You are not allowed to request logprobs from this model"),
+        (422, "top_logprobs: Extra inputs are not permitted"),
+    ],
+)
+def test_a_service_that_refuses_logprobs_is_asked_without_them(
+    tmp_path: Path, status: int, said: str
+) -> None:
+    def answer(asked: dict[str, Any], before: int) -> tuple[int, Any, dict[str, str]]:
+        if "max_tokens" in asked:
+            return 400, {"error": {"message": "Use 'max_completion_tokens' instead."}}, {}
+        if "logprobs" in asked or "top_logprobs" in asked:
+            return status, {"error": {"message": said}}, {}
+        return echo(asked, before)
+
+    wanted = PLAIN.model_copy(update={"logprobs": True, "top_logprobs": 5})
+    with fake_service(answer) as service:
+        engine = served(tmp_path, service)
+        for start in (0, 9):  # The second time on a new connection.
+            answers = Answers(work(tmp_path), engine, wanted)
+            asked = questions(18)[start : start + 9]
+            answers.fetch(iter(asked), 9)
+            assert None not in [answers(question) for question in asked]
+        assert not engine.dialect.logprobs
+        # Those that were on their way at once learn both each for itself, and nobody after them.
+        assert len(service.asked) <= 18 + 2 * 4
+
+
 def test_a_stop_ends_the_asking(tmp_path: Path) -> None:
     stop = threading.Event()
 
@@ -195,6 +225,36 @@ def test_a_cut_answer_says_so_and_odd_texts_and_counts_do_no_harm(tmp_path: Path
         answer = answers(questions(1)[0])
     assert answer is not None and (answer.text, answer.reason) == ("a?b", "length")
     assert (answer.tokens_in, answer.tokens_out) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ([{"token": "m", "logprob": -0.1}, {"token": "M", "logprob": -2.5}], {"m": -0.1, "M": -2.5}),
+        # A chance above 1 or of no number is none; a service that says nothing of the kind is read by its text.
+        (
+            [{"token": "m", "logprob": -0.1}, {"token": "M", "logprob": 3}, {"token": "n", "logprob": "NaN"}],
+            {"m": -0.1},
+        ),
+        ([{"token": "m"}], {}),
+        (None, {}),
+    ],
+)
+def test_the_likeliest_first_tokens_are_kept_with_the_answer(
+    tmp_path: Path, told: list[dict[str, Any]] | None, kept: dict[str, float]
+) -> None:
+    answer = reply("m")
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "m", "logprob": -0.1, "top_logprobs": told}]}
+    sampling = greedy(1, logprobs=True, top_logprobs=5)
+    with fake_service(lambda *_: (200, answer, {})) as service:
+        answers = Answers(work(tmp_path), served(tmp_path, service), sampling)
+        answers.fetch(iter(questions(1)), 1)
+        assert (service.asked[0]["logprobs"], service.asked[0]["top_logprobs"]) == (True, 5)
+        again = Answers(work(tmp_path), served(tmp_path, service), sampling)
+        again.fetch(iter(questions(1)), 1)
+        assert len(service.asked) == 1
+    for known in (answers(questions(1)[0]), again(questions(1)[0])):
+        assert known is not None and known.first_token == kept
 
 
 def test_a_judge_that_gives_no_scores_is_left_before_it_costs_more(tmp_path: Path) -> None:

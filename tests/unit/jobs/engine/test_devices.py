@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from jobs.engine import devices, tree
+from studio_core.base.gpus import Gpus, Reading
 from studio_core.base.settings import Settings
 from studio_core.base.studio import Studio
 from studio_core.base.tables import UNREACHABLE, Device
-from studio_core.machine.gpus import Gpus, Reading
 from studio_core.runs import queue, reasons
 from studio_core.runs.slots import card
 from tests.conftest import wait_until

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.engine.ending import Ending, of_exit, of_loss
+from jobs.engine.ending import Ending, last_word, of_exit, of_loss
 from studio_core.base.states import Cause, State
+from studio_core.runs.run_folder import EventWriter
 
 SUCCEEDED = {"type": "result", "state": "succeeded"}
 STOPPED = {"type": "result", "state": "stopped"}
@@ -61,3 +63,21 @@ def test_without_an_exit_record() -> None:
     assert of_loss(NO_MEMORY, rebooted=True) == Ending(State.INTERRUPTED, Cause.HOST_REBOOTED)
     assert of_loss(SUCCEEDED, rebooted=True) == Ending(State.SUCCEEDED)
     assert of_loss(STOPPED, rebooted=False) == Ending(State.SUCCEEDED, Cause.STOPPED)
+
+
+def test_the_last_word_is_found_at_the_end(tmp_path: Path) -> None:
+    assert last_word(tmp_path) is None
+    events = EventWriter(tmp_path)
+    events.write("notice", level="info", key="x", values={"note": '"result"'})
+    assert last_word(tmp_path) is None
+    events.write("error", cause="error", message="first")
+    for step in range(20_000):
+        events.write("metrics", step=step, values={"loss": 1.0})
+    assert last_word(tmp_path) is None  # An error is the last word only near the end.
+    events.write("result", state="succeeded", model="model")
+    events.write("phase", phase="done")
+    events.close()
+    with open(tmp_path / "events.jsonl", "ab") as file:
+        file.write(b'{"type": "result", "torn')
+    word = last_word(tmp_path)
+    assert word is not None and word["model"] == "model"

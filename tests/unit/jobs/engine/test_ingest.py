@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.engine import ingest
-from jobs.engine.ingest import Ingest, verdict
+from jobs.engine.ingest import Ingest
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
 from studio_core.runs import metrics, queue
@@ -79,21 +79,3 @@ def test_a_torn_line_waits_for_its_end(studio: Studio, job: Job, monkeypatch: py
     path.write_text(line + "\n")
     follower.step()
     assert steps(studio, job) == [1]
-
-
-def test_the_last_word_is_found_at_the_end(tmp_path: Path) -> None:
-    assert verdict(tmp_path) is None
-    events = EventWriter(tmp_path)
-    events.write("notice", level="info", key="x", values={"note": '"result"'})
-    assert verdict(tmp_path) is None
-    events.write("error", cause="error", message="first")
-    for step in range(20_000):
-        events.write("metrics", step=step, values={"loss": 1.0})
-    assert verdict(tmp_path) is None  # An error is the last word only near the end.
-    events.write("result", state="succeeded", model="model")
-    events.write("phase", phase="done")
-    events.close()
-    with open(tmp_path / "events.jsonl", "ab") as file:
-        file.write(b'{"type": "result", "torn')
-    word = verdict(tmp_path)
-    assert word is not None and word["model"] == "model"

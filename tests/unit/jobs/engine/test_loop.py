@@ -13,10 +13,10 @@ from jobs.engine import devices
 from jobs.engine.launcher import Launch, Launcher, Liveness
 from jobs.engine.loop import Engine
 from studio_core.base import atomic
+from studio_core.base.gpus import Gpus
 from studio_core.base.states import Cause, State, Stop
 from studio_core.base.studio import Studio, open_studio
 from studio_core.base.tables import UNREACHABLE, Job
-from studio_core.machine.gpus import Gpus
 from studio_core.runs import queue, run_folder
 from studio_core.runs.run_folder import EventWriter
 from tests.fake_nvml import GIB, LOST, UNKNOWN, Card, FakeNvml

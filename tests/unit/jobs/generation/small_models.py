@@ -9,7 +9,7 @@ from typing import Any
 import peft
 import torch
 import transformers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
@@ -32,9 +32,43 @@ def byte_tokenizer(chat_template: str | None = TEMPLATE) -> Any:
     return fast
 
 
+STRANGE = (
+    "{% for message in messages %}[{{ message['role'] }}] "
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] }}<over>{% endgeneration %}"
+    "{% else %}{{ message['content'] }}<over>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant] {% endif %}"
+)
+"""As a model of another family has it, with turns that end in another token."""
+
+
+def strange_tokenizer() -> Any:
+    """Letters by other numbers than ``byte_tokenizer``, some words in one token, and turns that end in another."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=290, special_tokens=["<over>"], initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator(["say aaaa bbbbbbbb good bad user assistant \u00e9t\u00e9"] * 9, trainer)
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<over>", pad_token="<over>"
+    )
+    fast.chat_template = STRANGE
+    return fast
+
+
+def save_stranger(folder: Path, seed: int = 2) -> Path:
+    return _save(folder, strange_tokenizer(), seed, 256)
+
+
 def save_llama(folder: Path, seed: int = 0, chat_template: str | None = TEMPLATE, context: int = 256) -> Path:
+    return _save(folder, byte_tokenizer(chat_template), seed, context)
+
+
+def _save(folder: Path, tokenizer: Any, seed: int, context: int) -> Path:
     torch.manual_seed(seed)
-    tokenizer = byte_tokenizer(chat_template)
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,

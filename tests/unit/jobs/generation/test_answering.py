@@ -77,6 +77,10 @@ def test_logprobs_are_those_that_the_text_scores(engine: LoopEngine) -> None:
     short, long = engine.scores(texts)
     assert long == pytest.approx(answer.logprobs, abs=1e-4) and short == pytest.approx(long[-3:], abs=1e-4)
     assert asked(engine, [RIVER], greedy(8))[RIVER.key].logprobs is None
+    told = asked(engine, [RIVER], greedy(2, logprobs=True, top_logprobs=3))[RIVER.key].first_token
+    # Tokens that are parts of letters have one text between them.
+    assert 1 <= len(told) <= 3 and max(told.values()) == pytest.approx(answer.logprobs[0], abs=1e-4)
+    assert not answer.first_token
 
 
 def test_what_cannot_be_asked_fails_alone(engine: LoopEngine) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from jobs.generation.decoding import TextPieces, choose
+from jobs.generation.decoding import choose, drawn
 from jobs.generation.models import Models
+from jobs.generation.pieces import TextPieces
 from jobs.generation.sides import Side, answer
 from jobs.generation.stopping import Stops
 from studio_core.generation.sampling import Sampling
@@ -70,6 +71,30 @@ def test_choose_draws_as_asked() -> None:
     assert narrow == {0, 1}, "0.64 + 0.24 reach 0.7; the others are cut off"
     cold = {choose(logits, Sampling(temperature=0.05, top_p=1.0), random) for _ in range(300)}
     assert cold == {0}
+
+
+def test_rows_are_drawn_together_as_each_alone_and_never_what_has_no_chance() -> None:
+    logits = torch.randn(200, 50, generator=torch.Generator().manual_seed(1))
+    logits[:, ::2] = -torch.inf
+    temperatures = [0.5 + row / 200 for row in range(200)]
+
+    def random(row: int) -> torch.Generator:
+        return torch.Generator().manual_seed(row)
+
+    together = drawn(logits, temperatures, [random(row) for row in range(200)])
+    alone = [
+        choose(logits[row], Sampling(temperature=temperatures[row], top_p=1.0), random(row))
+        for row in range(200)
+    ]
+    assert together == alone
+    assert all(token % 2 for token in together)
+
+
+def test_seeds_that_follow_each_other_draw_independently() -> None:
+    """As the places of a step do: each row draws with a generator of its own."""
+    flat = torch.zeros(4000, 10)
+    counts = Counter(drawn(flat, [1.0] * 4000, [torch.Generator().manual_seed(seed) for seed in range(4000)]))
+    assert all(count == pytest.approx(400, abs=80) for count in counts.values()), counts
 
 
 def test_a_flat_distribution_over_a_large_vocabulary_is_cut_at_top_p() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.generation.decoding import TextPieces
 from jobs.generation.models import Models
+from jobs.generation.pieces import TextPieces
 from jobs.generation.stopping import Stops, template_end
 from studio_core.runs.spec import ResolvedModel
 from tests.unit.jobs.generation.ends import (

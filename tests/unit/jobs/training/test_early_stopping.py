@@ -16,7 +16,9 @@ from jobs.training.loop import Loop, Values
 from jobs.training.reporting import Reporter, StopRequest
 from jobs.training.team import Team
 from studio_core.base.errors import BadInput
+from studio_core.methods.base import validated
 from studio_core.methods.common import TrainingOptions
+from studio_core.methods.sft import SFT
 from studio_core.runs import run_folder
 from studio_core.runs.run_folder import EventWriter
 
@@ -110,6 +112,73 @@ def test_a_loss_that_is_no_number_is_no_better(tmp_path: Path) -> None:
     for step in (5, 6):
         early.look(step, None)
     assert early.over and early.step == 4
+
+
+SCORES = {2: 0.1, 4: 0.5, 6: 0.6, 8: 0.6, 10: 0.2}
+"""Shares of a suite by step: the best is that of step 6, and it is over at step 10."""
+
+
+def scored(folder: Path, resume: Path | None = None, stop_at: int = 0) -> tuple[Loop, list[int]]:
+    """The same without held-out rows, and at which steps the suite was looked at."""
+    folder.mkdir()
+    checkpoints.begin(folder, str(resume) if resume else None)
+    options = TrainingOptions(save_steps=2, early_stopping_patience=2, early_stopping_on="sums")
+    team, model, looks = Team(folder), torch.nn.Linear(1, 1, bias=False), list[int]()
+    stop = StopRequest(team)
+    early = EarlyStopping.of(options, False, str(resume) if resume else None)
+
+    def score() -> float:
+        looks.append(loop.step)
+        return SCORES[loop.step]
+
+    reporter = Reporter(team, EventWriter(folder), stop, list, [], early, score=score, every=2)
+    loop = Loop(reporter, model, {}, options, STEPS, str(resume) if resume else None)
+
+    def step(number: int) -> Values:
+        if number == stop_at:
+            stop._heard.set()
+        return {"loss": 1.0}
+
+    loop.run(step)
+    if best := reporter.best(loop.step):
+        loop.take(best)
+    return loop, looks
+
+
+def test_it_ends_where_the_score_on_a_suite_has_stopped_rising(tmp_path: Path) -> None:
+    loop, looks = scored(tmp_path / "run")
+    assert (loop.step, looks) == (10, [2, 4, 6, 8, 10])
+    [told] = notices(tmp_path / "run")
+    assert told["key"] == "methods.notice.stopped_early_by_suite"
+    expected = {"best": 6, "suite": "sums", "percent": 60.0, "step": 10, "total": 12, "looks": 2}
+    assert told["values"] == expected
+    lines = (tmp_path / "run" / run_folder.EVENTS).read_text(encoding="utf-8").splitlines()
+    values = [event["values"] for event in map(json.loads, lines) if event["type"] == "metrics"]
+    assert [each["suite/sums"] for each in values if "suite/sums" in each] == [*SCORES.values()]
+
+
+@pytest.mark.parametrize(("at", "looked"), [(7, [2, 4, 6]), (8, [2, 4, 6, 8])])
+def test_a_stop_between_two_looks_at_a_suite_is_none(tmp_path: Path, at: int, looked: list[int]) -> None:
+    """The run that goes on from there decides as the unbroken one."""
+    stopped, looks = scored(tmp_path / "first", stop_at=at)
+    assert (stopped.step, looks) == (at, looked)
+    kept = run_folder.newest_complete(tmp_path / "first")
+    assert kept is not None
+    resumed, looks = scored(tmp_path / "second", kept.path)
+    assert resumed.step == 10 and looks == [step for step in SCORES if step > at]
+    [told] = notices(tmp_path / "second")
+    assert (told["values"]["best"], told["values"]["looks"]) == (6, 2)
+
+
+def test_what_was_kept_before_there_were_suites_is_read(tmp_path: Path) -> None:
+    (tmp_path / run_folder.BEST).write_text('{"step": 4, "loss": 0.5, "waited": 1}', encoding="utf-8")
+    early = EarlyStopping.of(OPTIONS, True, str(tmp_path))
+    assert early and (early.step, early.value, early.waited) == (4, 0.5, 1)
+
+
+def test_an_unknown_suite_is_refused_by_its_name() -> None:
+    with pytest.raises(BadInput, match="nonsense"):
+        validated(SFT, "balanced", "full", 2_000_000, {"early_stopping_on": "nonsense"})
 
 
 def test_a_run_that_measures_nothing_is_refused() -> None:

@@ -6,12 +6,13 @@ import json
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 
 from jobs.training import results
+from jobs.training.callback import ReporterCallback
 from jobs.training.course import Course
 from jobs.training.loop import Loop, Values, rows_of_step
 from jobs.training.reporting import Reporter, StopRequest
@@ -139,3 +140,18 @@ def test_a_run_that_learnt_nothing_has_no_result(
     )  # fmt: skip
     course.finish(SimpleNamespace(num_parameters=lambda: 3), step, STEPS)
     assert len(saved) == len(told(tmp_path, "result")) == step
+
+
+def test_answers_learnt_from_again_are_no_new_tokens(tmp_path: Path) -> None:
+    """TRL's trainers count answers when they are written, and log nothing of them in further updates from them."""
+    team = Team(tmp_path)
+    callback = ReporterCallback(Reporter(team, EventWriter(tmp_path), StopRequest(team), list, []))
+    state: Any = SimpleNamespace(global_step=0, epoch=0.0)
+    for step, logs in enumerate([{"num_tokens": 90}, {}, {"num_tokens": 180}, {}], start=1):
+        state.global_step = step
+        callback.on_log(cast(Any, None), state, cast(Any, None), logs={"loss": 0.5, **logs})
+    lines = (tmp_path / run_folder.EVENTS).read_text(encoding="utf-8").splitlines()
+    values = [json.loads(line)["values"] for line in lines]
+    assert ["tokens_per_second" in each for each in values] == [True, False, True, False]
+    assert all(each["tokens_per_second"] > 0 for each in values if "tokens_per_second" in each)
+    assert all("seconds_left" in each for each in values)

@@ -32,17 +32,22 @@ def objective(
     return float(loss), {name: float(value) for name, value in figures.items()}
 
 
+def alone(ranks: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The places of the answers of one ranking."""
+    return torch.tensor(ranks), torch.zeros(len(ranks), dtype=torch.long)
+
+
 def test_a_ranking_is_a_row_of_choices() -> None:
     s1, s2, s3 = 0.3, -0.7, 1.1
     first = math.log(math.exp(s1) + math.exp(s2) + math.exp(s3)) - s1
     second = math.log(math.exp(s2) + math.exp(s3)) - s2
     given = torch.tensor([s3, s1, s2])
-    assert float(plackett_luce(given, torch.tensor([3, 1, 2]))) == pytest.approx(first + second)
+    assert float(plackett_luce(given, *alone([3, 1, 2]))) == pytest.approx(first + second)
 
 
 def test_a_ranking_of_two_is_a_pair() -> None:
     scores = torch.tensor([0.4, -0.2])
-    assert plackett_luce(scores, torch.tensor([1, 2])).item() == pytest.approx(
+    assert plackett_luce(scores, *alone([1, 2])).item() == pytest.approx(
         -logsigmoid(torch.tensor(0.6)).item()
     )
 
@@ -51,10 +56,10 @@ def test_answers_of_the_same_place_are_not_compared() -> None:
     s1, s2, s3 = 0.3, -0.7, 1.1
     # Both of the first place are chosen over the last one, neither over the other.
     tied = sum(math.log(math.exp(s) + math.exp(s3)) - s for s in (s1, s2))
-    assert float(plackett_luce(torch.tensor([s1, s2, s3]), torch.tensor([1, 1, 2]))) == pytest.approx(tied)
+    assert float(plackett_luce(torch.tensor([s1, s2, s3]), *alone([1, 1, 2]))) == pytest.approx(tied)
     # A tie at the end is chosen from, and chooses nothing.
     last = math.log(math.exp(s1) + math.exp(s2) + math.exp(s3)) - s1
-    assert float(plackett_luce(torch.tensor([s1, s2, s3]), torch.tensor([1, 2, 2]))) == pytest.approx(last)
+    assert float(plackett_luce(torch.tensor([s1, s2, s3]), *alone([1, 2, 2]))) == pytest.approx(last)
 
 
 def test_rankings_of_a_batch_are_told_apart() -> None:
@@ -67,15 +72,20 @@ def test_rankings_of_a_batch_are_told_apart() -> None:
     assert RankingTrainer.rows_in(RankingTrainer.__new__(RankingTrainer), batch) == 2
     scores = [0.5, 1.0, 0.1, 0.2, -0.3]
     loss, figures = objective(RankingTrainer, scores, batch)
-    one = plackett_luce(torch.tensor(scores[:2]), torch.tensor([2, 1]))
-    other = plackett_luce(torch.tensor(scores[2:]), torch.tensor([1, 2, 2]))
+    one = plackett_luce(torch.tensor(scores[:2]), *alone([2, 1]))
+    other = plackett_luce(torch.tensor(scores[2:]), *alone([1, 2, 2]))
     assert loss == pytest.approx(float((one + other) / 2))
     assert figures["accuracy"] == pytest.approx((1 + 0.5) / 2) and figures["best_first"] == 0.5
 
 
 def test_a_tie_at_the_top_has_two_best_answers() -> None:
-    right, first = in_order(torch.tensor([0.1, 0.9, 0.5]), torch.tensor([1, 1, 2]))
+    right, first = in_order(torch.tensor([0.1, 0.9, 0.5]), *alone([1, 1, 2]))
     assert (float(right), float(first)) == (0.5, 1.0)
+
+
+def test_equal_scores_put_no_answer_first() -> None:
+    right, first = in_order(torch.tensor([0.5, 0.5, 0.2]), *alone([1, 2, 3]))
+    assert (float(right), float(first)) == (pytest.approx(2 / 3), 0.0)
 
 
 def test_scores_are_learnt_in_grades() -> None:

@@ -12,6 +12,10 @@ from studio_core.base.db import connect
 from studio_core.base.errors import StudioError
 from studio_core.base.studio import Studio, open_studio
 from studio_core.base.tables import Table
+from studio_core.keeping import marks, search
+from studio_core.keeping.projects import PROJECTS
+from studio_core.keeping.search import Query
+from studio_core.labeling import projects
 from studio_core.runs import queue
 
 
@@ -76,3 +80,16 @@ def test_an_empty_file_gets_the_newest_schema_once(tmp_path: Path) -> None:
     assert not (tmp_path / "home" / "backups").exists()
     first.close()
     second.close()
+
+
+def test_projects_that_were_archived_by_their_settings_are_marked(studio: Studio) -> None:
+    ids = [projects.create(studio, name, settings={"archived": away}).id for name, away in
+           (("a", True), ("b", False), ("c", True))]  # fmt: skip
+    marks.change(studio, PROJECTS, [ids[2]], add=["good"])
+    with studio.db.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0012'"))
+    studio.close()
+    opened = open_studio(studio.settings)
+    assert [row.id for row in search.find(opened, PROJECTS, Query(archived=True)).rows] == [ids[2], ids[0]]
+    assert marks.of(opened, PROJECTS, ids)[ids[2]].tags == ["good"]
+    opened.close()

@@ -102,7 +102,7 @@ def test_an_answer_that_hangs_can_be_stopped_alone(studio: Studio) -> None:
 def test_sides_are_named_and_votes_on_them_kept_out_of_the_arena(studio: Studio) -> None:
     registry.ensure_demo_models(studio)
     services.add(studio.settings.home / services.FILE, "near", "http://127.0.0.1:9/v1", "gpt-x")
-    assert ("near (gpt-x)", "service:near") in chat_sides.choices(studio)
+    assert ("near (gpt-x)", "service:near") in chat_sides.services_to_ask(studio)
     with pytest.raises(NotFound):
         chat_sides.find_side(studio, "service:far")
     chat = chats.start(studio, ["tiny-chat", "service:near"], PLAIN.model_copy(update={"blind": True}))

@@ -37,7 +37,7 @@ def fake_hub() -> Iterator[Hub]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._seen()
-            repo = self.path.removeprefix("/api/datasets/")
+            repo = self.path.removeprefix("/api/datasets/").removeprefix("/api/models/")
             if self.headers["Authorization"] != f"Bearer {TOKEN}":
                 self._answer(401, {"error": "Invalid username or password."})
             elif "/resolve/" in self.path:

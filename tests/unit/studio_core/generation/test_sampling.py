@@ -55,7 +55,8 @@ def test_forms_and_commands_know_the_limits() -> None:
 def test_answers_that_earlier_versions_kept_are_known_again() -> None:
     sampling = Sampling(temperature=0.7, top_p=0.95, max_tokens=256, seed=3)
     assert sampling.identity == [0.7, 0.95, 256]
-    assert sampling.model_copy(update={"top_k": 9}).identity != sampling.identity
+    for more in ({"top_k": 9}, {"top_logprobs": 5}):
+        assert sampling.model_copy(update=more).identity != sampling.identity
 
 
 def test_conversations_of_earlier_versions_are_read() -> None:

@@ -8,6 +8,9 @@ from studio_core.base.errors import Conflict, NotFound
 from studio_core.base.states import Stop
 from studio_core.base.studio import Studio
 from studio_core.generation.answer_jobs import AnswerSource
+from studio_core.keeping import deleting, marks, search
+from studio_core.keeping.projects import PROJECTS
+from studio_core.keeping.search import Query
 from studio_core.labeling import changing, exports, history, making, projects, statistics
 from studio_core.labeling.assignment import next_item
 from studio_core.labeling.words import changes
@@ -32,30 +35,28 @@ def test_prompts_of_a_dataset_do_not_change_sides(studio: Studio) -> None:
     with pytest.raises(Conflict):
         changing.change(studio, one, {"held_out": 0.2})
     with pytest.raises(Conflict):
-        changing.remove(studio, one)
+        deleting.remove(studio, PROJECTS, [one])
 
 
 def test_a_project_that_is_put_away_is_given_to_nobody(studio: Studio) -> None:
     one = project(studio, 2)
     judge(studio, one, "anna")
-    changing.archive(studio, one)
+    marks.change(studio, PROJECTS, [one], archived=True)
     assert next_item(studio, one, "anna") is None
-    changing.archive(studio, one, False)
+    assert [row.id for row in search.find(studio, PROJECTS, Query(archived=True)).rows] == [one]
+    marks.change(studio, PROJECTS, [one], archived=False)
     assert next_item(studio, one, "anna") is not None
 
 
 def test_only_a_project_without_votes_is_deleted(studio: Studio) -> None:
     one, other = project(studio, 2), project(studio, 2, "rank")
     next_item(studio, other, "anna")
-    assert changing.obstacle(studio, other) is None
-    changing.remove(studio, other)
+    deleting.remove(studio, PROJECTS, [other])
     with pytest.raises(NotFound):
         projects.get(studio, other)
     judge(studio, one, "anna")
-    refused = changing.obstacle(studio, one)
-    assert refused is not None and refused.key == "labeling.remove_voted"
-    with pytest.raises(Conflict, match="cannot be deleted"):
-        changing.remove(studio, one)
+    with pytest.raises(Conflict, match="has votes"):
+        deleting.remove(studio, PROJECTS, [one])
     assert projects.get(studio, one).id == one
 
 
@@ -89,9 +90,9 @@ def test_a_project_is_not_deleted_while_anything_writes_for_it_and_its_number_no
     again = queue.submit(
         studio, kind="data", name="again", method=job.method, spec=job.spec, resumes_id=job.id
     )
-    with pytest.raises(Conflict, match=f"Job {again.id}"):
-        changing.remove(studio, one.id)
+    with pytest.raises(Conflict, match=f"{again.id} · again"):
+        deleting.remove(studio, PROJECTS, [one.id])
     queue.request_stop(studio, again.id, Stop.CANCEL)
-    changing.remove(studio, one.id)
+    deleting.remove(studio, PROJECTS, [one.id])
     assert not (studio.settings.labelling / str(one.id)).exists()
     assert projects.create(studio, "next").id > one.id

@@ -14,9 +14,9 @@ from studio_core.base.errors import BadInput, Conflict, StudioError
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Job
 from studio_core.chat import chat_answers, chat_labels, chats
-from studio_core.curation.judging import choice
 from studio_core.data import store
 from studio_core.generation.answer_jobs import AnswerSource
+from studio_core.generation.judging import choice
 from studio_core.labeling import items, making, projects, records
 from studio_core.labeling.making import NewPrompt, prompts_of_text
 from studio_core.models import registry

@@ -180,3 +180,11 @@ def test_a_key_that_others_can_read_is_closed(studio: Studio) -> None:
     assert check.state == "bad" and "chmod 600" in check.detail
     repair([check])
     assert key.stat().st_mode & 0o777 == 0o600 and found(studio, "access").state == "good"
+
+
+def test_what_the_sandbox_lacks_is_told(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.programs, "lacking", lambda: {"namespaces": "not permitted"})
+    check = found(studio, "sandbox")
+    assert check.state == "warn" and "not permitted" in check.detail and "refused" in check.detail
+    monkeypatch.setenv("TUNESMITH_WEAKER_SANDBOX", "1")
+    assert "less protection" in found(studio, "sandbox").detail

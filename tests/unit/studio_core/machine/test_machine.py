@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from studio_core.base.gpus import Gpus
 from studio_core.base.studio import Studio
 from studio_core.base.tables import UNREACHABLE, Device
-from studio_core.machine.gpus import Gpus
 from studio_core.machine.machine import FRESH, Machine
 from studio_core.runs import queue
 from tests.fake_nvml import GIB, LIBRARY_NOT_FOUND, LOST, Card, FakeNvml

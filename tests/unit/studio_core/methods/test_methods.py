@@ -123,8 +123,8 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
         "precompute_reference is maybe; it must be true or false."
     )
     known = ", ".join(METHODS)
-    with pytest.raises(BadInput, match=rf"There is no training method ppo\. Choose one of: {known}\."):
-        methods.named("ppo")
+    with pytest.raises(BadInput, match=rf"There is no training method alchemy\. Choose one of: {known}\."):
+        methods.named("alchemy")
     with pytest.raises(
         BadInput, match=r"There is no preset best\. Choose one of: quick, balanced, thorough\."
     ):

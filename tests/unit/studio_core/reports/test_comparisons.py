@@ -18,6 +18,7 @@ from studio_core.reports import token_lengths
 from studio_core.reports.pairs import markers
 from studio_core.reports.statistics import distribution, marks, share
 from studio_core.runs.spec import ResolvedModel
+from studio_core.suites import SUITES
 from tests.unit.studio_core.reports.judged import answered, judged, pair, rows_of, user, written
 
 
@@ -148,6 +149,23 @@ def test_questions_of_a_suite_are_found_in_records(tmp_path: Path) -> None:
     assert damaged.problem and damaged.rows == 0
     assert [(hit.row, hit.suite, hit.item) for hit in report.overlap.hits] == [(1, "exam", 1), (3, "exam", 4)]
     assert 0.5 <= report.overlap.hits[0].share < 1 == report.overlap.hits[1].share
+
+
+def test_the_studios_own_suites_are_compared_by_their_questions(tmp_path: Path) -> None:
+    """A short question is found where a record asks just that; answers and names in the suite's file are none."""
+    suite = SUITES["facts"]
+    short = next(item for item in suite.items if len(item.question.split()) == 5)
+    long = next(item for item in suite.items if len(item.question.split()) > 9)
+    records = [
+        answered(short.question.upper(), "I know the answer to that."),
+        answered(f"{long.question} Say it in a word.", "I know the answer to that, too."),
+        answered(f"{short.key}", "This is but a name, and no question of any suite."),
+        answered(f"Say this: {short.question}", "It is not what is asked."),
+    ]
+    report, _ = judged(tmp_path, Shape.PROMPT_COMPLETION, records, suites={"facts": suite.file(Path())})
+    assert rows_of(report, "in_suite") == [1, 2]
+    [compared] = report.overlap.suites
+    assert (compared.texts, compared.too_short) == (len(suite.items), 0)
 
 
 def test_what_stands_in_many_texts_of_a_suite_is_no_question(tmp_path: Path) -> None:

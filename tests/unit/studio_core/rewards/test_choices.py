@@ -14,6 +14,21 @@ from studio_core.runs.spec import RewardChoice
         ("boxed:0.2", RewardChoice(name="boxed", weight=0.2)),
         ("shorter:-1:100", RewardChoice(name="shorter", weight=-1.0, options={"characters": 100})),
         ("contains::at 10:30", RewardChoice(name="contains", options={"text": "at 10:30"})),
+        ('contains::{"text": "a\\nb"}', RewardChoice(name="contains", options={"text": "a\nb"})),
+        ('contains::{"word": 1}', RewardChoice(name="contains", options={"text": '{"word": 1}'})),
+        (
+            'json_schema::{"type": "object"}',
+            RewardChoice(name="json_schema", options={"json_schema": '{"type": "object"}'}),
+        ),
+        (
+            'number:2:{"column": "price", "tolerance": 0.5}',
+            RewardChoice(name="number", weight=2, options={"column": "price", "tolerance": 0.5}),
+        ),
+        ('number::{"tolerance": 0.5}', RewardChoice(name="number", options={"tolerance": 0.5})),
+        (
+            'own_code::{"code": "def reward(p, a, r):\\n  return 1"}',
+            RewardChoice(name="own_code", options={"code": "def reward(p, a, r):\n  return 1"}),
+        ),
         ("language:0.5:zh", RewardChoice(name="language", weight=0.5, options={"language": "zh"})),
     ],
 )

@@ -46,6 +46,18 @@ from studio_core.rewards.base import Reward
         ("valid_json", "", "7", 0.0),
         ("valid_json", "", "[NaN]", 0.0),
         ("valid_json", "", "[" * 100_000, 0.0),
+        ("tags", "", "<think>2 + 2</think>\n<answer>4</answer>", 1.0),
+        ("tags", "", "<think>2 + 2</think> so <answer>4</answer>", 0.0),
+        ("tags", "", "<answer>4</answer><think>2 + 2</think>", 0.0),
+        ("tags", "", "<think>2 + 2</think><answer> </answer>", 0.0),
+        ("tags", "", "<think></think>4</think><answer>4</answer>", 0.0),
+        ("repetition", "", "one two three four", 1.0),
+        ("repetition", "", "no no no no no", 1 / 3),
+        ("repetition", "", "天天天天天", 1 / 3),
+        ("repetition", "", "", 1.0),
+        ("number", "", "It costs 1,240 of them", 1.0),
+        ("number", "", r"First 1234, but \boxed{1300}", 0.0),
+        ("number", "", "none", 0.0),
         ("language", "zh", "这是一个用中文写成的句子。", 1.0),
         ("language", "zh", "This is a sentence that was written in English by the people.", 0.0),
         ("language", "en", "42", 0.5),
@@ -91,15 +103,19 @@ def test_the_form_offers_every_reward() -> None:
 
 
 @pytest.mark.parametrize("reward", rewards.REWARDS.values(), ids=list(rewards.REWARDS))
-def test_every_reward_says_what_it_is_and_keeps_to_its_range(reward: Reward) -> None:
+def test_every_reward_says_what_it_is_and_keeps_to_its_range(
+    reward: Reward, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = [key for part in (reward, *reward.fields) for key in (part.title_key, part.help_key)]
     for language in texts.LANGUAGES:
         assert not [key for key in keys if key not in texts.catalogue(language)]
+    monkeypatch.setenv("TUNESMITH_OWN_REWARDS", "1")
     given = {"text": "four", "pattern": "f"}
+    record = {"answer": "4", "tests": "assert True"}
     options = reward.checked({name: given[name] for name in reward.Options.model_fields if name in given})
     for answer in ("", "four", "x" * 5000, r"\boxed{4}", "[1]"):
-        assert reward.lowest <= reward.score(options)("?", answer, {"answer": "4"}) <= reward.highest
-    assert bool(reward.columns(options)) is (reward.name == "equality")
+        assert reward.lowest <= reward.score(options)("?", answer, record) <= reward.highest
+    assert bool(reward.columns(options)) is (reward.name in ("equality", "math", "number", "unit_tests"))
     assert reward.setting in ("", *reward.Options.model_fields)
 
 
@@ -139,3 +155,11 @@ def test_a_stored_source_with_a_setting_is_scored_as_before() -> None:
     assert scorer(stored)("", "eight888", {}) == 0.5
     now = AnswerSource(model="x", best_of=2, reward="shorter", reward_options={"characters": 8})
     assert scorer(now)("", "eight888", {}) == 1.0
+
+
+def test_options_of_one_name_are_one_option() -> None:
+    """A form that offers all rewards has one field for each name."""
+    fields = {field.name: field for reward in rewards.OF_TRAININGS.values() for field in reward.fields}
+    for reward in rewards.OF_TRAININGS.values():
+        for field in reward.fields:
+            assert field == fields[field.name], (reward.name, field.name)

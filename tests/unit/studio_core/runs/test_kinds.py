@@ -38,6 +38,6 @@ def test_a_service_is_not_listed_and_has_a_slot_of_its_own() -> None:
 
 
 def test_of_a_kind_of_another_version_nothing_is_known_but_its_name() -> None:
-    unknown = kind_of("evaluate")
-    assert (unknown.name, unknown.slot, unknown.service) == ("evaluate", "", False)
+    unknown = kind_of("dream")
+    assert (unknown.name, unknown.slot, unknown.service) == ("dream", "", False)
     assert kinds.call(unknown.register, "no studio is asked") is None

@@ -50,21 +50,20 @@ def report(studio: Studio, job: Job, steps: range, **spikes: float | None) -> No
     metrics.store(studio, job.id, lines(*events, start=start))
 
 
-def test_a_long_run_is_outlined_from_few_rows(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outline, "RAW", 100)
-    monkeypatch.setattr(outline, "MOST", 10)
+def test_a_long_run_is_outlined_from_few_rows(studio: Studio) -> None:
     job = queue.submit(studio, kind="train", name="x", spec={})
     last = 5 * STRETCH * FACTOR**2 + 17
     for begin in range(1, last + 1, 100):  # As they come: never at the end of a stretch.
         spikes = {"at_300": 50.0, "at_301": -50.0, "at_777": None}
         report(studio, job, range(begin, min(begin + 100, last + 1)), **spikes)
-    whole = outline.outline(studio, job.id)
+    whole = outline.outline(studio, job.id, most=10)
     assert whole.seq == last
     loss = whole.lines["loss"]
     assert {(300, 50.0), (301, -50.0), (777, None)} <= set(loss)
-    assert loss[-17:] == [(step, 1.0) for step in range(last - 16, last + 1)]
+    # After the last whole stretch: one of the finest level, then the newest report itself.
+    assert [step for step, _ in loss[-3:]] == [last - 16, last - 1, last]
     assert [step for step, _ in loss] == sorted({step for step, _ in loss})
-    assert len(loss) <= 5 * 3 + 17
+    assert len(loss) <= 5 * 3 + 3
     assert all(value == 2.0 for _, value in whole.lines["eval_loss"])
 
 
@@ -85,14 +84,21 @@ def test_what_an_older_studio_stored_is_condensed_with_the_next_report(studio: S
         assert [tuple(row) for row in session.execute(levels)] == [(0, 31), (1, 7), (2, 1)]
 
 
-def test_an_outline_ends_at_a_step(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outline, "RAW", 10)
+def test_an_outline_ends_at_a_step(studio: Studio) -> None:
     job = queue.submit(studio, kind="train", name="x", spec={})
     report(studio, job, range(1, 3 * STRETCH), **{f"at_{STRETCH + 5}": 9.0, f"at_{STRETCH + 6}": 99.0})
-    loss = outline.outline(studio, job.id, until=STRETCH + 5).lines["loss"]
+    loss = outline.outline(studio, job.id, until=STRETCH + 5, most=3).lines["loss"]
     assert loss[-1] == (STRETCH + 5, 9.0)
 
 
 def test_a_run_that_reported_nothing_has_no_lines(studio: Studio) -> None:
     job = queue.submit(studio, kind="train", name="x", spec={})
     assert outline.outline(studio, job.id) == outline.Outline({}, 0)
+
+
+def test_moments_of_a_long_run_are_those_at_the_ends_of_its_stretches(studio: Studio) -> None:
+    job = queue.submit(studio, kind="train", name="x", spec={})
+    report(studio, job, range(1, 3 * STRETCH))
+    assert [step for step, _ in outline.moments(studio, job.id)] == [*range(1, 3 * STRETCH)]
+    few = outline.moments(studio, job.id, most=3)
+    assert [step for step, _ in few] == [1, STRETCH, 2 * STRETCH, 3 * STRETCH - 1]

@@ -45,6 +45,17 @@ def test_a_command_says_the_same() -> None:
     assert dict(given)["--seed"] == "7"
 
 
+def test_a_switch_is_a_flag() -> None:
+    """Old documents do not know it: it is on."""
+    switched_off = EVERYTHING.model_copy(update={"retention": False})
+    assert training.to_command(switched_off).endswith("--no-retention")
+    assert "--no-retention" not in training.to_command(EVERYTHING)
+    assert training.from_yaml(training.to_yaml(switched_off)) == switched_off
+    old = EVERYTHING.model_dump()
+    del old["retention"]
+    assert training.spec_from(old) == EVERYTHING
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

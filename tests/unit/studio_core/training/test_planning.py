@@ -206,7 +206,7 @@ def test_larger_sets_are_sampled(studio: Studio, sums: Dataset, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"method": "ppo"}, "There is no training method ppo"),
+        ({"method": "praise"}, "There is no training method praise"),
         ({"preset": "huge"}, "There is no preset huge"),
         ({"model": ""}, "Choose a base model"),
         ({"model": "nothing"}, "There is no model nothing"),
@@ -308,6 +308,21 @@ def test_few_rows_and_no_template(studio: Studio, tmp_path: Path) -> None:
     said = warned(studio, dataset="few", model=str(folder))
     assert "may overfit" in said
     assert "plain has no chat template. The default one is used" in said
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(9.0, ""), (11.0, "far above"), (0.11, ""), (0.09, "far below")]
+)
+def test_a_rate_that_is_unusual_for_method_and_tuning(
+    studio: Studio, sums: Dataset, factor: float, expected: str
+) -> None:
+    for tuning in ("full", "lora"):
+        usual = training.plan(studio, spec(tuning=tuning)).options
+        assert usual
+        rate = usual.learning_rate * factor
+        plan = training.plan(studio, spec(tuning=tuning, options={"learning_rate": rate}))
+        told = [one.sentence() for one in plan.warnings if one.key.startswith("train.rate_")]
+        assert len(told) == bool(expected) and expected in "".join(told)
 
 
 @pytest.mark.parametrize("label", [True, False])

@@ -15,6 +15,7 @@ from studio_core import training
 from studio_core.base.settings import bundled_folder
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Dataset
+from studio_core.generation import services
 from studio_core.methods import METHODS
 from studio_core.methods.roles import Role
 from studio_core.models import registry
@@ -83,7 +84,9 @@ def test_rows_to_replay_are_counted_before_the_start(
     assert warning.sentence().startswith("replay_share has no effect without a replay dataset")
 
 
-def test_early_stopping_needs_something_to_measure(studio: Studio, sums: Dataset, apart: Dataset) -> None:
+def test_early_stopping_needs_something_to_measure(
+    studio: Studio, sums: Dataset, apart: Dataset, pairs: Dataset
+) -> None:
     patient = {"early_stopping_patience": 2}
     [blind] = problems(studio, options=patient)
     assert blind.startswith("Early stopping (patience 2) needs a held-out loss")
@@ -91,6 +94,11 @@ def test_early_stopping_needs_something_to_measure(studio: Studio, sums: Dataset
     assert not problems(studio, options=patient, data={"held_out": "apart"})
     stopped = training.plan(studio, spec(options={**patient, "eval_share": 0.1}))
     assert stopped.disk > training.plan(studio, spec(options={"eval_share": 0.1})).disk
+    # A suite is something to measure, too, but only for a model that answers its questions.
+    on_suite = {**patient, "early_stopping_on": "sums"}
+    assert not problems(studio, options=on_suite)
+    [scorer] = problems(studio, method="reward", dataset="pairs", options=on_suite)
+    assert scorer.startswith("Early stopping on sums needs a model that writes answers, but reward makes one")
 
 
 def test_what_a_method_does_not_take_or_lacks_is_said(studio: Studio, sums: Dataset, pairs: Dataset) -> None:
@@ -145,6 +153,80 @@ def test_a_teacher_that_only_scores_is_refused(studio: Studio, sums: Dataset) ->
     assert refused.startswith("rm is a reward model: it scores answers")
 
 
+def test_a_reward_model_is_a_role_that_a_run_can_do_without(studio: Studio, tmp_path: Path) -> None:
+    imported(studio, "asked", [{"prompt": f"{n} plus 1", "answer": str(n + 1)} for n in range(60)], tmp_path)
+    folder = model_folder(studio.settings.models / "rm", architectures=["LlamaForSequenceClassification"])
+    registry.add(studio, str(folder))
+    grpo: dict[str, Any] = {"method": "grpo", "model": "tiny-chat", "dataset": "asked"}
+    asked = [{"name": "reward_model"}]
+    alone = training.plan(studio, spec(**grpo))
+    plan = training.plan(studio, spec(**grpo, rewards=asked, models={"reward": "rm"}))
+    assert alone.ready and plan.ready and plan.resolved_models["reward"].path == str(folder)
+    assert alone.memory and plan.memory and "reward" not in alone.memory.roles
+    assert plan.memory.weights == alone.memory.weights + 4 * registry.get(studio, "rm").parameters
+    [missing] = problems(studio, **grpo, rewards=asked)
+    assert missing.startswith("grpo (reward_model) needs one more model: Reward model")
+    # Alone it is what the run learns from; beside rewards that were asked for it must be one of them.
+    assert problems(studio, **grpo, models={"reward": "rm"}) == []
+    [unused] = problems(studio, **grpo, rewards=[{"name": "boxed"}], models={"reward": "rm"})
+    assert unused.startswith("The reward model rm is chosen, but no reward asks it")
+    [writer] = problems(studio, **grpo, rewards=asked, models={"reward": "tiny-chat"})
+    assert writer.startswith("tiny-chat is not a reward model")
+
+
+def test_a_judge_is_a_model_or_a_service_and_is_checked_before_the_start(
+    studio: Studio, tmp_path: Path
+) -> None:
+    imported(studio, "asked", [{"prompt": f"{n} plus 1", "answer": str(n + 1)} for n in range(60)], tmp_path)
+    grpo: dict[str, Any] = {"method": "grpo", "model": "tiny-chat", "dataset": "asked"}
+    by_model = {**grpo, "rewards": [{"name": "judge"}], "models": {"judge": "tiny-base"}}
+    plan = training.plan(studio, spec(**by_model))
+    assert plan.ready and plan.memory and plan.memory.roles["judge"].weights
+    assert RunSpec.model_validate(training.submit(studio, spec(**by_model)).spec["run"]).services == ""
+    [nobody] = problems(studio, **grpo, rewards=[{"name": "judge_ranking"}])
+    assert nobody.startswith("The reward judge_ranking has nobody to ask")
+    by_service: dict[str, Any] = {**grpo, "rewards": [{"name": "judge", "options": {"service": "judging"}}]}
+    [unknown] = problems(studio, **by_service)
+    assert "judging" in unknown
+    file = studio.settings.home / services.FILE
+    services.add(file, "judging", "http://127.0.0.1:9/v1", "m", key="secret")
+    run = training.submit(studio, spec(**by_service)).spec["run"]
+    assert run["services"] == str(file) and "secret" not in json.dumps(run)
+    plan = training.plan(studio, spec(**by_service, options={"max_steps": 3, "batch_size": 16}))
+    assert "Up to 48 requests go to judging (judge)" in " ".join(each.sentence() for each in plan.warnings)
+    [unused] = problems(studio, **by_service, models={"judge": "tiny-base"})
+    assert unused.startswith("The judge model tiny-base is chosen, but no reward asks it")
+    ranking = [{"name": "judge_ranking", "options": {"service": "judging"}}]
+    told = training.plan(studio, spec(**grpo, rewards=ranking, options={"max_steps": 3, "batch_size": 16}))
+    # Two groups of eight a step, each in both orders.
+    assert "Up to 12 requests go to judging" in " ".join(each.sentence() for each in told.warnings)
+    limited = [{"name": "judge", "options": {"service": "judging", "max_calls": 20}}]
+    small: dict[str, Any] = {**grpo, "rewards": limited, "options": {"max_steps": 3, "batch_size": 16}}
+    plan = training.plan(studio, spec(**small))
+    assert plan.ready
+    assert "Up to 20 requests go to judging" in " ".join(each.sentence() for each in plan.warnings)
+    limited[0]["options"]["max_calls"] = 15  # type: ignore[index]
+    [low] = problems(studio, **small)
+    assert low.startswith(
+        "The reward judge may ask 15 questions in all (max_calls), and a step alone may ask up to 16"
+    )
+    patient = {"early_stopping_patience": 2, "eval_share": 0.2}
+    [blind] = problems(studio, **grpo, rewards=ranking, options=patient)
+    assert blind.startswith("Early stopping looks at the reward of held-out prompts, but judge_ranking")
+    assert problems(studio, **grpo, rewards=[*ranking, {"name": "boxed"}], options=patient) == []
+    ppo = {**grpo, "method": "ppo", "rewards": ranking}
+    assert problems(studio, **ppo)[0].startswith("The reward judge_ranking compares the answers to a prompt")
+    assert problems(studio, **ppo, options={"num_generations": 2}) == []
+
+
+def test_rewards_that_are_not_allowed_here_are_a_problem_of_the_plan(studio: Studio, tmp_path: Path) -> None:
+    imported(studio, "asked", [{"prompt": f"{n} plus 1", "answer": str(n + 1)} for n in range(60)], tmp_path)
+    [refused] = problems(
+        studio, method="grpo", model="tiny-chat", dataset="asked", rewards=[{"name": "own_code"}]
+    )
+    assert "TUNESMITH_OWN_REWARDS" in refused
+
+
 def test_a_run_of_the_version_before_reads_as_it_was(studio: Studio, sums: Dataset) -> None:
     job = training.submit(studio, spec())
     old = {name: value for name, value in job.spec["run"].items() if name not in ("models", "data")}
@@ -158,7 +240,7 @@ def test_a_run_of_the_version_before_reads_as_it_was(studio: Studio, sums: Datas
     assert training.duplicate(studio, job.id).model == "tiny-base"
 
 
-def test_a_teacher_must_have_the_tokens_of_its_student(studio: Studio, sums: Dataset) -> None:
+def test_a_teacher_with_other_tokens_is_told_before_the_start(studio: Studio, sums: Dataset) -> None:
     folder = studio.settings.models / "stranger"
     shutil.copytree(bundled_folder() / "models" / "tiny-chat", folder)
     file = folder / "tokenizer.json"
@@ -173,9 +255,45 @@ def test_a_teacher_must_have_the_tokens_of_its_student(studio: Studio, sums: Dat
     ]
     file.write_text(json.dumps(written), encoding="utf-8")
     registry.add(studio, str(folder))
+    plan = training.plan(studio, spec(method="distillation", models={"teacher": "stranger"}))
+    told = (
+        "stranger and tiny-base have different tokenizers (1151 tokens in common): they are compared by text"
+    )
+    assert plan.ready and told in plan_card.card(plan, "en")
+    same = training.plan(studio, spec(method="distillation", models={"teacher": "tiny-chat"}))
+    assert same.ready and "different tokenizers" not in plan_card.card(same, "en")
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     [refused] = problems(studio, method="distillation", models={"teacher": "stranger"})
-    assert refused.startswith("The teacher stranger does not have the tokens of tiny-base: ")
-    assert problems(studio, method="distillation", models={"teacher": "tiny-chat"}) == []
+    assert "stranger" in refused and "tokenizer" in refused
     assert problems(studio, method="distillation") == [
         "distillation needs one more model: Teacher model. Choose it."
     ]
+
+
+def test_all_models_of_ppo_are_counted(studio: Studio, tmp_path: Path) -> None:
+    rows = [{"prompt": f"{n} plus 1", "answer": str(n + 1)} for n in range(60)]
+    imported(studio, "asked", rows, tmp_path)
+    imported(studio, "unanswered", [{"prompt": f"Tell me of {n}."} for n in range(60)], tmp_path)
+
+    def roles_of(tuning: str, **options: Any) -> dict[str, int]:
+        asked = spec(method="ppo", model="tiny-chat", dataset="asked", tuning=tuning, options=options)
+        memory = training.plan(studio, asked).memory
+        assert memory
+        return {name: share.weights for name, share in memory.roles.items()}
+
+    whole = roles_of("full")
+    assert whole.keys() == {"policy", "reference", "value"} and len({*whole.values()}) == 1
+    assert roles_of("full", kl_coef=0.0).keys() == {"policy", "value"}
+    # One base for all: the value model has its own adapter only, the reference nothing.
+    shared = roles_of("lora")
+    assert shared["reference"] == 0 < shared["value"] < shared["policy"] / 4
+
+    def told(**models: str) -> list[str]:
+        return problems(studio, method="ppo", model="tiny-chat", dataset="unanswered", models=models)
+
+    [start] = problems(
+        studio, method="ppo", model="tiny-chat", dataset="asked", options={"value_start": "reward"}
+    )
+    assert start.startswith("ppo needs one more model: Reward model")
+    assert told()[0].startswith("The reward equality compares with a reference answer")
+    assert len(told(reward="nobody")) == 1  # A reward model needs no reference answers.

@@ -97,7 +97,7 @@ def test_virtual_tokens_are_refused_what_would_break_them(tuning: str) -> None:
 
 def test_a_prefix_is_not_computed_twice() -> None:
     [said] = sentences("prefix_tuning", replace(PLAIN, checkpointing="on"))
-    assert said.startswith("Activation checkpointing does not work with prefix_tuning")
+    assert said.startswith("Gradient checkpointing does not work with prefix_tuning")
     assert sentences("prompt_tuning", replace(PLAIN, checkpointing="on")) == []
 
 

@@ -1,0 +1,1 @@
+"""The Evaluate page's parts: the form, the report of one evaluation, its items, and the leaderboard."""

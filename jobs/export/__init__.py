@@ -1,0 +1,1 @@
+"""Models as files for other programs: what ``studio_core.exports`` declares, carried out."""
