@@ -18,6 +18,8 @@ def follow(session: Session, fields: Sequence[str], before: str, after: str) -> 
     holds = cast(Job.spec, String).contains(json.dumps(before)[1:-1], autoescape=True)
     for job in session.scalars(select(Job).where(holds)):
         wish = {name: _renamed(job.spec[name], before, after) for name in fields if name in job.spec}
+        if sweep := job.spec.get("sweep"):
+            wish["sweep"] = _renamed_in_sweep(sweep, fields, before, after)
         if any(job.spec[name] != value for name, value in wish.items()):
             job.spec = {**job.spec, **wish}
 
@@ -30,3 +32,16 @@ def _renamed(value: Any, before: str, after: str) -> Any:
         return {key: _renamed(one, before, after) for key, one in value.items()}
     name, at, rest = value.partition("@") if isinstance(value, str) else ("", "", "")
     return f"{after}{at}{rest}" if name == before else value
+
+
+def _renamed_in_sweep(sweep: dict[str, Any], fields: Sequence[str], before: str, after: str) -> dict[str, Any]:
+    """What a run knows of its sweep, with the name changed in its values and in those that are still to be drawn."""
+
+    def tried(values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: _renamed(one, before, after) if name in fields else one for name, one in values.items()
+        }
+
+    search = sweep.get("search")
+    drawn = {"search": {**search, "values": tried(search["values"])}} if search else {}
+    return {**sweep, "values": tried(sweep["values"]), **drawn}

@@ -37,6 +37,8 @@ MOST_RUNS = 200
 """A night of short runs; a grid that is larger was hardly meant."""
 FIELDS = ("tuning", "preset", "model", "dataset")
 """What can be tried beside options of the method."""
+# Plans take some ten milliseconds; what refuses so many draws in a row stands in the way of all.
+_DRAWS = 20
 _KEY = "sweep-{sweep}-{number:04}"
 _NUMBER = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
 _ID = re.compile(r"[0-9a-f]{8,32}")
@@ -277,12 +279,32 @@ def go_on(studio: Studio, job: Job, state: State) -> Job | None:
     metric = search.metric or standings.usual([job, *ours])
     tried = [_trial(studio, one, metric) for one in ours] + [_trial(studio, job, metric, state)]
     number = _last_number(studio, sweep) + 1
-    lower = standings.lower_is_better(metric)
-    drawn = sampling.draw(run, search, 1, run.seed + number, tried, lower)
-    if not drawn:  # There are no other values.
+    values = _draw_next(studio, run, search, number, tried, standings.lower_is_better(metric))
+    if values is None:
         return None
     about = {"search": search.model_dump(), "after": job.id}
-    return _submit(studio, sweep, number, drawn[0], changed(run, drawn[0]), **about)
+    return _submit(studio, sweep, number, values, changed(run, values), **about)
+
+
+def _draw_next(
+    studio: Studio, run: TrainSpec, search: Search, number: int, tried: list[Trial], lower: bool
+) -> dict[str, Any] | None:
+    """Values whose run nothing stands in the way of; None if there are no others. Raises what refused the last draw.
+
+    A model may have been deleted since the sweep began, or the disk have filled: other values may be free of that.
+    """
+    refusal: StudioError | None = None
+    for _ in range(_DRAWS):
+        drawn = sampling.draw(run, search, 1, run.seed + number, tried, lower)
+        if not drawn:
+            return None
+        problems = plan_of_run(studio, changed(run, drawn[0])).problems
+        if not problems:
+            return drawn[0]
+        refusal = problems[0]
+        tried = [*tried, Trial(drawn[0], "failed")]
+    assert refusal
+    raise refusal
 
 
 def _trial(studio: Studio, job: Job, metric: str, state: str | None = None) -> Trial:

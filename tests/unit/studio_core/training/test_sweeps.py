@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import text
 
 from studio_core import training
-from studio_core.base.errors import BadInput, Conflict, NotFound
+from studio_core.base.errors import BadInput, Conflict, NotFound, StudioError
 from studio_core.base.states import Cause, State, Stop
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Device, Job
+from studio_core.data import store
+from studio_core.keeping import deleting, marks
+from studio_core.keeping.datasets import DATASETS
 from studio_core.models import registry
 from studio_core.runs import metrics, queue
 from studio_core.training import standings, sweeps
@@ -243,6 +246,43 @@ def test_tpe_queues_a_few_runs_and_each_other_when_one_ends(studio_with_sums: St
     assert [job.id for job in sweeps.jobs(studio, name)][-1] == sixth.id and len(
         sweeps.jobs(studio, name)
     ) == 6
+
+
+def test_a_draw_that_its_plan_refuses_is_drawn_anew(studio_with_sums: Studio, tmp_path: Path) -> None:
+    studio = studio_with_sums
+    others = imported(studio, "others", [chat(f"{n}?", f"{n + 1}.") for n in range(60)], tmp_path)
+    values = {"learning_rate": ["1e-5..1e-2"], "dataset": ["sums", "others"]}
+    asked = wish(values, pairing="tpe", trials=9)
+    jobs = sweeps.jobs(studio, sweeps.start(studio, asked))
+    first, second, following = sorted(jobs, key=lambda job: job.spec["sweep"]["values"]["dataset"] == "sums")
+    assert over(studio, first, 1.0) is over(studio, second, 1.0) is None
+    deleting.remove(studio, DATASETS, [others.id])
+    for _ in range(4):
+        drawn = over(studio, following, 1.0)
+        assert drawn is not None and drawn.spec["sweep"]["values"]["dataset"] == "sums"
+        following = drawn
+    queue.request_stop(studio, following.id, Stop.CANCEL)
+    deleting.remove(studio, DATASETS, [store.get(studio, "sums").id])
+    with pytest.raises(StudioError, match="sums|others"):
+        sweeps.go_on(studio, following, State.FAILED)
+
+
+def test_a_dataset_that_gets_another_name_stays_in_its_sweep(studio_with_sums: Studio) -> None:
+    studio = studio_with_sums
+    values = {"learning_rate": ["1e-5..1e-2"], "dataset": ["sums"], "tuning": ["full"]}
+    jobs = sweeps.jobs(studio, sweeps.start(studio, wish(values, pairing="tpe", trials=4)))
+    marks.rename(studio, DATASETS, store.get(studio, "sums").id, "full")
+    for job in jobs[:2]:
+        over(studio, queue.get(studio, job.id), 1.0)
+    fourth = over(studio, queue.get(studio, jobs[2].id), 1.0)
+    assert fourth is not None
+    # The way of tuning, which has that name too, is left alone.
+    for job in (queue.get(studio, jobs[0].id), fourth):
+        tried = job.spec["sweep"]["values"]
+        assert (tried["dataset"], tried["tuning"]) == ("full", "full")
+    marks.rename(studio, DATASETS, store.get(studio, "full").id, "sums")
+    tried = queue.get(studio, fourth.id).spec["sweep"]["values"]
+    assert (tried["dataset"], tried["tuning"]) == ("sums", "full")
 
 
 def test_a_sweep_that_is_cancelled_or_fails_thrice_draws_no_more(studio_with_sums: Studio) -> None:
