@@ -10,7 +10,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import Phrase, language_of, phrases, say
-from app.parts import run_view
+from app.parts import run_words
 from app.parts.events import ASKED, GO, every, on_open
 from app.parts.handlers import safely
 from app.parts.html import ago, badge, count, empty, html, join, number, panel, size, stat, table
@@ -150,7 +150,7 @@ def _run_row(job: Job, state: Overview, phrase: Phrase, language: str) -> list[A
     latest = state.recent_means.get(job.id)
     loss = latest.means.get("loss") if latest else None
     return [
-        run_view.named(job, language),
+        run_words.named(job, language),
         badge(job.state, language, job.cause),
         done,
         number(loss) if loss is not None else "",

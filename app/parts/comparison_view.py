@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import run_view
+from app.parts import run_words
 from app.parts.html import NOTHING, badge, difference, html, join, notice, number, table
 from studio_core.base.states import LIVE
 from studio_core.base.studio import Studio
@@ -96,7 +96,7 @@ def _runs(studio: Studio, shown: Comparison, language: str) -> Markup:
     ]
     rows = [
         [
-            html('<span class="ts-compared">{}{}</span>', swatch(place), run_view.named(job, language)),
+            html('<span class="ts-compared">{}{}</span>', swatch(place), run_words.named(job, language)),
             badge(job.state, language, job.cause),
             _progress(job, language),
             *(_figure(name, job, shown, figures) for name in names),
@@ -115,7 +115,7 @@ def _told(name: str, figures: dict[int, Recent]) -> bool:
 def _progress(job: Job, language: str) -> Markup | str:
     """The steps; of a run that goes on also the time left. More would make the list longer than the charts."""
     steps = say("runs.steps", language, step=number(job.step), total=number(job.total_steps))
-    return html("{}<br>{}", steps, run_view.time_of(job, language)) if job.state in LIVE else steps
+    return html("{}<br>{}", steps, run_words.time_of(job, language)) if job.state in LIVE else steps
 
 
 def _figure(name: str, job: Job, shown: Comparison, figures: dict[int, Recent]) -> Markup | str:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import curation_view, run_view
+from app.parts import curation_view, run_view, run_words
 from app.parts.html import NOTHING, html, join, number, table
 from app.parts.labeling import making_progress
 from studio_core.base.states import TERMINAL, State
@@ -34,7 +34,7 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
         html('<a href="/dataset?id={}">{}</a>', quote(name, safe=""), name) for name in job.spec["datasets"]
     ]
     facts: list[tuple[str, Markup | str]] = [
-        (say("runs.operation", language), run_view.operation_title(job, language)),
+        (say("runs.operation", language), run_words.operation_title(job, language)),
     ]
     if not _project(job):
         facts.append((say("runs.dataset", language), join(sources, ", ") if sources else NOTHING))
@@ -68,8 +68,8 @@ def progress(studio: Studio, job: Job, language: str) -> Markup:
     ]
     return html(
         '<div class="ts-progress">{}<span class="ts-progress-time">{}</span>{}</div>',
-        run_view.bar(job, language),
-        run_view.time_of(job, language),
+        run_words.bar(job, language),
+        run_words.time_of(job, language),
         join(figures),
     )
 

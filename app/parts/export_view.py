@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from app.i18n import Phrase, phrases, say
-from app.parts import export_files, run_view
+from app.parts import export_files, run_view, run_words
 from app.parts.html import NOTHING, html, join, notice, percent, size, stat, table
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
@@ -49,8 +49,8 @@ def _told(manifest: Manifest, language: str) -> str:
 def progress(studio: Studio, job: Job, language: str) -> Markup:
     return html(
         '<div class="ts-progress">{}<span class="ts-progress-time">{}</span></div>',
-        run_view.bar(job, language) if job.total_steps else Markup(),
-        run_view.time_of(job, language),
+        run_words.bar(job, language) if job.total_steps else Markup(),
+        run_words.time_of(job, language),
     )
 
 

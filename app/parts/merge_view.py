@@ -8,7 +8,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import run_view
+from app.parts import run_view, run_words
 from app.parts.html import html, table
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
@@ -38,7 +38,7 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
 
 def progress(studio: Studio, job: Job, language: str) -> Markup:
     # It has no steps: PEFT merges all layers in one call.
-    time = run_view.time_of(job, language)
+    time = run_words.time_of(job, language)
     return html('<div class="ts-progress"><span class="ts-progress-time">{}</span></div>', time)
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from app.files import mounts
 from app.i18n import language_of, say
-from app.parts import run_view
+from app.parts import run_words
 from app.parts.events import ASKED
 from app.parts.handlers import safely
 from app.parts.html import html, join, notice, table
@@ -100,7 +100,7 @@ def _row(job: Job, reason: str, foremost: bool, hindmost: bool, language: str) -
         rank = html(
             ' <span class="ts-badge">{}</span>', say("runs.queue_priority", language, priority=job.priority)
         )
-    name = html("{}{}", run_view.named(job, language), rank)
+    name = html("{}{}", run_words.named(job, language), rank)
     why = html('<span class="ts-muted ts-sentence">{}</span>', reason)
     off = {"first": foremost, "up": foremost, "down": hindmost, "last": hindmost}
     buttons = [_button(job, place, off[place], language) for place in PLACES]

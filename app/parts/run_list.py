@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import export_view, merge_view, run_view
+from app.parts import export_view, merge_view, run_words
 from app.parts.evaluation import run_page
 from app.parts.html import NOTHING, badge, empty, html, join, notice, number
 from app.parts.keeping import bar, columns, marks_view
@@ -163,14 +163,14 @@ def _line(
     state = html(
         '{}<div class="ts-muted ts-sentence">{}</div>',
         badge(job.state, language, job.cause),
-        run_view.sentence(studio, job, reasons, language),
+        run_words.sentence(studio, job, reasons, language),
     )
     return {
-        "run": marks_view.named(RUNS, job, mark, run_view.named(job, language), "/runs", language),
+        "run": marks_view.named(RUNS, job, mark, run_words.named(job, language), "/runs", language),
         "state": state,
         "what": _what(job, language),
-        "progress": NOTHING if job.kind in ("merge", "export") else run_view.bar(job, language),
-        "time": run_view.time_of(job, language),
+        "progress": NOTHING if job.kind in ("merge", "export") else run_words.bar(job, language),
+        "time": run_words.time_of(job, language),
         "note": marks_view.note(mark),
     }
 
@@ -179,7 +179,7 @@ def _what(job: Job, language: str) -> Markup:
     """What a run works on, by its kind."""
     if job.kind == "data":
         made_of = ", ".join(job.spec["datasets"]) or NOTHING
-        return html("{} ← {}", run_view.operation_title(job, language), made_of)
+        return html("{} ← {}", run_words.operation_title(job, language), made_of)
     if job.kind == "merge":
         return html("{} ← {}", (job.method or "").upper(), merge_view.summed(job.spec["adapters"]))
     if job.kind == "export":
@@ -192,7 +192,7 @@ def _what(job: Job, language: str) -> Markup:
     return html(
         "{} · {}<br><span class='ts-muted'>{} ← {}</span>",
         (job.method or "").upper(),
-        run_view.tuning_title(job, language),
+        run_words.tuning_title(job, language),
         model,
         dataset,
     )

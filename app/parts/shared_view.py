@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import run_view
+from app.parts import run_view, run_words
 from app.parts.html import badge, html, join, notice
 from app.parts.live_chart import payload
 from studio_core import training
@@ -56,7 +56,7 @@ def _kind(job: Job) -> Any:
 def _sentence(studio: Studio, job: Job, language: str) -> str:
     """What the state means. Why a run failed may quote paths, data or code: that is told in the studio only."""
     if job.state in LIVE:
-        return run_view.sentence(studio, job, {}, language)
+        return run_words.sentence(studio, job, {}, language)
     if job.state == State.SUCCEEDED and job.cause is None:
         return say(f"runs.finished_{job.kind}", language)
     return say(f"notices.shared_{job.state}", language)
@@ -81,7 +81,7 @@ def _facts(job: Job, language: str) -> Markup:
     facts = [
         (
             say("runs.method", language),
-            f"{(job.method or '').upper()} · {run_view.tuning_title(job, language)}",
+            f"{(job.method or '').upper()} · {run_words.tuning_title(job, language)}",
         ),
         (say("runs.model", language), str(spec.get("model", ""))),
         (say("runs.dataset", language), str(spec.get("dataset", ""))),

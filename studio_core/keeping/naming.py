@@ -34,13 +34,13 @@ def _renamed(value: Any, before: str, after: str) -> Any:
     return f"{after}{at}{rest}" if name == before else value
 
 
-def _renamed_in_sweep(sweep: dict[str, Any], fields: Sequence[str], before: str, after: str) -> dict[str, Any]:
+def _renamed_in_sweep(
+    sweep: dict[str, Any], fields: Sequence[str], before: str, after: str
+) -> dict[str, Any]:
     """What a run knows of its sweep, with the name changed in its values and in those that are still to be drawn."""
 
     def tried(values: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: _renamed(one, before, after) if name in fields else one for name, one in values.items()
-        }
+        return {name: _renamed(one, before, after) if name in fields else one for name, one in values.items()}
 
     search = sweep.get("search")
     drawn = {"search": {**search, "values": tried(search["values"])}} if search else {}

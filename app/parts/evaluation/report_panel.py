@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.files import mounts
 from app.i18n import phrases
-from app.parts import run_view
+from app.parts import run_words
 from app.parts.evaluation import files
 from app.parts.html import badge, empty, html, join, notice
 from studio_core.base.errors import NotFound
@@ -50,8 +50,8 @@ def head(studio: Studio, job: Job, language: str) -> Markup:
     going = (
         html(
             '<div class="ts-progress">{}<span class="ts-progress-time">{}</span></div>',
-            run_view.bar(job, language),
-            run_view.time_of(job, language),
+            run_words.bar(job, language),
+            run_words.time_of(job, language),
         )
         if job.state not in TERMINAL
         else Markup()
@@ -61,7 +61,7 @@ def head(studio: Studio, job: Job, language: str) -> Markup:
         '<div class="ts-actions">{}</div>{}',
         job.name,
         badge(job.state, language, job.cause),
-        run_view.sentence(studio, job, waiting_reasons(studio, [job], language), language),
+        run_words.sentence(studio, job, waiting_reasons(studio, [job], language), language),
         join(links),
         going,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from app.i18n import say
-from app.parts import run_view
+from app.parts import run_view, run_words
 from app.parts.html import html, table
 from studio_core.base.states import TERMINAL, State
 from studio_core.base.studio import Studio
@@ -38,8 +38,8 @@ def header(studio: Studio, job: Job, language: str) -> Markup:
 def progress(studio: Studio, job: Job, language: str) -> Markup:
     return html(
         '<div class="ts-progress">{}<span class="ts-progress-time">{}</span></div>',
-        run_view.bar(job, language),
-        run_view.time_of(job, language),
+        run_words.bar(job, language),
+        run_words.time_of(job, language),
     )
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from app.access import STAFF, only
 from app.i18n import language_of, phrases, say, t
-from app.parts import run_view
+from app.parts import run_words
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import Handlers, Updates, safely
 from app.parts.html import badge, heading, html, join, number, panel
@@ -107,7 +107,7 @@ class JudgeSection(Handlers):
             say("labeling.judge_at_work", language, judge=job.spec["options"]["name"]),
             waiting_reason(self.studio, job, language),
             link,
-            run_view.bar(job, language) if job.total_steps else "",
+            run_words.bar(job, language) if job.total_steps else "",
         )
 
     @only(STAFF)

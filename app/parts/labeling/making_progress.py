@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from app.access import STAFF, current_user, only
 from app.i18n import language_of, say, t
-from app.parts import run_view
+from app.parts import run_words
 from app.parts.events import ASKED, LIGHT, on_open
 from app.parts.handlers import Updates, safely
 from app.parts.html import badge, html, join, number, panel, table
@@ -101,7 +101,7 @@ def view(studio: Studio, project: LabelProject, job: Job | None, language: str, 
     more = _left_out(project, language)
     if reason:
         more.insert(0, html("{}", reason))
-    bar = html('<div class="ts-label-making-bar">{}</div>', run_view.bar(job, language))
+    bar = html('<div class="ts-label-making-bar">{}</div>', run_words.bar(job, language))
     if not (live and job.total_steps):
         bar = Markup()
     alike = rounds_view.alike(studio, project, language) if project.round and not live else Markup()

@@ -60,8 +60,8 @@ def test_its_page_says_what_it_made(studio: Studio, job: Job) -> None:
 
 
 def test_it_resumes_from_its_page(studio: Studio, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.pages.runs.ensure_engine", lambda studio: None)
+    monkeypatch.setattr("app.parts.run_watch.ensure_engine", lambda studio: None)
     queue.request_stop(studio, job.id, "cancel")
     page = RunsPage(studio, Named())
     cursor = page.opened(request(run=str(job.id)))["cursor"]
-    assert page.resumed(request(), cursor, "key") == f"/runs?run={job.id + 1}"
+    assert page.run.resumed(request(), cursor, "key") == f"/runs?run={job.id + 1}"

@@ -9,13 +9,12 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 
 from app.pages import arena as arena_page
-from app.pages import runs as runs_page
 from app.pages.arena import ArenaPage
-from app.pages.runs import Cursor, RunsPage
-from app.parts import arena_view
+from app.parts import arena_view, run_watch
 from app.parts.labeling import making_progress, rounds_view
 from app.parts.labeling import rounds as section_of
 from app.parts.labeling.rounds import Rounds
+from app.parts.run_watch import Cursor, RunWatch
 from studio_core import texts
 from studio_core.base.errors import BadInput, NotFound
 from studio_core.base.studio import Studio
@@ -39,7 +38,7 @@ def event(**data: Any) -> Any:
 
 @pytest.fixture
 def base(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Model:
-    for module in (arena_page, runs_page, section_of):
+    for module in (arena_page, run_watch, section_of):
         monkeypatch.setattr(module, "ensure_engine", lambda _: None)
     registry.ensure_demo_models(studio)
     return registry.get(studio, "tiny-chat")
@@ -143,7 +142,7 @@ def test_what_comes_from_outside_is_checked(studio: Studio, run: Job, bad: tuple
 
 def test_comparing_from_the_page_of_a_run(studio: Studio, root: LabelProject, run: Job, base: Model) -> None:
     assert 'id="run-compare-blind"' in rounds_view.of_run(studio, run, "en")
-    address = RunsPage(studio, {}).compared(request(), str(Cursor(run=run.id)))
+    address = RunWatch(studio, {}).compared(request(), str(Cursor(run=run.id)))
     one = answered(studio, number_in(address))
     judged_at_once(studio, one, lambda item: "b")
     said = rounds_view.of_run(studio, run, "en")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.pages.runs import Cursor
-from app.parts import run_list, run_view
+from app.parts import run_list, run_view, run_words
+from app.parts.run_watch import Cursor
 from studio_core import training
 from studio_core.base.states import State, Stop
 from studio_core.base.studio import Studio
@@ -72,8 +72,8 @@ def test_a_run_that_waits_can_be_cancelled_only(studio: Studio, job: Job) -> Non
 def test_a_run_that_goes_on_can_be_stopped_in_both_ways(studio: Studio, job: Job) -> None:
     job = run_to(studio, job, State.RUNNING, steps=5)
     assert run_view.stoppable(job) and run_view.savable(job)
-    assert 'aria-valuenow="25.0"' in run_view.bar(job, "en")
-    assert "15 s left" in run_view.time_of(job, "en")
+    assert 'aria-valuenow="25.0"' in run_words.bar(job, "en")
+    assert "15 s left" in run_words.time_of(job, "en")
     job = queue.request_stop(studio, job.id, Stop.SAVE)
     assert run_view.stoppable(job) and not run_view.savable(job)
     assert queue.mark_stopping(studio, job)

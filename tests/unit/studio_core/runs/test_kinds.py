@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.pages.runs import VIEWS
+from app.parts.run_watch import VIEWS
 from studio_core.base.tables import Job
 from studio_core.runs import kinds
 from studio_core.runs.kinds import KINDS, LISTED, SERVICES, Kind, kind_of

@@ -263,7 +263,7 @@ def test_a_draw_that_its_plan_refuses_is_drawn_anew(studio_with_sums: Studio, tm
         following = drawn
     queue.request_stop(studio, following.id, Stop.CANCEL)
     deleting.remove(studio, DATASETS, [store.get(studio, "sums").id])
-    with pytest.raises(StudioError, match="sums|others"):
+    with pytest.raises(StudioError, match=r"sums|others"):
         sweeps.go_on(studio, following, State.FAILED)
 
 
