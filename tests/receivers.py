@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socketserver
+import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,13 +62,30 @@ class Mailbox:
     got: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    encrypted: int = 0
+    """Connections whose client took our certificate."""
 
 
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
+def mailbox(security: str = "none", context: ssl.SSLContext | None = None) -> Iterator[Mailbox]:
+    """With ``tls`` encrypted from the first byte, with ``starttls`` once the client asks; both with ``context``."""
     box = Mailbox()
 
     class Handler(socketserver.StreamRequestHandler):
+        def setup(self) -> None:
+            if security == "tls":
+                self.encrypt()
+            super().setup()
+
+        def finish(self) -> None:
+            super().finish()
+            self.request.close()  # The server closes the one that was accepted, not the one that encrypts.
+
+        def encrypt(self) -> None:
+            assert context is not None
+            self.request = context.wrap_socket(self.request, server_side=True)
+            box.encrypted += 1
+
         def say(self, line: str) -> None:
             self.wfile.write(f"{line}\r\n".encode())
 
@@ -75,7 +94,12 @@ def mailbox() -> Iterator[Mailbox]:
             while line := self.rfile.readline().decode().strip():
                 verb = line[:4].upper()
                 if verb == "EHLO":
-                    self.wfile.write(b"250-box\r\n250 AUTH PLAIN\r\n")
+                    offers = b"250-STARTTLS\r\n" if security == "starttls" else b""
+                    self.wfile.write(b"250-box\r\n" + offers + b"250 AUTH PLAIN\r\n")
+                elif verb == "STAR" and security == "starttls":
+                    self.say("220 go on")
+                    self.encrypt()
+                    super().setup()
                 elif verb == "AUTH":
                     box.logins.append(line)
                     self.say("235 in")
@@ -97,7 +121,13 @@ def mailbox() -> Iterator[Mailbox]:
                 else:
                     self.say("250 ok" if verb in ("MAIL", "RSET", "NOOP") else "502 no")
 
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    class Server(socketserver.ThreadingTCPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that does not trust the certificate hangs up."""
+            if not isinstance(sys.exc_info()[1], ssl.SSLError | ConnectionError):
+                super().handle_error(request, client_address)
+
+    server = Server(("127.0.0.1", 0), Handler)
     with _serving(server) as box.port:
         yield box
 

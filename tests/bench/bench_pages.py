@@ -112,7 +112,7 @@ def measure(pages: Pages, studio: Studio, runs: list[int], beside: Beside) -> No
         handler = pages.handler(query, "compare")
         show(f"{len(runs)} runs compared by {by}", lambda handler=handler: pages.call(handler))
     show("document of that", lambda: pages.client.get(query))
-    cursor = pages.call(handlers[0])[-2]
+    cursor = next(part for part in pages.call(handlers[0]) if str(part).startswith(f"{runs[0]}|"))
     watched = pages.handler(f"/runs?run={runs[0]}", "watched")
     show("one run's page, a tick", lambda: pages.call(watched, cursor))
     begin = time.perf_counter()

@@ -11,7 +11,7 @@ from studio_core.base.tables import Job
 from studio_core.runs import queue
 from tests.browser.conftest import Served, visit
 from tests.conftest import wait_until
-from tests.receivers import hook
+from tests.receivers import hook, mailbox
 from tests.unit.studio_core.training.runs import spec
 
 ENVIRONMENT = {"TUNESMITH_PRIVATE_WEBHOOKS": "1"}  # The receiver is on this machine.
@@ -42,6 +42,36 @@ def test_a_webhook_that_is_added_on_the_page_is_told(page: Page, served: Served,
         wait_until(lambda: len(receiver.got) > 1, what="the end of a run")
         assert receiver.bodies[1]["data"]["run"]["id"] == job.id
         assert receiver.bodies[1]["data"]["link"] == f"{served.url}/runs?run={job.id}"
+        page.locator("#notices-list [data-act=remove]").click()
+        expect(page.locator("#notices-list")).to_contain_text("No channels yet")
+
+
+def test_mail_is_set_up_on_the_settings_page_and_arrives(page: Page, served: Served, paused: None) -> None:
+    with mailbox() as box:
+        visit(page, "/settings")
+        expect(page.locator("#mail-kept")).to_contain_text("No mail server yet")
+        for field, value in (
+            ("host", "127.0.0.1"), ("port", str(box.port)), ("sender", "studio@example.org"),
+            ("user", "ann"), ("password", "s3cret"),
+        ):  # fmt: skip
+            page.locator(f"#mail-{field} input, #mail-{field} textarea").first.fill(value)
+        page.locator("#mail-security input").click()
+        page.get_by_role("option", name="None", exact=True).click()
+        page.locator("#mail-save").click()
+        expect(page.locator("#mail-told")).to_contain_text("Saved the mail server 127.0.0.1")
+        expect(page.locator("#mail-kept")).to_contain_text(
+            f"studio@example.org · 127.0.0.1:{box.port} · None"
+        )
+        expect(page.locator("#mail-password input")).to_have_value("")
+        assert "s3cret" not in page.content()
+        visit(page, "/notices")
+        page.locator("#notices-kind label", has_text="Mail").click()
+        page.locator("#notices-target textarea, #notices-target input").first.fill("ann@example.org")
+        page.locator("#notices-save").click()
+        expect(page.locator("#notices-list")).to_contain_text("Mail")
+        job = ended(served, "mailed-of")
+        wait_until(lambda: box.got, what="the end of a run by mail")
+        assert f"Run {job.id} (mailed-of)" in box.got[0]["Subject"] and len(box.logins) == 1
         page.locator("#notices-list [data-act=remove]").click()
         expect(page.locator("#notices-list")).to_contain_text("No channels yet")
 

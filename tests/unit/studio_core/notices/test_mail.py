@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import ssl
+from pathlib import Path
 
 import pytest
+import trustme
 
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.states import Cause, State
@@ -52,6 +55,26 @@ def test_what_the_server_refuses_is_said(studio: Studio) -> None:
         mail.keep_server(studio.settings.home, "127.0.0.1", box.port, "starttls", "studio@example.org")
         refused = register.test(studio, 1)
         assert refused.sent_at is None and "STARTTLS" in (refused.error or "") and not box.got
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_encrypted_to_a_server_whose_certificate_is_known_and_to_no_other(
+    studio: Studio, security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with mailbox(security, context) as box:
+        mail.keep_server(
+            studio.settings.home, "127.0.0.1", box.port, security, "studio@example.org", "ann", "s3cret"
+        )
+        register.add(studio, "mail", "ann@example.org")
+        refused = register.test(studio, 1)
+        assert refused.sent_at is None and "certificate" in (refused.error or "")
+        assert not (box.logins or box.got or box.encrypted)
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        assert register.test(studio, 1).sent_at is not None
+        assert box.recipients == ["ann@example.org"] and box.encrypted == len(box.got) == 1
 
 
 def test_the_password_stays_in_its_file(studio: Studio) -> None:
