@@ -14,7 +14,7 @@ from app.parts.keeping import marks_view, trash
 from app.parts.markdown import below, rendered
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
-from studio_core.keeping import deleting, family, marks, model_card
+from studio_core.keeping import deleting, lineage, marks, model_card
 from studio_core.keeping.marks import LONGEST_NOTE
 from studio_core.keeping.models import MODELS
 from studio_core.models import checkpoints, registry
@@ -83,7 +83,7 @@ def body(studio: Studio, model: Model, language: str) -> Markup:
     return html(
         '<div class="ts-stack"><section><h2>{}</h2>{}</section>{}<section><h2>{}</h2>{}</section>{}</div>',
         phrase("lineage"),
-        lineage_graph.drawn(family.of(studio, model), model.id, language),
+        lineage_graph.drawn(lineage.of(studio, model), ("model", model.id), language),
         _card(studio, model, language),
         phrase("used_by"),
         _uses(studio, model, language),

@@ -104,7 +104,7 @@ def test_a_model_has_a_page_whose_card_is_written_and_whose_family_is_clicked(
     expect(page.locator("#model-keep .ts-star")).to_have_attribute("aria-pressed", "true")
     mark = wait_until(lambda: marks.of(furnished.studio, MODELS, [registry.get(furnished.studio, "poet").id]))
     assert next(iter(mark.values())).starred
-    page.locator(".ts-family a", has_text="tiny-base").click()
+    page.locator(".ts-graph a", has_text="tiny-base").click()
     page.wait_for_url(re.compile(r"model=tiny-base"))
     expect(page.locator("#model-head h1")).to_contain_text("tiny-base")
 
@@ -168,6 +168,6 @@ def test_they_fit_every_look(
         "storage": "/storage",
     }.items():
         visit(page, path)
-        expect(page.locator("main .ts-table, .ts-family").first).to_be_visible()
+        expect(page.locator("main .ts-table, .ts-graph").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         screenshot(page, f"keeping-{name}-{language}-{theme}")

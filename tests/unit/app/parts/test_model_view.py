@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.parts import lineage_graph, model_view
+from app.parts import model_view
 from app.parts.keeping import board
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
-from studio_core.keeping import family, marks, model_card
+from studio_core.data import versions
+from studio_core.keeping import marks, model_card
 from studio_core.keeping.models import MODELS
 from studio_core.models import registry
 from studio_core.runs import run_folder
@@ -24,7 +25,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 def trained(studio: Studio, tmp_path: Path) -> Model:
     registry.ensure_demo_models(studio)
     imported(studio, "sums", (chat(f"{n}?", str(n)) for n in range(20)), tmp_path)
-    return train(studio, name="poet")
+    return train(studio, measured=False, name="poet")
 
 
 def drawn(studio: Studio, model: Model, language: str = "en") -> str:
@@ -36,13 +37,21 @@ def drawn(studio: Studio, model: Model, language: str = "en") -> str:
 def test_a_model_says_where_it_comes_from_and_what_came_of_it(
     studio: Studio, trained: Model, language: str
 ) -> None:
-    child = train(studio, "adapter", model="poet", name="poet two")
+    child = train(studio, "adapter", measured=False, model="poet", name="poet two")
     kept = Path(trained.path).parent / run_folder.CHECKPOINTS / "checkpoint-4"
     (kept / "config.json").write_text("{}")  # Without it, it holds no model.
     run_folder.write_manifest(kept, 4)
     shown = drawn(studio, trained, language)
-    graph = re.findall(r'<a href="/models\?model=([^"]+)"( aria-current="page")?>', shown)
-    assert graph == [("poet", ' aria-current="page"'), ("tiny-base", ""), ("poet-two", "")]
+    graph = re.findall(r'<a href="([^"]+)" class="ts-graph-(\w+)"( aria-current="page")?>', shown)
+    [data] = versions.all_datasets(studio)
+    assert graph == [
+        ("/models?model=poet", "model", ' aria-current="page"'),
+        (f"/runs?run={trained.job_id}", "run", ""),
+        (f"/runs?run={child.job_id}", "run", ""),
+        (f"/dataset?id={data.id}", "dataset", ""),
+        ("/models?model=tiny-base", "model", ""),
+        ("/models?model=poet-two", "model", ""),
+    ]
     for way in (
         "/chat?models=poet",
         "/chat?models=tiny-base,poet",
@@ -94,15 +103,3 @@ def test_hostile_names_stay_text(studio: Studio, trained: Model) -> None:
         shown = drawn(studio, model, language)
         assert "<img" not in shown and 'href="javascript' not in shown
     assert f"# {model_card._plain(model.name)}" in model_card.generated(studio, model, "en")
-
-
-def test_a_large_family_is_cut_and_a_circle_ends(studio: Studio, trained: Model) -> None:
-    with studio.db.write() as session:
-        for n in range(family.MOST + 5):
-            session.add(Model(name=f"child-{n}", kind="full", path=f"/x/{n}", parent_id=trained.id))
-    found = family.of(studio, trained)
-    assert len(found.models) == family.MOST and found.more == 7
-    assert "7 more" in lineage_graph.drawn(found, trained.id, "en")
-    with studio.db.write() as session:
-        session.get_one(Model, trained.id).parent_id = found.models[-1].id
-    assert family.of(studio, trained).generation[trained.id] == 0

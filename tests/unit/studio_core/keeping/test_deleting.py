@@ -35,12 +35,20 @@ def trained(studio: Studio, tmp_path: Path) -> Model:
     return train(studio)
 
 
-def train(studio: Studio, kind: str = "full", **given: Any) -> Model:
+def train(studio: Studio, kind: str = "full", *, measured: bool = True, **given: Any) -> Model:
     job = run_to(studio, training.submit(studio, spec(**given)), State.SUCCEEDED, steps=20)
     checkpoint(job, 4)
     folder = Path(str(job.run_dir)) / "model"
     shutil.copytree(bundled_folder() / "models" / "tiny-base", folder)
     model = registry.register_result(studio, job, {"model": "model", "kind": kind})
+    if measured:
+        _measure(studio, job, model)
+    marks.change(studio, RUNS, [job.id], add=["good"], note="why")
+    marks.change(studio, MODELS, [model.id], starred=True)
+    return model
+
+
+def _measure(studio: Studio, job: Job, model: Model) -> None:
     with studio.db.write() as session:
         session.add(
             Evaluation(
@@ -54,9 +62,6 @@ def train(studio: Studio, kind: str = "full", **given: Any) -> Model:
                 file="x.parquet",
             )
         )
-    marks.change(studio, RUNS, [job.id], add=["good"], note="why")
-    marks.change(studio, MODELS, [model.id], starred=True)
-    return model
 
 
 def everything(studio: Studio) -> dict[str, list[Any]]:
