@@ -11,7 +11,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from app.i18n import Phrase, language_of, phrases, say
-from app.parts import merge_form, merge_view, model_adding, model_view, open_models
+from app.parts import lineage_graph, merge_form, merge_view, model_adding, model_view, open_models
 from app.parts.events import LIGHT, on_open
 from app.parts.handlers import Updates, safely
 from app.parts.html import ago, count, empty, html, join, notice, panel, size
@@ -48,7 +48,7 @@ def build(studio: Studio) -> None:
         parts = {
             "top": panel("model-head"),
             "card": board.board("model-keep", "model"),
-            "body": panel("model-body"),
+            "body": panel("model-body", js_on_load=lineage_graph.ON_DRAW),
         }
     places = [overview, head, mine, finder, kept, listed, deleted, catalogue, merging, one, *parts.values()]
 

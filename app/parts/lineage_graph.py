@@ -11,10 +11,23 @@ from app.i18n import say
 from app.parts.html import html, join
 from studio_core.keeping.lineage import Key, Lineage, Node
 
-# Pixels: a name of 24 letters fits into a box, below the line that says what it is.
-WIDTH, HEIGHT = 196, 48
-ACROSS, DOWN = 48, 14
-LETTERS = 24
+# Pixels: a name of 20 letters fits into a box, below the line that says what it is, and six boxes into a page.
+WIDTH, HEIGHT = 164, 48
+ACROSS, DOWN = 34, 14
+LETTERS = 20
+
+ON_DRAW = """
+const centre = () => {
+	const graph = element.querySelector('.ts-graph');
+	const current = graph?.querySelector('[aria-current]');
+	if (!current) return;
+	const [box, around] = [current.getBoundingClientRect(), graph.getBoundingClientRect()];
+	graph.scrollLeft += box.left + box.width / 2 - (around.left + around.width / 2);
+};
+centre();
+watch('value', () => requestAnimationFrame(centre));
+"""
+"""The model whose page it is stands in the middle of what is seen of a wide drawing."""
 
 _PAGES = {
     "model": "/models?model={name}",
@@ -66,8 +79,9 @@ def _places(lineage: Lineage) -> dict[Key, tuple[int, int]]:
     row: dict[Key, float] = {}
     for number in range(max(column.values()) + 1):
         free = 0.0
-        for wished, _, _, key in sorted(
-            (min((row[one] for one in before[key]), default=_LAST), key[0] != "model", place[key], key)
+        for wished, *_, key in sorted(
+            # The way goes on above what only tells of a model.
+            (min((row[one] for one in before[key]), default=_LAST), not after[key], key[0] != "model", key)
             for key in order
             if column[key] == number
         ):

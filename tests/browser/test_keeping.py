@@ -104,6 +104,11 @@ def test_a_model_has_a_page_whose_card_is_written_and_whose_family_is_clicked(
     expect(page.locator("#model-keep .ts-star")).to_have_attribute("aria-pressed", "true")
     mark = wait_until(lambda: marks.of(furnished.studio, MODELS, [registry.get(furnished.studio, "poet").id]))
     assert next(iter(mark.values())).starred
+    page.set_viewport_size({"width": 700, "height": 800})
+    page.reload()
+    # What was made of it is further to the right than the page is wide; it is in sight itself.
+    expect(page.locator(".ts-graph [aria-current]")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".ts-graph a", has_text="Run ")).not_to_have_count(0)
     page.locator(".ts-graph a", has_text="tiny-base").click()
     page.wait_for_url(re.compile(r"model=tiny-base"))
     expect(page.locator("#model-head h1")).to_contain_text("tiny-base")
