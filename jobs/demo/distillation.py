@@ -23,14 +23,13 @@ import torch
 
 from jobs.demo import dialogues
 from jobs.demo.abilities import load, measure
-from jobs.demo.finetune import CHATS, PARAMETERS, STATIC, Data, Recipe, finetune, stored
+from jobs.demo.finetune import CHATS, PARAMETERS, STATIC, Data, Recipe, carry_out, finetune, stored
 from jobs.demo.world import build_world
-from jobs.training import distillation
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import validated
 from studio_core.methods.distillation import DISTILLATION
 from studio_core.methods.sft import SFT
-from studio_core.runs.run_folder import EVENTS, MODEL, SPEC
+from studio_core.runs.run_folder import EVENTS, MODEL
 from studio_core.runs.spec import ResolvedModel, RunSpec, TrainSpec
 
 SEEDS = (1, 2, 3)
@@ -85,10 +84,7 @@ def distilled(student: Path, changes: dict[str, Any], seed: int, run_dir: Path) 
         options=options.model_dump(),
         prompts=[],
     )  # fmt: skip
-    (run_dir / SPEC).write_text(run.model_dump_json(), encoding="utf-8")
-    began = time.process_time()
-    distillation.main(run_dir)
-    seconds = time.process_time() - began
+    seconds = carry_out(run, run_dir)
     events = [json.loads(line) for line in (run_dir / EVENTS).read_text(encoding="utf-8").splitlines()]
     steps = [event["values"] for event in events if event["type"] == "metrics" and "loss" in event["values"]]
     # Of a step's rows some are replayed: the prompts are counted, each with an answer of mean length.

@@ -37,7 +37,7 @@ from studio_core.methods.sft import SFT
 from studio_core.methods.sft_kl import SFT_KL
 from studio_core.methods.simpo import SIMPO
 from studio_core.methods.trpo import TRPO
-from studio_core.runs.run_folder import MODEL, SPEC
+from studio_core.runs.run_folder import EVENTS, MODEL, SPEC
 from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 from studio_core.tunings import TUNINGS
 
@@ -207,10 +207,21 @@ def spec_of(recipe: Recipe, seed: int, run_dir: Path) -> RunSpec:
 def finetune(recipe: Recipe, seed: int, run_dir: Path) -> Outcome:
     """Carry out one run in this process and load what it made."""
     run_dir.mkdir(parents=True)
-    (run_dir / SPEC).write_text(spec_of(recipe, seed, run_dir).model_dump_json(), encoding="utf-8")
+    seconds = carry_out(spec_of(recipe, seed, run_dir), run_dir)
+    return Outcome(*tuned(recipe, run_dir), seconds)
+
+
+def carry_out(run: RunSpec, run_dir: Path) -> float:
+    """One training in this process; its seconds of processor time. Ends the program if the run was broken off."""
+    (run_dir / SPEC).write_text(run.model_dump_json(), encoding="utf-8")
     began = time.process_time()
-    script(recipe.method.name).main(run_dir)
-    return Outcome(*tuned(recipe, run_dir), time.process_time() - began)
+    script(run.spec.method).main(run_dir)
+    seconds = time.process_time() - began
+    reports = [json.loads(line) for line in (run_dir / EVENTS).read_text(encoding="utf-8").splitlines()]
+    # A training hears SIGTERM as "save and end": a model that was half trained is no measurement.
+    if [report["state"] for report in reports if report["type"] == "result"] != ["succeeded"]:
+        raise SystemExit(f"The training in {run_dir} was broken off. Nothing is measured of it.")
+    return seconds
 
 
 def tuned(recipe: Recipe, run_dir: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-import time
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,13 +18,12 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from jobs.demo.distillation import prompts
-from jobs.demo.finetune import PARAMETERS, STATIC, Data, Recipe, finetune, stored
-from jobs.training import distillation
+from jobs.demo.finetune import PARAMETERS, STATIC, Data, Recipe, carry_out, finetune, stored
 from studio_core.data.shapes import Shape
 from studio_core.methods.base import validated
 from studio_core.methods.distillation import DISTILLATION
 from studio_core.methods.sft import SFT
-from studio_core.runs.run_folder import EVENTS, MODEL, SPEC
+from studio_core.runs.run_folder import EVENTS, MODEL
 from studio_core.runs.spec import ResolvedModel, RunSpec, TrainSpec
 
 STEPS = 40
@@ -78,10 +76,7 @@ def distilled(student: Path, teacher: Path, mode: str, run_dir: Path) -> str:
         options=options.model_dump(),
         prompts=[],
     )
-    (run_dir / SPEC).write_text(run.model_dump_json(), encoding="utf-8")
-    began = time.process_time()
-    distillation.main(run_dir)
-    seconds = time.process_time() - began
+    seconds = carry_out(run, run_dir)
     events = [json.loads(line) for line in (run_dir / EVENTS).read_text(encoding="utf-8").splitlines()]
     steps = [event["values"] for event in events if event["type"] == "metrics" and "loss" in event["values"]]
     ends = [

@@ -11,9 +11,7 @@ import argparse
 import json
 import os
 import tempfile
-import time
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -25,7 +23,7 @@ import torch
 
 from jobs.chat_format import chat_format
 from jobs.demo.abilities import load, measure
-from jobs.demo.finetune import STATIC, Recipe, spec_of, tuned
+from jobs.demo.finetune import STATIC, Recipe, carry_out, spec_of, tuned
 from jobs.demo.measure import COLUMNS, SEEDS, introduction, machine
 from jobs.demo.samples import NEW_NAME
 from jobs.training.dpo import AnswersOnly, rows
@@ -35,7 +33,6 @@ from studio_core.methods.cpo import CPO
 from studio_core.methods.dpo import DPO
 from studio_core.methods.orpo import ORPO
 from studio_core.methods.simpo import SIMPO
-from studio_core.runs.run_folder import SPEC
 from studio_core.runs.spec import RunSpec
 from studio_core.tunings import TUNINGS
 
@@ -117,10 +114,7 @@ def carried_out(trial: Trial, seed: int, base: torch.Tensor) -> dict[str, float]
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder)
         run = spec_of(trial.recipe, seed, run_dir)
-        (run_dir / SPEC).write_text(run.model_dump_json(), encoding="utf-8")
-        began = time.process_time()
-        import_module(trial.method.script).main(run_dir)
-        cpu = time.process_time() - began
+        cpu = carry_out(run, run_dir)
         model, tokenizer = tuned(trial.recipe, run_dir)
         gained = likelihoods(model, run) - base
     scores = measure(model, tokenizer, name=NEW_NAME)

@@ -25,7 +25,7 @@ from pyarrow import parquet
 from scipy.stats import spearmanr
 
 from jobs.demo import process_rewards, sums
-from jobs.demo.finetune import PARAMETERS, STATIC
+from jobs.demo.finetune import PARAMETERS, STATIC, carry_out
 from jobs.demo.measure import processor
 from jobs.demo.process_rewards import batches
 from jobs.demo.sums import Sum
@@ -34,13 +34,12 @@ from jobs.generation.engines.loop import LoopEngine, models
 from jobs.generation.ensemble import together
 from jobs.generation.scoring import BATCH, RewardModel
 from jobs.generation.step_scoring import StepRewardModel
-from jobs.training.start import script
 from studio_core import methods
 from studio_core.data.chat_format import ChatFormat
 from studio_core.data.shapes import Message
 from studio_core.generation.sampling import Sampling
 from studio_core.methods.base import validated
-from studio_core.runs.run_folder import MODEL, SPEC
+from studio_core.runs.run_folder import MODEL
 from studio_core.runs.spec import ResolvedDataset, ResolvedModel, RunSpec, TrainSpec
 
 SEEDS = (1, 2, 3)
@@ -147,8 +146,7 @@ def trained(method: str, rows: list[dict[str, Any]], seed: int, folder: Path) ->
         options=options.model_dump(),
         prompts=[],
     )  # fmt: skip
-    (folder / SPEC).write_text(run.model_dump_json(), encoding="utf-8")
-    script(method).main(folder)
+    carry_out(run, folder)
     return ResolvedModel(name=method, path=str(folder / MODEL))
 
 

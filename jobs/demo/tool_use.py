@@ -12,7 +12,6 @@ import json
 import os
 import random
 import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,10 +22,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from jobs.demo.calculations import problem
-from jobs.demo.finetune import PARAMETERS, STATIC, Data, Recipe, Rows, Start, finetune, spec_of
+from jobs.demo.finetune import PARAMETERS, STATIC, Data, Recipe, Rows, Start, carry_out, finetune, spec_of
 from jobs.demo.world import MODEL_NAME
 from jobs.generation.trajectories import Trajectory
-from jobs.training import grpo
 from jobs.training.turns import Turns
 from jobs.training.writing import opened
 from studio_core import rewards
@@ -36,7 +34,7 @@ from studio_core.environments import ENVIRONMENTS
 from studio_core.generation.sampling import Sampling
 from studio_core.methods.grpo import GRPO
 from studio_core.methods.sft import SFT
-from studio_core.runs.run_folder import MODEL, SPEC
+from studio_core.runs.run_folder import MODEL
 from studio_core.runs.spec import ResolvedModel, RewardChoice
 from studio_core.statistics.winrate import wilson
 
@@ -127,10 +125,8 @@ def rewarded(seed: int, folder: Path, taught: ResolvedModel) -> tuple[ResolvedMo
     folder.mkdir()
     run = spec_of(recipe, seed, folder).model_copy(update={"model": taught})
     run.spec.rewards = [RewardChoice(name="equality")]
-    (folder / SPEC).write_text(run.model_dump_json(), encoding="utf-8")
-    began = time.process_time()
-    grpo.main(folder)
-    return taught.model_copy(update={"path": str(folder / MODEL)}), time.process_time() - began
+    seconds = carry_out(run, folder)
+    return taught.model_copy(update={"path": str(folder / MODEL)}), seconds
 
 
 def learnt(seed: int, folder: Path) -> dict[str, Any]:
