@@ -14,7 +14,7 @@ from app.parts.keeping import marks_view, trash
 from app.parts.markdown import below, rendered
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
-from studio_core.keeping import deleting, lineage, marks, model_card
+from studio_core.keeping import deleting, lineage, load_code, marks, model_card
 from studio_core.keeping.marks import LONGEST_NOTE
 from studio_core.keeping.models import MODELS
 from studio_core.models import checkpoints, registry
@@ -78,16 +78,17 @@ def kept(studio: Studio, model: Model, language: str) -> Markup:
 
 
 def body(studio: Studio, model: Model, language: str) -> Markup:
-    """Lineage, card, checkpoints, what hangs on it."""
+    """Lineage, card, what hangs on it, checkpoints, and what loads it."""
     phrase = phrases("keeping.", language)
     return html(
-        '<div class="ts-stack"><section><h2>{}</h2>{}</section>{}<section><h2>{}</h2>{}</section>{}</div>',
+        '<div class="ts-stack"><section><h2>{}</h2>{}</section>{}<section><h2>{}</h2>{}</section>{}{}</div>',
         phrase("lineage"),
         lineage_graph.drawn(lineage.of(studio, model), ("model", model.id), language),
         _card(studio, model, language),
         phrase("used_by"),
         _uses(studio, model, language),
         _checkpoints(studio, model, language),
+        _load_code(studio, model, language),
     )
 
 
@@ -123,6 +124,19 @@ def _uses(studio: Studio, model: Model, language: str) -> Markup:
     if not lines:
         return html('<p class="ts-muted">{}</p>', say("keeping.used_by_none", language))
     return html('<ul class="ts-keep-list">{}</ul>', lines)
+
+
+def _load_code(studio: Studio, model: Model, language: str) -> Markup:
+    """How other programs load it."""
+    code = load_code.python(studio, model)
+    shown = html('<pre class="ts-log ts-mono" tabindex="0">{}</pre>', code) if code else ""
+    words = say("keeping.load_text" if code else "keeping.load_here_only", language)
+    return html(
+        '<section id="model-load"><h2>{}</h2><p class="ts-muted">{}</p>{}</section>',
+        say("keeping.load", language),
+        words,
+        shown,
+    )
 
 
 def _checkpoints(studio: Studio, model: Model, language: str) -> Markup:

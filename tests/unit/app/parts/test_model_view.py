@@ -69,6 +69,16 @@ def test_a_model_says_where_it_comes_from_and_what_came_of_it(
     ):
         assert f'href="/{way}"' in shown
     assert child.name in shown
+    assert f"AutoModelForCausalLM.from_pretrained(&#39;{trained.path}&#39;)" in shown
+    code = drawn(studio, child, language)
+    assert f"PeftModel.from_pretrained(model, &#39;{child.path}&#39;)" in code
+
+
+def test_what_only_the_studio_loads_is_said_to_be_so(studio: Studio, trained: Model) -> None:
+    child = train(studio, "adapter", measured=False, model="poet", name="poet two")
+    Path(child.path, "adapter_config.json").write_text('{"peft_type": "BOTTLENECK"}')
+    shown = drawn(studio, child)
+    assert "no other library loads it" in shown and "from_pretrained" not in shown
 
 
 def test_the_card_is_generated_until_somebody_writes_it(studio: Studio, trained: Model) -> None:
