@@ -11,7 +11,7 @@ from app.i18n import Phrase, phrases, say
 from app.parts import lineage_graph
 from app.parts.html import NOTHING, ago, count, html, join, size, stat, table
 from app.parts.keeping import marks_view, trash
-from app.parts.markdown import below, rendered
+from app.parts.markdown import below, rendered, with_copying
 from studio_core.base.studio import Studio
 from studio_core.base.tables import Model
 from studio_core.keeping import deleting, lineage, load_code, marks, model_card
@@ -129,7 +129,8 @@ def _uses(studio: Studio, model: Model, language: str) -> Markup:
 def _load_code(studio: Studio, model: Model, language: str) -> Markup:
     """How other programs load it."""
     code = load_code.python(studio, model)
-    shown = html('<pre class="ts-log ts-mono" tabindex="0">{}</pre>', code) if code else ""
+    block = html('<div class="ts-markdown">{}</div>', html("<pre><code>{}</code></pre>", code or ""))
+    shown = with_copying(block, say("runs.copy", language), say("runs.copied", language)) if code else ""
     words = say("keeping.load_text" if code else "keeping.load_here_only", language)
     return html(
         '<section id="model-load"><h2>{}</h2><p class="ts-muted">{}</p>{}</section>',
