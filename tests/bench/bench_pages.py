@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from app.web import create_app
+from app.server import create_app
 from studio_core.base.studio import Studio, open_studio
 from studio_core.runs import metrics, queue, run_folder
 from studio_core.runs.engine_process import LOCK
@@ -48,12 +48,13 @@ class Pages:
                 time.sleep(0.1)
 
     def handler(self, path: str, name: str) -> tuple[dict[str, Any], str]:
-        """The first handler of a page whose name begins so, as the page's own script knows it."""
+        """The handler of a page whose name begins so, as the page's own script knows it; of several sections of a
+        page that have one, that which draws most."""
         document = self.client.get(path).text
         begin = document.index("window.gradio_config = ") + len("window.gradio_config = ")
         config, _ = json.JSONDecoder().raw_decode(document[begin:])
-        found = next(d for d in config["dependencies"] if str(d["api_name"]).startswith(name))
-        return found, path.partition("?")[2]
+        found = [one for one in config["dependencies"] if str(one["api_name"]).startswith(name)]
+        return max(found, key=lambda one: len(one["outputs"])), path.partition("?")[2]
 
     def call(self, handler: tuple[dict[str, Any], str], *given: Any) -> list[Any]:
         dependency, query = handler
