@@ -30,7 +30,8 @@ from jobs.demo.abilities import MAX_NEW_TOKENS, right
 from jobs.demo.finetune import PARAMETERS, STATIC
 from jobs.demo.heldout import Item, suite
 from jobs.demo.measure import processor
-from jobs.generation.decoding import Row, advance
+from jobs.generation.decoding import advance
+from jobs.generation.lane import Row
 from jobs.generation.models import Models
 from jobs.training import alone
 from jobs.training.start import script

@@ -20,9 +20,9 @@ from jobs.curation.measuring import Measured
 from jobs.evaluation import writing
 from jobs.evaluation.questions import Questions
 from jobs.generation.answering import Text, digest
-from jobs.generation.decoding import left_padded
 from jobs.generation.engines import loop
 from jobs.generation.engines.loop import LoopEngine
+from jobs.generation.lane import left_padded
 from jobs.generation.models import Opened
 from studio_core.curation.base import Work
 from studio_core.evaluation.items_file import AnsweredItem

@@ -18,8 +18,9 @@ from jobs.curation.store import Store
 from jobs.evaluation.questions import Questions
 from jobs.evaluation.writing import Attempt, sampling_of, scored
 from jobs.generation.answering import Failure, Question
-from jobs.generation.decoding import Row, advance
+from jobs.generation.decoding import advance
 from jobs.generation.engines.loop import LoopEngine
+from jobs.generation.lane import Row
 from jobs.generation.models import Opened
 from jobs.generation.tally import Tally
 from jobs.generation.trajectories import Exchange, Trajectory

@@ -14,7 +14,8 @@ import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from jobs.chat_format import chat_format
-from jobs.generation.decoding import Row, advance
+from jobs.generation.decoding import advance
+from jobs.generation.lane import Row
 from jobs.generation.models import Models, Opened
 from jobs.generation.pieces import TextPieces
 from jobs.generation.stopping import Stops

@@ -24,8 +24,10 @@ from typing import Any
 
 import torch
 
-from jobs.generation.decoding import Lane, Row, TwinLane, advance
+from jobs.generation.decoding import advance
+from jobs.generation.lane import Lane, Row
 from jobs.generation.models import Models
+from jobs.generation.twin_lane import TwinLane
 from studio_core.base.errors import StudioError
 from studio_core.data.shapes import Message
 from studio_core.generation.sampling import Sampling

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.generation.decoding import Row
+from jobs.generation.lane import Row
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.data.chat_format import ChatFormat, Rendered
 from studio_core.data.conversation import conversation

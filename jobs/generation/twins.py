@@ -28,10 +28,11 @@ from jobs.export import gguf_file
 from jobs.export.weights import Weights
 from jobs.generation import contents, llama_cpp
 from jobs.generation.answering import digest
-from jobs.generation.decoding import Lane, Row, TwinLane
+from jobs.generation.lane import Lane, Row
 from jobs.generation.models import Models, Opened
 from jobs.generation.stopping import Stops
 from jobs.generation.twin import Twin, named
+from jobs.generation.twin_lane import TwinLane
 from studio_core.base.atomic import read_json, write_json
 from studio_core.base.errors import BadInput, StudioError
 from studio_core.base.settings import switched_on

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from jobs.generation.decoding import Row, advance
+from jobs.generation.decoding import advance
+from jobs.generation.lane import Row
 from jobs.generation.models import Base, Opened
 from jobs.generation.stopping import Stops
 from studio_core.data.chat_format import ChatFormat

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobs.generation.decoding import Row
+from jobs.generation.lane import Row
 from jobs.generation.models import Opened
 from jobs.generation.trajectories import Exchange, Trajectory
 from jobs.training.course import Course

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from jobs.generation.decoding import Row, advance, left_padded
+from jobs.generation.decoding import advance
+from jobs.generation.lane import Row, left_padded
 from jobs.generation.models import Base, Opened
 from jobs.generation.stopping import Stops
 from jobs.training.course import Course

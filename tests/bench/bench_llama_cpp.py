@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 import transformers
 
-from jobs.generation.decoding import Row, advance
+from jobs.generation.decoding import advance
+from jobs.generation.lane import Row
 from jobs.generation.models import Models, Opened
 from jobs.generation.stopping import Stops
 from jobs.generation.twins import Twins

@@ -14,7 +14,8 @@ import torch
 
 from jobs.generation import contents
 from jobs.generation.answering import Failure, Outcome, Question, Stopping, Text
-from jobs.generation.decoding import Row, advance, left_padded
+from jobs.generation.decoding import advance
+from jobs.generation.lane import Row, left_padded
 from jobs.generation.models import Models, Opened
 from studio_core.base.errors import StudioError
 from studio_core.generation.asking import Answer, plain

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from jobs.generation.decoding import choose, drawn
+from jobs.generation.draws import choose, chosen, drawn
 from jobs.generation.models import Models
 from jobs.generation.pieces import TextPieces
 from jobs.generation.sides import Side, answer
 from jobs.generation.stopping import Stops
-from studio_core.generation.sampling import Sampling
+from studio_core.generation.sampling import Sampling, greedy
 from studio_core.runs.spec import ResolvedModel
 from tests.unit.jobs.generation.small_models import byte_tokenizer, save_llama
 
@@ -59,6 +60,12 @@ def test_special_tokens_are_not_text() -> None:
     assert "".join([*(pieces.add(token) for token in tokens), pieces.finish()]) == "ab"
 
 
+@dataclass
+class Draw:
+    sampling: Sampling
+    random: torch.Generator
+
+
 def test_choose_draws_as_asked() -> None:
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0]).log_softmax(-1)
     random = torch.Generator().manual_seed(0)
@@ -81,19 +88,35 @@ def test_rows_are_drawn_together_as_each_alone_and_never_what_has_no_chance() ->
     def random(row: int) -> torch.Generator:
         return torch.Generator().manual_seed(row)
 
-    together = drawn(logits, temperatures, [random(row) for row in range(200)])
+    rows = [
+        Draw(Sampling(temperature=temperature, top_p=1.0), random(row))
+        for row, temperature in enumerate(temperatures)
+    ]
+    together = drawn(logits, rows)
+    assert chosen(logits, [replace(row, random=random(place)) for place, row in enumerate(rows)]) == together
     alone = [
         choose(logits[row], Sampling(temperature=temperatures[row], top_p=1.0), random(row))
         for row in range(200)
     ]
     assert together == alone
-    assert all(token % 2 for token in together)
+    assert all(token is not None and token % 2 for token in together)
+
+
+@pytest.mark.parametrize("sampling", [greedy(1), Sampling(), Sampling(top_p=1.0), Sampling(top_k=3)])
+def test_what_are_no_numbers_choose_nothing(sampling: Sampling) -> None:
+    logits = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
+    logits[1, 7] = torch.nan
+    rows = [Draw(sampling, torch.Generator().manual_seed(row)) for row in range(3)]
+    first, broken, last = chosen(logits, rows)
+    assert broken is None and first is not None and last is not None
+    assert chosen(logits[1:2], rows[1:2]) == [None]
 
 
 def test_seeds_that_follow_each_other_draw_independently() -> None:
     """As the places of a step do: each row draws with a generator of its own."""
     flat = torch.zeros(4000, 10)
-    counts = Counter(drawn(flat, [1.0] * 4000, [torch.Generator().manual_seed(seed) for seed in range(4000)]))
+    plain = Sampling(temperature=1.0, top_p=1.0)
+    counts = Counter(drawn(flat, [Draw(plain, torch.Generator().manual_seed(seed)) for seed in range(4000)]))
     assert all(count == pytest.approx(400, abs=80) for count in counts.values()), counts
 
 

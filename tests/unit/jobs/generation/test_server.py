@@ -21,8 +21,9 @@ from jobs.generation import server as server_module
 from jobs.generation import sides as sides_module
 from jobs.generation import turns as turns_module
 from jobs.generation.answering import Text
-from jobs.generation.decoding import Lane, Row, advance
+from jobs.generation.decoding import advance
 from jobs.generation.engines.loop import scores
+from jobs.generation.lane import Lane, Row
 from jobs.generation.models import Base, Models
 from jobs.generation.server import ChatServer
 from jobs.generation.sides import Event

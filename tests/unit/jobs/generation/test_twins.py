@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from jobs.generation import llama_cpp, twins
+from jobs.generation import llama_cpp, twin_lane, twins
 from jobs.generation.models import Models, Opened
 from jobs.generation.sides import Side, answer
 from jobs.generation.turns import Desk
@@ -106,25 +107,87 @@ def test_log_probabilities_are_the_models(folders: dict[str, Path], tmp_path: Pa
         assert [t["token"] for t in one["top_logprobs"]] == [t["token"] for t in other["top_logprobs"]]
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_sides_with_twins_and_without_answer_beside_each_other(
-    folders: dict[str, Path], tmp_path: Path, threads: int
-) -> None:
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """With two of them a second side is computed beside the first."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        names, sampling = (
-            ("base", "lora", "other", "second"),
-            Sampling(temperature=1.0, seed=2, max_tokens=30),
-        )
-        sides = [Side(resolved(folders, name), QUESTION) for name in names]
-        wanted = sorted_by_side(run(Models("cpu"), sides, sampling))
-        models = Models("cpu")
-        for side in sides[:3]:
-            with_twin(models, side.model, tmp_path)
-        assert sorted_by_side(run(models, sides, sampling)) == wanted
-    finally:
-        torch.set_num_threads(before)
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(temperature=1.0, seed=2, max_tokens=30),
+        Sampling(temperature=1.0, seed=2, max_tokens=30, n=3, stop=("e", "的")),
+        Sampling(temperature=0.7, top_k=40, seed=2, max_tokens=30, logprobs=True, top_logprobs=2),
+    ],
+)
+def test_sides_with_twins_and_without_answer_beside_each_other(
+    folders: dict[str, Path], tmp_path: Path, threads: int, sampling: Sampling
+) -> None:
+    sides = [Side(resolved(folders, name), QUESTION) for name in ("base", "lora", "other", "second")]
+    wanted = sorted_by_side(run(Models("cpu"), sides, sampling))
+    models = Models("cpu")
+    for side in sides[:3]:
+        with_twin(models, side.model, tmp_path)
+    assert sorted_by_side(run(models, sides, sampling)) == wanted
+
+
+@pytest.mark.parametrize("threads", [2], indirect=True)
+def test_what_is_computed_ahead_ends_with_its_answer(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    models, reads, over = Models("cpu"), list[str](), threading.Event()
+    sides = [Side(resolved(folders, name), QUESTION) for name in ("base", "lora")]
+    for side in sides:
+        with_twin(models, side.model, tmp_path)
+    read, run_ahead = llama_cpp.Context.read, twin_lane._Ahead.run
+
+    def counted(context: llama_cpp.Context, *given: Any) -> None:
+        reads.append(threading.current_thread().name)
+        read(context, *given)
+
+    def runs(ahead: Any) -> None:
+        run_ahead(ahead)
+        over.set()
+
+    monkeypatch.setattr(llama_cpp.Context, "read", counted)
+    monkeypatch.setattr(twin_lane._Ahead, "run", runs)
+    seen: list[dict[str, Any]] = []
+    for event in answer(models, sides, greedy(100), cancelled=lambda: len(seen) > 20):
+        seen.append(event)
+    assert over.wait(60)
+    [tokens] = [event["tokens"] for event in seen if event.get("done") and event["side"] == 1]
+    ahead = [name for name in reads if name.startswith("llama.cpp")]
+    assert 0 < tokens < len(ahead) + 1 <= tokens + 1 + twin_lane._MOST_AHEAD + 1
+    # Nobody takes the last of it: whoever asks next does not wait.
+    over.clear()
+    pieces = answer(models, sides, greedy(100))
+    next(pieces)
+    pieces.close()
+    assert over.wait(60)
+
+
+@pytest.mark.parametrize("threads", [2], indirect=True)
+def test_a_pass_that_fails_beside_others_is_told_of_its_side(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    models, read = Models("cpu"), llama_cpp.Context.read
+    sides = [Side(resolved(folders, name), QUESTION) for name in ("base", "lora")]
+    for side in sides:
+        with_twin(models, side.model, tmp_path)
+
+    def fails(context: llama_cpp.Context, *given: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise StudioError("chat.llama_cpp_failed", code=-3)
+        read(context, *given)
+
+    monkeypatch.setattr(llama_cpp.Context, "read", fails)
+    events = list(answer(models, sides, greedy(5)))
+    assert "-3" in next(event["error"] for event in events if event["side"] == 1 and "error" in event)
+    assert next(event for event in events if event["side"] == 0 and event.get("done"))["tokens"] == 5
 
 
 def test_more_rows_than_it_computes_faster_are_the_loops(folders: dict[str, Path], tmp_path: Path) -> None:
