@@ -1,12 +1,15 @@
 """A GGUF file: the weights of a model under llama.cpp's names, with what it needs to compute and to split text.
 
-One tensor after another goes to the file, so that a model needs no more memory than its largest one.
+One tensor after another goes to the file, a few are computed ahead: a model needs no more memory than these.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from gguf import LlamaFileType as FileType
 
-from jobs.export import gguf_vocabulary
+from jobs.export import ggml, gguf_vocabulary
 from jobs.export.weights import Weights
 from studio_core.base.errors import BadInput
 from studio_core.exports import llama_cpp
@@ -28,8 +31,13 @@ _KEPT_FINER = ("token_embd.weight", "output.weight")
 _COARSE = (Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1)
 _INFINITE = 0x7C00
 """As fp16, without its sign."""
+_AT_ONCE = min(4, os.cpu_count() or 1)
+"""Tensors that are computed at once. Beyond four the disk is waited for."""
 _NO_WEIGHT = re.compile(r"\.rotary_emb\.inv_freq$")
 _TURNED = re.compile(r"\.attn_([qk])\.(weight|bias)$")
+
+
+_Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -84,12 +92,28 @@ def write(file: Path, subject: Subject, tokenizer: Any, weights: Weights, type: 
         writer.write_ti_data_to_file()
         if factors is not None:
             writer.write_tensor_data(factors)
-        for tensor in tensors:
-            writer.write_tensor_data(_data(tensor, subject, architecture, weights))
+        for data in _ahead(tensors, lambda tensor: _data(tensor, subject, architecture, weights)):
+            writer.write_tensor_data(data)
     finally:
         writer.close()
     kept = [tensor.name for tensor in tensors if len(tensor.shape) > 1 and tensor.type.name != type]
     return {"tensors": len(tensors), "kept_finer": len(kept)}
+
+
+def _ahead(tensors: Sequence[Tensor], made: Callable[[Tensor], _Array]) -> Iterator[_Array]:
+    """What is made of each tensor, in their order; the next ones are computed while one is written."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        waiting: deque[Future[_Array]] = deque()
+        try:
+            for tensor in tensors:
+                waiting.append(pool.submit(made, tensor))
+                if len(waiting) > _AT_ONCE:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
 
 
 def _file_type(type: str) -> FileType:
@@ -123,9 +147,7 @@ def _type_of(name: str, shape: tuple[int, ...], type: Type) -> Type:
     return Type.F16 if shape[-1] % gguf.GGML_QUANT_SIZES[type][0] else type
 
 
-def _data(
-    tensor: Tensor, subject: Subject, architecture: llama_cpp.Architecture, weights: Weights
-) -> np.ndarray[Any, Any]:
+def _data(tensor: Tensor, subject: Subject, architecture: llama_cpp.Architecture, weights: Weights) -> _Array:
     values = in_order(weights[tensor.source], tensor.name, subject.config, architecture)
     if tensor.type == Type.BF16:
         return values.to(torch.bfloat16).contiguous().view(torch.int16).numpy().view(np.uint8)
@@ -137,7 +159,9 @@ def _data(
                 "model_exports.overflow", model=subject.name, tensor=tensor.source[:120], instead="BF16"
             )
         return halves
-    return gguf.quants.quantize(values.to(torch.float32).contiguous().numpy(), tensor.type)
+    if tensor.packed:
+        return ggml.quantised(values, tensor.type)
+    return values.to(torch.float32).contiguous().numpy()
 
 
 def in_order(

@@ -102,9 +102,7 @@ _QUIET = _Log(lambda level, text, data: None)
 @cache
 def library() -> Any:
     """The functions of ``llama.h``; raises ``StudioError`` where there are none that this layout fits."""
-    spec = importlib.util.find_spec(PACKAGE)
-    folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
-    file = next((found for folder in folders for found in sorted(folder.glob(f"{PACKAGE}*.so"))), None)
+    file = library_file()
     if file is None:
         raise StudioError("chat.llama_cpp_missing", package=PACKAGE)
     try:
@@ -117,6 +115,12 @@ def library() -> Any:
     functions.llama_log_set(_QUIET, None)
     functions.llama_backend_init()
     return functions
+
+
+def library_file() -> Path | None:
+    spec = importlib.util.find_spec(PACKAGE)
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
+    return next((found for folder in folders for found in sorted(folder.glob(f"{PACKAGE}*.so"))), None)
 
 
 def _declared(functions: Any) -> Any:
