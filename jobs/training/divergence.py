@@ -12,7 +12,11 @@ def divergence(student: torch.Tensor, teacher: torch.Tensor, beta: float) -> tor
 
     Equation 1 of arXiv:2306.13649, with the KL itself at both ends, as TRL has it.
     """
-    p, q = teacher.log_softmax(-1), student.log_softmax(-1)
+    return between(student.log_softmax(-1), teacher.log_softmax(-1), beta)
+
+
+def between(q: torch.Tensor, p: torch.Tensor, beta: float) -> torch.Tensor:
+    """The same of log-probabilities: ``q`` of the student, ``p`` of the teacher."""
     if beta == 0:
         return _kl(p, q)
     if beta == 1:

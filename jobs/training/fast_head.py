@@ -14,7 +14,9 @@ import sys
 import types
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch.nn import functional
@@ -33,6 +35,24 @@ _CHANGES_LOGITS = (
     "lm_head_multiplier",
     "logits_scaling",
 )
+
+
+@dataclass
+class Further:
+    """Places whose distributions are wanted too, ``(rows, length - 1)``; ``further`` among the inputs of a pass:
+    they come of the same product as those of the labels, which are among them."""
+
+    places: torch.Tensor
+    log_probs: torch.Tensor | None = None
+    """(places, vocabulary), once they are computed; None where another head has scored the labels."""
+
+
+def takes_further(model: Any) -> bool:
+    return getattr(model.forward, "__func__", None) in _FORWARDS
+
+
+_FORWARDS: WeakSet[Any] = WeakSet()
+"""Those of this head."""
 
 
 @contextmanager
@@ -54,7 +74,14 @@ def add_head(model: Any, **settings: Any) -> None:
     fused_forward, outputs = model.forward, settings.get("outputs", ())
 
     @functools.wraps(type(model).forward)
-    def forward(self: Any, *args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any) -> Any:
+    def forward(
+        self: Any,
+        *args: Any,
+        fused_lm_head: bool = False,
+        labels: Any = None,
+        further: Further | None = None,
+        **kwargs: Any,
+    ) -> Any:
         # What TRL's trainers ask of it in training; generation and evaluation by others go the usual way.
         plain = fused_lm_head and labels is not None and "shift_labels" not in kwargs
         if not plain or (labels != -100).sum() * self.config.get_text_config().vocab_size > _MOST_LOGITS:
@@ -62,8 +89,9 @@ def add_head(model: Any, **settings: Any) -> None:
         kwargs.pop("num_items_in_batch", None)
         kwargs["use_cache"] = False  # Keys and values of a training are never asked for again.
         hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]
-        return scored(hidden, self.get_output_embeddings(), labels[:, 1:], outputs)
+        return scored(hidden, self.get_output_embeddings(), labels[:, 1:], outputs, further)
 
+    _FORWARDS.add(forward)
     model.forward = types.MethodType(forward, model)
 
 
@@ -78,7 +106,11 @@ def _applies(model: Any, settings: dict[str, Any]) -> bool:
 
 
 def scored(
-    hidden: torch.Tensor, head: torch.nn.Linear, labels: torch.Tensor, outputs: Collection[str] = _USUAL
+    hidden: torch.Tensor,
+    head: torch.nn.Linear,
+    labels: torch.Tensor,
+    outputs: Collection[str] = _USUAL,
+    further: Further | None = None,
 ) -> FusedCausalLMOutput:
     """Log-probabilities of ``labels`` (rows, length) under ``hidden`` (rows, length, width); 0 where -100.
 
@@ -87,8 +119,17 @@ def scored(
     mask = labels != -100
     targets = labels[mask]
     # In full precision: a softmax over thousands of words loses small probabilities in bf16.
-    logits = head(hidden[mask]).float()
-    log_probs = -functional.cross_entropy(logits, targets, reduction="none")
+    if further is None:
+        logits = head(hidden[mask]).float()
+        log_probs = -functional.cross_entropy(logits, targets, reduction="none")
+        watched = figures(logits, targets, outputs)
+    else:
+        logits = head(hidden[further.places]).float()
+        further.log_probs = logits.log_softmax(-1)
+        learnt = mask[further.places]
+        log_probs = further.log_probs[learnt.nonzero()[:, 0], targets]
+        of_all = figures(logits, labels[further.places], outputs)
+        watched = {name: values[learnt] for name, values in of_all.items()}
 
     def placed(values: torch.Tensor) -> torch.Tensor:
         return values.new_zeros(mask.shape).masked_scatter(mask, values)
@@ -97,7 +138,7 @@ def scored(
         loss=-log_probs.sum() / mask.sum().clamp(min=1),
         log_probs=placed(log_probs),
         label_mask=mask,
-        **{name: placed(values) for name, values in figures(logits, targets, outputs).items()},
+        **{name: placed(values) for name, values in watched.items()},
     )
 
 

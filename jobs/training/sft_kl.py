@@ -35,8 +35,8 @@ from trl.trainer.distillation_trainer import _chunked_divergence_loss
 
 from jobs.training import alone
 from jobs.training.course import Course
-from jobs.training.divergence import divergence
-from jobs.training.fast_head import fast_head
+from jobs.training.divergence import between
+from jobs.training.fast_head import Further, fast_head, takes_further
 from jobs.training.loading import load_model, needs_checkpointing, new_adapter
 from jobs.training.reference import as_before, frozen_copy, prepared
 from jobs.training.sft import GroupedSFTTrainer, rows
@@ -59,6 +59,7 @@ class SFTKLTrainer(GroupedSFTTrainer):
         self._options = options
         self._reference = prepared(reference, self.accelerator)
         self._kl_tokens: Any = None
+        self._scores_further = takes_further(bare(self.model))
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The batches of the next step; the tokens of its KL are counted over all ranks."""
@@ -72,9 +73,12 @@ class SFTKLTrainer(GroupedSFTTrainer):
         compared = self._compared(inputs)
         with as_before(self.model, self._reference) as base, last_hidden_states(base) as before:
             base(**asked, use_cache=False, logits_to_keep=1)  # Its logits are not what is wanted.
+        # Where distributions are kept anyway, those of the loss are among those of the KL.
+        further = Further(compared) if self._scores_further and self._keeps(compared) else None
+        scored = {**inputs, "further": further} if further else inputs
         with last_hidden_states(self.model) as now:
-            loss = super().compute_loss(model, inputs, **given)
-        kl = self._kl(now[-1], before[-1], compared)
+            loss = super().compute_loss(model, scored, **given)
+        kl = self._kl(now[-1], before[-1], compared, further.log_probs if further else None)
         mode = "train" if self.model.training else "eval"
         sums = torch.stack([kl.detach(), compared.sum()])
         total, tokens = self.accelerator.gather(sums).view(-1, 2).sum(0)
@@ -91,8 +95,20 @@ class SFTKLTrainer(GroupedSFTTrainer):
             return batch["labels"][:, 1:] != -100
         return batch["attention_mask"][:, 1:] != 0
 
-    def _kl(self, now: torch.Tensor, before: torch.Tensor, compared: torch.Tensor) -> torch.Tensor:
-        """The sum over the places ``compared``; hidden states are (rows, length, width)."""
+    def _keeps(self, compared: torch.Tensor) -> bool:
+        """Whether the logits of all places that are compared are held at once."""
+        words = len(bare(self.model).get_output_embeddings().weight)
+        return compared.device.type == "cpu" and int(compared.sum()) * words <= MOST_LOGITS
+
+    def _kl(
+        self,
+        now: torch.Tensor,
+        before: torch.Tensor,
+        compared: torch.Tensor,
+        log_probs: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The sum over the places ``compared``; hidden states are (rows, length, width). ``log_probs`` of the model at
+        these places, (places, vocabulary), if they are there already."""
         length = before.shape[1]
         model, base = bare(self.model), bare(self._reference or self.model)
         head, base_head = model.get_output_embeddings(), base.get_output_embeddings()
@@ -103,10 +119,12 @@ class SFTKLTrainer(GroupedSFTTrainer):
         together = max(1, MOST_LOGITS // len(head.weight)) if now.device.type == "cpu" else len(states)
         # In shards a head is whole in its own forward pass only; TRL's kernel gathers it.
         whole = not isinstance(head.weight, DTensor) and not isinstance(base_head.weight, DTensor)
-        if now.device.type == "cpu" and len(states) <= together and whole and not changes:
+        if self._keeps(compared) and whole and not changes:
             with torch.no_grad():
-                taught = base_head(base_states).float()
-            return divergence(head(states).float(), taught, beta).sum()
+                taught = base_head(base_states).float().log_softmax(-1)
+            if log_probs is None:
+                log_probs = head(states).float().log_softmax(-1)
+            return between(log_probs, taught, beta).sum()
         in_blocks = partial(
             _chunked_divergence_loss,
             student_lm_head_weight=head.weight,
