@@ -107,7 +107,9 @@ def test_a_tracker_that_fails_costs_the_run_nothing(tracked: Tracked, fault: str
         wait_until(lambda: (known := tracked.sent(job)) and known.state == "failed", what="it is given up")
         assert tracked.sent(job, "mlflow") is not None, "one that fails keeps no other waiting"
     for process in followers(job):
-        process.kill()
+        # A sink that hangs reads no more, and so does not hear that its follower is gone.
+        for one in (*process.children(recursive=True), process):
+            one.kill()
     wait_until(lambda: not followers(job))
 
 
