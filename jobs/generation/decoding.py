@@ -43,6 +43,9 @@ def _in_turn(
                 row.reason = "cancelled"
                 yield row, ""
             continue
+        if not lane.ready and any(other.ready for other in lanes):
+            lanes.append(lane)
+            continue
         try:
             pieces = lane.step()
         except Exception as error:

@@ -108,6 +108,9 @@ class Lane:
             self._go_on()
         return pieces
 
+    ready = True
+    """Whether a step begins at once, and waits for no other thread."""
+
     def close(self) -> None:
         """Nobody wants more of it."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Semaphore, Thread
+from threading import Event, Thread
 
 import torch
 
@@ -41,6 +40,10 @@ class TwinLane(Lane):
     def close(self) -> None:
         if self._ahead:
             self._ahead.close()
+
+    @property
+    def ready(self) -> bool:
+        return self._ahead is None or self._ahead.ready
 
     def _chosen(self) -> tuple[list[int | None], torch.Tensor]:
         if self._ahead is None:
@@ -93,8 +96,8 @@ class TwinLane(Lane):
             self._ahead.going = frozenset(self._places)
 
 
-_MOST_AHEAD = 16
-"""Tokens: enough that nobody waits for a page that draws some at once, few to be computed for nothing."""
+_MOST_AHEAD = 64
+"""Tokens: some 20 ms of a small model, which is little to be computed for nothing."""
 
 
 class _Ahead:
@@ -109,13 +112,17 @@ class _Ahead:
         self.going = frozenset(range(len(lane.rows)))
         """Places of the rows of which more is wanted."""
         self._passes: SimpleQueue[_Pass | Exception] = SimpleQueue()
-        self._room = Semaphore(_MOST_AHEAD)
+        self._made = self._taken = 0
+        self._room = Event()
         Thread(target=self.run, name="llama.cpp", daemon=True).start()
 
     def take(self, places: Sequence[int]) -> tuple[list[int | None], torch.Tensor]:
         """The next token of the rows at these places with its logits; raises what their pass has raised."""
         passed = self._passes.get()
-        self._room.release()
+        self._taken += 1
+        # Not for each token: who wakes another thread that often waits for it as often.
+        if self._made - self._taken <= _MOST_AHEAD // 2 and not self._room.is_set():
+            self._room.set()
         if isinstance(passed, Exception):
             raise passed
         where = [passed.places.index(place) for place in places]
@@ -123,7 +130,11 @@ class _Ahead:
 
     def close(self) -> None:
         self.going = frozenset()
-        self._room.release()
+        self._room.set()
+
+    @property
+    def ready(self) -> bool:
+        return not self._passes.empty()
 
     def run(self) -> None:
         try:
@@ -133,19 +144,25 @@ class _Ahead:
         except Exception as error:  # Raised where the tokens are taken.
             self._passes.put(error)
 
+    def _has_room(self) -> bool:
+        """Waits until few enough tokens are ahead; whether more of them are wanted."""
+        if self._made - self._taken >= _MOST_AHEAD:
+            self._room.clear()
+            if self.going and self._made - self._taken >= _MOST_AHEAD:  # Taken or closed meanwhile?
+                self._room.wait()
+        return bool(self.going)
+
     def _run(self) -> None:
         places, last = sorted(self.going), list[int]()
-        for count in itertools.count(1):
-            self._room.acquire()
-            if not self.going:
-                return
+        while self._has_room():
             kept = self._lane.compute(places, last)
             tokens = self._lane.choose(places, kept)
+            self._made += 1
             self._passes.put(_Pass(places, tokens, kept.clone() if self._lane.tells_logits else kept))
             further = [
                 (place, token)
                 for place, token in zip(places, tokens, strict=True)
-                if token is not None and place in self.going and count < self._lane.most(place)
+                if token is not None and place in self.going and self._made < self._lane.most(place)
             ]
             if not further:
                 return

@@ -156,12 +156,12 @@ def test_what_is_computed_ahead_ends_with_its_answer(
     monkeypatch.setattr(llama_cpp.Context, "read", counted)
     monkeypatch.setattr(twin_lane._Ahead, "run", runs)
     seen: list[dict[str, Any]] = []
-    for event in answer(models, sides, greedy(100), cancelled=lambda: len(seen) > 20):
+    for event in answer(models, sides, greedy(100), cancelled=lambda: sum(e["side"] for e in seen) > 5):
         seen.append(event)
     assert over.wait(60)
     [tokens] = [event["tokens"] for event in seen if event.get("done") and event["side"] == 1]
     ahead = [name for name in reads if name.startswith("llama.cpp")]
-    assert 0 < tokens < len(ahead) + 1 <= tokens + 1 + twin_lane._MOST_AHEAD + 1
+    assert 0 < tokens <= len(ahead) <= tokens + twin_lane._MOST_AHEAD + 1 < 100
     # Nobody takes the last of it: whoever asks next does not wait.
     over.clear()
     pieces = answer(models, sides, greedy(100))
