@@ -1,4 +1,5 @@
-"""Weights of fewer bits by ggml's own C code, which ``gguf`` rewrites in NumPy: the same bytes, several times as fast.
+"""Weights of fewer bits by ggml's own C code. What ``gguf`` has in NumPy are the same bytes, several times as slow; of
+K-quants it has none.
 
 The function is the one of ``ggml.h`` by which llama.cpp quantises; it runs without Python's lock.
 """
@@ -15,9 +16,12 @@ import torch
 from gguf import GGMLQuantizationType as Type
 
 from jobs.generation import llama_cpp
+from studio_core.base.errors import StudioError
+from studio_core.exports.gguf import PACKAGE
 
 # llama.cpp's own library has these formats since its first release; their numbers are part of the file format.
-TYPES = (Type.Q8_0, Type.Q5_1, Type.Q5_0, Type.Q4_1, Type.Q4_0)
+K_TYPES = (Type.Q6_K, Type.Q5_K, Type.Q4_K, Type.Q3_K, Type.Q2_K)
+TYPES = (Type.Q8_0, Type.Q5_1, Type.Q5_0, Type.Q4_1, Type.Q4_0, *K_TYPES)
 
 
 _AT_ONCE = 1 << 18
@@ -25,8 +29,13 @@ _AT_ONCE = 1 << 18
 
 
 def quantised(weight: torch.Tensor, type: Type) -> np.ndarray[Any, Any]:
-    """Rows of whole blocks, ``(..., width)``, as bytes of ``(..., bytes of the blocks of a row)``."""
+    """Rows of whole blocks, ``(..., width)``, as bytes of ``(..., bytes of the blocks of a row)``.
+
+    Raises ``StudioError`` of K-quants where the library is not to be had.
+    """
     chunk, width = _function(), weight.shape[-1]
+    if chunk is None and type in K_TYPES:
+        raise StudioError("model_exports.no_quantiser", type=type.name, package=PACKAGE, instead="Q4_0")
     if chunk is None or type not in TYPES:
         return gguf.quants.quantize(weight.to(torch.float32).contiguous().numpy(), type)
     rows = weight.reshape(-1, width)

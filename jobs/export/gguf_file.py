@@ -20,11 +20,12 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from gguf import LlamaFileType as FileType
 
-from jobs.export import ggml, gguf_vocabulary
+from jobs.export import ggml, gguf_vocabulary, k_quants
 from jobs.export.weights import Weights
 from studio_core.base.errors import BadInput
 from studio_core.exports import llama_cpp
 from studio_core.exports.base import Subject
+from studio_core.exports.gguf import K_QUANTS
 
 # Of these as many as a vocabulary has rows decide every word: at 4 or 5 bits they keep 8, as llama.cpp does it too.
 _KEPT_FINER = ("token_embd.weight", "output.weight")
@@ -70,7 +71,7 @@ def write(file: Path, subject: Subject, tokenizer: Any, weights: Weights, type: 
     Without a ``tokenizer`` the file computes, and splits no text.
     """
     architecture = llama_cpp.ARCHITECTURES[subject.architecture]
-    tensors = list(_tensors(subject, architecture.name, weights, Type[type]))
+    tensors = list(_tensors(subject, architecture.name, weights, type))
     writer = gguf.GGUFWriter(file, architecture.name)
     try:
         _add_settings(writer, subject)
@@ -96,7 +97,8 @@ def write(file: Path, subject: Subject, tokenizer: Any, weights: Weights, type: 
             writer.write_tensor_data(data)
     finally:
         writer.close()
-    kept = [tensor.name for tensor in tensors if len(tensor.shape) > 1 and tensor.type.name != type]
+    base = (k_quants.base_of(type) if type in K_QUANTS else Type[type]).name
+    kept = [tensor.name for tensor in tensors if len(tensor.shape) > 1 and tensor.type.name != base]
     return {"tensors": len(tensors), "kept_finer": len(kept)}
 
 
@@ -120,16 +122,21 @@ def _file_type(type: str) -> FileType:
     return FileType.ALL_F32 if type == "F32" else FileType[f"MOSTLY_{type}"]
 
 
-def _tensors(subject: Subject, architecture: str, weights: Weights, type: Type) -> Iterator[Tensor]:
-    known = names_of(subject, architecture)
-    tied = bool(subject.config.get("tie_word_embeddings"))
+def _tensors(subject: Subject, architecture: str, weights: Weights, type: str) -> Iterator[Tensor]:
+    known, config = names_of(subject, architecture), subject.config
+    tied, groups = bool(config.get("tie_word_embeddings")), _heads(config, "q") // _heads(config, "k")
     for source, shape in weights.shapes.items():
         if _NO_WEIGHT.search(source) or (tied and source == "lm_head.weight"):
             continue
         name = known.get_name(source, try_suffixes=(".weight", ".bias"))
         if name is None:
             raise BadInput("model_exports.tensor", model=subject.name, tensor=source[:120])
-        yield Tensor(name, source, shape, _type_of(name, shape, type))
+        if type in K_QUANTS and len(shape) > 1:
+            layers = int(config["num_hidden_layers"])
+            yield Tensor(name, source, shape, k_quants.type_of(name, shape[-1], type, layers, groups, tied))
+        else:
+            plain = Type.F32 if type in K_QUANTS else Type[type]
+            yield Tensor(name, source, shape, _type_of(name, shape, plain))
 
 
 def names_of(subject: Subject, architecture: str) -> gguf.TensorNameMap:

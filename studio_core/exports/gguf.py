@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import importlib.util
 from typing import Any, Literal, get_args
 
 from studio_core.base.errors import BadInput
@@ -13,10 +13,11 @@ from studio_core.options import option
 Plain = Literal["F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"]
 """What is written here."""
 KQuant = Literal["Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K"]
-"""What llama.cpp's own program makes of it."""
+"""What llama.cpp's own library makes."""
 K_QUANTS: tuple[str, ...] = get_args(KQuant)
 
-QUANTISER = "llama-quantize"
+PACKAGE = "xllamacpp"
+"""It brings the library."""
 _BLOCK = 256
 """Weights of a block of K-quants, which a row has to be made of."""
 
@@ -39,9 +40,9 @@ def against(subject: Subject, options: GgufOptions) -> list[BadInput]:
 
 
 def missing(options: Any) -> BadInput | None:
-    if options.type not in K_QUANTS or shutil.which(QUANTISER):
+    if options.type not in K_QUANTS or importlib.util.find_spec(PACKAGE):
         return None
-    return BadInput("model_exports.no_quantiser", type=options.type, program=QUANTISER, instead="Q4_0")
+    return BadInput("model_exports.no_quantiser", type=options.type, package=PACKAGE, instead="Q4_0")
 
 
 GGUF = Format("gguf", GgufOptions, answers_by="llama.cpp", against=against, missing=missing)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen3Config
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen3Config
 
 from jobs.export import gguf_file, gguf_vocabulary
 from studio_core.base import atomic
@@ -86,6 +86,28 @@ def test_four_bits_answer_most_of_them(studio_with_models: Studio) -> None:
     first = manifest.parity.first
     assert first.original != first.exported and first.prompt
     assert f"prompt {first.number}" in manifest.parity.sentence()
+
+
+@pytest.mark.parametrize("type", ["Q6_K", "Q4_K_M", "Q2_K"])
+def test_a_k_quant_is_read_and_computed_by_llama_cpp(studio_with_models: Studio, type: str) -> None:
+    """Of a model wide enough for their blocks, with a way down that is not."""
+    torch.manual_seed(5)
+    folder = studio_with_models.settings.home / "models" / "wide"
+    config = AutoConfig.from_pretrained(registry.get(studio_with_models, "tiny-chat").path)
+    config.update(
+        {"hidden_size": 256, "intermediate_size": 800, "num_attention_heads": 8, "num_key_value_heads": 2}
+    )
+    config.update({"head_dim": 32, "num_hidden_layers": 3, "dtype": "float32"})
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(registry.get(studio_with_models, "tiny-chat").path).save_pretrained(folder)
+    registry.add(studio_with_models, str(folder), name="wide")
+    job, manifest = exported(studio_with_models, "wide", "gguf", prompts=24, type=type)
+    assert manifest.parity is not None and manifest.parity.same_tokens == manifest.parity.prompts == 24
+    [file] = [file for file in results.folder_of(job).iterdir() if file.suffix == ".gguf"]
+    types = {tensor.name: tensor.tensor_type.name for tensor in gguf.GGUFReader(file).tensors}
+    coarse = {"Q6_K": ("Q6_K", "Q8_0"), "Q4_K_M": ("Q4_K", "Q5_0"), "Q2_K": ("Q2_K", "Q4_0")}[type]
+    assert (types["blk.1.ffn_up.weight"], types["blk.1.ffn_down.weight"]) == coarse
+    assert types["blk.0.attn_norm.weight"] == "F32" and types["token_embd.weight"] == "Q6_K"
 
 
 @pytest.mark.parametrize("format", ["merged", "adapter", "gguf_lora", "gguf"])

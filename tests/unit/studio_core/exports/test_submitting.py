@@ -102,17 +102,14 @@ def test_a_tokenizer_that_llama_cpp_has_no_name_for_is_refused(studio: Studio, s
     assert refused(studio, "other", "gguf").key == "model_exports.tokenizer"
 
 
-def test_k_quants_need_their_program_and_rows_of_256(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_k_quants_need_their_library_and_rows_of_256(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(studio, "tiny-chat", "gguf", type="Q4_K_M").key == "model_exports.k_quant_width"
     options = gguf_format.GgufOptions(type="Q4_K_M")
-    problem = FORMATS["gguf"].missing(options)
-    assert problem is not None and "llama-quantize" in problem.sentence()
-    program = tmp_path / "llama-quantize"
-    program.touch(0o755)
     assert FORMATS["gguf"].missing(options) is None
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    problem = FORMATS["gguf"].missing(options)
+    assert problem is not None and "pip install xllamacpp" in problem.sentence()
+    assert FORMATS["gguf"].missing(gguf_format.GgufOptions(type="Q8_0")) is None
 
 
 def test_unknown_formats_options_and_suites_are_named(studio: Studio) -> None:
