@@ -59,7 +59,9 @@ class SFTKLTrainer(GroupedSFTTrainer):
         self._options = options
         self._reference = prepared(reference, self.accelerator)
         self._kl_tokens: Any = None
-        self._scores_further = takes_further(bare(self.model))
+        # Virtual tokens of prompt learning stand before the row, and its places are others then.
+        prompts = isinstance(self.model, PeftModel) and self.model.active_peft_config.is_prompt_learning
+        self._scores_further = takes_further(bare(self.model)) and not prompts
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The batches of the next step; the tokens of its KL are counted over all ranks."""
