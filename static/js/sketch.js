@@ -73,10 +73,12 @@ export function sketch(plot, traces, layout) {
 	const [low, high] = range(shown.flatMap((trace) => trace.y.filter((y) => y !== null).map(scale).filter(Number.isFinite)));
 	const levels = log ? { step: 0, values: decades(low, high) } : ticks(low, high);
 	const names = levels.values.map((value) => (log ? short(10 ** value) : short(value, levels.step)));
-	const top = TOP + (layout.showlegend ? LEGEND : 0);
+	const named = layout.showlegend ? shown.filter((trace) => trace.showlegend !== false) : [];
 	const title = layout.xaxis?.title?.text ?? "";
 	const bottom = BOTTOM + (title ? TITLE : 0);
 	const begin = 14 + LETTER * Math.max(1, ...names.map((name) => name.length));
+	const legendPlaces = placed(named, begin, width);
+	const top = TOP + LEGEND * ((legendPlaces.at(-1)?.row ?? -1) + 1);
 	const across = (x) => begin + ((x - left) / (right - left)) * (width - begin - RIGHT);
 	const up = (y) => height - bottom - ((scale(y) - low) / (high - low)) * (height - bottom - top);
 	const svg = element("svg", { class: "ts-sketch", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
@@ -100,16 +102,30 @@ export function sketch(plot, traces, layout) {
 			if (trace.y[n] !== null) svg.append(element("circle", { cx: across(x), cy: up(trace.y[n]), r: 2, fill: trace.line.color, opacity: look.opacity }));
 		});
 	}
-	if (layout.showlegend) legend(svg, shown.filter((trace) => trace.showlegend !== false), begin);
+	legend(svg, named, legendPlaces);
 	plot.replaceChildren(svg);
 }
 
-function legend(svg, traces, begin) {
-	let place = begin;
-	for (const trace of traces) {
+const WIDE = /[\u2e80-\uffef]/g; // Letters of Chinese are as wide as two others.
+
+// Where each name of the legend stands: in as many rows as it takes.
+function placed(traces, begin, width) {
+	let [across, row] = [begin, 0];
+	return traces.map(({ name }) => {
+		const needs = 32 + LETTER * (name.length + (name.match(WIDE)?.length ?? 0));
+		if (across > begin && across + needs > width - RIGHT) [across, row] = [begin, row + 1];
+		const place = { across, row };
+		across += needs + 20;
+		return place;
+	});
+}
+
+function legend(svg, traces, places) {
+	traces.forEach((trace, n) => {
+		const { across, row } = places[n];
+		const y = TOP + LEGEND * row;
 		const dash = trace.line.dash === "dash" ? { "stroke-dasharray": "6 5" } : {};
-		svg.append(element("line", { x1: place, x2: place + 26, y1: TOP + 8, y2: TOP + 8, stroke: trace.line.color, "stroke-width": 2, ...dash }));
-		svg.append(element("text", { x: place + 32, y: TOP + 12 }, trace.name));
-		place += 52 + LETTER * trace.name.length;
-	}
+		svg.append(element("line", { x1: across, x2: across + 26, y1: y + 8, y2: y + 8, stroke: trace.line.color, "stroke-width": 2, ...dash }));
+		svg.append(element("text", { x: across + 32, y: y + 12 }, trace.name));
+	});
 }

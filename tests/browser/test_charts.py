@@ -61,6 +61,9 @@ SKETCH = """async ([script, traces, layout]) => {
         levels: all("text[text-anchor=end]").map((one) => one.textContent),
         lines: all("path").map((one) => one.getAttribute("d")),
         points: all("circle").length,
+        // The names of the legend: where each ends, and on which line it stands.
+        legend: all("text:not([text-anchor])").map((one) => [one.getBBox().x + one.getBBox().width, one.getBBox().y]),
+        wide: plot.clientWidth,
         broken: /NaN|Infinity|undefined/.test(plot.innerHTML),
     };
     plot.remove();
@@ -99,6 +102,17 @@ def test_a_sketch_leaves_gaps_and_marks_points(page: Page) -> None:
     drawn = page.evaluate(SKETCH, [asset("js/sketch.js"), [trace, hidden], {}])
     [line] = drawn["lines"]
     assert (line.count("M"), line.count("L"), drawn["points"]) == (2, 2, 4)
+
+
+@pytest.mark.parametrize("width", [260, 1280])
+def test_the_legend_of_a_sketch_stays_inside_in_as_many_rows_as_it_takes(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 400})
+    page.goto("/health")
+    names = ["loss", "held-out loss", "验证集损失", "moving average"]
+    traces = [{"x": [1, 2], "y": [1, 2], "name": name} for name in names]
+    drawn = page.evaluate(SKETCH, [asset("js/sketch.js"), traces, {"showlegend": True}])
+    assert len(drawn["legend"]) == 4 and all(end <= drawn["wide"] for end, _ in drawn["legend"])
+    assert (len({y for _, y in drawn["legend"]}) > 1) == (width == 260)
 
 
 def test_a_picture_is_saved_of_a_sketch(page: Page, addresses: dict[str, str]) -> None:
