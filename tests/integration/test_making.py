@@ -111,18 +111,25 @@ def test_what_a_reward_fails_on_is_counted_and_ends_no_job(studio: Studio, tiny:
     assert counts["unscored"] + counts.get("identical", 0) == 4
 
 
+def in_balance(studio: Studio, project: int) -> bool:
+    """Whether each pair of three sources was asked three times; a miniature now and then says nothing, or the same."""
+    pairs = Counter(tuple(answer["source"] for answer in item.answers) for item in of(studio, project))
+    counts = projects.get(studio, project).counts
+    dropped = counts.get("empty", 0) + counts.get("identical", 0)
+    most = dict.fromkeys(combinations("ABC", 2), 3)
+    return pairs <= Counter(most) and sum(pairs.values()) + dropped == 9 and dropped < 3
+
+
 def test_three_sources_take_turns_in_balance_and_every_pair_if_asked(studio: Studio, tiny: str) -> None:
     sources = [AnswerSource(name=n, model=tiny, seed=s, **SHORT) for s, n in enumerate("ABC")]
     turns, job = making.create(studio, "turns", prompts(9), sources, settings=ALL)
     made_here(studio, job)
     ingest(studio, job)
-    pairs = Counter(tuple(a["source"] for a in item.answers) for item in of(studio, turns.id))
-    assert pairs == dict.fromkeys(combinations("ABC", 2), 3)
+    assert in_balance(studio, turns.id)
     every, job = making.create(studio, "every", prompts(3), sources, settings=ALL, every_pair=True)
     made_here(studio, job)
     ingest(studio, job)
-    pairs = Counter(tuple(a["source"] for a in item.answers) for item in of(studio, every.id))
-    assert pairs == dict.fromkeys(combinations("ABC", 2), 3)
+    assert in_balance(studio, every.id)
     ranked, job = making.create(studio, "ranked", prompts(2), sources, settings=ALL, mode="rank")
     made_here(studio, job)
     ingest(studio, job)
