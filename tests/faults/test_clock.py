@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.parts import run_view
+from app.parts import run_words
 from app.parts.html import ago
 from jobs.engine import devices
 from jobs.engine.loop import Engine
@@ -69,7 +69,7 @@ def test_20_a_jump_of_the_clock_ends_nothing_and_reorders_nothing(
     shifted.offset = jump
     stopping = queue.get(studio, first.id)
     assert stopping.state == State.STOPPING
-    assert 0 <= run_view._grace_left(studio, stopping) <= studio.settings.stop_grace
+    assert 0 <= run_words._grace_left(studio, stopping) <= studio.settings.stop_grace
     cluster.reachable = True
     for _ in range(100):
         engine.tick()
