@@ -19,7 +19,7 @@ from studio_core.models.registry import MERGE
 MOST = 60
 """Nodes of a drawing; those nearest to the model that is asked for."""
 EVALUATIONS = 3
-"""The newest of each model: every training is followed by one, and a model that is measured daily has hundreds."""
+"""The newest ones of the model that is asked for. Its base was measured after every other training from it."""
 
 Kind = Literal["model", "run", "dataset", "project", "round", "evaluation"]
 Key = tuple[Kind, int]
@@ -64,8 +64,8 @@ def of(studio: Studio, model: Model) -> Lineage:
         collected = _Collected(session)
         collected.add_models(model.id)
         collected.add_data()
-        collected.add_rounds()
-        collected.add_evaluations()
+        collected.add_rounds(model.id)
+        collected.add_evaluations(model.id)
         edges = list(dict.fromkeys(collected.edges))
         near = _nearest(("model", model.id), edges)
         kept = list(islice(near, MOST))
@@ -155,23 +155,29 @@ class _Collected:
         own: Key = ("round" if project.round else "project", project.id)
         return [own, *(("round", one) for one in rounds)]
 
-    def add_rounds(self) -> None:
+    def add_rounds(self, asked: int) -> None:
         """Comparisons of two models: by people, blind."""
-        models = {key[1] for edge in self.edges for key in edge if key[0] == "model"}
+        models = self._drawn_models(asked)
         for project in self._projects.values():
             two = [project.round.get("before"), project.round.get("after")]
-            self.edges += [(("model", one), ("round", project.id)) for one in two if one in models]
+            # A base is compared with models of other families too.
+            if asked in two or models.issuperset(two):
+                self.edges += [(("model", one), ("round", project.id)) for one in two if one in models]
 
-    def add_evaluations(self) -> None:
-        models = {key[1] for edge in self.edges for key in edge if key[0] == "model"}
-        query = select(Evaluation.model_id, Evaluation.job_id).where(Evaluation.model_id.in_(models))
-        of_model: dict[int, list[int]] = {}
+    def add_evaluations(self, asked: int) -> None:
+        """Those of the model that is asked for, with the others of its family that they measured too."""
+        measured = select(Evaluation.job_id).where(Evaluation.model_id == asked).distinct()
+        jobs = self._session.scalars(measured.order_by(Evaluation.job_id.desc())).all()
+        drawn = jobs[:EVALUATIONS]
+        self.left_out = len(jobs) - len(drawn)
+        models = self._drawn_models(asked)
+        query = select(Evaluation.model_id, Evaluation.job_id).where(Evaluation.job_id.in_(drawn))
         for row in self._session.execute(query.distinct().order_by(Evaluation.job_id.desc())):
-            of_model.setdefault(row.model_id, []).append(row.job_id)
-        drawn = {job for jobs in of_model.values() for job in jobs[:EVALUATIONS]}
-        for model, jobs in of_model.items():
-            self.edges += [(("model", model), ("evaluation", job)) for job in jobs if job in drawn]
-        self.left_out = len({job for jobs in of_model.values() for job in jobs} - drawn)
+            if row.model_id in models:
+                self.edges.append((("model", row.model_id), ("evaluation", row.job_id)))
+
+    def _drawn_models(self, asked: int) -> set[int]:
+        return {asked} | {key[1] for edge in self.edges for key in edge if key[0] == "model"}
 
     def nodes(self, keys: Sequence[Key]) -> list[Node]:
         away = {

@@ -77,7 +77,10 @@ def test_votes_become_data_become_a_model_that_is_compared_and_measured(
         ("model tiny-base", f"evaluation {measured.name}"),
     }
     assert ("dataset sums@1", "dataset votes@1") not in edges(found), "the votes stand between them"
-    assert edges(lineage.of(studio, second)) == edges(found), "it is one family, whoever is asked"
+    others = {edge for edge in edges(found) if not edge[1].startswith("evaluation")}
+    assert edges(lineage.of(studio, second)) == others, (
+        "one family, whoever is asked; what others reached is theirs"
+    )
     drawn = str(lineage_graph.drawn(found, ("model", trained.id), "en"))
     for place in (
         f"/label?project={project.id}", f"/label?project={round.id}", f"/dataset?id={first.id}",
@@ -85,6 +88,18 @@ def test_votes_become_data_become_a_model_that_is_compared_and_measured(
     ):  # fmt: skip
         assert f'href="{place}"' in drawn
     assert "SFT" in drawn and "Blind comparison" in drawn
+
+
+def test_what_a_base_was_besides_is_not_told_of_its_children(studio: Studio, trained: Model) -> None:
+    """Measured after another training, and compared in another loop."""
+    base, other = registry.find(studio, "tiny-base"), train(studio, measured=False, name="other")
+    evaluated(studio, models=["tiny-base", "other"])
+    with studio.db.write() as session:
+        round = {"project": 1, "before": base.id, "after": other.id, "number": 1}
+        session.add(LabelProject(name="elsewhere", mode="pairs", settings={}, round=round))
+    assert {node.kind for node in lineage.of(studio, trained).nodes} == {"model", "run", "dataset"}
+    for one in (base, other):
+        assert {node.kind for node in lineage.of(studio, one).nodes} >= {"round", "evaluation"}
 
 
 def _exported(prompts: Dataset, project: LabelProject, version: int) -> Dataset:
